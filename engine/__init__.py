@@ -1,0 +1,1 @@
+"""Prove, or refute, the safety properties of ACAS Xu networks."""

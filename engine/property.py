@@ -1,0 +1,64 @@
+"""Safety properties as exact data: where a network's inputs lie and which outputs are unsafe."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+Vector = tuple[Fraction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """inputs . x + outputs . y + constant <= 0, or < 0 where `strict`: one row of an unsafe polytope."""
+
+    inputs: Vector
+    outputs: Vector
+    constant: Fraction
+    strict: bool = False
+
+    def value(self, x: Vector, y: Vector) -> Fraction:
+        """The left-hand side, exactly."""
+        terms = (c * v for cs, vs in ((self.inputs, x), (self.outputs, y)) for c, v in zip(cs, vs) if c)
+        return sum(terms, self.constant)
+
+    def holds(self, x: Vector, y: Vector) -> bool:
+        """Whether (x, y) lies on the unsafe side, exactly."""
+        value = self.value(x, y)
+        return value < 0 if self.strict else value <= 0
+
+
+@dataclass(frozen=True, slots=True)
+class Polytope:
+    """The intersection of its rows; with no rows, everything."""
+
+    rows: tuple[Row, ...]
+
+    def contains(self, x: Vector, y: Vector) -> bool:
+        return all(row.holds(x, y) for row in self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An input box, ends included and exact, and the union of polytopes that is unsafe on it."""
+
+    lower: Vector
+    upper: Vector
+    unsafe: tuple[Polytope, ...]
+
+    def violated_at(self, x: Vector, y: Vector) -> bool:
+        """Whether x lies in the box and (x, y) in an unsafe polytope, exactly."""
+        inside = all(lo <= v <= hi for lo, v, hi in zip(self.lower, x, self.upper))
+        return inside and any(polytope.contains(x, y) for polytope in self.unsafe)
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """Holds for a network f when no case contains an x with (x, f(x)) unsafe.
+
+    A counterexample is a point of one case. `sha256` is that of the (decompressed) file read.
+    """
+
+    cases: tuple[Case, ...]
+    n_inputs: int
+    n_outputs: int
+    name: str = ""
+    sha256: str = ""
