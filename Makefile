@@ -1,0 +1,39 @@
+# `make demo` and `make test` do everything on a fresh machine with Python 3.10+ and make.
+#
+# On Linux, PyPI's torch brings CUDA libraries along (several GB). For the smaller CPU build:
+#   make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# or set PIP_EXTRA_INDEX_URL, which pip reads itself.
+
+PYTHON ?= python3
+TORCH_INDEX ?=
+VENV := .venv
+RUN := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+
+.PHONY: install demo test test-all bench clean
+
+install: $(INSTALLED)
+
+demo: $(INSTALLED)
+	$(RUN) -m engine demo
+
+test: $(INSTALLED)
+	$(RUN) -m pytest
+
+test-all: $(INSTALLED)
+	$(RUN) -m pytest -m "slow or not slow"
+
+bench: $(INSTALLED)
+	$(RUN) -m engine bench benchmarks/instances.csv --out build/bench
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp is written last: an install that breaks off is done again.
+$(INSTALLED): setup.cfg pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10+ is needed: make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+	    $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --editable '.[test]'
+	touch $@

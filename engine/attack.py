@@ -1,0 +1,60 @@
+"""Looking for counterexamples: samples, and signed gradient descent from the best of them."""
+
+import torch
+
+from .bounds.stack import Stack, matmul
+from .search.roots import Roots
+
+
+def violation(roots: Roots, root: torch.Tensor, x: torch.Tensor, y: torch.Tensor):
+    """How far points [n] are from unsafe, and by which row: (value [n], row [n, outputs + 1], inputs).
+
+    value = min over polytopes of the largest row, in float64: negative (or 0 where no row is
+    strict) inside an unsafe polytope. The row returned is the one that decides it.
+    """
+    y = torch.nn.functional.pad(y, (0, 1), value=1.0)
+    rows, inputs = roots.rows[root], roots.inputs[root]
+    values = (rows @ y[:, None, :, None])[..., 0] + (inputs @ x[:, None, :, None])[..., 0]
+    values.masked_fill_(roots.absent[root], -torch.inf)
+    worst, row = values.max(2)
+    worst = worst.masked_fill(roots.missing[root], torch.inf)
+    value, polytope = worst.min(1)
+    n = torch.arange(len(x), device=x.device)
+    row = row[n, polytope]
+    return value, rows[n, polytope, row], inputs[n, polytope, row]
+
+
+def descend(stack: Stack, roots: Roots, root: torch.Tensor, x: torch.Tensor, scale: torch.Tensor, *,
+            steps: int, decay: float = 0.85):
+    """Signed gradient descent on `violation` from x [n, inputs], `root` [n] sorted by network.
+
+    `scale` [n, inputs] is the first step's length. Returns the best points met and their values.
+    """
+    network = roots.network[root]
+    runs = stack.segments(network)
+    lower, upper = roots.lower[root], roots.upper[root]
+    best_x, best = x, torch.full((len(x),), torch.inf, dtype=x.dtype, device=x.device)
+    for step in range(steps + 1):
+        h, signs = x, []
+        for layer in stack.layers:
+            h = matmul(h, layer.weight.mT, runs) + layer.bias[network]
+            signs.append((h > 0).double() if layer.relu else None)
+            h = h.clamp(min=0) if layer.relu else h
+        value, row, inputs = violation(roots, root, x, h)
+        better = value < best
+        best_x = best_x.lerp(x, better.double().unsqueeze(1))
+        best = torch.minimum(value, best)
+        if step == steps:
+            return best_x, best
+        gradient = row[:, :-1]
+        for layer, sign in zip(reversed(stack.layers), reversed(signs)):
+            gradient = matmul(gradient if sign is None else gradient * sign, layer.weight, runs)
+        gradient = gradient + inputs
+        x = torch.minimum(torch.maximum(x - scale * decay**step * gradient.sign(), lower), upper)
+
+
+def sample(roots: Roots, root: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """A uniform point of each root's box [n] -> [n, inputs]."""
+    lower, upper = roots.lower[root], roots.upper[root]
+    fraction = torch.rand(lower.shape, dtype=torch.float64, generator=generator).to(lower.device)
+    return lower + (upper - lower) * fraction

@@ -1,0 +1,48 @@
+"""What rounding can change, as a widening of the lines that a bound is made of.
+
+A bound is computed by backward substitution (crown.py): rows of coefficients A over a layer's outputs
+are relaxed to coefficients over its inputs and multiplied with its weights. With M_j = sum_i |W_ji| H_i
++ |b_j|, where H bounds the previous layer's outputs on the box, and t_j the intercept of neuron j's
+upper line, everything that is rounded at one layer weighs at most
+
+    sum_j |A_j| (M_j + t_j)
+
+times a small number: slopes (three operations, magnitudes at most doubled: 12 u), the dot product with
+the intercepts and the two products with weights and bias (n terms each: (n + 2) u), and the running
+constant, which is rounded twice a layer and is itself at most twice the sum of these weights over the
+layers passed (4 L u in total). With u = 2^-53 all of it is less than 4 (n + L + 8) u to first order;
+`unit` takes twice that, which covers the higher orders and the rounding of M. So a computed bound is
+a true one when every line is moved outward by unit * (M_j + t_j). Sums may be taken in any order and
+with fused multiply-adds (Higham, Accuracy and Stability of Numerical Algorithms, sections 3.1 and
+4.2): the same holds on CPU and GPU.
+
+A network executed in float32, in any order of summation, gives each layer's outputs with an error of
+at most gamma M_j, gamma = m v / (1 - m v), v = 2^-24, m = n + 4 roundings (products, sums, bias and a
+Gemm's two factors). That is the same kind of widening: `float32` semantics only makes `unit` larger.
+
+Products that underflow add at most 2^-1074 to a coefficient; while magnitudes stay below LARGEST that
+is far below UNDERFLOW, which every bound gives up. In float32 they add at most 2^-126 each (flushed to
+zero) to an output, which `float32_floor` covers.
+"""
+
+from ..errors import InputError
+
+SEMANTICS = ("real", "float32")
+UNDERFLOW = 2.0**-900
+LARGEST = 2.0**100
+
+
+def unit(width: int, depth: int, semantics: str) -> float:
+    """The relative widening for networks of `depth` layers of at most `width` inputs and outputs."""
+    roundings = 8 * (width + depth + 8) * 2.0**-53
+    executed = (width + 4) * 2.0**-24
+    if semantics == "float32":
+        roundings += executed / (1 - executed)
+    if roundings > 2.0**-10:
+        raise InputError(f"layers of width {width} are beyond the rounding analysis of {semantics} semantics")
+    return roundings
+
+
+def floor(width: int, semantics: str) -> float:
+    """The absolute widening: what underflow can add to a layer's output when executed."""
+    return (width + 4) * 2.0**-126 if semantics == "float32" else 0.0

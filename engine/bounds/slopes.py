@@ -1,0 +1,147 @@
+"""Optimized lower slopes, row combinations and phase multipliers (alpha-beta-CROWN), batched.
+
+The bound of a combination of rows is concave in the rows' weights and, for fixed signs, in the slopes.
+Its gradient needs no automatic differentiation: the bound is the value of one chain of lines at the
+worst corner of the box, so a forward pass of that corner through the chosen lines gives every partial
+derivative. All that is tried is dyadic and evaluated by the same sound substitution as everywhere
+else: each step is a bound, and the best is kept. Slopes: Xu et al., ICLR 2021; multipliers of ReLU
+phases: Wang et al., NeurIPS 2021.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from .crown import Boxes, concretize, relax
+from .relaxation import Lines, dyadic, with_lower
+from .stack import Stack, matmul
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Polytopes to be excluded, each on one box of the batch: some convex combination of its rows > 0.
+
+    box: [targets] ascending; rows: [targets, rows, outputs + 1]; inputs: [targets, rows, inputs], the
+    rows' own coefficients of the network's inputs; absent: [targets, rows], True for padding;
+    phases: [targets, hidden], +1 or -1 where z >= 0 or z <= 0 is assumed on the box, else 0.
+    """
+
+    box: torch.Tensor
+    rows: torch.Tensor
+    inputs: torch.Tensor
+    absent: torch.Tensor
+    phases: torch.Tensor
+
+    def select(self, keep: torch.Tensor) -> "Targets":
+        parts = (self.box, self.rows, self.inputs, self.absent, self.phases)
+        return Targets(*(part[keep] for part in parts))
+
+
+@dataclass(frozen=True, slots=True)
+class Multipliers:
+    """What is free in a bound: row weights [targets, rows], lower slopes and phase multipliers [.., hidden].
+
+    Any weights >= 0, slopes in [0, 1] and multipliers >= 0 give a sound bound.
+    """
+
+    weights: torch.Tensor
+    slopes: torch.Tensor
+    phases: torch.Tensor
+
+    def select(self, keep: torch.Tensor) -> "Multipliers":
+        return Multipliers(self.weights[keep], self.slopes[keep], self.phases[keep])
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """`lower` [targets] <= the weighted rows on the box; `plane` [targets, inputs + 1] whose minimum it is."""
+
+    lower: torch.Tensor
+    plane: torch.Tensor
+    multipliers: Multipliers
+
+
+def bound_targets(stack: Stack, boxes: Boxes, lines: list[Lines], targets: Targets, free: Multipliers):
+    """The bound that these multipliers give, and the coefficients met at each layer's outputs."""
+    runs = stack.segments(boxes.network[targets.box])
+    rows = (free.weights.unsqueeze(1) @ targets.rows)
+    met = []
+    for k in range(len(stack.layers) - 1, -1, -1):
+        part, layer = stack.slices[k], stack.layers[k]
+        chosen = lines[k].at(targets.box)
+        if layer.relu:
+            l, u = (bound[:, part].index_select(0, targets.box) for bound in (boxes.l, boxes.u))
+            chosen = with_lower(chosen, free.slopes[:, part], l, u)
+        met.append((rows[:, 0], chosen))
+        rows = relax(rows, chosen)
+        if layer.relu:
+            rows[:, 0, :-1] -= targets.phases[:, part] * free.phases[:, part]
+        rows = matmul(rows, layer.backward, runs)
+    rows[..., :-1] += free.weights.unsqueeze(1) @ targets.inputs
+    lower = concretize(stack, boxes, rows, targets.box)[:, 0]
+    return Bound(lower, rows[:, 0], free), met[::-1]
+
+
+def gradient(stack: Stack, boxes: Boxes, targets: Targets, bound: Bound, met) -> Multipliers:
+    """The derivative of each bound with respect to its multipliers."""
+    runs = stack.segments(boxes.network[targets.box])
+    x = worst_corner(boxes, targets.box, bound.plane)
+    slopes, phases = [], []
+    h = x
+    for k, (rows, lines) in enumerate(met):
+        layer = stack.layers[k]
+        z = matmul(h, layer.weight.mT, runs) + layer.bias[boxes.network[targets.box]]
+        rows, negative = rows[:, :-1], (rows[:, :-1] < 0).double()
+        if layer.relu:
+            slopes.append(rows.clamp(min=0) * z)
+            phases.append(-targets.phases[:, stack.slices[k]] * z)
+        lower, upper = lines.lower[:, :-1], lines.upper[:, :-1]
+        h = z * (lower + negative * (upper - lower)) + negative * lines.intercept[:, :-1]
+    y = torch.nn.functional.pad(h, (0, 1), value=1.0)
+    weights = (targets.rows @ y.unsqueeze(2) + targets.inputs @ x.unsqueeze(2)).squeeze(2)
+    return Multipliers(weights, torch.cat(slopes, 1), torch.cat(phases, 1))
+
+
+def worst_corner(boxes: Boxes, box: torch.Tensor, plane: torch.Tensor) -> torch.Tensor:
+    """Where on its box each plane [n, inputs + 1] is least."""
+    low = (plane[:, :-1] > 0).double()
+    return boxes.upper[box] + low * (boxes.lower[box] - boxes.upper[box])
+
+
+def ascend(stack: Stack, boxes: Boxes, lines, targets: Targets, start: Multipliers, *, steps: int) -> Bound:
+    """The best bound met in `steps` steps of gradient ascent (Adam) from `start`."""
+    logits = (start.weights.clamp(min=0.02).log()).masked_fill(targets.absent, -torch.inf)
+    point = [logits, start.slopes.double(), start.phases.double()]
+    rates = (0.4, 0.15, 0.02)
+    moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p in point]
+    best = None
+    for step in range(steps):
+        weights = torch.softmax(point[0], 1)
+        free = Multipliers(dyadic(weights), dyadic(point[1]), point[2].float().double())
+        bound, met = bound_targets(stack, boxes, lines, targets, free)
+        best = bound if best is None else _better(bound, best)
+        if step + 1 == steps:
+            return best
+        slope = gradient(stack, boxes, targets, bound, met)
+        mean = (weights * slope.weights).sum(1, keepdim=True)
+        slopes = [weights * (slope.weights - mean), slope.slopes, slope.phases]
+        for p, g, (m, v), rate in zip(point, slopes, moments, rates):
+            _adam(p, g, m, v, rate * 0.95**step, step)
+        point[1].clamp_(0, 1)
+        point[2].clamp_(min=0)
+
+
+def _adam(p, g, m, v, rate, step):
+    """One ascent step of Adam (Kingma and Ba, ICLR 2015), in place."""
+    m.mul_(0.9).add_(g, alpha=0.1)
+    v.mul_(0.99).addcmul_(g, g, value=0.01)
+    scale = (v / (1 - 0.99 ** (step + 1))).sqrt_().add_(1e-12)
+    p.addcdiv_(m, scale, value=rate / (1 - 0.9 ** (step + 1)))
+
+
+def _better(a: Bound, b: Bound) -> Bound:
+    """The larger of two bounds of each target."""
+    first = a.lower > b.lower
+    pick = lambda x, y: torch.where(first.view(-1, *[1] * (x.dim() - 1)), x, y)
+    parts = [pick(getattr(a.multipliers, n), getattr(b.multipliers, n)) for n in Multipliers.__slots__]
+    return Bound(pick(a.lower, b.lower), pick(a.plane, b.plane), Multipliers(*parts))

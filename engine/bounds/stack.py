@@ -1,0 +1,89 @@
+"""Networks of one shape, stacked, so that one batch may mix boxes of many of them."""
+
+from dataclasses import dataclass
+
+import torch
+
+from ..network import Network
+from .rounding import UNDERFLOW, floor, unit
+
+Segments = list[tuple[int, int, int]]  # (network, start, stop): runs of rows that use one network
+
+
+@dataclass(frozen=True, slots=True)
+class StackedLayer:
+    """One layer of every network: weight [networks, out, in], bias [networks, out].
+
+    `backward` [networks, out + 1, in + 1] acts on coefficient rows with their constant last:
+    (a, c) @ [[weight, bias], [0, 1]] = (a weight, a . bias + c).
+    """
+
+    weight: torch.Tensor
+    bias: torch.Tensor
+    backward: torch.Tensor
+    relu: bool
+
+
+class Stack:
+    """The layers of several networks of one shape, float64, on one device, under one semantics."""
+
+    def __init__(self, networks: list[Network], *, device: torch.device | str = "cpu",
+                 semantics: str = "real"):
+        self.networks = networks
+        self.device = torch.device(device)
+        self.semantics = semantics
+        self.layers = [self._layer(k) for k in range(len(networks[0].layers))]
+        widths = [layer.bias.shape[1] if layer.relu else 0 for layer in self.layers]
+        starts = [sum(widths[:k]) for k in range(len(widths) + 1)]
+        #: where each layer's ReLUs stand among all hidden neurons (empty where it has none)
+        self.slices = [slice(a, b) for a, b in zip(starts, starts[1:])]
+        self.n_hidden = starts[-1]
+        self.n_inputs = networks[0].n_inputs
+        self.n_outputs = networks[0].n_outputs
+        width = max(max(layer.weight.shape[1:]) for layer in self.layers)
+        self._unit = unit(width, len(self.layers), semantics)
+        self._floor = UNDERFLOW + floor(width, semantics)
+
+    def _layer(self, k: int) -> StackedLayer:
+        affine = [network.layers[k] for network in self.networks]
+        weight = torch.stack([torch.from_numpy(a.weight) for a in affine]).double()
+        bias = torch.stack([torch.from_numpy(a.bias) for a in affine]).double()
+        n, out, inputs = weight.shape
+        backward = torch.zeros(n, out + 1, inputs + 1, dtype=torch.float64)
+        backward[:, :out, :inputs] = weight
+        backward[:, :out, inputs] = bias
+        backward[:, out, inputs] = 1.0
+        move = [tensor.to(self.device) for tensor in (weight, bias, backward)]
+        return StackedLayer(*move, relu=affine[0].relu)
+
+    def noise(self, magnitude: torch.Tensor) -> torch.Tensor:
+        """What rounding can change of a value made of terms of this total magnitude (rounding.py)."""
+        return magnitude * self._unit + self._floor
+
+    @staticmethod
+    def segments(network: torch.Tensor) -> Segments:
+        """The runs of equal values in a sorted vector."""
+        values, counts = torch.unique_consecutive(network, return_counts=True)
+        stops = counts.cumsum(0).tolist()
+        return list(zip(values.tolist(), [0, *stops[:-1]], stops))
+
+    def evaluate(self, points: torch.Tensor, network: torch.Tensor) -> torch.Tensor:
+        """Outputs in float64 (not rigorous): points [n, inputs], network [n] sorted -> [n, outputs]."""
+        runs = self.segments(network)
+        h = points
+        for layer in self.layers:
+            z = h.new_empty(len(h), layer.bias.shape[1])
+            for net, i, j in runs:
+                torch.addmm(layer.bias[net], h[i:j], layer.weight[net].T, out=z[i:j])
+            h = z.clamp_(min=0) if layer.relu else z
+        return h
+
+
+def matmul(rows: torch.Tensor, matrices: torch.Tensor, runs: Segments) -> torch.Tensor:
+    """rows [n, ..., a] times matrices[network of the row] [a, b] -> [n, ..., b]."""
+    if len(runs) == 1:
+        return rows @ matrices[runs[0][0]]
+    result = rows.new_empty(*rows.shape[:-1], matrices.shape[2])
+    for net, i, j in runs:
+        torch.matmul(rows[i:j], matrices[net], out=result[i:j])
+    return result

@@ -1,0 +1,122 @@
+"""Constants of an ONNX graph: their exact values, and where in the file each number stands."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+from onnx import TensorProto, numpy_helper
+
+from engine.errors import InputError
+
+FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
+MAX_FOLD = 10**6  # rational operations in one folded node: a second or so
+_EXPORT = "export the network again"
+
+_fractions = np.frompyfunc(Fraction, 1, 1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Constant:
+    """values == scale * home[index], entry by entry and exactly, where `home` is the tensor names[0].
+
+    `values` is float64 or int64 in the graph's shape, whatever number type (`kind`, a TensorProto
+    type) the file has; `index` counts in the home's row-major order. It is None where the values
+    stand in no single tensor: literals (no names) and what was folded from the tensors in `names`.
+    """
+
+    values: np.ndarray
+    kind: int
+    names: tuple[str, ...] = ()
+    index: np.ndarray | None = None
+    scale: float = 1.0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.values.shape
+
+    def moved(self, move: Callable[[np.ndarray], np.ndarray]) -> "Constant":
+        """The same numbers elsewhere: `move` reshapes, transposes or repeats."""
+        index = None if self.index is None else move(self.index)
+        return replace(self, values=move(self.values), index=index)
+
+    def scaled(self, factor: float) -> "Constant":
+        """factor * self, exactly, or InputError."""
+        if abs(factor) == 1.0:
+            values = self.values * factor + 0.0  # no -0.0
+        else:
+            values = exactly(np.multiply, self.values, np.float64(factor))
+        return replace(self, values=values, scale=self.scale * factor)
+
+
+def fold(operation: Callable, *constants: Constant) -> Constant:
+    """operation(*constants), exactly, or InputError. The result has no home."""
+    values = exactly(operation, *(constant.values for constant in constants))
+    names = tuple(name for constant in constants for name in constant.names)
+    return Constant(values, constants[0].kind, names)
+
+
+def exactly(operation: Callable, *arrays: np.ndarray) -> np.ndarray:
+    """operation(*arrays) in float64 where no entry of it needs rounding, else InputError.
+
+    A constant computed in the file's number type would be another number than the graph says, and
+    every other reader could round it differently: so what must be rounded is refused.
+    """
+    try:
+        exact = np.asarray(operation(*(np.asarray(_fractions(a), object) for a in arrays)), object)
+        values = exact.astype(np.float64)
+    except OverflowError:
+        raise _inexact() from None
+    if not np.all(_fractions(values) == exact):
+        raise _inexact()
+    return values
+
+
+def _inexact() -> InputError:
+    return InputError(
+        "its constants cannot be combined without rounding",
+        advice="fold constants before exporting the network",
+    )
+
+
+def read_tensor(tensor: TensorProto, name: str) -> Constant:
+    """The constant a tensor holds; InputError where it is not plain, finite numbers in this file."""
+    label = f"tensor {name!r}"
+    if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
+        raise InputError(f"{label} keeps its data outside the file", advice="save it with the data inside")
+    if tensor.data_type not in (*FLOATS, TensorProto.INT64):
+        raise InputError(
+            f"{label} has type {type_name(tensor.data_type)}, which is not supported",
+            advice="export the network with float32 weights",
+        )
+    try:
+        array = numpy_helper.to_array(tensor)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{label} is damaged ({error})", advice=_EXPORT) from None
+    if array.size == 0 or array.shape != tuple(tensor.dims):
+        raise InputError(f"{label} has shape {list(tensor.dims)}, which holds no numbers", advice=_EXPORT)
+    with np.errstate(invalid="ignore"):  # signalling NaNs, refused below
+        values = array if tensor.data_type == TensorProto.INT64 else array.astype(np.float64)
+    if not np.isfinite(values).all():
+        raise InputError(f"{label} has NaN or infinite values", advice="train or export the network again")
+    return Constant(values, tensor.data_type, (name,), np.arange(array.size).reshape(array.shape))
+
+
+def write_tensor(tensor: TensorProto, array: np.ndarray) -> None:
+    """Replaces the values of a tensor, in the field where it keeps them."""
+    if tensor.HasField("raw_data"):
+        tensor.raw_data = numpy_helper.from_array(array).raw_data
+    elif tensor.data_type == TensorProto.FLOAT:
+        tensor.float_data[:] = array.ravel()
+    elif tensor.data_type == TensorProto.DOUBLE:
+        tensor.double_data[:] = array.ravel()
+    else:  # 16-bit floats stand as bit patterns
+        tensor.int32_data[:] = array.ravel().view(np.uint16)
+
+
+def type_name(kind: int) -> str:
+    """The name of a tensor type, as in `float32`."""
+    if kind not in TensorProto.DataType.values():
+        return f"number {kind}"
+    name = TensorProto.DataType.Name(kind).lower()
+    return {"float": "float32", "double": "float64"}.get(name, name)

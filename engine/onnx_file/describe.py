@@ -1,0 +1,48 @@
+"""What an ONNX file holds, for people."""
+
+from dataclasses import dataclass
+from os import PathLike
+
+import numpy as np
+
+from engine.network import Network
+from engine.onnx_file.reader import load_network, read_graph_of
+from engine.onnx_file.signal import shape_text
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """parameters: numbers that stand in layers of the file; widths: of the input and each layer."""
+
+    name: str
+    sha256: str
+    input_name: str
+    input_shape: str
+    output_name: str
+    output_shape: str
+    operators: tuple[tuple[str, int], ...]
+    widths: tuple[int, ...]
+    relus: int
+    parameters: int
+
+
+def describe(source: Network | str | PathLike) -> Description:
+    """What stands in a network's ONNX file."""
+    network = source if isinstance(source, Network) else load_network(source)
+    graph = read_graph_of(network.onnx_bytes, where=network.name)[1]
+    widths = (network.n_inputs, *(len(layer.bias) for layer in network.layers))
+    relus = sum(len(layer.bias) for layer in network.layers if layer.relu)
+    constants = [constant for piece in graph.pieces for constant in (piece.weight, piece.bias) if constant]
+    stored = {constant.names[0]: constant.index for constant in constants if constant.index is not None}
+    return Description(
+        name=network.name,
+        sha256=network.sha256,
+        input_name=graph.input[0],
+        input_shape=shape_text(graph.input[1]),
+        output_name=graph.output[0],
+        output_shape=shape_text(graph.output[1]),
+        operators=tuple(sorted(graph.operators.items())),
+        widths=widths,
+        relus=relus,
+        parameters=sum(len(np.unique(index)) for index in stored.values()),
+    )

@@ -1,0 +1,100 @@
+"""What the network's input has become after some of the graph's nodes: a chain of affine pieces."""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from engine.errors import InputError
+from engine.network import Affine
+from engine.onnx_file.constant import Constant
+
+Shape = tuple[int | None, ...]  # None: the batch, of any size
+MAX_IDENTITY = 8192  # inputs of a piece that has no weight matrix in the file (512 MiB)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Piece:
+    """One affine layer whose every number stands at one place of the file, or is a literal."""
+
+    weight: Constant
+    bias: Constant | None
+    relu: bool
+
+    def affine(self) -> Affine:
+        weight = np.ascontiguousarray(self.weight.values, dtype=np.float64)
+        bias = np.zeros(len(weight)) if self.bias is None else np.ascontiguousarray(self.bias.values)
+        return Affine(weight, bias, self.relu)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Signal:
+    """`pieces` applied to the input's elements in row-major order, then `weight` and `bias` if any.
+
+    Nothing is ever fused: a second bias or matrix opens the next piece, so no number is rounded and
+    each can be written back. Only what changes nothing (adding zeros, ReLU after ReLU) vanishes.
+    """
+
+    shape: Shape
+    kind: int
+    pieces: tuple[Piece, ...] = ()
+    weight: Constant | None = None
+    bias: Constant | None = None
+
+    @property
+    def size(self) -> int:
+        return size_of(self.shape)
+
+    def times(self, weight: Constant, shape: Shape) -> "Signal":
+        """weight @ self, weight [out, in]."""
+        return replace(self.closed(relu=False), weight=weight, shape=shape)
+
+    def plus(self, bias: Constant, shape: Shape) -> "Signal":
+        """self + bias, bias [out]."""
+        free = self.weight is not None and self.bias is None
+        if not free and not bias.values.any():
+            return replace(self, shape=shape)
+        base = self if free else self.times(self._identity(), self.shape)
+        return replace(base, bias=bias, shape=shape)
+
+    def negated(self) -> "Signal":
+        if self.weight is None or self.bias is not None:
+            return self.times(self._identity().scaled(-1.0), self.shape)
+        return replace(self, weight=self.weight.scaled(-1.0))
+
+    def rectified(self) -> "Signal":
+        """max(self, 0)."""
+        if self.weight is not None:
+            return self.closed(relu=True)
+        if self.pieces and self.pieces[-1].relu:
+            return self
+        return self.times(self._identity(), self.shape).closed(relu=True)
+
+    def closed(self, *, relu: bool) -> "Signal":
+        """The same with the open piece, if there is one, ended."""
+        if self.weight is None:
+            return self
+        piece = Piece(self.weight, self.bias, relu)
+        return replace(self, pieces=(*self.pieces, piece), weight=None, bias=None)
+
+    def chain(self) -> tuple[Piece, ...]:
+        """All pieces, at least one."""
+        pieces = self.closed(relu=False).pieces
+        return pieces or (Piece(self._identity(), None, False),)
+
+    def _identity(self) -> Constant:
+        if self.size > MAX_IDENTITY:
+            raise InputError(
+                f"it works on {self.size} values one by one, and at most {MAX_IDENTITY} are supported",
+                advice="put it into the layer before or after",
+            )
+        return Constant(np.eye(self.size), self.kind)
+
+
+def size_of(shape: Shape) -> int:
+    """The number of elements, the batch being one."""
+    return math.prod(d for d in shape if d is not None)
+
+
+def shape_text(shape: Shape) -> str:
+    return "[" + ", ".join("batch" if d is None else str(d) for d in shape) + "]"

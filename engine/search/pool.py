@@ -1,0 +1,69 @@
+"""Storage for open boxes: one row a box in a few large tensors, so that batches are single gathers."""
+
+from dataclasses import dataclass
+
+import torch
+
+from ..bounds.stack import Stack
+
+
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    """Boxes of the search tree, by columns.
+
+    root: [n]; lower, upper: [n, inputs] float64; l, u: [n, hidden] float32; excluded: [n, polytopes],
+    shown on an ancestor already; phases: [n, hidden] int8, signs assumed of hidden neurons; slopes:
+    [n, hidden] uint8, lower slopes found for the parent in steps of 1/128; depth: [n].
+    """
+
+    root: torch.Tensor
+    lower: torch.Tensor
+    upper: torch.Tensor
+    l: torch.Tensor
+    u: torch.Tensor
+    excluded: torch.Tensor
+    phases: torch.Tensor
+    slopes: torch.Tensor
+    depth: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.root)
+
+    def columns(self) -> list[torch.Tensor]:
+        return [getattr(self, name) for name in self.__slots__]
+
+    def select(self, index: torch.Tensor) -> "Nodes":
+        return Nodes(*(column[index] for column in self.columns()))
+
+
+class Pool:
+    """Open boxes in slots; freed slots are used again, and capacity doubles when they run out."""
+
+    def __init__(self, example: Nodes, capacity: int = 1024):
+        self._columns = [c.new_zeros(capacity, *c.shape[1:]) for c in example.columns()]
+        self._free = list(range(capacity - 1, -1, -1))
+
+    def put(self, nodes: Nodes) -> list[int]:
+        """Stores the nodes and returns their slots."""
+        while len(self._free) < len(nodes):
+            self._grow()
+        slots = [self._free.pop() for _ in range(len(nodes))]
+        index = torch.tensor(slots, device=nodes.root.device)
+        for column, new in zip(self._columns, nodes.columns()):
+            column[index] = new
+        return slots
+
+    def take(self, slots: list[int]) -> Nodes:
+        """Removes and returns the nodes in these slots, in this order."""
+        index = torch.tensor(slots, device=self._columns[0].device)
+        self._free.extend(slots)
+        return Nodes(*(column[index] for column in self._columns))
+
+    def release(self, slots: list[int]) -> None:
+        """Frees the slots of nodes that need no more work."""
+        self._free.extend(slots)
+
+    def _grow(self):
+        size = len(self._columns[0])
+        self._columns = [torch.cat([c, torch.zeros_like(c)]) for c in self._columns]
+        self._free.extend(range(2 * size - 1, size - 1, -1))

@@ -1,0 +1,88 @@
+"""The cases being decided, as tensors: one root for each (network, case)."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import torch
+
+from ..bounds.interval import hidden_intervals
+from ..bounds.rounding import LARGEST
+from ..bounds.slopes import Targets
+from ..bounds.stack import Stack
+from ..errors import InputError
+from ..property import Case
+
+
+@dataclass(frozen=True, slots=True)
+class Roots:
+    """Unsafe rows and boxes of every case, padded to the largest.
+
+    network: [roots]; rows: [roots, polytopes, rows, outputs + 1], the constant last; inputs: [roots,
+    polytopes, rows, inputs]; absent, strict: [roots, polytopes, rows]; missing: [roots, polytopes];
+    error: [roots, polytopes, rows], what rounding the decimals and summing rows can change;
+    lower, upper: [roots, inputs], the exact box rounded outward; l, u: [roots, hidden].
+    """
+
+    network: torch.Tensor
+    rows: torch.Tensor
+    inputs: torch.Tensor
+    absent: torch.Tensor
+    strict: torch.Tensor
+    missing: torch.Tensor
+    error: torch.Tensor
+    lower: torch.Tensor
+    upper: torch.Tensor
+    l: torch.Tensor
+    u: torch.Tensor
+
+    def targets(self, root: torch.Tensor, box: torch.Tensor, polytope: torch.Tensor, phases) -> Targets:
+        """The given polytopes of the given boxes, as targets of the bounds."""
+        parts = (part[root, polytope] for part in (self.rows, self.inputs, self.absent))
+        return Targets(box, *parts, phases[box].double())
+
+
+def make_roots(stack: Stack, networks: list[int], cases: list[Case]) -> Roots:
+    """Roots for case i on network networks[i] of the stack; `networks` ascending."""
+    n_polytopes = max(1, *(len(case.unsafe) for case in cases))
+    n_rows = max(1, *(len(p.rows) for case in cases for p in case.unsafe))
+    shape = (len(cases), n_polytopes, n_rows)
+    rows = np.zeros((*shape, stack.n_outputs + 1))
+    inputs = np.zeros((*shape, stack.n_inputs))
+    absent, strict = np.ones(shape, bool), np.zeros(shape, bool)
+    missing = np.ones(shape[:2], bool)
+    for g, case in enumerate(cases):
+        for p, polytope in enumerate(case.unsafe):
+            missing[g, p] = False
+            for r, row in enumerate(polytope.rows):
+                rows[g, p, r] = [float(c) for c in (*row.outputs, row.constant)]
+                inputs[g, p, r] = [float(c) for c in row.inputs]
+                absent[g, p, r], strict[g, p, r] = False, row.strict
+    lower = np.array([[outward(v, -1) for v in case.lower] for case in cases])
+    upper = np.array([[outward(v, +1) for v in case.upper] for case in cases])
+    tensors = [torch.from_numpy(a).to(stack.device) for a in (rows, inputs, absent, strict, missing, lower, upper)]
+    rows, inputs, absent, strict, missing, lower, upper = tensors
+    network = torch.tensor(networks, device=stack.device)
+    l, u = hidden_intervals(stack, network, lower, upper)
+    if not bool((torch.maximum(-l, u) < LARGEST).all()):
+        raise InputError("weights or inputs are so large that values may reach 2^100")
+    error = _row_error(stack, network, rows, inputs, lower, upper)
+    return Roots(network, rows, inputs, absent, strict, missing, error, lower, upper, l, u)
+
+
+def outward(value: Fraction, side: int) -> float:
+    """The float64 nearest to `value` that is not above it (side -1) or not below it (side +1)."""
+    nearest = float(value)
+    exact = Fraction(nearest)
+    inside = exact <= value if side < 0 else exact >= value
+    return nearest if inside else float(np.nextafter(nearest, side * np.inf))
+
+
+def _row_error(stack, network, rows, inputs, lower, upper):
+    """How far float64 rows can lie from the exact ones, and from sums of up to all of them."""
+    h = torch.maximum(lower.abs(), upper.abs())
+    size = (inputs.abs() @ h[:, None, :, None])[..., 0] + rows[..., -1].abs()
+    for layer in stack.layers:
+        h = (layer.weight[network].abs() @ h.unsqueeze(2)).squeeze(2) + layer.bias[network].abs()
+    size = size + (rows[..., :-1].abs() @ h[:, None, :, None])[..., 0]
+    return size * (2.0**-52 * (rows.shape[2] + 4)) + 2.0**-900

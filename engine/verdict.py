@@ -1,0 +1,66 @@
+"""What a verification can say."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Counterexample:
+    """A float32 point inside the exact input box whose output is unsafe.
+
+    `exact_outputs` are the network's outputs at `inputs` in exact rational arithmetic, `outputs`
+    those of onnxruntime on the CPU. `exact` and `replayed` say in which of the two it is unsafe.
+    """
+
+    inputs: tuple[float, ...]
+    outputs: tuple[float, ...]
+    exact_outputs: tuple[Fraction, ...]
+    exact: bool
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What a verdict cost: boxes bounded, the instance's own share of the run's seconds, where."""
+
+    boxes: int
+    seconds: float
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The property holds under `semantics`: every unsafe polytope is excluded on boxes that cover all cases."""
+
+    semantics: str
+    statistics: Statistics
+    word = "unsat"
+
+
+@dataclass(frozen=True, slots=True)
+class Violated:
+    """The property is violated, in exact arithmetic and as executed by onnxruntime."""
+
+    counterexample: Counterexample
+    semantics: str
+    statistics: Statistics
+    word = "sat"
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Not decided; `reason` says why. `proved` is the share of the cases' volume where it holds."""
+
+    reason: str
+    timed_out: bool
+    proved: float
+    semantics: str
+    statistics: Statistics
+    near_miss: Counterexample | None = None
+
+    @property
+    def word(self) -> str:
+        return "timeout" if self.timed_out else "unknown"
+
+
+Verdict = Verified | Violated | Unknown

@@ -1,0 +1,89 @@
+"""And, or and comparisons, kept in disjunctive normal form with the common part factored out.
+
+Errors raised here carry no place; the reader, which knows it, adds it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain, product
+from math import prod
+
+from engine.errors import InputError
+from engine.vnnlib.terms import HalfSpace, Linear, half_space, subtract
+
+MAX_BRANCHES = 100_000
+MAX_ATOMS = 5_000_000  # in all branches together: what bounds the memory
+
+Conjunct = tuple[HalfSpace, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """All of `base`, and all of one of the `branches`.
+
+    A formula without disjunction has the one empty branch, an unsatisfiable one none. Input bounds
+    that hold throughout stay in `base` and are not copied into every branch.
+    """
+
+    base: Conjunct
+    branches: tuple[Conjunct, ...]
+
+
+_NO_CHOICE = ((),)
+TRUE = Formula((), _NO_CHOICE)
+FALSE = Formula((), ())
+
+
+def conjunction(parts: Sequence[Formula]) -> Formula:
+    """True where all parts are; of none, true."""
+    parts = [part for part in parts if part != TRUE]
+    if not all(part.branches for part in parts):
+        return FALSE
+    if len(parts) == 1:  # before anything is copied: towers of one-argument `and` stay cheap
+        return parts[0]
+    choices = [part.branches for part in parts if part.branches != _NO_CHOICE]
+    count = prod(map(len, choices))
+    atoms = sum(count // len(choice) * sum(map(len, choice)) for choice in choices)
+    base = tuple(chain.from_iterable(part.base for part in parts))
+    _check_size(count, len(base) + atoms)
+    if len(choices) == 1:
+        return Formula(base, choices[0])
+    return Formula(base, tuple(tuple(chain.from_iterable(pick)) for pick in product(*choices)))
+
+
+def disjunction(parts: Sequence[Formula]) -> Formula:
+    """True where some part is; of none, false."""
+    parts = [part for part in parts if part.branches]
+    if len(parts) == 1:
+        return parts[0]
+    count = sum(len(part.branches) for part in parts)
+    atoms = sum(len(part.base) * len(part.branches) + sum(map(len, part.branches)) for part in parts)
+    _check_size(count, atoms)
+    return Formula((), tuple(part.base + branch for part in parts for branch in part.branches))
+
+
+def comparison(operator: str, terms: Sequence[Linear], *, start: int = 0, end: int = 0) -> Formula:
+    """One half-space; for `=` two; for constants, whether it is so."""
+    if len(terms) != 2:
+        raise InputError(f"'{operator}' takes 2 arguments, not {len(terms)}", advice="compare two terms")
+    orders = {"<": (1,), "<=": (1,), ">": (-1,), ">=": (-1,), "=": (1, -1)}[operator]
+    differences = [subtract(terms[::order]) for order in orders]
+    strict = operator in ("<", ">")
+    if not differences[0].coefficients:
+        holds = all(d.constant < 0 or (d.constant == 0 and not strict) for d in differences)
+        return TRUE if holds else FALSE
+    atoms = (half_space(d, strict=strict, start=start, end=end) for d in differences)
+    return Formula(tuple(atoms), _NO_CHOICE)
+
+
+def _check_size(branches: int, atoms: int) -> None:
+    if branches > MAX_BRANCHES:
+        raise InputError(f"multiplied out, the disjunctions have {_count(branches)} alternatives, more than "
+                         f"{MAX_BRANCHES:,}", advice="split the property into several files")
+    if atoms > MAX_ATOMS:
+        raise InputError(f"multiplied out, the disjunctions have {_count(atoms)} comparisons, more than "
+                         f"{MAX_ATOMS:,}", advice="split the property into several files")
+
+
+def _count(n: int) -> str:
+    return f"{n:,}" if n < 10**15 else "over 10^15"

@@ -1,0 +1,92 @@
+"""The text of a VNN-LIB file: from bytes to tokens that know their place."""
+
+import gzip
+import hashlib
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from engine.errors import InputError
+
+MAX_BYTES = 1 << 26  # decompressed; a gzip bomb stops here, two million bounds fit
+
+# Comments are tokens too (dropped below): so a quote or a parenthesis inside one is never seen.
+_TOKEN = re.compile(r';[^\r\n]*|[()]|"[^"]*"|\|[^|]*\||[^\s()";|]+|\S', re.ASCII)
+_LINE_BREAK = re.compile(r"\r\n?|\n")
+
+
+class Token(NamedTuple):
+    """A word or quoted string and its offset."""
+
+    text: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A text and the name of its file, for errors."""
+
+    text: str
+    where: str
+
+    def tokens(self) -> Iterator[tuple[str, int]]:
+        """Parentheses, quoted strings and words with their offsets, without comments and white space."""
+        for match in _TOKEN.finditer(self.text):
+            if (text := match.group())[0] != ";":
+                yield text, match.start()
+
+    def line(self, at: int) -> int:
+        """The 1-based line of an offset; counted only when an error asks for it."""
+        return 1 + len(_LINE_BREAK.findall(self.text, 0, at))
+
+    def excerpt(self, start: int, end: int) -> str:
+        """The tokens between two offsets on one line, shortened."""
+        words = " ".join(text for text, _ in Source(self.text[start:end], "").tokens())
+        words = words.replace("( ", "(").replace(" )", ")")
+        return words if len(words) <= 60 else words[:57] + "..."
+
+    def error(self, what: str, at: int, *, advice: str = "") -> InputError:
+        return InputError(what, where=f"{self.where}:{self.line(at)}", advice=advice)
+
+
+def quoted(text: str) -> str:
+    """A word of the file for an error: in quotes, plain ASCII, shortened."""
+    return ascii(text if len(text) <= 40 else text[:37] + "...")
+
+
+def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> tuple[str, str]:
+    """The file's text and the SHA-256 of its bytes, both after decompression of a `.gz`."""
+    data = _read_bytes(path, max_bytes)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = 1 + data.count(b"\n", 0, error.start)
+        raise InputError("is not UTF-8 text", where=f"{path}:{line}",
+                         advice="give a VNN-LIB file, or its .gz") from None
+    return text, hashlib.sha256(data).hexdigest()
+
+
+def _read_bytes(path: Path, max_bytes: int) -> bytes:
+    """At most `max_bytes`, whatever a compressed file claims to hold."""
+    opener = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opener(path, "rb") as file:
+            data = file.read(max_bytes + 1)
+    except FileNotFoundError:
+        raise InputError("no such file", where=str(path), advice="check the path") from None
+    except IsADirectoryError:
+        raise InputError("is a directory", where=str(path), advice="give a .vnnlib file in it") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"is not a complete gzip file ({error})", where=str(path),
+                         advice="fetch it again, or give it uncompressed") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot be read ({reason})", where=str(path),
+                         advice="check the path and its rights") from None
+    if len(data) > max_bytes:
+        raise InputError(f"holds more than {max_bytes:,} bytes", where=str(path),
+                         advice="split the property into several files")
+    return data
