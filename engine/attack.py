@@ -2,8 +2,8 @@
 
 import torch
 
+from .bounds.roots import Roots
 from .bounds.stack import Stack, matmul
-from .search.roots import Roots
 
 
 def violation(roots: Roots, root: torch.Tensor, x: torch.Tensor, y: torch.Tensor):

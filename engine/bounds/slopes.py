@@ -32,6 +32,9 @@ class Targets:
     absent: torch.Tensor
     phases: torch.Tensor
 
+    def __len__(self) -> int:
+        return len(self.box)
+
     def select(self, keep: torch.Tensor) -> "Targets":
         parts = (self.box, self.rows, self.inputs, self.absent, self.phases)
         return Targets(*(part[keep] for part in parts))

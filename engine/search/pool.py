@@ -35,6 +35,10 @@ class Nodes:
     def select(self, index: torch.Tensor) -> "Nodes":
         return Nodes(*(column[index] for column in self.columns()))
 
+    def copy(self, *, depth: torch.Tensor) -> "Nodes":
+        """The same boxes at another depth, to be changed in place."""
+        return Nodes(*(column.clone() for column in self.columns()[:-1]), depth)
+
 
 class Pool:
     """Open boxes in slots; freed slots are used again, and capacity doubles when they run out."""

@@ -6,10 +6,10 @@ from fractions import Fraction
 import numpy as np
 import torch
 
-from ..bounds.interval import hidden_intervals
-from ..bounds.rounding import LARGEST
-from ..bounds.slopes import Targets
-from ..bounds.stack import Stack
+from .interval import hidden_intervals
+from .rounding import LARGEST
+from .slopes import Targets
+from .stack import Stack
 from ..errors import InputError
 from ..property import Case
 
@@ -19,8 +19,8 @@ class Roots:
     """Unsafe rows and boxes of every case, padded to the largest.
 
     network: [roots]; rows: [roots, polytopes, rows, outputs + 1], the constant last; inputs: [roots,
-    polytopes, rows, inputs]; absent, strict: [roots, polytopes, rows]; missing: [roots, polytopes];
-    error: [roots, polytopes, rows], what rounding the decimals and summing rows can change;
+    polytopes, rows, inputs]; absent: [roots, polytopes, rows]; missing: [roots, polytopes];
+    error: [roots, polytopes], what rounding the decimals and summing rows can change;
     lower, upper: [roots, inputs], the exact box rounded outward; l, u: [roots, hidden].
     """
 
@@ -28,7 +28,6 @@ class Roots:
     rows: torch.Tensor
     inputs: torch.Tensor
     absent: torch.Tensor
-    strict: torch.Tensor
     missing: torch.Tensor
     error: torch.Tensor
     lower: torch.Tensor
@@ -49,7 +48,7 @@ def make_roots(stack: Stack, networks: list[int], cases: list[Case]) -> Roots:
     shape = (len(cases), n_polytopes, n_rows)
     rows = np.zeros((*shape, stack.n_outputs + 1))
     inputs = np.zeros((*shape, stack.n_inputs))
-    absent, strict = np.ones(shape, bool), np.zeros(shape, bool)
+    absent = np.ones(shape, bool)
     missing = np.ones(shape[:2], bool)
     for g, case in enumerate(cases):
         for p, polytope in enumerate(case.unsafe):
@@ -57,17 +56,17 @@ def make_roots(stack: Stack, networks: list[int], cases: list[Case]) -> Roots:
             for r, row in enumerate(polytope.rows):
                 rows[g, p, r] = [float(c) for c in (*row.outputs, row.constant)]
                 inputs[g, p, r] = [float(c) for c in row.inputs]
-                absent[g, p, r], strict[g, p, r] = False, row.strict
+                absent[g, p, r] = False
     lower = np.array([[outward(v, -1) for v in case.lower] for case in cases])
     upper = np.array([[outward(v, +1) for v in case.upper] for case in cases])
-    tensors = [torch.from_numpy(a).to(stack.device) for a in (rows, inputs, absent, strict, missing, lower, upper)]
-    rows, inputs, absent, strict, missing, lower, upper = tensors
+    tensors = [torch.from_numpy(a).to(stack.device) for a in (rows, inputs, absent, missing, lower, upper)]
+    rows, inputs, absent, missing, lower, upper = tensors
     network = torch.tensor(networks, device=stack.device)
     l, u = hidden_intervals(stack, network, lower, upper)
     if not bool((torch.maximum(-l, u) < LARGEST).all()):
         raise InputError("weights or inputs are so large that values may reach 2^100")
     error = _row_error(stack, network, rows, inputs, lower, upper)
-    return Roots(network, rows, inputs, absent, strict, missing, error, lower, upper, l, u)
+    return Roots(network, rows, inputs, absent, missing, error, lower, upper, l, u)
 
 
 def outward(value: Fraction, side: int) -> float:
@@ -85,4 +84,4 @@ def _row_error(stack, network, rows, inputs, lower, upper):
     for layer in stack.layers:
         h = (layer.weight[network].abs() @ h.unsqueeze(2)).squeeze(2) + layer.bias[network].abs()
     size = size + (rows[..., :-1].abs() @ h[:, None, :, None])[..., 0]
-    return size * (2.0**-52 * (rows.shape[2] + 4)) + 2.0**-900
+    return size.amax(2) * (2.0**-52 * (rows.shape[2] + 4)) + 2.0**-900

@@ -1,0 +1,88 @@
+"""The leaf procedure: which unsafe polytopes are shown not to be reached on a box.
+
+A polytope is excluded on a box when one of its rows, or a convex combination of them, is bounded above
+zero there. Every bound is sound with its rounding included (bounds/rounding.py), so what is
+excluded here is proved.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from ..bounds.crown import Boxes, concretize, substitute
+from ..bounds.relaxation import Lines
+from ..bounds.roots import Roots
+from ..bounds.slopes import Multipliers, Targets, ascend
+from ..bounds.stack import Stack
+from .pool import Nodes
+
+WARM_STEPS = 128.0  # slopes are handed down in steps of 1/128
+OPTIMIZE_BELOW = 64  # more neurons of open sign than this are better split first
+
+
+@dataclass(frozen=True, slots=True)
+class Remaining:
+    """What is left of each box: `bound` [boxes] and `plane` [boxes, inputs + 1] of its worst open polytope."""
+
+    open: torch.Tensor
+    bound: torch.Tensor
+    plane: torch.Tensor
+
+
+def exclude(stack: Stack, roots: Roots, nodes: Nodes, boxes: Boxes, lines: list[Lines], *, steps: int):
+    """Marks in `nodes.excluded` what is proved on each box, and says what remains.
+
+    First every row by itself with CROWN's slopes; then, where few neurons are of open sign, `steps`
+    steps of optimized slopes and row weights, which start from those found for the parent.
+    """
+    box, polytope = (~nodes.excluded).nonzero(as_tuple=True)
+    targets = roots.targets(nodes.root[box], box, polytope, nodes.phases)
+    error = roots.error[nodes.root[box], polytope]
+    rows, planes = _each_row(stack, boxes, lines, targets)
+    best, row = rows.max(1)
+    best = best - error
+    if steps:
+        unstable = ((boxes.l < 0) & (boxes.u > 0)).sum(1)
+        near = ((best <= 0) & (unstable[box] <= OPTIMIZE_BELOW)).nonzero()[:, 0]
+        if len(near):
+            found = _optimize(stack, nodes, boxes, lines, targets.select(near), row[near], steps)
+            best[near] = torch.maximum(best[near], found - error[near])
+    proved = best > 0
+    nodes.excluded[box[proved], polytope[proved]] = True
+    plane = planes[torch.arange(len(box), device=box.device), row]
+    return _worst(nodes, box, polytope, best.masked_fill(proved, torch.inf), plane)
+
+
+def _each_row(stack, boxes, lines, targets: Targets):
+    """Bounds and planes of every row by itself: [targets, rows] and [targets, rows, inputs + 1]."""
+    target, row = (~targets.absent).nonzero(as_tuple=True)
+    box = targets.box[target]
+    found = substitute(stack, boxes, lines, targets.rows[target, row].unsqueeze(1), box, len(stack.layers))
+    found[:, 0, :-1] += targets.inputs[target, row]
+    bounds = found.new_full(targets.absent.shape, -torch.inf)
+    bounds[target, row] = concretize(stack, boxes, found, box)[:, 0]
+    planes = found.new_zeros(*targets.absent.shape, stack.n_inputs + 1)
+    planes[target, row] = found[:, 0]
+    return bounds, planes
+
+
+def _optimize(stack, nodes: Nodes, boxes, lines, targets: Targets, row, steps: int) -> torch.Tensor:
+    """The best bounds with free slopes and weights, whose slopes are left in `nodes` for the children."""
+    weights = torch.nn.functional.one_hot(row, targets.absent.shape[1]).double()
+    slopes = nodes.slopes[targets.box].double() / WARM_STEPS
+    plain = torch.cat([chosen.lower[:, :-1] for chosen, layer in zip(lines, stack.layers) if layer.relu], 1)
+    slopes = torch.where(slopes > 1, plain[targets.box], slopes)
+    best = ascend(stack, boxes, lines, targets, Multipliers(weights, slopes, torch.zeros_like(slopes)), steps=steps)
+    nodes.slopes[targets.box] = (best.multipliers.slopes * WARM_STEPS).round().to(torch.uint8)
+    return best.lower
+
+
+def _worst(nodes: Nodes, box, polytope, bound, plane) -> Remaining:
+    """For each box with an open polytope, the one whose bound is least."""
+    bounds = bound.new_full(nodes.excluded.shape, torch.inf)
+    bounds[box, polytope] = bound
+    where = torch.zeros(nodes.excluded.shape, dtype=torch.long, device=box.device)
+    where[box, polytope] = torch.arange(len(box), device=box.device)
+    open_ = (~nodes.excluded.all(1)).nonzero()[:, 0]
+    least, worst = bounds[open_].min(1)
+    return Remaining(open_, least, plane[where[open_, worst]])

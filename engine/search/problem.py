@@ -1,0 +1,97 @@
+"""What is asked, how, and what is known of each question while it is searched."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ..bounds.rounding import SEMANTICS
+from ..errors import InputError
+from ..network import Network
+from ..property import Property
+from ..verdict import Counterexample, Verdict
+from .confirm import Judge
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Does `property` hold for `network`?"""
+
+    network: Network
+    property: Property
+
+    def __post_init__(self):
+        for kind in ("inputs", "outputs"):
+            of_network, of_property = (getattr(part, f"n_{kind}") for part in (self.network, self.property))
+            if of_network != of_property:
+                raise InputError(
+                    f"the property is about {of_property} {kind}, but network {self.network.name} has {of_network}",
+                    where=self.property.name,
+                    advice="choose a property written for this network",
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to search. The same for every network and property; no verdict depends on them.
+
+    timeout: seconds of a problem's own share of the run (None: no limit); device: auto, cpu or cuda;
+    batch: boxes bounded at once; window: problems searched at once; max_open: open boxes of all
+    problems together, about 3 KiB each for ACAS Xu; steps: of slope optimization for a box.
+    """
+
+    timeout: float | None = None
+    semantics: str = "real"
+    device: str = "auto"
+    batch: int = 1024
+    window: int = 64
+    max_open: int = 200_000
+    steps: int = 5
+    seed: int = 0
+
+    def __post_init__(self):
+        if self.semantics not in SEMANTICS:
+            raise InputError(f"unknown semantics {self.semantics!r}", advice="use real or float32")
+        if self.device not in ("auto", "cpu", "cuda"):
+            raise InputError(f"unknown device {self.device!r}", advice="use auto, cpu or cuda")
+        for name in ("batch", "window", "max_open", "steps"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}", advice="use a number of at least 1")
+        if self.timeout is not None and not self.timeout > 0:
+            raise InputError(f"timeout is {self.timeout}", advice="use a number of seconds above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run stands: problems and boxes done, boxes open, the share of the volume proved."""
+
+    problems: int
+    decided: int
+    boxes: int
+    open: int
+    proved: float
+    seconds: float
+
+
+@dataclass(slots=True, eq=False)
+class Search:
+    """One problem while it is searched.
+
+    `open`: slots of its open boxes, deepest last; `proved`: share of its volume where it holds;
+    `tie`: a box was left that no split can decide; `near_miss`: a point that is unsafe in exact
+    arithmetic or as executed, but not in both.
+    """
+
+    index: int
+    problem: Problem
+    judges: list[Judge]
+    open: list[int] = field(default_factory=list)
+    boxes: int = 0
+    seconds: float = 0.0
+    proved: float = 0.0
+    tie: bool = False
+    counterexample: Counterexample | None = None
+    near_miss: Counterexample | None = None
+    verdict: Verdict | None = None
+
+
+OnVerdict = Callable[[int, Verdict], None]
+OnProgress = Callable[[Progress], None]
