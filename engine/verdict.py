@@ -30,10 +30,14 @@ class Statistics:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """The property holds under `semantics`: every unsafe polytope is excluded on boxes that cover all cases."""
+    """The property holds under `semantics`: on boxes that cover all cases every unsafe polytope is excluded.
+
+    `near_miss`, if any, is a point found unsafe as executed although the property holds exactly.
+    """
 
     semantics: str
     statistics: Statistics
+    near_miss: Counterexample | None = None
     word = "unsat"
 
 

@@ -46,8 +46,8 @@ class Stack:
 
     def _layer(self, k: int) -> StackedLayer:
         affine = [network.layers[k] for network in self.networks]
-        weight = torch.stack([torch.from_numpy(a.weight) for a in affine]).double()
-        bias = torch.stack([torch.from_numpy(a.bias) for a in affine]).double()
+        weight = torch.stack([torch.tensor(a.weight, dtype=torch.float64) for a in affine])
+        bias = torch.stack([torch.tensor(a.bias, dtype=torch.float64) for a in affine])
         n, out, inputs = weight.shape
         backward = torch.zeros(n, out + 1, inputs + 1, dtype=torch.float64)
         backward[:, :out, :inputs] = weight

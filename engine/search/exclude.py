@@ -16,7 +16,7 @@ from ..bounds.slopes import Multipliers, Targets, ascend
 from ..bounds.stack import Stack
 from .pool import Nodes
 
-WARM_STEPS = 128.0  # slopes are handed down in steps of 1/128
+WARM_STEPS, WARM_NONE = 128, 255  # slopes are handed down in steps of 1/128; 255: none were found
 OPTIMIZE_BELOW = 64  # more neurons of open sign than this are better split first
 
 

@@ -40,6 +40,11 @@ class Nodes:
         return Nodes(*(column.clone() for column in self.columns()[:-1]), depth)
 
 
+def concatenate(parts: list[Nodes]) -> Nodes:
+    """The boxes of all parts, in order."""
+    return Nodes(*(torch.cat(columns) for columns in zip(*(part.columns() for part in parts))))
+
+
 class Pool:
     """Open boxes in slots; freed slots are used again, and capacity doubles when they run out."""
 
@@ -47,19 +52,24 @@ class Pool:
         self._columns = [c.new_zeros(capacity, *c.shape[1:]) for c in example.columns()]
         self._free = list(range(capacity - 1, -1, -1))
 
+    @property
+    def used(self) -> int:
+        """How many slots hold open boxes."""
+        return len(self._columns[0]) - len(self._free)
+
     def put(self, nodes: Nodes) -> list[int]:
         """Stores the nodes and returns their slots."""
         while len(self._free) < len(nodes):
             self._grow()
         slots = [self._free.pop() for _ in range(len(nodes))]
-        index = torch.tensor(slots, device=nodes.root.device)
+        index = torch.tensor(slots, dtype=torch.long, device=nodes.root.device)
         for column, new in zip(self._columns, nodes.columns()):
             column[index] = new
         return slots
 
     def take(self, slots: list[int]) -> Nodes:
         """Removes and returns the nodes in these slots, in this order."""
-        index = torch.tensor(slots, device=self._columns[0].device)
+        index = torch.tensor(slots, dtype=torch.long, device=self._columns[0].device)
         self._free.extend(slots)
         return Nodes(*(column[index] for column in self._columns))
 

@@ -1,5 +1,6 @@
 """What is asked, how, and what is known of each question while it is searched."""
 
+import heapq
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -35,7 +36,8 @@ class Options:
 
     timeout: seconds of a problem's own share of the run (None: no limit); device: auto, cpu or cuda;
     batch: boxes bounded at once; window: problems searched at once; max_open: open boxes of all
-    problems together, about 3 KiB each for ACAS Xu; steps: of slope optimization for a box.
+    problems together, about 3 KiB each for ACAS Xu; steps: of slope optimization for a box; threads: batches are
+    divided among (0: as many as torch uses).
     """
 
     timeout: float | None = None
@@ -45,6 +47,7 @@ class Options:
     window: int = 64
     max_open: int = 200_000
     steps: int = 5
+    threads: int = 0
     seed: int = 0
 
     def __post_init__(self):
@@ -75,7 +78,7 @@ class Progress:
 class Search:
     """One problem while it is searched.
 
-    `open`: slots of its open boxes, deepest last; `proved`: share of its volume where it holds;
+    `open`: slots of its open boxes, newest last, with how far the worst corner is from unsafe; `proved`: share of its volume where it holds;
     `tie`: a box was left that no split can decide; `near_miss`: a point that is unsafe in exact
     arithmetic or as executed, but not in both.
     """
@@ -83,7 +86,7 @@ class Search:
     index: int
     problem: Problem
     judges: list[Judge]
-    open: list[int] = field(default_factory=list)
+    open: dict[int, float] = field(default_factory=dict)
     boxes: int = 0
     seconds: float = 0.0
     proved: float = 0.0
@@ -91,6 +94,14 @@ class Search:
     counterexample: Counterexample | None = None
     near_miss: Counterexample | None = None
     verdict: Verdict | None = None
+
+    def take(self, n: int) -> list[int]:
+        """Removes n open boxes: half the most suspicious, which finds counterexamples, half the newest,
+        which keeps few boxes open."""
+        best = heapq.nsmallest(n // 2, self.open, key=self.open.__getitem__) if n < len(self.open) else []
+        for slot in best:
+            del self.open[slot]
+        return best + [self.open.popitem()[0] for _ in range(n - len(best))]
 
 
 OnVerdict = Callable[[int, Verdict], None]

@@ -1,0 +1,224 @@
+"""One run of the search: open boxes of many problems, bounded together."""
+
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+
+from ..attack import descend, sample
+from ..bounds.crown import Boxes, tighten
+from ..bounds.roots import Roots, make_roots
+from ..bounds.stack import Stack
+from ..verdict import Statistics, Unknown, Verified, Violated
+from .branching import split
+from .confirm import Judge
+from .exclude import WARM_NONE, exclude
+from .pool import Nodes, Pool, concatenate
+from .problem import OnVerdict, Options, Problem, Progress, Search
+
+FIRST_SAMPLES, FIRST_STARTS = 128, 8  # points of the first attack on each root
+
+
+class Run:
+    """The search of one group of problems."""
+
+    def __init__(self, problems: list[tuple[int, Problem]], options: Options, device, report: OnVerdict):
+        self._options, self._report = options, report
+        networks = list({id(p.network): p.network for _, p in problems}.values())
+        place = {id(network): i for i, network in enumerate(networks)}
+        self._stack = Stack(networks, device=device, semantics=options.semantics)
+        self._waiting = deque(
+            Search(i, p, [Judge(p.network, case) for case in p.property.cases]) for i, p in problems
+        )
+        # roots in the order of their networks, so that batches in root order are sorted by network
+        pairs = [(search, judge) for search in self._waiting for judge in search.judges]
+        pairs.sort(key=lambda pair: place[id(pair[0].problem.network)])
+        self._owner = [search for search, _ in pairs]
+        self._judge = [judge for _, judge in pairs]
+        networks_of_roots = [place[id(search.problem.network)] for search in self._owner]
+        self._roots = make_roots(self._stack, networks_of_roots, [judge.case for judge in self._judge])
+        self._active: list[Search] = []
+        self._generator = torch.Generator().manual_seed(options.seed)
+        self._threads = 1 if device.type == "cuda" else options.threads or torch.get_num_threads()
+        self._workers = ThreadPoolExecutor(self._threads, initializer=torch.set_num_threads, initargs=(1,))
+        self._pool = Pool(root_nodes(self._roots, torch.arange(1, device=device)))
+        self.boxes = 0
+
+    @torch.no_grad()
+    def step(self) -> bool:
+        """Bounds one batch of boxes; False when every problem has its verdict."""
+        start = time.perf_counter()
+        admitted = self._admit()
+        nodes, shares = self._take()
+        if len(nodes):
+            self._bound(nodes)
+        self._charge(admitted, shares, start)
+        for search in self._active:
+            self._settle(search)
+        self._active = [search for search in self._active if search.verdict is None]
+        return bool(self._active or self._waiting)
+
+    def progress(self, problems: int, decided: int, seconds: float) -> Progress:
+        done = decided + sum(search.proved for search in self._active)
+        open_boxes = sum(len(search.open) for search in self._active)
+        return Progress(problems, decided, self.boxes, open_boxes, done / problems, seconds)
+
+    def _admit(self) -> list[Search]:
+        """Fills the window; new problems are first attacked, and what stands becomes open boxes."""
+        admitted = []
+        while self._waiting and len(self._active) + len(admitted) < self._options.window:
+            admitted.append(self._waiting.popleft())
+        if admitted:
+            chosen = {id(search) for search in admitted}
+            roots = [i for i, search in enumerate(self._owner) if id(search) in chosen]
+            root = torch.tensor(roots, device=self._stack.device)
+            self._try(root.repeat_interleave(FIRST_STARTS), *self._first_attack(root))
+            for i, slot in zip(roots, self._pool.put(root_nodes(self._roots, root))):
+                self._owner[i].open[slot] = 0.0
+            self._active += admitted
+        return admitted
+
+    def _first_attack(self, root: torch.Tensor):
+        """Gradient descent from the best of a few samples of each root's box."""
+        every = root.repeat_interleave(FIRST_SAMPLES)
+        x = sample(self._roots, every, self._generator)
+        _, value = descend(self._stack, self._roots, every, x, torch.zeros_like(x), steps=0)
+        best = value.view(len(root), -1).topk(FIRST_STARTS, largest=False, dim=1).indices
+        x = x.view(len(root), FIRST_SAMPLES, -1).take_along_dim(best.unsqueeze(2), 1).flatten(0, 1)
+        every = root.repeat_interleave(FIRST_STARTS)
+        width = self._roots.upper[every] - self._roots.lower[every]
+        return descend(self._stack, self._roots, every, x, width * 0.1, steps=20)
+
+    def _take(self) -> tuple[Nodes, list[tuple[Search, int]]]:
+        """The deepest open boxes, an equal share of the batch for each active problem."""
+        slots, shares, room = [], [], self._options.batch
+        for i, search in enumerate(sorted(self._active, key=lambda s: len(s.open))):
+            n = min(len(search.open), -(-room // (len(self._active) - i)))
+            slots += search.take(n)
+            shares.append((search, n))
+            room -= n
+        nodes = self._pool.take(slots)
+        return nodes.select(nodes.root.argsort(stable=True)), shares
+
+    def _bound(self, nodes: Nodes) -> None:
+        """Bounds the boxes, drops what is proved, looks for counterexamples in the rest and splits it."""
+        parts = torch.arange(len(nodes), device=nodes.root.device).chunk(self._threads)
+        found = list(self._workers.map(self._remaining, [nodes.select(part) for part in parts]))
+        self._tally(nodes, +1)
+        nodes = concatenate([part for part, _ in found])
+        self._tally(nodes, -1)
+        if len(nodes):
+            plane = torch.cat([plane for _, plane in found])
+            value = self._attack(nodes, plane)
+            self._split(nodes, plane, value)
+
+    def _remaining(self, nodes: Nodes) -> tuple[Nodes, torch.Tensor]:
+        """The boxes on which an unsafe polytope may be reached, and the worst one's plane on each."""
+        torch.set_grad_enabled(False)  # a setting of each thread
+        boxes = Boxes(self._roots.network[nodes.root], nodes.lower, nodes.upper, nodes.l, nodes.u)
+        lines = tighten(self._stack, boxes)
+        remaining = exclude(self._stack, self._roots, nodes, boxes, lines, steps=self._options.steps)
+        return nodes.select(remaining.open), remaining.plane
+
+    def _tally(self, nodes: Nodes, sign: int) -> None:
+        """Adds the boxes' shares of their cases' volume to what is proved, or takes them off."""
+        shares = torch.ldexp(torch.ones(len(nodes)), -nodes.depth.cpu()).tolist()
+        for root, share in zip(nodes.root.tolist(), shares):
+            self._owner[root].proved += sign * share / len(self._owner[root].judges)
+
+    def _attack(self, nodes: Nodes, plane: torch.Tensor) -> torch.Tensor:
+        """Descends from the most suspicious of the boxes' worst corners and of new samples.
+
+        Returns how far each box's corner is from unsafe.
+        """
+        low = (plane[:, :-1] > 0).double()
+        corner = nodes.upper + low * (nodes.lower - nodes.upper)
+        root = torch.cat([nodes.root, nodes.root])
+        x = torch.cat([corner, sample(self._roots, nodes.root, self._generator)])
+        _, value = descend(self._stack, self._roots, root, x, torch.zeros_like(x), steps=0)
+        width = nodes.upper - nodes.lower
+        width = torch.cat([width * 0.5, (self._roots.upper - self._roots.lower)[nodes.root] * 0.05])
+        count = max(16, self._options.batch // 32)
+        top = torch.cat([half.topk(min(count, len(half)), largest=False).indices + i * len(nodes)
+                         for i, half in enumerate(value.chunk(2))])
+        top = top[root[top].argsort(stable=True)]
+        self._try(root[top], *descend(self._stack, self._roots, root[top], x[top], width[top], steps=8))
+        return value[: len(nodes)]
+
+    def _try(self, root: torch.Tensor, x: torch.Tensor, value: torch.Tensor) -> None:
+        """Has the most promising point of each problem judged, if it looks unsafe."""
+        for i in value.argsort().tolist():
+            if value[i] > 0:
+                break
+            owner = self._owner[root[i]]
+            if owner.counterexample is None:
+                found = self._judge[root[i]].counterexample(x[i].cpu().numpy())
+                if found and found.exact and found.replayed:
+                    owner.counterexample = found
+                elif found:
+                    owner.near_miss = found
+
+    def _split(self, nodes: Nodes, plane: torch.Tensor, value: torch.Tensor) -> None:
+        keep = [self._owner[root].counterexample is None for root in nodes.root.tolist()]
+        keep = torch.tensor(keep, device=nodes.root.device)
+        low, high, stuck = split(nodes.select(keep), plane[keep])
+        for root in nodes.root[keep][stuck].tolist():
+            self._owner[root].tie = True
+        values = value[keep][~stuck].tolist()
+        for children in (low, high):
+            for root, slot, v in zip(children.root.tolist(), self._pool.put(children), values):
+                self._owner[root].open[slot] = v
+
+    def _charge(self, admitted: list[Search], shares: list[tuple[Search, int]], start: float) -> None:
+        """Shares the time since `start` among the batch's problems by boxes, or among the admitted."""
+        shares = shares or [(search, 1) for search in admitted]
+        total = sum(n for _, n in shares)
+        seconds = time.perf_counter() - start
+        for search, n in shares:
+            search.boxes += n
+            search.seconds += seconds * n / max(total, 1)
+        self.boxes += total
+
+    def _settle(self, search: Search) -> None:
+        """Gives the search its verdict if there is one, and frees its boxes."""
+        options = self._options
+        statistics = Statistics(search.boxes, search.seconds, str(self._stack.device.type))
+        late = options.timeout is not None and search.seconds > options.timeout
+        crowded = self._pool.used > options.max_open and len(search.open) == max(len(s.open) for s in self._active)
+        if search.counterexample:
+            search.verdict = Violated(search.counterexample, options.semantics, statistics)
+        elif not search.open and not search.tie:
+            search.verdict = Verified(options.semantics, statistics, search.near_miss)
+        elif late or crowded or not search.open:
+            reason = self._reason(search, late, crowded)
+            search.verdict = Unknown(
+                reason, late, search.proved, options.semantics, statistics, search.near_miss
+            )
+        if search.verdict:
+            self._pool.release(list(search.open))
+            search.open.clear()
+            self._report(search.index, search.verdict)
+
+    def _reason(self, search: Search, late: bool, crowded: bool) -> str:
+        if late:
+            reason = f"out of time after {search.seconds:.1f} s with {len(search.open)} boxes open"
+        elif crowded:
+            reason = f"more than {self._options.max_open} boxes open (max_open)"
+        else:
+            reason = "on a box that cannot be split the margin is zero, or below what rounding can change"
+        if search.near_miss:
+            where = "exact arithmetic" if search.near_miss.exact else "onnxruntime"
+            reason += f"; a point was found that is unsafe in {where} alone"
+        if not all(judge.holds_floats for judge in search.judges):
+            reason += "; an input box holds no float32 value"
+        return reason
+
+
+def root_nodes(roots: Roots, root: torch.Tensor) -> Nodes:
+    """The whole boxes of the given roots, nothing assumed and nothing shown."""
+    hidden = (len(root), roots.l.shape[1])
+    zero = torch.zeros(hidden, dtype=torch.int8, device=root.device)
+    none = torch.full(hidden, WARM_NONE, dtype=torch.uint8, device=root.device)
+    return Nodes(root, roots.lower[root], roots.upper[root], roots.l[root], roots.u[root],
+                 roots.missing[root], zero, none, torch.zeros_like(root))
