@@ -24,7 +24,7 @@ test-all: $(INSTALLED)
 	$(RUN) -m pytest -m "slow or not slow"
 
 bench: $(INSTALLED)
-	$(RUN) -m engine bench benchmarks/instances.csv --out build/bench
+	$(RUN) -m engine bench --benchmark --out build/bench --force
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .hypothesis

@@ -76,6 +76,20 @@ def fetch(
     return folder
 
 
+def reachable(*, timeout: float) -> bool:
+    """Whether a public source answers within so many seconds."""
+    name = manifest()[0].name
+    for url in (f"{base}/{name}{suffix}" for base in SOURCES for suffix in SUFFIXES):
+        try:
+            urllib.request.urlopen(url, timeout=timeout).close()
+            return True
+        except urllib.error.HTTPError as error:
+            error.close()
+        except (OSError, http.client.HTTPException):
+            return False
+    return False
+
+
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
     """A bar on stderr to give to `fetch`; silent where that is no terminal."""

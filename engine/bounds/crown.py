@@ -1,7 +1,7 @@
 """Backward substitution (CROWN / DeepPoly), batched over boxes of many networks.
 
 A row is a linear function of one layer's outputs that is to be bounded from below on one box. The rows
-of all boxes lie in one ragged batch [rows, sides, width + 1], so that only what can still change is
+of all boxes lie in one ragged batch [sides, rows, width + 1], so that only what can still change is
 computed: neurons whose sign the parent box left open, and a property's open rows. Coefficients carry
 their constant as last column.
 """
@@ -14,7 +14,7 @@ from .interval import magnitudes
 from .relaxation import Lines, identity_lines, relu_lines, round_down, round_up
 from .stack import Stack, matmul
 
-ROWS_AT_ONCE = 2048  # keeps a chunk's coefficients in the processor's cache
+ROWS_AT_ONCE = 1024  # keeps a chunk's coefficients in the processor's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,42 +59,29 @@ def tighten(stack: Stack, boxes: Boxes) -> list[Lines]:
 def _tighten_neurons(stack, boxes, lines, k, box, neuron, noise):
     """Bounds the given neurons of layer k from both sides: the rows z and -z."""
     row = stack.layers[k].backward[boxes.network[box], neuron]
-    planes = substitute(stack, boxes, lines, torch.stack([row, -row], 1), box, k)
-    bound = concretize(stack, boxes, planes, box) - noise[box, neuron].unsqueeze(1)
+    planes = substitute(stack, boxes, lines, torch.stack([row, -row]), box, k)
+    bound = concretize(stack, boxes, planes, box) - noise[box, neuron]
     l, u = boxes.l[:, stack.slices[k]], boxes.u[:, stack.slices[k]]
-    l[box, neuron] = torch.maximum(l[box, neuron], round_down(bound[:, 0]))
-    u[box, neuron] = torch.minimum(u[box, neuron], round_up(-bound[:, 1]))
+    l[box, neuron] = torch.maximum(l[box, neuron], round_down(bound[0]))
+    u[box, neuron] = torch.minimum(u[box, neuron], round_up(-bound[1]))
 
 
 def substitute(stack: Stack, boxes: Boxes, lines: list[Lines], rows: torch.Tensor, box: torch.Tensor, k: int):
-    """Rows [n, sides, width + 1] over the outputs of layer k - 1, on boxes [n] ascending -> planes.
+    """Rows [n, width + 1] or [sides, n, width + 1] over the outputs of layer k - 1, on boxes [n] ascending -> planes.
 
-    plane . (x, 1) <= row on the box, [n, sides, inputs + 1], but for the rounding that
+    plane . (x, 1) <= row on the box, [..., n, inputs + 1], but for the rounding that
     `concretize` gives up.
     """
     runs = stack.segments(boxes.network[box])
     for i in range(k - 1, -1, -1):
-        rows = matmul(relax(rows, lines[i].at(box)), stack.layers[i].backward, runs)
-    return rows
-
-
-def relax(rows: torch.Tensor, lines: Lines) -> torch.Tensor:
-    """Rows over a layer's outputs -> rows over its affine outputs that are nowhere larger."""
-    upper, lower = lines.upper.unsqueeze(1), lines.lower.unsqueeze(1)
-    noise = lines.noise.unsqueeze(1)
-    negative = rows.clamp(max=0)
-    # a positive coefficient takes the lower line, a negative one the upper
-    constant = torch.linalg.vecdot(negative, lines.intercept.unsqueeze(1) + 2 * noise)
-    constant -= torch.linalg.vecdot(rows, noise)
-    rows = (rows * lower).addcmul_(negative, upper - lower)
-    rows[..., -1] += constant
+        rows = matmul(lines[i].at(box).relax(rows), stack.layers[i].backward, runs)
     return rows
 
 
 def concretize(stack: Stack, boxes: Boxes, planes: torch.Tensor, box: torch.Tensor) -> torch.Tensor:
-    """A lower bound of planes [n, sides, inputs + 1] on boxes [n], rounding included -> [n, sides]."""
-    lower, upper = boxes.lower[box].unsqueeze(1), boxes.upper[box].unsqueeze(1)
+    """A lower bound of planes [..., n, inputs + 1] on boxes [n], rounding included -> [..., n]."""
+    lower, upper = boxes.lower[box], boxes.upper[box]
     slope, constant = planes[..., :-1], planes[..., -1]
-    minimum = (slope * lower).sum(-1) + (slope.clamp(max=0) * (upper - lower)).sum(-1)
+    minimum = (slope * lower + slope.clamp(max=0) * (upper - lower)).sum(-1)
     size = (slope.abs() * torch.maximum(lower.abs(), upper.abs())).sum(-1)
     return constant + minimum - stack.noise(size)

@@ -9,22 +9,39 @@ SLOPE_STEPS = 1024.0  # slopes are multiples of 2^-10
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """lower z - noise <= h <= upper z + intercept + noise for a layer's outputs h, z in [l, u].
+    """lower z - noise <= h <= (lower + change) z + intercept + noise for a layer's outputs h, z in [l, u].
 
     z is the layer's affine output; `noise` is what rounding can change (rounding.py). Each tensor is
     [boxes, neurons + 1]: the last column stands for the constant that is carried beside the
-    coefficients and passes it on unchanged.
+    coefficients and passes it on unchanged. `lift` = intercept + 2 noise saves relax() a step.
     """
 
     lower: torch.Tensor
-    upper: torch.Tensor
-    intercept: torch.Tensor
+    change: torch.Tensor
+    lift: torch.Tensor
     noise: torch.Tensor
 
     def at(self, box: torch.Tensor) -> "Lines":
         """The lines of the given boxes, one for each row of a batch."""
-        parts = (self.lower, self.upper, self.intercept, self.noise)
+        parts = (self.lower, self.change, self.lift, self.noise)
         return Lines(*(part.index_select(0, box) for part in parts))
+
+    def relax(self, rows: torch.Tensor) -> torch.Tensor:
+        """Rows [sides, n, neurons + 1] over h -> rows over z that are nowhere larger.
+
+        A positive coefficient takes the lower line, a negative one the upper.
+        """
+        negative = rows.clamp(max=0)
+        constant = (negative * self.lift).addcmul_(rows, self.noise, value=-1).sum(-1)
+        rows = (rows * self.lower).addcmul_(negative, self.change)
+        rows[..., -1] += constant
+        return rows
+
+    def image(self, rows: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+        """What relax() of these rows [n, neurons] takes h to be at z [n, neurons], noise apart."""
+        negative = (rows < 0).double()
+        intercept = (self.lift - 2 * self.noise)[:, :-1]
+        return z * (self.lower[:, :-1] + negative * self.change[:, :-1]) + negative * intercept
 
 
 def relu_lines(l: torch.Tensor, u: torch.Tensor, noise) -> Lines:
@@ -39,14 +56,13 @@ def relu_lines(l: torch.Tensor, u: torch.Tensor, noise) -> Lines:
     upper = dyadic(above / (above - below).clamp_(min=1e-300))
     intercept = torch.maximum(-upper * below, (1 - upper) * above)
     lower = (u > -l).double()
-    return Lines(_append(lower, 1), _append(upper, 1), _append(intercept, 0),
-                 _append(noise(intercept) * (u > 0), 0))
+    return _lines(lower, upper, intercept, noise(intercept) * (u > 0))
 
 
 def identity_lines(noise: torch.Tensor) -> Lines:
     """The lines of a layer without ReLU: h = z, but for rounding."""
-    one, zero = torch.ones_like(noise), torch.zeros_like(noise)
-    return Lines(_append(one, 1), _append(one, 1), _append(zero, 0), _append(noise, 0))
+    one = torch.ones_like(noise)
+    return _lines(one, one, torch.zeros_like(noise), noise)
 
 
 def with_lower(lines: Lines, slopes: torch.Tensor, l: torch.Tensor, u: torch.Tensor) -> Lines:
@@ -55,7 +71,8 @@ def with_lower(lines: Lines, slopes: torch.Tensor, l: torch.Tensor, u: torch.Ten
     Any slope in [0, 1] is sound there (alpha-CROWN, Xu et al., ICLR 2021).
     """
     slopes = dyadic(slopes).maximum((l >= 0).double()).minimum((u > 0).double())
-    return Lines(_append(slopes, 1), lines.upper, lines.intercept, lines.noise)
+    slopes = _append(slopes, 1)
+    return Lines(slopes, lines.lower + lines.change - slopes, lines.lift, lines.noise)
 
 
 def dyadic(slopes: torch.Tensor) -> torch.Tensor:
@@ -71,6 +88,10 @@ def round_down(x: torch.Tensor) -> torch.Tensor:
 def round_up(x: torch.Tensor) -> torch.Tensor:
     """A float32 value >= x, at most two units in the last place above it."""
     return -round_down(-x)
+
+
+def _lines(lower, upper, intercept, noise) -> Lines:
+    return Lines(_append(lower, 1), _append(upper - lower, 0), _append(intercept + 2 * noise, 0), _append(noise, 0))
 
 
 def _append(x: torch.Tensor, value: float) -> torch.Tensor:

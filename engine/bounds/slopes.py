@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
-from .crown import Boxes, concretize, relax
+from .crown import Boxes, concretize
 from .relaxation import Lines, dyadic, with_lower
 from .stack import Stack, matmul
 
@@ -67,7 +67,7 @@ class Bound:
 def bound_targets(stack: Stack, boxes: Boxes, lines: list[Lines], targets: Targets, free: Multipliers):
     """The bound that these multipliers give, and the coefficients met at each layer's outputs."""
     runs = stack.segments(boxes.network[targets.box])
-    rows = (free.weights.unsqueeze(1) @ targets.rows)
+    rows = (free.weights.unsqueeze(1) @ targets.rows)[:, 0]
     met = []
     for k in range(len(stack.layers) - 1, -1, -1):
         part, layer = stack.slices[k], stack.layers[k]
@@ -75,14 +75,13 @@ def bound_targets(stack: Stack, boxes: Boxes, lines: list[Lines], targets: Targe
         if layer.relu:
             l, u = (bound[:, part].index_select(0, targets.box) for bound in (boxes.l, boxes.u))
             chosen = with_lower(chosen, free.slopes[:, part], l, u)
-        met.append((rows[:, 0], chosen))
-        rows = relax(rows, chosen)
+        met.append((rows, chosen))
+        rows = chosen.relax(rows)
         if layer.relu:
-            rows[:, 0, :-1] -= targets.phases[:, part] * free.phases[:, part]
+            rows[:, :-1] -= targets.phases[:, part] * free.phases[:, part]
         rows = matmul(rows, layer.backward, runs)
-    rows[..., :-1] += free.weights.unsqueeze(1) @ targets.inputs
-    lower = concretize(stack, boxes, rows, targets.box)[:, 0]
-    return Bound(lower, rows[:, 0], free), met[::-1]
+    rows[:, :-1] += (free.weights.unsqueeze(1) @ targets.inputs)[:, 0]
+    return Bound(concretize(stack, boxes, rows, targets.box), rows, free), met[::-1]
 
 
 def gradient(stack: Stack, boxes: Boxes, targets: Targets, bound: Bound, met) -> Multipliers:
@@ -94,12 +93,11 @@ def gradient(stack: Stack, boxes: Boxes, targets: Targets, bound: Bound, met) ->
     for k, (rows, lines) in enumerate(met):
         layer = stack.layers[k]
         z = matmul(h, layer.weight.mT, runs) + layer.bias[boxes.network[targets.box]]
-        rows, negative = rows[:, :-1], (rows[:, :-1] < 0).double()
+        rows = rows[:, :-1]
         if layer.relu:
             slopes.append(rows.clamp(min=0) * z)
             phases.append(-targets.phases[:, stack.slices[k]] * z)
-        lower, upper = lines.lower[:, :-1], lines.upper[:, :-1]
-        h = z * (lower + negative * (upper - lower)) + negative * lines.intercept[:, :-1]
+        h = lines.image(rows, z)
     y = torch.nn.functional.pad(h, (0, 1), value=1.0)
     weights = (targets.rows @ y.unsqueeze(2) + targets.inputs @ x.unsqueeze(2)).squeeze(2)
     return Multipliers(weights, torch.cat(slopes, 1), torch.cat(phases, 1))

@@ -80,10 +80,11 @@ class Stack:
 
 
 def matmul(rows: torch.Tensor, matrices: torch.Tensor, runs: Segments) -> torch.Tensor:
-    """rows [n, ..., a] times matrices[network of the row] [a, b] -> [n, ..., b]."""
+    """rows [n, a] or [sides, n, a] times matrices[network of the row] [a, b] -> [..., n, b]."""
     if len(runs) == 1:
         return rows @ matrices[runs[0][0]]
     result = rows.new_empty(*rows.shape[:-1], matrices.shape[2])
-    for net, i, j in runs:
-        torch.matmul(rows[i:j], matrices[net], out=result[i:j])
+    for side, into in [(rows, result)] if rows.dim() == 2 else zip(rows, result):
+        for net, i, j in runs:
+            torch.mm(side[i:j], matrices[net], out=into[i:j])
     return result

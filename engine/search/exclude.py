@@ -57,12 +57,12 @@ def _each_row(stack, boxes, lines, targets: Targets):
     """Bounds and planes of every row by itself: [targets, rows] and [targets, rows, inputs + 1]."""
     target, row = (~targets.absent).nonzero(as_tuple=True)
     box = targets.box[target]
-    found = substitute(stack, boxes, lines, targets.rows[target, row].unsqueeze(1), box, len(stack.layers))
-    found[:, 0, :-1] += targets.inputs[target, row]
+    found = substitute(stack, boxes, lines, targets.rows[target, row], box, len(stack.layers))
+    found[:, :-1] += targets.inputs[target, row]
     bounds = found.new_full(targets.absent.shape, -torch.inf)
-    bounds[target, row] = concretize(stack, boxes, found, box)[:, 0]
+    bounds[target, row] = concretize(stack, boxes, found, box)
     planes = found.new_zeros(*targets.absent.shape, stack.n_inputs + 1)
-    planes[target, row] = found[:, 0]
+    planes[target, row] = found
     return bounds, planes
 
 

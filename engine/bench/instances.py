@@ -1,0 +1,108 @@
+"""Which instances to decide."""
+
+import csv
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.acasxu import NETWORKS, PROPERTIES, NetworkIndex, Specification
+from engine.acasxu import benchmark_instances as benchmark
+from engine.data import network_path, property_path
+from engine.errors import InputError
+
+FORM = "write NETWORK.onnx,PROPERTY.vnnlib or NETWORK.onnx,PROPERTY.vnnlib,SECONDS"
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """Two files, what results call them, a time limit if one is given, and where all that is said."""
+
+    network: Path
+    property: Path
+    names: tuple[str, str]
+    limit: float | None = None
+    where: str = ""
+
+
+def read_instances(path: Path) -> list[Instance]:
+    """The instances of a list in VNN-COMP's form; InputError names the line that is wrong.
+
+    Paths are relative to the list; `.gz` may be missing from them. Blank lines and those that start
+    with `#` are skipped.
+    """
+    rows = list(_rows(path))
+    if not rows:
+        raise InputError("no instance is listed", where=str(path), advice=FORM)
+    of_networks, of_properties = (_names(row[column] for _, row in rows) for column in (0, 1))
+    return [
+        Instance(
+            _existing(path.parent / row[0], where), _existing(path.parent / row[1], where),
+            (of_networks[row[0]], of_properties[row[1]]), _limit(row[2:], where), where,
+        )
+        for where, row in rows
+    ]
+
+
+def acasxu_instances(*, all_pairs: bool, data: Path | None) -> list[Instance]:
+    """The benchmark's 186 instances, or all 450 pairs."""
+    pairs = ((spec, network) for spec in PROPERTIES for network in NETWORKS) if all_pairs else benchmark()
+    return [_named(spec, network, data) for spec, network in pairs]
+
+
+def _named(spec: Specification, network: NetworkIndex, data: Path | None) -> Instance:
+    files = network_path(*network, data=data), property_path(spec.number)
+    return Instance(*files, (network.file_name, files[1].name), where=f"{network}/P{spec.number}")
+
+
+def _rows(path: Path) -> Iterator[tuple[str, list[str]]]:
+    """The rows that are no comment, each with its place."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file, skipinitialspace=True, strict=True)
+            for row in reader:
+                row, where = [cell.strip() for cell in row], f"{path}:{reader.line_num}"
+                if not any(row) or row[0].startswith("#"):
+                    continue
+                if not (2 <= len(row) <= 3 and row[0] and row[1]):
+                    raise InputError(f"this is no instance: {','.join(row)[:60]!r}", where=where, advice=FORM)
+                yield where, row
+    except FileNotFoundError:
+        raise InputError("no such file", where=str(path), advice="check the path") from None
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", where=str(path), advice="check it") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"is no list of instances ({error})", where=str(path), advice=FORM) from None
+
+
+def _limit(cells: list[str], where: str) -> float | None:
+    if not cells or not cells[0]:
+        return None
+    try:
+        limit = float(cells[0])
+    except ValueError:
+        limit = 0.0
+    if not limit > 0:
+        raise InputError(f"{cells[0]!r} is no number of seconds above 0", where=where, advice=FORM)
+    return limit
+
+
+def _existing(path: Path, where: str) -> Path:
+    """The file, or the compressed one beside its name, as the competition ships them."""
+    zipped = path.with_name(f"{path.name}.gz")
+    found = next((p for p in (path, zipped) if p.is_file()), None)
+    if found is None:
+        raise InputError(f"there is no file {path}", where=where, advice="paths are relative to the list")
+    return found
+
+
+def _names(listed: Iterable[str]) -> dict[str, str]:
+    """What results call each path: the file's name, or the path as listed where names are not unique."""
+    paths = {text: os.path.normpath(text) for text in listed}
+    bases: dict[str, set[str]] = {}
+    for path in paths.values():
+        bases.setdefault(os.path.basename(path), set()).add(path)
+    return {
+        text: os.path.basename(path) if len(bases[os.path.basename(path)]) == 1 else path
+        for text, path in paths.items()
+    }

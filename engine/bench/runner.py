@@ -1,0 +1,52 @@
+"""Decides a list of instances in one run."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+from engine.bench.folder import ResultsFolder
+from engine.bench.instances import Instance
+from engine.errors import InputError
+from engine.onnx_file import load_network
+from engine.search.problem import OnProgress, Options, Problem
+from engine.search.verify import verify_all
+from engine.verdict import Verdict
+from engine.vnnlib import load_property
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """An instance, by its names, and its verdict."""
+
+    network: str
+    property: str
+    verdict: Verdict
+
+
+def load(instances: list[Instance]) -> list[Problem]:
+    """The problems; each file is read once. InputError names the instance and the file at fault."""
+    network, prop = cache(load_network), cache(load_property)
+    problems = []
+    for instance in instances:
+        try:
+            problems.append(Problem(network(instance.network), prop(instance.property)))
+        except InputError as error:
+            raise InputError(str(error), where=instance.where) from None
+    return problems
+
+
+def decide(instances: list[Instance], problems: list[Problem], options: Options, *, folder: ResultsFolder,
+           on_outcome: Callable[[Outcome], None], on_progress: OnProgress | None = None) -> None:
+    """Decides all. Each verdict is first kept in the folder, then given to `on_outcome`."""
+
+    def keep(index: int, verdict: Verdict) -> None:
+        folder.add(instances[index].names, verdict)
+        on_outcome(Outcome(*instances[index].names, verdict))
+
+    verify_all(problems, options, on_verdict=keep, on_progress=on_progress)
+
+
+def time_limit(instances: list[Instance]) -> float | None:
+    """The largest limit of the list: all instances share one. None where one has no limit."""
+    limits = [instance.limit for instance in instances]
+    return None if None in limits else max(limits)

@@ -1,0 +1,51 @@
+"""The command line `acasxu`: a parser, and one module for each command.
+
+    parser.py   options of all commands (imports nothing heavy: `acasxu --help` is instant)
+    output.py   exit codes, what goes to stdout and to stderr
+    live.py     the progress line on a terminal
+    verify.py  bench.py  properties.py  info.py  fetch.py  demo.py   a `run(arguments)` each
+"""
+
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+
+from engine.cli.output import BAD_INPUT, BROKEN_PIPE, INTERNAL_ERROR, INTERRUPTED, complain, drop_stdout
+from engine.cli.parser import make_parser
+from engine.errors import EngineError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code; whatever goes wrong is one line on stderr."""
+    try:
+        arguments = make_parser().parse_args(argv)
+        return import_module(f"engine.cli.{arguments.command}").run(arguments)
+    except SystemExit as end:  # argparse, after --help
+        return end.code if isinstance(end.code, int) else BAD_INPUT
+    except KeyboardInterrupt:
+        complain("interrupted")
+        return INTERRUPTED
+    except BaseException as error:
+        return _failed(error)
+
+
+def _failed(error: BaseException) -> int:
+    """Reports an exception that ends the command. None may look like a verdict: no exit code 0, 1 or 3."""
+    if os.environ.get("ACASXU_DEBUG"):
+        traceback.print_exception(error, file=sys.stderr)
+    if isinstance(error, BrokenPipeError):
+        drop_stdout()
+        return BROKEN_PIPE
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        drop_stdout()
+        complain(f"{error.filename or 'output'}: no space left on the device; free some and run again")
+        return BAD_INPUT
+    if isinstance(error, EngineError):
+        complain(str(error))
+        return error.exit_code
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    complain(f"internal error: {what}; this is no verdict, ACASXU_DEBUG=1 shows where it happened")
+    return INTERNAL_ERROR

@@ -1,0 +1,15 @@
+"""`acasxu fetch`: the 45 networks."""
+
+from argparse import Namespace
+
+from engine.cli.output import DONE, answer
+
+
+def run(arguments: Namespace) -> int:
+    """Downloads and checks what is missing."""
+    from engine.fetch import fetch, manifest, progress_bar
+
+    with progress_bar() as progress:
+        folder = fetch(source=arguments.source, target=arguments.target, progress=progress)
+    answer(f"{len(manifest())} networks in {folder}, each as the manifest says")
+    return DONE

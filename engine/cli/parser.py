@@ -1,0 +1,131 @@
+"""The options of all commands. Nothing heavy is imported here."""
+
+import argparse
+from pathlib import Path
+from typing import NoReturn
+
+from engine.errors import InputError
+
+EXIT_CODES = """\
+exit codes:
+  0    verify: the property holds; bench: all decided, and as expected; else: done
+  1    verify: the property is violated; bench: a verdict is not as expected
+  2    bad input or usage: nothing was decided
+  3    unknown or timeout; bench: of at least one instance
+  70   internal error: no verdict
+  130  Ctrl-C: what was decided until then is kept
+  141  whoever read the output has gone
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(message, advice=f"see `{self.prog} --help`")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of `acasxu`; `command` names the module that runs the command."""
+    parser = _Parser(
+        prog="acasxu", allow_abbrev=False, epilog=EXIT_CODES, formatter_class=argparse.RawTextHelpFormatter,
+        description="Prove, or refute, the safety properties of the ACAS Xu networks.",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _add_verify(commands)
+    _add_bench(commands)
+    _add_small_commands(commands)
+    return parser
+
+
+def _command(commands, name: str, help: str, usage: str) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name, help=help, description=help, usage=usage, epilog=EXIT_CODES, allow_abbrev=False,
+        formatter_class=argparse.RawTextHelpFormatter,
+    )
+
+
+def _add_verify(commands) -> None:
+    parser = _command(
+        commands, "verify", "decide whether a network satisfies a property",
+        "acasxu verify NETWORK.onnx PROPERTY.vnnlib [options]\n"
+        "       acasxu verify --network 3,3 --property 9 [options]",
+    )
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE",
+                        help="NETWORK.onnx and PROPERTY.vnnlib, each also as .gz")
+    parser.add_argument("--network", metavar="A,T", help="instead of a file: the ACAS Xu network N(A,T)")
+    parser.add_argument("--property", type=int, metavar="N", help="instead of a file: ACAS Xu property 1..10")
+    _add_data(parser)
+    parser.add_argument("--results", type=Path, metavar="FILE", help="write VNN-COMP's result file")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on stdout instead")
+    _add_search(parser, timeout="seconds after which to give up (default: never)")
+
+
+def _add_bench(commands) -> None:
+    parser = _command(
+        commands, "bench", "decide a list of instances in one process",
+        "acasxu bench INSTANCES.csv --out DIR [options]\n"
+        "       acasxu bench --benchmark --out DIR [options]\n"
+        "       acasxu bench --all-pairs --out DIR [options]",
+    )
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("instances", nargs="?", type=Path, metavar="INSTANCES.csv",
+                       help="VNN-COMP's list: network,property[,seconds], paths relative to the file")
+    which.add_argument("--benchmark", action="store_true", help="the 186 of VNN-COMP's acasxu benchmark")
+    which.add_argument("--all-pairs", action="store_true", help="all 45 networks x 10 properties")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR",
+                        help="folder for results.csv and counterexamples/")
+    parser.add_argument("--force", action="store_true", help="replace the results that DIR holds already")
+    parser.add_argument("--expected", type=Path, metavar="FILE",
+                        help="csv network,property,verdict to compare with after the last verdict")
+    _add_data(parser)
+    _add_search(parser, timeout="seconds of an instance's own share of the work after which to give it up\n"
+                                "(default: the largest of the list; else never)")
+    parser.add_argument("--window", type=_count, metavar="N", help="instances searched at once")
+
+
+def _add_small_commands(commands) -> None:
+    _command(commands, "properties", "print the ten properties in raw units and words", "acasxu properties")
+    parser = _command(commands, "info", "print what an ONNX file holds", "acasxu info NETWORK.onnx [--json]")
+    parser.add_argument("network", type=Path, metavar="NETWORK.onnx", help="also as .gz")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead")
+    parser = _command(commands, "fetch", "download the 45 ACAS Xu networks and check them",
+                      "acasxu fetch [--from DIR_OR_URL] [--to DIR]")
+    parser.add_argument("--from", dest="source", metavar="DIR_OR_URL",
+                        help="a mirror, or a folder that holds them (default: the public benchmark repository)")
+    parser.add_argument("--to", dest="target", type=Path, metavar="DIR",
+                        help="where to put them (default: where the other commands look)")
+    parser = _command(commands, "demo", "decide a few instances and explain them", "acasxu demo [--data DIR]")
+    _add_data(parser)
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, metavar="DIR",
+                        help="folder of the ACAS Xu networks (default: $ACASXU_DATA, else as fetched)")
+
+
+def _add_search(parser: argparse.ArgumentParser, *, timeout: str) -> None:
+    parser.add_argument("--timeout", type=_seconds, metavar="S", help=timeout)
+    parser.add_argument("--semantics", choices=("real", "float32"), default="real",
+                        help="real: exact arithmetic (default); float32: as executed, in any order of summation")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto",
+                        help="auto (default) takes CUDA where there is one")
+    parser.add_argument("--threads", type=_count, metavar="N", help="of the search (default: as many as torch)")
+    parser.add_argument("--batch", type=_count, metavar="N", help="boxes bounded at once")
+
+
+def _count(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if not number:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+    return number
+
+
+def _seconds(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not number > 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return number

@@ -1,0 +1,153 @@
+"""`acasxu verify`: one network, one property."""
+
+import json
+from argparse import Namespace
+from fractions import Fraction
+from pathlib import Path
+
+from engine.acasxu import network_index
+from engine.cli.labels import encounter, explain, label
+from engine.cli.live import live_line, search_text
+from engine.cli.options import search_options
+from engine.cli.output import HOLDS, UNDECIDED, VIOLATED, answer, note
+from engine.data import network_path, property_path
+from engine.errors import InputError
+from engine.files import prepare, write_text
+from engine.verdict import Counterexample, Unknown, Verdict, Verified, Violated
+from engine.vnncomp import result_text
+
+
+def run(arguments: Namespace) -> int:
+    """Decides the property, and says so on stdout, in the results file and by the exit code."""
+    network_file, property_file = _files(arguments)
+    results = prepare(arguments.results, option="--results") if arguments.results else None
+    with live_line("loading") as update:
+        network, prop, verdict = _decide(network_file, property_file, arguments, update)
+    if results:
+        _write(results, verdict)
+    if arguments.json:
+        content = {"network": _source(network_file, network), "property": _source(property_file, prop)}
+        answer(json.dumps(content | _content(network_file, verdict), indent=2, allow_nan=False))
+    else:
+        answer(result_text(verdict))
+    note(_explanation(network_file, verdict))
+    return {Verified: HOLDS, Violated: VIOLATED, Unknown: UNDECIDED}[type(verdict)]
+
+
+def _files(arguments: Namespace) -> tuple[Path, Path]:
+    """The network's and the property's file: given as such, or named by an option."""
+    files = list(arguments.files)
+    wanted = (arguments.network is None) + (arguments.property is None)
+    if len(files) != wanted:
+        raise InputError(
+            f"{len(files)} files where {wanted} are needed",
+            advice="give NETWORK.onnx or --network A,T, and PROPERTY.vnnlib or --property N",
+        )
+    if arguments.network is None:
+        network = files.pop(0)
+    else:
+        network = network_path(*network_index(arguments.network), data=arguments.data)
+    return network, files.pop() if files else property_path(arguments.property)
+
+
+def _decide(network_file: Path, property_file: Path, arguments: Namespace, update):
+    from engine.onnx_file import load_network
+    from engine.vnnlib import load_property
+
+    network, prop = load_network(network_file), load_property(property_file)
+    from engine.search.verify import Problem, verify_all
+
+    on_progress = update and (lambda progress: update(search_text(progress)))
+    (verdict,) = verify_all([Problem(network, prop)], search_options(arguments), on_progress=on_progress)
+    return network, prop, verdict
+
+
+def _write(path: Path, verdict: Verdict) -> None:
+    try:
+        write_text(path, result_text(verdict))
+    except OSError as error:
+        raise InputError(f"the verdict is {verdict.word}, but cannot be written there ({error.strerror})",
+                         where=str(path), advice="check the disk, and run again") from None
+
+
+# In words
+
+
+def _explanation(network_file: Path, verdict: Verdict) -> str:
+    statistics = verdict.statistics
+    lines = [label(network_file)]
+    boxes = f"{statistics.boxes:,} box{'es' if statistics.boxes != 1 else ''}"
+    lines.append(f"{_meaning(verdict)}; semantics {verdict.semantics}, {boxes}, {statistics.seconds:.2f} s, "
+                 f"{statistics.device}")
+    if isinstance(verdict, Violated):
+        lines.append(explain(network_file, verdict.counterexample))
+    elif verdict.near_miss:
+        lines.append(_near_miss(verdict.near_miss))
+    return "\n".join(filter(None, lines))
+
+
+def _meaning(verdict: Verdict) -> str:
+    match verdict:
+        case Verified():
+            return "the property holds"
+        case Violated():
+            return "the property is violated, in exact arithmetic and in onnxruntime"
+        case Unknown():
+            return f"not decided: {verdict.reason}; it holds on {verdict.proved:.4%} of the volume"
+
+
+def _near_miss(found: Counterexample) -> str:
+    where, other = ("exact arithmetic", "onnxruntime") if found.exact else ("onnxruntime", "exact arithmetic")
+    return f"near miss: a point is unsafe in {where} only, not in {other}: {list(found.inputs)}"
+
+
+# As JSON
+
+
+def _source(path: Path, source) -> dict:
+    return {"file": str(path), "name": source.name, "sha256": source.sha256}
+
+
+def _content(network_file: Path, verdict: Verdict) -> dict:
+    statistics = verdict.statistics
+    undecided = isinstance(verdict, Unknown)
+    return {
+        "verdict": verdict.word,
+        "semantics": verdict.semantics,
+        "counterexample": _point(network_file, getattr(verdict, "counterexample", None)),
+        "near_miss": _point(network_file, getattr(verdict, "near_miss", None)),
+        "reason": verdict.reason if undecided else None,
+        "proved": verdict.proved if undecided else None,
+        "label": label(network_file),
+        "statistics": {"boxes": statistics.boxes, "seconds": statistics.seconds, "device": statistics.device},
+    }
+
+
+def _point(network_file: Path, found: Counterexample | None) -> dict | None:
+    """A point as JSON; `exact_outputs` are rationals, n/d."""
+    if found is None:
+        return None
+    return {
+        "inputs": list(found.inputs),
+        "outputs": [value if abs(value) < float("inf") else str(value) for value in found.outputs],
+        "exact_outputs": [_rational(value) for value in found.exact_outputs],
+        "unsafe_in": [name for name, is_unsafe in (("exact arithmetic", found.exact),
+                                                   ("onnxruntime", found.replayed)) if is_unsafe],
+        "encounter": _encounter(network_file, found),
+    }
+
+
+def _rational(value: Fraction) -> str:
+    """In hexadecimal where Python refuses to write so many decimal digits."""
+    if max(value.numerator.bit_length(), value.denominator.bit_length()) > 10_000:
+        return f"{value.numerator:#x}/{value.denominator:#x}"
+    return str(value)
+
+
+def _encounter(network_file: Path, found: Counterexample) -> dict | None:
+    point = encounter(network_file, found)
+    return point and {
+        "distance_ft": point.distance, "bearing_degrees_left": point.bearing,
+        "heading_degrees_left": point.heading, "own_speed_ft_s": point.own_speed,
+        "intruder_speed_ft_s": point.intruder_speed, "scores": list(point.scores), "advisory": point.advisory,
+    }

@@ -1,0 +1,167 @@
+"""One box of one case as a mixed-integer program: a cross-check and a source of candidate points.
+
+The model is exact in principle (big-M over given bounds of the hidden neurons), but solvers work to
+tolerances of about 1e-6: "infeasible" here is never a proof, and a candidate point is one only once
+exact arithmetic and onnxruntime agree (search/confirm.py).
+"""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import Bounds, LinearConstraint, milp
+
+from ..errors import InputError
+from ..network import Network
+from ..property import Case, Polytope
+
+TOLERANCE = 1e-6  # margins below this are noise to a solver
+
+
+@dataclass(frozen=True, slots=True)
+class BoxResult:
+    """What a solver says of a box: `status` infeasible, feasible or unknown.
+
+    margin: how deep the deepest point found lies inside an unsafe polytope (negative: how far outside
+    of all); None where the time did not suffice to say; point: that point, or None.
+    """
+
+    status: str
+    point: np.ndarray | None
+    margin: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """Maximize v[-1] where matrix v <= limits and low <= v <= high; `whole` marks integers."""
+
+    matrix: np.ndarray
+    limits: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    whole: np.ndarray
+
+
+def solve_box(network: Network, case: Case, *, lower, upper, l, u, backend: str = "auto",
+              timeout: float | None = None) -> BoxResult:
+    """Is an unsafe polytope of `case` reached on the box [lower, upper]?
+
+    l, u [hidden]: true bounds of every ReLU's input on the box. backend: gurobi, highs, or auto
+    (gurobi where it is installed and its licence allows the model).
+    """
+    solvers = {"gurobi": _gurobi, "highs": _highs, "auto": _either}
+    if backend not in solvers:
+        raise InputError(f"unknown backend {backend!r}", advice="use auto, gurobi or highs")
+    lower, upper, l, u = (np.asarray(a, dtype=np.float64) for a in (lower, upper, l, u))
+    end = np.inf if timeout is None else time.monotonic() + timeout
+    best = BoxResult("infeasible", None, -np.inf)
+    for polytope in case.unsafe:
+        if not polytope.rows:
+            return BoxResult("feasible", (lower + upper) / 2, np.inf)
+        found = solvers[backend](_model(network, polytope, lower, upper, l, u), end - time.monotonic())
+        best = _deeper(best, _result(found, len(lower)))
+    return best
+
+
+def _deeper(a: BoxResult, b: BoxResult) -> BoxResult:
+    """What two polytopes' results say of their union."""
+    order = ("infeasible", "unknown", "feasible")
+    if a.status != b.status:
+        return max(a, b, key=lambda result: order.index(result.status))
+    return max(a, b, key=lambda result: -np.inf if result.margin is None else result.margin)
+
+
+def _result(found: tuple[np.ndarray | None, bool], n_inputs: int) -> BoxResult:
+    """A solver's best values and whether they are optimal -> a result."""
+    values, optimal = found
+    if values is None:
+        return BoxResult("unknown", None, None)
+    margin = float(values[-1])
+    status = "feasible" if margin > TOLERANCE else "infeasible" if optimal and margin < -TOLERANCE else "unknown"
+    return BoxResult(status, values[:n_inputs], margin)
+
+
+def _model(network: Network, polytope: Polytope, lower, upper, l, u) -> _Model:
+    """Variables: inputs, outputs of the ReLUs of open sign, their phases, the depth inside the polytope."""
+    unstable = np.flatnonzero((l < 0) & (u > 0))
+    n, m = len(lower), len(unstable)
+    columns = n + 2 * m + 1
+    place = dict(zip(unstable.tolist(), range(m)))
+    rows = []  # each [columns + 1], <= 0
+    h = np.eye(n, columns + 1)  # every layer's outputs as affine functions of the variables
+    start = 0
+    for layer in network.layers:
+        z = layer.weight @ h
+        z[:, -1] += layer.bias
+        h = z
+        if layer.relu:
+            h = np.zeros_like(z)
+            for j in range(len(z)):
+                i = start + j
+                if l[i] >= 0:
+                    h[j] = z[j]
+                elif u[i] > 0:
+                    h[j, n + place[i]] = 1.0
+                    rows += _relu_rows(z[j], h[j], n + m + place[i], l[i], u[i])
+            start += len(z)
+    for row in polytope.rows:
+        value = np.array(row.outputs, dtype=np.float64) @ h
+        value[:n] += np.array(row.inputs, dtype=np.float64)
+        value[[-2, -1]] += (1.0, float(row.constant))
+        rows.append(value)
+    table = np.array(rows)
+    low = np.concatenate([lower, np.zeros(2 * m), [-np.inf]])
+    high = np.concatenate([upper, u[unstable], np.ones(m), [np.inf]])
+    whole = np.repeat([0, 1, 0], [n + m, m, 1])
+    return _Model(table[:, :-1], -table[:, -1], low, high, whole)
+
+
+def _relu_rows(z: np.ndarray, h: np.ndarray, phase: int, l: float, u: float) -> list[np.ndarray]:
+    """h = max(z, 0) where l <= z <= u and h >= 0: z <= h, h <= z - l (1 - phase), h <= u phase."""
+    on, off = h - z, h.copy()
+    on[phase] -= l
+    on[-1] += l
+    off[phase] -= u
+    return [z - h, on, off]
+
+
+def _either(model: _Model, seconds: float):
+    try:
+        return _gurobi(model, seconds)
+    except InputError:
+        return _highs(model, seconds)
+
+
+def _gurobi(model: _Model, seconds: float):
+    """Best values or None, and whether they are optimal; InputError where gurobi cannot be used."""
+    try:
+        import gurobipy
+    except ImportError as error:
+        raise InputError(f"gurobi cannot be used ({error})", advice="use the highs backend") from None
+    try:
+        with gurobipy.Env(params={"OutputFlag": 0}) as env, gurobipy.Model(env=env) as program:
+            program.Params.Threads = 1
+            program.Params.TimeLimit = max(seconds, 0.0) if np.isfinite(seconds) else 1e100
+            kinds = np.where(model.whole == 1, "B", "C")
+            values = program.addMVar(len(model.low), lb=model.low, ub=model.high, vtype=kinds)
+            program.addConstr(model.matrix @ values <= model.limits)
+            program.setObjective(values[-1], gurobipy.GRB.MAXIMIZE)
+            program.optimize()
+            found = values.X if program.SolCount else None
+            return found, program.Status == gurobipy.GRB.OPTIMAL
+    except gurobipy.GurobiError as error:
+        raise InputError(f"gurobi cannot be used ({error})", advice="use the highs backend") from None
+
+
+def _highs(model: _Model, seconds: float):
+    """Best values or None, and whether they are optimal."""
+    objective = np.zeros(len(model.low))
+    objective[-1] = -1.0
+    found = milp(
+        objective,
+        integrality=model.whole,
+        bounds=Bounds(model.low, model.high),
+        constraints=LinearConstraint(model.matrix, -np.inf, model.limits),
+        options={"time_limit": max(seconds, 0.0)} if np.isfinite(seconds) else {},
+    )
+    return found.x, found.status == 0

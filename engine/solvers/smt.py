@@ -1,0 +1,70 @@
+"""The verification question in z3, in exact rationals: for tiny networks, as a cross-check."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import z3
+
+from ..network import Network
+from ..property import Case, Property, Row, Vector
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """status: unsat, sat or unknown (z3 gave up); point: rational inputs of one case that are unsafe."""
+
+    status: str
+    point: Vector | None = None
+
+
+def solve(network: Network, property: Property, *, timeout: float | None = None) -> Answer:
+    """Does some real point of some case reach an unsafe polytope? `timeout` in seconds, for each case."""
+    answers = (solve_case(network, case, timeout=timeout) for case in property.cases)
+    worst = Answer("unsat")
+    for answer in answers:
+        if answer.status == "sat":
+            return answer
+        worst = answer if answer.status == "unknown" else worst
+    return worst
+
+
+def solve_case(network: Network, case: Case, *, timeout: float | None = None) -> Answer:
+    """The same for one case."""
+    solver = z3.SolverFor("QF_LRA")
+    if timeout is not None:
+        solver.set("timeout", round(1000 * timeout))
+    x = [z3.Real(f"x{i}") for i in range(network.n_inputs)]
+    for v, low, high in zip(x, case.lower, case.upper):
+        solver.add(v >= _exact(low), v <= _exact(high))
+    y = _outputs(network, x, solver)
+    polytopes = [z3.And([_holds(row, x, y) for row in polytope.rows]) for polytope in case.unsafe]
+    solver.add(z3.Or(polytopes))
+    result = solver.check()
+    if result != z3.sat:
+        return Answer("unsat" if result == z3.unsat else "unknown")
+    model = solver.model()
+    return Answer("sat", tuple(model.eval(v, model_completion=True).as_fraction() for v in x))
+
+
+def _outputs(network: Network, x: list, solver: z3.Solver) -> list:
+    """The outputs as variables, one for each neuron, so that no expression is copied."""
+    h = x
+    for k, layer in enumerate(network.layers):
+        outputs = []
+        for j, (weights, bias) in enumerate(zip(layer.weight.tolist(), layer.bias.tolist())):
+            z = z3.Sum([_exact(w) * v for w, v in zip(weights, h) if w] + [_exact(bias)])
+            h_j = z3.Real(f"h{k}_{j}")
+            solver.add(h_j == (z3.If(z >= 0, z, _exact(0)) if layer.relu else z))
+            outputs.append(h_j)
+        h = outputs
+    return h
+
+
+def _holds(row: Row, x: list, y: list):
+    terms = [_exact(c) * v for cs, vs in ((row.inputs, x), (row.outputs, y)) for c, v in zip(cs, vs) if c]
+    value = z3.Sum(terms + [_exact(row.constant)])
+    return value < 0 if row.strict else value <= 0
+
+
+def _exact(value) -> z3.RatNumRef:
+    return z3.RealVal(str(Fraction(value)))

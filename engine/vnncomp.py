@@ -1,0 +1,20 @@
+"""VNN-COMP's result files."""
+
+from engine.verdict import Counterexample, Verdict, Violated
+
+
+def result_text(verdict: Verdict) -> str:
+    """The verdict's word on the first line, for `sat` the counterexample after it."""
+    if isinstance(verdict, Violated):
+        return f"{verdict.word}\n{counterexample_text(verdict.counterexample)}"
+    return f"{verdict.word}\n"
+
+
+def counterexample_text(found: Counterexample) -> str:
+    """((X_0 v) ... (Y_0 v) ...), one variable a line; outputs are onnxruntime's.
+
+    Numbers are written so that they read back to the same bits as float32 and as float64.
+    """
+    pairs = [f"({letter}_{i} {value!r})" for letter, values in (("X", found.inputs), ("Y", found.outputs))
+             for i, value in enumerate(values)]
+    return "(" + "\n ".join(pairs) + ")\n"

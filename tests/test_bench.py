@@ -1,0 +1,298 @@
+"""Many instances in one run: lists, results, comparison, interruption."""
+
+import csv
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from command_line import ROOT, environment, finish, one_line, start
+
+from engine.bench.instances import acasxu_instances, read_instances
+from engine.bench.report import compare
+from engine.bench.runner import Outcome, load, time_limit
+from engine.cli import main
+from engine.data import property_path
+from engine.errors import InputError
+from engine.verdict import Statistics, Unknown, Verified
+
+EXPECTED = ROOT / "networks" / "standin" / "expected.csv"
+SOME = [("standin_tau_0", 10), ("standin_tau_80", 3), ("standin_tau_80", 2), ("standin_tau_20_left", 8)]
+
+
+@pytest.fixture
+def listing(standin_paths, tmp_path):
+    """Writes a list of instances and returns its path."""
+    def write(pairs, *, seconds="60"):
+        path = tmp_path / "instances.csv"
+        path.write_text("".join(f"{standin_paths[name]},{property_path(number)},{seconds}\n"
+                                for name, number in pairs))
+        return path
+    return write
+
+
+def results(folder: Path) -> list[dict]:
+    with (folder / "results.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def bench(instances: Path, folder: Path, *options) -> int:
+    return main(["bench", str(instances), "--out", str(folder), *map(str, options)])
+
+
+# Lists
+
+
+def test_lists_as_the_competition_writes_them(tmp_path, standin_paths):
+    (tmp_path / "onnx").mkdir()
+    for name in ("with space.onnx", "b.onnx.gz", "p.vnnlib"):
+        (tmp_path / "onnx" / name).touch()
+    path = tmp_path / "instances.csv"
+    path.write_bytes(b"\xef\xbb\xbf# network,property,seconds\r\n\r\n"
+                     b"onnx/with space.onnx, onnx/p.vnnlib, 116\r\n"
+                     b"./onnx/b.onnx,\"onnx/p.vnnlib\"\r\n  ,\r\n# the end")
+    first, second = read_instances(path)
+    assert first.names == ("with space.onnx", "p.vnnlib") and first.limit == 116
+    assert first.where == f"{path}:3"
+    assert second.names == ("b.onnx", "p.vnnlib") and second.limit is None
+    assert second.network == tmp_path / "onnx" / "b.onnx.gz"
+    assert time_limit([first, second]) is None and time_limit([first]) == 116
+
+
+def test_names_that_are_not_unique_are_paths(tmp_path):
+    for name in ("a/n.onnx", "b/n.onnx", "p.vnnlib"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    path = tmp_path / "instances.csv"
+    path.write_text("a/n.onnx,p.vnnlib\nb/n.onnx,p.vnnlib\n./b/n.onnx,p.vnnlib\n")
+    assert [i.names[0] for i in read_instances(path)] == ["a/n.onnx", "b/n.onnx", "b/n.onnx"]
+
+
+@pytest.mark.parametrize("text, expected", [
+    ("", "no instance is listed"), ("# nothing\n", "no instance is listed"),
+    ("n.onnx\n", ":1: this is no instance"), ("\nn.onnx,\n", ":2: this is no instance"),
+    ("n.onnx,p.vnnlib,1,2\n", ":1: this is no instance"),
+    ("n.onnx,p.vnnlib,soon\n", ":1: 'soon' is no number"), ("n.onnx,p.vnnlib,nan\n", "is no number"),
+    ("n.onnx,p.vnnlib,-1\n", "is no number"), ("#\n\nn.onnx,p.vnnlib\nm.onnx,p.vnnlib\n", ":4: there is no file"),
+    ("n.onnx,q.vnnlib\n", "q.vnnlib"), ('n.onnx,"p.vnnlib\n', "no list of instances"),
+    ("n\0.onnx,p.vnnlib\n", ":1"), ("\udcff", "no list of instances"),
+])
+def test_bad_lists(text, expected, tmp_path, capsys):
+    (tmp_path / "n.onnx").touch()
+    (tmp_path / "p.vnnlib").touch()
+    path = tmp_path / "instances.csv"
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    assert bench(path, tmp_path / "out") == 2
+    out, err = capsys.readouterr()
+    assert out == "" and expected in one_line(err)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("path", ["none.csv", "."])
+def test_lists_that_cannot_be_read(path, tmp_path, capsys):
+    assert bench(tmp_path / path, tmp_path / "out") == 2
+    assert str(tmp_path) in one_line(capsys.readouterr().err)
+
+
+def test_one_bad_file_is_found_before_the_search(listing, tmp_path, capsys):
+    path = listing(SOME[:2])
+    (tmp_path / "bad.onnx").write_text("not ONNX")
+    with path.open("a") as file:
+        file.write(f"bad.onnx,{property_path(1)}\n")
+    assert bench(path, tmp_path / "out") == 2
+    line = one_line(capsys.readouterr().err)
+    assert f"{path}:3" in line and "bad.onnx" in line and "no ONNX file" in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_benchmark_and_all_pairs(acasxu_networks, acasxu_data):
+    ours = acasxu_instances(all_pairs=False, data=acasxu_networks)
+    theirs = read_instances(acasxu_data / "instances.csv")
+    assert [i.names for i in ours] == [i.names for i in theirs]
+    assert len(set(i.names for i in acasxu_instances(all_pairs=True, data=acasxu_networks))) == 450
+
+
+def test_each_file_is_loaded_once(listing):
+    problems = load(read_instances(listing(SOME + SOME)))
+    assert len({id(problem.network) for problem in problems}) == 3
+    assert len({id(problem.property) for problem in problems}) == 4
+
+
+# Results
+
+
+def test_results_summary_and_comparison(listing, tmp_path, capsys):
+    folder = tmp_path / "out"
+    assert bench(listing(SOME), folder, "--expected", EXPECTED, "--device", "cpu") == 0
+    out, err = capsys.readouterr()
+    rows = results(folder)
+    assert list(rows[0]) == "network,property,verdict,semantics,seconds,boxes,device".split(",")
+    words = {(row["network"], row["property"]): row["verdict"] for row in rows}
+    assert words == {("standin_tau_0.onnx", "prop_10.vnnlib"): "unsat",
+                     ("standin_tau_80.onnx", "prop_3.vnnlib"): "sat",
+                     ("standin_tau_80.onnx", "prop_2.vnnlib"): "unsat",
+                     ("standin_tau_20_left.onnx", "prop_8.vnnlib"): "unsat"}
+    assert all(row["device"] == "cpu" and row["semantics"] == "real" for row in rows)
+    assert all(float(row["seconds"]) >= 0 and int(row["boxes"]) >= 1 for row in rows)
+    assert [p.name for p in (folder / "counterexamples").iterdir()] == ["standin_tau_80_prop_3.txt"]
+    assert (folder / "counterexamples" / "standin_tau_80_prop_3.txt").read_text().startswith("((X_0 ")
+    for words in ("holds (unsat)", "violated (sat)", "hardest", "wall time", "4 as expected, 0 mismatches"):
+        assert words in out
+    assert err == "" and "\x1b" not in out and max(map(len, out.splitlines())) <= 130
+
+
+def test_a_mismatch(listing, tmp_path, capsys):
+    wrong = tmp_path / "expected.csv"
+    wrong.write_text(EXPECTED.read_text().replace("standin_tau_80.onnx,prop_3.vnnlib,sat",
+                                                  "standin_tau_80.onnx,prop_3.vnnlib,unsat"))
+    assert bench(listing(SOME), tmp_path / "out", "--expected", wrong) == 1
+    out = capsys.readouterr().out
+    assert "3 as expected, 1 mismatches" in out
+    assert "standin_tau_80.onnx" in out[out.index("\nmismatches"):]
+
+
+def test_undecided_instances(listing, tmp_path, capsys):
+    pairs = [("standin_tau_80", 3), ("standin_tau_20_left", 6)]
+    assert bench(listing(pairs), tmp_path / "out", "--expected", EXPECTED, "--timeout", 1e-6) == 3
+    out = capsys.readouterr().out
+    assert "1 as expected, 0 mismatches, 1 undecided" in out and "out of time" in out
+    assert bench(listing(pairs, seconds="1e-6"), tmp_path / "again") == 3
+    assert sorted(row["verdict"] for row in results(tmp_path / "again")) == ["sat", "timeout"]
+
+
+def test_comparison_in_detail(tmp_path):
+    def outcome(name, verdict):
+        return Outcome(name, "p.vnnlib", verdict)
+
+    cost = Statistics(1, 1.0, "cpu")
+    holds, open_ = Verified("real", cost), Unknown("", True, 0.0, "real", cost)
+    path = tmp_path / "expected.csv"
+    path.write_text("network,property,verdict\na.onnx,p.vnnlib,unsat\nb.onnx,p.vnnlib.gz,sat\n"
+                    "c.onnx,p.vnnlib,unknown\nd.onnx,p.vnnlib,unknown\ne.onnx,p.vnnlib,sat\n")
+    outcomes = [outcome("a.onnx.gz", holds), outcome("b.onnx", holds), outcome("c.onnx", holds),
+                outcome("d.onnx", open_), outcome("e.onnx", open_), outcome("f.onnx", holds)]
+    found = compare(outcomes, path)
+    assert [o.network for o, _ in found.mismatches] == ["b.onnx"]
+    assert [o.network for o, _ in found.undecided] == ["e.onnx"]
+    assert (found.agree, found.unlisted) == (3, 1)  # a; c, which nobody had decided; d
+
+
+@pytest.mark.parametrize("text, expected", [
+    ("network,property\na,b\n", "no column"), ("network,property,verdict\na,b,maybe\n", ":2: 'maybe'"),
+    ("network,property,verdict\na\n", ":2:"), ("\udcff", "no csv"),
+])
+def test_expected_verdicts_that_cannot_be_read(text, expected, tmp_path):
+    path = tmp_path / "expected.csv"
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(InputError, match=expected):
+        compare([], path)
+
+
+def test_expected_verdicts_are_read_after_the_last(listing, tmp_path, monkeypatch, capsys):
+    """They are missing: said at once. They are there: not opened before all is decided."""
+    path, folder = listing(SOME[1:2]), tmp_path / "out"
+    assert bench(path, folder, "--expected", tmp_path / "none.csv") == 2
+    assert not folder.exists()
+    late = tmp_path / "late.csv"
+    late.write_text("")
+
+    def load_and_fill(instances):
+        late.write_text(EXPECTED.read_text())
+        return load(instances)
+
+    monkeypatch.setattr("engine.bench.runner.load", load_and_fill)
+    assert bench(path, folder, "--expected", late) == 0
+
+
+def test_results_are_not_overwritten(listing, tmp_path, capsys):
+    folder = tmp_path / "out"
+    assert bench(listing(SOME[1:2]), folder) == 0
+    before = (folder / "results.csv").read_bytes()
+    capsys.readouterr()
+    assert bench(listing(SOME[:1]), folder) == 2
+    assert "--force" in one_line(capsys.readouterr().err)
+    assert (folder / "results.csv").read_bytes() == before
+    assert bench(listing(SOME[:1]), folder, "--force") == 0
+    assert len(results(folder)) == 1 and not list((folder / "counterexamples").iterdir())
+
+
+def test_a_folder_that_cannot_be_made(listing, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "out"):
+        assert bench(listing(SOME[:1]), folder) == 2
+        assert "cannot be written" in one_line(capsys.readouterr().err)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk(listing, tmp_path, capsys):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "results.csv").symlink_to("/dev/full")
+    assert bench(listing(SOME[:1]), folder, "--force") == 2
+    assert "No space left" in one_line(capsys.readouterr().err)
+
+
+def test_rows_are_on_the_disk_as_soon_as_decided(listing, tmp_path, monkeypatch):
+    folder, seen = tmp_path / "out", []
+
+    def verify_all(problems, options, *, on_verdict, on_progress):
+        for i in range(len(problems)):
+            on_verdict(i, Verified("real", Statistics(1, 0.5, "cpu")))
+            seen.append(len(results(folder)))
+
+    monkeypatch.setattr("engine.bench.runner.verify_all", verify_all)
+    assert bench(listing(SOME), folder) == 0
+    assert seen == [1, 2, 3, 4]
+
+
+def test_a_fault_keeps_what_is_decided(listing, tmp_path, monkeypatch, capsys):
+    def verify_all(problems, options, *, on_verdict, on_progress):
+        on_verdict(0, Verified("real", Statistics(1, 0.5, "cpu")))
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("engine.bench.runner.verify_all", verify_all)
+    assert bench(listing(SOME), tmp_path / "out") == 70
+    out, err = capsys.readouterr()
+    assert out == "" and "ZeroDivisionError" in one_line(err)
+    assert len(results(tmp_path / "out")) == 1
+
+
+def test_ctrl_c_keeps_what_is_decided(listing, tmp_path):
+    path, folder = listing([("standin_tau_80", 3), ("standin_tau_80", 7)]), tmp_path / "out"
+    process = start("bench", path, "--out", folder, "--batch", 1, "--window", 1)
+    for _ in range(600):
+        if (folder / "results.csv").exists() and len(results(folder)) == 1:
+            break
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    code, out, err = finish(process)
+    assert (code, out) == (130, "") and "1 of 2 instances are decided and kept" in one_line(err)
+    (row,) = results(folder)
+    assert (row["property"], row["verdict"]) == ("prop_3.vnnlib", "sat")
+
+
+def test_a_closed_pipe_is_no_result(listing, tmp_path):
+    read, write = os.pipe()
+    os.close(read)
+    process = start("bench", listing(SOME[1:2]), "--out", tmp_path / "out", stdout=write, env=environment())
+    os.close(write)
+    code, _, err = finish(process)
+    assert (code, err) == (141, "") and len(results(tmp_path / "out")) == 1
+
+
+@pytest.mark.slow
+def test_all_stand_ins(listing, standin_paths, tmp_path, capsys):
+    pairs = [(name, number) for name in standin_paths for number in range(1, 11)]
+    assert bench(listing(pairs), tmp_path / "out", "--expected", EXPECTED) == 0
+    assert "30 as expected" in capsys.readouterr().out
+
+
+def test_published_instances(acasxu_data, tmp_path, capsys):
+    lines = (acasxu_data / "instances.csv").read_text().splitlines()
+    chosen = [line for line in lines if any(words in line for words in ("_1_7_batch_2000.onnx,vnnlib/prop_3",
+              "prop_5", "prop_8", "prop_9", "_3_1_batch_2000.onnx,vnnlib/prop_2"))]
+    path = tmp_path / "instances.csv"
+    path.write_text("".join(f"{acasxu_data}/{line.replace(',', f',{acasxu_data}/', 1)}\n" for line in chosen))
+    assert bench(path, tmp_path / "out", "--expected", acasxu_data / "expected.csv") == 0
+    assert f"{len(chosen)} as expected, 0 mismatches" in capsys.readouterr().out
