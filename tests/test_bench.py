@@ -74,7 +74,8 @@ def test_names_that_are_not_unique_are_paths(tmp_path):
     ("n.onnx\n", ":1: this is no instance"), ("\nn.onnx,\n", ":2: this is no instance"),
     ("n.onnx,p.vnnlib,1,2\n", ":1: this is no instance"),
     ("n.onnx,p.vnnlib,soon\n", ":1: 'soon' is no number"), ("n.onnx,p.vnnlib,nan\n", "is no number"),
-    ("n.onnx,p.vnnlib,-1\n", "is no number"), ("#\n\nn.onnx,p.vnnlib\nm.onnx,p.vnnlib\n", ":4: there is no file"),
+    ("n.onnx,p.vnnlib,-1\n", "is no number"),
+    ("#\n\nn.onnx,p.vnnlib\nm.onnx,p.vnnlib\n", ":4: there is no file"),
     ("n.onnx,q.vnnlib\n", "q.vnnlib"), ('n.onnx,"p.vnnlib\n', "no list of instances"),
     ("n\0.onnx,p.vnnlib\n", ":1"), ("\udcff", "no list of instances"),
 ])
@@ -140,6 +141,14 @@ def test_results_summary_and_comparison(listing, tmp_path, capsys):
     for words in ("holds (unsat)", "violated (sat)", "hardest", "wall time", "4 as expected, 0 mismatches"):
         assert words in out
     assert err == "" and "\x1b" not in out and max(map(len, out.splitlines())) <= 130
+
+
+def test_seconds_are_shares_of_the_wall_time(listing, tmp_path):
+    start = time.perf_counter()
+    assert bench(listing(SOME * 3), tmp_path / "out") == 0
+    wall = time.perf_counter() - start
+    rows = results(tmp_path / "out")
+    assert len(rows) == 12 and 0 < sum(float(row["seconds"]) for row in rows) <= wall
 
 
 def test_a_mismatch(listing, tmp_path, capsys):

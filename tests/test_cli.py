@@ -65,8 +65,8 @@ def test_a_counterexample_replays_from_what_is_printed(standin_paths, capsys):
 def test_the_results_file_says_the_same(standin_paths, tmp_path, capsys):
     results = tmp_path / "results.txt"
     results.write_text("of an earlier run")
-    arguments = ["verify", str(standin_paths["standin_tau_80"]), str(property_path(3)), "--results", str(results)]
-    assert main(arguments) == 1
+    files = [str(standin_paths["standin_tau_80"]), str(property_path(3))]
+    assert main(["verify", *files, "--results", str(results)]) == 1
     assert results.read_text() == capsys.readouterr().out
     assert os.listdir(tmp_path) == ["results.txt"]
 
@@ -231,6 +231,28 @@ def test_fetch_from_a_folder(acasxu_networks, tmp_path, capsys):
     assert main(["fetch", "--from", str(acasxu_networks), "--to", str(tmp_path / "here")]) == 0
     assert len(list((tmp_path / "here").iterdir())) == 45
     assert "45 networks" in capsys.readouterr().out
+
+
+def test_whether_a_source_answers(monkeypatch):
+    from http.server import BaseHTTPRequestHandler, HTTPServer
+    from threading import Thread
+
+    from engine.fetch import reachable
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(404 if self.path.endswith(".gz") else 200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        monkeypatch.setattr("engine.fetch.SOURCES", (f"http://127.0.0.1:{server.server_port}",))
+        Thread(target=server.serve_forever, daemon=True).start()
+        assert reachable(timeout=5.0)
+        server.shutdown()
+    assert not reachable(timeout=5.0)
 
 
 # demo

@@ -5,7 +5,18 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from cases import FLOAT32, NETWORKS, SEMANTICS, batch, check_hidden, output_rows, row_value, targets_of, traces
+from cases import (
+    FLOAT32,
+    NETWORKS,
+    SEMANTICS,
+    batch,
+    check_hidden,
+    float32_trace,
+    output_rows,
+    row_value,
+    targets_of,
+    traces,
+)
 from conftest import network, random_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -85,57 +96,52 @@ def test_bounds_inside_phases_hold_where_the_phases_do():
     check_hidden(boxes, kept)
 
 
+def constant_output(weight, bias) -> tuple[Stack, float]:
+    """One hidden layer whose output is -2^-20 whatever it does: no bound of it may be above that."""
+    value = -(2.0**-20)
+    return network([weight, np.zeros((1, len(weight)))], [bias, [value]]), value
+
+
+def point_boxes(stack: Stack, point, count: int) -> Boxes:
+    ends = torch.tensor(np.tile(np.float64(point), (count, 1)))
+    which = torch.zeros(count, dtype=torch.long)
+    return Boxes(which, ends, ends, *hidden_intervals(stack, which, ends, ends))
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_large_multipliers_cost_their_own_rounding(seed):
-    """On a point where every z is exactly 0 phases say nothing, so no multiplier may help.
-
-    The layer's weights meet in one large sum whose rounding must be given up.
-    """
+    """Where every z is exactly 0 no multiplier may help, however much of their large sum is rounded."""
     random = np.random.default_rng(seed)
-    weight = random.normal(size=(6, 2))
-    weight = np.round(weight * 2**45) / 2**45  # so that the biases are exact
-    net = network([weight, np.zeros((1, 6))], [-weight.sum(1), [-(2.0**-20)]])
+    weight = np.round(random.normal(size=(6, 2)) * 2**45) / 2**45  # so that the biases are exact
+    net, value = constant_output(weight, -weight.sum(1))
     stack = Stack([net])
-    ones = torch.ones(200, 2, dtype=torch.float64)
-    which = torch.zeros(200, dtype=torch.long)
-    boxes = Boxes(which, ones, ones, *hidden_intervals(stack, which, ones, ones))
-    lines = tighten(stack, boxes)
-    phases = torch.tensor(random.choice([-1.0, 1.0], (200, 6)))
-    targets = targets_of(stack, boxes, [[1.0, 0.0]], phases=phases)
-    free = multipliers(targets, 6, seed, beta=2.0**45)
-    # multipliers for which the coefficients of x nearly cancel
-    signed = phases.numpy() * free.phases.numpy()
-    part = np.linalg.lstsq(weight.T, -(signed @ weight).T, rcond=None)[0].T
-    signed = (signed + part).astype(np.float32).astype(np.float64)
-    targets = targets_of(stack, boxes, [[1.0, 0.0]], phases=torch.tensor(np.sign(signed)))
-    free = Multipliers(torch.ones(200, 1, dtype=torch.float64), free.slopes, torch.tensor(np.abs(signed)))
-    bound, _ = bound_targets(stack, boxes, lines, targets, free)
-    assert float(bound.lower.max()) <= -(2.0**-20)
+    boxes = point_boxes(stack, [1, 1], 200)
+    # multipliers of both signs under which the coefficients of x nearly cancel
+    signed = random.normal(size=(200, 6)) * 2.0**45
+    signed -= np.linalg.lstsq(weight.T, (signed @ weight).T, rcond=None)[0].T
+    signed = torch.tensor(signed).float().double()
+    targets = targets_of(stack, boxes, [[1.0, 0.0]], phases=signed.sign())
+    free = Multipliers(torch.ones(200, 1).double(), torch.zeros(200, 6).double(), signed.abs())
+    bound, _ = bound_targets(stack, boxes, tighten(stack, boxes), targets, free)
+    assert float(bound.lower.max()) <= value
 
 
-def test_multipliers_under_float32_semantics():
-    """Executed, z is not the affine function: what float32 changes of z counts once for each multiplier."""
-    net = random_network((2, 8, 8, 1), seed=5)
+def test_multipliers_cost_float32_errors():
+    """z1 >= 0 and z2 >= 0 with z2 = -z1 - 2^-24: impossible exactly, met where both are executed."""
+    random = np.random.default_rng(0)
+    while True:
+        weight, point = (np.float32(random.normal(size=6)) for _ in range(2))
+        bias = -np.float32(np.float64(weight) @ np.float64(point))
+        net, value = constant_output([weight, -weight], [bias, np.nextafter(-bias, np.float32(-9e9))])
+        runs = [float32_trace(net, point, random) for _ in range(50)]
+        if any(min(run.z) >= 0 for run in runs):
+            break
     stack = Stack([net], semantics="float32")
-    point = torch.tensor([[0.3, -0.7]]).float().double()
-    which = torch.tensor([0])
-    boxes = Boxes(which, point, point, *hidden_intervals(stack, which, point, point))
-    lines = tighten(stack, boxes)
-    here = traces(stack, boxes, count=30)[0][2 * 30 + 2 :]  # those executed
-    exact = traces(stack, boxes, count=0)[0][0]
-    for j in range(8, 16):
-        signs = [1.0 if t.z[j] > exact.z[j] else -1.0 for t in here]
-        for trace, sign in zip(here, signs):
-            # the row t - z_j: were z_j a row's own part, its error would be given up; so it must be here
-            phases = torch.zeros(1, 16, dtype=torch.float64)
-            phases[0, j] = 1.0 if trace.z[j] >= 0 else -1.0
-            targets = targets_of(stack, boxes, [[1.0, 0.0]], phases=phases)
-            free = Multipliers(torch.ones(1, 1).double(), torch.zeros(1, 16).double(),
-                               phases.abs() * 2.0**40)
-            bound, _ = bound_targets(stack, boxes, lines, targets, free)
-            least = float(2.0**40 * abs(exact.z[j]))
-            # -beta s z over executed z: at most -beta |z_executed|
-            assert float(bound.lower[0]) <= -(2.0**40) * float(abs(trace.z[j])) + 10, (least, sign)
+    boxes = point_boxes(stack, point, 1)
+    targets = targets_of(stack, boxes, [[1.0, 0.0]], phases=torch.ones(1, 2).double())
+    free = Multipliers(torch.ones(1, 1).double(), torch.zeros(1, 2).double(), torch.full((1, 2), 2.0**40).double())
+    bound, _ = bound_targets(stack, boxes, tighten(stack, boxes), targets, free)
+    assert float(bound.lower) <= value
 
 
 # --- gradients ----------------------------------------------------------------------------------

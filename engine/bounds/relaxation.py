@@ -14,17 +14,19 @@ class Lines:
     z is the layer's affine output; `noise` is what rounding can change (rounding.py). Each tensor is
     [boxes, neurons + 1]: the last column stands for the constant that is carried beside the
     coefficients and passes it on unchanged. `lift` = intercept + 2 noise saves relax() a step.
+    `rounding` is the noise of z itself, which does not vanish where the output is exactly 0.
     """
 
     lower: torch.Tensor
     change: torch.Tensor
     lift: torch.Tensor
     noise: torch.Tensor
+    rounding: torch.Tensor
 
     def at(self, box: torch.Tensor) -> "Lines":
         """The lines of the given boxes, one for each row of a batch."""
         parts = (self.lower, self.change, self.lift, self.noise)
-        return Lines(*(part.index_select(0, box) for part in parts))
+        return Lines(*(part.index_select(0, box) for part in parts), self.rounding)
 
     def relax(self, rows: torch.Tensor) -> torch.Tensor:
         """Rows [sides, n, neurons + 1] over h -> rows over z that are nowhere larger.
@@ -50,19 +52,19 @@ def relu_lines(l: torch.Tensor, u: torch.Tensor, noise) -> Lines:
     Upper: the chord's slope u / (u - l), rounded to a multiple of 2^-10, with the smallest
     intercept that is sound for it, max(-slope * l, (1 - slope) * u). Lower: slope 1 where
     u > -l, else 0. l and u hold float32 values, so every product here is exact in float64. A neuron
-    that is never positive is exactly 0, without noise. `noise` maps intercepts to that widening.
+    that is never positive is exactly 0, without noise. `noise` maps the intercepts to what rounding can change.
     """
     below, above = l.double().clamp(max=0), u.double().clamp(min=0)
     upper = dyadic(above / (above - below).clamp_(min=1e-300))
     intercept = torch.maximum(-upper * below, (1 - upper) * above)
     lower = (u > -l).double()
-    return _lines(lower, upper, intercept, noise(intercept) * (u > 0))
+    return _lines(lower, upper, intercept, noise(intercept) * (u > 0), noise(intercept))
 
 
 def identity_lines(noise: torch.Tensor) -> Lines:
     """The lines of a layer without ReLU: h = z, but for rounding."""
     one = torch.ones_like(noise)
-    return _lines(one, one, torch.zeros_like(noise), noise)
+    return _lines(one, one, torch.zeros_like(noise), noise, noise)
 
 
 def with_lower(lines: Lines, slopes: torch.Tensor, l: torch.Tensor, u: torch.Tensor) -> Lines:
@@ -72,7 +74,7 @@ def with_lower(lines: Lines, slopes: torch.Tensor, l: torch.Tensor, u: torch.Ten
     """
     slopes = dyadic(slopes).maximum((l >= 0).double()).minimum((u > 0).double())
     slopes = _append(slopes, 1)
-    return Lines(slopes, lines.lower + lines.change - slopes, lines.lift, lines.noise)
+    return Lines(slopes, lines.lower + lines.change - slopes, lines.lift, lines.noise, lines.rounding)
 
 
 def dyadic(slopes: torch.Tensor) -> torch.Tensor:
@@ -90,8 +92,9 @@ def round_up(x: torch.Tensor) -> torch.Tensor:
     return -round_down(-x)
 
 
-def _lines(lower, upper, intercept, noise) -> Lines:
-    return Lines(_append(lower, 1), _append(upper - lower, 0), _append(intercept + 2 * noise, 0), _append(noise, 0))
+def _lines(lower, upper, intercept, noise, rounding) -> Lines:
+    lift = intercept + 2 * noise
+    return Lines(_append(lower, 1), _append(upper - lower, 0), _append(lift, 0), _append(noise, 0), rounding)
 
 
 def _append(x: torch.Tensor, value: float) -> torch.Tensor:

@@ -68,6 +68,7 @@ def bound_targets(stack: Stack, boxes: Boxes, lines: list[Lines], targets: Targe
     """The bound that these multipliers give, and the coefficients met at each layer's outputs."""
     runs = stack.segments(boxes.network[targets.box])
     rows = (free.weights.unsqueeze(1) @ targets.rows)[:, 0]
+    pinned = bool(targets.phases.any())
     met = []
     for k in range(len(stack.layers) - 1, -1, -1):
         part, layer = stack.slices[k], stack.layers[k]
@@ -77,8 +78,11 @@ def bound_targets(stack: Stack, boxes: Boxes, lines: list[Lines], targets: Targe
             chosen = with_lower(chosen, free.slopes[:, part], l, u)
         met.append((rows, chosen))
         rows = chosen.relax(rows)
-        if layer.relu:
+        if layer.relu and pinned:
+            # z >= 0 (or <= 0) is known: f >= f - multiplier * (+-z)
             rows[:, :-1] -= targets.phases[:, part] * free.phases[:, part]
+            weight = targets.phases[:, part].abs() * free.phases[:, part]
+            rows[:, -1] -= 2 * (weight * lines[k].rounding[targets.box]).sum(1)
         rows = matmul(rows, layer.backward, runs)
     rows[:, :-1] += (free.weights.unsqueeze(1) @ targets.inputs)[:, 0]
     return Bound(concretize(stack, boxes, rows, targets.box), rows, free), met[::-1]

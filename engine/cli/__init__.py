@@ -1,8 +1,11 @@
 """The command line `acasxu`: a parser, and one module for each command.
 
-    parser.py   options of all commands (imports nothing heavy: `acasxu --help` is instant)
-    output.py   exit codes, what goes to stdout and to stderr
-    live.py     the progress line on a terminal
+    parser.py     options of all commands (imports nothing heavy: `acasxu --help` is instant)
+    options.py    from these to the options of the search
+    output.py     exit codes, what goes to stdout and to stderr
+    interrupt.py  Ctrl-C
+    live.py       the progress line on a terminal
+    labels.py     what a network is called, and what its points mean
     verify.py  bench.py  properties.py  info.py  fetch.py  demo.py   a `run(arguments)` each
 """
 
@@ -13,23 +16,29 @@ import traceback
 from collections.abc import Sequence
 from importlib import import_module
 
+from engine.cli.interrupt import interrupts
 from engine.cli.output import BAD_INPUT, BROKEN_PIPE, INTERNAL_ERROR, INTERRUPTED, complain, drop_stdout
 from engine.cli.parser import make_parser
 from engine.errors import EngineError
 
+_FULL = errno.ENOSPC, errno.EDQUOT
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code; whatever goes wrong is one line on stderr."""
-    try:
-        arguments = make_parser().parse_args(argv)
-        return import_module(f"engine.cli.{arguments.command}").run(arguments)
-    except SystemExit as end:  # argparse, after --help
-        return end.code if isinstance(end.code, int) else BAD_INPUT
-    except KeyboardInterrupt:
-        complain("interrupted")
-        return INTERRUPTED
-    except BaseException as error:
-        return _failed(error)
+    with interrupts() as pressed:
+        try:
+            arguments = make_parser().parse_args(argv)
+            return import_module(f"engine.cli.{arguments.command}").run(arguments)
+        except SystemExit as end:  # argparse, after --help
+            return end.code if isinstance(end.code, int) else BAD_INPUT
+        except BaseException as error:
+            if isinstance(error, OSError) and error.errno in (errno.EPIPE, *_FULL):
+                drop_stdout()
+            if pressed.any or isinstance(error, KeyboardInterrupt):
+                complain("interrupted")
+                return INTERRUPTED
+            return _failed(error)
 
 
 def _failed(error: BaseException) -> int:
@@ -37,10 +46,8 @@ def _failed(error: BaseException) -> int:
     if os.environ.get("ACASXU_DEBUG"):
         traceback.print_exception(error, file=sys.stderr)
     if isinstance(error, BrokenPipeError):
-        drop_stdout()
         return BROKEN_PIPE
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        drop_stdout()
+    if isinstance(error, OSError) and error.errno in _FULL:
         complain(f"{error.filename or 'output'}: no space left on the device; free some and run again")
         return BAD_INPUT
     if isinstance(error, EngineError):

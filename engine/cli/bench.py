@@ -54,8 +54,9 @@ def _decide(instances: list[Instance], arguments: Namespace, outcomes: list) -> 
 def _progress_text(progress, outcomes: list) -> str:
     counts = Counter(outcome.verdict.word for outcome in outcomes)
     undecided = counts["unknown"] + counts["timeout"]
-    return (f"{progress.decided} of {progress.problems} done: {counts['unsat']} hold, {counts['sat']} violated, "
-            f"{undecided} undecided; {progress.open:,} boxes open, {progress.seconds:.0f} s")
+    return (f"{progress.decided} of {progress.problems} done: {counts['unsat']} hold, "
+            f"{counts['sat']} violated, {undecided} undecided; "
+            f"{progress.open:,} boxes open, {progress.seconds:.0f} s")
 
 
 def _summarize(outcomes: list, seconds: float) -> None:

@@ -70,7 +70,9 @@ def _stand_ins() -> list[Shown]:
 
 
 def _origin(folder: Path | None) -> str:
-    return f"the ACAS Xu networks in {folder}" if folder else "STAND-INS: networks made by this project, NOT ACAS Xu networks"
+    if folder:
+        return f"the ACAS Xu networks in {folder}"
+    return "STAND-INS: networks made by this project, NOT ACAS Xu networks"
 
 
 def _decide(chosen: list[Shown]) -> list[Verdict]:
@@ -102,7 +104,8 @@ def _table(chosen: list[Shown], verdicts: list[Verdict], folder: Path | None):
 
 def _explained(chosen: list[Shown], verdicts: list[Verdict], seconds: float) -> str:
     """The wall time, and the first counterexample in words."""
-    lines = [f"{seconds:.1f} s in all. \"holds\" is proved, with rigorous rounding, for every input of the box."]
+    proved = "What holds is proved for every input of the box, with rigorous rounding."
+    lines = [f"{seconds:.1f} s in all. {proved}"]
     for shown, verdict in zip(chosen, verdicts):
         if isinstance(verdict, Violated):
             kind = " (a stand-in)" if is_standin(shown.network) else ""
@@ -114,6 +117,8 @@ def _explained(chosen: list[Shown], verdicts: list[Verdict], seconds: float) -> 
 
 def _next(folder: Path | None) -> str:
     if folder:
-        return "\n\nNext:\n  acasxu verify --network 4,2 --property 2\n  acasxu bench --benchmark --out build/bench"
-    file, prop = standins()[0], property_path(7)
-    return f"\n\nNext:\n  acasxu fetch --from DIR_OR_URL   (for the real networks)\n  acasxu verify {file} {prop}"
+        commands = "acasxu verify --network 4,2 --property 2", "acasxu bench --benchmark --out build/bench"
+    else:
+        commands = (f"acasxu verify {standins()[0]} {property_path(7)}",
+                    "acasxu fetch --from DIR_OR_URL   (for the real networks)")
+    return "\n  ".join(("\n\nNext:", *commands))

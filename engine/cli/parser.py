@@ -92,7 +92,8 @@ def _add_small_commands(commands) -> None:
     parser = _command(commands, "fetch", "download the 45 ACAS Xu networks and check them",
                       "acasxu fetch [--from DIR_OR_URL] [--to DIR]")
     parser.add_argument("--from", dest="source", metavar="DIR_OR_URL",
-                        help="a mirror, or a folder that holds them (default: the public benchmark repository)")
+                        help="a mirror, or a folder that holds them\n"
+                             "(default: the public benchmark repository)")
     parser.add_argument("--to", dest="target", type=Path, metavar="DIR",
                         help="where to put them (default: where the other commands look)")
     parser = _command(commands, "demo", "decide a few instances and explain them", "acasxu demo [--data DIR]")
@@ -107,10 +108,12 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 def _add_search(parser: argparse.ArgumentParser, *, timeout: str) -> None:
     parser.add_argument("--timeout", type=_seconds, metavar="S", help=timeout)
     parser.add_argument("--semantics", choices=("real", "float32"), default="real",
-                        help="real: exact arithmetic (default); float32: as executed, in any order of summation")
+                        help="real: exact arithmetic (default)\n"
+                             "float32: as executed, in any order of summation")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto",
                         help="auto (default) takes CUDA where there is one")
-    parser.add_argument("--threads", type=_count, metavar="N", help="of the search (default: as many as torch)")
+    parser.add_argument("--threads", type=_count, metavar="N",
+                        help="of the search (default: as many as torch)")
     parser.add_argument("--batch", type=_count, metavar="N", help="boxes bounded at once")
 
 

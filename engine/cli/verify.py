@@ -40,7 +40,7 @@ def _files(arguments: Namespace) -> tuple[Path, Path]:
     wanted = (arguments.network is None) + (arguments.property is None)
     if len(files) != wanted:
         raise InputError(
-            f"{len(files)} files where {wanted} are needed",
+            f"files given: {len(files)}, needed: {wanted}",
             advice="give NETWORK.onnx or --network A,T, and PROPERTY.vnnlib or --property N",
         )
     if arguments.network is None:

@@ -8,25 +8,31 @@ from .pool import Nodes
 POWER = 1.5
 
 
-def split(nodes: Nodes, plane: torch.Tensor) -> tuple[Nodes, Nodes, torch.Tensor]:
-    """Two children that cover each box exactly, and which boxes could not be split.
+def splits(nodes: Nodes) -> torch.Tensor:
+    """Whether each input has a float64 value strictly between its ends, the middle: [n, inputs]."""
+    middle = _middle(nodes)
+    return (nodes.lower < middle) & (middle < nodes.upper)
 
-    The box is halved in the input where the worst polytope's plane [n, inputs + 1] changes most, wide
-    inputs preferred; where no input has a float64 value strictly between its ends, it is left out.
+
+def split_input(nodes: Nodes, plane: torch.Tensor) -> tuple[Nodes, Nodes]:
+    """Two children that cover each box exactly: one input halved.
+
+    It is the one in which the worst polytope's plane [n, inputs + 1] changes most, wide inputs
+    preferred. Each box must have an input that `splits`.
     """
-    middle = nodes.lower + (nodes.upper - nodes.lower) / 2
-    splits = (nodes.lower < middle) & (middle < nodes.upper)
     score = plane[:, :-1].abs() * (nodes.upper - nodes.lower) ** POWER
-    score = score.masked_fill(~splits, -1.0)
-    best, dimension = score.max(1)
-    can = best >= 0
-    nodes, dimension, middle = nodes.select(can), dimension[can], middle[can]
+    dimension = score.masked_fill(~splits(nodes), -1.0).argmax(1)
     n = torch.arange(len(nodes), device=dimension.device)
+    middle = _middle(nodes)[n, dimension]
     depth = nodes.depth + 1
     low, high = nodes.copy(depth=depth), nodes.copy(depth=depth)
-    low.upper[n, dimension] = middle[n, dimension]
-    high.lower[n, dimension] = middle[n, dimension]
-    return low, high, ~can
+    low.upper[n, dimension] = middle
+    high.lower[n, dimension] = middle
+    return low, high
+
+
+def _middle(nodes: Nodes) -> torch.Tensor:
+    return nodes.lower + (nodes.upper - nodes.lower) / 2
 
 
 def split_sign(nodes: Nodes, neuron: torch.Tensor) -> tuple[Nodes, Nodes]:

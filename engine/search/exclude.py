@@ -17,16 +17,25 @@ from ..bounds.stack import Stack
 from .pool import Nodes
 
 WARM_STEPS, WARM_NONE = 128, 255  # slopes are handed down in steps of 1/128; 255: none were found
+FINISH_STEPS = 20
 OPTIMIZE_BELOW = 64  # more neurons of open sign than this are better split first
 
 
 @dataclass(frozen=True, slots=True)
 class Remaining:
-    """What is left of each box: `bound` [boxes] and `plane` [boxes, inputs + 1] of its worst open polytope."""
+    """What is left: boxes `open` [left], and on each the worst open polytope and its best row by itself.
+
+    `plane`: [left, inputs + 1], that row's linear lower bound; `bound`: [left], the best found.
+    """
 
     open: torch.Tensor
+    polytope: torch.Tensor
+    row: torch.Tensor
     bound: torch.Tensor
     plane: torch.Tensor
+
+    def select(self, keep: torch.Tensor) -> "Remaining":
+        return Remaining(*(getattr(self, name)[keep] for name in self.__slots__))
 
 
 def exclude(stack: Stack, roots: Roots, nodes: Nodes, boxes: Boxes, lines: list[Lines], *, steps: int):
@@ -50,7 +59,7 @@ def exclude(stack: Stack, roots: Roots, nodes: Nodes, boxes: Boxes, lines: list[
     proved = best > 0
     nodes.excluded[box[proved], polytope[proved]] = True
     plane = planes[torch.arange(len(box), device=box.device), row]
-    return _worst(nodes, box, polytope, best.masked_fill(proved, torch.inf), plane)
+    return _worst(nodes, box, polytope, row, best.masked_fill(proved, torch.inf), plane)
 
 
 def _each_row(stack, boxes, lines, targets: Targets):
@@ -70,6 +79,8 @@ def _optimize(stack, nodes: Nodes, boxes, lines, targets: Targets, row, steps: i
     """The best bounds with free slopes and weights, whose slopes are left in `nodes` for the children."""
     weights = torch.nn.functional.one_hot(row, targets.absent.shape[1]).double()
     slopes = nodes.slopes[targets.box].double() / WARM_STEPS
+    if bool(targets.phases.any()):
+        steps = FINISH_STEPS  # multipliers of assumed signs start from nothing
     plain = torch.cat([chosen.lower[:, :-1] for chosen, layer in zip(lines, stack.layers) if layer.relu], 1)
     slopes = torch.where(slopes > 1, plain[targets.box], slopes)
     best = ascend(stack, boxes, lines, targets, Multipliers(weights, slopes, torch.zeros_like(slopes)), steps=steps)
@@ -77,12 +88,13 @@ def _optimize(stack, nodes: Nodes, boxes, lines, targets: Targets, row, steps: i
     return best.lower
 
 
-def _worst(nodes: Nodes, box, polytope, bound, plane) -> Remaining:
+def _worst(nodes: Nodes, box, polytope, row, bound, plane) -> Remaining:
     """For each box with an open polytope, the one whose bound is least."""
     bounds = bound.new_full(nodes.excluded.shape, torch.inf)
     bounds[box, polytope] = bound
-    where = torch.zeros(nodes.excluded.shape, dtype=torch.long, device=box.device)
-    where[box, polytope] = torch.arange(len(box), device=box.device)
-    open_ = (~nodes.excluded.all(1)).nonzero()[:, 0]
-    least, worst = bounds[open_].min(1)
-    return Remaining(open_, least, plane[where[open_, worst]])
+    target = torch.zeros(nodes.excluded.shape, dtype=torch.long, device=box.device)
+    target[box, polytope] = torch.arange(len(box), device=box.device)
+    left = (~nodes.excluded.all(1)).nonzero()[:, 0]
+    least, worst = bounds[left].min(1)
+    target = target[left, worst]
+    return Remaining(left, worst, row[target], least, plane[target])

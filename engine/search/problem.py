@@ -36,7 +36,8 @@ class Options:
 
     timeout: seconds of a problem's own share of the run (None: no limit); device: auto, cpu or cuda;
     batch: boxes bounded at once; window: problems searched at once; max_open: open boxes of all
-    problems together, about 3 KiB each for ACAS Xu; steps: of slope optimization for a box; threads: batches are
+    problems together, about 3 KiB each for ACAS Xu; steps: of slope optimization for a box; stalled: after
+    this many splits, signs of neurons are split rather than inputs; threads: batches are
     divided among (0: as many as torch uses).
     """
 
@@ -47,6 +48,7 @@ class Options:
     window: int = 64
     max_open: int = 200_000
     steps: int = 5
+    stalled: int = 64
     threads: int = 0
     seed: int = 0
 

@@ -11,9 +11,10 @@ from ..bounds.crown import Boxes, tighten
 from ..bounds.roots import Roots, make_roots
 from ..bounds.stack import Stack
 from ..verdict import Statistics, Unknown, Verified, Violated
-from .branching import split
+from .branching import split_input, split_sign, splits
 from .confirm import Judge
 from .exclude import WARM_NONE, exclude
+from .finish import signs_to_split
 from .pool import Nodes, Pool, concatenate
 from .problem import OnVerdict, Options, Problem, Progress, Search
 
@@ -106,20 +107,22 @@ class Run:
         parts = torch.arange(len(nodes), device=nodes.root.device).chunk(self._threads)
         found = list(self._workers.map(self._remaining, [nodes.select(part) for part in parts]))
         self._tally(nodes, +1)
-        nodes = concatenate([part for part, _ in found])
+        nodes = concatenate([part for part, _, _ in found])
         self._tally(nodes, -1)
         if len(nodes):
-            plane = torch.cat([plane for _, plane in found])
+            plane = torch.cat([plane for _, plane, _ in found])
             value = self._attack(nodes, plane)
-            self._split(nodes, plane, value)
+            self._split(nodes, plane, torch.cat([neuron for _, _, neuron in found]), value)
 
-    def _remaining(self, nodes: Nodes) -> tuple[Nodes, torch.Tensor]:
-        """The boxes on which an unsafe polytope may be reached, and the worst one's plane on each."""
+    def _remaining(self, nodes: Nodes) -> tuple[Nodes, torch.Tensor, torch.Tensor]:
+        """The boxes where an unsafe polytope may be reached, its plane, and the sign to split (or -1)."""
         torch.set_grad_enabled(False)  # a setting of each thread
-        boxes = Boxes(self._roots.network[nodes.root], nodes.lower, nodes.upper, nodes.l, nodes.u)
-        lines = tighten(self._stack, boxes)
-        remaining = exclude(self._stack, self._roots, nodes, boxes, lines, steps=self._options.steps)
-        return nodes.select(remaining.open), remaining.plane
+        stack, roots = self._stack, self._roots
+        boxes = Boxes(roots.network[nodes.root], nodes.lower, nodes.upper, nodes.l, nodes.u)
+        lines = tighten(stack, boxes)
+        left = exclude(stack, roots, nodes, boxes, lines, steps=self._options.steps)
+        neuron = signs_to_split(stack, roots, nodes, boxes, lines, left, stalled=self._options.stalled)
+        return nodes.select(left.open), left.plane, neuron
 
     def _tally(self, nodes: Nodes, sign: int) -> None:
         """Adds the boxes' shares of their cases' volume to what is proved, or takes them off."""
@@ -159,15 +162,20 @@ class Run:
                 elif found:
                     owner.near_miss = found
 
-    def _split(self, nodes: Nodes, plane: torch.Tensor, value: torch.Tensor) -> None:
-        keep = [self._owner[root].counterexample is None for root in nodes.root.tolist()]
-        keep = torch.tensor(keep, device=nodes.root.device)
-        low, high, stuck = split(nodes.select(keep), plane[keep])
-        for root in nodes.root[keep][stuck].tolist():
+    def _split(self, nodes: Nodes, plane: torch.Tensor, neuron: torch.Tensor, value: torch.Tensor) -> None:
+        """Opens the children of each box, by sign where a neuron is given, else by input where possible."""
+        wanted = [self._owner[root].counterexample is None for root in nodes.root.tolist()]
+        wanted = torch.tensor(wanted, device=nodes.root.device)
+        by_sign = wanted & (neuron >= 0)
+        by_input = wanted & (neuron < 0) & splits(nodes).any(1)
+        for root in nodes.root[wanted & ~by_sign & ~by_input].tolist():
             self._owner[root].tie = True
-        values = value[keep][~stuck].tolist()
+        self._open(*split_sign(nodes.select(by_sign), neuron[by_sign]), value[by_sign])
+        self._open(*split_input(nodes.select(by_input), plane[by_input]), value[by_input])
+
+    def _open(self, low: Nodes, high: Nodes, value: torch.Tensor) -> None:
         for children in (low, high):
-            for root, slot, v in zip(children.root.tolist(), self._pool.put(children), values):
+            for root, slot, v in zip(children.root.tolist(), self._pool.put(children), value.tolist()):
                 self._owner[root].open[slot] = v
 
     def _charge(self, admitted: list[Search], shares: list[tuple[Search, int]], start: float) -> None:
