@@ -16,10 +16,13 @@ from onnx import TensorProto
 from onnx_graphs import model, node
 
 from engine.bounds import crown, interval, slopes
+from engine.bounds.roots import make_roots
 from engine.bounds.stack import Stack
 from engine.network import Affine, Network
 from engine.onnx_file import parse_network
 from engine.property import Case, Polytope, Property, Row
+from engine.search.exclude import exclude
+from engine.search.run import root_nodes
 
 SEMANTICS = ("real", "float32")
 
@@ -160,7 +163,7 @@ class Trace:
 
 def exact_trace(network: Network, point) -> Trace:
     """In plain Fractions; engine/exact.py is not used, so that it cannot be wrong with the rest."""
-    x = [Fraction(v) for v in point]
+    x = [Fraction(v) if isinstance(v, Fraction) else Fraction(float(v)) for v in point]
     h, found = x, []
     for layer in network.layers:
         rows = zip(layer.weight.tolist(), layer.bias.tolist())
@@ -295,6 +298,19 @@ def case(lower, upper, *polytopes) -> Case:
 
 def prop(*cases: Case, n_outputs: int = 1, name: str = "") -> Property:
     return Property(tuple(cases), len(cases[0].lower), n_outputs, name)
+
+
+def proved_whole(network: Network, property: Property, *, semantics: str = "real", steps: int = 10) -> bool:
+    """Whether the leaf procedure alone excludes every polytope on every case's whole box.
+
+    Unlike verify() it looks for no counterexample first, which would hide a bound that is wrong.
+    """
+    stack = Stack([network], semantics=semantics)
+    roots = make_roots(stack, [0] * len(property.cases), list(property.cases))
+    nodes = root_nodes(roots, torch.arange(len(property.cases)))
+    boxes = crown.Boxes(roots.network[nodes.root], nodes.lower, nodes.upper, nodes.l, nodes.u)
+    exclude(stack, roots, nodes, boxes, crown.tighten(stack, boxes), steps=steps)
+    return bool(nodes.excluded.all())
 
 
 def check_verdict(verdict, network: Network, property: Property, truth: str | None = None) -> None:

@@ -11,7 +11,7 @@ from command_line import ROOT, environment, finish, one_line, start
 
 from engine.bench.instances import acasxu_instances, read_instances
 from engine.bench.report import compare
-from engine.bench.runner import Outcome, load, time_limit
+from engine.bench.runner import Outcome, load
 from engine.cli import main
 from engine.data import property_path
 from engine.errors import InputError
@@ -57,7 +57,14 @@ def test_lists_as_the_competition_writes_them(tmp_path, standin_paths):
     assert first.where == f"{path}:3"
     assert second.names == ("b.onnx", "p.vnnlib") and second.limit is None
     assert second.network == tmp_path / "onnx" / "b.onnx.gz"
-    assert time_limit([first, second]) is None and time_limit([first]) == 116
+
+
+def test_each_instance_has_the_limit_of_its_row_unless_one_is_given(tmp_path, standin_paths):
+    path = tmp_path / "instances.csv"
+    path.write_text("".join(f"{standin_paths[0]},{property_path(1)}{limit}\n" for limit in (",7", "")))
+    instances = read_instances(path)
+    assert [problem.timeout for problem in load(instances)] == [7, None]
+    assert [problem.timeout for problem in load(instances, limit=3)] == [3, 3]
 
 
 def test_names_that_are_not_unique_are_paths(tmp_path):

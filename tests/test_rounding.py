@@ -6,7 +6,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from cases import case, check_verdict, exact_trace, executable, float32_trace, prop, row, with_layers
+from cases import case, check_verdict, exact_trace, executable, float32_trace, proved_whole, prop, row, with_layers
 from conftest import network, random_network
 
 from engine.bounds.rounding import floor, unit
@@ -80,7 +80,7 @@ def found_by_search(dtype, seed: int, *, size: float):
     """A network of pairs that cancel, and a threshold between its value and plain CROWN's bound."""
     random = np.random.default_rng(seed)
     single = lambda a: np.float64(np.float32(a))
-    while True:
+    for _ in range(500):
         first = single(np.abs(random.normal(size=(8, 2))) * size)
         second = random.normal(size=(1, 8))
         second[:, 1::2] = -second[:, ::2] * first[::2, 0] / first[1::2, 0]
@@ -89,15 +89,16 @@ def found_by_search(dtype, seed: int, *, size: float):
         value = exact_trace(net, point).y[0]
         gap = Fraction(plain_bound(net, point, point, [1.0], 0.0, dtype)) - value
         constant = float(-value - gap / 2)
-        if gap > abs(value) * Fraction(1, 2**20) and claimed_but_false(net, point, point, [1], constant, dtype, point):
+        if gap > 0 and claimed_but_false(net, point, point, [1], constant, dtype, point):
             return net, point, point, constant
+    raise AssertionError("no such network was found")
 
 
 def misleading():
     for name, (dtype, *rest) in MISLEADING.items():
         yield pytest.param(dtype, *rest, id=name)
     for dtype, size in ((np.float32, 1e8), (np.float64, 1e15), (np.float32, 1.0), (np.float64, 1.0)):
-        for seed in range(3):
+        for seed in range(2):
             label = f"{dtype.__name__}-{size:g}-{seed}"
             yield pytest.param(dtype, *found_by_search(dtype, seed, size=size), id=label)
 
@@ -108,7 +109,8 @@ def test_not_fooled_where_plain_crown_is(dtype, net, lower, upper, constant, sem
     assert claimed_but_false(net, lower, upper, [1], constant, dtype, lower)
     net = executable(net)
     question = prop(case(lower, upper, [row([1], constant, n_inputs=len(lower))]))
-    verdict = verify(net, question, semantics=semantics, timeout=5, device="cpu")
+    assert not proved_whole(net, question, semantics=semantics)
+    verdict = verify(net, question, semantics=semantics, timeout=1, device="cpu")
     check_verdict(verdict, net, question, truth="sat")
 
 
@@ -126,14 +128,15 @@ def test_plain_crown_is_right_where_nothing_cancels(dtype):
 
 
 @pytest.mark.parametrize("semantics", ["real", "float32"])
-@pytest.mark.parametrize("power", [10, 24, 30, 40, 48, 52, 60, 200])
+@pytest.mark.parametrize("power", [10, 24, 30, 48, 60, 200])
 @pytest.mark.parametrize("sign", [1, -1])
 def test_margins_smaller_than_noise(power, sign, semantics):
     """y >= m or y >= -m with margin m = 2^-power: never the wrong verdict, and the right one where m is large."""
     net = executable(network([[[1.0], [-1.0]], [[1.0, 1.0]]], [[0, 0], [0]]))  # |x|
     margin = Fraction(sign, 2**power)
     question = prop(case([0.5], [1], [row([1], -Fraction(1, 2) + margin, n_inputs=1)]))  # |x| <= 1/2 - m
-    verdict = verify(net, question, semantics=semantics, timeout=5, device="cpu")
+    assert sign > 0 or not proved_whole(net, question, semantics=semantics)
+    verdict = verify(net, question, semantics=semantics, timeout=1, device="cpu")
     check_verdict(verdict, net, question, truth="unsat" if sign > 0 else "sat")
     if power <= 10 or (power <= 30 and semantics == "real") or sign < 0:
         assert verdict.word == ("unsat" if sign > 0 else "sat")
@@ -143,8 +146,8 @@ def test_float32_margins_are_not_claimed():
     """Under float32 semantics a margin of less than the network's own float32 noise is left open."""
     net = executable(network([[[1.0], [-1.0]], [[1.0, 1.0]]], [[0, 0], [0]]))
     question = prop(case([0.5], [1], [row([1], -Fraction(1, 2) + Fraction(1, 2**26), n_inputs=1)]))
-    assert verify(net, question, semantics="real", timeout=5, device="cpu").word == "unsat"
-    assert verify(net, question, semantics="float32", timeout=5, device="cpu").word in ("unknown", "timeout")
+    assert verify(net, question, semantics="real", timeout=1, device="cpu").word == "unsat"
+    assert verify(net, question, semantics="float32", timeout=1, device="cpu").word in ("unknown", "timeout")
 
 
 def test_real_and_executed_differ():
@@ -157,12 +160,12 @@ def test_real_and_executed_differ():
     net = executable(net)
     question = prop(case(lower, upper, [row([-1], -2, n_inputs=1)]))  # -y <= 2
     # exactly -y = 3.92 > 2 fails to be unsafe; executed -y = 0 is unsafe
-    real = verify(net, prop(case(lower, upper, [row([1], 3, n_inputs=1)])), device="cpu", timeout=5)
-    single = verify(net, prop(case(lower, upper, [row([1], 3, n_inputs=1)])), device="cpu", timeout=5,
+    real = verify(net, prop(case(lower, upper, [row([1], 3, n_inputs=1)])), device="cpu", timeout=1)
+    single = verify(net, prop(case(lower, upper, [row([1], 3, n_inputs=1)])), device="cpu", timeout=1,
                     semantics="float32")
     assert exact <= -3 and real.word in ("sat", "unknown") and single.word != "unsat"
     for semantics in ("real", "float32"):
-        verdict = verify(net, question, device="cpu", timeout=5, semantics=semantics)
+        verdict = verify(net, question, device="cpu", timeout=1, semantics=semantics)
         if semantics == "float32":
             assert verdict.word != "unsat"
         else:
@@ -178,7 +181,7 @@ def test_onnxruntime_stays_within_float32_bounds():
         session = onnxruntime.InferenceSession(executable(net).onnx_bytes, providers=["CPUExecutionProvider"])
         for point in np.float32(random.normal(size=(5, 4))):
             (y,) = session.run(None, {"x": point[None]})
-            exact, h, room = exact_trace(net, point), np.abs(np.float64(point)), 0.0
+            exact, h, room = exact_trace(net, point.tolist()), np.abs(np.float64(point)), 0.0
             for layer in net.layers:
                 size = np.abs(layer.weight) @ h + np.abs(layer.bias)
                 room = np.abs(layer.weight) @ (room * np.ones(len(h))) + size * stack_unit
@@ -192,13 +195,25 @@ def test_onnxruntime_stays_within_float32_bounds():
 
 
 def test_subnormal_weights_count():
-    """y = 2^-1060 . 2^1000 x - 2^-61: negative below x = 1/2, which no flush to zero may hide."""
+    """y = 2^-60 x - 2^-61 by way of 2^-1060 x: negative below x = 1/2, which no flush to zero may hide."""
     net = executable(network([[[2.0**-1060]], [[2.0**100]], [[2.0**900]]], [[0], [0], [-(2.0**-61)]]))
-    for constant, truth in ((0, "sat"), (2.0**-61, "sat"), (2.0**-60, "unsat")):
+    for constant in (0, 2.0**-61, 2.0**-60):
         question = prop(case([Fraction(1, 4)], [1], [row([1], constant, n_inputs=1)]))
-        # y in [2^-62 - 2^-61, 2^-61], times nothing: y + constant <= 0 at x = 1/4 iff constant <= 2^-62
+        # the least y is -2^-62, at x = 1/4
         truth = "sat" if constant <= 2.0**-62 else "unsat"
-        check_verdict(verify(net, question, device="cpu", timeout=5), net, question, truth=truth)
+        assert truth == "unsat" or not proved_whole(net, question)
+        check_verdict(verify(net, question, device="cpu", timeout=1), net, question, truth=truth)
+
+
+def refused_or_open(net, question, semantics: str) -> None:
+    """The property is violated under these semantics: neither the bounds nor the search may prove it."""
+    try:
+        assert not proved_whole(net, question, semantics=semantics)
+        verdict = verify(net, question, device="cpu", timeout=1, semantics=semantics)
+    except InputError:
+        return
+    check_verdict(verdict, net, question)
+    assert verdict.word != "unsat"
 
 
 def underflowing():
@@ -213,11 +228,7 @@ def test_coefficients_that_underflow(net):
     """Refusing such a network is fine; calling it safe is not."""
     net, question = executable(net), prop(case([1], [1], [row([1], n_inputs=1)]))
     assert exact_trace(net, [1]).y[0] < 0
-    try:
-        verdict = verify(net, question, device="cpu", timeout=5)
-    except InputError:
-        return
-    check_verdict(verdict, net, question, truth="sat")
+    refused_or_open(net, question, "real")
 
 
 @pytest.mark.parametrize("relu", [(True, False, True, False), (True, True, True, False)])
@@ -231,11 +242,7 @@ def test_float32_overflow_is_not_overlooked(relu):
     session = onnxruntime.InferenceSession(net.onnx_bytes, providers=["CPUExecutionProvider"])
     (y,) = session.run(None, {"x": np.array([[1e30]], np.float32)})
     assert y[0, 0] == -np.inf  # which is <= 0: unsafe as executed
-    try:
-        verdict = verify(net, question, device="cpu", timeout=5, semantics="float32")
-    except InputError:
-        return
-    assert verdict.word != "unsat"
+    refused_or_open(net, question, "float32")
 
 
 def test_float32_overflow_of_the_last_layer():
@@ -246,22 +253,14 @@ def test_float32_overflow_of_the_last_layer():
     (y,) = session.run(None, {"x": np.array([[1e20]], np.float32)})
     assert not np.isfinite(y[0, 0])
     question = prop(case([1e20], [1e20], [row([1], n_inputs=1)]))
-    try:
-        verdict = verify(net, question, device="cpu", timeout=5, semantics="float32")
-    except InputError:
-        return
-    assert verdict.word != "unsat"
+    refused_or_open(net, question, "float32")
 
 
 @pytest.mark.parametrize("size", [2.0**99, 2.0**101, 2.0**127, 1e300])
 def test_enormous_weights_are_refused_or_right(size):
     net = executable(network([[[size]], [[1.0]]], [[0], [-1.0]]))
     question = prop(case([0], [1], [row([1], n_inputs=1)]))  # y = -1 at 0
-    try:
-        verdict = verify(net, question, device="cpu", timeout=5)
-    except InputError:
-        return
-    check_verdict(verdict, net, question, truth="sat")
+    refused_or_open(net, question, "real")
 
 
 # --- the unit itself ----------------------------------------------------------------------------

@@ -23,13 +23,17 @@ class Outcome:
     verdict: Verdict
 
 
-def load(instances: list[Instance]) -> list[Problem]:
-    """The problems; each file is read once. InputError names the instance and the file at fault."""
+def load(instances: list[Instance], *, limit: float | None = None) -> list[Problem]:
+    """The problems, with `limit` or the list's own time limits; each file is read once.
+
+    InputError names the instance and the file at fault.
+    """
     network, prop = cache(load_network), cache(load_property)
     problems = []
     for instance in instances:
         try:
-            problems.append(Problem(network(instance.network), prop(instance.property)))
+            of_network, of_property = network(instance.network), prop(instance.property)
+            problems.append(Problem(of_network, of_property, limit or instance.limit))
         except InputError as error:
             raise InputError(str(error), where=instance.where) from None
     return problems
@@ -44,9 +48,3 @@ def decide(instances: list[Instance], problems: list[Problem], options: Options,
         on_outcome(Outcome(*instances[index].names, verdict))
 
     verify_all(problems, options, on_verdict=keep, on_progress=on_progress)
-
-
-def time_limit(instances: list[Instance]) -> float | None:
-    """The largest limit of the list: all instances share one. None where one has no limit."""
-    limits = [instance.limit for instance in instances]
-    return None if None in limits else max(limits)

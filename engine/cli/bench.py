@@ -36,12 +36,12 @@ def _instances(arguments: Namespace) -> list[Instance]:
 def _decide(instances: list[Instance], arguments: Namespace, outcomes: list) -> float:
     """Appends each outcome as soon as it is known, and returns the seconds of the search."""
     from engine.bench.folder import ResultsFolder
-    from engine.bench.runner import decide, load, time_limit
+    from engine.bench.runner import decide, load
     from engine.search.verify import choose_device
 
     with live_line("loading") as update:
-        problems = load(instances)
-        options = search_options(arguments, timeout=time_limit(instances))
+        problems = load(instances, limit=arguments.timeout)
+        options = search_options(arguments)
         choose_device(options.device)  # its error comes before a folder is touched
         on_progress = update and (lambda progress: update(_progress_text(progress, outcomes)))
         start = time.perf_counter()

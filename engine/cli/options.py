@@ -3,12 +3,12 @@
 from argparse import Namespace
 
 
-def search_options(arguments: Namespace, *, timeout: float | None = None):
-    """`Options` as given; what is not given keeps its default. `timeout` stands in for --timeout."""
+def search_options(arguments: Namespace):
+    """`Options` as given; what is not given keeps its default."""
     from engine.search.problem import Options
 
     given = {name: getattr(arguments, name, None) for name in ("threads", "batch", "window")}
     return Options(
-        timeout=arguments.timeout or timeout, semantics=arguments.semantics, device=arguments.device,
+        timeout=arguments.timeout, semantics=arguments.semantics, device=arguments.device,
         **{name: value for name, value in given.items() if value},
     )

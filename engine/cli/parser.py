@@ -80,7 +80,7 @@ def _add_bench(commands) -> None:
                         help="csv network,property,verdict to compare with after the last verdict")
     _add_data(parser)
     _add_search(parser, timeout="seconds of an instance's own share of the work after which to give it up\n"
-                                "(default: the largest of the list; else never)")
+                                "(default: the limit in the list, if any)")
     parser.add_argument("--window", type=_count, metavar="N", help="instances searched at once")
 
 

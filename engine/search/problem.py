@@ -14,10 +14,11 @@ from .confirm import Judge
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Does `property` hold for `network`?"""
+    """Does `property` hold for `network`? To be given up after `timeout` seconds of its own, if set."""
 
     network: Network
     property: Property
+    timeout: float | None = None
 
     def __post_init__(self):
         for kind in ("inputs", "outputs"):
@@ -34,7 +35,7 @@ class Problem:
 class Options:
     """How to search. The same for every network and property; no verdict depends on them.
 
-    timeout: seconds of a problem's own share of the run (None: no limit); device: auto, cpu or cuda;
+    timeout: seconds of a problem's own share of the run, for problems that set none (None: no limit); device: auto, cpu or cuda;
     batch: boxes bounded at once; window: problems searched at once; max_open: open boxes of all
     problems together, about 3 KiB each for ACAS Xu; steps: of slope optimization for a box; stalled: after
     this many splits, signs of neurons are split rather than inputs; threads: batches are

@@ -1,7 +1,7 @@
 """One run of the search: open boxes of many problems, bounded together."""
 
 import time
-from collections import deque
+from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
@@ -19,12 +19,14 @@ from .pool import Nodes, Pool, concatenate
 from .problem import OnVerdict, Options, Problem, Progress, Search
 
 FIRST_SAMPLES, FIRST_STARTS = 128, 8  # points of the first attack on each root
+JUDGED = 4  # points of a problem that one attack may have checked exactly, milliseconds each
 
 
 class Run:
     """The search of one group of problems."""
 
-    def __init__(self, problems: list[tuple[int, Problem]], options: Options, device, report: OnVerdict):
+    def __init__(self, problems: list[tuple[int, Problem]], options: Options, device: torch.device,
+                 workers: ThreadPoolExecutor, parts: int, report: OnVerdict):
         self._options, self._report = options, report
         networks = list({id(p.network): p.network for _, p in problems}.values())
         place = {id(network): i for i, network in enumerate(networks)}
@@ -41,8 +43,7 @@ class Run:
         self._roots = make_roots(self._stack, networks_of_roots, [judge.case for judge in self._judge])
         self._active: list[Search] = []
         self._generator = torch.Generator().manual_seed(options.seed)
-        self._threads = 1 if device.type == "cuda" else options.threads or torch.get_num_threads()
-        self._workers = ThreadPoolExecutor(self._threads, initializer=torch.set_num_threads, initargs=(1,))
+        self._workers, self._parts = workers, parts
         self._pool = Pool(root_nodes(self._roots, torch.arange(1, device=device)))
         self.boxes = 0
 
@@ -60,10 +61,10 @@ class Run:
         self._active = [search for search in self._active if search.verdict is None]
         return bool(self._active or self._waiting)
 
-    def progress(self, problems: int, decided: int, seconds: float) -> Progress:
+    def progress(self, problems: int, decided: int, boxes: int, seconds: float) -> Progress:
         done = decided + sum(search.proved for search in self._active)
         open_boxes = sum(len(search.open) for search in self._active)
-        return Progress(problems, decided, self.boxes, open_boxes, done / problems, seconds)
+        return Progress(problems, decided, boxes + self.boxes, open_boxes, done / problems, seconds)
 
     def _admit(self) -> list[Search]:
         """Fills the window; new problems are first attacked, and what stands becomes open boxes."""
@@ -104,7 +105,7 @@ class Run:
 
     def _bound(self, nodes: Nodes) -> None:
         """Bounds the boxes, drops what is proved, looks for counterexamples in the rest and splits it."""
-        parts = torch.arange(len(nodes), device=nodes.root.device).chunk(self._threads)
+        parts = torch.arange(len(nodes), device=nodes.root.device).chunk(self._parts)
         found = list(self._workers.map(self._remaining, [nodes.select(part) for part in parts]))
         self._tally(nodes, +1)
         nodes = concatenate([part for part, _, _ in found])
@@ -150,12 +151,14 @@ class Run:
         return value[: len(nodes)]
 
     def _try(self, root: torch.Tensor, x: torch.Tensor, value: torch.Tensor) -> None:
-        """Has the most promising point of each problem judged, if it looks unsafe."""
+        """Has the points that look unsafe judged, the most promising first, a few for each problem."""
+        judged = Counter()
         for i in value.argsort().tolist():
             if value[i] > 0:
                 break
             owner = self._owner[root[i]]
-            if owner.counterexample is None:
+            if owner.counterexample is None and judged[owner.index] < JUDGED:
+                judged[owner.index] += 1
                 found = self._judge[root[i]].counterexample(x[i].cpu().numpy())
                 if found and found.exact and found.replayed:
                     owner.counterexample = found
@@ -192,7 +195,8 @@ class Run:
         """Gives the search its verdict if there is one, and frees its boxes."""
         options = self._options
         statistics = Statistics(search.boxes, search.seconds, str(self._stack.device.type))
-        late = options.timeout is not None and search.seconds > options.timeout
+        limit = search.problem.timeout or options.timeout
+        late = limit is not None and search.seconds > limit
         crowded = self._pool.used > options.max_open and len(search.open) == max(len(s.open) for s in self._active)
         if search.counterexample:
             search.verdict = Violated(search.counterexample, options.semantics, statistics)

@@ -1,10 +1,13 @@
 """Verdicts for one problem or for many."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import torch
 
 from ..errors import InputError
+from ..memory import keep_freed_memory
 from ..network import Network
 from ..property import Property
 from ..verdict import Verdict
@@ -31,20 +34,41 @@ def verify_all(problems: list[Problem], options: Options, *, on_verdict: OnVerdi
     """
     device = choose_device(options.device)
     verdicts: list[Verdict | None] = [None] * len(problems)
-    start = time.perf_counter()
+    start, boxes = time.perf_counter(), 0
 
     def report(index: int, verdict: Verdict):
         verdicts[index] = verdict
         if on_verdict:
             on_verdict(index, verdict)
 
-    for group in _groups(problems):
-        run = Run([(i, problems[i]) for i in group], options, device, report)
-        while run.step():
-            if on_progress:
-                decided = sum(verdict is not None for verdict in verdicts)
-                on_progress(run.progress(len(problems), decided, time.perf_counter() - start))
+    keep_freed_memory()
+    with _workers(options, device) as (workers, parts):
+        for group in _groups(problems):
+            run = Run([(i, problems[i]) for i in group], options, device, workers, parts, report)
+            while run.step():
+                if on_progress:
+                    decided = sum(verdict is not None for verdict in verdicts)
+                    seconds = time.perf_counter() - start
+                    on_progress(run.progress(len(problems), decided, boxes, seconds))
+            boxes += run.boxes
     return verdicts
+
+
+@contextmanager
+def _workers(options: Options, device: torch.device):
+    """Threads for the parts of a batch, and how many parts to make.
+
+    Meanwhile a tensor operation uses one thread: dividing batches is faster than dividing operations,
+    and several processes on one machine do not wait for each other.
+    """
+    before = torch.get_num_threads()
+    threads = 1 if device.type == "cuda" else options.threads or before
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as workers:
+            yield workers, threads
+    finally:
+        torch.set_num_threads(before)
 
 
 def choose_device(name: str) -> torch.device:

@@ -1,0 +1,21 @@
+"""Keeps freed memory in the process."""
+
+import ctypes
+import sys
+
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h
+
+
+def keep_freed_memory() -> None:
+    """Tells glibc's malloc not to hand freed memory back after every tensor operation.
+
+    The search allocates and frees the same few megabytes thousands of times a second; fetching
+    fresh pages from the system each time took a third of its time. No effect elsewhere.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt:
+        mallopt(M_MMAP_THRESHOLD, 32 << 20)
+        mallopt(M_TRIM_THRESHOLD, 1 << 30)
+        mallopt(M_TOP_PAD, 16 << 20)
