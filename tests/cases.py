@@ -305,12 +305,17 @@ def proved_whole(network: Network, property: Property, *, semantics: str = "real
 
     Unlike verify() it looks for no counterexample first, which would hide a bound that is wrong.
     """
+    return all(proved_cases(network, property.cases, semantics=semantics, steps=steps))
+
+
+def proved_cases(network: Network, cases, *, semantics: str = "real", steps: int = 10) -> list[bool]:
+    """The same for each case, all in one batch."""
     stack = Stack([network], semantics=semantics)
-    roots = make_roots(stack, [0] * len(property.cases), list(property.cases))
-    nodes = root_nodes(roots, torch.arange(len(property.cases)))
+    roots = make_roots(stack, [0] * len(cases), list(cases))
+    nodes = root_nodes(roots, torch.arange(len(cases)))
     boxes = crown.Boxes(roots.network[nodes.root], nodes.lower, nodes.upper, nodes.l, nodes.u)
     exclude(stack, roots, nodes, boxes, crown.tighten(stack, boxes), steps=steps)
-    return bool(nodes.excluded.all())
+    return nodes.excluded.all(1).tolist()
 
 
 def check_verdict(verdict, network: Network, property: Property, truth: str | None = None) -> None:
@@ -334,7 +339,8 @@ def check_counterexample(found, network: Network, property: Property) -> None:
     session = onnxruntime.InferenceSession(network.onnx_bytes, providers=["CPUExecutionProvider"])
     (given,) = session.get_inputs()
     dtype = np.float32 if given.type == "tensor(float)" else np.float64
-    (y,) = session.run(None, {given.name: np.array([found.inputs], dtype)})
+    shape = [d if isinstance(d, int) else 1 for d in given.shape]
+    (y,) = session.run(None, {given.name: np.array(found.inputs, dtype).reshape(shape)})
     assert y.ravel().tolist() == list(found.outputs)
     executed = [Fraction(float(v)) for v in y.ravel()]
     for outputs in (trace.y, executed):

@@ -61,7 +61,7 @@ def test_lists_as_the_competition_writes_them(tmp_path, standin_paths):
 
 def test_each_instance_has_the_limit_of_its_row_unless_one_is_given(tmp_path, standin_paths):
     path = tmp_path / "instances.csv"
-    path.write_text("".join(f"{standin_paths[0]},{property_path(1)}{limit}\n" for limit in (",7", "")))
+    path.write_text("".join(f"{standin_paths['standin_tau_0']},{property_path(1)}{limit}\n" for limit in (",7", "")))
     instances = read_instances(path)
     assert [problem.timeout for problem in load(instances)] == [7, None]
     assert [problem.timeout for problem in load(instances, limit=3)] == [3, 3]
@@ -213,9 +213,9 @@ def test_expected_verdicts_are_read_after_the_last(listing, tmp_path, monkeypatc
     late = tmp_path / "late.csv"
     late.write_text("")
 
-    def load_and_fill(instances):
+    def load_and_fill(instances, **options):
         late.write_text(EXPECTED.read_text())
-        return load(instances)
+        return load(instances, **options)
 
     monkeypatch.setattr("engine.bench.runner.load", load_and_fill)
     assert bench(path, folder, "--expected", late) == 0

@@ -13,6 +13,7 @@ from cases import (
     exact_trace,
     executable,
     prop,
+    proved_cases,
     row,
 )
 from conftest import network, random_network
@@ -277,16 +278,16 @@ def recorded_leaves(monkeypatch, net, question: Property, **options):
 
 def check_end_to_end(monkeypatch) -> None:
     """On an `unsat` the boxes proved cover every case, in exact rationals, beginning with its decimals."""
-    net = executable(random_network((2, 8, 8, 2), seed=11))
+    net = executable(random_network((2, 16, 16, 16, 2), seed=11))
     points = np.random.default_rng(0).uniform(-1, 1, (4000, 2))
     least = float((net.evaluate(points) @ [1.0, -1.0]).min())
-    rows = [row([1, -1], -least + 0.02)]
+    rows = [row([1, -1], -least + 2.0**-10)]
     question = prop(
         case([Fraction(-1, 3), -1], [Fraction(1, 7), Fraction(1, 10)], rows),
         case([Fraction(1, 7), -1], [Fraction(9, 10), Fraction(1, 10)], rows),
         n_outputs=2,
     )
-    verdict, leaves, roots = recorded_leaves(monkeypatch, net, question, batch=8, timeout=20)
+    verdict, leaves, roots = recorded_leaves(monkeypatch, net, question, batch=8, timeout=20, steps=1)
     assert verdict.word == "unsat" and len(leaves) > 4
     for i, one in enumerate(question.cases):
         lower, upper = roots[i]
@@ -483,38 +484,43 @@ def test_order_of_verdicts_and_one_report_each():
     assert [v.word for v in backwards[::-1]] == [v.word for v in verdicts]
 
 
-def check_batch_keeps_rows(n: int = 3) -> None:
-    """Cases of one batch with 1 .. n polytopes of 1 .. n rows: none is lost beside a smaller one."""
-    net = executable(network([[[1.0], [-1.0]], [[1.0, -1.0], [-1.0, 1.0]]], [[0, 0], [0, 0]]))  # (x, -x)
-    safe = row([1, 0], 5, n_inputs=1)  # never met on [-1, 1]
-    met = row([0, 1], 0, n_inputs=1)  # met at x >= 0
-    problems, want = [], []
-    for polytopes in range(1, n + 1):
-        for rows in range(1, n + 1):
+MIRROR = network([[[1.0], [-1.0]], [[1.0, -1.0], [-1.0, 1.0]]], [[0, 0], [0, 0]])  # y = (x, -x)
+SAFE, MET = row([1, 0], 5, n_inputs=1), row([0, 1], 0, n_inputs=1)  # on [-1, 1]: never; where x >= 0
+
+
+def mixed_cases():
+    """Cases with 1 to 3 polytopes of 1 to 3 rows, and whether each holds: one polytope may be met."""
+    for polytopes in (1, 2, 3):
+        for rows in (1, 2, 3):
             for bad in (None, *range(polytopes)):
-                parts = [[met] * (rows - 1) + [met if p == bad else safe] for p in range(polytopes)]
-                problems.append(Problem(net, prop(case([-1], [1], *parts), n_outputs=2)))
-                want.append("unsat" if bad is None else "sat")
-    found = verify_all(problems, Options(timeout=10, device="cpu"))
-    assert [v.word for v in found] == want
+                parts = [[MET] * (rows - 1) + [MET if p == bad else SAFE] for p in range(polytopes)]
+                yield case([-1], [1], *parts), bad is None
+
+
+def check_batch_keeps_rows() -> None:
+    """None is lost beside a smaller or a larger case, by the bounds alone (an attack would hide it)."""
+    cases, holds = zip(*mixed_cases())
+    assert proved_cases(MIRROR, cases) == list(holds)
+    for one, wanted in zip(cases, holds):
+        assert proved_cases(MIRROR, [one]) == [wanted]
 
 
 def test_batches_that_mix_instances_lose_no_row():
     check_batch_keeps_rows()
-
-
-def check_cases_count() -> None:
-    """A violation in any one of several cases is found, wherever it stands."""
-    net = executable(IDENTITY)
-    for bad in range(4):
-        cases = [case([i], [i + Fraction(1, 2)], [row([-1], 2 * i if i == bad else -9 + 2 * i, n_inputs=1)])
-                 if False else case([i], [i + Fraction(1, 2)], [row([1], -i if i == bad else 9, n_inputs=1)])
-                 for i in range(4)]
-        assert verify(net, prop(*cases), **QUICK).word == "sat"
+    net = executable(MIRROR)
+    cases, holds = zip(*mixed_cases())
+    found = verify_all([Problem(net, prop(one, n_outputs=2)) for one in cases], Options(timeout=10, device="cpu"))
+    assert [v.word for v in found] == ["unsat" if held else "sat" for held in holds]
 
 
 def test_no_case_is_forgotten():
-    check_cases_count()
+    """A violation in any one of several cases is found, wherever it stands."""
+    net = executable(IDENTITY)
+    for bad in range(4):
+        rows = [[row([1], -i if i == bad else 9, n_inputs=1)] for i in range(4)]
+        question = prop(*(case([i], [i + Fraction(1, 2)], rows[i]) for i in range(4)))
+        assert proved_cases(net, question.cases) == [i != bad for i in range(4)]
+        assert verify(net, question, **QUICK).word == "sat"
 
 
 def test_rows_reach_the_bounds_as_they_are():
