@@ -236,7 +236,8 @@ def check_rows(bounds, rows, evidence: list[list[Trace]]) -> None:
         for r, row in enumerate(rows):
             for trace in here:
                 value, bound = row_value(row, trace), float(bounds[i, r])
-                assert np.isfinite(bound) and Fraction(bound) <= value, f"box {i}, row {r}: {bound} > {float(value)}"
+                sound = np.isfinite(bound) and Fraction(bound) <= value
+                assert sound, f"box {i}, row {r}: {bound} > {float(value)}"
 
 
 def output_rows(n_outputs: int, *, seed: int = 0) -> list[list[float]]:

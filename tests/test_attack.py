@@ -1,5 +1,7 @@
 """The attack: what it says of points is so, and it stays in its boxes."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import torch
@@ -27,8 +29,9 @@ def setting(seed: int = 0):
 
 def by_hand(one, x, y) -> float:
     """The least over polytopes of the largest row."""
-    values = lambda r: float(np.dot([float(c) for c in r.inputs], x) + np.dot([float(c) for c in r.outputs], y))
-    return min(max(values(r) + float(r.constant) for r in p.rows) for p in one.unsafe)
+    dot = lambda coefficients, values: sum(float(c) * v for c, v in zip(coefficients, values))
+    value = lambda r: dot(r.inputs, x) + dot(r.outputs, y) + float(r.constant)
+    return min(max(value(r) for r in p.rows) for p in one.unsafe)
 
 
 def check_violation() -> None:
@@ -102,7 +105,8 @@ def test_only_what_violates_is_a_counterexample():
     beside = float(np.nextafter(np.float32(0.5), np.float32(1)))
     for strict, edge in ((False, True), (True, False)):
         judge = Judge(net, case([-1], [1], [row([1], -0.5, strict=strict, n_inputs=1)]))
-        for x, wanted in ((0.25, True), (-0.25, True), (0.5, edge), (-0.5, edge), (beside, False), (1.0, False)):
+        points = {0.25: True, -0.25: True, 0.5: edge, -0.5: edge, beside: False, 1.0: False}
+        for x, wanted in points.items():
             assert (judge.counterexample(np.array([x])) is not None) == wanted
 
 
@@ -112,7 +116,7 @@ def test_points_outside_are_moved_into_the_exact_box():
     for x in (-5.0, 0.1, 0.1000000001, 0.2, 0.3, 7.0):
         found = judge.counterexample(np.array([x]))
         (v,) = found.inputs
-        assert judge.case.lower[0] <= judge.case.violated_at.__self__.lower[0] <= v <= judge.case.upper[0]
+        assert judge.case.lower[0] <= Fraction(v) <= judge.case.upper[0]
         assert float(np.float32(v)) == v and found.exact and found.replayed
 
 

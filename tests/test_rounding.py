@@ -6,11 +6,25 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from cases import case, check_verdict, exact_trace, executable, float32_trace, proved_whole, prop, row, with_layers
+from cases import (
+    batch,
+    case,
+    check_verdict,
+    exact_trace,
+    executable,
+    float32_trace,
+    prop,
+    proved_whole,
+    row,
+    with_layers,
+)
 from conftest import network, random_network
+from onnx import TensorProto
+from onnx_graphs import model, node
 
 from engine.bounds.rounding import floor, unit
 from engine.errors import InputError
+from engine.onnx_file import parse_network
 from engine.search.verify import verify
 
 # --- plain CROWN, as it is usually written ------------------------------------------------------
@@ -24,8 +38,9 @@ def plain_bound(net, lower, upper, outputs, constant, dtype) -> float:
     known = []
     for k, layer in enumerate(net.layers):
         if layer.relu:
-            low = [_plain(weights, biases, known, k, r, b, lower, upper) for r, b in zip(weights[k], biases[k])]
-            high = [-_plain(weights, biases, known, k, -r, -b, lower, upper) for r, b in zip(weights[k], biases[k])]
+            least = lambda r, b: _plain(weights, biases, known, k, r, b, lower, upper)
+            rows = list(zip(weights[k], biases[k]))
+            low, high = [least(r, b) for r, b in rows], [-least(-r, -b) for r, b in rows]
             known.append((np.array(low, dtype), np.array(high, dtype)))
         else:
             known.append(None)
@@ -131,7 +146,7 @@ def test_plain_crown_is_right_where_nothing_cancels(dtype):
 @pytest.mark.parametrize("power", [10, 24, 30, 48, 60, 200])
 @pytest.mark.parametrize("sign", [1, -1])
 def test_margins_smaller_than_noise(power, sign, semantics):
-    """y >= m or y >= -m with margin m = 2^-power: never the wrong verdict, and the right one where m is large."""
+    """A margin of +-2^-power: never the wrong verdict, and the right one where it is large."""
     net = executable(network([[[1.0], [-1.0]], [[1.0, 1.0]]], [[0, 0], [0]]))  # |x|
     margin = Fraction(sign, 2**power)
     question = prop(case([0.5], [1], [row([1], -Fraction(1, 2) + margin, n_inputs=1)]))  # |x| <= 1/2 - m
@@ -216,11 +231,17 @@ def refused_or_open(net, question, semantics: str) -> None:
     assert verdict.word != "unsat"
 
 
+def single(net, *, relu):
+    """The network with its numbers rounded to float32."""
+    numbers = [[np.float32(getattr(layer, part)) for layer in net.layers] for part in ("weight", "bias")]
+    return with_layers(network(*numbers), relu=relu)
+
+
 def underflowing():
     """y = 2^-101 - 2^-600 (2^-500 (2^1000 x)) = -2^-101 at 1; both small factors' product underflows to 0."""
     net = network([[[2.0**1000]], [[2.0**-500]], [[-(2.0**-600)]]], [[0], [0], [2.0**-101]])
     hidden = network([[[1.0]], [[2.0**1000]], [[2.0**-500]], [[-(2.0**-600)]]], [[0], [0], [0], [2.0**-101]])
-    return [with_layers(net, relu=(False, False, False)), with_layers(hidden, relu=(True, False, False, False))]
+    return [with_layers(net, relu=(False,) * 3), with_layers(hidden, relu=(True, False, False, False))]
 
 
 @pytest.mark.parametrize("net", underflowing(), ids=["no_relu", "one_relu"])
@@ -235,9 +256,7 @@ def test_coefficients_that_underflow(net):
 def test_float32_overflow_is_not_overlooked(relu):
     """Executed, 1e30 . 1e20 is infinite, and so is what follows; exactly it is scaled down again."""
     net = network([[[1.0]], [[1e20]], [[1e-20]], [[-1.0]]], [[0], [0], [0], [2e30]])
-    net = with_layers(net, relu=relu)
-    single = [layer.weight.astype(np.float32).astype(np.float64) for layer in net.layers]
-    net = executable(with_layers(network(single, [layer.bias.astype(np.float32) for layer in net.layers]), relu=relu))
+    net = executable(single(net, relu=relu))
     question = prop(case([1e29], [1e30], [row([1], n_inputs=1)]))
     session = onnxruntime.InferenceSession(net.onnx_bytes, providers=["CPUExecutionProvider"])
     (y,) = session.run(None, {"x": np.array([[1e30]], np.float32)})
@@ -247,8 +266,7 @@ def test_float32_overflow_is_not_overlooked(relu):
 
 def test_float32_overflow_of_the_last_layer():
     net = network([[[1.0]], [[1e20], [-1e20]], [[1.0, 1.0]]], [[0], [0, 0], [1.0]])
-    net = executable(with_layers(network([np.float32(l.weight) for l in net.layers], [l.bias for l in net.layers]),
-                                 relu=(True, False, False)))
+    net = executable(single(net, relu=(True, False, False)))
     session = onnxruntime.InferenceSession(net.onnx_bytes, providers=["CPUExecutionProvider"])
     (y,) = session.run(None, {"x": np.array([[1e20]], np.float32)})
     assert not np.isfinite(y[0, 0])
@@ -261,6 +279,39 @@ def test_enormous_weights_are_refused_or_right(size):
     net = executable(network([[[size]], [[1.0]]], [[0], [-1.0]]))
     question = prop(case([0], [1], [row([1], n_inputs=1)]))  # y = -1 at 0
     refused_or_open(net, question, "real")
+
+
+@pytest.mark.parametrize("semantics", ["real", "float32"])
+def test_half_precision_is_not_taken_for_float32(semantics):
+    """Executed in float16, 2048 + 1 is 2048: float32's error term does not cover that. Refusing is fine."""
+    weights = {"W": np.float16([[1.0], [1.0]])}
+    nodes = [node("MatMul", "x W", "m"), node("Relu", "m", "y")]
+    proto = model(nodes, weights, shape=(1, 2), kind=TensorProto.FLOAT16)
+    net = parse_network(proto.SerializeToString(), name="half")
+    (y,) = onnxruntime.InferenceSession(net.onnx_bytes).run(None, {"x": np.float16([[2048, 1]])})
+    assert y[0, 0] == 2048
+    question = prop(case([2048, 1], [2048, 1], [row([1], Fraction(-4097, 2))]))  # y <= 2048.5; exactly 2049
+    try:
+        verdict = verify(net, question, device="cpu", timeout=1, semantics=semantics)
+    except InputError:
+        return
+    assert verdict.word == "unsat" if semantics == "real" else verdict.word != "unsat"
+
+
+@pytest.mark.parametrize("value", [0.1, 1e6])
+def test_points_that_half_precision_lacks(value):
+    """The nearest float32 point is no float16 value: not an error of the user's."""
+    weights = {"W": np.float16([[1.0]])}
+    nodes = [node("MatMul", "x W", "m"), node("Relu", "m", "y")]
+    proto = model(nodes, weights, shape=(1, 1), kind=TensorProto.FLOAT16)
+    net = parse_network(proto.SerializeToString(), name="half")
+    end = Fraction(float(np.float32(value)))
+    try:
+        verdict = verify(net, prop(case([end], [end], [row([-1], n_inputs=1)])), device="cpu", timeout=1)
+    except InputError as error:
+        assert "float16" in str(error) and "points" not in str(error)  # refused for what it is, at once
+        return
+    assert verdict.word == "unknown"
 
 
 # --- the unit itself ----------------------------------------------------------------------------
@@ -278,7 +329,7 @@ def test_unit_covers_every_order_of_summation(width, depth):
     Of each layer's terms, two products and their sums; of the constant, width + 2 additions a layer and
     the row's own constant, at most twice as large as all terms while the sign of the bound is open.
     """
-    needed = ((width + 2) * 2 + 12 + 3 * depth * (width + 3)) * 2.0**-53
+    needed = (2 * (width + 2) + 12 + 3 * depth * (width + 3)) * 2.0**-53
     assert unit(width, depth, "real") >= needed
 
 
@@ -313,8 +364,6 @@ def test_bounds_survive_any_order_of_summation(monkeypatch):
             terms = rows[..., i:j, :, None][..., order, :] * matrices[net][order]
             parts.append(torch.cumsum(terms, -2)[..., -1, :])  # one by one
         return torch.cat(parts, -2)
-
-    from cases import batch
 
     for module in ("crown", "interval"):
         monkeypatch.setattr(f"engine.bounds.{module}.matmul", shuffled)

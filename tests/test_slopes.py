@@ -25,6 +25,7 @@ from engine.bounds.crown import Boxes, tighten
 from engine.bounds.interval import hidden_intervals
 from engine.bounds.slopes import Multipliers, Targets, ascend, bound_targets, gradient
 from engine.bounds.stack import Stack
+from engine.network import Network
 
 NAMED = [(name, s) for name in NETWORKS for s in SEMANTICS if s == "real" or name in FLOAT32]
 
@@ -91,12 +92,13 @@ def test_bounds_inside_phases_hold_where_the_phases_do():
     """Hidden bounds on a part of a box where signs are assumed hold at that part's points."""
     _, boxes, _, targets, evidence = prepared("deep", "real", 2)
     signs = targets.phases.tolist()
-    kept = [[t for t in here if all(s * z >= 0 for s, z in zip(sign, t.z))] for sign, here in zip(signs, evidence)]
+    agree = lambda sign, trace: all(s * z >= 0 for s, z in zip(sign, trace.z))
+    kept = [[t for t in here if agree(sign, t)] for sign, here in zip(signs, evidence)]
     assert sum(map(len, kept)) > len(kept) // 2
     check_hidden(boxes, kept)
 
 
-def constant_output(weight, bias) -> tuple[Stack, float]:
+def constant_output(weight, bias) -> tuple[Network, float]:
     """One hidden layer whose output is -2^-20 whatever it does: no bound of it may be above that."""
     value = -(2.0**-20)
     return network([weight, np.zeros((1, len(weight)))], [bias, [value]]), value
@@ -139,7 +141,8 @@ def test_multipliers_cost_float32_errors():
     stack = Stack([net], semantics="float32")
     boxes = point_boxes(stack, point, 1)
     targets = targets_of(stack, boxes, [[1.0, 0.0]], phases=torch.ones(1, 2).double())
-    free = Multipliers(torch.ones(1, 1).double(), torch.zeros(1, 2).double(), torch.full((1, 2), 2.0**40).double())
+    ones = torch.ones(1, 2).double()
+    free = Multipliers(ones[:, :1], ones * 0, ones * 2.0**40)
     bound, _ = bound_targets(stack, boxes, tighten(stack, boxes), targets, free)
     assert float(bound.lower) <= value
 

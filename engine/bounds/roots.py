@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from .interval import hidden_intervals
-from .rounding import LARGEST
+from .rounding import LARGEST, UNDERFLOW, unit
 from .slopes import Targets
 from .stack import Stack
 from ..errors import InputError
@@ -78,10 +78,16 @@ def outward(value: Fraction, side: int) -> float:
 
 
 def _row_error(stack, network, rows, inputs, lower, upper):
-    """How far float64 rows can lie from the exact ones, and from sums of up to all of them."""
+    """How far float64 rows can lie from the exact ones, and from combinations of them with weights <= 1.
+
+    The constant and the input terms are carried through every layer (rounding.py); the coefficients
+    of the outputs only lose what decimals and the sum over rows lose.
+    """
     h = torch.maximum(lower.abs(), upper.abs())
-    size = (inputs.abs() @ h[:, None, :, None])[..., 0] + rows[..., -1].abs()
+    carried = (inputs.abs() @ h[:, None, :, None])[..., 0] + rows[..., -1].abs()
     for layer in stack.layers:
         h = (layer.weight[network].abs() @ h.unsqueeze(2)).squeeze(2) + layer.bias[network].abs()
-    size = size + (rows[..., :-1].abs() @ h[:, None, :, None])[..., 0]
-    return size.amax(2) * (2.0**-52 * (rows.shape[2] + 4)) + 2.0**-900
+    outputs = (rows[..., :-1].abs() @ h[:, None, :, None])[..., 0]
+    terms = 4 * (rows.shape[2] + 4)
+    carried_unit = unit(terms + max(stack.n_inputs, rows.shape[3]), len(stack.layers), "real")
+    return (carried * carried_unit + outputs * (terms * 2.0**-53)).amax(2) + UNDERFLOW

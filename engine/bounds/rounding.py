@@ -7,14 +7,21 @@ upper line, everything that is rounded at one layer weighs at most
 
     sum_j |A_j| (M_j + t_j)
 
-times a small number: slopes (three operations, magnitudes at most doubled: 12 u), the dot product with
-the intercepts and the two products with weights and bias (n terms each: (n + 2) u), and the running
-constant, which is rounded twice a layer and is itself at most twice the sum of these weights over the
-layers passed (4 L u in total). With u = 2^-53 all of it is less than 4 (n + L + 8) u to first order;
-`unit` takes twice that, which covers the higher orders and the rounding of M. So a computed bound is
-a true one when every line is moved outward by unit * (M_j + t_j). Sums may be taken in any order and
-with fused multiply-adds (Higham, Accuracy and Stability of Numerical Algorithms, sections 3.1 and
-4.2): the same holds on CPU and GPU.
+times a small number. With u = 2^-53, n the width and L the number of layers, per layer:
+
+  slopes       three operations on magnitudes of at most 2 |A_j|, times |z_j| <= M_j      12 u
+  intercepts   a dot product of n + 1 terms and the widening itself                       (n + 4) u
+  weights      the products with weights and bias, n + 1 terms each                       2 (n + 2) u
+  constant     it is one term of the products at each layer still to come, and is itself
+               at most the sum of these weights over the layers passed                    L (n + 3) u
+
+Together less than (L + 4) (n + 8) u; `unit` is eight times that, which covers the higher orders, the
+rounding of M and the last sum over the box. So a computed bound is a
+true one when every line is moved outward by unit * (M_j + t_j). A row that starts with a constant (the
+bias of a hidden neuron, a property's constant) gives up unit times that constant too. Multipliers of
+assumed signs add coefficients of their own, which are widened in the same way (slopes.py). Sums may
+be taken in any order and with fused multiply-adds (Higham, Accuracy and Stability of Numerical
+Algorithms, sections 3.1 and 4.2): the same holds on CPU and GPU.
 
 A network executed in float32, in any order of summation, gives each layer's outputs with an error of
 at most gamma M_j, gamma = m v / (1 - m v), v = 2^-24, m = n + 4 roundings (products, sums, bias and a
@@ -22,7 +29,7 @@ Gemm's two factors). That is the same kind of widening: `float32` semantics only
 
 Products that underflow add at most 2^-1074 to a coefficient; while magnitudes stay below LARGEST that
 is far below UNDERFLOW, which every bound gives up. In float32 they add at most 2^-126 each (flushed to
-zero) to an output, which `float32_floor` covers.
+zero) to an output, which `floor` covers.
 """
 
 from ..errors import InputError
@@ -34,7 +41,7 @@ LARGEST = 2.0**100
 
 def unit(width: int, depth: int, semantics: str) -> float:
     """The relative widening for networks of `depth` layers of at most `width` inputs and outputs."""
-    roundings = 8 * (width + depth + 8) * 2.0**-53
+    roundings = 8 * (depth + 4) * (width + 8) * 2.0**-53
     executed = (width + 4) * 2.0**-24
     if semantics == "float32":
         roundings += executed / (1 - executed)

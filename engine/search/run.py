@@ -153,13 +153,14 @@ class Run:
     def _try(self, root: torch.Tensor, x: torch.Tensor, value: torch.Tensor) -> None:
         """Has the points that look unsafe judged, the most promising first, a few for each problem."""
         judged = Counter()
-        for i in value.argsort().tolist():
-            if value[i] > 0:
+        values, roots = value.tolist(), root.tolist()
+        for i in sorted(range(len(values)), key=values.__getitem__):
+            if values[i] > 0:
                 break
-            owner = self._owner[root[i]]
+            owner = self._owner[roots[i]]
             if owner.counterexample is None and judged[owner.index] < JUDGED:
                 judged[owner.index] += 1
-                found = self._judge[root[i]].counterexample(x[i].cpu().numpy())
+                found = self._judge[roots[i]].counterexample(x[i].cpu().numpy())
                 if found and found.exact and found.replayed:
                     owner.counterexample = found
                 elif found:

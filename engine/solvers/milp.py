@@ -77,7 +77,8 @@ def _result(found: tuple[np.ndarray | None, bool], n_inputs: int) -> BoxResult:
     if values is None:
         return BoxResult("unknown", None, None)
     margin = float(values[-1])
-    status = "feasible" if margin > TOLERANCE else "infeasible" if optimal and margin < -TOLERANCE else "unknown"
+    outside = optimal and margin < -TOLERANCE
+    status = "feasible" if margin > TOLERANCE else "infeasible" if outside else "unknown"
     return BoxResult(status, values[:n_inputs], margin)
 
 
