@@ -6,7 +6,7 @@ import onnxruntime
 from engine.errors import InputError
 from engine.network import Network
 
-_TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
+_TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64}
 
 
 class Replay:

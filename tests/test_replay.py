@@ -31,10 +31,9 @@ def test_each_point_in_the_shape_of_the_graph(shape):
     assert outputs.tolist() == [[1, 2], [3, 4], [9, 12]]
 
 
-@pytest.mark.parametrize("kind, dtype", [(TensorProto.DOUBLE, np.float64), (TensorProto.FLOAT16, np.float16)])
-def test_other_number_types(kind, dtype):
-    outputs = replay(network(constants={"W": W.astype(dtype)}, kind=kind), f32([1, 0.5, 0]))
-    assert outputs.dtype == dtype
+def test_double_networks_run_in_double():
+    outputs = replay(network(constants={"W": W.astype(np.float64)}, kind=TensorProto.DOUBLE), f32([1, 0.5, 0]))
+    assert outputs.dtype == np.float64
     assert outputs.tolist() == [[2.5, 4]]
 
 

@@ -2,22 +2,29 @@
 
 import torch
 
+from ..errors import InputError
 from .relaxation import round_down, round_up
-from .stack import Stack, matmul
+from .rounding import LARGEST
+from .stack import Stack, hidden, matmul
 
 
 def hidden_intervals(stack: Stack, network: torch.Tensor, lower: torch.Tensor, upper: torch.Tensor):
     """l <= z <= u for every ReLU's input on the boxes [lower, upper], by interval arithmetic.
 
     lower, upper: [boxes, inputs]; network: [boxes], sorted.
-    Returns l, u [boxes, hidden], float32 values rounded outward.
+    Returns l, u [boxes, hidden], float32 values rounded outward. Raises InputError where magnitudes
+    leave the range that rounding.py is about.
     """
     runs = stack.segments(network)
     found = [], []
     low, high = lower, upper
     for k, layer in enumerate(stack.layers):
         centre, radius = (low + high) / 2, (high - low) / 2
-        slack = stack.noise(magnitudes(stack, k, torch.maximum(low.abs(), high.abs()), network, runs))
+        size = magnitudes(stack, k, torch.maximum(low.abs(), high.abs()), network, runs)
+        if not bool((size < LARGEST).all()):  # NaN is not below it either
+            raise InputError(f"layer {k + 1} may reach 2^100 on the input box",
+                             where=stack.networks[0].name, advice="use smaller weights or inputs")
+        slack = stack.noise(size)
         z = matmul(centre, layer.weight.mT, runs) + layer.bias[network]
         r = matmul(radius, layer.weight.abs().mT, runs) + slack
         low, high = z - r, z + r
@@ -25,7 +32,7 @@ def hidden_intervals(stack: Stack, network: torch.Tensor, lower: torch.Tensor, u
             found[0].append(round_down(low))
             found[1].append(round_up(high))
             low, high = low.clamp(min=0), high.clamp(min=0)
-    return torch.cat(found[0], 1), torch.cat(found[1], 1)
+    return hidden(found[0], lower.float()), hidden(found[1], lower.float())
 
 
 def magnitudes(stack: Stack, k: int, h: torch.Tensor, network: torch.Tensor, runs) -> torch.Tensor:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from .interval import hidden_intervals
-from .rounding import LARGEST, UNDERFLOW, unit
+from .rounding import UNDERFLOW, unit
 from .slopes import Targets
 from .stack import Stack
 from ..errors import InputError
@@ -43,8 +43,8 @@ class Roots:
 
 def make_roots(stack: Stack, networks: list[int], cases: list[Case]) -> Roots:
     """Roots for case i on network networks[i] of the stack; `networks` ascending."""
-    n_polytopes = max(1, *(len(case.unsafe) for case in cases))
-    n_rows = max(1, *(len(p.rows) for case in cases for p in case.unsafe))
+    n_polytopes = max([1, *(len(case.unsafe) for case in cases)])
+    n_rows = max([1, *(len(p.rows) for case in cases for p in case.unsafe)])
     shape = (len(cases), n_polytopes, n_rows)
     rows = np.zeros((*shape, stack.n_outputs + 1))
     inputs = np.zeros((*shape, stack.n_inputs))
@@ -54,8 +54,8 @@ def make_roots(stack: Stack, networks: list[int], cases: list[Case]) -> Roots:
         for p, polytope in enumerate(case.unsafe):
             missing[g, p] = False
             for r, row in enumerate(polytope.rows):
-                rows[g, p, r] = [float(c) for c in (*row.outputs, row.constant)]
-                inputs[g, p, r] = [float(c) for c in row.inputs]
+                rows[g, p, r] = [nearest(c) for c in (*row.outputs, row.constant)]
+                inputs[g, p, r] = [nearest(c) for c in row.inputs]
                 absent[g, p, r] = False
     lower = np.array([[outward(v, -1) for v in case.lower] for case in cases])
     upper = np.array([[outward(v, +1) for v in case.upper] for case in cases])
@@ -63,18 +63,23 @@ def make_roots(stack: Stack, networks: list[int], cases: list[Case]) -> Roots:
     rows, inputs, absent, missing, lower, upper = tensors
     network = torch.tensor(networks, device=stack.device)
     l, u = hidden_intervals(stack, network, lower, upper)
-    if not bool((torch.maximum(-l, u) < LARGEST).all()):
-        raise InputError("weights or inputs are so large that values may reach 2^100")
     error = _row_error(stack, network, rows, inputs, lower, upper)
     return Roots(network, rows, inputs, absent, missing, error, lower, upper, l, u)
 
 
 def outward(value: Fraction, side: int) -> float:
     """The float64 nearest to `value` that is not above it (side -1) or not below it (side +1)."""
-    nearest = float(value)
-    exact = Fraction(nearest)
-    inside = exact <= value if side < 0 else exact >= value
-    return nearest if inside else float(np.nextafter(nearest, side * np.inf))
+    number = nearest(value)
+    inside = number <= value if side < 0 else number >= value  # Python compares these exactly
+    return number if inside else float(np.nextafter(number, side * np.inf))
+
+
+def nearest(value: Fraction) -> float:
+    """The float64 nearest to `value`."""
+    try:
+        return float(value)
+    except OverflowError:
+        raise InputError("a number of the property is beyond float64", advice="use smaller numbers") from None
 
 
 def _row_error(stack, network, rows, inputs, lower, upper):
@@ -89,5 +94,5 @@ def _row_error(stack, network, rows, inputs, lower, upper):
         h = (layer.weight[network].abs() @ h.unsqueeze(2)).squeeze(2) + layer.bias[network].abs()
     outputs = (rows[..., :-1].abs() @ h[:, None, :, None])[..., 0]
     terms = 4 * (rows.shape[2] + 4)
-    carried_unit = unit(terms + max(stack.n_inputs, rows.shape[3]), len(stack.layers), "real")
+    carried_unit = unit(terms + stack.width, len(stack.layers), "real")
     return (carried * carried_unit + outputs * (terms * 2.0**-53)).amax(2) + UNDERFLOW

@@ -27,9 +27,10 @@ A network executed in float32, in any order of summation, gives each layer's out
 at most gamma M_j, gamma = m v / (1 - m v), v = 2^-24, m = n + 4 roundings (products, sums, bias and a
 Gemm's two factors). That is the same kind of widening: `float32` semantics only makes `unit` larger.
 
-Products that underflow add at most 2^-1074 to a coefficient; while magnitudes stay below LARGEST that
-is far below UNDERFLOW, which every bound gives up. In float32 they add at most 2^-126 each (flushed to
-zero) to an output, which `floor` covers.
+Products that underflow add at most 2^-1074 to a coefficient. While all magnitudes M stay below LARGEST,
+which is checked for every layer, that is far below UNDERFLOW, which every bound gives up, and nothing
+overflows, in float32 neither. In float32 products and partial sums that are flushed to zero add at most
+2^-126 each to an output, which `floor` covers; weights are assumed not to be flushed.
 """
 
 from ..errors import InputError
@@ -52,4 +53,4 @@ def unit(width: int, depth: int, semantics: str) -> float:
 
 def floor(width: int, semantics: str) -> float:
     """The absolute widening: what underflow can add to a layer's output when executed."""
-    return (width + 4) * 2.0**-126 if semantics == "float32" else 0.0
+    return (2 * width + 4) * 2.0**-126 if semantics == "float32" else 0.0

@@ -14,7 +14,7 @@ import torch
 
 from .crown import Boxes, concretize
 from .relaxation import Lines, dyadic, with_lower
-from .stack import Stack, matmul
+from .stack import Stack, hidden, matmul
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,13 @@ def gradient(stack: Stack, boxes: Boxes, targets: Targets, bound: Bound, met) ->
         h = lines.image(rows, z)
     y = torch.nn.functional.pad(h, (0, 1), value=1.0)
     weights = (targets.rows @ y.unsqueeze(2) + targets.inputs @ x.unsqueeze(2)).squeeze(2)
-    return Multipliers(weights, torch.cat(slopes, 1), torch.cat(phases, 1))
+    return Multipliers(weights, hidden(slopes, x), hidden(phases, x))
+
+
+def lower_slopes(stack: Stack, boxes: Boxes, lines: list[Lines]) -> torch.Tensor:
+    """The lower slopes of all lines of ReLUs: [boxes, hidden]."""
+    parts = [chosen.lower[:, :-1] for chosen, layer in zip(lines, stack.layers) if layer.relu]
+    return hidden(parts, boxes.lower)
 
 
 def worst_corner(boxes: Boxes, box: torch.Tensor, plane: torch.Tensor) -> torch.Tensor:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ..errors import InputError
 from ..network import Network
 from .rounding import UNDERFLOW, floor, unit
 
@@ -40,9 +41,12 @@ class Stack:
         self.n_hidden = starts[-1]
         self.n_inputs = networks[0].n_inputs
         self.n_outputs = networks[0].n_outputs
-        width = max(max(layer.weight.shape[1:]) for layer in self.layers)
-        self._unit = unit(width, len(self.layers), semantics)
-        self._floor = UNDERFLOW + floor(width, semantics)
+        self.width = max(max(layer.weight.shape[1:]) for layer in self.layers)
+        self._unit = unit(self.width, len(self.layers), semantics)
+        self._floor = UNDERFLOW + floor(self.width, semantics)
+        if semantics == "float32" and not all(_is_float32(layer) for layer in self.layers):
+            raise InputError("not all weights are float32 numbers: it is not executed in float32",
+                             where=networks[0].name, advice="use --semantics real")
 
     def _layer(self, k: int) -> StackedLayer:
         affine = [network.layers[k] for network in self.networks]
@@ -78,6 +82,15 @@ class Stack:
                 torch.addmm(layer.bias[net], h[i:j], layer.weight[net].T, out=z[i:j])
             h = z.clamp_(min=0) if layer.relu else z
         return h
+
+
+def hidden(parts: list[torch.Tensor], like: torch.Tensor) -> torch.Tensor:
+    """The parts [n, neurons] of all ReLU layers side by side, of which there may be none: [n, hidden]."""
+    return torch.cat([like.new_zeros(len(like), 0), *parts], 1)
+
+
+def _is_float32(layer: StackedLayer) -> bool:
+    return all(bool((part.float().double() == part).all()) for part in (layer.weight, layer.bias))
 
 
 def matmul(rows: torch.Tensor, matrices: torch.Tensor, runs: Segments) -> torch.Tensor:

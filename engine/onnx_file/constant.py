@@ -9,7 +9,7 @@ from onnx import TensorProto, numpy_helper
 
 from engine.errors import InputError
 
-FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
+FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE)  # no half precision: its execution rounds too much
 MAX_FOLD = 10**6  # rational operations in one folded node: a second or so
 _EXPORT = "export the network again"
 

@@ -12,7 +12,7 @@ import torch
 from ..bounds.crown import Boxes, concretize, substitute
 from ..bounds.relaxation import Lines
 from ..bounds.roots import Roots
-from ..bounds.slopes import Multipliers, Targets, ascend
+from ..bounds.slopes import Multipliers, Targets, ascend, lower_slopes
 from ..bounds.stack import Stack
 from .pool import Nodes
 
@@ -81,7 +81,7 @@ def _optimize(stack, nodes: Nodes, boxes, lines, targets: Targets, row, steps: i
     slopes = nodes.slopes[targets.box].double() / WARM_STEPS
     if bool(targets.phases.any()):
         steps = FINISH_STEPS  # multipliers of assumed signs start from nothing
-    plain = torch.cat([chosen.lower[:, :-1] for chosen, layer in zip(lines, stack.layers) if layer.relu], 1)
+    plain = lower_slopes(stack, boxes, lines)
     slopes = torch.where(slopes > 1, plain[targets.box], slopes)
     best = ascend(stack, boxes, lines, targets, Multipliers(weights, slopes, torch.zeros_like(slopes)), steps=steps)
     nodes.slopes[targets.box] = (best.multipliers.slopes * WARM_STEPS).round().to(torch.uint8)

@@ -10,7 +10,7 @@ import torch
 from ..bounds.crown import Boxes
 from ..bounds.relaxation import Lines
 from ..bounds.roots import Roots
-from ..bounds.slopes import Multipliers, bound_targets
+from ..bounds.slopes import Multipliers, bound_targets, lower_slopes
 from ..bounds.stack import Stack
 from .branching import splits
 from .exclude import Remaining
@@ -38,7 +38,7 @@ def _loosest(stack, roots, nodes, boxes, lines, left: Remaining) -> torch.Tensor
     """The neuron of open sign whose relaxation costs the best row's bound most."""
     targets = roots.targets(nodes.root[left.open], left.open, left.polytope, nodes.phases)
     weights = torch.nn.functional.one_hot(left.row, targets.absent.shape[1]).double()
-    plain = torch.cat([chosen.lower[:, :-1] for chosen, layer in zip(lines, stack.layers) if layer.relu], 1)
+    plain = lower_slopes(stack, boxes, lines)
     free = Multipliers(weights, plain[left.open], torch.zeros_like(plain[left.open]))
     _, met = bound_targets(stack, boxes, lines, targets, free)
     coefficients = [rows[:, :-1].abs() for (rows, _), layer in zip(met, stack.layers) if layer.relu]
