@@ -477,6 +477,36 @@ def test_no_option_changes_a_verdict(options):
     assert sum(word == truth for word, truth in zip(words, want)) >= len(want) - 1
 
 
+def test_signs_may_be_split_from_the_start(monkeypatch):
+    """The exact finish, multipliers included, proves what z3 says: y stays above its least value by little."""
+    split = []
+
+    def spy(nodes, neuron):
+        split.append(len(nodes))
+        return split_sign(nodes, neuron)
+
+    monkeypatch.setattr(run_module, "split_sign", spy)
+    for seed in range(8):
+        net = executable(random_network((2, 6, 6, 1), seed=seed))
+        points = np.stack(np.meshgrid(*[np.linspace(-1, 1, 101)] * 2), -1).reshape(-1, 2)
+        values = net.evaluate(points)[:, 0]
+        for below, truth in ((0.01, "unsat"), (-0.01, "sat")):
+            level = float(values.min() - below * np.ptp(values))
+            question = prop(case([-1, -1], [1, 1], [row([1], -level)]))  # unsafe: y <= level
+            verdict = verify(net, question, device="cpu", timeout=10, stalled=1, steps=1)
+            assert verdict.word == truth == solve(net, question, timeout=30).status
+    assert sum(split) >= 5
+
+
+@pytest.mark.parametrize("strict, constant, truth", [(True, 0, "unsat"), (False, 0, "sat"), (False, 1, "unsat"),
+                                                     (True, -1, "sat")])
+def test_rows_without_variables_are_decided_exactly(strict, constant, truth):
+    net = executable(random_network((2, 3, 1), seed=0))
+    always = row([1], -1000)  # y <= 1000
+    question = prop(case([0, 0], [1, 1], [row([0], constant, strict=strict), always]), n_outputs=1)
+    assert verify(net, question, device="cpu", timeout=5).word == truth
+
+
 def test_order_of_verdicts_and_one_report_each():
     problems = [Problem(*question) for question in QUESTIONS]
     seen = []

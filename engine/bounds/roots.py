@@ -42,7 +42,10 @@ class Roots:
 
 
 def make_roots(stack: Stack, networks: list[int], cases: list[Case]) -> Roots:
-    """Roots for case i on network networks[i] of the stack; `networks` ascending."""
+    """Roots for case i on network networks[i] of the stack; `networks` ascending.
+
+    Rows without variables are decided here, exactly: a polytope with a false one is missing.
+    """
     n_polytopes = max([1, *(len(case.unsafe) for case in cases)])
     n_rows = max([1, *(len(p.rows) for case in cases for p in case.unsafe)])
     shape = (len(cases), n_polytopes, n_rows)
@@ -52,8 +55,10 @@ def make_roots(stack: Stack, networks: list[int], cases: list[Case]) -> Roots:
     missing = np.ones(shape[:2], bool)
     for g, case in enumerate(cases):
         for p, polytope in enumerate(case.unsafe):
-            missing[g, p] = False
-            for r, row in enumerate(polytope.rows):
+            varying = [row for row in polytope.rows if any(row.inputs) or any(row.outputs)]
+            constant = [row for row in polytope.rows if row not in varying]
+            missing[g, p] = not all(row.holds((), ()) for row in constant)
+            for r, row in enumerate(varying):
                 rows[g, p, r] = [nearest(c) for c in (*row.outputs, row.constant)]
                 inputs[g, p, r] = [nearest(c) for c in row.inputs]
                 absent[g, p, r] = False

@@ -123,7 +123,7 @@ def ascend(stack: Stack, boxes: Boxes, lines, targets: Targets, start: Multiplie
     """The best bound met in `steps` steps of gradient ascent (Adam) from `start`."""
     logits = (start.weights.clamp(min=0.02).log()).masked_fill(targets.absent, -torch.inf)
     point = [logits, start.slopes.double(), start.phases.double()]
-    rates = (0.4, 0.15, 0.02)
+    rates = (0.4, 0.15, 0.1)  # of weights (as logarithms), slopes, multipliers
     moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p in point]
     best = None
     for step in range(steps):

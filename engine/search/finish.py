@@ -18,6 +18,7 @@ from .pool import Nodes
 
 FEW = 10  # signs are split in boxes with at most this many of them open
 
+
 def signs_to_split(stack: Stack, roots: Roots, nodes: Nodes, boxes: Boxes, lines: list[Lines],
                    left: Remaining, *, stalled: int) -> torch.Tensor:
     """For each remaining box the hidden neuron whose sign is to be split, or -1 for its inputs: [left].

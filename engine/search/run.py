@@ -206,7 +206,7 @@ class Run:
         elif late or crowded or not search.open:
             reason = self._reason(search, late, crowded)
             search.verdict = Unknown(
-                reason, late, search.proved, options.semantics, statistics, search.near_miss
+                reason, late, max(0.0, search.proved), options.semantics, statistics, search.near_miss
             )
         if search.verdict:
             self._pool.release(list(search.open))
