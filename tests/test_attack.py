@@ -55,7 +55,7 @@ def test_violation_of_points_of_many_networks():
 def test_padding_never_decides():
     """A case with fewer polytopes or rows than the largest is judged by its own only."""
     stack = Stack([random_network((1, 2, 1), seed=0)])
-    far = [row([0], 100, n_inputs=1)]
+    far = [row([0], 100, inputs=[1])]
     roots = make_roots(stack, [0, 0], [case([0], [1], far), case([0], [1], far * 3, far)])
     x = torch.zeros(2, 1).double()
     value, *_ = violation(roots, torch.arange(2), x, stack.evaluate(x, roots.network))

@@ -265,12 +265,12 @@ def recorded_leaves(monkeypatch, net, question: Property, **options):
     """verify(), and every box on which all polytopes were excluded: (case, lower, upper)."""
     leaves, cases, original = [], {}, run_module.Run._remaining
 
-    def remaining(self, nodes):
+    def remaining(self, nodes, seed):
         boxes = zip(nodes.root.tolist(), nodes.lower, nodes.upper)
         whole = [(root, low.clone(), high.clone()) for root, low, high in boxes]
-        found = original(self, nodes)
+        found = original(self, nodes, seed)
         left = {(root, *low.tolist(), *high.tolist())
-                for root, low, high in zip(found[0].root.tolist(), found[0].lower, found[0].upper)}
+                for root, low, high in zip(found.nodes.root.tolist(), found.nodes.lower, found.nodes.upper)}
         leaves.extend(b for b in whole if (b[0], *b[1].tolist(), *b[2].tolist()) not in left)
         cases.update(enumerate(zip(self._roots.lower, self._roots.upper)))
         return found

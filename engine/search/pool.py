@@ -40,11 +40,6 @@ class Nodes:
         return Nodes(*(column.clone() for column in self.columns()[:-1]), depth)
 
 
-def concatenate(parts: list[Nodes]) -> Nodes:
-    """The boxes of all parts, in order."""
-    return Nodes(*(torch.cat(columns) for columns in zip(*(part.columns() for part in parts))))
-
-
 class Pool:
     """Open boxes in slots; freed slots are used again, and capacity doubles when they run out."""
 

@@ -3,6 +3,7 @@
 import time
 from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import torch
 
@@ -15,11 +16,26 @@ from .branching import split_input, split_sign, splits
 from .confirm import Judge
 from .exclude import WARM_NONE, exclude
 from .finish import signs_to_split
-from .pool import Nodes, Pool, concatenate
+from .pool import Nodes, Pool
 from .problem import OnVerdict, Options, Problem, Progress, Search
 
 FIRST_SAMPLES, FIRST_STARTS = 128, 8  # points of the first attack on each root
 JUDGED = 4  # points of a problem that one attack may have checked exactly, milliseconds each
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The boxes of a part of a batch where an unsafe polytope may be reached.
+
+    plane: [n, inputs + 1], the worst polytope's; neuron: [n], whose sign to split, or -1; value: [n], how
+    far the worst corner is from unsafe; suspects: (root, x, value) of the points nearest to it.
+    """
+
+    nodes: Nodes
+    plane: torch.Tensor
+    neuron: torch.Tensor
+    value: torch.Tensor
+    suspects: tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 class Run:
@@ -106,24 +122,26 @@ class Run:
     def _bound(self, nodes: Nodes) -> None:
         """Bounds the boxes, drops what is proved, looks for counterexamples in the rest and splits it."""
         parts = torch.arange(len(nodes), device=nodes.root.device).chunk(self._parts)
-        found = list(self._workers.map(self._remaining, [nodes.select(part) for part in parts]))
+        seeds = torch.randint(2**62, (len(parts),), generator=self._generator).tolist()
+        found = list(self._workers.map(self._remaining, [nodes.select(part) for part in parts], seeds))
         self._tally(nodes, +1)
-        nodes = concatenate([part for part, _, _ in found])
-        self._tally(nodes, -1)
-        if len(nodes):
-            plane = torch.cat([plane for _, plane, _ in found])
-            value = self._attack(nodes, plane)
-            self._split(nodes, plane, torch.cat([neuron for _, _, neuron in found]), value)
+        for left in found:
+            self._tally(left.nodes, -1)
+            self._try(*left.suspects)
+        for left in found:
+            self._split(left)
 
-    def _remaining(self, nodes: Nodes) -> tuple[Nodes, torch.Tensor, torch.Tensor]:
-        """The boxes where an unsafe polytope may be reached, its plane, and the sign to split (or -1)."""
+    def _remaining(self, nodes: Nodes, seed: int) -> Left:
+        """Bounds one part of a batch, in a thread of its own, and attacks what is left of it."""
         torch.set_grad_enabled(False)  # a setting of each thread
         stack, roots = self._stack, self._roots
         boxes = Boxes(roots.network[nodes.root], nodes.lower, nodes.upper, nodes.l, nodes.u)
         lines = tighten(stack, boxes)
         left = exclude(stack, roots, nodes, boxes, lines, steps=self._options.steps)
         neuron = signs_to_split(stack, roots, nodes, boxes, lines, left, stalled=self._options.stalled)
-        return nodes.select(left.open), left.plane, neuron
+        nodes = nodes.select(left.open)
+        value, suspects = self._attack(nodes, left.plane, torch.Generator().manual_seed(seed))
+        return Left(nodes, left.plane, neuron, value, suspects)
 
     def _tally(self, nodes: Nodes, sign: int) -> None:
         """Adds the boxes' shares of their cases' volume to what is proved, or takes them off."""
@@ -131,24 +149,24 @@ class Run:
         for root, share in zip(nodes.root.tolist(), shares):
             self._owner[root].proved += sign * share / len(self._owner[root].judges)
 
-    def _attack(self, nodes: Nodes, plane: torch.Tensor) -> torch.Tensor:
-        """Descends from the most suspicious of the boxes' worst corners and of new samples.
+    def _attack(self, nodes: Nodes, plane: torch.Tensor, generator: torch.Generator):
+        """How far each box's worst corner is from unsafe, and the most suspicious points after descent.
 
-        Returns how far each box's corner is from unsafe.
+        They start from the corners and from as many new samples of the roots.
         """
         low = (plane[:, :-1] > 0).double()
         corner = nodes.upper + low * (nodes.lower - nodes.upper)
         root = torch.cat([nodes.root, nodes.root])
-        x = torch.cat([corner, sample(self._roots, nodes.root, self._generator)])
+        x = torch.cat([corner, sample(self._roots, nodes.root, generator)])
         _, value = descend(self._stack, self._roots, root, x, torch.zeros_like(x), steps=0)
         width = nodes.upper - nodes.lower
         width = torch.cat([width * 0.5, (self._roots.upper - self._roots.lower)[nodes.root] * 0.05])
-        count = max(16, self._options.batch // 32)
-        top = torch.cat([half.topk(min(count, len(half)), largest=False).indices + i * len(nodes)
-                         for i, half in enumerate(value.chunk(2))])
+        count = min(len(nodes), max(16, self._options.batch // (32 * self._parts)))
+        top = [half.topk(count, largest=False).indices + i * len(nodes) for i, half in enumerate(value.chunk(2))]
+        top = torch.cat(top) if len(nodes) else root
         top = top[root[top].argsort(stable=True)]
-        self._try(root[top], *descend(self._stack, self._roots, root[top], x[top], width[top], steps=8))
-        return value[: len(nodes)]
+        suspects = descend(self._stack, self._roots, root[top], x[top], width[top], steps=8)
+        return value[: len(nodes)], (root[top], *suspects)
 
     def _try(self, root: torch.Tensor, x: torch.Tensor, value: torch.Tensor) -> None:
         """Has the points that look unsafe judged, the most promising first, a few for each problem."""
@@ -166,16 +184,16 @@ class Run:
                 elif found:
                     owner.near_miss = found
 
-    def _split(self, nodes: Nodes, plane: torch.Tensor, neuron: torch.Tensor, value: torch.Tensor) -> None:
+    def _split(self, left: Left) -> None:
         """Opens the children of each box, by sign where a neuron is given, else by input where possible."""
-        wanted = [self._owner[root].counterexample is None for root in nodes.root.tolist()]
-        wanted = torch.tensor(wanted, device=nodes.root.device)
-        by_sign = wanted & (neuron >= 0)
-        by_input = wanted & (neuron < 0) & splits(nodes).any(1)
-        for root in nodes.root[wanted & ~by_sign & ~by_input].tolist():
+        wanted = [self._owner[root].counterexample is None for root in left.nodes.root.tolist()]
+        wanted = torch.tensor(wanted, dtype=torch.bool, device=left.neuron.device)
+        by_sign = wanted & (left.neuron >= 0)
+        by_input = wanted & (left.neuron < 0) & splits(left.nodes).any(1)
+        for root in left.nodes.root[wanted & ~by_sign & ~by_input].tolist():
             self._owner[root].tie = True
-        self._open(*split_sign(nodes.select(by_sign), neuron[by_sign]), value[by_sign])
-        self._open(*split_input(nodes.select(by_input), plane[by_input]), value[by_input])
+        self._open(*split_sign(left.nodes.select(by_sign), left.neuron[by_sign]), left.value[by_sign])
+        self._open(*split_input(left.nodes.select(by_input), left.plane[by_input]), left.value[by_input])
 
     def _open(self, low: Nodes, high: Nodes, value: torch.Tensor) -> None:
         for children in (low, high):
