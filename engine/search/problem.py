@@ -48,8 +48,8 @@ class Options:
     timeout: float | None = None
     semantics: str = "real"
     device: str = "auto"
-    batch: int = 2048
-    window: int = 128
+    batch: int = 4096
+    window: int = 256
     max_open: int = 200_000
     steps: int = 5
     stalled: int = 64
