@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import torch
 
-from ..bounds.stack import Stack
-
 
 @dataclass(frozen=True, slots=True)
 class Nodes:

@@ -27,8 +27,9 @@ class Problem:
         for kind in ("inputs", "outputs"):
             of_network, of_property = (getattr(part, f"n_{kind}") for part in (self.network, self.property))
             if of_network != of_property:
+                name = self.network.name
                 raise InputError(
-                    f"the property is about {of_property} {kind}, but network {self.network.name} has {of_network}",
+                    f"the property is about {of_property} {kind}, but network {name} has {of_network}",
                     where=self.property.name,
                     advice="choose a property written for this network",
                 )
@@ -38,11 +39,11 @@ class Problem:
 class Options:
     """How to search. The same for every network and property; no verdict depends on them.
 
-    timeout: seconds of a problem's own share of the run, for problems that set none (None: no limit); device: auto, cpu or cuda;
-    batch: boxes bounded at once; window: problems searched at once; max_open: open boxes of all
-    problems together, about 3 KiB each for ACAS Xu; steps: of slope optimization for a box; stalled: after
-    this many splits, signs of neurons are split rather than inputs; threads: batches are
-    divided among (0: as many as torch uses).
+    timeout: seconds of a problem's own share of the run, for problems that set none (None: no limit);
+    semantics: real or float32; device: auto, cpu or cuda; batch: boxes bounded at once; window:
+    problems searched at once; max_open: open boxes of all problems together, about 3 KiB each for
+    ACAS Xu; steps: of slope optimization for a box; stalled: after this many splits, signs of neurons
+    are split rather than inputs; threads: batches are divided among (0: as many as torch uses).
     """
 
     timeout: float | None = None
