@@ -10,7 +10,7 @@ def keep_freed_memory() -> None:
     """Tells glibc's malloc not to hand freed memory back after every tensor operation.
 
     The search allocates and frees the same few megabytes thousands of times a second; fetching
-    fresh pages from the system each time took a third of its time. No effect elsewhere.
+    fresh pages from the system each time took a sixth of its time, more on a busy machine. No effect elsewhere.
     """
     if not sys.platform.startswith("linux"):
         return
