@@ -1,0 +1,14 @@
+"""The checker of certificates: a program of its own, which shares no code with the rest of `engine`.
+
+It needs Python's standard library, numpy, and onnx to parse network files. docs/certificate-format.md
+says what a certificate is and when it is to be accepted; this is one implementation of that text.
+
+    data.py            the data: networks, rows, cases, trees, certificates; the two ways to fail
+    onnx_reader.py     ONNX file -> Network
+    vnnlib_reader.py   VNN-LIB file -> Specification, the unsafe set as a union of conjunctions
+    certificate.py     certificate file -> Certificate
+    claim.py           does what the certificate claims cover what the VNN-LIB file asks?
+    arithmetic.py      bounds in float64, with all that rounding can change
+    exact.py           the same bounds in exact arithmetic
+    check.py           the walk through the tree, and the verdict
+"""
