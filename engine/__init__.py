@@ -5,6 +5,8 @@
 
 from importlib import import_module
 
+__version__ = "0.1.0"
+
 _PLACES = {
     "load_network": "engine.onnx_file",
     "save_network": "engine.onnx_file",

@@ -30,13 +30,18 @@ def prepare(path: str | Path, *, option: str) -> Path:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Puts the text at `path` in one step: a reader never sees a part of it."""
+    """Puts the ASCII text at `path` in one step: a reader never sees a part of it."""
+    write_bytes(path, text.encode("ascii"))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Puts the data at `path` in one step."""
     if _is_special(path):
-        path.write_text(text, encoding="ascii")
+        path.write_bytes(data)
         return
     part = _part(path)
     try:
-        part.write_text(text, encoding="ascii", newline="\n")
+        part.write_bytes(data)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

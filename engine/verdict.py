@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from fractions import Fraction
 
+from engine.proof import Proof
+
 
 @dataclass(frozen=True, slots=True)
 class Counterexample:
@@ -32,12 +34,14 @@ class Statistics:
 class Verified:
     """The property holds under `semantics`: on boxes that cover all cases every unsafe polytope is excluded.
 
-    `near_miss`, if any, is a point found unsafe as executed although the property holds exactly.
+    `near_miss`, if any, is a point found unsafe as executed although the property holds exactly; `proof`
+    is there if it was asked for.
     """
 
     semantics: str
     statistics: Statistics
     near_miss: Counterexample | None = None
+    proof: Proof | None = None
     word = "unsat"
 
 

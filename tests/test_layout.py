@@ -11,11 +11,12 @@ import engine
 
 ROOT = Path(engine.__file__).parent
 LAYERS = [
-    {"errors", "network", "property", "verdict", "memory"},
+    {"errors", "network", "property", "proof", "verdict", "memory", "audit"},
     {"exact", "replay", "files", "onnx_file", "onnx_torch", "vnnlib", "acasxu", "specs", "data", "fetch"},
     {"bounds"},
     {"attack", "solvers"},
     {"search"},
+    {"certificate"},
     {"bench", "vnncomp"},
     {"cli"},
     {"__init__", "__main__"},

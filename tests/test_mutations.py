@@ -149,9 +149,9 @@ def _forgets_roots(all_roots, root):
 
 def _shares(s, r, nodes, boxes, lines, *, steps):
     """What is shown on one box is taken for all of the batch."""
-    left = exclude.exclude(s, r, nodes, boxes, lines, steps=steps)
+    found = exclude.exclude(s, r, nodes, boxes, lines, steps=steps)
     nodes.excluded.logical_or_(nodes.excluded.any(0))
-    return left
+    return found
 
 
 #: name -> (what is replaced, by what, the checks of which one must fail)

@@ -12,7 +12,7 @@ import torch
 from ..bounds.crown import Boxes, concretize, substitute
 from ..bounds.relaxation import Lines
 from ..bounds.roots import Roots
-from ..bounds.slopes import Multipliers, Targets, ascend, lower_slopes
+from ..bounds.slopes import Bound, Multipliers, Targets, ascend, lower_slopes
 from ..bounds.stack import Stack
 from .pool import Nodes
 
@@ -38,8 +38,28 @@ class Remaining:
         return Remaining(*(getattr(self, name)[keep] for name in self.__slots__))
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How polytopes were excluded: enough to show it again.
+
+    node: [n], ids of nodes; polytope: [n]; weights: [n, rows]. slope_of: [m], for which of the n the
+    neuron slope [m] has the lower slope slope_value [m] instead of CROWN's; multiplier_of,
+    multiplier, multiplier_value: likewise the multipliers of assumed signs.
+    """
+
+    node: torch.Tensor
+    polytope: torch.Tensor
+    weights: torch.Tensor
+    slope_of: torch.Tensor
+    slope: torch.Tensor
+    slope_value: torch.Tensor
+    multiplier_of: torch.Tensor
+    multiplier: torch.Tensor
+    multiplier_value: torch.Tensor
+
+
 def exclude(stack: Stack, roots: Roots, nodes: Nodes, boxes: Boxes, lines: list[Lines], *, steps: int):
-    """Marks in `nodes.excluded` what is proved on each box, and says what remains.
+    """Marks in `nodes.excluded` what is proved on each box; says what remains, and how the rest was shown.
 
     First every row by itself with CROWN's slopes; then, where few neurons are of open sign, `steps`
     steps of optimized slopes and row weights, which start from those found for the parent.
@@ -50,16 +70,34 @@ def exclude(stack: Stack, roots: Roots, nodes: Nodes, boxes: Boxes, lines: list[
     rows, planes = _each_row(stack, boxes, lines, targets)
     best, row = rows.max(1)
     best = best - error
-    if steps:
-        unstable = ((boxes.l < 0) & (boxes.u > 0)).sum(1)
-        near = ((best <= 0) & (unstable[box] <= OPTIMIZE_BELOW)).nonzero()[:, 0]
-        if len(near):
-            found = _optimize(stack, nodes, boxes, lines, targets.select(near), row[near], steps)
-            best[near] = torch.maximum(best[near], found - error[near])
+    plain = lower_slopes(stack, boxes, lines)
+    is_open = (boxes.l < 0) & (boxes.u > 0)
+    hopeful = (best <= 0) & (is_open.sum(1)[box] <= OPTIMIZE_BELOW)
+    near = hopeful.nonzero()[:, 0] if steps else box[:0]
+    free = Multipliers(*(near.new_zeros(0, n, dtype=torch.float64) for n in (rows.shape[1], *[plain.shape[1]] * 2)))
+    if len(near):
+        found = _optimize(stack, nodes, boxes, lines, targets.select(near), row[near], plain, steps)
+        best[near] = torch.maximum(best[near], found.lower - error[near])
+        free = found.multipliers
     proved = best > 0
     nodes.excluded[box[proved], polytope[proved]] = True
     plane = planes[torch.arange(len(box), device=box.device), row]
-    return _worst(nodes, box, polytope, row, best.masked_fill(proved, torch.inf), plane)
+    left = _worst(nodes, box, polytope, row, best.masked_fill(proved, torch.inf), plane)
+    # what is proved near zero was not proved by a row alone
+    near, free = near[proved[near]], free.select(proved[near])
+    weights = torch.nn.functional.one_hot(row, rows.shape[1]).double()
+    weights[near] = free.weights
+    changed = is_open[box[near]] & (free.slopes != plain[box[near]])
+    return left, _shown(nodes.id[box], polytope, weights, proved, near, free, changed)
+
+
+def _shown(node, polytope, weights, proved, near, free: Multipliers, changed) -> Shown:
+    """What is proved of the targets; `near` are those with free multipliers."""
+    number = proved.cumsum(0) - 1
+    slopes, multipliers = changed.nonzero(as_tuple=True), (free.phases > 0).nonzero(as_tuple=True)
+    return Shown(node[proved], polytope[proved], weights[proved],
+                 number[near[slopes[0]]], slopes[1], free.slopes[slopes],
+                 number[near[multipliers[0]]], multipliers[1], free.phases[multipliers])
 
 
 def _each_row(stack, boxes, lines, targets: Targets):
@@ -75,17 +113,16 @@ def _each_row(stack, boxes, lines, targets: Targets):
     return bounds, planes
 
 
-def _optimize(stack, nodes: Nodes, boxes, lines, targets: Targets, row, steps: int) -> torch.Tensor:
+def _optimize(stack, nodes: Nodes, boxes, lines, targets: Targets, row, plain, steps: int) -> Bound:
     """The best bounds with free slopes and weights, whose slopes are left in `nodes` for the children."""
     weights = torch.nn.functional.one_hot(row, targets.absent.shape[1]).double()
     slopes = nodes.slopes[targets.box].double() / WARM_STEPS
     if bool(targets.phases.any()):
         steps = FINISH_STEPS  # multipliers of assumed signs start from nothing
-    plain = lower_slopes(stack, boxes, lines)
     slopes = torch.where(slopes > 1, plain[targets.box], slopes)
     best = ascend(stack, boxes, lines, targets, Multipliers(weights, slopes, torch.zeros_like(slopes)), steps=steps)
     nodes.slopes[targets.box] = (best.multipliers.slopes * WARM_STEPS).round().to(torch.uint8)
-    return best.lower
+    return best
 
 
 def _worst(nodes: Nodes, box, polytope, row, bound, plane) -> Remaining:

@@ -43,7 +43,8 @@ class Options:
     semantics: real or float32; device: auto, cpu or cuda; batch: boxes bounded at once; window:
     problems searched at once; max_open: open boxes of all problems together, about 3 KiB each for
     ACAS Xu; steps: of slope optimization for a box; stalled: after this many splits, signs of neurons
-    are split rather than inputs; threads: batches are divided among (0: as many as torch uses).
+    are split rather than inputs; threads: batches are divided among (0: as many as torch uses);
+    proofs: whether verdicts that a property holds come with their proof.
     """
 
     timeout: float | None = None
@@ -56,6 +57,7 @@ class Options:
     stalled: int = 64
     threads: int = 0
     seed: int = 0
+    proofs: bool = False
 
     def __post_init__(self):
         if self.semantics not in SEMANTICS:

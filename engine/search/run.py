@@ -11,13 +11,15 @@ from ..attack import descend, sample
 from ..bounds.crown import Boxes, tighten
 from ..bounds.roots import Roots, make_roots
 from ..bounds.stack import Stack
+from ..proof import Proof
 from ..verdict import Statistics, Unknown, Verified, Violated
 from .branching import split_input, split_sign, splits
 from .confirm import Judge
-from .exclude import WARM_NONE, exclude
+from .exclude import WARM_NONE, Shown, exclude
 from .finish import signs_to_split
 from .pool import Nodes, Pool
 from .problem import OnVerdict, Options, Problem, Progress, Search
+from .recorder import Recorder
 
 FIRST_SAMPLES, FIRST_STARTS = 128, 8  # points of the first attack on each root
 JUDGED = 4  # points of a problem that one attack may have checked exactly, milliseconds each
@@ -28,7 +30,8 @@ class Left:
     """The boxes of a part of a batch where an unsafe polytope may be reached.
 
     plane: [n, inputs + 1], the worst polytope's; neuron: [n], whose sign to split, or -1; value: [n], how
-    far the worst corner is from unsafe; suspects: (root, x, value) of the points nearest to it.
+    far the worst corner is from unsafe; suspects: (root, x, value) of the points nearest to it; shown:
+    how polytopes were excluded on all boxes of the part.
     """
 
     nodes: Nodes
@@ -36,6 +39,7 @@ class Left:
     neuron: torch.Tensor
     value: torch.Tensor
     suspects: tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+    shown: Shown
 
 
 class Run:
@@ -60,6 +64,7 @@ class Run:
         self._active: list[Search] = []
         self._generator = torch.Generator().manual_seed(options.seed)
         self._workers, self._parts = workers, parts
+        self._recorder = Recorder(len(pairs), self._stack.n_inputs) if options.proofs else None
         self._pool = Pool(root_nodes(self._roots, torch.arange(1, device=device)))
         self.boxes = 0
 
@@ -127,6 +132,8 @@ class Run:
         self._tally(nodes, +1)
         for left in found:
             self._tally(left.nodes, -1)
+            if self._recorder:
+                self._recorder.show(left.shown)
             self._try(*left.suspects)
         for left in found:
             self._split(left)
@@ -137,11 +144,11 @@ class Run:
         stack, roots = self._stack, self._roots
         boxes = Boxes(roots.network[nodes.root], nodes.lower, nodes.upper, nodes.l, nodes.u)
         lines = tighten(stack, boxes)
-        left = exclude(stack, roots, nodes, boxes, lines, steps=self._options.steps)
+        left, shown = exclude(stack, roots, nodes, boxes, lines, steps=self._options.steps)
         neuron = signs_to_split(stack, roots, nodes, boxes, lines, left, stalled=self._options.stalled)
         nodes = nodes.select(left.open)
         value, suspects = self._attack(nodes, left.plane, torch.Generator().manual_seed(seed))
-        return Left(nodes, left.plane, neuron, value, suspects)
+        return Left(nodes, left.plane, neuron, value, suspects, shown)
 
     def _tally(self, nodes: Nodes, sign: int) -> None:
         """Adds the boxes' shares of their cases' volume to what is proved, or takes them off."""
@@ -192,11 +199,15 @@ class Run:
         by_input = wanted & (left.neuron < 0) & splits(left.nodes).any(1)
         for root in left.nodes.root[wanted & ~by_sign & ~by_input].tolist():
             self._owner[root].tie = True
-        self._open(*split_sign(left.nodes.select(by_sign), left.neuron[by_sign]), left.value[by_sign])
-        self._open(*split_input(left.nodes.select(by_input), left.plane[by_input]), left.value[by_input])
+        parents, neuron = left.nodes.select(by_sign), left.neuron[by_sign]
+        self._open(parents, split_sign(parents, neuron), left.value[by_sign], neuron)
+        parents = left.nodes.select(by_input)
+        self._open(parents, split_input(parents, left.plane[by_input]), left.value[by_input])
 
-    def _open(self, low: Nodes, high: Nodes, value: torch.Tensor) -> None:
-        for children in (low, high):
+    def _open(self, parents: Nodes, pair: tuple[Nodes, Nodes], value: torch.Tensor, neuron=None) -> None:
+        if self._recorder:
+            self._recorder.split(parents, *pair, neuron)
+        for children in pair:
             for root, slot, v in zip(children.root.tolist(), self._pool.put(children), value.tolist()):
                 self._owner[root].open[slot] = v
 
@@ -220,7 +231,7 @@ class Run:
         if search.counterexample:
             search.verdict = Violated(search.counterexample, options.semantics, statistics)
         elif not search.open and not search.tie:
-            search.verdict = Verified(options.semantics, statistics, search.near_miss)
+            search.verdict = Verified(options.semantics, statistics, search.near_miss, self._proof(search))
         elif late or crowded or not search.open:
             reason = self._reason(search, late, crowded)
             search.verdict = Unknown(
@@ -230,6 +241,11 @@ class Run:
             self._pool.release(list(search.open))
             search.open.clear()
             self._report(search.index, search.verdict)
+
+    def _proof(self, search: Search) -> Proof | None:
+        """Its roots stand in the order of its property's cases."""
+        roots = [i for i, owner in enumerate(self._owner) if owner is search]
+        return self._recorder.proof(roots) if self._recorder else None
 
     def _reason(self, search: Search, late: bool, crowded: bool) -> str:
         if late:
@@ -252,4 +268,4 @@ def root_nodes(roots: Roots, root: torch.Tensor) -> Nodes:
     zero = torch.zeros(hidden, dtype=torch.int8, device=root.device)
     none = torch.full(hidden, WARM_NONE, dtype=torch.uint8, device=root.device)
     return Nodes(root, roots.lower[root], roots.upper[root], roots.l[root], roots.u[root],
-                 roots.missing[root], zero, none, torch.zeros_like(root))
+                 roots.missing[root], zero, none, root.clone(), torch.zeros_like(root))

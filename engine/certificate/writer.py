@@ -1,0 +1,117 @@
+"""Verdicts to certificate files."""
+
+import hashlib
+import io
+import json
+import zipfile
+from dataclasses import asdict
+from fractions import Fraction
+
+import numpy as np
+
+from engine import __version__
+from engine.errors import EngineError
+from engine.network import Network
+from engine.proof import Proof
+from engine.property import Case, Property, Row, Vector
+from engine.search.problem import Options
+from engine.verdict import Unknown, Verdict, Verified, Violated
+
+FORMAT, VERSION = "acasxu-certificate", 1
+MAX_BYTES = 256 * 2**20  # of a certificate's members together
+KINDS = {Verified: "proof", Violated: "witness"}
+# options that say how long or where to search, but not how
+_UNTOLD = "timeout", "device", "proofs"
+
+
+def certificate_name(stem: str, verdict: Verified | Violated) -> str:
+    """The file's name for an instance: what is in it can be told from it."""
+    return f"{stem}.{KINDS[type(verdict)]}.zip"
+
+
+def certificate_bytes(network: Network, property: Property, verdict: Verdict, options: Options) -> bytes | None:
+    """The certificate of a verdict, None where nothing was decided. The same verdict gives the same bytes.
+
+    A proof must have been asked for (`Options.proofs`).
+    """
+    if isinstance(verdict, Unknown):
+        return None
+    manifest = {
+        "format": FORMAT, "version": VERSION, "kind": KINDS[type(verdict)],
+        "semantics": verdict.semantics if isinstance(verdict, Verified) else "real",
+        "network": {"name": network.name, "sha256": network.sha256},
+        "property": {"name": property.name, "sha256": property.sha256},
+        "engine": {"name": "acasxu-engine", "version": __version__, "options": _told(options)},
+    }
+    if isinstance(verdict, Verified):
+        arrays = _arrays(verdict.proof)
+        manifest["cases"] = [_case(case) for case in property.cases]
+        manifest["arrays"] = {name: {"count": count, "sha256": hashlib.sha256(data).hexdigest()}
+                              for name, (_, count, data) in arrays.items()}
+    else:
+        arrays = {}
+        manifest |= _witness(property, verdict)
+    return _zipped(manifest, arrays)
+
+
+def _told(options: Options) -> dict:
+    return {name: value for name, value in asdict(options).items() if name not in _UNTOLD}
+
+
+def _arrays(proof: Proof) -> dict[str, tuple[str, int, bytes]]:
+    """Name -> (file, entries, bytes)."""
+    arrays = {}
+    for name in Proof.__slots__:
+        array = getattr(proof, name)
+        whole = np.issubdtype(array.dtype, np.integer)
+        data = array.astype("<i4" if whole else "<f8", casting="safe").tobytes()
+        arrays[name] = (f"{name}.{'i32' if whole else 'f64'}", len(array), data)
+    return arrays
+
+
+def _case(case: Case) -> dict:
+    return {"lower": _rationals(case.lower), "upper": _rationals(case.upper),
+            "unsafe": [[_row(row) for row in polytope.rows] for polytope in case.unsafe]}
+
+
+def _row(row: Row) -> dict:
+    return {"inputs": _coefficients(row.inputs), "outputs": _coefficients(row.outputs),
+            "constant": str(row.constant), "strict": row.strict}
+
+
+def _coefficients(vector: Vector) -> dict[str, str]:
+    return {str(i): str(value) for i, value in enumerate(vector) if value}
+
+
+def _rationals(vector: Vector) -> list[str]:
+    return [str(value) for value in vector]
+
+
+def _witness(property: Property, verdict: Violated) -> dict:
+    """The point with the polytope that it lies in, and how far inside, exactly."""
+    x = tuple(Fraction(value) for value in verdict.counterexample.inputs)
+    y = verdict.counterexample.exact_outputs
+    case, polytope = next((case, polytope) for case in property.cases for polytope in case.unsafe
+                          if Case(case.lower, case.upper, (polytope,)).violated_at(x, y))
+    return {
+        "case": _case(Case(case.lower, case.upper, (polytope,))),
+        "point": _rationals(x),
+        "outputs": _rationals(y),
+        "margins": _rationals(tuple(row.value(x, y) for row in polytope.rows)),
+    }
+
+
+def _zipped(manifest: dict, arrays: dict[str, tuple[str, int, bytes]]) -> bytes:
+    members = [("manifest.json", json.dumps(manifest, indent=1).encode())]
+    members += [(file, data) for file, _, data in arrays.values()]
+    if sum(len(data) for _, data in members) > MAX_BYTES:
+        raise EngineError(f"the certificate of {manifest['network']['name']} would hold more than "
+                          f"{MAX_BYTES // 2**20} MiB", advice="split the property into several")
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, data in members:
+            # a name alone gives the date 1980-01-01 and the same attributes on every system
+            info = zipfile.ZipInfo(name)
+            info.compress_type, info.create_system = zipfile.ZIP_DEFLATED, 3
+            archive.writestr(info, data, compresslevel=9)
+    return out.getvalue()

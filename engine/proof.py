@@ -1,0 +1,28 @@
+"""Proofs as data: what a search leaves behind for a certificate."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Proof:
+    """Boxes that cover a property's cases, and how each unsafe polytope is excluded on each.
+
+    The arrays are those of docs/certificate-format.md, section 4, where they are explained: the tree in
+    level order, then the exclusions by (node, polytope) with their rows, slopes and multipliers.
+    """
+
+    split: np.ndarray
+    cut: np.ndarray
+    node: np.ndarray
+    polytope: np.ndarray
+    rows: np.ndarray
+    slopes: np.ndarray
+    multipliers: np.ndarray
+    row: np.ndarray
+    row_weight: np.ndarray
+    slope: np.ndarray
+    slope_value: np.ndarray
+    multiplier: np.ndarray
+    multiplier_value: np.ndarray
