@@ -41,9 +41,7 @@ class ResultsFolder:
 
     def point_path(self, names: tuple[str, str]) -> Path:
         """Where an instance's counterexample is kept."""
-        network, prop = (name.removesuffix(".gz") for name in names)
-        stem = f"{network.removesuffix('.onnx')}_{prop.removesuffix('.vnnlib')}"
-        return self.points / f"{stem.replace('/', '__')}.txt"
+        return self.points / f"{instance_stem(names)}.txt"
 
     def __enter__(self) -> "ResultsFolder":
         return self
@@ -68,3 +66,10 @@ class ResultsFolder:
         where = str(error.filename or self.table)
         return InputError(f"cannot be written ({error.strerror})", where=where,
                           advice="check the folder, its rights and the disk")
+
+
+def instance_stem(names: tuple[str, str]) -> str:
+    """What an instance's files are called, from the names of its network and its property."""
+    network, prop = (name.removesuffix(".gz") for name in names)
+    stem = f"{network.removesuffix('.onnx')}_{prop.removesuffix('.vnnlib')}"
+    return stem.replace("/", "__")

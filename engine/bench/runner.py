@@ -1,16 +1,17 @@
 """Decides a list of instances in one run."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
+from engine.bench.certificates import CertificatesFolder
 from engine.bench.folder import ResultsFolder
 from engine.bench.instances import Instance
 from engine.errors import InputError
 from engine.onnx_file import load_network
 from engine.search.problem import OnProgress, Options, Problem
 from engine.search.verify import verify_all
-from engine.verdict import Verdict
+from engine.verdict import Verdict, Verified
 from engine.vnnlib import load_property
 
 
@@ -40,10 +41,14 @@ def load(instances: list[Instance], *, limit: float | None = None) -> list[Probl
 
 
 def decide(instances: list[Instance], problems: list[Problem], options: Options, *, folder: ResultsFolder,
-           on_outcome: Callable[[Outcome], None], on_progress: OnProgress | None = None) -> None:
-    """Decides all. Each verdict is first kept in the folder, then given to `on_outcome`."""
+           certificates: CertificatesFolder | None = None, on_outcome: Callable[[Outcome], None],
+           on_progress: OnProgress | None = None) -> None:
+    """Decides all. Each verdict is first certified and kept in the folders, then given to `on_outcome`."""
 
     def keep(index: int, verdict: Verdict) -> None:
+        if certificates:
+            certificates.add(instances[index].names, problems[index], verdict, options)
+            verdict = replace(verdict, proof=None) if isinstance(verdict, Verified) else verdict
         folder.add(instances[index].names, verdict)
         on_outcome(Outcome(*instances[index].names, verdict))
 

@@ -35,6 +35,7 @@ def _instances(arguments: Namespace) -> list[Instance]:
 
 def _decide(instances: list[Instance], arguments: Namespace, outcomes: list) -> float:
     """Appends each outcome as soon as it is known, and returns the seconds of the search."""
+    from engine.bench.certificates import CertificatesFolder
     from engine.bench.folder import ResultsFolder
     from engine.bench.runner import decide, load
     from engine.search.verify import choose_device
@@ -45,9 +46,10 @@ def _decide(instances: list[Instance], arguments: Namespace, outcomes: list) -> 
         choose_device(options.device)  # its error comes before a folder is touched
         on_progress = update and (lambda progress: update(_progress_text(progress, outcomes)))
         start = time.perf_counter()
+        certificates = arguments.certificates and CertificatesFolder(arguments.certificates, force=arguments.force)
         with ResultsFolder(arguments.out, force=arguments.force) as folder:
-            decide(instances, problems, options, folder=folder, on_outcome=outcomes.append,
-                   on_progress=on_progress)
+            decide(instances, problems, options, folder=folder, certificates=certificates,
+                   on_outcome=outcomes.append, on_progress=on_progress)
         return time.perf_counter() - start
 
 

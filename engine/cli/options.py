@@ -8,7 +8,8 @@ def search_options(arguments: Namespace):
     from engine.search.problem import Options
 
     given = {name: getattr(arguments, name, None) for name in ("threads", "batch", "window")}
+    proofs = bool(getattr(arguments, "certificate", None) or getattr(arguments, "certificates", None))
     return Options(
-        timeout=arguments.timeout, semantics=arguments.semantics, device=arguments.device,
+        timeout=arguments.timeout, semantics=arguments.semantics, device=arguments.device, proofs=proofs,
         **{name: value for name, value in given.items() if value},
     )

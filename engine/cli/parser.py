@@ -57,6 +57,9 @@ def _add_verify(commands) -> None:
     parser.add_argument("--property", type=int, metavar="N", help="instead of a file: ACAS Xu property 1..10")
     _add_data(parser)
     parser.add_argument("--results", type=Path, metavar="FILE", help="write VNN-COMP's result file")
+    parser.add_argument("--certificate", type=Path, metavar="FILE",
+                        help="write the proof, or the counterexample with its exact margins,\n"
+                             "as a file for `acasxu check`")
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout instead")
     _add_search(parser, timeout="seconds after which to give up (default: never)")
 
@@ -75,7 +78,9 @@ def _add_bench(commands) -> None:
     which.add_argument("--all-pairs", action="store_true", help="all 45 networks x 10 properties")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR",
                         help="folder for results.csv and counterexamples/")
-    parser.add_argument("--force", action="store_true", help="replace the results that DIR holds already")
+    parser.add_argument("--certificates", type=Path, metavar="DIR",
+                        help="folder for a certificate of each instance that is decided")
+    parser.add_argument("--force", action="store_true", help="replace the results that the folders hold already")
     parser.add_argument("--expected", type=Path, metavar="FILE",
                         help="csv network,property,verdict to compare with after the last verdict")
     _add_data(parser)

@@ -12,7 +12,9 @@ from engine.cli.options import search_options
 from engine.cli.output import HOLDS, UNDECIDED, VIOLATED, answer, note
 from engine.data import network_path, property_path
 from engine.errors import InputError
-from engine.files import prepare, write_text
+from engine.network import Network
+from engine.property import Property
+from engine.files import prepare, write_bytes
 from engine.verdict import Counterexample, Unknown, Verdict, Verified, Violated
 from engine.vnncomp import result_text
 
@@ -21,10 +23,13 @@ def run(arguments: Namespace) -> int:
     """Decides the property, and says so on stdout, in the results file and by the exit code."""
     network_file, property_file = _files(arguments)
     results = prepare(arguments.results, option="--results") if arguments.results else None
+    certificate = prepare(arguments.certificate, option="--certificate") if arguments.certificate else None
     with live_line("loading") as update:
         network, prop, verdict = _decide(network_file, property_file, arguments, update)
     if results:
-        _write(results, verdict)
+        _write(results, result_text(verdict).encode("ascii"), verdict)
+    if certificate:
+        _certify(certificate, network, prop, verdict, arguments)
     if arguments.json:
         content = {"network": _source(network_file, network), "property": _source(property_file, prop)}
         answer(json.dumps(content | _content(network_file, verdict), indent=2, allow_nan=False))
@@ -62,9 +67,20 @@ def _decide(network_file: Path, property_file: Path, arguments: Namespace, updat
     return network, prop, verdict
 
 
-def _write(path: Path, verdict: Verdict) -> None:
+def _certify(path: Path, network: Network, prop: Property, verdict: Verdict, arguments: Namespace) -> None:
+    """Writes the certificate, if there is a verdict to be certified."""
+    from engine.certificate import certificate_bytes
+
+    data = certificate_bytes(network, prop, verdict, search_options(arguments))
+    if data:
+        _write(path, data, verdict)
+    else:
+        note(f"acasxu: {path} is not written: nothing was decided")
+
+
+def _write(path: Path, data: bytes, verdict: Verdict) -> None:
     try:
-        write_text(path, result_text(verdict))
+        write_bytes(path, data)
     except OSError as error:
         raise InputError(f"the verdict is {verdict.word}, but cannot be written there ({error.strerror})",
                          where=str(path), advice="check the disk, and run again") from None
