@@ -52,7 +52,7 @@ def tighten(stack: Stack, boxes: Boxes) -> list[Lines]:
             h = u.double().clamp(min=0)
         else:
             lines.append(identity_lines(stack.noise(size)))
-            h = size
+            h = size + stack.noise(size)
     return lines
 
 
@@ -84,4 +84,4 @@ def concretize(stack: Stack, boxes: Boxes, planes: torch.Tensor, box: torch.Tens
     slope, constant = planes[..., :-1], planes[..., -1]
     minimum = (slope * lower + slope.clamp(max=0) * (upper - lower)).sum(-1)
     size = (slope.abs() * torch.maximum(lower.abs(), upper.abs())).sum(-1)
-    return constant + minimum - stack.noise(size)
+    return constant + minimum - stack.lost(size)

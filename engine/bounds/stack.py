@@ -43,6 +43,7 @@ class Stack:
         self.n_outputs = networks[0].n_outputs
         self.width = max(max(layer.weight.shape[1:]) for layer in self.layers)
         self._unit = unit(self.width, len(self.layers), semantics)
+        self._rounding = unit(self.width, len(self.layers), "real")
         self._floor = UNDERFLOW + floor(self.width, semantics)
         if semantics == "float32" and not all(_is_float32(layer) for layer in self.layers):
             raise InputError("not all weights are float32 numbers: it is not executed in float32",
@@ -62,8 +63,12 @@ class Stack:
         return StackedLayer(*move, relu=affine[0].relu)
 
     def noise(self, magnitude: torch.Tensor) -> torch.Tensor:
-        """What rounding can change of a value made of terms of this total magnitude (rounding.py)."""
+        """What rounding can change of a layer's output made of terms of this total magnitude (rounding.py)."""
         return magnitude * self._unit + self._floor
+
+    def lost(self, magnitude: torch.Tensor) -> torch.Tensor:
+        """What the computation of a bound itself can lose on terms of this total magnitude."""
+        return magnitude * self._rounding + UNDERFLOW
 
     @staticmethod
     def segments(network: torch.Tensor) -> Segments:

@@ -8,8 +8,8 @@ from engine.errors import InputError
 
 EXIT_CODES = """\
 exit codes:
-  0    verify: the property holds; bench: all decided, and as expected; else: done
-  1    verify: the property is violated; bench: a verdict is not as expected
+  0    verify: the property holds; bench: all decided, and as expected; check: accepted; else: done
+  1    verify: the property is violated; bench: a verdict is not as expected; check: rejected
   2    bad input or usage: nothing was decided
   3    unknown or timeout; bench: of at least one instance
   70   internal error: no verdict
@@ -34,6 +34,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_verify(commands)
     _add_bench(commands)
+    _add_check(commands)
     _add_small_commands(commands)
     return parser
 
@@ -87,6 +88,27 @@ def _add_bench(commands) -> None:
     _add_search(parser, timeout="seconds of an instance's own share of the work after which to give it up\n"
                                 "(default: the limit in the list, if any)")
     parser.add_argument("--window", type=_count, metavar="N", help="instances searched at once")
+
+
+def _add_check(commands) -> None:
+    parser = _command(
+        commands, "check", "check certificates, independently of the engine that wrote them",
+        "acasxu check FILE_OR_DIR [...] --network NETWORK.onnx --property PROPERTY.vnnlib [options]")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE_OR_DIR",
+                        help="certificates, or folders of them")
+    parser.add_argument("--network", type=Path, required=True, metavar="NETWORK.onnx",
+                        help="or a folder, from which the file with the right SHA-256 is taken")
+    parser.add_argument("--property", type=Path, required=True, metavar="PROPERTY.vnnlib", help="or a folder, likewise")
+    parser.add_argument("--arithmetic", choices=("float64", "exact"), default="float64",
+                        help="float64: outward rounding (default)\nexact: integers and powers of two; slow")
+    parser.add_argument("--sample", type=_count, metavar="N",
+                        help="check N random leaves and what leads to them, not the whole proof")
+    parser.add_argument("--seed", type=int, default=0, help="of the sample (default: 0)")
+    parser.add_argument("--semantics", choices=("real", "float32"),
+                        help="to be proved (default: what the certificate claims)")
+    parser.add_argument("--jobs", type=_count, default=1, metavar="N", help="processes (default: 1)")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write an audit report, FILE.html or FILE.md")
+    parser.add_argument("--json", action="store_true", help="print one JSON list instead")
 
 
 def _add_small_commands(commands) -> None:

@@ -1,0 +1,100 @@
+"""The audit report: what was claimed, for which files, in which units, and how it was checked."""
+
+import platform
+import sys
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from fractions import Fraction
+from hashlib import sha256
+from pathlib import Path
+
+import jinja2
+import numpy
+import onnx
+
+import engine.audit
+from engine.acasxu import ADVISORIES, INPUTS, recognize
+from engine.audit.data import Case, Row
+from engine.certificate.batch import Outcome
+
+FORMATS = (".html", ".md")
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """One input of a claim's box: its name, its ends, and in physical units where these are known."""
+
+    name: str
+    lower: str
+    upper: str
+    physical: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A case in words: `unsafe` are the polytopes, each a list of inequalities."""
+
+    inputs: list[Interval]
+    unsafe: list[list[str]]
+
+
+def report_text(outcomes: list[Outcome], *, suffix: str) -> str:
+    """The report as an HTML page (suffix .html) or as Markdown (.md)."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("engine.certificate"), autoescape=suffix == ".html",
+        trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    counts = {word: sum(outcome.word == word for outcome in outcomes)
+              for word in ("accepted", "rejected", "unreadable")}
+    return environment.get_template(f"report{suffix}.j2").render(
+        outcomes=[(outcome, _claims(outcome)) for outcome in outcomes], counts=counts,
+        advisories=ADVISORIES, checker=_checker(),
+        date=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"))
+
+
+def _checker() -> dict[str, str]:
+    """What the verdicts rest on, with one SHA-256 over the checker's own sources, in order of their names."""
+    sources = sorted(Path(engine.audit.__file__).parent.glob("*.py"))
+    return {
+        "engine.audit": f"version {engine.__version__}, SHA-256 of its sources "
+                        + sha256(b"".join(path.read_bytes() for path in sources)).hexdigest(),
+        "Python": platform.python_version(), "numpy": numpy.__version__, "onnx": onnx.__version__,
+        "machine": f"{platform.machine()}, {sys.platform}",
+    }
+
+
+def _claims(outcome: Outcome) -> list[Claim]:
+    if outcome.result is None or outcome.result.certificate is None:
+        return []
+    known = bool(recognize(outcome.network))
+    return [_claim(case, known) for case in outcome.result.certificate.cases]
+
+
+def _claim(case: Case, known: bool) -> Claim:
+    known = known and len(case.lower) == len(INPUTS)
+    inputs = []
+    for i, (lower, upper) in enumerate(zip(case.lower, case.upper)):
+        physical, name = "", f"x{i}"
+        if known:
+            unit = INPUTS[i]
+            name = f"x{i} ({unit.symbol})"
+            physical = f"{float(unit.raw(lower)):.6g} to {float(unit.raw(upper)):.6g} {unit.unit}"
+        inputs.append(Interval(name, str(float(lower)), str(float(upper)), physical))
+    return Claim(inputs, [[_inequality(row) for row in polytope] for polytope in case.unsafe])
+
+
+def _inequality(row: Row) -> str:
+    terms = [(c, f"x{i}") for i, c in row.inputs.items()] + [(c, f"y{j}") for j, c in row.outputs.items()]
+    left = " + ".join(_term(c, name) for c, name in terms if c > 0) or "0"
+    right = " + ".join(_term(-c, name) for c, name in terms if c < 0)
+    constant = -row.constant
+    if constant or not right:
+        right = f"{right} {'-' if constant < 0 else '+'} {_number(abs(constant))}" if right else _number(constant)
+    return f"{left} {'<' if row.strict else '<='} {right}"
+
+
+def _term(coefficient: Fraction, name: str) -> str:
+    return name if coefficient == 1 else f"{_number(coefficient)} {name}"
+
+
+def _number(value: Fraction) -> str:
+    return str(value) if len(str(value)) < 20 else f"{float(value)!r} (rounded)"

@@ -1,0 +1,106 @@
+"""`acasxu check`: certificates, by a program that shares nothing with the engine that wrote them."""
+
+import json
+import os
+from argparse import Namespace
+from pathlib import Path
+
+from engine.cli.live import live_line
+from engine.cli.output import BAD_INPUT, answer, note
+from engine.errors import InputError
+from engine.files import prepare, write_bytes
+
+ACCEPTED, REJECTED = 0, 1
+_THREADS = "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"
+
+
+def run(arguments: Namespace) -> int:
+    """Checks each certificate and says what came of it: one line each, or one JSON object."""
+    for name in _THREADS:  # read when numpy is loaded: processes divide the work, not threads
+        os.environ.setdefault(name, "1")
+    from engine.certificate.batch import certificates_in, check_all
+
+    report = _report_path(arguments.report)
+    files = certificates_in(arguments.files)
+    outcomes = []
+    with live_line("reading") as update:
+
+        def keep(outcome) -> None:
+            outcomes.append(outcome)
+            if update and len(files) > 1:
+                update(f"{len(outcomes)} of {len(files)} checked")
+
+        on_progress = None
+        if update and len(files) == 1:
+            on_progress = lambda done, total: update(f"{done:,} of {total:,} nodes checked")
+        outcomes = check_all(
+            files, network=arguments.network, property=arguments.property, jobs=arguments.jobs,
+            arithmetic=arguments.arithmetic, sample=arguments.sample, seed=arguments.seed,
+            semantics=arguments.semantics, on_outcome=keep, on_progress=on_progress)
+    _say(outcomes, arguments)
+    if report:
+        _write(report, outcomes)
+    words = {outcome.word for outcome in outcomes}
+    return REJECTED if "rejected" in words else BAD_INPUT if "unreadable" in words else ACCEPTED
+
+
+def _report_path(path: Path | None) -> Path | None:
+    if path is None:
+        return None
+    if path.suffix not in (".html", ".md"):
+        raise InputError(f"reports are written as .html or .md, not as {path.suffix or 'a file without suffix'}",
+                         where=f"--report {path}", advice="name it so")
+    return prepare(path, option="--report")
+
+
+def _write(path: Path, outcomes: list) -> None:
+    from engine.certificate.report import report_text
+
+    try:
+        write_bytes(path, report_text(outcomes, suffix=path.suffix).encode("utf-8"))
+    except OSError as error:
+        raise InputError(f"the report cannot be written there ({error.strerror})", where=str(path),
+                         advice="check the disk, and run again") from None
+
+
+def _say(outcomes: list, arguments: Namespace) -> None:
+    if arguments.json:
+        answer(json.dumps([_content(outcome) for outcome in outcomes], indent=2, allow_nan=False))
+    else:
+        for outcome in outcomes:
+            answer(f"{outcome.word}: {outcome.file.name}: {_meaning(outcome)}")
+    if len(outcomes) > 1:
+        words = [outcome.word for outcome in outcomes]
+        note(", ".join(f"{words.count(word)} {word}" for word in ("accepted", "rejected", "unreadable")))
+
+
+def _meaning(outcome) -> str:
+    result = outcome.result
+    if result is None:
+        return outcome.unreadable
+    if not result.accepted:
+        return result.reason
+    names = f"{outcome.property.name} and {outcome.network.name}"
+    if result.kind == "witness":
+        return f"{names}: violated at the point, exactly; margins as stated"
+    whole = result.checked == result.nodes
+    how = f"semantics {result.semantics}, {result.arithmetic} arithmetic, {result.seconds:.2f} s"
+    if whole:
+        return f"{names}: the property holds; {result.nodes:,} nodes, {result.leaves:,} leaves, {how}"
+    return (f"{names}: NOT the whole proof was checked, {result.checked:,} of {result.nodes:,} nodes "
+            f"for {result.leaves:,} leaves; no error in these; {how}")
+
+
+def _content(outcome) -> dict:
+    result = outcome.result
+    content = {"file": str(outcome.file), "result": outcome.word,
+               "reason": outcome.unreadable if result is None else result.reason or None,
+               "network": outcome.network and str(outcome.network),
+               "property": outcome.property and str(outcome.property)}
+    if result is not None:
+        content |= {name: getattr(result, name) for name in (
+            "kind", "semantics", "arithmetic", "nodes", "checked", "leaves", "exclusions", "seconds")}
+        content["sha256"] = {"certificate": result.certificate.sha256,
+                             "network": result.certificate.network_sha256,
+                             "property": result.certificate.property_sha256}
+    return content
