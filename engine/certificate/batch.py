@@ -1,7 +1,7 @@
 """Many certificates checked side by side. The checking itself is `engine.audit`, alone."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
@@ -52,31 +52,49 @@ def check_all(files: list[Path], *, network: Path, property: Path, jobs: int = 1
     """An outcome for each certificate, in order; `how` are the options of `audit.check.check`.
 
     `network` and `property` are files, or folders in which the file with the SHA-256 that the
-    certificate names is looked up. With several certificates, `jobs` processes check one each.
+    certificate names is looked up. `jobs` processes check one certificate each, or, where there
+    is only one, a share of its nodes each.
     """
     for path, kind in ((network, "--network"), (property, "--property")):
         if not path.exists():
             raise InputError("there is no such file or folder", where=f"{kind} {path}", advice="check the path")
     one = partial(_check_one, networks=network, properties=property, **how)
-    if len(files) == 1 or jobs == 1:
-        outcomes = {}
-        for file in files:
-            outcomes[file] = one(file, jobs=jobs, on_progress=on_progress)
-            if on_outcome:
-                on_outcome(outcomes[file])
-        return [outcomes[file] for file in files]
-    return _side_by_side(one, files, jobs, on_outcome)
-
-
-def _side_by_side(one, files: list[Path], jobs: int, on_outcome: OnOutcome | None) -> list[Outcome]:
-    """The largest first, so that no process is left with one of them at the end."""
-    largest = sorted(set(files), key=lambda file: -file.stat().st_size if file.exists() else 0)
     outcomes = {}
-    for file, outcome in parallel(one, largest, jobs):
+    for file, outcome in _outcomes(one, files, jobs, on_progress):
         outcomes[file] = outcome
         if on_outcome:
             on_outcome(outcome)
     return [outcomes[file] for file in files]
+
+
+def _outcomes(one, files: list[Path], jobs: int, on_progress) -> Iterator[tuple[Path, Outcome]]:
+    """Each file once; several at the same time, the largest first, so that none is left alone at the end."""
+    if jobs == 1:
+        yield from ((file, one(file, on_progress=on_progress)) for file in dict.fromkeys(files))
+    elif len(files) > 1:
+        size = lambda file: file.stat().st_size if file.exists() else 0
+        yield from parallel(one, sorted(set(files), key=size, reverse=True), jobs)
+    else:
+        shares = [(i, jobs) for i in range(jobs)]
+        yield files[0], _joined([outcome for _, outcome in parallel(partial(_share, one, files[0]), shares, jobs)])
+
+
+def _share(one, file: Path, share: tuple[int, int]) -> Outcome:
+    return one(file, share=share)
+
+
+def _joined(shares: list[Outcome]) -> Outcome:
+    """What the shares of one certificate come to: accepted if all are, and together are all of it."""
+    worst = next((outcome for outcome in shares if outcome.word != "accepted"), shares[0])
+    if worst.word != "accepted":
+        return worst
+    results = [outcome.result for outcome in shares]
+    total = lambda name: sum(getattr(result, name) for result in results)
+    checked, nodes = total("checked"), results[0].nodes
+    reason = "" if checked == nodes else f"only {checked:,} of {nodes:,} nodes were checked, as asked for"
+    return replace(worst, result=replace(
+        results[0], reason=reason, checked=checked, leaves=total("leaves"), exclusions=total("exclusions"),
+        margin=min(result.margin for result in results), seconds=max(result.seconds for result in results)))
 
 
 def _check_one(file: Path, *, networks: Path, properties: Path, **how) -> Outcome:

@@ -11,7 +11,7 @@ from engine.cli.live import live_line, search_text
 from engine.cli.options import search_options
 from engine.cli.output import HOLDS, UNDECIDED, VIOLATED, answer, note
 from engine.data import network_path, property_path
-from engine.errors import InputError
+from engine.errors import EngineError, InputError
 from engine.network import Network
 from engine.property import Property
 from engine.files import prepare, write_bytes
@@ -30,6 +30,7 @@ def run(arguments: Namespace) -> int:
         _write(results, result_text(verdict).encode("ascii"), verdict)
     if certificate:
         _certify(certificate, network, prop, verdict, arguments)
+        _check(certificate, network_file, property_file)
     if arguments.json:
         content = {"network": _source(network_file, network), "property": _source(property_file, prop)}
         answer(json.dumps(content | _content(network_file, verdict), indent=2, allow_nan=False))
@@ -76,6 +77,19 @@ def _certify(path: Path, network: Network, prop: Property, verdict: Verdict, arg
         _write(path, data, verdict)
     else:
         note(f"acasxu: {path} is not written: nothing was decided")
+
+
+def _check(certificate: Path, network_file: Path, property_file: Path) -> None:
+    """Lets the independent checker judge what was written, before its reader relies on it."""
+    if not certificate.is_file():  # a device, or nothing was decided
+        return
+    from engine.audit.check import check
+
+    result = check(certificate, network_file, property_file)
+    if not result.accepted:
+        raise EngineError(f"the independent checker rejects the certificate: {result.reason}", where=str(certificate),
+                          advice="report it; the verdict itself does not rest on the certificate")
+    note(f"{certificate} is accepted by the independent checker ({result.seconds:.2f} s)")
 
 
 def _write(path: Path, data: bytes, verdict: Verdict) -> None:
