@@ -16,7 +16,7 @@ LAYERS = [
     {"bounds"},
     {"attack", "solvers"},
     {"search"},
-    {"certificate"},
+    {"certificate", "repair"},
     {"bench", "vnncomp"},
     {"cli"},
     {"__init__", "__main__"},

@@ -246,6 +246,15 @@ def single(net, *, relu):
     return with_layers(network(*numbers), relu=relu)
 
 
+def test_inputs_so_large_that_small_products_matter():
+    """y = 2^-78 - 2^-175 (2^-902 x) = -2^-78 at 2^1000; the product of both weights underflows to 0."""
+    net = with_layers(network([[[2.0**-902]], [[-(2.0**-175)]]], [[0.0], [2.0**-78]]), relu=(False, False))
+    question = prop(case([2**1000], [2**1000], [row([1], n_inputs=1)]))
+    assert exact_trace(net, [2.0**1000]).y[0] < 0
+    with pytest.raises(InputError, match="may reach 2.100"):
+        proved_whole(net, question)
+
+
 def underflowing():
     """y = 2^-101 - 2^-600 (2^-500 (2^1000 x)) = -2^-101 at 1; both small factors' product underflows to 0."""
     net = network([[[2.0**1000]], [[2.0**-500]], [[-(2.0**-600)]]], [[0], [0], [2.0**-101]])

@@ -10,5 +10,7 @@ says what a certificate is and when it is to be accepted; this is one implementa
     claim.py           does what the certificate claims cover what the VNN-LIB file asks?
     arithmetic.py      bounds in float64, with all that rounding can change
     exact.py           the same bounds in exact arithmetic
-    check.py           the walk through the tree, and the verdict
+    walk.py            the walk through the tree: every exclusion shown, every leaf covered
+    check.py           the verdict on a file
+    __main__.py        python -m engine.audit
 """

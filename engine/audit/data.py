@@ -1,5 +1,7 @@
 """What the checker's parts hand to each other."""
 
+import gzip
+import zlib
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -12,6 +14,24 @@ class Malformed(Exception):
 
 class Rejected(Exception):
     """All files are well formed, but the certificate does not prove its claim: one line that says why."""
+
+
+def need(holds: bool, what: str) -> None:
+    """Malformed(what), unless it holds."""
+    if not holds:
+        raise Malformed(what)
+
+
+def read_bytes(path, limit: int) -> bytes:
+    """A file's content, decompressed where its name ends in `.gz`; never more than `limit` bytes of it."""
+    try:
+        with gzip.open(path) if str(path).endswith(".gz") else open(path, "rb") as file:
+            data = file.read(limit + 1)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise Malformed(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+    if len(data) > limit:
+        raise Malformed(f"{path}: holds more than {limit:,} bytes")
+    return data
 
 
 @dataclass(frozen=True)
@@ -78,6 +98,48 @@ class Tree:
     slope_value: np.ndarray
     multiplier: np.ndarray
     multiplier_value: np.ndarray
+
+    def check(self, cases: tuple[Case, ...]) -> None:
+        """Section 4, as far as it speaks of the arrays alone: Malformed by their lengths, else Rejected."""
+        exclusions, cuts = len(self.node), np.count_nonzero((0 <= self.split) & (self.split < len(cases[0].lower)))
+        sums = [counts.sum() for counts in (self.rows, self.slopes, self.multipliers)]
+        lengths = [len(self.split), cuts, *[exclusions] * 5, *np.repeat(sums, 2)]
+        need([len(array) for array in vars(self).values()] == lengths, "its arrays' lengths do not belong together")
+        for holds, rule in self._rules(cases):
+            if not np.all(holds):
+                raise Rejected(rule)
+
+    def _rules(self, cases: tuple[Case, ...]):
+        """Where each order and range holds, and a text; what comes later relies on what came before."""
+        roots, splits = len(cases), np.flatnonzero(self.split >= 0)
+        root = np.concatenate([np.arange(roots), np.repeat(splits, 2)])  # the parents at first
+        yield self.split >= -1, "split: there are numbers below -1"
+        yield len(root) == len(self.split), "split: there are not as many nodes as roots and children of nodes"
+        yield root[roots:] < np.arange(roots, len(root)), "split: a node is its own child or descendant"
+        while (root >= roots).any():
+            root = root[root]
+        yield (0 <= self.node) & (self.node < len(root)), "node: there is no such node"
+        case, first = root[self.node], np.cumsum([0, *(len(case.unsafe) for case in cases)])
+        yield (0 <= self.polytope) & (self.polytope < np.diff(first)[case]), "polytope: the case has no such polytope"
+        yield _ascend(self.node, self.polytope), "node, polytope: not in ascending order"
+        sizes = np.array([len(polytope) for case in cases for polytope in case.unsafe], np.int64)
+        sizes = sizes[first[case] + self.polytope]
+        for name in ("row", "slope", "multiplier"):
+            counts, entries = getattr(self, name + "s"), getattr(self, name)
+            yield counts >= 0, f"{name}s: there are negative numbers"
+            owner = np.repeat(np.arange(len(counts)), counts)
+            yield (0 <= entries) & ((name != "row") | (entries < sizes[owner])), f"{name}: there is no such {name}"
+            yield _ascend(owner, entries), f"{name}: not in ascending order within an exclusion"
+        largest = np.finfo(np.float64).max
+        for name, low, high in (("row_weight", 1, 1024), ("slope_value", 0, 1024), ("multiplier_value", 0, largest),
+                                ("cut", -largest, largest)):
+            values = getattr(self, name)
+            yield (low <= values) & (values <= high), f"{name}: a number is not between {low} and {high}"
+
+
+def _ascend(groups: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Whether each pair of non-negative 32-bit numbers is larger than the one before it."""
+    return np.diff((groups << 32) + values) > 0
 
 
 @dataclass(frozen=True)

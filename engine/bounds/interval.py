@@ -21,8 +21,9 @@ def hidden_intervals(stack: Stack, network: torch.Tensor, lower: torch.Tensor, u
     for k, layer in enumerate(stack.layers):
         centre, radius = (low + high) / 2, (high - low) / 2
         size = magnitudes(stack, k, torch.maximum(low.abs(), high.abs()), network, runs)
-        if not bool((size < LARGEST).all()):  # NaN is not below it either
-            raise InputError(f"layer {k + 1} may reach 2^100 on the input box",
+        # NaN is not below it either
+        if not bool((size < LARGEST).all() and (lower.abs() < LARGEST).all() and (upper.abs() < LARGEST).all()):
+            raise InputError(f"inputs or outputs of layer {k + 1} may reach 2^100 on the input box",
                              where=stack.networks[0].name, advice="use smaller weights or inputs")
         slack = stack.noise(size)
         z = matmul(centre, layer.weight.mT, runs) + layer.bias[network]

@@ -27,8 +27,8 @@ A network executed in float32, in any order of summation, gives each layer's out
 at most gamma M_j, gamma = m v / (1 - m v), v = 2^-24, m = n + 4 roundings (products, sums, bias and a
 Gemm's two factors). That is the same kind of widening: `float32` semantics only makes `unit` larger.
 
-Products that underflow add at most 2^-1074 to a coefficient. While all magnitudes M stay below LARGEST,
-which is checked for every layer, that is far below UNDERFLOW, which every bound gives up, and nothing
+Products that underflow add at most 2^-1074 to a coefficient. While all inputs and magnitudes M stay below LARGEST,
+which is checked, that is far below UNDERFLOW, which every bound gives up, and nothing
 overflows, in float32 neither. In float32 products and partial sums that are flushed to zero add at most
 2^-126 each to an output, which `floor` covers; weights are assumed not to be flushed.
 """

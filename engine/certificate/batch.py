@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engine.audit.certificate import read_certificate
 from engine.audit.check import Result, check
-from engine.audit.data import Malformed, read_bytes
+from engine.audit.data import Malformed, Rejected, read_bytes
 from engine.certificate.parallel import parallel
 from engine.errors import InputError
 
@@ -17,19 +17,17 @@ MAX_FILE = 512 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one certificate: `result`, or in `unreadable` why a file could not be read."""
+    """What came of one certificate: accepted, rejected, or unreadable, the latter two with a reason.
+
+    `result` is None where the certificate's content is not known.
+    """
 
     file: Path
     network: Path | None
     property: Path | None
-    result: Result | None
-    unreadable: str = ""
-
-    @property
-    def word(self) -> str:
-        if self.result is None:
-            return "unreadable"
-        return "accepted" if self.result.accepted else "rejected"
+    word: str
+    reason: str = ""
+    result: Result | None = None
 
 
 OnOutcome = Callable[[Outcome], None]
@@ -92,7 +90,7 @@ def _joined(shares: list[Outcome]) -> Outcome:
     total = lambda name: sum(getattr(result, name) for result in results)
     checked, nodes = total("checked"), results[0].nodes
     reason = "" if checked == nodes else f"only {checked:,} of {nodes:,} nodes were checked, as asked for"
-    return replace(worst, result=replace(
+    return replace(worst, reason=reason, result=replace(
         results[0], reason=reason, checked=checked, leaves=total("leaves"), exclusions=total("exclusions"),
         margin=min(result.margin for result in results), seconds=max(result.seconds for result in results)))
 
@@ -106,9 +104,13 @@ def _check_one(file: Path, *, networks: Path, properties: Path, **how) -> Outcom
             prop = _named(claimed.property_sha256, properties, ("*.vnnlib", "*.vnnlib.gz"))
         else:
             network, prop = networks, properties
-        return Outcome(file, network, prop, check(file, network, prop, **how))
+        result = check(file, network, prop, **how)
     except Malformed as error:
-        return Outcome(file, network, prop, None, str(error))
+        return Outcome(file, network, prop, "unreadable", str(error))
+    except Rejected as error:  # by reading it alone
+        return Outcome(file, network, prop, "rejected", str(error))
+    word = "accepted" if result.accepted else "rejected"
+    return Outcome(file, network, prop, word, result.reason, result if result.certificate else None)
 
 
 def _named(digest: str, place: Path, patterns: tuple[str, ...]) -> Path:

@@ -63,7 +63,7 @@ def _checker() -> dict[str, str]:
 
 
 def _claims(outcome: Outcome) -> list[Claim]:
-    if outcome.result is None or outcome.result.certificate is None:
+    if outcome.result is None:
         return []
     known = bool(recognize(outcome.network))
     return [_claim(case, known) for case in outcome.result.certificate.cases]

@@ -76,10 +76,8 @@ def _say(outcomes: list, arguments: Namespace) -> None:
 
 def _meaning(outcome) -> str:
     result = outcome.result
-    if result is None:
-        return outcome.unreadable
-    if not result.accepted:
-        return result.reason
+    if outcome.word != "accepted":
+        return outcome.reason
     names = f"{outcome.property.name} and {outcome.network.name}"
     if result.kind == "witness":
         return f"{names}: violated at the point, exactly; margins as stated"
@@ -94,7 +92,7 @@ def _meaning(outcome) -> str:
 def _content(outcome) -> dict:
     result = outcome.result
     content = {"file": str(outcome.file), "result": outcome.word,
-               "reason": outcome.unreadable if result is None else result.reason or None,
+               "reason": outcome.reason or None,
                "network": outcome.network and str(outcome.network),
                "property": outcome.property and str(outcome.property)}
     if result is not None:

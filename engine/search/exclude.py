@@ -79,7 +79,7 @@ def exclude(stack: Stack, roots: Roots, nodes: Nodes, boxes: Boxes, lines: list[
         found = _optimize(stack, nodes, boxes, lines, targets.select(near), row[near], plain, steps)
         best[near] = torch.maximum(best[near], found.lower - error[near])
         free = found.multipliers
-    proved = best > 0
+    proved = (best > 0) & (best < torch.inf)  # what overflowed shows nothing
     nodes.excluded[box[proved], polytope[proved]] = True
     plane = planes[torch.arange(len(box), device=box.device), row]
     left = _worst(nodes, box, polytope, row, best.masked_fill(proved, torch.inf), plane)

@@ -1,0 +1,128 @@
+"""Is a certificate to be accepted? The verdict on a file."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from .arithmetic import Floating
+from .certificate import read_certificate
+from .claim import check_claim
+from .data import Certificate, Network, Rejected, Specification, Tree
+from .exact import Exact, evaluate
+from .onnx_reader import read_network
+from .vnnlib_reader import read_property
+from .walk import Nodes, Proof, Tally, merge
+
+ARITHMETIC = {"float64": Floating, "exact": Exact}
+
+
+@dataclass(frozen=True)
+class Result:
+    """A verdict. nodes: of the whole proof; checked, leaves, exclusions: how many nodes, and of these how many leaves,
+    and how many exclusions were checked; margin: the least bound that showed one.
+    """
+
+    accepted: bool
+    reason: str
+    kind: str
+    semantics: str
+    arithmetic: str
+    nodes: int
+    checked: int
+    leaves: int
+    exclusions: int
+    margin: float
+    seconds: float
+    certificate: Certificate | None
+
+
+def check(certificate_path, network_path, property_path, *, arithmetic="float64", sample=None, seed=0,
+          semantics=None, share=(0, 1), on_progress=None) -> Result:
+    """The verdict on a certificate of this property of this network; Malformed where a file is not what it should be.
+
+    semantics: to be proved, where not the certificate's own; sample: how many leaves, chosen at random, are to
+    be checked with their ancestors, instead of all; share (i, n): check the i-th of n parts, which together are the
+    whole; on_progress(nodes checked, nodes to be checked).
+    """
+    start, certificate, tally, reason = time.perf_counter(), None, Tally(), ""
+    try:
+        certificate = read_certificate(certificate_path)
+        semantics = semantics or certificate.semantics
+        network, specification = read_network(network_path), read_property(property_path)
+        _belongs(certificate, network, specification, semantics)
+        if certificate.kind == "witness":
+            _check_witness(certificate, network, specification)
+        else:
+            check_claim(certificate.cases, specification)
+            wanted, bounds = _wanted(certificate.tree, sample, seed), ARITHMETIC[arithmetic](network, semantics)
+            report = on_progress and (lambda nodes: on_progress(nodes, int(wanted.sum())))
+            tally = _walk(Proof(certificate, network, bounds, wanted), share, report)
+            if tally.nodes < len(wanted):
+                reason = f"only {tally.nodes:,} of {len(wanted):,} nodes were checked, as asked for"
+        accepted = True
+    except Rejected as error:
+        accepted, reason = False, str(error)
+    kind, tree = (certificate.kind, certificate.tree) if certificate else ("", None)
+    return Result(accepted, reason, kind, semantics or "", arithmetic, len(tree.split) if tree else 0, *tally,
+                  time.perf_counter() - start, certificate)
+
+
+def _belongs(certificate: Certificate, network: Network, specification: Specification, semantics: str) -> None:
+    """Rejected unless the certificate is about these files, and they fit together and the semantics."""
+    for name, claimed, found in (("network", certificate.network_sha256, network.sha256),
+                                 ("property", certificate.property_sha256, specification.sha256)):
+        if claimed != found:
+            raise Rejected(f"it is about a {name} with SHA-256 {claimed[:12]}..., this one has {found[:12]}...")
+    sizes = network.layers[0].weight.shape[1], len(network.layers[-1].bias)
+    used = (j for case in certificate.cases for rows in case.unsafe for row in rows for j in row.outputs)
+    fits = all(len(case.lower) == sizes[0] for case in certificate.cases) and max(used, default=0) < sizes[1]
+    if not fits or sizes != (specification.n_inputs, specification.n_outputs):
+        raise Rejected("network, property and certificate do not have the same inputs and outputs")
+    if semantics == "float32" and certificate.kind == "witness":
+        raise Rejected("a witness says nothing about float32 semantics")
+    if semantics == "float32" and not network.single:
+        raise Rejected("the network is not executed in float32: not all its numbers are float32 ones")
+
+
+def _check_witness(certificate: Certificate, network: Network, specification: Specification) -> None:
+    """Section 7: outputs and margins are exact, and the point is in the unsafe set."""
+    x, y = certificate.witness.point, evaluate(network, certificate.witness.point)
+    if tuple(y) != certificate.witness.outputs:
+        raise Rejected("the outputs are not the network's at the point")
+
+    def value(row):
+        terms = [c * x[i] for i, c in row.inputs.items()] + [c * y[j] for j, c in row.outputs.items()]
+        return sum(terms, row.constant)
+
+    if tuple(map(value, certificate.cases[0].unsafe[0])) != certificate.witness.margins:
+        raise Rejected("the margins are not those of the polytope's rows")
+    holds = lambda row: value(row) < 0 or (value(row) == 0 and not row.strict)
+    if not any(all(map(holds, rows)) for rows in specification.disjuncts):
+        raise Rejected("the point is not in the property's unsafe set")
+
+
+def _wanted(tree: Tree, sample: int | None, seed: int) -> np.ndarray:
+    """Which nodes to visit: all, or some leaves and their ancestors."""
+    split, leaves = np.flatnonzero(tree.split >= 0), np.flatnonzero(tree.split < 0)
+    if sample is None or sample >= len(leaves):
+        return np.ones(len(tree.split), bool)
+    parent, wanted = np.full(len(tree.split), -1), np.zeros(len(tree.split), bool)
+    parent[len(parent) - 2 * len(split) :] = np.repeat(split, 2)
+    nodes = np.random.default_rng(seed).choice(leaves, sample, replace=False)
+    while len(nodes):
+        wanted[nodes] = True
+        nodes = np.unique(parent[nodes])
+        nodes = nodes[(nodes >= 0) & ~wanted[nodes]]
+    return wanted
+
+
+def _walk(proof: Proof, share: tuple[int, int], report) -> Tally:
+    """Checks all wanted nodes, or a share: of the nodes where the walk stands when there are enough of them, every
+    n-th with all below it; those before them count for the first share.
+    """
+    (mine, shares), pending = share, [proof.roots()]
+    top = proof.walk(pending, 8 * shares, report) if shares > 1 else Tally()
+    if pending and shares > 1:
+        pending = [Nodes(*map(np.concatenate, zip(*pending))).take(slice(mine, None, shares))]
+    return merge(top if mine == 0 else Tally(), proof.walk(pending, report=report))
