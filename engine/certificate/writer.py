@@ -76,15 +76,23 @@ def _case(case: Case) -> dict:
 
 def _row(row: Row) -> dict:
     return {"inputs": _coefficients(row.inputs), "outputs": _coefficients(row.outputs),
-            "constant": str(row.constant), "strict": row.strict}
+            "constant": _rational(row.constant), "strict": row.strict}
 
 
 def _coefficients(vector: Vector) -> dict[str, str]:
-    return {str(i): str(value) for i, value in enumerate(vector) if value}
+    return {str(i): _rational(value) for i, value in enumerate(vector) if value}
 
 
 def _rationals(vector: Vector) -> list[str]:
-    return [str(value) for value in vector]
+    return [_rational(value) for value in vector]
+
+
+def _rational(value: Fraction) -> str:
+    try:
+        return str(value)
+    except ValueError:  # Python's limit, 4300 digits
+        raise EngineError("a number has more digits than a certificate can hold",
+                          advice="use shorter numbers in the property") from None
 
 
 def _witness(property: Property, verdict: Violated) -> dict:
