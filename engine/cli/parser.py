@@ -116,6 +116,17 @@ def _add_small_commands(commands) -> None:
     parser = _command(commands, "info", "print what an ONNX file holds", "acasxu info NETWORK.onnx [--json]")
     parser.add_argument("network", type=Path, metavar="NETWORK.onnx", help="also as .gz")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
+    parser = _command(commands, "compare", "measure how two networks of one shape differ",
+                      "acasxu compare ORIGINAL.onnx CHANGED.onnx [PROPERTY.vnnlib ...] [options]")
+    parser.add_argument("networks", nargs=2, type=Path, metavar="NETWORK.onnx")
+    parser.add_argument("properties", nargs="*", type=Path, metavar="PROPERTY.vnnlib",
+                        help="in whose boxes to compare too")
+    parser.add_argument("--points", type=_count, default=1_000_000, metavar="N",
+                        help="random points of each region (default: 1000000)")
+    parser.add_argument("--grid", type=_count, default=30, metavar="N",
+                        help="points along each input of a regular grid (default: 30)")
+    parser.add_argument("--seed", type=int, default=0, help="of the random points (default: 0)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead")
     parser = _command(commands, "fetch", "download the 45 ACAS Xu networks and check them",
                       "acasxu fetch [--from DIR_OR_URL] [--to DIR]")
     parser.add_argument("--from", dest="source", metavar="DIR_OR_URL",

@@ -1,0 +1,1 @@
+"""Repair: networks changed until a property is proved for them, and what the change costs elsewhere."""

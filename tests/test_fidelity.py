@@ -1,0 +1,113 @@
+"""How networks differ, against what is counted one point at a time."""
+
+import json
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from cases import case, executable, prop, row
+from conftest import network, random_network
+
+from engine.cli import main
+from engine.errors import InputError
+from engine.network import Affine, Network
+from engine.repair import fidelity
+from engine.repair.fidelity import Difference, changes, compare, region
+
+BOX = case([0, 0], [Fraction(1, 2), 1], [row([1, 0])])  # unsafe: y0 <= 0
+
+
+def changed(net: Network, layer: int, place: tuple, by: float) -> Network:
+    layers = list(net.layers)
+    weight = layers[layer].weight.copy()
+    weight[place] += by
+    layers[layer] = Affine(weight, layers[layer].bias, layers[layer].relu)
+    return Network(tuple(layers), net.name)
+
+
+def test_weights_neurons_layers():
+    net = random_network((2, 6, 6, 3), seed=0)
+    assert changes(net, net) == (0, 0, 0)
+    other = changed(changed(changed(net, 0, (1, 0), 1), 0, (1, 1), 1), 2, (0, 3), 1)
+    assert changes(net, other) == (3, 2, 2)
+
+
+def test_a_network_agrees_with_itself():
+    net = random_network((2, 6, 2), seed=1)
+    found = compare(net, net, [prop(BOX, n_outputs=2)], lower=(-1, -1), upper=(1, 1), points=5000, grid=20)
+    for difference in (found.outside, found.grid, found.inside[0].safe, found.inside[0].unsafe):
+        assert (difference.changed, difference.largest, difference.mean) == (0, 0.0, 0.0)
+        assert difference.agreement == (1 if difference.points else None)
+    assert found.outside.points and found.grid.points == 400
+
+
+def test_the_grid_is_counted_one_by_one():
+    net = random_network((2, 6, 3), seed=2)
+    other = changed(net, 1, (0, 2), 0.5)
+    found = compare(net, other, [], lower=(-1, 0), upper=(1, 3), points=1, grid=9).grid
+    points = [(a, b) for a in np.linspace(-1, 1, 9) for b in np.linspace(0, 3, 9)]
+    before, after = (np.array([each.evaluate(np.array(x)) for x in points]) for each in (net, other))
+    assert found.points == 81
+    assert found.changed == (before.argmin(1) != after.argmin(1)).sum() > 0
+    assert found.largest == pytest.approx(np.abs(after - before).max(), rel=1e-5)
+    assert found.mean == pytest.approx(np.abs(after - before).mean(), rel=1e-5)
+
+
+def test_points_lie_where_they_should(monkeypatch):
+    """Outside are no points of a box; inside, safe and unsafe ones are those of the original."""
+    net = random_network((2, 6, 2), seed=3)
+    seen = []
+    monkeypatch.setattr(fidelity._Pair, "scores", spy(fidelity._Pair.scores, seen))
+    found = compare(net, net, [prop(BOX, n_outputs=2)], lower=(-1, -1), upper=(1, 1), points=3000, grid=3)
+    outside, grid, inside = seen
+    assert not ((outside >= [0, 0]) & (outside <= [0.5, 1])).all(1).any() and len(outside) == found.outside.points
+    assert ((grid == -1) | (grid == 0) | (grid == 1)).all() and len(grid) == 9
+    assert ((inside >= [0, 0]) & (inside <= [0.5, 1])).all()
+    unsafe = (net.evaluate(inside)[:, 0] <= 0).sum()
+    assert abs(found.inside[0].unsafe.points - unsafe) <= 1 and found.inside[0].safe.points > 0
+
+
+def spy(scores, seen):
+    def wrapped(self, x):
+        seen.append(x)
+        return scores(self, x)
+    return wrapped
+
+
+def test_chunks_do_not_matter(monkeypatch):
+    net, other = random_network((2, 6, 3), seed=4), random_network((2, 6, 3), seed=5)
+    whole = compare(net, other, [], lower=(0, 0), upper=(1, 1), points=10, grid=7).grid
+    monkeypatch.setattr(fidelity, "CHUNK", 5)
+    parts = compare(net, other, [], lower=(0, 0), upper=(1, 1), points=10, grid=7).grid
+    assert (whole.points, whole.changed) == (parts.points, parts.changed)
+    assert whole.mean == pytest.approx(parts.mean, rel=1e-5)
+
+
+def test_no_points_no_agreement():
+    assert Difference().agreement is None and Difference().mean == 0
+
+
+def test_other_shapes_are_refused():
+    with pytest.raises(InputError, match="different shapes"):
+        compare(random_network((2, 6, 3), seed=0), random_network((2, 5, 3), seed=0), [], lower=(0, 0), upper=(1, 1))
+    with pytest.raises(InputError, match="other inputs or outputs"):
+        net = random_network((2, 6, 3), seed=0)
+        compare(net, net, [prop(BOX, n_outputs=2)], lower=(0, 0), upper=(1, 1))
+
+
+def test_where_everywhere_is():
+    small = network([[[1.0, 1.0]]], [[0.0]])
+    assert region(small, [prop(BOX), prop(case([-2, 0], [0, 3], [row([1])]))])[:2] == ((-2, 0), (Fraction(1, 2), 3))
+    with pytest.raises(InputError, match="not known"):
+        region(small, [])
+
+
+def test_on_the_command_line(tmp_path, capsys):
+    for name, seed in (("a", 0), ("b", 1)):
+        (tmp_path / f"{name}.onnx").write_bytes(executable(random_network((5, 6, 5), seed=seed)).onnx_bytes)
+    command = ["compare", str(tmp_path / "a.onnx"), str(tmp_path / "b.onnx"), "--points", "1000", "--grid", "4"]
+    assert main(command) == 0
+    out = capsys.readouterr().out
+    assert "71 weights differ, in 11 neurons of 2 layers" in out and "1,024" in out
+    assert main([*command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["regions"]["grid of the domain"]["points"] == 1024
