@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tokenize
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,36 @@ def test_the_check_sees_imports():
 def test_light_modules_load_nothing_heavy(module):
     code = f"import {module}, sys; print([m for m in ('torch', 'onnxruntime', 'scipy') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+# The checker stands alone
+
+
+def test_the_checker_loads_nothing_else():
+    """Neither the rest of the engine nor what the engine is made of."""
+    code = "import sys, engine.audit.check, engine.audit.__main__; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split()
+    assert "engine.audit.walk" in loaded
+    assert [m for m in loaded if m.startswith("engine.") and not m.startswith("engine.audit")] == []
+    assert not {"torch", "scipy", "onnxruntime", "gurobipy", "z3"} & set(loaded)
+
+
+def test_the_checker_is_small():
+    """Lines of code, without docstrings, comments and blank lines."""
+    assert sum(map(code_lines, (ROOT / "audit").glob("*.py"))) <= 800
+
+
+def code_lines(path: Path) -> int:
+    silent = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
+    with tokenize.open(path) as file:
+        tokens = [token for token in tokenize.generate_tokens(file.readline) if token.type not in silent]
+    code = {line for token in tokens for line in range(token.start[0], token.end[0] + 1)}
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
+            code -= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+    return len(code)
+
+
+def test_the_count_sees_code(tmp_path):
+    (tmp_path / "a.py").write_text('"""Text.\n\nMore."""\n\n# a comment\nx = """a\nb"""\n\n\ndef f():\n    """No."""\n    return x  # yes\n')
+    assert code_lines(tmp_path / "a.py") == 4

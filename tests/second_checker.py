@@ -1,0 +1,481 @@
+"""A second checker of certificates: docs/certificate-format.md read literally, in exact arithmetic; uses no engine."""
+
+import hashlib
+import json
+import math
+import re
+import struct
+import zipfile
+import zlib
+from collections import namedtuple
+from decimal import Decimal
+from fractions import Fraction
+from itertools import accumulate, combinations, product
+from operator import mul
+
+import onnx
+from google.protobuf.message import DecodeError
+
+ARRAYS = {"split.i32", "cut.f64", "node.i32", "polytope.i32", "rows.i32", "slopes.i32", "multipliers.i32", "row.i32",
+          "row_weight.i32", "slope.i32", "slope_value.i32", "multiplier.i32", "multiplier_value.f64"}
+BROKEN_ZIP = zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError
+ZERO, ONE = Fraction(0), Fraction(1)
+
+Row = namedtuple("Row", "form constant strict")  # form: {"X_0" or "Y_0" and so on: coefficient}
+Case = namedtuple("Case", "lower upper unsafe")
+Layer = namedtuple("Layer", "weights bias relu")
+Network = namedtuple("Network", "inputs outputs layers first g e")  # first: the first hidden neuron of each layer
+Line = namedtuple("Line", "a c t s noise")  # noise: N(M_k + t)
+Node = namedtuple("Node", "case lower upper signs low high excluded")  # low, high: bounds of all hidden neurons
+
+HASH, INDEX = "[0-9a-f]{64}", "0|[1-9][0-9]*"
+RATIONAL = r"(?=.{1,10000}$)-?[0-9]+(/0*[1-9][0-9]*|\.[0-9]+)?"
+FORM = (INDEX, RATIONAL)
+CASE = {"lower": [RATIONAL], "upper": [RATIONAL],
+        "unsafe": [[{"inputs": FORM, "outputs": FORM, "constant": RATIONAL, "strict": bool}]]}
+COMMON = {"format": "acasxu-certificate", "version": int, "network": {"name": str, "sha256": HASH},
+          "property": {"name": str, "sha256": HASH}, "engine": {"name": str, "version": str, "options": dict}}
+PROOF = {"kind": "proof", "semantics": "real|float32", "cases": [CASE],
+         "arrays": {name[:-4]: {"count": int, "sha256": HASH} for name in ARRAYS}}
+WITNESS = {"kind": "witness", "semantics": "real", "case": CASE,
+           "point": [RATIONAL], "outputs": [RATIONAL], "margins": [RATIONAL]}
+
+
+class Rejected(Exception):
+    """The certificate is well formed, but does not show its claim."""
+
+
+def must(condition, error=Rejected):
+    if not condition:
+        raise error
+
+
+def accepts(certificate, network, property):
+    """Does the certificate show its claim for these files (paths)? ValueError where one is malformed."""
+    manifest, cases, content = read_certificate(certificate)
+    try:
+        for key, path in (("network", network), ("property", property)):
+            must(hashlib.sha256(path.read_bytes()).hexdigest() == manifest[key]["sha256"])
+        try:
+            disjuncts, declared = read_property(property.read_text())
+            net = read_network(network.read_bytes(), manifest["semantics"])
+        except (LookupError, TypeError, AttributeError, ArithmeticError, DecodeError) as error:
+            raise ValueError("malformed or unsupported") from error
+        must(declared == {*names("X", net.inputs), *names("Y", net.outputs)} and len(cases[0].lower) == net.inputs)
+        must(all(declared >= set(row.form) for case in cases for polytope in case.unsafe for row in polytope))
+        (check_witness if manifest["kind"] == "witness" else check_proof)(net, disjuncts, cases, content)
+    except Rejected:
+        return False
+    return True
+
+
+# 1. The file
+
+
+def read_certificate(path):
+    """The manifest, its cases, and a proof's arrays or a witness's point, outputs, margins."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            must(sum(member.file_size for member in members) <= 2**28, ValueError)
+            must(all(m.compress_type in (0, 8) and not m.flag_bits & 1 for m in members), ValueError)
+            data = {member.filename: archive.read(member) for member in members}
+            must(sorted(len(part) for part in data.values()) == sorted(m.file_size for m in members), ValueError)
+            must("manifest.json" in data and len(data["manifest.json"]) <= 2**24, ValueError)
+            text = data.pop("manifest.json").decode()
+            manifest = json.loads(text, object_pairs_hook=unique, parse_constant=unique)
+    except BROKEN_ZIP as error:
+        raise ValueError(str(error)) from error
+    witness = isinstance(manifest, dict) and manifest.get("kind") == "witness"
+    must(fits(manifest, COMMON | (WITNESS if witness else PROOF)) and manifest["version"] == 1, ValueError)
+    must(set(data) == (set() if witness else ARRAYS), ValueError)
+    cases = [read_case(case) for case in ([manifest["case"]] if witness else manifest["cases"])]
+    must(len({len(case.lower) for case in cases}) == 1, ValueError)
+    return manifest, cases, (read_lists if witness else read_arrays)(manifest, cases, data)
+
+
+def unique(pairs):
+    must(len(dict(pairs)) == len(pairs), ValueError)
+    return dict(pairs)
+
+
+def fits(value, schema):
+    if isinstance(schema, dict):
+        return type(value) is dict and set(value) == set(schema) and all(fits(value[k], schema[k]) for k in schema)
+    if isinstance(schema, tuple):
+        return type(value) is dict and all(fits(k, schema[0]) and fits(v, schema[1]) for k, v in value.items())
+    if isinstance(schema, list):
+        return type(value) is list and all(fits(item, schema[0]) for item in value)
+    return type(value) is schema if isinstance(schema, type) else type(value) is str and re.fullmatch(schema, value)
+
+
+def rational(text):
+    return Fraction(Decimal(text.partition("/")[0])) / Fraction(Decimal(text.partition("/")[2] or 1))
+
+
+def names(letter, count):
+    return [f"{letter}_{i}" for i in range(count)]
+
+
+def read_case(case):
+    lower, upper = (list(map(rational, case[end])) for end in ("lower", "upper"))
+    must(len(lower) == len(upper) > 0 and all(map(Fraction.__le__, lower, upper)), ValueError)
+    unsafe = [[Row({f"{letter}_{i}": rational(a) for letter, part in (("X", "inputs"), ("Y", "outputs"))
+                    for i, a in row[part].items()}, rational(row["constant"]), row["strict"])
+               for row in polytope] for polytope in case["unsafe"]]
+    used = {name for polytope in unsafe for row in polytope for name in row.form if name[0] == "X"}
+    must(used <= set(names("X", len(lower))), ValueError)
+    return Case(lower, upper, unsafe)
+
+
+def read_lists(manifest, cases, data):
+    lists = [list(map(rational, manifest[key])) for key in ("point", "outputs", "margins")]
+    must(len(lists[0]) == len(cases[0].lower) and list(map(len, cases[0].unsafe)) == [len(lists[2])], ValueError)
+    return lists
+
+
+def read_arrays(manifest, cases, data):
+    arrays = {}
+    for member, entries in data.items():
+        name, code = member[:-4], "<i" if member.endswith(".i32") else "<d"
+        described = {"count": len(entries) / struct.calcsize(code), "sha256": hashlib.sha256(entries).hexdigest()}
+        must(manifest["arrays"][name] == described, ValueError)
+        arrays[name] = [number for (number,) in struct.iter_unpack(code, entries)]
+    must(len(arrays["cut"]) == sum(0 <= split < len(cases[0].lower) for split in arrays["split"]), ValueError)
+    must(len({len(arrays[name]) for name in ("node", "polytope", "rows", "slopes", "multipliers")}) == 1, ValueError)
+    for key, value in (("row", "row_weight"), ("slope", "slope_value"), ("multiplier", "multiplier_value")):
+        must(sum(arrays[key + "s"]) == len(arrays[key]) == len(arrays[value]), ValueError)
+    return arrays
+
+
+# 2. The claim
+
+
+def read_property(text):
+    """The disjuncts (lists of rows) of a VNN-LIB file, and the names that it declares."""
+    stack = [[]]
+    for token in re.findall(r"[()]|[^\s()]+", re.sub(";.*", "", text)):
+        must(token != ")" or len(stack) > 1, ValueError)
+        if token == "(":
+            stack.append([])
+        else:
+            item = stack.pop() if token == ")" else token
+            stack[-1].append(item)
+    (commands,) = stack
+    must({command[0] for command in commands} == {"declare-const", "assert"}, ValueError)
+    declared = {command[1] for command in commands if command[0] == "declare-const"}
+    return disjuncts_of(["and", *(command[1] for command in commands if command[0] == "assert")]), declared
+
+
+def disjuncts_of(formula):
+    operator, *parts = formula
+    if operator == "or":
+        return [rows for part in parts for rows in disjuncts_of(part)]
+    if operator == "and":
+        return [sum(choice, []) for choice in product(*map(disjuncts_of, parts))]
+    must(operator in ("<=", "<", ">=", ">") and len(parts) == 2, ValueError)
+    left, right = map(linear, parts if operator[0] == "<" else reversed(parts))
+    form = total([left, {name: -a for name, a in right.items()}])
+    return [[Row(form, form.pop("", ZERO), operator in ("<", ">"))]]
+
+
+def linear(term):
+    """{name: coefficient} of a VNN-LIB term, with the constant at ""."""
+    if isinstance(term, str):
+        return {term: ONE} if term[0] in "XY" else {"": rational(term)}
+    operator, *parts = term[0], *map(linear, term[1:])
+    if operator == "+":
+        return total(parts)
+    factor, form = ({"": -ONE}, *parts) if operator == "-" else parts
+    must(operator in ("*", "-") and set(factor) == {""}, ValueError)
+    return {name: factor[""] * a for name, a in form.items()}
+
+
+def total(forms):
+    return {name: sum(form.get(name, ZERO) for form in forms) for name in set().union(*forms)}
+
+
+def is_false(row):
+    return not any(row.form.values()) and (row.constant, row.strict) > (0, False)
+
+
+def normal(row):
+    """The row without coefficients of 0, and times a positive factor that is the same for all its multiples."""
+    form = {name: a for name, a in row.form.items() if a}
+    scale = abs(form[min(form)]) if form else 1
+    return Row({name: a / scale for name, a in form.items()}, row.constant / scale, row.strict)
+
+
+def contradict(row, other):
+    opposite = row.form and row.form == {name: -a for name, a in other.form.items()}
+    return opposite and is_false(Row({}, row.constant + other.constant, row.strict or other.strict))
+
+
+def is_implied(row, rows):
+    row = normal(row)
+    weaker = [r for r in rows if r.form == row.form and (row.constant, row.strict) <= (r.constant, r.strict)]
+    return bool(weaker) if row.form else not is_false(row)
+
+
+def is_covered(disjunct, cases):
+    rows = list(map(normal, disjunct))
+    if any(map(is_false, rows)) or any(contradict(*pair) for pair in combinations(rows, 2)):
+        return True
+    for case in cases:
+        box = [Row({f"X_{i}": -ONE}, end, False) for i, end in enumerate(case.lower)]
+        box += [Row({f"X_{i}": ONE}, -end, False) for i, end in enumerate(case.upper)]
+        if any(all(is_implied(row, rows) for row in box + polytope) for polytope in case.unsafe):
+            return True
+    return False
+
+
+# 3. The network
+
+
+def read_network(data, semantics):
+    """A chain of MatMul, Add, Sub, Relu, Flatten, Reshape and Identity."""
+    graph = onnx.load_from_string(data).graph
+    constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    (source,) = [value for value in graph.input if value.name not in constants]
+    inputs = width = math.prod(d.dim_value for d in source.type.tensor_type.shape.dim)
+    layers, signal, after_product = [], source.name, False
+    for node in graph.node:
+        must(node.input[0] == signal and all(name in constants for name in node.input[1:]), ValueError)
+        signal, operand = node.output[0], [constants[name] for name in node.input[1:]]
+        if node.op_type == "MatMul":
+            must(operand[0].ndim == 2 and operand[0].shape[0] == width, ValueError)
+            layers.append(Layer([exact(row) for row in operand[0].T], [ZERO] * operand[0].shape[1], False))
+            width = len(layers[-1].bias)
+        elif node.op_type in ("Add", "Sub"):
+            bias = [b if node.op_type == "Add" else -b for b in exact(operand[0])]
+            must(len(bias) == width, ValueError)
+            layers += [identity(width)] if any(bias) and not after_product else []
+            layers[-1:] = [layer._replace(bias=bias) if any(bias) else layer for layer in layers[-1:]]
+        elif node.op_type == "Relu":
+            layers[-1:] = [layer._replace(relu=True) for layer in layers[-1:] or [identity(width)]]
+        else:
+            must(node.op_type in ("Flatten", "Reshape", "Identity"), ValueError)
+        after_product = node.op_type == "MatMul" or after_product and node.op_type not in ("Add", "Sub", "Relu")
+    must(signal == graph.output[0].name, ValueError)
+    first = list(accumulate((len(layer.bias) * layer.relu for layer in layers), initial=0))
+    if semantics == "real":
+        return Network(inputs, width, layers, first, 0, 0)
+    must(all(w == float32(w) for layer in layers for row in [*layer.weights, layer.bias] for w in row))
+    n = max(inputs, *(len(layer.bias) for layer in layers))
+    g = Fraction(n + 4, 2**24) / (1 - Fraction(n + 4, 2**24))
+    return Network(inputs, width, layers, first, Fraction(math.ceil(g * 2**60), 2**60), Fraction(2 * n + 4, 2**126))
+
+
+def exact(array):
+    return [Fraction(float(number)) for number in array.flatten()]
+
+
+def identity(size):
+    return Layer([[Fraction(i == j) for j in range(size)] for i in range(size)], [ZERO] * size, False)
+
+
+def dot(left, right):
+    """sum of left_i right_i, each side over its common denominator."""
+    p, q = math.lcm(*(a.denominator for a in left)), math.lcm(*(b.denominator for b in right))
+    scaled = [a.numerator * (p // a.denominator) for a in left], [b.numerator * (q // b.denominator) for b in right]
+    return Fraction(sum(map(mul, *scaled)), p * q)
+
+
+def apply(layer, values):
+    return [dot(row, values) + b for row, b in zip(layer.weights, layer.bias)]
+
+
+# 4. The tree
+
+
+def check_proof(net, disjuncts, cases, arrays):
+    must(all(is_covered(disjunct, cases) for disjunct in disjuncts))
+    split, pairs = arrays["split"], list(zip(arrays["node"], arrays["polytope"]))
+    must(pairs == sorted(set(pairs)) and all(0 <= number < len(split) for number in arrays["node"]))
+    must(all(0 <= j < net.first[-1] for j in arrays["slope"] + arrays["multiplier"]))
+    must(all(0 < weight <= 1024 for weight in arrays["row_weight"]))
+    must(all(0 <= slope <= 1024 for slope in arrays["slope_value"]))
+    must(all(0 <= value < math.inf for value in arrays["multiplier_value"]))
+    must(all(-1 <= s < net.inputs + net.first[-1] for s in split) and all(map(math.isfinite, arrays["cut"])))
+    must(len(split) == len(cases) + 2 * sum(s >= 0 for s in split))
+    lists = [read_parts(arrays, *keys) for keys in (("row", "row_weight", Fraction(1, 1024)),
+             ("slope", "slope_value", Fraction(1, 1024)), ("multiplier", "multiplier_value", ONE))]
+    exclusions, cuts = [*zip(pairs, *lists)], iter(arrays["cut"])
+    nodes = [make_root(net, case) for case in cases]
+    for number, s in enumerate(split):
+        must(number < len(nodes))  # where this fails, this node's parent comes later
+        node, lines = tighten(net, nodes[number])
+        for (place, polytope), rows, slopes, multipliers in exclusions:
+            if place == number:
+                must(0 <= polytope < len(node.case.unsafe) and multipliers.keys() <= node.signs.keys())
+                must(is_shown(net, node, lines, polytope, rows, slopes, multipliers))
+                node.excluded.add(polytope)
+        open_polytopes = [p for i, p in enumerate(node.case.unsafe) if i not in node.excluded]
+        must(s >= 0 or all(any(map(is_false, polytope)) for polytope in open_polytopes))
+        nodes += [] if s < 0 else halves(net, node, s, cuts)
+
+
+def read_parts(arrays, key, value, unit):
+    """Each exclusion's {number: value}, ascending strictly, of a pair of arrays."""
+    must(all(count >= 0 for count in arrays[key + "s"]))
+    entries, parts = iter(zip(arrays[key], arrays[value])), []
+    for count in arrays[key + "s"]:
+        part = [next(entries) for _ in range(count)]
+        must([i for i, _ in part] == sorted({i for i, _ in part}))
+        parts.append({i: Fraction(number) * unit for i, number in part})
+    return parts
+
+
+def replaced(values, i, value):
+    return [*values[:i], value, *values[i + 1 :]]
+
+
+def halves(net, node, split, cuts):
+    first, second = (node._replace(excluded=set(node.excluded)) for _ in range(2))
+    if split < net.inputs:
+        cut = Fraction(next(cuts))
+        must(node.lower[split] < cut < node.upper[split])
+        return (first._replace(upper=replaced(node.upper, split, cut)),
+                second._replace(lower=replaced(node.lower, split, cut)))
+    j = split - net.inputs
+    must(j not in node.signs)
+    return (first._replace(signs={**node.signs, j: -1}, high=replaced(node.high, j, min(node.high[j], ZERO))),
+            second._replace(signs={**node.signs, j: 1}, low=replaced(node.low, j, max(node.low[j], ZERO))))
+
+
+# 5. Bounds of the hidden neurons
+
+
+def float32(value):
+    """The nearest float32 number, ties to even."""
+    if not value:
+        return ZERO
+    exponent = abs(value.numerator).bit_length() - value.denominator.bit_length()
+    exponent -= abs(value) < Fraction(2) ** exponent
+    unit = Fraction(2) ** max(exponent - 23, -149)
+    return round(value / unit) * unit
+
+
+def down(value):
+    return float32(value - Fraction(3, 2**25) * abs(value) - Fraction(1, 2**149))
+
+
+def float64_below(value):
+    nearest = float(value)
+    return Fraction(nearest if nearest <= value else math.nextafter(nearest, -math.inf))
+
+
+def noise(net, size):
+    return net.g * size + net.e
+
+
+def minimum(row, lower, upper):
+    return dot(row, [p if a > 0 else q for a, p, q in zip(row, lower, upper)])
+
+
+def magnitudes(layer, lower, upper):
+    """M_k, where the layer's inputs lie in [lower, upper]."""
+    largest = [max(abs(p), abs(q)) for p, q in zip(lower, upper)]
+    return apply(Layer([list(map(abs, row)) for row in layer.weights], list(map(abs, layer.bias)), False), largest)
+
+
+def make_root(net, case):
+    must(all(abs(end) < 2**100 for end in case.lower + case.upper))
+    lower, upper = list(map(float64_below, case.lower)), [-float64_below(-end) for end in case.upper]
+    must(all(abs(end) < 2**100 for end in lower + upper))
+    a, b, bounds = lower, upper, ([], [])
+    for layer in net.layers:
+        m = magnitudes(layer, a, b)
+        must(all(size < 2**100 for size in m))
+        rows = list(zip(layer.weights, layer.bias, m))
+        a, b = ([minimum(row, a, b) + c - noise(net, size) for row, c, size in rows],
+                [-minimum([-w for w in row], a, b) + c + noise(net, size) for row, c, size in rows])
+        if layer.relu:
+            bounds[0].extend(map(down, a))
+            bounds[1].extend(-down(-end) for end in b)
+            a, b = ([max(end, ZERO) for end in ends] for ends in (a, b))
+    return Node(case, lower, upper, {}, *bounds, set())
+
+
+def tighten(net, node):
+    """The node with its tightened bounds, and the lines of all layers."""
+    node, lines = node._replace(low=list(node.low), high=list(node.high)), []
+    smallest, largest = node.lower, node.upper
+    for layer, first in zip(net.layers, net.first):
+        m = magnitudes(layer, smallest, largest)
+        if layer.relu:
+            for j, (row, b, size) in enumerate(zip(layer.weights, layer.bias, m), first):
+                if node.low[j] < 0 < node.high[j]:
+                    least = substitute(net, node, lines, row, b) - noise(net, size)
+                    most = -substitute(net, node, lines, [-w for w in row], -b) + noise(net, size)
+                    node.low[j], node.high[j] = max(node.low[j], down(least)), min(node.high[j], -down(-most))
+            low, high = (bounds[first : first + len(m)] for bounds in (node.low, node.high))
+            lines.append([relu_line(net, *bounds) for bounds in zip(low, high, m)])
+            largest = [max(u, ZERO) for u in high]
+        else:
+            lines.append([Line(ONE, ONE, ZERO, noise(net, size), noise(net, size)) for size in m])
+            largest = [size + noise(net, size) for size in m]
+        smallest = [ZERO] * len(m)
+    return node, lines
+
+
+def relu_line(net, low, high, size):
+    negative, positive = min(low, ZERO), max(high, ZERO)
+    c = Fraction(round(1024 * positive / (positive - negative)), 1024) if positive > negative else ZERO
+    t = max(-c * negative, (1 - c) * positive)
+    return Line(Fraction(high > -low), c, t, noise(net, size + t) if high > 0 else ZERO, noise(net, size + t))
+
+
+# 6. Backward substitution
+
+
+def substitute(net, node, lines, row, constant, inputs=None, slopes={}, multipliers={}):
+    """The minimum on the node's box of row . h + constant + inputs . x, where h is after the last layer of lines."""
+    for layer, first, layer_lines in reversed(list(zip(net.layers, net.first, lines))):
+        after = []
+        for j, (a, line) in enumerate(zip(row, layer_lines), first):
+            steepness = own_slope(node, j, slopes[j]) if layer.relu and j in slopes else line.a
+            after.append(a * (steepness if a > 0 else line.c))
+            constant += -a * line.s if a > 0 else a * (line.t + line.s)
+            if layer.relu and j in multipliers:
+                after[-1] -= node.signs[j] * multipliers[j]
+                constant -= multipliers[j] * line.noise
+        constant += dot(after, layer.bias)
+        row = [dot(after, column) for column in zip(*layer.weights)]
+    row = list(map(Fraction.__add__, row, inputs)) if inputs else row
+    return minimum(row, node.lower, node.upper) + constant
+
+
+def own_slope(node, j, slope):
+    if node.low[j] < 0 < node.high[j]:
+        return slope
+    return ZERO if node.high[j] <= 0 else ONE
+
+
+def is_shown(net, node, lines, number, weights, slopes, multipliers):
+    polytope = node.case.unsafe[number]
+    must(all(0 <= i < len(polytope) for i in weights))
+    rows = [Row({name: w * a for name, a in polytope[i].form.items()}, w * polytope[i].constant, polytope[i].strict)
+            for i, w in weights.items()]
+    form = total([row.form for row in rows])
+    x, y = ([form.get(name, ZERO) for name in names(*of)] for of in (("X", net.inputs), ("Y", net.outputs)))
+    constant = sum((row.constant for row in rows), ZERO)
+    bound = substitute(net, node, lines, y, constant, x, slopes, multipliers)
+    return bound > 0 or bound == 0 and any(row.strict for row in rows)
+
+
+# 7. Witness
+
+
+def check_witness(net, disjuncts, cases, lists):
+    point, outputs, margins = lists
+    values = point
+    for layer in net.layers:
+        values = [max(value, ZERO) if layer.relu else value for value in apply(layer, values)]
+    found = dict(zip(names("X", net.inputs) + names("Y", net.outputs), point + values))
+    must(outputs == values and margins == [left_side(row, found) for row in cases[0].unsafe[0]])
+    must(any(all((left_side(row, found), row.strict) <= (0, False) for row in rows) for rows in disjuncts))
+
+
+def left_side(row, found):
+    return sum(a * found[name] for name, a in row.form.items()) + row.constant

@@ -1,0 +1,43 @@
+"""The corpus of certificates by a second checker, which was written from docs/certificate-format.md alone."""
+
+import csv
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+from second_checker import accepts
+
+ROOT = Path(__file__).parents[1]
+CORPUS = ROOT / "tests" / "certificates"
+LARGEST_WORK = 200_000  # nodes times bytes of the network: a few seconds
+VERDICTS = {"accepted": True, "exact": True, "rejected": False}
+
+
+def work(row):
+    """About how long an exact check takes; malformed files take none."""
+    if row["expected"] not in VERDICTS:
+        return 0
+    with zipfile.ZipFile(CORPUS / row["file"]) as archive:
+        manifest = json.loads(archive.read("manifest.json"))
+    nodes = manifest["arrays"]["split"]["count"] if manifest["kind"] == "proof" else 0
+    return nodes * (ROOT / row["network"]).stat().st_size
+
+
+with open(CORPUS / "index.csv", newline="", encoding="utf-8") as index:
+    ROWS = [row for row in csv.DictReader(index) if work(row) <= LARGEST_WORK]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["file"])
+def test_the_second_checker_agrees_with_the_corpus(row):
+    files = CORPUS / row["file"], ROOT / row["network"], ROOT / row["property"]
+    if row["expected"] == "malformed":
+        with pytest.raises(ValueError):
+            accepts(*files)
+    else:
+        assert accepts(*files) is VERDICTS[row["expected"]]
+
+
+def test_most_of_the_corpus_is_small_enough():
+    assert sum(row["file"].startswith("valid/") for row in ROWS) >= 14
+    assert sum(row["file"].startswith("tampered/") for row in ROWS) >= 65
