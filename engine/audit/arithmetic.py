@@ -32,7 +32,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from .data import Network, Rejected
+from .data import Network, demand
 
 UNDERFLOW, LARGEST = 2.0**-900, 2.0**100
 AT_ONCE = 320  # neurons bounded at once, so that their coefficients stay in the processor's cache
@@ -55,8 +55,7 @@ class Lines(namedtuple("Lines", "p q middle spread noise size")):
         """Rows [.., m, neurons + 1] over h -> rows over z that are nowhere larger."""
         size = np.abs(rows)
         constant = np.vecdot(rows, self.middle) - np.vecdot(size, self.spread)
-        rows, size = rows * self.p, np.multiply(size, self.q, out=size)
-        rows -= size
+        rows = rows * self.p - size * self.q
         rows[..., -1] += constant
         return rows
 
@@ -82,6 +81,8 @@ def hidden_parts(network: Network) -> list[slice]:
 class Floating:
     """Bounds of one network in float64 under one semantics. Nodes have lower, upper [n, inputs], l, u [n, hidden]."""
 
+    _down = staticmethod(down)
+
     def __init__(self, network: Network, semantics: str):
         self.layers, self.parts = network.layers, hidden_parts(network)
         width = max(max(layer.weight.shape) for layer in self.layers)
@@ -89,8 +90,7 @@ class Floating:
         m = (width + 4) * 2.0**-24 if semantics == "float32" else 0.0
         self.unit = self.rounding + m / (1 - m)
         self.floor = UNDERFLOW + (m > 0) * (2 * width + 4) * 2.0**-126 * (1 + 2.0**-10)
-        if not 0 < self.unit <= 2.0**-10:
-            raise Rejected(f"layers of width {width} are beyond the analysis of rounding")
+        demand(0 < self.unit <= 2.0**-10, f"layers of width {width} are beyond the analysis of rounding")
         ends = [[np.zeros((1, layer.weight.shape[1])), np.ones((1, 1))] for layer in self.layers]
         #: (B, r) @ [[W, b], [0, 1]] = (B W, B . b + r)
         self.steps = [np.block([[layer.weight, layer.bias[:, None]], end]) for layer, end in zip(self.layers, ends)]
@@ -101,12 +101,11 @@ class Floating:
         for k, (layer, part) in enumerate(zip(self.layers, self.parts)):
             h = np.maximum(np.abs(low), np.abs(high))
             size = np.abs(layer.weight) @ h + np.abs(layer.bias)
-            if not max(h.max(), size.max()) < LARGEST:
-                raise Rejected(f"inputs or outputs of layer {k + 1} may reach 2^100")
+            demand((h < LARGEST).all() and (size < LARGEST).all(), f"numbers of layer {k + 1} may reach 2^100")
             rise, fall, noise = np.maximum(layer.weight, 0), np.minimum(layer.weight, 0), self._noise(size)
             low, high = rise @ low + fall @ high + layer.bias - noise, rise @ high + fall @ low + layer.bias + noise
             if layer.relu:
-                bounds[:, part] = down(low), -down(-high)
+                bounds[:, part] = self._down(low), -self._down(-high)
                 low, high = np.maximum(low, 0), np.maximum(high, 0)
         return bounds
 

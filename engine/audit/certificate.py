@@ -13,7 +13,7 @@ import numpy as np
 from .data import Case, Certificate, Malformed, Rejected, Row, Tree, Witness, need, read_bytes
 
 MAX_BYTES, MAX_MANIFEST = 256 << 20, 16 << 20
-ARRAYS = {name: "f64" if name in ("cut", "multiplier_value") else "i32" for name in Tree.__dataclass_fields__}
+ARRAYS = {name: "f64" if name in ("cut", "multiplier_value") else "i32" for name in Tree._fields}
 HEAD = {"format": str, "version": int, "kind": str, "semantics": str, "network": dict, "property": dict, "engine": dict}
 PROOF, WITNESS = {"cases": list, "arrays": dict}, {"case": dict, "point": list, "outputs": list, "margins": list}
 
@@ -47,13 +47,12 @@ def _certificate(members: dict[str, bytes], digest: str) -> Certificate:
     need(len(text) <= MAX_MANIFEST, f"its manifest has more than {MAX_MANIFEST:,} bytes")
     manifest = json.loads(text.decode(), object_pairs_hook=_object)
     proof = isinstance(manifest, dict) and manifest.get("kind") == "proof"
-    kinds = HEAD | (PROOF if proof else WITNESS)
-    name, version, kind, semantics, network, spec, engine, *body = _fields(manifest, kinds)
+    name, version, kind, semantics, net, spec, engine, *body = _fields(manifest, HEAD | (PROOF if proof else WITNESS))
     need((name, version) == ("acasxu-certificate", 1), "it is of another format or version")
     known = (("proof", "real"), ("proof", "float32"), ("witness", "real"))
     need((kind, semantics) in known, "it is neither a proof nor a witness, or of unknown semantics")
     _fields(engine, {"name": str, "version": str, "options": dict})
-    hashes = [_fields(file, {"name": str, "sha256": str})[1] for file in (network, spec)]
+    hashes = [_fields(file, {"name": str, "sha256": str})[1] for file in (net, spec)]
     need(all(re.fullmatch("[0-9a-f]{64}", value) for value in hashes), "a hash is not one of SHA-256")
     cases, tree, witness = _proof(members, *body) if proof else _witness(members, *body)
     return Certificate(kind, semantics, *hashes, cases, tree, witness, manifest, digest)
@@ -74,7 +73,7 @@ def _proof(members: dict[str, bytes], cases: list, entries: dict) -> tuple:
 
 
 def _witness(members: dict[str, bytes], case: dict, *vectors: list) -> tuple:
-    case, (point, outputs, margins) = _case(case), (tuple(map(_number, vector)) for vector in vectors)
+    case, (point, outputs, margins) = _case(case), (tuple(_number(n, 10_000) for n in vector) for vector in vectors)
     need(not members and len(case.unsafe) == 1, "a witness has no arrays, and one polytope")
     need(len(point) == len(case.lower) and len(margins) == len(case.unsafe[0]), "the witness has other lengths")
     return (case,), None, Witness(point, outputs, margins)
@@ -109,8 +108,8 @@ def _row(value, n_inputs: int) -> Row:
     return Row(inputs, outputs, _number(constant), strict)
 
 
-def _number(text) -> Fraction:
-    good = type(text) is str and len(text) <= 10_000 and re.fullmatch(r"-?[0-9]+(/0*[1-9][0-9]*|\.[0-9]+)?", text)
+def _number(text, limit=1_000) -> Fraction:
+    good = type(text) is str and len(text) <= limit and re.fullmatch(r"-?[0-9]+(/0*[1-9][0-9]*|\.[0-9]+)?", text)
     need(good, "a number is not written as the format wants it")
     above, _, below = text.partition("/")
     return Fraction(Decimal(above)) / Fraction(Decimal(below or 1))  # int() takes at most 4300 digits

@@ -8,7 +8,7 @@ import numpy as np
 from .arithmetic import Floating
 from .certificate import read_certificate
 from .claim import check_claim
-from .data import Certificate, Network, Rejected, Specification, Tree
+from .data import Certificate, Network, Rejected, Specification, Tree, demand
 from .exact import Exact, evaluate
 from .onnx_reader import read_network
 from .vnnlib_reader import read_property
@@ -56,7 +56,7 @@ def check(certificate_path, network_path, property_path, *, arithmetic="float64"
         else:
             check_claim(certificate.cases, specification)
             wanted, bounds = _wanted(certificate.tree, sample, seed), ARITHMETIC[arithmetic](network, semantics)
-            report = on_progress and (lambda nodes: on_progress(nodes, int(wanted.sum())))
+            report = lambda nodes: on_progress and on_progress(nodes, int(wanted.sum()))
             tally = _walk(Proof(certificate, network, bounds, wanted), share, report)
             if tally.nodes < len(wanted):
                 reason = f"only {tally.nodes:,} of {len(wanted):,} nodes were checked, as asked for"
@@ -72,34 +72,28 @@ def _belongs(certificate: Certificate, network: Network, specification: Specific
     """Rejected unless the certificate is about these files, and they fit together and the semantics."""
     for name, claimed, found in (("network", certificate.network_sha256, network.sha256),
                                  ("property", certificate.property_sha256, specification.sha256)):
-        if claimed != found:
-            raise Rejected(f"it is about a {name} with SHA-256 {claimed[:12]}..., this one has {found[:12]}...")
+        demand(claimed == found, f"it is about a {name} with SHA-256 {claimed[:12]}..., this one has {found[:12]}...")
     sizes = network.layers[0].weight.shape[1], len(network.layers[-1].bias)
     used = (j for case in certificate.cases for rows in case.unsafe for row in rows for j in row.outputs)
     fits = all(len(case.lower) == sizes[0] for case in certificate.cases) and max(used, default=0) < sizes[1]
-    if not fits or sizes != (specification.n_inputs, specification.n_outputs):
-        raise Rejected("network, property and certificate do not have the same inputs and outputs")
-    if semantics == "float32" and certificate.kind == "witness":
-        raise Rejected("a witness says nothing about float32 semantics")
-    if semantics == "float32" and not network.single:
-        raise Rejected("the network is not executed in float32: not all its numbers are float32 ones")
+    fits = fits and sizes == (specification.n_inputs, specification.n_outputs)
+    demand(fits, "network, property and certificate do not have the same inputs and outputs")
+    if semantics == "float32":
+        demand(certificate.kind == "proof", "a witness says nothing about float32 semantics")
+        demand(network.single, "the network is not executed in float32: not all its numbers are float32 ones")
 
 
 def _check_witness(certificate: Certificate, network: Network, specification: Specification) -> None:
     """Section 7: outputs and margins are exact, and the point is in the unsafe set."""
     x, y = certificate.witness.point, evaluate(network, certificate.witness.point)
-    if tuple(y) != certificate.witness.outputs:
-        raise Rejected("the outputs are not the network's at the point")
-
-    def value(row):
-        terms = [c * x[i] for i, c in row.inputs.items()] + [c * y[j] for j, c in row.outputs.items()]
-        return sum(terms, row.constant)
-
-    if tuple(map(value, certificate.cases[0].unsafe[0])) != certificate.witness.margins:
-        raise Rejected("the margins are not those of the polytope's rows")
+    demand(tuple(y) == certificate.witness.outputs, "the outputs are not the network's at the point")
+    dot = lambda coefficients, values: sum(c * values[i] for i, c in coefficients.items())
+    value = lambda row: dot(row.inputs, x) + dot(row.outputs, y) + row.constant
+    margins = tuple(map(value, certificate.cases[0].unsafe[0]))
+    demand(margins == certificate.witness.margins, "the margins are not those of the polytope's rows")
     holds = lambda row: value(row) < 0 or (value(row) == 0 and not row.strict)
-    if not any(all(map(holds, rows)) for rows in specification.disjuncts):
-        raise Rejected("the point is not in the property's unsafe set")
+    unsafe = any(all(map(holds, rows)) for rows in specification.disjuncts)
+    demand(unsafe, "the point is not in the property's unsafe set")
 
 
 def _wanted(tree: Tree, sample: int | None, seed: int) -> np.ndarray:
@@ -107,13 +101,9 @@ def _wanted(tree: Tree, sample: int | None, seed: int) -> np.ndarray:
     split, leaves = np.flatnonzero(tree.split >= 0), np.flatnonzero(tree.split < 0)
     if sample is None or sample >= len(leaves):
         return np.ones(len(tree.split), bool)
-    parent, wanted = np.full(len(tree.split), -1), np.zeros(len(tree.split), bool)
-    parent[len(parent) - 2 * len(split) :] = np.repeat(split, 2)
-    nodes = np.random.default_rng(seed).choice(leaves, sample, replace=False)
-    while len(nodes):
-        wanted[nodes] = True
-        nodes = np.unique(parent[nodes])
-        nodes = nodes[(nodes >= 0) & ~wanted[nodes]]
+    wanted = np.isin(np.arange(len(tree.split)), np.random.default_rng(seed).choice(leaves, sample, replace=False))
+    for node, child in zip(split[::-1], range(len(wanted) - 2, 0, -2)):  # children have larger numbers
+        wanted[node] = wanted[child] | wanted[child + 1]
     return wanted
 
 
@@ -122,7 +112,7 @@ def _walk(proof: Proof, share: tuple[int, int], report) -> Tally:
     n-th with all below it; those before them count for the first share.
     """
     (mine, shares), pending = share, [proof.roots()]
-    top = proof.walk(pending, 8 * shares, report) if shares > 1 else Tally()
-    if pending and shares > 1:
+    top = proof.walk(pending, report, 8 * shares if shares > 1 else 0)
+    if pending:
         pending = [Nodes(*map(np.concatenate, zip(*pending))).take(slice(mine, None, shares))]
-    return merge(top if mine == 0 else Tally(), proof.walk(pending, report=report))
+    return merge(top if mine == 0 else Tally(), proof.walk(pending, report))

@@ -4,24 +4,22 @@ Rows become pairs (form, tight). form numbers the linear form up to a factor, fo
 (constant, strict) where the first coefficient is 1 or -1. A row implies those of its form that are not tighter.
 """
 
-from decimal import Context, Decimal
 from fractions import Fraction
 
-from .data import Case, Rejected, Row, Specification
+from .data import Case, Row, Specification, demand
 
 
 def check_claim(cases: tuple[Case, ...], specification: Specification) -> None:
-    """Rejected where a disjunct neither contradicts itself nor is covered; it names the first."""
+    """Rejected where a disjunct neither contradicts itself nor is covered; it names the first.
+
+    All cases must be over the property's variables.
+    """
     n, claims = specification.n_inputs, {}  # box: polytopes
     forms = {(): 0, **{((i, 1),): i + 1 for i in range(n)}}  # that of x_i <= . is 2 i + 2, of x_i >= . 2 i + 3
     sides = [*range(2, 2 * n + 2, 2), *range(3, 2 * n + 2, 2)]
     for case in cases:
-        last_output = max((j for rows in case.unsafe for row in rows for j in row.outputs), default=0)
-        if not len(case.lower) == len(case.upper) == n or last_output >= specification.n_outputs:
-            raise Rejected("a case has other inputs or outputs than the property")
-        box = tuple((side, (end, False)) for side, end in zip(sides, [*(-end for end in case.upper), *case.lower]))
-        polytopes = {frozenset(_pair(row, n, forms) for row in rows) for rows in case.unsafe}
-        claims.setdefault(box, set()).update(polytopes)
+        box = tuple(zip(sides, [(-end, False) for end in case.upper] + [(end, False) for end in case.lower], strict=True))
+        claims.setdefault(box, set()).update(frozenset(_pair(row, n, forms) for row in rows) for rows in case.unsafe)
     pairs = {key: _pair(row, n, forms) for key, row in {id(r): r for d in specification.disjuncts for r in d}.items()}
     for number, disjunct in enumerate(specification.disjuncts, 1):
         tightest = dict.fromkeys((0, 1), (Fraction(0), False))  # 0 <= 0, and the opposite
@@ -30,11 +28,9 @@ def check_claim(cases: tuple[Case, ...], specification: Specification) -> None:
         # There may be thousands: look for the very same box and polytope before searching all that are implied.
         box = tuple((side, (tightest[side][0], False)) for side in sides if side in tightest)
         rest = frozenset((form, tight) for form, tight in tightest.items() if form > 2 * n + 1 or form > 1 and tight[1])
-        if rest in claims.get(box, ()) or _contradicts(tightest):
-            continue
-        if not any(_implies(tightest, ends) and any(_implies(tightest, p) for p in ps) for ends, ps in claims.items()):
-            place = " x ".join(f"[{_end(tightest, 2 * i + 3)}, {_end(tightest, 2 * i + 2)}]" for i in range(min(n, 9)))
-            raise Rejected(f"no case covers disjunct {number} of the property, with inputs in {place}")
+        covered = rest in claims.get(box, ()) or _contradicts(tightest) or any(
+            _implies(tightest, ends) and any(_implies(tightest, p) for p in some) for ends, some in claims.items())
+        demand(covered, f"no case covers disjunct {number} of the property")
 
 
 def _pair(row: Row, n_inputs: int, forms: dict) -> tuple[int, tuple[Fraction, bool]]:
@@ -52,9 +48,3 @@ def _contradicts(tightest: dict) -> bool:
     """Whether c + f <= 0 and d - f <= 0 exclude each other, for some form f."""
     opposites = ((tight, tightest[form ^ 1]) for form, tight in tightest.items() if form ^ 1 in tightest)
     return any((c + d, strict or other) > (0, False) for (c, strict), (d, other) in opposites)
-
-
-def _end(tightest: dict, side: int) -> str:
-    """An end of a disjunct's box, to six digits."""
-    value = tightest.get(side, (0, False))[0] * (side % 2 or -1)
-    return str(Context(prec=6).divide(*map(Decimal, value.as_integer_ratio()))) if side in tightest else "?"

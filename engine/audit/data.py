@@ -2,10 +2,16 @@
 
 import gzip
 import zlib
+from collections import namedtuple
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 
 import numpy as np
+
+
+#: The least and the largest number in these arrays; all are finite.
+RANGES = {"row_weight": (1, 1024), "slope_value": (0, 1024), "multiplier_value": (0, np.inf), "cut": (-np.inf, np.inf)}
 
 
 class Malformed(Exception):
@@ -22,25 +28,25 @@ def need(holds: bool, what: str) -> None:
         raise Malformed(what)
 
 
+def demand(holds: bool, what: str) -> None:
+    """Rejected(what), unless it holds."""
+    if not holds:
+        raise Rejected(what)
+
+
 def read_bytes(path, limit: int) -> bytes:
     """A file's content, decompressed where its name ends in `.gz`; never more than `limit` bytes of it."""
     try:
         with gzip.open(path) if str(path).endswith(".gz") else open(path, "rb") as file:
-            data = file.read(limit + 1)
+            data = b"".join(islice(iter(lambda: file.read(1 << 20), b""), (limit >> 20) + 1))
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise Malformed(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
-    if len(data) > limit:
-        raise Malformed(f"{path}: holds more than {limit:,} bytes")
+    need(len(data) <= limit, f"{path}: holds more than {limit:,} bytes")
     return data
 
 
-@dataclass(frozen=True)
-class Layer:
+class Layer(namedtuple("Layer", "weight bias relu")):
     """z = weight @ h + bias, then max(z, 0) where `relu`. weight: float64 [out, in]; the file's exact numbers."""
-
-    weight: np.ndarray
-    bias: np.ndarray
-    relu: bool
 
 
 @dataclass(frozen=True)
@@ -72,42 +78,22 @@ class Specification:
     sha256: str
 
 
-@dataclass(frozen=True)
-class Case:
-    """A closed input box, exact, and the polytopes claimed not to be reached on it."""
-
-    lower: tuple[Fraction, ...]
-    upper: tuple[Fraction, ...]
-    unsafe: tuple[tuple[Row, ...], ...]
+class Case(namedtuple("Case", "lower upper unsafe")):
+    """A closed input box, Fractions, and the polytopes, tuples of Rows, that are claimed not to be reached on it."""
 
 
-@dataclass(frozen=True)
-class Tree:
+class Tree(namedtuple("Tree", "split cut node polytope rows slopes multipliers "
+                      "row row_weight slope slope_value multiplier multiplier_value")):
     """The arrays of the format's section 4, by their names there (int64 and float64)."""
-
-    split: np.ndarray
-    cut: np.ndarray
-    node: np.ndarray
-    polytope: np.ndarray
-    rows: np.ndarray
-    slopes: np.ndarray
-    multipliers: np.ndarray
-    row: np.ndarray
-    row_weight: np.ndarray
-    slope: np.ndarray
-    slope_value: np.ndarray
-    multiplier: np.ndarray
-    multiplier_value: np.ndarray
 
     def check(self, cases: tuple[Case, ...]) -> None:
         """Section 4, as far as it speaks of the arrays alone: Malformed by their lengths, else Rejected."""
         exclusions, cuts = len(self.node), np.count_nonzero((0 <= self.split) & (self.split < len(cases[0].lower)))
         sums = [counts.sum() for counts in (self.rows, self.slopes, self.multipliers)]
         lengths = [len(self.split), cuts, *[exclusions] * 5, *np.repeat(sums, 2)]
-        need([len(array) for array in vars(self).values()] == lengths, "its arrays' lengths do not belong together")
+        need(list(map(len, self)) == lengths, "its arrays' lengths do not belong together")
         for holds, rule in self._rules(cases):
-            if not np.all(holds):
-                raise Rejected(rule)
+            demand(np.all(holds), rule)
 
     def _rules(self, cases: tuple[Case, ...]):
         """Where each order and range holds, and a text; what comes later relies on what came before."""
@@ -122,19 +108,16 @@ class Tree:
         case, first = root[self.node], np.cumsum([0, *(len(case.unsafe) for case in cases)])
         yield (0 <= self.polytope) & (self.polytope < np.diff(first)[case]), "polytope: the case has no such polytope"
         yield _ascend(self.node, self.polytope), "node, polytope: not in ascending order"
-        sizes = np.array([len(polytope) for case in cases for polytope in case.unsafe], np.int64)
-        sizes = sizes[first[case] + self.polytope]
+        sizes = np.array([len(rows) for case in cases for rows in case.unsafe], np.int64)[first[case] + self.polytope]
         for name in ("row", "slope", "multiplier"):
             counts, entries = getattr(self, name + "s"), getattr(self, name)
             yield counts >= 0, f"{name}s: there are negative numbers"
             owner = np.repeat(np.arange(len(counts)), counts)
             yield (0 <= entries) & ((name != "row") | (entries < sizes[owner])), f"{name}: there is no such {name}"
             yield _ascend(owner, entries), f"{name}: not in ascending order within an exclusion"
-        largest = np.finfo(np.float64).max
-        for name, low, high in (("row_weight", 1, 1024), ("slope_value", 0, 1024), ("multiplier_value", 0, largest),
-                                ("cut", -largest, largest)):
+        for name, (a, b) in RANGES.items():
             values = getattr(self, name)
-            yield (low <= values) & (values <= high), f"{name}: a number is not between {low} and {high}"
+            yield np.isfinite(values) & (a <= values) & (values <= b), f"{name}: a number is not between {a} and {b}"
 
 
 def _ascend(groups: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -142,28 +125,13 @@ def _ascend(groups: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.diff((groups << 32) + values) > 0
 
 
-@dataclass(frozen=True)
-class Witness:
-    """A point, the network's exact outputs there, and the exact value of each row of the case's polytope."""
-
-    point: tuple[Fraction, ...]
-    outputs: tuple[Fraction, ...]
-    margins: tuple[Fraction, ...]
+class Witness(namedtuple("Witness", "point outputs margins")):
+    """A point, the network's exact outputs there, and the exact value of each row of the case's polytope: Fractions."""
 
 
-@dataclass(frozen=True)
-class Certificate:
-    """A certificate's content. A proof has a tree, a witness has a witness and one case with one polytope.
+class Certificate(namedtuple("Certificate", "kind semantics network_sha256 property_sha256 "
+                             "cases tree witness manifest sha256")):
+    """A certificate's content. A proof has cases and a Tree, a witness has a Witness and one case with one polytope.
 
-    `manifest` is the parsed manifest, for reports; `sha256` that of the file itself.
+    The first four are strings of the manifest; it is there as a whole too, for reports. sha256: of the file itself.
     """
-
-    kind: str
-    semantics: str
-    network_sha256: str
-    property_sha256: str
-    cases: tuple[Case, ...]
-    tree: Tree | None
-    witness: Witness | None
-    manifest: dict
-    sha256: str

@@ -11,12 +11,11 @@ from itertools import chain, product
 
 from .data import Malformed, Row, Specification, need, read_bytes
 
-MAX_BYTES, MAX_DEPTH = 16 << 20, 100
-MAX_DISJUNCTS, MAX_ROWS = 100_000, 10_000_000  # rows: in all disjuncts that are ever built
-MAX_LENGTH, MAX_EXPONENT, MAX_BITS = 1_000, 4_000, 100_000  # of a number; bits of a numerator or denominator
+MAX_BYTES, MAX_DEPTH, MAX_BITS = 16 << 20, 100, 100_000  # bits: of a numerator or denominator
+MAX_PARTS = 5_000_000  # of all disjuncts that are ever built: themselves, the disjuncts they are made of, their rows
 
 TOKEN = re.compile(r';[^\r\n]*|"[^"]*"|\|[^|]*\||[()]|[^\s()";|]+|\S', re.ASCII)
-NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE]([+-]?[0-9]+))?")
+NUMBER = re.compile(r"[+-]?(?=\.?[0-9])[0-9]{0,1000}\.?[0-9]{0,1000}(?:[eE][+-]?[0-9]{1,3})?")
 VARIABLE = re.compile(r"[XY]_(?:0|[1-9][0-9]{0,6})")
 SIGNS = {"<=": (1,), "<": (1,), ">=": (-1,), ">": (-1,), "=": (1, -1)}  # of left - right, in each row
 IGNORED = ("set-logic", "set-info", "set-option", "check-sat", "get-model")
@@ -36,10 +35,10 @@ def read_property(path) -> Specification:
 
 
 class _Script:
-    """What has been read: variables, asserts, the values in each open group, and how many rows have been built."""
+    """What has been read: variables, asserts, the values in each open group, and how many parts have been built."""
 
     def __init__(self):
-        self.variables, self.asserts, self.groups, self.rows = set(), [], [], 0
+        self.variables, self.asserts, self.groups, self.parts = set(), [], [], 0
 
     def read(self, token: str) -> None:
         """A group becomes a value when it closes, so nothing recurses."""
@@ -59,8 +58,8 @@ class _Script:
     def command(self, *items) -> None:
         match items:
             case ("declare-const", str(name), "Real") | ("declare-fun", str(name), (), "Real"):
-                need(VARIABLE.fullmatch(name), f"{name[:40]!a} is not of the form X_0 or Y_0")
-                need(name not in self.variables, f"{name} is declared twice")
+                new = VARIABLE.fullmatch(name) and name not in self.variables
+                need(new, f"{name[:40]!a} is not of the form X_0 or Y_0, or declared twice")
                 self.variables.add(name)
             case ("assert", formula):
                 self.asserts.append(self.joined("and", [formula]))
@@ -69,10 +68,9 @@ class _Script:
 
     def value(self, head, *arguments) -> dict | list:
         """The formula or term that a group is."""
-        known = isinstance(head, str) and head in (*SIGNS, "and", "or", "+", "-", "*", "/")
-        need(known, f"{head if isinstance(head, str) else '()'!a:.40} is not an operator")
         if head in ("and", "or"):
             return self.joined(head, arguments)
+        need(head in (*SIGNS, *"+-*/"), f"{head if isinstance(head, str) else '()'!a:.40} is not an operator")
         terms = [self.term(argument) for argument in arguments]
         match head, *terms:
             case (_, _, _) if head in SIGNS:
@@ -82,10 +80,9 @@ class _Script:
                 return _sum(terms, [1 if rest else sign] + [sign] * len(rest))
             case ("*", _, *_):
                 return _product(terms)
-            case ("/", term, *divisors) if divisors:
-                need(all(d.keys() == {""} for d in divisors), "it divides by zero or by a variable")
+            case ("/", term, *divisors) if divisors and all(d.keys() == {""} for d in divisors):
                 return _product([term, *({"": 1 / d[""]} for d in divisors)])
-        raise Malformed(f"{head} takes another number of arguments")
+        raise Malformed(f"{head} takes other arguments")
 
     def term(self, item) -> dict:
         """The term itself, or that of a variable or number."""
@@ -94,26 +91,19 @@ class _Script:
         need(isinstance(item, str), "a formula stands where a term should")
         if item in self.variables:
             return {item: Fraction(1)}
-        number = NUMBER.fullmatch(item) if len(item) <= MAX_LENGTH else None
-        what = f"{item[:40]!a} is neither a declared variable nor a number, or too long a number"
-        need(number and abs(int(number[1] or 0)) <= MAX_EXPONENT, what)
+        need(NUMBER.fullmatch(item), f"{item[:40]!a} is neither a declared variable nor a number, or too long a number")
         return _sum([{"": Fraction(item)}], [1])  # without a zero
 
     def joined(self, head: str, items) -> list:
         """The disjunction of formulas, or their conjunction, multiplied out."""
         formulas = [{"true": [()], "false": []}.get(item) if isinstance(item, str) else item for item in items]
         need(all(isinstance(formula, list) for formula in formulas), "something else stands where a formula should")
-        if head == "or":
-            picks = [(disjunct,) for formula in formulas for disjunct in formula]
-            count, rows = len(picks), sum(len(disjunct) for (disjunct,) in picks)
-        else:
-            picks = product(*formulas)
-            count = reduce(lambda n, formula: min(n * len(formula), MAX_DISJUNCTS + 1), formulas, 1)
-            rows = sum(count // len(formula) * sum(map(len, formula)) for formula in formulas if formula)
-        self.rows += count + rows
-        need(count <= MAX_DISJUNCTS, f"multiplied out, there are more than {MAX_DISJUNCTS:,} disjuncts")
-        need(self.rows <= MAX_ROWS, f"multiplied out, there are more than {MAX_ROWS:,} rows")
-        return [tuple(chain(*pick)) for pick in picks]
+        disjuncts = []
+        for pick in zip(chain(*formulas)) if head == "or" else product(*formulas):
+            disjuncts.append(tuple(chain(*pick)))
+            self.parts += 1 + len(pick) + len(disjuncts[-1])
+            need(self.parts <= MAX_PARTS, f"multiplied out, its disjuncts have more than {MAX_PARTS:,} parts")
+        return disjuncts
 
     def specification(self, digest: str) -> Specification:
         need(self.asserts and not self.groups, "at its end the file has asserted nothing, or a parenthesis is open")
@@ -133,18 +123,13 @@ def _sum(terms: list[dict], factors) -> dict:  # of each term times its factor
     total = {}
     for term, factor in zip(terms, factors):
         for name, value in term.items():
-            total[name] = _bounded(total.get(name, 0) + factor * value)
+            total[name] = n = total.get(name, 0) + factor * value
+            need(max(map(int.bit_length, n.as_integer_ratio())) <= MAX_BITS, f"a number grows beyond {MAX_BITS:,} bits")
     return {name: value for name, value in total.items() if value}
 
 
 def _product(terms: list[dict]) -> dict:
-    linear = [term for term in terms if term.keys() - {""}]
-    need(len(linear) <= 1, "a product of variables is not linear")
-    constants = [term.get("", Fraction(0)) for term in terms if not term.keys() - {""}]
-    factor = reduce(lambda a, b: _bounded(a * b), constants, Fraction(1))
-    return _sum(linear or [{"": Fraction(1)}], [factor])
-
-
-def _bounded(value: Fraction) -> Fraction:
-    need(max(map(int.bit_length, value.as_integer_ratio())) <= MAX_BITS, f"a number grows beyond {MAX_BITS:,} bits")
-    return value
+    *constants, last = sorted(terms, key=lambda term: not term.keys() <= {""})  # the last may be linear
+    need(all(term.keys() <= {""} for term in constants), "a product of variables is not linear")
+    factor = reduce(lambda total, term: _sum([total], [term.get("", 0)]), constants, {"": Fraction(1)})
+    return _sum([last], [factor.get("", 0)])

@@ -7,9 +7,9 @@ from math import inf, nan
 import numpy as np
 
 from .arithmetic import Exclusions
-from .data import Certificate, Network, Rejected, Row
+from .data import Certificate, Network, Rejected, Row, demand
 
-BATCH, CELLS = 1024, 2**19  # so many nodes, or nodes times hidden neurons, are bounded at once
+BATCH, CELLS = 1024, 2**19  # so many nodes, or nodes times hidden neurons or polytopes, are bounded at once
 
 #: What was checked, and the least bound that showed an exclusion.
 Tally = namedtuple("Tally", "nodes leaves exclusions margin", defaults=(0, 0, 0, inf))
@@ -33,7 +33,8 @@ class Proof:
         self.exclusions = np.searchsorted(self.tree.node, np.arange(len(split) + 1))  # where those of each node begin
         parts = self.tree.rows, self.tree.slopes, self.tree.multipliers
         self.rows, self.slopes, self.multipliers = (np.cumsum([0, *part]) for part in parts)  # those of each exclusion
-        self.batch = max(1, min(BATCH, CELLS // max(1, bounds.parts[-1].stop)))
+        sizes = bounds.parts[-1].stop, *(len(case.unsafe) for case in self.cases)
+        self.batch, self.at_once = (max(1, min(BATCH, CELLS // max(1, size))) for size in (max(sizes), sizes[0]))
         self.numbers = [[_numbers(polytope, outputs, self.inputs) for polytope in case.unsafe] for case in self.cases]
 
     def roots(self) -> Nodes:
@@ -48,23 +49,22 @@ class Proof:
         nodes = Nodes(number, number, lower, upper, l, u, np.zeros(l.shape, np.int8), excluded)
         return nodes.take(self.wanted[: len(number)])
 
-    def walk(self, pending: list[Nodes], enough=inf, report=None) -> Tally:
-        """Checks the pending nodes and all below them, or stops when `enough` are pending."""
+    def walk(self, pending: list[Nodes], report, enough=inf) -> Tally:
+        """Checks the pending nodes and all below them, or stops when `enough` are pending; report(nodes checked)."""
         tally = Tally()
         while 0 < sum(len(nodes.number) for nodes in pending) < enough:
             with np.errstate(all="ignore"):  # what overflows shows nothing
                 children, counts = self._step(_pop(pending, self.batch))
             pending += [children] if len(children.number) else []
             tally = merge(tally, counts)
-            if report:
-                report(tally.nodes)
+            report(tally.nodes)
         return tally
 
     def _step(self, nodes: Nodes) -> tuple[Nodes, Tally]:
         """Checks these nodes, and returns their children."""
         lines, (place, exclusion), margins = self.bounds.tighten(nodes), _entries(self.exclusions, nodes.number), [inf]
-        for i in range(0, len(place), self.batch):
-            node, e = place[i : i + self.batch], exclusion[i : i + self.batch]
+        for i in range(0, len(place), self.at_once):
+            node, e = place[i : i + self.at_once], exclusion[i : i + self.at_once]
             claimed, strict = self._claimed(nodes, node, e)
             margin = self.bounds.margins(nodes, lines, claimed)
             _demand((margin > 0) | (strict & (margin == 0)), nodes.number[node], "an exclusion is not shown")
@@ -77,11 +77,10 @@ class Proof:
 
     def _claimed(self, nodes: Nodes, node, e) -> tuple[Exclusions, np.ndarray]:
         """Exclusions e of nodes `node` of the batch; which of them have a strict row."""
-        tree, number, rows = self.tree, nodes.number[node], []
-        for case, polytope, first, last in zip(nodes.case[node], tree.polytope[e], self.rows[e], self.rows[e + 1]):
-            given = self.numbers[case][polytope][tree.row[first:last]]
-            rows.append(tree.row_weight[first:last].astype(object) @ given)
-        rows = np.array(rows)
+        tree, number = self.tree, nodes.number[node]
+        parts = zip(nodes.case[node], tree.polytope[e], self.rows[e], self.rows[e + 1])
+        rows = np.array([tree.row_weight[first:last].astype(object) @ self.numbers[case][p][tree.row[first:last]]
+                         for case, p, first, last in parts])
         slopes, multipliers = np.full((len(e), nodes.l.shape[1]), nan), np.zeros((len(e), nodes.l.shape[1]))
         of, entry = _entries(self.slopes, e)
         _demand(tree.slope[entry] < slopes.shape[1], number[of], "the slope of a neuron that is not there")
@@ -119,14 +118,12 @@ def merge(a: Tally, b: Tally) -> Tally:
 
 def _pop(pending: list[Nodes], room: int) -> Nodes:
     """The last nodes of these, at most `room`."""
-    taken = []
-    while pending and room:
-        last = pending.pop()
-        taken.append(last.take(slice(-room, None)))
-        if len(last.number) > room:
-            pending.append(last.take(slice(None, -room)))
-        room -= len(taken[-1].number)
-    return Nodes(*map(np.concatenate, zip(*taken)))
+    nodes = pending.pop()
+    while pending and len(nodes.number) < room:
+        nodes = Nodes(*map(np.concatenate, zip(pending.pop(), nodes)))
+    if len(nodes.number) > room:
+        pending.append(nodes.take(slice(None, -room)))
+    return nodes.take(slice(-room, None))
 
 
 def _entries(begin, of) -> tuple[np.ndarray, np.ndarray]:
@@ -144,8 +141,7 @@ def _demand(holds, number, what: str) -> None:
 def _outward(value: Fraction, side: int) -> float:
     """The nearest float64 that is not above (side -1) or not below (side 1) the value; 2^101 stands for more."""
     nearest = float(max(-(2**101), min(value, 2**101)))
-    inside = nearest <= value if side < 0 else nearest >= value
-    return nearest if inside else float(np.nextafter(nearest, side * inf))
+    return nearest if side * nearest >= side * value else float(np.nextafter(nearest, side * inf))
 
 
 def _false(row: Row) -> bool:
@@ -159,7 +155,6 @@ def _numbers(polytope: tuple[Row, ...], outputs: int, inputs: int) -> np.ndarray
     for numbers, row in zip(rows, polytope):
         terms = [*row.outputs.items(), (outputs, row.constant), *((outputs + 1 + i, c) for i, c in row.inputs.items())]
         for place, value in [*terms, (-1, int(row.strict))]:
-            if abs(value) > 2**900:
-                raise Rejected("a number of the property is beyond 2^900")
+            demand(abs(value) <= 2**900, "a number of the property is beyond 2^900")
             numbers[place] = value.numerator if value.denominator == 1 else value  # integers are faster
     return rows

@@ -19,6 +19,7 @@ from engine.verdict import Unknown, Verdict, Verified, Violated
 
 FORMAT, VERSION = "acasxu-certificate", 1
 MAX_BYTES = 256 * 2**20  # of a certificate's members together
+MAX_DIGITS, MAX_WITNESS_DIGITS = 1_000, 10_000  # of a rational, as text
 KINDS = {Verified: "proof", Violated: "witness"}
 # options that say how long or where to search, but not how
 _UNTOLD = "timeout", "device", "proofs"
@@ -83,16 +84,19 @@ def _coefficients(vector: Vector) -> dict[str, str]:
     return {str(i): _rational(value) for i, value in enumerate(vector) if value}
 
 
-def _rationals(vector: Vector) -> list[str]:
-    return [_rational(value) for value in vector]
+def _rationals(vector: Vector, limit: int = MAX_DIGITS) -> list[str]:
+    return [_rational(value, limit) for value in vector]
 
 
-def _rational(value: Fraction) -> str:
+def _rational(value: Fraction, limit: int = MAX_DIGITS) -> str:
     try:
-        return str(value)
-    except ValueError:  # Python's limit, 4300 digits
+        text = str(value)
+    except ValueError:  # Python's own limit, 4300 digits
+        text = ""
+    if not 0 < len(text) <= limit:
         raise EngineError("a number has more digits than a certificate can hold",
-                          advice="use shorter numbers in the property") from None
+                          advice="use shorter numbers in the property")
+    return text
 
 
 def _witness(property: Property, verdict: Violated) -> dict:
@@ -103,9 +107,9 @@ def _witness(property: Property, verdict: Violated) -> dict:
                           if Case(case.lower, case.upper, (polytope,)).violated_at(x, y))
     return {
         "case": _case(Case(case.lower, case.upper, (polytope,))),
-        "point": _rationals(x),
-        "outputs": _rationals(y),
-        "margins": _rationals(tuple(row.value(x, y) for row in polytope.rows)),
+        "point": _rationals(x, MAX_WITNESS_DIGITS),
+        "outputs": _rationals(y, MAX_WITNESS_DIGITS),
+        "margins": _rationals(tuple(row.value(x, y) for row in polytope.rows), MAX_WITNESS_DIGITS),
     }
 
 
