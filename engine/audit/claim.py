@@ -18,7 +18,7 @@ def check_claim(cases: tuple[Case, ...], specification: Specification) -> None:
     forms = {(): 0, **{((i, 1),): i + 1 for i in range(n)}}  # that of x_i <= . is 2 i + 2, of x_i >= . 2 i + 3
     sides = [*range(2, 2 * n + 2, 2), *range(3, 2 * n + 2, 2)]
     for case in cases:
-        box = tuple(zip(sides, [(-end, False) for end in case.upper] + [(end, False) for end in case.lower], strict=True))
+        box = tuple(zip(sides, [(-b, False) for b in case.upper] + [(a, False) for a in case.lower], strict=True))
         claims.setdefault(box, set()).update(frozenset(_pair(row, n, forms) for row in rows) for rows in case.unsafe)
     pairs = {key: _pair(row, n, forms) for key, row in {id(r): r for d in specification.disjuncts for r in d}.items()}
     for number, disjunct in enumerate(specification.disjuncts, 1):
