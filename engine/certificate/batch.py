@@ -17,9 +17,9 @@ MAX_FILE = 512 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one certificate: accepted, rejected, or unreadable, the latter two with a reason.
+    """What came of one certificate: accepted, sampled (no error, but not all was checked), rejected or unreadable.
 
-    `result` is None where the certificate's content is not known.
+    All but the first with a reason. `result` is None where the certificate's content is not known.
     """
 
     file: Path
@@ -83,14 +83,14 @@ def _share(one, file: Path, share: tuple[int, int]) -> Outcome:
 
 def _joined(shares: list[Outcome]) -> Outcome:
     """What the shares of one certificate come to: accepted if all are, and together are all of it."""
-    worst = next((outcome for outcome in shares if outcome.word != "accepted"), shares[0])
-    if worst.word != "accepted":
+    worst = next((outcome for outcome in shares if outcome.word in ("rejected", "unreadable")), None)
+    if worst:
         return worst
     results = [outcome.result for outcome in shares]
     total = lambda name: sum(getattr(result, name) for result in results)
     checked, nodes = total("checked"), results[0].nodes
     reason = "" if checked == nodes else f"only {checked:,} of {nodes:,} nodes were checked, as asked for"
-    return replace(worst, reason=reason, result=replace(
+    return replace(shares[0], word="sampled" if reason else "accepted", reason=reason, result=replace(
         results[0], reason=reason, checked=checked, leaves=total("leaves"), exclusions=total("exclusions"),
         margin=min(result.margin for result in results), seconds=max(result.seconds for result in results)))
 
@@ -109,7 +109,7 @@ def _check_one(file: Path, *, networks: Path, properties: Path, **how) -> Outcom
         return Outcome(file, network, prop, "unreadable", str(error))
     except Rejected as error:  # by reading it alone
         return Outcome(file, network, prop, "rejected", str(error))
-    word = "accepted" if result.accepted else "rejected"
+    word = "rejected" if not result.accepted else "sampled" if result.reason else "accepted"
     return Outcome(file, network, prop, word, result.reason, result if result.certificate else None)
 
 

@@ -44,7 +44,7 @@ def report_text(outcomes: list[Outcome], *, suffix: str) -> str:
         loader=jinja2.PackageLoader("engine.certificate"), autoescape=suffix == ".html",
         trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     counts = {word: sum(outcome.word == word for outcome in outcomes)
-              for word in ("accepted", "rejected", "unreadable")}
+              for word in ("accepted", "sampled", "rejected", "unreadable")}
     return environment.get_template(f"report{suffix}.j2").render(
         outcomes=[(outcome, _claims(outcome)) for outcome in outcomes], counts=counts,
         advisories=ADVISORIES, checker=_checker(),

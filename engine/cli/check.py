@@ -71,22 +71,22 @@ def _say(outcomes: list, arguments: Namespace) -> None:
             answer(f"{outcome.word}: {outcome.file.name}: {_meaning(outcome)}")
     if len(outcomes) > 1:
         words = [outcome.word for outcome in outcomes]
-        note(", ".join(f"{words.count(word)} {word}" for word in ("accepted", "rejected", "unreadable")))
+        note(", ".join(f"{words.count(word)} {word}" for word in ("accepted", "sampled", "rejected", "unreadable")
+                       if word != "sampled" or word in words))
 
 
 def _meaning(outcome) -> str:
     result = outcome.result
-    if outcome.word != "accepted":
+    if outcome.word in ("rejected", "unreadable"):
         return outcome.reason
     names = f"{outcome.property.name} and {outcome.network.name}"
     if result.kind == "witness":
         return f"{names}: violated at the point, exactly; margins as stated"
-    whole = result.checked == result.nodes
     how = f"semantics {result.semantics}, {result.arithmetic} arithmetic, {result.seconds:.2f} s"
-    if whole:
+    if outcome.word == "accepted":
         return f"{names}: the property holds; {result.nodes:,} nodes, {result.leaves:,} leaves, {how}"
-    return (f"{names}: NOT the whole proof was checked, {result.checked:,} of {result.nodes:,} nodes "
-            f"for {result.leaves:,} leaves; no error in these; {how}")
+    return (f"{names}: no error found, but only {result.checked:,} of {result.nodes:,} nodes "
+            f"were checked, for {result.leaves:,} leaves; {how}")
 
 
 def _content(outcome) -> dict:
