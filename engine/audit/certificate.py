@@ -12,7 +12,7 @@ import numpy as np
 
 from .data import Case, Certificate, Malformed, Rejected, Row, Tree, Witness, need, read_bytes
 
-MAX_BYTES, MAX_MANIFEST = 256 << 20, 16 << 20
+MAX_BYTES, MAX_MANIFEST = 160 << 20, 16 << 20
 ARRAYS = {name: "f64" if name in ("cut", "multiplier_value") else "i32" for name in Tree._fields}
 HEAD = {"format": str, "version": int, "kind": str, "semantics": str, "network": dict, "property": dict, "engine": dict}
 PROOF, WITNESS = {"cases": list, "arrays": dict}, {"case": dict, "point": list, "outputs": list, "margins": list}

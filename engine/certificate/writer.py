@@ -18,7 +18,7 @@ from engine.search.problem import Options
 from engine.verdict import Unknown, Verdict, Verified, Violated
 
 FORMAT, VERSION = "acasxu-certificate", 1
-MAX_BYTES = 256 * 2**20  # of a certificate's members together
+MAX_BYTES = 160 * 2**20  # of a certificate's members together
 MAX_DIGITS, MAX_WITNESS_DIGITS = 1_000, 10_000  # of a rational, as text
 KINDS = {Verified: "proof", Violated: "witness"}
 # options that say how long or where to search, but not how
