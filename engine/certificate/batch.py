@@ -69,7 +69,7 @@ def _outcomes(one, files: list[Path], jobs: int, on_progress) -> Iterator[tuple[
     """Each file once; several at the same time, the largest first, so that none is left alone at the end."""
     if jobs == 1:
         yield from ((file, one(file, on_progress=on_progress)) for file in dict.fromkeys(files))
-    elif len(files) > 1:
+    elif len(files) != 1:
         size = lambda file: file.stat().st_size if file.exists() else 0
         yield from parallel(one, sorted(set(files), key=size, reverse=True), jobs)
     else:
