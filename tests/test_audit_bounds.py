@@ -10,12 +10,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_audit_check import Exclusion, audit_network, exclusions, row
 
+from engine.acasxu import domain
 from engine.audit import exact as exact_module
 from engine.audit.arithmetic import Floating, down, hidden_parts, relu_lines
 from engine.audit.data import Rejected
-from engine.audit.exact import Dyadic, Exact
+from engine.audit.exact import Dyadic, Exact, _minimum
 from engine.audit.onnx_reader import read_network
 from engine.audit.walk import Nodes, _outward
+from engine.onnx_file import load_network
 
 NAMED = [(name, s) for name in NETWORKS for s in SEMANTICS if s == "real" or name in FLOAT32]
 
@@ -259,6 +261,51 @@ def test_stand_ins_have_the_same_bounds_in_both_arithmetics(standin_paths):
 def test_published_networks_have_the_same_bounds_in_both_arithmetics(acasxu_networks):
     path = sorted(acasxu_networks.glob("*2_3*.onnx*"))[0]
     assert agreement(path, "real", P2) > 0.998
+
+
+@pytest.mark.parametrize("a", range(1, 6))
+def test_all_published_networks_on_the_same_lines(acasxu_networks, a, monkeypatch):
+    """On a random box each: bounds and margins are not above the exact ones on the very same lines, nor above samples."""
+    random, paths = np.random.default_rng(a), sorted(acasxu_networks.glob(f"*run2a_{a}_?_batch*"))
+    assert len(paths) == 9
+    low, high = (np.array([float(end) for end in ends]) for ends in domain())
+    for path in paths:
+        audited, net, width = read_network(path), load_network(path), (high - low) * 2.0 ** -random.integers(1, 6)
+        lower = low + random.random(5) * (high - low - width)
+        floating, exact = Floating(audited, "real"), Exact(audited, "real")
+        nodes = nodes_of(floating, lower[None], (lower + width)[None])
+        start = nodes.l[0].copy(), nodes.u[0].copy()
+        lines = floating.tighten(nodes)
+        assert (start[0] < nodes.l[0]).any()  # there was something to be bounded
+        same = frozen(exact, nodes, monkeypatch)
+        check_hidden_exactly(exact, nodes, same[0], start)
+        claims, claimed = some_exclusions(net, 1, random)
+        for number, value in zip(floating.margins(nodes, lines, claimed), exact.margins(nodes, same, claimed)):
+            assert np.isfinite(number) and Fraction(number) <= value
+        check_sound(net, floating, nodes, "real", random)
+
+
+def frozen(exact, nodes, monkeypatch) -> list:
+    """The lines over the nodes' l and u as they are, with exact numbers."""
+    kept = nodes._replace(l=nodes.l.copy(), u=nodes.u.copy())
+    monkeypatch.setattr(Dyadic, "down", lambda s: np.float32(-np.inf))
+    lines = exact.tighten(kept)
+    monkeypatch.undo()
+    assert (kept.l == nodes.l).all() and (kept.u == nodes.u).all()
+    return lines
+
+
+def check_hidden_exactly(exact, nodes, lines, start) -> None:
+    """l and u of the only node are no better than where they started and what exact arithmetic finds on these lines."""
+    for k, (layer, part) in enumerate(zip(exact.layers, exact.parts)):
+        at = np.flatnonzero((start[0][part] < 0) & (start[1][part] > 0))
+        for sign, found, before in ((1, nodes.l, start[0]), (-1, nodes.u, start[1])):
+            row = sign * layer.weight[at], sign * layer.bias[at]
+            for i in range(k - 1, -1, -1):
+                row = exact._substitute(i, *row, *lines[i])
+            least = number_of(_minimum(nodes.lower[0], nodes.upper[0], *row))
+            for j, value in zip(at, least):
+                assert sign * Fraction(float(found[0, part][j])) <= max(sign * Fraction(float(before[part][j])), value)
 
 
 # --- what would be wrong without it -----------------------------------------------------------------
