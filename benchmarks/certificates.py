@@ -57,7 +57,8 @@ def main() -> int:
                          jobs=arguments.jobs)
     check_wall = time.perf_counter() - start
     with (folder / "results.csv").open() as file:
-        seconds = {f"{Path(r['network']).stem}_{Path(r['property']).stem}": r["seconds"] for r in csv.DictReader(file)}
+        seconds = {f"{Path(r['network']).stem}_{Path(r['property']).stem}": r["seconds"]
+                   for r in csv.DictReader(file)}
     proofs = [outcome for outcome in outcomes if outcome.result.kind == "proof"]
     sizes = [outcome.file.stat().st_size for outcome in proofs]
     summary = {

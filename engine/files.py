@@ -47,6 +47,12 @@ def write_bytes(path: Path, data: bytes) -> None:
         part.unlink(missing_ok=True)
 
 
+def unwritable(error: OSError, where: Path) -> InputError:
+    """What to tell the user of `error`, which concerns a file in or at `where`."""
+    return InputError(f"cannot be written ({error.strerror})", where=str(error.filename or where),
+                      advice="check the folder, its rights and the disk")
+
+
 def _is_special(path: Path) -> bool:
     """A device or a pipe, which must not be replaced by a file."""
     return path.exists() and not path.is_file()

@@ -98,5 +98,4 @@ def _decimal(value: Fraction) -> str:
 
 
 if __name__ == "__main__":
-    for path in write(Path(__file__).resolve().parent.parent / "specs"):
-        print(path)
+    write(Path(__file__).resolve().parent.parent / "specs")

@@ -6,12 +6,15 @@ import shutil
 import signal
 import time
 import zipfile
+from dataclasses import replace
 
 import pytest
 from command_line import finish, one_line, start
 
+from engine.audit.__main__ import main as alone
+from engine.certificate.batch import _check_one, _joined
 from engine.cli import main
-from engine.data import property_path
+from engine.data import property_path, standins
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +160,46 @@ def test_nothing_decided_no_certificate(standin_paths, tmp_path, capsys, monkeyp
     path.write_text("of an earlier run")
     assert main(["verify", str(standin_paths["standin_tau_0"]), str(property_path(1)), "--certificate", str(path)]) == 3
     assert not path.exists() and "is not written" in capsys.readouterr().err
+
+
+def test_a_rejected_certificate_is_no_verdict(standin_paths, tmp_path, capsys, monkeypatch):
+    """Should the engine ever write one: no answer on stdout, no results file, and an exit code of its own."""
+    from engine.certificate import writer
+
+    arrays = writer._arrays
+    monkeypatch.setattr(writer, "_arrays", lambda proof: arrays(replace(proof, row_weight=proof.row_weight * 0 + 2000)))
+    command = ["verify", str(standin_paths["standin_tau_0"]), str(property_path(10)), "--results", str(tmp_path / "r")]
+    assert main([*command, "--certificate", str(tmp_path / "c.zip")]) == 70
+    captured = capsys.readouterr()
+    assert captured.out == "" and "the independent checker rejects" in one_line(captured.err)
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_file_that_only_the_engine_reads(tmp_path, capsys):
+    """Deeper nesting than the checker's reader takes: the verdict stands, and it is said that nobody checked it."""
+    shutil.copy(property_path(10), tmp_path / "p.vnnlib")
+    text = (tmp_path / "p.vnnlib").read_text()
+    (tmp_path / "p.vnnlib").write_text(text + "(assert " + "(and " * 150 + "(<= X_0 9.0)" + ")" * 151 + "\n")
+    network = standins()[0]
+    code = main(["verify", str(network), str(tmp_path / "p.vnnlib"), "--certificate", str(tmp_path / "c.zip")])
+    captured = capsys.readouterr()
+    assert code in (0, 1) and captured.out and "is not checked" in captured.err
+
+
+def test_the_checker_by_itself(made, capsys, monkeypatch):
+    files = [str(made / name) for name in ("holds.proof.zip", "standin_tau_0.onnx", "prop_10.vnnlib")]
+    assert alone(files) == 0 and alone([*files, "exact"]) == 0
+    assert alone([files[0], str(made / "standin_tau_80.onnx"), files[2]]) == 1
+    assert alone([files[1], *files[1:]]) == 2 and alone(files[:2]) == 2 and alone([*files, "float32"]) == 2
+    monkeypatch.setattr("engine.audit.__main__.check", lambda *files, **how: 1 / 0)
+    assert alone(files) == 70 and "internal error: ZeroDivisionError" in capsys.readouterr().out
+
+
+def test_a_certificate_that_changes_meanwhile_is_not_accepted(made):
+    first, second = (_check_one(made / "holds.proof.zip", networks=made, properties=made, share=(i, 2)) for i in (0, 1))
+    assert _joined([first, second]).word == "accepted"
+    other = replace(second.result, certificate=second.result.certificate._replace(sha256="0" * 64))
+    assert _joined([first, replace(second, result=other)]).word == "unreadable"
 
 
 def test_a_path_that_cannot_be_written_is_found_before_the_search(standin_paths, tmp_path, capsys):

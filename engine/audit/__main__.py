@@ -1,6 +1,6 @@
 """The checker by itself: python -m engine.audit CERTIFICATE NETWORK PROPERTY [float64|exact]
 
-Exit code 0: accepted, 1: rejected, 2: a file could not be read, or wrong usage.
+Exit code 0: accepted, 1: rejected, 2: a file could not be read, or wrong usage, 70: internal error.
 """
 
 import sys
@@ -15,9 +15,10 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         result = check(*arguments[:3], arithmetic=(arguments[3:] or ["float64"])[0])
-    except Malformed as error:
-        print(f"unreadable: {error}")
-        return 2
+    except Exception as error:  # one that is not Malformed must not look like a verdict
+        code, what = (2, "unreadable") if isinstance(error, Malformed) else (70, f"internal error: {type(error).__name__}")
+        print(f"{what}: {error}")
+        return code
     print(f"accepted: semantics {result.semantics}" if result.accepted else f"rejected: {result.reason}")
     return 0 if result.accepted else 1
 

@@ -82,6 +82,10 @@ def _layer(layers: list, operator: str, at: int, arguments, *, alpha=1.0, beta=1
             return x
         case ("Add" | "Sub", 0, x, constant) | ("Add", 1, constant, x):
             constant = -constant if operator == "Sub" else constant
+        case ("Sub", 1, constant, x):
+            if not layers or layers[-1][1] is not None or layers[-1][2]:
+                layers.append([np.eye(x.size), None, False])
+            layers[-1][0] = -layers[-1][0]
         case ("MatMul" | "Gemm", 0 | 1, a, b, *bias) if len(bias) <= (operator == "Gemm"):
             need(alpha == beta == 1 or (a.dtype == np.float32 and math.isfinite(alpha + beta)), "its factors may round")
             a, b = a.T if transA else a, b.T if transB else b

@@ -5,7 +5,7 @@ from pathlib import Path
 from engine.bench.folder import instance_stem
 from engine.certificate import certificate_bytes, certificate_name
 from engine.errors import InputError
-from engine.files import write_bytes
+from engine.files import unwritable, write_bytes
 from engine.search.problem import Options, Problem
 from engine.verdict import Unknown, Verdict
 
@@ -25,7 +25,7 @@ class CertificatesFolder:
             for path in old:
                 path.unlink()
         except OSError as error:
-            raise self._unwritable(error) from None
+            raise unwritable(error, self._folder) from None
 
     def add(self, names: tuple[str, str], problem: Problem, verdict: Verdict, options: Options) -> None:
         """Writes the verdict's certificate; nothing where nothing was decided."""
@@ -35,9 +35,4 @@ class CertificatesFolder:
         try:
             write_bytes(self._folder / certificate_name(instance_stem(names), verdict), data)
         except OSError as error:
-            raise self._unwritable(error) from None
-
-    def _unwritable(self, error: OSError) -> InputError:
-        where = str(error.filename or self._folder)
-        return InputError(f"cannot be written ({error.strerror})", where=where,
-                          advice="check the folder, its rights and the disk")
+            raise unwritable(error, self._folder) from None

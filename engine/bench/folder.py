@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 
 from engine.errors import InputError
+from engine.files import unwritable
 from engine.verdict import Verdict, Violated
 from engine.vnncomp import counterexample_text
 
@@ -29,7 +30,7 @@ class ResultsFolder:
                 old.unlink()
             self._file = self.table.open("w", newline="", encoding="utf-8")
         except OSError as error:
-            raise self._unwritable(error) from None
+            raise unwritable(error, self.table) from None
         self._row(COLUMNS)
 
     def add(self, names: tuple[str, str], verdict: Verdict) -> None:
@@ -54,18 +55,13 @@ class ResultsFolder:
             csv.writer(self._file, lineterminator="\n").writerow(cells)
             self._file.flush()
         except OSError as error:
-            raise self._unwritable(error) from None
+            raise unwritable(error, self.table) from None
 
     def _keep(self, path: Path, text: str) -> None:
         try:
             path.write_text(text, encoding="ascii")
         except OSError as error:
-            raise self._unwritable(error) from None
-
-    def _unwritable(self, error: OSError) -> InputError:
-        where = str(error.filename or self.table)
-        return InputError(f"cannot be written ({error.strerror})", where=where,
-                          advice="check the folder, its rights and the disk")
+            raise unwritable(error, self.table) from None
 
 
 def instance_stem(names: tuple[str, str]) -> str:

@@ -37,7 +37,9 @@ def certificates_in(paths: list[Path]) -> list[Path]:
     """The files given, and the certificates in the folders given, by name."""
     found = []
     for path in paths:
-        inside = sorted(p for kind in ("proof", "witness") for p in path.glob(f"*.{kind}.zip")) if path.is_dir() else [path]
+        inside = [path]
+        if path.is_dir():
+            inside = sorted(p for kind in ("proof", "witness") for p in path.glob(f"*.{kind}.zip"))
         if not inside:
             raise InputError("there are no certificates (*.proof.zip, *.witness.zip)", where=str(path),
                              advice="name the folder that `acasxu bench --certificates` wrote")
@@ -87,6 +89,8 @@ def _joined(shares: list[Outcome]) -> Outcome:
     if worst:
         return worst
     results = [outcome.result for outcome in shares]
+    if len({result.certificate.sha256 for result in results}) > 1:
+        return Outcome(shares[0].file, None, None, "unreadable", "it changed while it was checked")
     total = lambda name: sum(getattr(result, name) for result in results)
     checked, nodes = total("checked"), results[0].nodes
     reason = "" if checked == nodes else f"only {checked:,} of {nodes:,} nodes were checked, as asked for"

@@ -17,9 +17,6 @@ from engine.acasxu import ADVISORIES, INPUTS, recognize
 from engine.audit.data import Case, Row
 from engine.certificate.batch import Outcome
 
-FORMATS = (".html", ".md")
-
-
 @dataclass(frozen=True, slots=True)
 class Interval:
     """One input of a claim's box: its name, its ends, and in physical units where these are known."""

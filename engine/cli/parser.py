@@ -8,7 +8,8 @@ from engine.errors import InputError
 
 EXIT_CODES = """\
 exit codes:
-  0    verify: the property holds; bench: all decided, and as expected; check: accepted; else: done
+  0    verify: the property holds; bench: all decided, and as expected;
+       check: accepted, or no error in a sample; else: done
   1    verify: the property is violated; bench: a verdict is not as expected; check: rejected
   2    bad input or usage: nothing was decided
   3    unknown or timeout; bench: of at least one instance

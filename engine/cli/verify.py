@@ -26,11 +26,11 @@ def run(arguments: Namespace) -> int:
     certificate = prepare(arguments.certificate, option="--certificate") if arguments.certificate else None
     with live_line("loading") as update:
         network, prop, verdict = _decide(network_file, property_file, arguments, update)
-    if results:
-        _write(results, result_text(verdict).encode("ascii"), verdict)
     if certificate:
         _certify(certificate, network, prop, verdict, arguments)
         _check(certificate, network_file, property_file)
+    if results:
+        _write(results, result_text(verdict).encode("ascii"), verdict)
     if arguments.json:
         content = {"network": _source(network_file, network), "property": _source(property_file, prop)}
         answer(json.dumps(content | _content(network_file, verdict), indent=2, allow_nan=False))
@@ -80,15 +80,20 @@ def _certify(path: Path, network: Network, prop: Property, verdict: Verdict, arg
 
 
 def _check(certificate: Path, network_file: Path, property_file: Path) -> None:
-    """Lets the independent checker judge what was written, before its reader relies on it."""
+    """Lets the independent checker judge what was written. A certificate that it rejects ends without a verdict."""
     if not certificate.is_file():  # a device, or nothing was decided
         return
     from engine.audit.check import check
+    from engine.audit.data import Malformed
 
-    result = check(certificate, network_file, property_file)
+    try:
+        result = check(certificate, network_file, property_file)
+    except Malformed as error:  # its readers know fewer forms than the engine's
+        note(f"{certificate} is not checked: the checker does not read its files ({error})")
+        return
     if not result.accepted:
         raise EngineError(f"the independent checker rejects the certificate: {result.reason}", where=str(certificate),
-                          advice="report it; the verdict itself does not rest on the certificate")
+                          advice="this is no verdict; please report it")
     note(f"{certificate} is accepted by the independent checker ({result.seconds:.2f} s)")
 
 

@@ -87,9 +87,9 @@ class Progress:
 class Search:
     """One problem while it is searched.
 
-    `open`: slots of its open boxes, newest last, with how far the worst corner is from unsafe; `proved`: share of its volume where it holds;
-    `tie`: a box was left that no split can decide; `near_miss`: a point that is unsafe in exact
-    arithmetic or as executed, but not in both.
+    `open`: slots of its open boxes, newest last, with how far the worst corner is from unsafe; `proved`:
+    share of its volume where it holds; `tie`: a box was left that no split can decide; `near_miss`: a
+    point that is unsafe in exact arithmetic or as executed, but not in both.
     """
 
     index: int

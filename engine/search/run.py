@@ -244,8 +244,9 @@ class Run:
 
     def _proof(self, search: Search) -> Proof | None:
         """Its roots stand in the order of its property's cases."""
-        roots = [i for i, owner in enumerate(self._owner) if owner is search]
-        return self._recorder.proof(roots) if self._recorder else None
+        if self._recorder is None:
+            return None
+        return self._recorder.proof([i for i, owner in enumerate(self._owner) if owner is search])
 
     def _reason(self, search: Search, late: bool, crowded: bool) -> str:
         if late:
