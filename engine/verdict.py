@@ -1,7 +1,9 @@
 """What a verification can say."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
+
+import numpy as np
 
 from engine.proof import Proof
 
@@ -57,7 +59,10 @@ class Violated:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Not decided; `reason` says why. `proved` is the share of the cases' volume where it holds."""
+    """Not decided; `reason` says why. `proved` is the share of the cases' volume where it holds.
+
+    `boxes` [n, 2, inputs]: lower and upper ends of open boxes, the most suspicious, if they were asked for.
+    """
 
     reason: str
     timed_out: bool
@@ -65,6 +70,7 @@ class Unknown:
     semantics: str
     statistics: Statistics
     near_miss: Counterexample | None = None
+    boxes: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     @property
     def word(self) -> str:

@@ -22,7 +22,7 @@ MAX_BYTES = 160 * 2**20  # of a certificate's members together
 MAX_DIGITS, MAX_WITNESS_DIGITS = 1_000, 10_000  # of a rational, as text
 KINDS = {Verified: "proof", Violated: "witness"}
 # options that say how long or where to search, but not how
-_UNTOLD = "timeout", "device", "proofs"
+_UNTOLD = "timeout", "device", "proofs", "open_boxes"
 
 
 def certificate_name(stem: str, verdict: Verified | Violated) -> str:

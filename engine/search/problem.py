@@ -44,7 +44,8 @@ class Options:
     problems searched at once; max_open: open boxes of all problems together, about 3 KiB each for
     ACAS Xu; steps: of slope optimization for a box; stalled: after this many splits, signs of neurons
     are split rather than inputs; threads: batches are divided among (0: as many as torch uses);
-    proofs: whether verdicts that a property holds come with their proof.
+    proofs: whether verdicts that a property holds come with their proof; open_boxes: how many of the
+    boxes left open come with a verdict that is none.
     """
 
     timeout: float | None = None
@@ -58,6 +59,7 @@ class Options:
     threads: int = 0
     seed: int = 0
     proofs: bool = False
+    open_boxes: int = 0
 
     def __post_init__(self):
         if self.semantics not in SEMANTICS:

@@ -5,6 +5,7 @@ from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from ..attack import descend, sample
@@ -234,13 +235,22 @@ class Run:
             search.verdict = Verified(options.semantics, statistics, search.near_miss, self._proof(search))
         elif late or crowded or not search.open:
             reason = self._reason(search, late, crowded)
-            search.verdict = Unknown(
-                reason, late, max(0.0, search.proved), options.semantics, statistics, search.near_miss
-            )
+            search.verdict = Unknown(reason, late, max(0.0, search.proved), options.semantics, statistics,
+                                     search.near_miss, self._open_boxes(search))
         if search.verdict:
             self._pool.release(list(search.open))
             search.open.clear()
             self._report(search.index, search.verdict)
+
+    def _open_boxes(self, search: Search) -> np.ndarray | None:
+        """Ends of the most suspicious of its open boxes, which are taken from it."""
+        if not self._options.open_boxes:
+            return None
+        worst = sorted(search.open, key=search.open.__getitem__)[: self._options.open_boxes]
+        for slot in worst:
+            del search.open[slot]
+        nodes = self._pool.take(worst)
+        return torch.stack([nodes.lower, nodes.upper], 1).cpu().numpy()
 
     def _proof(self, search: Search) -> Proof | None:
         """Its roots stand in the order of its property's cases."""

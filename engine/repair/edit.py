@@ -1,0 +1,48 @@
+"""Changed networks, and what they compute."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from ..network import Affine, Network
+from ..onnx_file import rewritten
+
+CHUNK = 1 << 16  # points evaluated at once
+
+
+def edited(network: Network, layers: dict[int, tuple[np.ndarray, np.ndarray]]) -> Network:
+    """The network with other weights [out, in] and biases [out] in some layers, rounded to float32."""
+    parts = list(network.layers)
+    for k, (weight, bias) in layers.items():
+        parts[k] = Affine(single(weight), single(bias), parts[k].relu)
+    return rewritten(replace(network, layers=tuple(parts)))
+
+
+def single(values: np.ndarray) -> np.ndarray:
+    """The nearest float32 values, as float64."""
+    return np.asarray(values, dtype=np.float32).astype(np.float64)
+
+
+def values(network: Network, points: np.ndarray, *, layer: int) -> np.ndarray:
+    """Outputs, after ReLU, of the first `layer` layers at points [n, inputs], in float32: [n, width]."""
+    layers = [(torch.tensor(a.weight.T, dtype=torch.float32), torch.tensor(a.bias, dtype=torch.float32), a.relu)
+              for a in network.layers[:layer]]
+    parts = []
+    for first in range(0, len(points), CHUNK):
+        h = torch.tensor(points[first : first + CHUNK], dtype=torch.float32)
+        for weight, bias, relu in layers:
+            h = torch.addmm(bias, h, weight)
+            h = h.clamp_(min=0) if relu else h
+        parts.append(h)
+    return torch.cat(parts).numpy()
+
+
+def features(network: Network, points: np.ndarray) -> np.ndarray:
+    """What the last layer reads at points [n, inputs]: float32 [n, width]."""
+    return values(network, points, layer=len(network.layers) - 1)
+
+
+def scores(network: Network, points: np.ndarray) -> np.ndarray:
+    """Outputs at points [n, inputs]: float32 [n, outputs]."""
+    return values(network, points, layer=len(network.layers))
