@@ -26,7 +26,7 @@ import onnx
 from cases import case, executable, prop, row, with_layers
 from conftest import network, random_network
 from test_search import random_question
-from vnnlib_text import vnnlib
+from engine.vnnlib.writer import property_text
 
 from engine import Options, Problem, load_network, load_property, verify_all
 from engine.certificate import certificate_bytes
@@ -897,7 +897,7 @@ def main() -> None:
     for name, data in networks().items():
         write(f"networks/{name}.onnx", data)
     for name, question in properties().items():
-        write(f"properties/{name}.vnnlib", vnnlib(question).encode())
+        write(f"properties/{name}.vnnlib", property_text(question).encode())
     index = []
     for recipes in (made, derived):
         for *entry, make in recipes():

@@ -10,7 +10,7 @@ import pytest
 from cases import case, executable, prop, row
 from conftest import network, random_network
 from test_search import random_question
-from vnnlib_text import vnnlib
+from engine.vnnlib.writer import property_text
 
 from engine import Options, Problem, load_network, load_property, verify_all
 from engine.audit.check import check
@@ -25,7 +25,7 @@ def certified(folder, net, question, **options):
     """The verdict, its certificate, and what the checker says: all from files."""
     onnx, text, file = folder / "n.onnx", folder / "p.vnnlib", folder / "c.zip"
     onnx.write_bytes(executable(net).onnx_bytes)
-    text.write_text(vnnlib(question))
+    text.write_text(property_text(question))
     problem = Problem(load_network(onnx), load_property(text))
     options = Options(proofs=True, device="cpu", **{"timeout": 20, **options})
     (verdict,) = verify_all([problem], options)

@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 from make_certificates import CORPUS, ROOT, Draft, Node, derived, made, networks, properties, searched
-from vnnlib_text import vnnlib
+from engine.vnnlib.writer import property_text
 
 from engine.audit.check import Result, check
 from engine.audit.data import Malformed
@@ -75,7 +75,7 @@ class TestCorpus:
 
     def test_its_networks_and_properties_are_the_scripts(self):
         assert {path.stem: path.read_bytes() for path in CORPUS.glob("networks/*")} == networks()
-        texts = {name: vnnlib(question) for name, question in properties().items()}
+        texts = {name: property_text(question) for name, question in properties().items()}
         assert {path.stem: path.read_text() for path in CORPUS.glob("properties/*")} == texts
 
     @pytest.mark.parametrize("recipe", [recipe for recipe in RECIPES if recipe.make.func is not searched],

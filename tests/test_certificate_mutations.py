@@ -23,7 +23,7 @@ import onnx
 import pytest
 from cases import case, prop, row
 from make_certificates import CORPUS, NAMES, PARTS, ROOT, Draft, Exclusion, Node, flipped, packed
-from vnnlib_text import vnnlib
+from engine.vnnlib.writer import property_text
 
 from engine.audit.check import check
 from engine.audit.data import Malformed
@@ -111,7 +111,7 @@ def asked(cases: list[dict], outputs: int) -> str:
     parts = [case(one["lower"], one["upper"], *(rows(polytope, len(one["lower"])) for polytope in one["unsafe"]))
              for one in cases]
     try:
-        return vnnlib(prop(*parts, n_outputs=outputs))
+        return property_text(prop(*parts, n_outputs=outputs))
     except StopIteration:  # a number of too many digits
         raise Skip from None
 

@@ -7,19 +7,23 @@ from hashlib import sha256
 from pathlib import Path
 
 from engine.audit.certificate import read_certificate
+from engine.audit.change.certificate import read_change
+from engine.audit.change.check import check_change
 from engine.audit.check import Result, check
 from engine.audit.data import Malformed, Rejected, read_bytes
 from engine.certificate.parallel import parallel
 from engine.errors import InputError
 
 MAX_FILE = 512 * 2**20
+NETWORKS, PROPERTIES = ("*.onnx", "*.onnx.gz"), ("*.vnnlib", "*.vnnlib.gz")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of one certificate: accepted, sampled (no error, but not all was checked), rejected or unreadable.
 
-    All but the first with a reason. `result` is None where the certificate's content is not known.
+    All but the first with a reason. `property` is the file of the changed network where the certificate is about
+    a change. `result` is None where the certificate's content is not known.
     """
 
     file: Path
@@ -33,32 +37,35 @@ class Outcome:
 OnOutcome = Callable[[Outcome], None]
 
 
-def certificates_in(paths: list[Path]) -> list[Path]:
-    """The files given, and the certificates in the folders given, by name."""
+def certificates_in(paths: list[Path], *, kinds: tuple[str, ...] = ("proof", "witness")) -> list[Path]:
+    """The files given, and the certificates of these kinds in the folders given, by name."""
     found = []
     for path in paths:
         inside = [path]
         if path.is_dir():
-            inside = sorted(p for kind in ("proof", "witness") for p in path.glob(f"*.{kind}.zip"))
+            inside = sorted(p for kind in kinds for p in path.glob(f"*.{kind}.zip"))
         if not inside:
-            raise InputError("there are no certificates (*.proof.zip, *.witness.zip)", where=str(path),
-                             advice="name the folder that `acasxu bench --certificates` wrote")
+            names = ", ".join(f"*.{kind}.zip" for kind in kinds)
+            raise InputError(f"there are no certificates ({names})", where=str(path),
+                             advice="name the folder that they were written to")
         found += inside
     return found
 
 
-def check_all(files: list[Path], *, network: Path, property: Path, jobs: int = 1,
+def check_all(files: list[Path], *, network: Path, property: Path | None, changed: Path | None = None, jobs: int = 1,
               on_outcome: OnOutcome | None = None, on_progress=None, **how) -> list[Outcome]:
-    """An outcome for each certificate, in order; `how` are the options of `audit.check.check`.
+    """An outcome for each certificate, in order; `how` are the options of `audit.check.check`, or, where there is a
+    changed network instead of a property, of `audit.change.check.check_change`.
 
-    `network` and `property` are files, or folders in which the file with the SHA-256 that the
+    `network`, `property` and `changed` are files, or folders in which the file with the SHA-256 that the
     certificate names is looked up. `jobs` processes check one certificate each, or, where there
     is only one, a share of its nodes each.
     """
-    for path, kind in ((network, "--network"), (property, "--property")):
-        if not path.exists():
+    for path, kind in ((network, "--network"), (property, "--property"), (changed, "--changed")):
+        if path and not path.exists():
             raise InputError("there is no such file or folder", where=f"{kind} {path}", advice="check the path")
-    one = partial(_check_one, networks=network, properties=property, **how)
+    one = partial(_check_one, networks=network, properties=property, changed=changed, **how)
+    jobs = 1 if changed and len(files) == 1 else jobs
     outcomes = {}
     for file, outcome in _outcomes(one, files, jobs, on_progress):
         outcomes[file] = outcome
@@ -99,16 +106,18 @@ def _joined(shares: list[Outcome]) -> Outcome:
         margin=min(result.margin for result in results), seconds=max(result.seconds for result in results)))
 
 
-def _check_one(file: Path, *, networks: Path, properties: Path, **how) -> Outcome:
+def _check_one(file: Path, *, networks: Path, properties: Path | None, changed: Path | None = None, **how) -> Outcome:
     network = prop = None
+    judge, second = (check_change, changed) if changed else (check, properties)
     try:
-        if networks.is_dir() or properties.is_dir():
-            claimed = read_certificate(file)
-            network = _named(claimed.network_sha256, networks, ("*.onnx", "*.onnx.gz"))
-            prop = _named(claimed.property_sha256, properties, ("*.vnnlib", "*.vnnlib.gz"))
+        if networks.is_dir() or second.is_dir():
+            claimed = (read_change if changed else read_certificate)(file)
+            network = _named(claimed.network_sha256, networks, NETWORKS)
+            prop = (_named(claimed.changed_sha256, changed, NETWORKS) if changed
+                    else _named(claimed.property_sha256, properties, PROPERTIES))
         else:
-            network, prop = networks, properties
-        result = check(file, network, prop, **how)
+            network, prop = networks, second
+        result = judge(file, network, prop, **how)
     except Malformed as error:
         return Outcome(file, network, prop, "unreadable", str(error))
     except Rejected as error:  # by reading it alone

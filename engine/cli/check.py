@@ -20,8 +20,11 @@ def run(arguments: Namespace) -> int:
         os.environ.setdefault(name, "1")
     from engine.certificate.batch import certificates_in, check_all
 
+    if arguments.changed and (arguments.sample or arguments.semantics or arguments.report):
+        raise InputError("--sample, --semantics and --report are for proofs of properties", where="--changed",
+                         advice="leave them out")
     report = _report_path(arguments.report)
-    files = certificates_in(arguments.files)
+    files = certificates_in(arguments.files, kinds=("change",) if arguments.changed else ("proof", "witness"))
     outcomes = []
     with live_line("reading") as update:
 
@@ -33,10 +36,12 @@ def run(arguments: Namespace) -> int:
         on_progress = None
         if update and len(files) == 1:
             on_progress = lambda done, total: update(f"{done:,} of {total:,} nodes checked")
+        how = {"arithmetic": arguments.arithmetic}
+        if not arguments.changed:
+            how |= {"sample": arguments.sample, "seed": arguments.seed, "semantics": arguments.semantics}
         outcomes = check_all(
-            files, network=arguments.network, property=arguments.property, jobs=arguments.jobs,
-            arithmetic=arguments.arithmetic, sample=arguments.sample, seed=arguments.seed,
-            semantics=arguments.semantics, on_outcome=keep, on_progress=on_progress)
+            files, network=arguments.network, property=arguments.property, changed=arguments.changed,
+            jobs=arguments.jobs, on_outcome=keep, on_progress=on_progress, **how)
     _say(outcomes, arguments)
     if report:
         _write(report, outcomes)
@@ -82,6 +87,12 @@ def _meaning(outcome) -> str:
     names = f"{outcome.property.name} and {outcome.network.name}"
     if result.kind == "witness":
         return f"{names}: violated at the point, exactly; margins as stated"
+    if result.kind == "change":
+        names = f"{outcome.property.name} instead of {outcome.network.name}"
+        change = result.certificate
+        return (f"{names}: the advisory may differ on at most {float(change.open):.6%}, outputs on at most "
+                f"{float(change.unequal):.6%} of the box; {result.nodes:,} nodes, {result.leaves:,} leaves, "
+                f"{result.arithmetic} arithmetic, {result.seconds:.2f} s")
     how = f"semantics {result.semantics}, {result.arithmetic} arithmetic, {result.seconds:.2f} s"
     if outcome.word == "accepted":
         return f"{names}: the property holds; {result.nodes:,} nodes, {result.leaves:,} leaves, {how}"
@@ -93,12 +104,17 @@ def _content(outcome) -> dict:
     result = outcome.result
     content = {"file": str(outcome.file), "result": outcome.word,
                "reason": outcome.reason or None,
-               "network": outcome.network and str(outcome.network),
-               "property": outcome.property and str(outcome.property)}
+               "network": outcome.network and str(outcome.network)}
+    change = result is not None and result.kind == "change"
+    about = "changed" if change else "property"
+    content[about] = outcome.property and str(outcome.property)
     if result is not None:
         content |= {name: getattr(result, name) for name in (
             "kind", "semantics", "arithmetic", "nodes", "checked", "leaves", "exclusions", "seconds")}
         content["sha256"] = {"certificate": result.certificate.sha256,
                              "network": result.certificate.network_sha256,
-                             "property": result.certificate.property_sha256}
+                             about: getattr(result.certificate, f"{about}_sha256")}
+    if change:
+        content |= {"advisory_may_differ_at_most": str(result.certificate.open),
+                    "outputs_may_differ_at_most": str(result.certificate.unequal)}
     return content

@@ -2,28 +2,95 @@
 
 import json
 from argparse import Namespace
+from fractions import Fraction
+from math import ceil, floor
+from pathlib import Path
 
-from engine.cli.output import DONE, answer, show
+from engine.cli.live import live_line
+from engine.cli.output import DONE, answer, note, show
+from engine.errors import EngineError, InputError
+from engine.files import prepare, write_bytes
 
 
 def run(arguments: Namespace) -> int:
-    """Prints how two networks of one shape differ: weights, scores, advisories."""
+    """Prints how two networks of one shape differ, in weights, scores and advisories, and what is proved of that."""
     from engine.onnx_file import load_network
     from engine.repair.fidelity import compare, region
     from engine.vnnlib import load_property
 
+    if arguments.certificate and not arguments.prove:
+        raise InputError("only a proof can have a certificate", where="--certificate", advice="add --prove")
+    certificate = prepare(arguments.certificate, option="--certificate") if arguments.certificate else None
     original, changed = load_network(arguments.networks[0]), load_network(arguments.networks[1])
     properties = [load_property(path) for path in arguments.properties]
     lower, upper, name = region(original, properties)
     found = compare(original, changed, properties, lower=lower, upper=upper, points=arguments.points,
                     grid=arguments.grid, seed=arguments.seed)
+    proved = _prove(original, changed, properties, lower, upper, arguments) if arguments.prove else None
+    if certificate:
+        _certify(certificate, original, changed, proved, arguments.networks)
     if arguments.json:
-        answer(json.dumps(_content(found) | {"domain": name}, indent=2, allow_nan=False))
+        content = _content(found) | {"domain": name} | ({"proved": _proved(proved)} if proved else {})
+        answer(json.dumps(content, indent=2, allow_nan=False))
     else:
         answer(f"{found.weights} weights differ, in {found.neurons} neurons of {found.layers} layers; "
                f"advisory: the lowest score; domain: {name}")
         show(_table(found))
+        if proved:
+            answer(f"proved: the advisory may differ on at most {_percent(proved.open, up=True)} of the domain "
+                   f"({proved.boxes:,} boxes, {proved.seconds:.1f} s);\n"
+                   f"all outputs are exactly equal on at least {_percent(1 - proved.unequal, up=False)} of it")
     return DONE
+
+
+def _prove(original, changed, properties: list, lower, upper, arguments: Namespace):
+    from engine.repair.preserve import preservation
+
+    boxes = [(case.lower, case.upper) for prop in properties for case in prop.cases]
+    with live_line("proving") as update:
+
+        def say(progress) -> None:
+            update(f"the advisory may differ on at most {progress.open:.4%}, outputs on {progress.unequal:.4%} of the "
+                   f"domain; {progress.boxes:,} boxes done, {progress.left:,} open, {progress.seconds:.0f} s")
+
+        return preservation(original, changed, lower=lower, upper=upper, timeout=arguments.timeout, first=boxes,
+                            on_progress=update and say)
+
+
+def _certify(path: Path, original, changed, proved, networks: list[Path]) -> None:
+    """Writes the certificate, and lets the independent checker judge it."""
+    from engine.audit.change.check import check_change
+    from engine.audit.data import Malformed
+    from engine.certificate.change import change_certificate_bytes
+
+    try:
+        write_bytes(path, change_certificate_bytes(original, changed, proved))
+    except OSError as error:
+        raise InputError(f"the certificate cannot be written there ({error.strerror})", where=str(path),
+                         advice="check the disk, and run again") from None
+    if not path.is_file():  # a device
+        return
+    try:
+        result = check_change(path, *networks)
+    except Malformed as error:  # its readers know fewer forms than the engine's
+        note(f"{path} is not checked: the checker does not read its files ({error})")
+        return
+    if not result.accepted:
+        raise EngineError(f"the independent checker rejects the certificate: {result.reason}", where=str(path),
+                          advice="nothing is proved; please report it")
+    note(f"{path} is accepted by the independent checker ({result.seconds:.2f} s)")
+
+
+def _percent(share: Fraction, *, up: bool) -> str:
+    """In percent with six digits behind the point, rounded up or down."""
+    millionths = share * 10**8
+    number = ceil(millionths) if up else floor(millionths)
+    return f"{number // 10**6}.{number % 10**6:06d}".rstrip("0").rstrip(".") + "%"
+
+
+def _proved(found) -> dict:
+    return {"advisory_may_differ_at_most": str(found.open), "outputs_may_differ_at_most": str(found.unequal),
+            "boxes": found.boxes, "seconds": found.seconds}
 
 
 def _rows(found) -> list[tuple[str, object]]:

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import NoReturn
 
+from engine.cli.repair_options import USAGE, add_repair
 from engine.errors import InputError
 
 EXIT_CODES = """\
@@ -35,6 +36,8 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_verify(commands)
     _add_bench(commands)
+    add_repair(_command(commands, "repair", "repair a network until properties are proved for it", USAGE),
+               count=_count, seconds=_seconds, add_data=_add_data)
     _add_check(commands)
     _add_small_commands(commands)
     return parser
@@ -94,12 +97,16 @@ def _add_bench(commands) -> None:
 def _add_check(commands) -> None:
     parser = _command(
         commands, "check", "check certificates, independently of the engine that wrote them",
-        "acasxu check FILE_OR_DIR [...] --network NETWORK.onnx --property PROPERTY.vnnlib [options]")
+        "acasxu check FILE_OR_DIR [...] --network NETWORK.onnx --property PROPERTY.vnnlib [options]\n"
+        "       acasxu check FILE_OR_DIR [...] --network ORIGINAL.onnx --changed CHANGED.onnx [options]")
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE_OR_DIR",
                         help="certificates, or folders of them")
     parser.add_argument("--network", type=Path, required=True, metavar="NETWORK.onnx",
                         help="or a folder, from which the file with the right SHA-256 is taken")
-    parser.add_argument("--property", type=Path, required=True, metavar="PROPERTY.vnnlib", help="or a folder, likewise")
+    about = parser.add_mutually_exclusive_group(required=True)
+    about.add_argument("--property", type=Path, metavar="PROPERTY.vnnlib", help="or a folder, likewise")
+    about.add_argument("--changed", type=Path, metavar="CHANGED.onnx",
+                       help="or a folder, likewise: check what `acasxu compare --prove` wrote")
     parser.add_argument("--arithmetic", choices=("float64", "exact"), default="float64",
                         help="float64: outward rounding (default)\nexact: integers and powers of two; slow")
     parser.add_argument("--sample", type=_count, metavar="N",
@@ -127,6 +134,11 @@ def _add_small_commands(commands) -> None:
     parser.add_argument("--grid", type=_count, default=30, metavar="N",
                         help="points along each input of a regular grid (default: 30)")
     parser.add_argument("--seed", type=int, default=0, help="of the random points (default: 0)")
+    parser.add_argument("--prove", action="store_true",
+                        help="prove on how much of the domain the advisory may differ at most")
+    parser.add_argument("--timeout", type=_seconds, default=60.0, metavar="S",
+                        help="seconds for that proof (default: 60)")
+    parser.add_argument("--certificate", type=Path, metavar="FILE", help="write the proof, for `acasxu check`")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
     parser = _command(commands, "fetch", "download the 45 ACAS Xu networks and check them",
                       "acasxu fetch [--from DIR_OR_URL] [--to DIR]")

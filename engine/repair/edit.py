@@ -8,7 +8,7 @@ import torch
 from ..network import Affine, Network
 from ..onnx_file import rewritten
 
-CHUNK = 1 << 16  # points evaluated at once
+CHUNK = 1 << 15  # points evaluated at once
 
 
 def edited(network: Network, layers: dict[int, tuple[np.ndarray, np.ndarray]]) -> Network:
@@ -24,13 +24,16 @@ def single(values: np.ndarray) -> np.ndarray:
     return np.asarray(values, dtype=np.float32).astype(np.float64)
 
 
-def values(network: Network, points: np.ndarray, *, layer: int) -> np.ndarray:
-    """Outputs, after ReLU, of the first `layer` layers at points [n, inputs], in float32: [n, width]."""
+def values(network: Network, points: np.ndarray, *, layer: int, first: int = 0) -> np.ndarray:
+    """Outputs, after ReLU, of the first `layer` layers, in float32: [n, width].
+
+    points: [n, inputs], or what layer `first` reads.
+    """
     layers = [(torch.tensor(a.weight.T, dtype=torch.float32), torch.tensor(a.bias, dtype=torch.float32), a.relu)
-              for a in network.layers[:layer]]
+              for a in network.layers[first:layer]]
     parts = []
-    for first in range(0, len(points), CHUNK):
-        h = torch.tensor(points[first : first + CHUNK], dtype=torch.float32)
+    for start in range(0, max(len(points), 1), CHUNK):
+        h = torch.as_tensor(points[start : start + CHUNK], dtype=torch.float32)
         for weight, bias, relu in layers:
             h = torch.addmm(bias, h, weight)
             h = h.clamp_(min=0) if relu else h
@@ -43,6 +46,6 @@ def features(network: Network, points: np.ndarray) -> np.ndarray:
     return values(network, points, layer=len(network.layers) - 1)
 
 
-def scores(network: Network, points: np.ndarray) -> np.ndarray:
-    """Outputs at points [n, inputs]: float32 [n, outputs]."""
-    return values(network, points, layer=len(network.layers))
+def scores(network: Network, points: np.ndarray, *, first: int = 0) -> np.ndarray:
+    """Outputs in float32 [n, outputs] at points [n, inputs], or from what layer `first` reads."""
+    return values(network, points, layer=len(network.layers), first=first)

@@ -1,15 +1,20 @@
-"""Properties as VNN-LIB text, for programs that only read files."""
+"""Properties as VNN-LIB text."""
 
 from fractions import Fraction
 
 from engine.property import Polytope, Property, Row
 
+MOST_DIGITS = 400  # behind the point: float32 numbers have at most 149
 
-def vnnlib(question: Property) -> str:
-    """One disjunct for each case and polytope, with all numbers exact."""
-    names = [f"X_{i}" for i in range(question.n_inputs)] + [f"Y_{j}" for j in range(question.n_outputs)]
+
+def property_text(prop: Property) -> str:
+    """One disjunct for each case and polytope, with all numbers exact.
+
+    ValueError where a number has no end as a decimal: VNN-LIB has no fractions.
+    """
+    names = [f"X_{i}" for i in range(prop.n_inputs)] + [f"Y_{j}" for j in range(prop.n_outputs)]
     lines = [f"(declare-const {name} Real)" for name in names]
-    branches = [_branch(case.lower, case.upper, polytope) for case in question.cases for polytope in case.unsafe]
+    branches = [_branch(case.lower, case.upper, polytope) for case in prop.cases for polytope in case.unsafe]
     return "\n".join([*lines, f"(assert (or {' '.join(branches)}))", ""])
 
 
@@ -25,9 +30,9 @@ def _row(row: Row) -> str:
 
 
 def _number(value: Fraction) -> str:
-    """As a decimal; VNN-LIB has no fractions, and tests use numbers that have an end."""
-    value = Fraction(value)
-    digits = next(d for d in range(400) if (value * 10**d).denominator == 1)
+    digits = next((d for d in range(MOST_DIGITS) if (value * 10**d).denominator == 1), None)
+    if digits is None:
+        raise ValueError(f"{value} has no end as a decimal")
     text = f"{abs(value.numerator * 10**digits // value.denominator):0{digits + 1}d}"
     text = f"{text[:-digits]}.{text[-digits:]}" if digits else text
     return f"(- {text})" if value < 0 else text

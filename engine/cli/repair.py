@@ -1,0 +1,206 @@
+"""`acasxu repair`: a network of the same shape for which the properties are proved."""
+
+import json
+from argparse import Namespace
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+
+from engine.acasxu import benchmark_instances, network_index
+from engine.cli.fidelity import fidelity_content, fidelity_table
+from engine.cli.live import live_line
+from engine.cli.output import answer, note, show
+from engine.data import network_path, property_path
+from engine.errors import InputError
+
+REPAIRED, NOT_REPAIRED, OUT_OF_TIME = 0, 1, 3
+NEURONS = 12  # that --explain shows
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """Files: a network, the properties that are to hold, and those to be preserved where they hold."""
+
+    network: Path
+    properties: tuple[Path, ...]
+    preserve: tuple[Path, ...]
+
+
+def run(arguments: Namespace) -> int:
+    """Repairs, proves, certifies, measures; says what was done on stdout and by the exit code."""
+    question = _question(arguments)
+    from engine.cli.repaired import Place
+    from engine.onnx_file import load_network
+    from engine.repair.fidelity import region
+    from engine.repair.loop import Failed, repair
+
+    place = Place(arguments.out, arguments.certificates, force=arguments.force)
+    network = load_network(question.network)
+    properties, preserve, files = _properties(question, network, arguments.points)
+    with live_line("loading") as update:
+        say = update or (lambda text: None)
+        *ends, domain = region(network, properties)
+        lower, upper = ([float(v) for v in end] for end in ends)
+        outcome = repair(network, properties, preserve=preserve, lower=lower, upper=upper, settings=_settings(arguments),
+                         state=_state(arguments, network, [*properties, *preserve]), say=say)
+        explained = _localized(network, properties, lower, upper, arguments) if arguments.explain else []
+        if isinstance(outcome, Failed):
+            return _failed(outcome, arguments, explained)
+        result = getattr(outcome, "network", network)
+        say("writing and checking the certificates")
+        certificates = place.write(result, outcome.proved, files)
+        say("measuring what changed")
+        found = _fidelity(network, outcome, lower, upper, arguments)
+    _say(outcome, found, certificates, domain, explained, arguments)
+    return REPAIRED
+
+
+def _question(arguments: Namespace) -> _Question:
+    files = list(arguments.files)
+    if arguments.network is None:
+        if arguments.property:
+            raise InputError("--property goes with --network", advice="name the property's file instead")
+        if not files or len(files) + (arguments.points is not None) < 2:
+            raise InputError("a network and at least one property are needed",
+                             advice="give NETWORK.onnx PROPERTY.vnnlib, or --network A,T")
+        return _Question(files[0], tuple(files[1:]), tuple(arguments.keep))
+    index = network_index(arguments.network)
+    own = [property_path(spec.number) for spec, network in benchmark_instances() if network == index]
+    wanted = [property_path(number) for number in arguments.property or ()]
+    rest = [path for path in own if path not in wanted]
+    if not wanted and not files:
+        wanted, rest = own, []
+    return _Question(network_path(*index, data=arguments.data), (*wanted, *files), (*rest, *arguments.keep))
+
+
+def _properties(question: _Question, network, points: Path | None):
+    """The properties that are to hold, those to be preserved; by SHA-256 each one's file, or its text."""
+    from engine.vnnlib import load_property
+
+    loaded = [[load_property(path) for path in paths] for paths in (question.properties, question.preserve)]
+    files = {prop.sha256: path for props, paths in zip(loaded, (question.properties, question.preserve))
+             for prop, path in zip(props, paths)}
+    if points:
+        from engine.repair.points import read_points
+        from engine.vnnlib.writer import property_text
+
+        prop = read_points(points, network)
+        text = property_text(prop).encode("ascii")
+        loaded[0].append(replace(prop, sha256=sha256(text).hexdigest()))
+        files[loaded[0][-1].sha256] = text
+    return *loaded, files
+
+
+def _settings(arguments: Namespace):
+    from engine.repair.loop import Settings
+
+    options = {"milp": {"norm": arguments.norm, "backend": arguments.solver}}
+    return Settings(method=arguments.method, timeout=arguments.timeout, proof_timeout=arguments.proof_timeout,
+                    patience=arguments.patience, seed=arguments.seed, semantics=arguments.semantics,
+                    device=arguments.device, options=options)
+
+
+def _state(arguments: Namespace, network, properties: list):
+    from engine import __version__
+    from engine.repair.state import State
+
+    hashes = sha256("".join(prop.sha256 for prop in properties).encode()).hexdigest()
+    about = {"engine": __version__, "network": network.sha256, "properties": hashes}
+    about |= {name: getattr(arguments, name) for name in ("method", "seed", "semantics", "norm", "solver",
+                                                          "proof_timeout")}
+    return State(arguments.state, about)
+
+
+def _fidelity(network, outcome, lower, upper, arguments: Namespace):
+    """What changed, inside the boxes of what was repaired and elsewhere; None where nothing had to be."""
+    from engine.repair.fidelity import compare
+    from engine.repair.loop import Held
+
+    if isinstance(outcome, Held):
+        return None
+    return compare(network, outcome.network, list(outcome.targets), lower=lower, upper=upper,
+                   points=arguments.samples, grid=arguments.grid, seed=arguments.seed)
+
+
+def _localized(network, properties: list, lower, upper, arguments: Namespace) -> list:
+    """The neurons that decide the violation, the most significant first."""
+    import numpy as np
+
+    from engine.repair.localize import localize
+    from engine.repair.task import Evidence, Task
+
+    task = Task(network, tuple(properties), (), np.array(lower), np.array(upper), arguments.seed)
+    return localize(task, Evidence()).table(NEURONS)
+
+
+# In words
+
+
+def _failed(outcome, arguments: Namespace, explained: list) -> int:
+    reason = f"{outcome.target.name} is not repaired: {outcome.reason}"
+    if arguments.json:
+        answer(json.dumps({"result": "not repaired", "property": outcome.target.name, "reason": outcome.reason,
+                           "timed_out": outcome.timed_out, "seconds": outcome.seconds,
+                           "attempts": [_attempt(a) for a in outcome.attempts],
+                           "open_boxes": [[b.lower.tolist(), b.upper.tolist()] for b in outcome.boxes],
+                           "neurons": [place._asdict() for place in explained]}, indent=2))
+    else:
+        answer("not repaired")
+        _explain(outcome, explained, arguments)
+    note(reason)
+    for box in outcome.boxes[:3]:
+        ends = ", ".join(f"[{a:g}, {b:g}]" for a, b in zip(box.lower, box.upper))
+        note(f"  a box left open: {ends}")
+    note("nothing was written")
+    return OUT_OF_TIME if outcome.timed_out else NOT_REPAIRED
+
+
+def _say(outcome, found, certificates: Path, domain: str, explained: list, arguments: Namespace) -> None:
+    proved = [prop.name for prop, _ in outcome.proved]
+    violated = [prop.name for prop in getattr(outcome, "violated", ())]
+    if arguments.json:
+        content = {"result": "repaired" if found else "held already", "out": str(arguments.out), "proved": proved,
+                   "violated_as_before": violated, "certificates": str(certificates), "domain": domain}
+        if found:
+            content |= {"fidelity": fidelity_content(found), "seconds": outcome.seconds,
+                        "chosen": [_attempt(a) for a in outcome.chosen],
+                        "attempts": [_attempt(a) for a in outcome.attempts], "neurons": [place._asdict() for place in explained]}
+        answer(json.dumps(content, indent=2, allow_nan=False))
+        return
+    if not found:
+        answer(f"holds already: {arguments.out} is a copy of the network")
+    else:
+        for attempt in outcome.chosen:
+            answer(f"repaired by {attempt.method}: {attempt.note}")
+        answer(f"{found.weights} weights changed, in {found.neurons} neurons of {found.layers} layers; "
+               f"{outcome.seconds:.1f} s with all proofs")
+    answer(f"proved: {', '.join(proved)}; certificates in {certificates}, accepted by the independent checker")
+    if violated:
+        note(f"violated before and not asked for: {', '.join(violated)}")
+    if found:
+        answer(f"advisory: the lowest score; domain: {domain}")
+        show(fidelity_table(found))
+        _explain(outcome, explained, arguments)
+
+
+def _explain(outcome, explained: list, arguments: Namespace) -> None:
+    if not arguments.explain:
+        return
+    from rich import box
+    from rich.table import Table
+
+    tried = Table("method", "what was tried", "result", "advisories changed", "weights", box=box.SIMPLE)
+    for attempt in outcome.attempts:
+        cost = (f"{attempt.cost.changed:,}", str(attempt.cost.weights)) if attempt.cost else ("", "")
+        tried.add_row(attempt.method, attempt.note, attempt.outcome, *cost)
+    neurons = Table("layer", "neuron", "significance", "edge score", box=box.SIMPLE)
+    for place in explained:
+        neurons.add_row(str(place.layer + 1), str(place.neuron), f"{place.significance:.3f}", f"{place.edge:.3g}")
+    show(tried, neurons)
+
+
+def _attempt(attempt) -> dict:
+    content = {"method": attempt.method, "what": attempt.note, "result": attempt.outcome, "seconds": attempt.seconds}
+    if attempt.cost:
+        content |= {"advisories_changed": attempt.cost.changed, "weights": attempt.cost.weights}
+    return content

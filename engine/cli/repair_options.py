@@ -1,0 +1,56 @@
+"""The options of `acasxu repair`. Nothing heavy is imported here."""
+
+from pathlib import Path
+
+METHODS = ("auto", "milp", "idle", "gradient", "smt")
+USAGE = ("acasxu repair NETWORK.onnx PROPERTY.vnnlib [MORE.vnnlib ...] --out REPAIRED.onnx [options]\n"
+         "       acasxu repair --network 2,9 [--property N ...] --out REPAIRED.onnx [options]")
+
+
+def add_repair(parser, *, count, seconds, add_data) -> None:
+    """Adds them; `count` and `seconds` read numbers, `add_data` adds --data."""
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE",
+                        help="NETWORK.onnx and the properties that are to hold, each also as .gz")
+    parser.add_argument("--network", metavar="A,T",
+                        help="instead of a file: the ACAS Xu network N(A,T), to be repaired for all benchmark\n"
+                             "properties that it violates; those that it satisfies are proved again")
+    parser.add_argument("--property", type=int, action="append", metavar="N",
+                        help="with --network: repair it for ACAS Xu property N alone (may be repeated)")
+    parser.add_argument("--points", type=Path, metavar="FILE.csv",
+                        help="inputs and the advisory wanted or forbidden there: x0,...,wanted,forbidden")
+    parser.add_argument("--keep", type=Path, nargs="+", default=[], metavar="PROPERTY.vnnlib",
+                        help="properties to be proved again if they hold now")
+    parser.add_argument("--out", type=Path, required=True, metavar="REPAIRED.onnx", help="the repaired network")
+    parser.add_argument("--certificates", type=Path, metavar="DIR",
+                        help="folder for the certificates (default: REPAIRED.certificates beside it)")
+    parser.add_argument("--force", action="store_true", help="replace what is there")
+    parser.add_argument("--method", choices=METHODS, default="auto",
+                        help="auto (default): all of them, until one changes no sampled advisory\n"
+                             "milp: linear programs for score shifts and rewritten last hidden neurons\n"
+                             "idle: neurons that never fire become a switch that is on in the box alone\n"
+                             "gradient: descend the certified bound over the boxes left open\n"
+                             "smt: few weights by z3, in exact rationals")
+    parser.add_argument("--norm", choices=("l1", "count", "max"), default="l1",
+                        help="milp: what is made small of the weights' changes: their sum (default),\n"
+                             "how many, or the largest")
+    parser.add_argument("--solver", choices=("auto", "gurobi", "highs"), default="auto",
+                        help="milp: auto (default) takes gurobi where its licence suffices")
+    parser.add_argument("--timeout", type=seconds, metavar="S", help="seconds for the repair (default: no limit)")
+    parser.add_argument("--proof-timeout", type=seconds, default=60.0, metavar="S",
+                        help="seconds for each proof of a candidate (default: 60)")
+    parser.add_argument("--patience", type=seconds, default=20.0, metavar="S",
+                        help="seconds for which to look for a repair that changes less (default: 20)")
+    parser.add_argument("--state", type=Path, metavar="DIR", help="keep what is learned, and resume from it")
+    parser.add_argument("--samples", type=count, default=1_000_000, metavar="N",
+                        help="random points of each region to compare on (default: 1000000)")
+    parser.add_argument("--grid", type=count, default=30, metavar="N",
+                        help="points along each input of a regular grid to compare on (default: 30)")
+    parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
+    parser.add_argument("--semantics", choices=("real", "float32"), default="real",
+                        help="of the proofs: real (default) or float32, as executed")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto",
+                        help="auto (default) takes CUDA where there is one")
+    parser.add_argument("--explain", action="store_true",
+                        help="say which neurons decide the violation, and all that was tried")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on stdout instead")
+    add_data(parser)

@@ -1,0 +1,101 @@
+"""One candidate, tried: proved, refuted or left open, and what it changed."""
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..network import Network
+from ..search.problem import Options, Problem
+from ..search.verify import verify_all
+from ..verdict import Unknown, Verdict, Verified, Violated
+from .fidelity import changes, compare
+from .task import Box, Candidate, Counterexample, Task
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cost:
+    """What a repair changed, the worst first: sampled advisories inside safe parts of boxes and outside; weights."""
+
+    changed: int
+    weights: int
+
+    @property
+    def perfect(self) -> bool:
+        """Whether no sampled advisory changed."""
+        return self.changed == 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Attempt:
+    """A candidate and what the search said of it.
+
+    verdicts: of task.properties, all Verified, or empty; cost: where it is proved; words: what was said of each
+    property that was decided or given up; proved: the least share of a property's volume that was proved.
+    """
+
+    words: dict[str, str]
+    proved: float
+    seconds: float
+    counterexamples: tuple[Counterexample, ...] = ()
+    boxes: tuple[Box, ...] = ()
+    verdicts: tuple[Verified, ...] = ()
+    cost: Cost | None = None
+    method: str = ""
+    note: str = ""
+    network: Network | None = field(default=None, repr=False)
+
+    @property
+    def outcome(self) -> str:
+        """proved, or what was not."""
+        failed = [f"{name} {word}" for name, word in self.words.items() if word != Verified.word]
+        return f"not proved: {', '.join(failed)}" if failed else "proved"
+
+
+class _Enough(Exception):
+    """A property was refuted or given up: the others need not be decided."""
+
+
+def judge(task: Task, candidate: Candidate, options: Options) -> Attempt:
+    """Has the search decide all properties of the candidate, up to the first that is not proved."""
+    start, verdicts = time.monotonic(), {}
+
+    def on_verdict(index: int, verdict: Verdict) -> None:
+        verdicts[index] = verdict
+        if not isinstance(verdict, Verified):
+            raise _Enough
+
+    try:
+        verify_all([Problem(candidate.network, prop) for prop in task.properties], options, on_verdict=on_verdict)
+    except _Enough:
+        pass
+    seconds = time.monotonic() - start
+    words = {task.properties[i].name: verdict.word for i, verdict in sorted(verdicts.items())}
+    failed = [(i, verdict) for i, verdict in verdicts.items() if not isinstance(verdict, Verified)]
+    if not failed:
+        return Attempt(words, 1.0, seconds, verdicts=tuple(verdicts[i] for i in range(len(task.properties))))
+    index, verdict = failed[0]
+    found, boxes, proved = (), (), 0.0
+    if isinstance(verdict, Violated):
+        point = np.array(verdict.counterexample.inputs, np.float32)
+        found = (Counterexample(index, _case(task, index, point), point),)
+    elif isinstance(verdict, Unknown):
+        proved = verdict.proved
+        boxes = tuple(Box(index, _case(task, index, ends.mean(0)), *ends) for ends in verdict.boxes)
+    return Attempt(words, proved, seconds, found, boxes)
+
+
+def cost_of(task: Task, network: Network, settings) -> Cost:
+    """On samples that are not those of the final report."""
+    found = compare(task.network, network, list(task.targets), lower=task.lower, upper=task.upper,
+                    points=settings.points, grid=0, seed=settings.seed + 1)
+    changed = found.outside.changed + sum(inside.safe.changed for inside in found.inside)
+    return Cost(changed, changes(task.network, network)[0])
+
+
+def _case(task: Task, index: int, point: np.ndarray) -> int:
+    """Which case of the property the point lies in."""
+    for number, case in enumerate(task.properties[index].cases):
+        if all(float(a) <= x <= float(b) for a, x, b in zip(case.lower, point.tolist(), case.upper)):
+            return number
+    return 0

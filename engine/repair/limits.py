@@ -1,0 +1,65 @@
+"""How much of a one-dimensional change of the scores each sample needs and bears.
+
+The scores become y + v z, where the direction v is fixed and z >= 0 is some feature of the input, still to be
+chosen. A sample near an unsafe polytope needs a z large enough that one of its rows becomes `margin`; a sample whose
+advisory must stay, or that must not become unsafe, bears a z up to a cap. Both are linear in z.
+"""
+
+from itertools import combinations
+
+import numpy as np
+
+from .samples import Region, Samples
+
+SHARE = 0.8  # of the room up to a change of advisory that a repair may use
+
+
+def directions(where: list[Region]) -> list[np.ndarray]:
+    """Directions that help against every unsafe polytope of the targets: few raised scores first, then one lowered."""
+    polytopes = [rows for region in where if region.target for _, rows, _ in region.polytopes if len(rows)]
+    if not polytopes:
+        return []
+    unit = np.eye(polytopes[0].shape[1])
+    raised = [unit[list(some)].sum(0) for n in range(1, len(unit)) for some in combinations(range(len(unit)), n)]
+    return [v for v in [*raised, *-unit] if all((rows @ v > 0).any() for rows in polytopes)]
+
+
+def needed(samples: Samples, where: list[Region], y: np.ndarray, v: np.ndarray, *, margin: float) -> np.ndarray:
+    """[n]: the least z with which the targets hold with this margin; -inf where they do, inf where none suffices."""
+    need = np.full(len(samples), -np.inf)
+    for region, at in samples.of(where):
+        for p in range(len(region.polytopes) if region.target else 0):
+            rows, gain = region.rows(p, samples.x[at], y[at]), region.polytopes[p][1] @ v
+            near = (rows < margin).all(1)
+            z = np.full(rows[near].shape, np.inf)
+            z[:, gain > 0] = (margin - rows[near][:, gain > 0]) / gain[gain > 0]
+            need[at[near]] = np.maximum(need[at[near]], z.min(1, initial=np.inf))
+    return need
+
+
+def held(samples: Samples, where: list[Region], y: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(floor, cap) [n]: the z between which no advisory changes and nothing becomes unsafe.
+
+    floor is -inf where y alone will do, and above cap where no z does.
+    """
+    n = np.arange(len(samples))
+    rise = v - v[samples.lowest][:, None]  # how fast each score leaves the lowest
+    gap = y - y[n, samples.lowest][:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        cap = np.where(rise < 0, _room(gap) / -rise, np.where((gap < 0) & (rise <= 0), -np.inf, np.inf)).min(1)
+        floor = np.where((gap < 0) & (rise > 0), -gap / rise * (2 - SHARE), -np.inf).max(1)
+    cap[samples.free], floor[samples.free] = np.inf, -np.inf
+    for region, at in samples.of(where):
+        at = at[~samples.free[at]]
+        for p in range(len(region.polytopes)):
+            rows, gain = region.rows(p, samples.x[at], y[at]), region.polytopes[p][1] @ v
+            with np.errstate(divide="ignore", invalid="ignore"):
+                room = np.where(gain < 0, _room(rows) / -gain, np.inf)
+            room[rows <= 0] = -np.inf
+            cap[at] = np.minimum(cap[at], room.max(1, initial=-np.inf))
+    return floor, cap
+
+
+def _room(gap: np.ndarray) -> np.ndarray:
+    """What may be used of a gap; all of one that is negative."""
+    return np.where(gap > 0, SHARE * gap, gap)

@@ -1,0 +1,24 @@
+"""The repair methods by name; each is imported when it is used."""
+
+from collections.abc import Callable
+from importlib import import_module
+
+from ..errors import InputError
+from .task import Method
+
+
+def _method(name: str) -> Callable[[], Method]:
+    return lambda: getattr(import_module(f".{name}", __package__), name)
+
+
+#: In the order in which `auto` tries them: what changes least and is fastest comes first.
+METHODS = {name: _method(name) for name in ("milp", "idle", "gradient", "smt")}
+
+
+def order(name: str) -> tuple[str, ...]:
+    """The methods that are meant."""
+    if name == "auto":
+        return tuple(METHODS)
+    if name not in METHODS:
+        raise InputError(f"unknown method {name!r}", advice=f"use auto, {', '.join(METHODS)}")
+    return (name,)

@@ -1,0 +1,157 @@
+"""Point-wise repair as VERE and ProRepair have it: inputs with the advisory that is wanted or forbidden there.
+
+The points become a property of point boxes, so that everything else treats them as any property.
+"""
+
+import csv
+import hashlib
+import math
+import re
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from ..acasxu import ADVISORIES, INPUTS, domain
+from ..errors import InputError
+from ..network import Network
+from ..property import Case, Polytope, Property, Row
+
+MOST = 10_000  # points
+SLACK = 1e-6  # by which a point's decimals may leave the domain: its ends are rounded themselves
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+
+
+@dataclass(slots=True)
+class Wish:
+    """What the file wants at one point, and the line that said it first."""
+
+    line: int
+    wanted: int | None = None
+    forbidden: set[int] = field(default_factory=set)
+
+
+def read_points(path: str | Path, network: Network) -> Property:
+    """One case for each point of a CSV file with the columns x0, x1, ... and wanted, forbidden or both.
+
+    Inputs are normalized; each is rounded to float32, and the case's box is that point exactly. An advisory is
+    an output's index, or for a network of ACAS Xu's shape its name; a line gives one of the two. Wanted means
+    that every other score is higher, not equal, which is stricter than being the first of equals; forbidden
+    that some other score is lower. InputError, with the line, for everything else and for contradictions.
+    """
+    data, rows = _rows(Path(path))
+    reader = _Reader(str(path), network, rows[0])
+    wishes: dict[bytes, Wish] = {}
+    for line, cells in rows[1:]:
+        reader.add(wishes, line, cells)
+    if not wishes:
+        raise InputError("holds no points", where=str(path), advice="add a line for each point below the header")
+    cases = [_case(np.frombuffer(key, np.float32), wish, network.n_outputs) for key, wish in wishes.items()]
+    return Property(tuple(cases), network.n_inputs, network.n_outputs, Path(path).name.split(".")[0],
+                    hashlib.sha256(data).hexdigest())
+
+
+def _rows(path: Path) -> tuple[bytes, list[tuple[int, list[str]]]]:
+    """The file's bytes, and (line, cells) of each line that is not blank; the first is the header."""
+    try:
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        raise InputError(f"cannot be read ({reason})", where=str(path), advice="check the path") from None
+    try:
+        reader = csv.reader(data.decode("utf-8-sig").splitlines(), strict=True)
+        rows = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if any(map(str.strip, cells))]
+    except UnicodeDecodeError as error:
+        line = 1 + data.count(b"\n", 0, error.start)
+        raise InputError("is not UTF-8 text", where=f"{path}:{line}", advice="give a CSV file") from None
+    except csv.Error as error:
+        raise InputError(f"is no CSV ({error})", where=f"{path}:{reader.line_num}", advice="check quotes") from None
+    if not rows:
+        raise InputError("is empty", where=str(path), advice="start it with the header x0,x1,...,wanted")
+    if len(rows) > MOST + 1:
+        raise InputError(f"holds more than {MOST:,} points", where=str(path), advice="split the file")
+    return data, rows
+
+
+class _Reader:
+    """Reads lines under one header, for one network."""
+
+    def __init__(self, path: str, network: Network, header: tuple[int, list[str]]):
+        self._path, self._network = path, network
+        self._is_acasxu = (network.n_inputs, network.n_outputs) == (len(INPUTS), len(ADVISORIES))
+        self._inputs = [f"x{i}" for i in range(network.n_inputs)]
+        line, self._columns = header
+        wishes = [name for name in self._columns if name not in self._inputs]
+        complete = sorted(self._columns) == sorted(self._inputs + wishes) and len(set(wishes)) == len(wishes)
+        if not (complete and wishes and set(wishes) <= {"wanted", "forbidden"}):
+            raise self._error(line, "the header is not this network's",
+                              advice=f"use {','.join(self._inputs)},wanted or ,forbidden or both")
+
+    def add(self, wishes: dict[bytes, Wish], line: int, cells: list[str]) -> None:
+        """Adds one line to what is wanted at its point."""
+        if len(cells) != len(self._columns):
+            raise self._error(line, f"{len(cells)} cells under a header of {len(self._columns)}", advice="check commas")
+        cell = dict(zip(self._columns, cells))
+        point = np.array([self._number(line, name, cell[name]) for name in self._inputs], dtype=np.float32) + 0
+        given = [name for name in ("wanted", "forbidden") if cell.get(name)]
+        if len(given) != 1:
+            what = "both wanted and forbidden" if given else "no advisory"
+            raise self._error(line, f"{what} given", advice="give one advisory, wanted or forbidden")
+        advisory = self._advisory(line, given[0], cell[given[0]])
+        wish = wishes.setdefault(point.tobytes(), Wish(line))
+        if given == ["forbidden"]:
+            wish.forbidden.add(advisory)
+        elif wish.wanted in (None, advisory):
+            wish.wanted = advisory
+        else:
+            raise self._contradiction(line, wish)
+        if wish.wanted in wish.forbidden or len(wish.forbidden) == self._network.n_outputs:
+            raise self._contradiction(line, wish)
+
+    def _number(self, line: int, name: str, text: str) -> float:
+        value = float(text) if _NUMBER.fullmatch(text) else math.nan
+        if not abs(value) <= float(np.finfo(np.float32).max):
+            raise self._error(line, f"{name} is {_shown(text)}, no finite float32 number",
+                              advice="write a decimal number such as -0.25")
+        if self._is_acasxu:
+            low, high = (float(ends[int(name[1:])]) for ends in domain())
+            if not low - SLACK <= value <= high + SLACK:
+                raise self._error(line, f"{name} is {_shown(text)}, outside the domain {low:.6g} .. {high:.6g}",
+                                  advice="give inputs normalized, not in feet or radians")
+        return value
+
+    def _advisory(self, line: int, column: str, text: str) -> int:
+        names = ADVISORIES if self._is_acasxu else ()
+        for index in range(self._network.n_outputs):
+            if text == str(index) or (names and text.lower() == names[index].lower()):
+                return index
+        choice = f"use 0..{self._network.n_outputs - 1}" + (f" or {', '.join(names)}" if names else "")
+        raise self._error(line, f"{column} is {_shown(text)}, no advisory", advice=choice)
+
+    def _contradiction(self, line: int, wish: Wish) -> InputError:
+        return self._error(line, f"contradicts what line {wish.line} or later lines say of the same point",
+                           advice="points are the same when their float32 values are; keep one of them")
+
+    def _error(self, line: int, what: str, *, advice: str) -> InputError:
+        return InputError(what, where=f"{self._path}:{line}", advice=advice)
+
+
+def _shown(text: str) -> str:
+    return ascii(text if len(text) <= 40 else text[:37] + "...")
+
+
+def _case(point: np.ndarray, wish: Wish, n_outputs: int) -> Case:
+    """The point's box; unsafe: any other score at most the wanted one's, a forbidden one at most all others."""
+    exact = tuple(Fraction(float(v)) for v in point)
+    others = lambda advisory: [u for u in range(n_outputs) if u != advisory]
+    row = lambda low, high: _at_most(low, high, len(exact), n_outputs)
+    unsafe = [] if wish.wanted is None else [Polytope((row(u, wish.wanted),)) for u in others(wish.wanted)]
+    unsafe += [Polytope(tuple(row(f, u) for u in others(f))) for f in sorted(wish.forbidden)]
+    return Case(exact, exact, tuple(unsafe))
+
+
+def _at_most(low: int, high: int, n_inputs: int, n_outputs: int) -> Row:
+    """y_low <= y_high."""
+    outputs = tuple(Fraction((u == low) - (u == high)) for u in range(n_outputs))
+    return Row((Fraction(0),) * n_inputs, outputs, Fraction(0))

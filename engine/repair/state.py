@@ -1,0 +1,83 @@
+"""What a repair has learned, on disk: an interrupted run replays its candidates without proving them again.
+
+Methods are deterministic, so that a run that starts again offers the same candidates; their verdicts are
+looked up by the network's SHA-256.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+from ..files import write_text
+from ..network import Network
+from .attempt import Attempt
+from .task import Box, Counterexample
+
+FILE = "attempts.jsonl"
+
+
+class State:
+    """Attempts that were not proved, one JSON line each after a first line that says of which repair they are."""
+
+    def __init__(self, folder: Path | None, about: dict | None = None):
+        """InputError where the folder holds the state of another repair, or cannot be read or written."""
+        self._path = None if folder is None else Path(folder) / FILE
+        self._known: dict[str, Attempt] = {}
+        if self._path is None:
+            return
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            text = self._path.read_text() if self._path.exists() else ""
+            lines = text[: text.rfind("\n") + 1].splitlines()  # the last line may have been cut off
+            if len(text.splitlines()) > len(lines):
+                write_text(self._path, "".join(line + "\n" for line in lines))
+            if not lines:
+                self._append(about or {})
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"the state cannot be kept there ({error})", where=str(folder),
+                             advice="choose another folder") from None
+        for number, line in enumerate(lines):
+            self._read(number, line, about or {})
+
+    def known(self, network: Network) -> Attempt | None:
+        """The attempt with this network, if it was made before and failed."""
+        return self._known.get(network.sha256)
+
+    def keep(self, network: Network, attempt: Attempt) -> None:
+        """Keeps an attempt that failed; one that was proved is to be proved again."""
+        if self._path is None or attempt.verdicts:
+            return
+        self._append({
+            "sha256": network.sha256, "words": attempt.words, "proved": attempt.proved, "seconds": attempt.seconds,
+            "counterexamples": [[c.property, c.case, c.point.tolist()] for c in attempt.counterexamples],
+            "boxes": [[b.property, b.case, b.lower.tolist(), b.upper.tolist()] for b in attempt.boxes],
+        })
+
+    def _append(self, content: dict) -> None:
+        with self._path.open("a") as file:
+            file.write(json.dumps(content) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _read(self, number: int, line: str, about: dict) -> None:
+        try:
+            content = json.loads(line)
+            if number == 0:
+                self._compare(content, about)
+                return
+            found = tuple(Counterexample(p, c, np.array(x, np.float32)) for p, c, x in content["counterexamples"])
+            boxes = tuple(Box(p, c, np.array(a), np.array(b)) for p, c, a, b in content["boxes"])
+            self._known[content["sha256"]] = Attempt(content["words"], content["proved"], content["seconds"],
+                                                     found, boxes)
+        except (ValueError, KeyError, TypeError):
+            raise InputError(f"line {number + 1} cannot be read", where=str(self._path),
+                             advice="remove the folder") from None
+
+    def _compare(self, content: dict, about: dict) -> None:
+        differs = [name for name in {**content, **about} if content.get(name) != about.get(name)]
+        if differs:
+            raise InputError(f"it holds the state of another repair: {', '.join(sorted(differs))} differ",
+                             where=str(self._path.parent), advice="choose another folder, or remove it")
