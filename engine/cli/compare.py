@@ -6,8 +6,10 @@ from fractions import Fraction
 from math import ceil, floor
 from pathlib import Path
 
+from engine.cli.fidelity import fidelity_content, fidelity_table
 from engine.cli.live import live_line
 from engine.cli.output import DONE, answer, note, show
+from engine.cli.picture import prepare_picture, write_picture
 from engine.errors import EngineError, InputError
 from engine.files import prepare, write_bytes
 
@@ -16,26 +18,32 @@ def run(arguments: Namespace) -> int:
     """Prints how two networks of one shape differ, in weights, scores and advisories, and what is proved of that."""
     from engine.onnx_file import load_network
     from engine.repair.fidelity import compare, region
+    from engine.repair.maps import advisory_maps
     from engine.vnnlib import load_property
 
     if arguments.certificate and not arguments.prove:
         raise InputError("only a proof can have a certificate", where="--certificate", advice="add --prove")
     certificate = prepare(arguments.certificate, option="--certificate") if arguments.certificate else None
+    picture = prepare_picture(arguments.picture) if arguments.picture else None
     original, changed = load_network(arguments.networks[0]), load_network(arguments.networks[1])
     properties = [load_property(path) for path in arguments.properties]
+    maps = advisory_maps(original, changed, properties) if picture else ()  # first: it may refuse the networks
     lower, upper, name = region(original, properties)
     found = compare(original, changed, properties, lower=lower, upper=upper, points=arguments.points,
                     grid=arguments.grid, seed=arguments.seed)
     proved = _prove(original, changed, properties, lower, upper, arguments) if arguments.prove else None
     if certificate:
         _certify(certificate, original, changed, proved, arguments.networks)
+    if picture:
+        write_picture(picture, maps, names=tuple(path.name for path in arguments.networks))
+        note(f"advisory maps in {arguments.picture}")
     if arguments.json:
-        content = _content(found) | {"domain": name} | ({"proved": _proved(proved)} if proved else {})
+        content = fidelity_content(found) | {"domain": name} | ({"proved": _proved(proved)} if proved else {})
         answer(json.dumps(content, indent=2, allow_nan=False))
     else:
         answer(f"{found.weights} weights differ, in {found.neurons} neurons of {found.layers} layers; "
                f"advisory: the lowest score; domain: {name}")
-        show(_table(found))
+        show(fidelity_table(found))
         if proved:
             answer(f"proved: the advisory may differ on at most {_percent(proved.open, up=True)} of the domain "
                    f"({proved.boxes:,} boxes, {proved.seconds:.1f} s);\n"
@@ -91,34 +99,3 @@ def _percent(share: Fraction, *, up: bool) -> str:
 def _proved(found) -> dict:
     return {"advisory_may_differ_at_most": str(found.open), "outputs_may_differ_at_most": str(found.unequal),
             "boxes": found.boxes, "seconds": found.seconds}
-
-
-def _rows(found) -> list[tuple[str, object]]:
-    rows = [("domain outside the boxes", found.outside), ("grid of the domain", found.grid)]
-    for inside in found.inside:
-        rows.append((f"{inside.property}, safe before", inside.safe))
-        rows.append((f"{inside.property}, unsafe before", inside.unsafe))
-    return rows
-
-
-def _table(found):
-    from rich import box
-    from rich.table import Table
-
-    table = Table("where", box=box.SIMPLE)
-    for name in ("points", "advisory changed", "agreement", "mean score change", "largest"):
-        table.add_column(name, justify="right")
-    for where, difference in _rows(found):
-        if difference.points:
-            table.add_row(where, f"{difference.points:,}", f"{difference.changed:,}", f"{difference.agreement:.6%}",
-                          f"{difference.mean:.3g}", f"{difference.largest:.3g}")
-        else:
-            table.add_row(where, "0", "", "", "", "")
-    return table
-
-
-def _content(found) -> dict:
-    regions = {where: {"points": d.points, "changed": d.changed, "agreement": d.agreement,
-                       "mean_score_change": d.mean, "largest_score_change": d.largest}
-               for where, d in _rows(found)}
-    return {"weights": found.weights, "neurons": found.neurons, "layers": found.layers, "regions": regions}

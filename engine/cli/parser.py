@@ -139,6 +139,9 @@ def _add_small_commands(commands) -> None:
     parser.add_argument("--timeout", type=_seconds, default=60.0, metavar="S",
                         help="seconds for that proof (default: 60)")
     parser.add_argument("--certificate", type=Path, metavar="FILE", help="write the proof, for `acasxu check`")
+    parser.add_argument("--picture", type=Path, metavar="FILE",
+                        help="draw the advisory seen from above, before and after, for a few encounters:\n"
+                             "FILE.png, .svg or .pdf; needs matplotlib")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
     parser = _command(commands, "fetch", "download the 45 ACAS Xu networks and check them",
                       "acasxu fetch [--from DIR_OR_URL] [--to DIR]")

@@ -30,27 +30,34 @@ def run(arguments: Namespace) -> int:
     """Repairs, proves, certifies, measures; says what was done on stdout and by the exit code."""
     question = _question(arguments)
     from engine.cli.repaired import Place
+    from engine.cli.picture import prepare_picture, write_picture
     from engine.onnx_file import load_network
     from engine.repair.fidelity import region
     from engine.repair.loop import Failed, repair
+    from engine.repair.maps import advisory_maps
 
     place = Place(arguments.out, arguments.certificates, force=arguments.force)
+    picture = prepare_picture(arguments.picture) if arguments.picture else None
     network = load_network(question.network)
     properties, preserve, files = _properties(question, network, arguments.points)
     with live_line("loading") as update:
         say = update or (lambda text: None)
         *ends, domain = region(network, properties)
         lower, upper = ([float(v) for v in end] for end in ends)
-        outcome = repair(network, properties, preserve=preserve, lower=lower, upper=upper, settings=_settings(arguments),
-                         state=_state(arguments, network, [*properties, *preserve]), say=say)
+        state = _state(arguments, network, [*properties, *preserve])
+        outcome = repair(network, properties, preserve=preserve, lower=lower, upper=upper,
+                         settings=_settings(arguments), state=state, say=say)
         explained = _localized(network, properties, lower, upper, arguments) if arguments.explain else []
-        if isinstance(outcome, Failed):
-            return _failed(outcome, arguments, explained)
-        result = getattr(outcome, "network", network)
-        say("writing and checking the certificates")
-        certificates = place.write(result, outcome.proved, files)
-        say("measuring what changed")
-        found = _fidelity(network, outcome, lower, upper, arguments)
+        if not isinstance(outcome, Failed):
+            say("writing and checking the certificates")
+            certificates = place.write(getattr(outcome, "network", network), outcome.proved, files)
+            say("measuring what changed")
+            found = _fidelity(network, outcome, lower, upper, arguments)
+        if picture and not isinstance(outcome, Failed):
+            maps = advisory_maps(network, getattr(outcome, "network", network), properties)
+            write_picture(picture, maps, names=("before", "after"))
+    if isinstance(outcome, Failed):
+        return _failed(outcome, arguments, explained)
     _say(outcome, found, certificates, domain, explained, arguments)
     return REPAIRED
 
@@ -88,7 +95,8 @@ def _properties(question: _Question, network, points: Path | None):
         text = property_text(prop).encode("ascii")
         loaded[0].append(replace(prop, sha256=sha256(text).hexdigest()))
         files[loaded[0][-1].sha256] = text
-    return *loaded, files
+    wanted, preserved = ({prop.sha256: prop for prop in props} for props in loaded)  # each once
+    return list(wanted.values()), [prop for key, prop in preserved.items() if key not in wanted], files
 
 
 def _settings(arguments: Namespace):
@@ -96,8 +104,8 @@ def _settings(arguments: Namespace):
 
     options = {"milp": {"norm": arguments.norm, "backend": arguments.solver}}
     return Settings(method=arguments.method, timeout=arguments.timeout, proof_timeout=arguments.proof_timeout,
-                    patience=arguments.patience, seed=arguments.seed, semantics=arguments.semantics,
-                    device=arguments.device, options=options)
+                    patience=arguments.patience, points=arguments.samples, seed=arguments.seed,
+                    semantics=arguments.semantics, device=arguments.device, options=options)
 
 
 def _state(arguments: Namespace, network, properties: list):
@@ -143,11 +151,13 @@ def _failed(outcome, arguments: Namespace, explained: list) -> int:
                            "timed_out": outcome.timed_out, "seconds": outcome.seconds,
                            "attempts": [_attempt(a) for a in outcome.attempts],
                            "open_boxes": [[b.lower.tolist(), b.upper.tolist()] for b in outcome.boxes],
+                           "skipped": outcome.skipped,
                            "neurons": [place._asdict() for place in explained]}, indent=2))
     else:
         answer("not repaired")
         _explain(outcome, explained, arguments)
     note(reason)
+    _left_out(outcome)
     for box in outcome.boxes[:3]:
         ends = ", ".join(f"[{a:g}, {b:g}]" for a, b in zip(box.lower, box.upper))
         note(f"  a box left open: {ends}")
@@ -157,14 +167,16 @@ def _failed(outcome, arguments: Namespace, explained: list) -> int:
 
 def _say(outcome, found, certificates: Path, domain: str, explained: list, arguments: Namespace) -> None:
     proved = [prop.name for prop, _ in outcome.proved]
-    violated = [prop.name for prop in getattr(outcome, "violated", ())]
+    violated, undecided = ([prop.name for prop in props] for props in (outcome.violated, outcome.undecided))
     if arguments.json:
         content = {"result": "repaired" if found else "held already", "out": str(arguments.out), "proved": proved,
-                   "violated_as_before": violated, "certificates": str(certificates), "domain": domain}
+                   "violated_as_before": violated, "undecided_before": undecided,
+                   "certificates": str(certificates), "domain": domain}
         if found:
-            content |= {"fidelity": fidelity_content(found), "seconds": outcome.seconds,
+            content |= {"fidelity": fidelity_content(found), "seconds": outcome.seconds, "skipped": outcome.skipped,
                         "chosen": [_attempt(a) for a in outcome.chosen],
-                        "attempts": [_attempt(a) for a in outcome.attempts], "neurons": [place._asdict() for place in explained]}
+                        "attempts": [_attempt(a) for a in outcome.attempts],
+                        "neurons": [place._asdict() for place in explained]}
         answer(json.dumps(content, indent=2, allow_nan=False))
         return
     if not found:
@@ -177,10 +189,18 @@ def _say(outcome, found, certificates: Path, domain: str, explained: list, argum
     answer(f"proved: {', '.join(proved)}; certificates in {certificates}, accepted by the independent checker")
     if violated:
         note(f"violated before and not asked for: {', '.join(violated)}")
+    if undecided:
+        note(f"not decided for the original and not asked for: {', '.join(undecided)}")
     if found:
+        _left_out(outcome)
         answer(f"advisory: the lowest score; domain: {domain}")
         show(fidelity_table(found))
         _explain(outcome, explained, arguments)
+
+
+def _left_out(outcome) -> None:
+    for reason in outcome.skipped:
+        note(f"left out: {reason}")
 
 
 def _explain(outcome, explained: list, arguments: Namespace) -> None:

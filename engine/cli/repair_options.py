@@ -36,8 +36,8 @@ def add_repair(parser, *, count, seconds, add_data) -> None:
     parser.add_argument("--solver", choices=("auto", "gurobi", "highs"), default="auto",
                         help="milp: auto (default) takes gurobi where its licence suffices")
     parser.add_argument("--timeout", type=seconds, metavar="S", help="seconds for the repair (default: no limit)")
-    parser.add_argument("--proof-timeout", type=seconds, default=60.0, metavar="S",
-                        help="seconds for each proof of a candidate (default: 60)")
+    parser.add_argument("--proof-timeout", type=seconds, default=20.0, metavar="S",
+                        help="seconds for each proof of a candidate (default: 20)")
     parser.add_argument("--patience", type=seconds, default=20.0, metavar="S",
                         help="seconds for which to look for a repair that changes less (default: 20)")
     parser.add_argument("--state", type=Path, metavar="DIR", help="keep what is learned, and resume from it")
@@ -46,6 +46,8 @@ def add_repair(parser, *, count, seconds, add_data) -> None:
     parser.add_argument("--grid", type=count, default=30, metavar="N",
                         help="points along each input of a regular grid to compare on (default: 30)")
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
+    parser.add_argument("--picture", type=Path, metavar="FILE",
+                        help="draw the advisories before and after, as .png, .svg or .pdf")
     parser.add_argument("--semantics", choices=("real", "float32"), default="real",
                         help="of the proofs: real (default) or float32, as executed")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto",

@@ -3,6 +3,9 @@
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain, count
 from pathlib import Path
 
 from engine.errors import EngineError, InputError
@@ -13,16 +16,24 @@ class Place:
     """OUT.onnx and a folder of certificates beside it (or `certificates`)."""
 
     def __init__(self, out: Path, certificates: Path | None, *, force: bool):
-        """InputError where something is there already and not `force`, or nothing can be written."""
-        self.out, self.certificates = out, certificates or out.with_name(f"{out.name.split('.')[0]}.certificates")
+        """InputError where something is there already and not `force`, or nothing can be written.
+
+        Even `force` replaces no folder that holds anything but certificates and properties.
+        """
+        stem = out.name.removesuffix(".gz").removesuffix(".onnx")
+        self.out, self.certificates = out, certificates or out.with_name(f"{stem}.certificates")
+        option = f"--certificates {self.certificates}"
         if out.is_dir():
             raise InputError("this is a directory", where=f"--out {out}", advice="name a file in it")
-        for option, path in (("--out", self.out), ("--certificates", self.certificates)):
-            if path.exists() and not force and not (path.is_dir() and not any(path.iterdir())):
-                raise InputError("this exists already", where=f"{option} {path}",
-                                 advice="choose another name, or --force")
+        if out.exists() and not force:
+            raise _exists(f"--out {out}")
+        if self.certificates.resolve() in (out.resolve(), *out.resolve().parents):
+            raise InputError("the repaired network would lie in it", where=option, advice="name another folder")
         try:
-            tempfile.TemporaryDirectory(dir=out.parent).cleanup()
+            if self.certificates.exists():
+                _demand_replaceable(self.certificates, option, force)
+            for path in (self.out, self.certificates):
+                tempfile.TemporaryDirectory(dir=path.parent).cleanup()
         except OSError as error:
             raise unwritable(error, out.parent) from None
 
@@ -37,26 +48,54 @@ class Place:
         from engine.search.problem import Options
 
         try:
-            with tempfile.TemporaryDirectory(dir=self.out.parent, prefix=".repair-") as name:
-                folder = Path(name)
-                part = folder / self.out.name
+            with _folder_beside(self.out) as folder, _folder_beside(self.certificates) as other:
+                part, certificates = folder / self.out.name, other / "certificates"
                 save_network(network, part)
-                (folder / "certificates").mkdir()
-                for prop, verdict in proved:
-                    path = folder / "certificates" / certificate_name(prop.name, verdict)
+                certificates.mkdir()
+                for name, (prop, verdict) in zip(_names([prop.name for prop, _ in proved]), proved):
+                    path = certificates / certificate_name(name, verdict)
                     path.write_bytes(certificate_bytes(network, prop, verdict, Options(semantics=verdict.semantics)))
                     file = files[prop.sha256]
                     if isinstance(file, bytes):
-                        text, file = file, path.with_name(f"{prop.name}.vnnlib")
+                        text, file = file, path.with_name(f"{name}.vnnlib")
                         file.write_bytes(text)
                     _check(path, part, file)
                 if self.certificates.exists():
                     shutil.rmtree(self.certificates)
-                os.replace(folder / "certificates", self.certificates)
+                os.replace(certificates, self.certificates)
                 os.replace(part, self.out)
         except OSError as error:
             raise unwritable(error, self.out) from None
         return self.certificates
+
+
+def _exists(where: str) -> InputError:
+    return InputError("this exists already", where=where, advice="choose another name, or --force")
+
+
+def _demand_replaceable(folder: Path, option: str, force: bool) -> None:
+    if not folder.is_dir() or folder.is_symlink():
+        raise InputError("this is no directory", where=option, advice="name another folder")
+    inside = list(folder.iterdir())
+    if inside and not force:
+        raise _exists(option)
+    if any(path.is_dir() or path.suffix not in (".zip", ".vnnlib") for path in inside):
+        raise InputError("it holds more than certificates", where=option, advice="name another folder")
+
+
+@contextmanager
+def _folder_beside(path: Path) -> Iterator[Path]:
+    """A folder on the same file system, gone at the end."""
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".repair-") as name:
+        yield Path(name)
+
+
+def _names(names: list[str]) -> list[str]:
+    """The same, each once: properties from several folders may share a name."""
+    used = []
+    for name in names:
+        used.append(next(text for text in chain([name], (f"{name}-{n}" for n in count(2))) if text not in used))
+    return used
 
 
 def _check(certificate: Path, network: Path, prop: Path) -> None:

@@ -1,6 +1,7 @@
 """One candidate, tried: proved, refuted or left open, and what it changed."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -56,8 +57,11 @@ class _Enough(Exception):
     """A property was refuted or given up: the others need not be decided."""
 
 
-def judge(task: Task, candidate: Candidate, options: Options) -> Attempt:
-    """Has the search decide all properties of the candidate, up to the first that is not proved."""
+def judge(task: Task, candidate: Candidate, options: Options, *, check: Callable[[], None] = lambda: None) -> Attempt:
+    """Has the search decide all properties of the candidate, up to the first that is not proved.
+
+    check is called now and then, and may raise what ends all.
+    """
     start, verdicts = time.monotonic(), {}
 
     def on_verdict(index: int, verdict: Verdict) -> None:
@@ -66,7 +70,8 @@ def judge(task: Task, candidate: Candidate, options: Options) -> Attempt:
             raise _Enough
 
     try:
-        verify_all([Problem(candidate.network, prop) for prop in task.properties], options, on_verdict=on_verdict)
+        verify_all([Problem(candidate.network, prop) for prop in task.properties], options, on_verdict=on_verdict,
+                   on_progress=lambda _: check())
     except _Enough:
         pass
     seconds = time.monotonic() - start

@@ -4,19 +4,18 @@ The advisory is the output with the lowest score, the first of equals. Figures a
 float32 as networks are executed: they are statistics, not proofs.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import count
 
 import numpy as np
 import torch
 
 from engine.acasxu import ADVISORIES, INPUTS, domain
 from engine.errors import InputError
-from engine.network import Network
+from engine.network import Affine, Network
 from engine.property import Case, Property, Vector
+from engine.repair.edit import in_threads
 
-CHUNK = 1 << 16  # points evaluated at once
+CHUNK = 1 << 14  # points evaluated at once: they stay in the processor's cache
 
 
 @dataclass(slots=True)
@@ -36,6 +35,11 @@ class Difference:
     def agreement(self) -> float | None:
         """The share of points with the same advisory; None without points."""
         return 1 - self.changed / self.points if self.points else None
+
+    def merge(self, other: "Difference") -> None:
+        """Counts in what was found at other points."""
+        self.points, self.changed = self.points + other.points, self.changed + other.changed
+        self.largest, self.total = max(self.largest, other.largest), self.total + other.total
 
     def add(self, before: torch.Tensor, after: torch.Tensor) -> None:
         """Counts in the scores [n, outputs] at n more points."""
@@ -96,15 +100,35 @@ def compare(original: Network, repaired: Network, properties: list[Property], *,
             raise InputError("the property has other inputs or outputs than the networks", where=prop.name,
                              advice="choose a property written for these networks")
     lower, upper = _floats(lower), _floats(upper)
-    random, pair = np.random.default_rng(seed), _Pair(original, repaired, device=device)
-    boxes = [case for prop in properties for case in prop.cases]
-    outside, regular = Difference(), Difference()
-    for x in _uniform(lower, upper, points, random):
-        outside.add(*pair.scores(x[~_within(boxes, x)]))
-    for x in _grid(lower, upper, grid):
-        regular.add(*pair.scores(x))
-    inside = tuple(_inside(pair, prop, points, random) for prop in properties)
+    pair, boxes = _Pair(original, repaired, device=device), [case for prop in properties for case in prop.cases]
+    domain = _Uniform(lower, upper, points, seed)
+    (outside,) = _measured(pair, domain, lambda x, *scores: [~_within(boxes, x)])
+    (regular,) = _measured(pair, _Grid(lower, upper, grid), lambda x, *scores: [slice(None)])
+    inside = tuple(_inside(pair, prop, points, [seed, number]) for number, prop in enumerate(properties, 1))
     return Fidelity(*changes(original, repaired), outside, regular, inside)
+
+
+def _measured(pair: "_Pair", source, parts) -> list[Difference]:
+    """A Difference for each part: parts(x, before, after) says which of the points belong to it.
+
+    Chunks are divided among threads, with one thread for each tensor operation.
+    """
+    def measure(i: int) -> list[Difference]:
+        x = source.chunk(i)
+        before, after = pair.scores(x)
+        found = []
+        for which in parts(x, before, after):
+            which = which if isinstance(which, slice) else torch.from_numpy(which).to(before.device)
+            found.append(Difference())
+            found[-1].add(before[which], after[which])
+        return found
+
+    found = in_threads(measure, range(max(source.chunks, 1)))
+    totals = found[0]
+    for more in found[1:]:
+        for total, one in zip(totals, more):
+            total.merge(one)
+    return totals
 
 
 def changes(original: Network, repaired: Network) -> tuple[int, int, int]:
@@ -116,19 +140,25 @@ def changes(original: Network, repaired: Network) -> tuple[int, int, int]:
 
 
 class _Pair:
-    """Both networks in float32 on one device."""
+    """Both networks in float32 on one device; the layers that they share at the start are evaluated once."""
 
-    def __init__(self, *networks: Network, device: str):
-        self._networks = [
-            [(torch.tensor(a.weight.T, dtype=torch.float32, device=device),
-              torch.tensor(a.bias, dtype=torch.float32, device=device), a.relu) for a in network.layers]
-            for network in networks]
+    def __init__(self, original: Network, repaired: Network, *, device: str):
         self._device = device
+        pairs = [[self._layer(layer) for layer in both] for both in zip(original.layers, repaired.layers)]
+        same = [np.array_equal(a.weight, b.weight) and np.array_equal(a.bias, b.bias)
+                for a, b in zip(original.layers, repaired.layers)]
+        first = same.index(False) if False in same else len(same)
+        self._shared = [a for a, _ in pairs[:first]]
+        self._rest = [[pair[side] for pair in pairs[first:]] for side in (0, 1)]
+
+    def _layer(self, layer: Affine):
+        return (torch.tensor(layer.weight.T, dtype=torch.float32, device=self._device),
+                torch.tensor(layer.bias, dtype=torch.float32, device=self._device), layer.relu)
 
     def scores(self, x: np.ndarray) -> list[torch.Tensor]:
         """Outputs of both at points [n, inputs]."""
-        return [self._evaluate(layers, torch.tensor(x, dtype=torch.float32, device=self._device))
-                for layers in self._networks]
+        h = self._evaluate(self._shared, torch.tensor(x, dtype=torch.float32, device=self._device))
+        return [self._evaluate(layers, h) for layers in self._rest]
 
     @staticmethod
     def _evaluate(layers, h: torch.Tensor) -> torch.Tensor:
@@ -138,15 +168,18 @@ class _Pair:
         return h
 
 
-def _inside(pair: _Pair, prop: Property, points: int, random: np.random.Generator) -> Inside:
+def _inside(pair: _Pair, prop: Property, points: int, seed: list[int]) -> Inside:
     """An equal number of points in each case's box."""
     safe, unsafe = Difference(), Difference()
-    for case in prop.cases:
-        for x in _uniform(_floats(case.lower), _floats(case.upper), max(1, points // len(prop.cases)), random):
-            before, after = pair.scores(x)
-            violated = torch.from_numpy(_violated(case, x, before.cpu().numpy())).to(before.device)
-            safe.add(before[~violated], after[~violated])
-            unsafe.add(before[violated], after[violated])
+    for number, case in enumerate(prop.cases):
+        source = _Uniform(_floats(case.lower), _floats(case.upper), max(1, points // len(prop.cases)), [*seed, number])
+
+        def split(x, before, after, case=case):
+            violated = _violated(case, x, before.cpu().numpy())
+            return [~violated, violated]
+
+        for total, one in zip((safe, unsafe), _measured(pair, source, split)):
+            total.merge(one)
     return Inside(prop.name, safe, unsafe)
 
 
@@ -174,17 +207,27 @@ def _within(boxes: list[Case], x: np.ndarray) -> np.ndarray:
     return found
 
 
-def _uniform(lower, upper, points: int, random: np.random.Generator) -> Iterator[np.ndarray]:
-    for first in range(0, points, CHUNK):
-        yield random.uniform(lower, upper, (min(CHUNK, points - first), len(lower)))
+class _Uniform:
+    """Random points of a box, in chunks that do not depend on each other."""
+
+    def __init__(self, lower: np.ndarray, upper: np.ndarray, points: int, seed):
+        self._lower, self._upper, self._points, self._seed = lower, upper, points, np.atleast_1d(seed).tolist()
+        self.chunks = -(-points // CHUNK)
+
+    def chunk(self, i: int) -> np.ndarray:
+        random = np.random.default_rng([*self._seed, i])
+        return random.uniform(self._lower, self._upper, (min(CHUNK, self._points - i * CHUNK), len(self._lower)))
 
 
-def _grid(lower, upper, size: int) -> Iterator[np.ndarray]:
+class _Grid:
     """The regular grid with `size` points along each input, ends included; none where size is 0."""
-    inputs = len(lower)
-    for first in count(0, CHUNK):
-        index = np.arange(first, min(first + CHUNK, size**inputs))
-        if not len(index):
-            return
-        places = np.stack(np.unravel_index(index, (size,) * inputs), 1)
-        yield lower + (upper - lower) * places / max(size - 1, 1)
+
+    def __init__(self, lower: np.ndarray, upper: np.ndarray, size: int):
+        self._lower, self._upper, self._size = lower, upper, size
+        self.chunks = -(-(size ** len(lower)) // CHUNK)
+
+    def chunk(self, i: int) -> np.ndarray:
+        inputs = len(self._lower)
+        index = np.arange(i * CHUNK, min((i + 1) * CHUNK, self._size**inputs))
+        places = np.stack(np.unravel_index(index, (max(self._size, 1),) * inputs), 1)
+        return self._lower + (self._upper - self._lower) * places / max(self._size - 1, 1)

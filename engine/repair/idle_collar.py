@@ -7,7 +7,7 @@ import numpy as np
 
 from .edit import single
 
-THICKNESS = 1 / 16  # of the collar, beside about the box's width
+THICKNESS = 1 / 256  # of the collar, beside about the box's width
 PASSES = 10  # over the half-spaces, for the box around them
 
 

@@ -14,27 +14,33 @@ from .samples import Region, Samples
 SHARE = 0.8  # of the room up to a change of advisory that a repair may use
 
 
-def directions(where: list[Region]) -> list[np.ndarray]:
-    """Directions that help against every unsafe polytope of the targets: few raised scores first, then one lowered."""
+def directions(where: list[Region]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Directions of one score, raised or lowered, that help against some unsafe polytope of the targets; and
+    directions of several raised scores that help against each of them."""
     polytopes = [rows for region in where if region.target for _, rows, _ in region.polytopes if len(rows)]
     if not polytopes:
-        return []
+        return [], []
     unit = np.eye(polytopes[0].shape[1])
-    raised = [unit[list(some)].sum(0) for n in range(1, len(unit)) for some in combinations(range(len(unit)), n)]
-    return [v for v in [*raised, *-unit] if all((rows @ v > 0).any() for rows in polytopes)]
+    several = (unit[list(some)].sum(0) for n in range(2, len(unit)) for some in combinations(range(len(unit)), n))
+    helps = lambda v: [bool((rows @ v > 0).any()) for rows in polytopes]
+    return [v for v in [*unit, *-unit] if any(helps(v))], [v for v in several if all(helps(v))]
 
 
 def needed(samples: Samples, where: list[Region], y: np.ndarray, v: np.ndarray, *, margin: float) -> np.ndarray:
-    """[n]: the least z with which the targets hold with this margin; -inf where they do, inf where none suffices."""
-    need = np.full(len(samples), -np.inf)
+    """[n]: the z from which on the targets hold with this margin; -inf where they do at 0, inf where there is none."""
+    need, later = np.full((2, len(samples)), -np.inf)
     for region, at in samples.of(where):
         for p in range(len(region.polytopes) if region.target else 0):
             rows, gain = region.rows(p, samples.x[at], y[at]), region.polytopes[p][1] @ v
+            with np.errstate(divide="ignore", invalid="ignore"):
+                left = np.where(gain > 0, (margin - rows) / gain, np.inf).min(1, initial=np.inf)
+                stays = np.where((gain == 0) & (rows >= margin), np.inf, -np.inf)
+                entered = np.where(gain < 0, (rows - margin) / -gain, stays).max(1, initial=-np.inf)
             near = (rows < margin).all(1)
-            z = np.full(rows[near].shape, np.inf)
-            z[:, gain > 0] = (margin - rows[near][:, gain > 0]) / gain[gain > 0]
-            need[at[near]] = np.maximum(need[at[near]], z.min(1, initial=np.inf))
-    return need
+            need[at[near]] = np.maximum(need[at[near]], left[near])
+            enters = ~near & (entered < left)  # at some larger z, before another row leads out of it
+            later[at[enters]] = np.maximum(later[at[enters]], left[enters])
+    return np.where(need > -np.inf, np.maximum(need, later), need)
 
 
 def held(samples: Samples, where: list[Region], y: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -57,6 +63,7 @@ def held(samples: Samples, where: list[Region], y: np.ndarray, v: np.ndarray) ->
                 room = np.where(gain < 0, _room(rows) / -gain, np.inf)
             room[rows <= 0] = -np.inf
             cap[at] = np.minimum(cap[at], room.max(1, initial=-np.inf))
+    floor[cap < 0] = np.inf
     return floor, cap
 
 

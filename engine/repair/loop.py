@@ -15,26 +15,26 @@ from ..network import Network
 from ..property import Property
 from ..search.problem import Options, Problem
 from ..search.verify import verify_all
-from ..verdict import Verdict, Verified
-from .attempt import Attempt, Cost, cost_of, judge
+from ..verdict import Unknown, Verdict, Verified, Violated
+from .attempt import Attempt, cost_of, judge
 from .conflict import conflict
 from .methods import METHODS, order
 from .state import State
-from .task import Box, Evidence, Say, Task
+from .task import Box, Candidate, Evidence, Say, Task
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How to repair.
 
-    timeout: seconds for all, before which a repair must have been found; proof_timeout: seconds of the search's
-    work for each property of a candidate; patience: seconds for which `auto` looks for a repair that changes less,
-    once it has one; points: samples to compare repairs on; options: of the methods, by name.
+    timeout: seconds for all, after which no method is asked and no proof is gone on with; proof_timeout: seconds of
+    the search's work for each property of a candidate; patience: seconds for which a repair that changes less is
+    looked for, once there is one; points: samples to compare repairs on; options: of the methods, by name.
     """
 
     method: str = "auto"
     timeout: float | None = None
-    proof_timeout: float = 60.0
+    proof_timeout: float = 20.0
     patience: float = 20.0
     points: int = 1_000_000
     seed: int = 0
@@ -56,38 +56,48 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Held:
-    """Nothing was to be repaired: all properties are proved for the network as it is."""
+    """Nothing was to be repaired: all properties are proved for the network as it is. violated: see Repaired."""
 
     proved: tuple[tuple[Property, Verified], ...]
+    violated: tuple[Property, ...] = ()
+    undecided: tuple[Property, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Repaired:
     """`network` satisfies all of `proved`, among them `targets`, which the original did not.
 
-    violated: properties to be preserved that the original violated already; attempts: all that was tried;
-    chosen: the one taken for each target.
+    violated, undecided: properties to be preserved that the original violated already, or for which nothing could be
+    proved of it; attempts: all that was tried; chosen: those taken, one for each target that what was taken before did
+    not repair as well; skipped: methods that could not be used, and why.
     """
 
     network: Network
     targets: tuple[Property, ...]
     proved: tuple[tuple[Property, Verified], ...]
     violated: tuple[Property, ...]
+    undecided: tuple[Property, ...]
     attempts: tuple[Attempt, ...]
     chosen: tuple[Attempt, ...]
+    skipped: tuple[str, ...]
     seconds: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Failed:
-    """No repair was found. target: the property that none was found for."""
+    """No repair was found. target: the property that none was found for; skipped: see Repaired."""
 
     reason: str
     timed_out: bool
     target: Property
     attempts: tuple[Attempt, ...]
     boxes: tuple[Box, ...]
+    skipped: tuple[str, ...]
     seconds: float
+
+
+class _Late(Exception):
+    """The time for all is over."""
 
 
 def repair(network: Network, properties: list[Property], *, preserve: list[Property] = (), lower, upper,
@@ -98,28 +108,32 @@ def repair(network: Network, properties: list[Property], *, preserve: list[Prope
     that are violated are repaired one after the other, each step keeping what was proved before it.
     InputError where properties contradict each other.
     """
-    start = time.monotonic()
+    run = _Run(settings, state or State(None), say)
     _demand_no_conflict([*properties, *preserve])
     say("verifying the original")
-    verdicts = _verdicts(network, [*properties, *preserve], settings)
+    try:
+        verdicts = _verdicts(network, [*properties, *preserve], settings, run.check)
+    except _Late:
+        return run.failed(properties[0], "the time was over before the original was verified")
     pairs = list(zip([*properties, *preserve], verdicts))
     held = [(prop, verdict) for prop, verdict in pairs if isinstance(verdict, Verified)]
     targets = [prop for prop, verdict in pairs[: len(properties)] if not isinstance(verdict, Verified)]
+    violated, undecided = (tuple(prop for prop, verdict in pairs[len(properties) :] if isinstance(verdict, kind))
+                           for kind in (Violated, Unknown))
     if not targets:
-        return Held(tuple(held))
-    run = _Run(settings, state or State(None), say, start)
+        return Held(tuple(held), violated, undecided)
     keep, current, chosen = [prop for prop, _ in held], network, []
     for number, target in enumerate(targets, 1):
-        run.stage = f"{target.name}, {number} of {len(targets)}: " if len(targets) > 1 else ""
+        stage = f"{target.name}, {number} of {len(targets)}: " if len(targets) > 1 else ""
         task = Task(current, (target,), tuple(keep), np.asarray(lower, float), np.asarray(upper, float), settings.seed)
-        best = run.best(task)
+        best = run.best(task, stage)
         if best is None:
-            return Failed(run.reason(), run.late(), target, tuple(run.attempts), run.boxes(), time.monotonic() - start)
+            return run.failed(target, run.reason())
+        chosen += [best] if best.network is not current else []
         current, keep = best.network, [target, *keep]
-        chosen.append(best)
-    violated = [prop for prop, verdict in pairs[len(properties) :] if not isinstance(verdict, Verified)]
-    return Repaired(current, tuple(targets), tuple(zip(task.properties, best.verdicts)), tuple(violated), tuple(run.attempts),
-                    tuple(chosen), time.monotonic() - start)
+    proved = tuple(zip(task.properties, best.verdicts))
+    return Repaired(current, tuple(targets), proved, violated, undecided, tuple(run.attempts), tuple(chosen),
+                    tuple(run.skipped), run.seconds())
 
 
 def _demand_no_conflict(properties: list[Property]) -> None:
@@ -130,68 +144,88 @@ def _demand_no_conflict(properties: list[Property]) -> None:
         raise InputError(f"{names} {what}: somewhere every output is unsafe", advice="leave one out, or change it")
 
 
-def _verdicts(network: Network, properties: list[Property], settings: Settings) -> list[Verdict]:
+def _verdicts(network: Network, properties: list[Property], settings: Settings, check) -> list[Verdict]:
     problems = [Problem(network, prop) for prop in properties]
-    return verify_all(problems, settings.search())
+    return verify_all(problems, settings.search(), on_progress=lambda _: check())
 
 
 class _Run:
-    """What is common to all steps of one repair."""
+    """What is common to all steps of one repair. attempts: of all steps, those of the present one from `first` on."""
 
-    def __init__(self, settings: Settings, state: State, say: Say, start: float):
-        self.settings, self.state, self.start = settings, state, start
-        self.stage, self.attempts = "", []
-        self._say = say
+    def __init__(self, settings: Settings, state: State, say: Say):
+        self.settings, self.state = settings, state
+        self.stage, self.first, self.attempts, self.skipped = "", 0, [], []
+        self._say, self._start = say, time.monotonic()
 
-    def best(self, task: Task) -> Attempt | None:
+    def best(self, task: Task, stage: str) -> Attempt | None:
         """The best attempt for this task that is proved."""
+        self.stage, self.first = stage, len(self.attempts)
         best, evidence, found = None, Evidence(), 0.0
-        for name, candidate in self._candidates(task, evidence):
-            attempt = self._try(task, name, candidate, evidence)
-            self.attempts.append(attempt)
-            if attempt.cost and (best is None or attempt.cost < best.cost):
-                best, found = attempt, found or time.monotonic()
-            if best and (best.cost.perfect or time.monotonic() - found > self.settings.patience):
-                break
-            if self.late():
-                break
+        try:
+            for name, candidate in self._candidates(task, evidence):
+                attempt = self._try(task, name, candidate, evidence)
+                self.attempts.append(attempt)
+                if attempt.cost and (best is None or attempt.cost < best.cost):
+                    best, found = attempt, found or time.monotonic()
+                if best and (best.cost.perfect or time.monotonic() - found > self.settings.patience):
+                    break
+        except _Late:
+            pass
         return best
 
+    def seconds(self) -> float:
+        return time.monotonic() - self._start
+
     def late(self) -> bool:
-        limit = self.settings.timeout
-        return limit is not None and time.monotonic() - self.start > limit
+        return self.settings.timeout is not None and self.seconds() > self.settings.timeout
+
+    def check(self) -> None:
+        """_Late where it is."""
+        if self.late():
+            raise _Late
+
+    def failed(self, target: Property, reason: str) -> Failed:
+        boxes = self._nearest().boxes if self._here() else ()
+        return Failed(reason, self.late(), target, tuple(self.attempts), boxes, tuple(self.skipped), self.seconds())
 
     def reason(self) -> str:
-        """What stands in the way, in a line."""
-        if not self.attempts:
-            return "no method had anything to offer"
+        """What stands in the way of this step, in a line."""
+        if not self._here():
+            return "the time was over before anything was tried" if self.late() else "no method had anything to offer"
         nearest = self._nearest()
         what = f"{nearest.note}: {nearest.outcome}"
-        return f"of {len(self.attempts)} candidates none could be proved; the nearest, by {nearest.method}: {what}"
+        return f"of {len(self._here())} candidates none could be proved; the nearest, by {nearest.method}: {what}"
 
-    def boxes(self) -> tuple[Box, ...]:
-        """Those the nearest candidate left open."""
-        return self._nearest().boxes if self.attempts else ()
+    def _here(self) -> list[Attempt]:
+        """The present step's attempts."""
+        return self.attempts[self.first :]
 
     def _nearest(self) -> Attempt:
-        return max(self.attempts, key=lambda attempt: attempt.proved)
+        return max(self._here(), key=lambda attempt: attempt.proved)
 
-    def _candidates(self, task: Task, evidence: Evidence) -> Iterator[tuple[str, object]]:
+    def _candidates(self, task: Task, evidence: Evidence) -> Iterator[tuple[str, Candidate]]:
+        if self.attempts:  # a step before may have repaired this, too
+            yield "none", Candidate(task.network, "as it is")
         for name in order(self.settings.method):
             options = self.settings.options.get(name, {})
             say = lambda text, name=name: self._tell(f"{name}: {text}")
-            for candidate in METHODS[name]()(task, evidence, say, **options):
-                yield name, candidate
+            try:
+                for candidate in METHODS[name]()(task, evidence, say, **options):
+                    yield name, candidate
+            except InputError as error:
+                if self.settings.method != "auto":
+                    raise
+                self.skipped.append(f"{name}: {error}")
 
-    def _try(self, task: Task, name: str, candidate, evidence: Evidence) -> Attempt:
-        """Proves or refutes the candidate, and adds what was met to the evidence."""
+    def _try(self, task: Task, name: str, candidate: Candidate, evidence: Evidence) -> Attempt:
+        """Proves or refutes the candidate, and adds what was met to the evidence. _Late where that takes too long."""
         self._tell(f"{name}: proving: {candidate.note}")
-        attempt = self.state.known(candidate.network)
+        attempt = self.state.known(candidate.network, task)
         if attempt is None:
-            attempt = judge(task, candidate, self.settings.search())
+            attempt = judge(task, candidate, self.settings.search(), check=self.check)
             if attempt.verdicts:
                 attempt = replace(attempt, cost=cost_of(task, candidate.network, self.settings))
-            self.state.keep(candidate.network, attempt)
+            self.state.keep(candidate.network, task, attempt)
         attempt = replace(attempt, method=name, note=candidate.note, network=candidate.network)
         evidence.counterexamples += attempt.counterexamples
         evidence.boxes = list(attempt.boxes)
@@ -199,5 +233,6 @@ class _Run:
         return attempt
 
     def _tell(self, text: str) -> None:
-        seconds = time.monotonic() - self.start
-        self._say(f"{self.stage}{text} ({len(self.attempts)} tried, {seconds:.0f} s)")
+        """Says it; _Late where there is no time left, so that a method ends where it says what it is at."""
+        self._say(f"{self.stage}{text} ({len(self.attempts)} tried, {self.seconds():.0f} s)")
+        self.check()

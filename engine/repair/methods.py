@@ -11,8 +11,8 @@ def _method(name: str) -> Callable[[], Method]:
     return lambda: getattr(import_module(f".{name}", __package__), name)
 
 
-#: In the order in which `auto` tries them: what changes least and is fastest comes first.
-METHODS = {name: _method(name) for name in ("milp", "idle", "gradient", "smt")}
+#: In the order in which `auto` tries them: what changes few weights and is fast comes first.
+METHODS = {name: _method(name) for name in ("milp", "gradient", "idle", "smt")}
 
 
 def order(name: str) -> tuple[str, ...]:

@@ -33,9 +33,11 @@ MARGINS = (0.03, 0.1, 0.01, 0.003, 0.001, 0.0003)
 LEVELS = (3.0, 10.0, np.inf)  # how large z may be outside the boxes, as multiples of what is needed inside
 FEW = 20  # changed weights that are few
 DOMAIN, TARGET, KEEP = 200_000, 100_000, 20_000  # samples of the domain, of each target's box, of each other box
+THIN = 8  # each so many of these are looked at first
 FRESH = 500_000  # samples of the domain on which a solution is checked
 TRIES = 6  # of one plan
 PLANS = 3  # tried for a margin
+SEVERAL = 3  # directions of several scores that are tried
 NEURONS = 2  # rewritten neurons that are tried
 STRENGTH = 10.0  # an extended neuron's new outgoing weight, in terms of its largest one so far
 
@@ -90,6 +92,8 @@ class _Known:
         self._norm, self._backend = norm, backend
         x, owner = draw(task, self.where, self.random, domain=DOMAIN, target=TARGET, keep=KEEP)
         self.samples = look_at(task.network, self.where, x, owner)
+        self._few = self.samples.every(THIN)
+        self._idlest = np.argsort((self.samples.last > 0).mean(0), kind="stable")
 
     def add(self, x: np.ndarray) -> None:
         if len(x):
@@ -97,21 +101,24 @@ class _Known:
 
     def solve(self, plan: _Plan) -> tuple[_Feature, np.ndarray] | None:
         """The feature, and the smallest change of its weights that is right on all samples."""
-        feature = self._feature(plan.strategy, plan.place)
-        program = feature and self._program(feature, plan)
-        weights = program and solve(program, backend=self._backend)
-        return None if weights is None else (feature, weights)
+        for samples in (self._few, self.samples):  # few show fast that there is no solution
+            feature = self._feature(plan.strategy, plan.place, samples)
+            program = feature and self._program(feature, plan, samples)
+            weights = program and solve(program, backend=self._backend)
+            if weights is None:
+                return None
+        return feature, weights
 
-    def _feature(self, strategy: str, place: int) -> _Feature | None:
+    def _feature(self, strategy: str, place: int, samples: Samples) -> _Feature | None:
         """None where the network has no such feature."""
-        samples, layers = self.samples, self.task.network.layers
+        layers = self.task.network.layers
         if strategy == "shift":
             width = samples.last.shape[1]
             return _Feature("monotone score shift", None, samples.y, np.zeros(samples.y.shape[1]), 1.0, samples.last,
                             np.zeros(width + 1), 0.0)
         if len(layers) < 2 or not layers[-2].relu:
             return None
-        neuron = int(np.argsort((samples.last > 0).mean(0), kind="stable")[place])
+        neuron = int(self._idlest[place])
         out = layers[-1].weight[:, neuron]
         y = samples.y - np.outer(samples.last[:, neuron], out.astype(np.float32))
         needed_as_it_is = bool(((y.argmin(1) != samples.lowest) & ~samples.free).any())
@@ -122,9 +129,9 @@ class _Known:
         return _Feature(f"neuron {neuron} of layer {len(layers) - 1} {strategy}", neuron, y,
                         out if strategy == "extended" else np.zeros_like(out), strength, samples.inner, base, -np.inf)
 
-    def _program(self, feature: _Feature, plan: _Plan) -> Program | None:
+    def _program(self, feature: _Feature, plan: _Plan, samples: Samples) -> Program | None:
         """None where this direction cannot help some sample."""
-        samples, safe = self.samples, ~self.samples.free
+        safe = ~samples.free
         v = feature.along(plan.v)
         need = needed(samples, self.where, feature.y, v, margin=plan.margin)
         floor, cap = held(samples, self.where, feature.y, v)
@@ -132,7 +139,7 @@ class _Known:
         if (need == np.inf).any():
             return None
         most = plan.level * max(need.max(), 0.0) if plan.level < np.inf else np.inf
-        outside = ~np.any(list(self._targets()), axis=0) & (floor == -np.inf)
+        outside = ~self._in_targets(samples) & (floor == -np.inf)
         cap[outside] = np.minimum(cap[outside], most)
         lost = floor > cap  # whatever z is
         need, cap = np.where(lost, -np.inf, np.maximum(need, floor)), np.where(lost, np.inf, cap)
@@ -140,18 +147,17 @@ class _Known:
         return Program(feature.inputs, feature.base, need, cap, np.full(n, feature.lower), np.full(n, np.inf),
                        self._norm)
 
-    def _targets(self) -> Iterator[np.ndarray]:
-        """For each target's box, which samples lie in it."""
-        for region, at in self.samples.of(self.where):
-            inside = np.zeros(len(self.samples), bool)
-            if region.target:
-                inside[at] = True
-            yield inside
+    def _in_targets(self, samples: Samples) -> np.ndarray:
+        """Which samples lie in a target's box."""
+        inside = np.zeros(len(samples), bool)
+        for region, at in samples.of(self.where):
+            inside[at] |= region.target
+        return inside
 
     def cost(self, feature: _Feature, weights: np.ndarray) -> tuple[bool, float]:
         """Whether many weights change, and the share of the domain's samples whose scores do."""
         rows = 5 if feature.neuron is not None and not feature.out.any() else 1
-        on = feature.value(weights)[self.samples.owner == -1] > 0
+        on = feature.value(weights)[self.samples.owner == -1] > 0  # of the samples the feature was made for
         return bool((weights != feature.base).sum() + rows > FEW), float(on.mean())
 
     def wrong(self, changed: Network, margin: float) -> np.ndarray:
@@ -172,11 +178,10 @@ def milp(task: Task, evidence: Evidence, say: Say, *, backend: str = "auto", nor
          strategies: tuple[str, ...] = ("rewritten", "shift", "extended")) -> Iterator[Candidate]:
     """Candidates that are right on all samples, those first whose margins make proofs easy."""
     known = _Known(task, norm=norm, backend=backend)
-    useful = directions(known.where)
-    one = [v for v in useful if np.abs(v).sum() == 1]
+    one, several = directions(known.where)
     for margin in MARGINS:
         say(f"linear programs, margin {margin:g}")
-        plans = _plans(known, one, margin, strategies) or _plans(known, useful, margin, strategies)
+        plans = _plans(known, one, margin, strategies) or _plans(known, several[:SEVERAL], margin, strategies)
         for plan in plans[:PLANS]:
             yield from _refined(known, evidence, say, plan)
 

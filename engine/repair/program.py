@@ -49,7 +49,7 @@ def solve(program: Program, *, backend: str = "auto", rounds: int = ROUNDS) -> n
     solver = {"gurobi": _gurobi, "highs": _highs, "auto": _either}.get(backend)
     if solver is None:
         raise InputError(f"unknown backend {backend!r}", advice="use auto, gurobi or highs")
-    if not (program.need <= program.cap).all():
+    if not ((program.need <= program.cap) & (program.need < np.inf) & (program.cap > -np.inf)).all():
         return None
     w, rows, limits = program.base.copy(), [], []
     for _ in range(rounds):
@@ -114,10 +114,10 @@ def _either(model: _Model) -> np.ndarray | None:
 
 
 def _highs(model: _Model) -> np.ndarray | None:
-    if model.whole.any():
+    if model.whole.any():  # without presolve: where that misled it, HiGHS prints a line to stdout
         found = milp(model.cost, integrality=model.whole, bounds=Bounds(0, model.high),
                      constraints=LinearConstraint(model.matrix, -np.inf, model.limits),
-                     options={"time_limit": SECONDS})
+                     options={"time_limit": SECONDS, "presolve": False})
     else:
         ends = np.column_stack([np.zeros(len(model.high)), model.high])
         found = linprog(model.cost, A_ub=model.matrix, b_ub=model.limits, bounds=ends, method="highs",

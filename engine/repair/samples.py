@@ -39,7 +39,8 @@ class Region:
     def rows(self, polytope: int, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Values of a polytope's rows [n, rows]: unsafe where all are <= 0."""
         inputs, outputs, constants = self.polytopes[polytope]
-        return x @ inputs.T + y @ outputs.T + constants
+        value = y @ outputs.astype(y.dtype).T + constants
+        return value + x @ inputs.T if inputs.any() else value
 
     def unsafe(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Which points of the box are unsafe (those elsewhere are not asked about)."""
@@ -92,6 +93,11 @@ class Samples:
                  for n in Samples.__slots__]
         return Samples(*parts)
 
+    def every(self, n: int) -> "Samples":
+        """Each n-th of them."""
+        return Samples(*(getattr(self, name)[..., ::n] if name == "inside" else getattr(self, name)[::n]
+                         for name in Samples.__slots__))
+
     def of(self, where: list[Region]) -> Iterator[tuple[Region, np.ndarray]]:
         """Each region with the numbers of the samples in it."""
         return _members(where, self.owner, self.inside)
@@ -127,7 +133,8 @@ def draw(task: Task, where: list[Region], random: np.random.Generator, *, domain
 
     A property's points are shared among its cases; a case that is a point has one.
     """
-    parts, cases = [random.uniform(task.lower, task.upper, (domain, len(task.lower)))], Counter(r.property for r in where)
+    parts = [random.uniform(task.lower, task.upper, (domain, len(task.lower)))]
+    cases = Counter(region.property for region in where)
     for region in where:
         n = max(1, (target if region.target else keep) // cases[region.property]) if region.wide else 1
         parts.append(in_box(region, random, n))

@@ -1,7 +1,7 @@
 """What a repair has learned, on disk: an interrupted run replays its candidates without proving them again.
 
 Methods are deterministic, so that a run that starts again offers the same candidates; their verdicts are
-looked up by the network's SHA-256.
+looked up by the network's SHA-256 and how many properties were asked for: each step of a joint repair adds one.
 """
 
 import json
@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..files import write_text
 from ..network import Network
 from .attempt import Attempt
-from .task import Box, Counterexample
+from .task import Box, Counterexample, Task
 
 FILE = "attempts.jsonl"
 
@@ -25,7 +25,7 @@ class State:
     def __init__(self, folder: Path | None, about: dict | None = None):
         """InputError where the folder holds the state of another repair, or cannot be read or written."""
         self._path = None if folder is None else Path(folder) / FILE
-        self._known: dict[str, Attempt] = {}
+        self._known: dict[tuple[str, int], Attempt] = {}
         if self._path is None:
             return
         try:
@@ -37,30 +37,38 @@ class State:
             if not lines:
                 self._append(about or {})
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"the state cannot be kept there ({error})", where=str(folder),
-                             advice="choose another folder") from None
+            raise self._lost(error) from None
         for number, line in enumerate(lines):
             self._read(number, line, about or {})
 
-    def known(self, network: Network) -> Attempt | None:
+    def known(self, network: Network, task: Task) -> Attempt | None:
         """The attempt with this network, if it was made before and failed."""
-        return self._known.get(network.sha256)
+        return self._known.get((network.sha256, len(task.properties)))
 
-    def keep(self, network: Network, attempt: Attempt) -> None:
-        """Keeps an attempt that failed; one that was proved is to be proved again."""
+    def keep(self, network: Network, task: Task, attempt: Attempt) -> None:
+        """Keeps an attempt that failed; one that was proved is to be proved again. InputError if it cannot."""
         if self._path is None or attempt.verdicts:
             return
-        self._append({
-            "sha256": network.sha256, "words": attempt.words, "proved": attempt.proved, "seconds": attempt.seconds,
+        content = {
+            "sha256": network.sha256, "properties": len(task.properties), "words": attempt.words,
+            "proved": attempt.proved, "seconds": attempt.seconds,
             "counterexamples": [[c.property, c.case, c.point.tolist()] for c in attempt.counterexamples],
             "boxes": [[b.property, b.case, b.lower.tolist(), b.upper.tolist()] for b in attempt.boxes],
-        })
+        }
+        try:
+            self._append(content)
+        except OSError as error:
+            raise self._lost(error) from None
 
     def _append(self, content: dict) -> None:
         with self._path.open("a") as file:
             file.write(json.dumps(content) + "\n")
             file.flush()
             os.fsync(file.fileno())
+
+    def _lost(self, error: Exception) -> InputError:
+        return InputError(f"the state cannot be kept there ({error})", where=str(self._path.parent),
+                          advice="choose another folder")
 
     def _read(self, number: int, line: str, about: dict) -> None:
         try:
@@ -70,8 +78,8 @@ class State:
                 return
             found = tuple(Counterexample(p, c, np.array(x, np.float32)) for p, c, x in content["counterexamples"])
             boxes = tuple(Box(p, c, np.array(a), np.array(b)) for p, c, a, b in content["boxes"])
-            self._known[content["sha256"]] = Attempt(content["words"], content["proved"], content["seconds"],
-                                                     found, boxes)
+            key = content["sha256"], content["properties"]
+            self._known[key] = Attempt(content["words"], content["proved"], content["seconds"], found, boxes)
         except (ValueError, KeyError, TypeError):
             raise InputError(f"line {number + 1} cannot be read", where=str(self._path),
                              advice="remove the folder") from None

@@ -11,9 +11,10 @@ SCALES = (0.1, 0.03, 0.01, 0.003)
 
 
 def depth(network: Network, region: Region, x: np.ndarray) -> np.ndarray:
-    """[n]: <= 0 in an unsafe polytope; else how far the nearest one's worst row is above zero."""
+    """[n]: <= 0 in an unsafe polytope; else how far the nearest one's worst row is above zero, inf without any."""
     y = scores(network, x)
-    return np.min([region.rows(p, x, y).max(1) for p in range(len(region.polytopes))], axis=0)
+    found = [region.rows(p, x, y).max(1) for p in range(len(region.polytopes))]
+    return np.min([np.full(len(x), np.inf), *found], axis=0)
 
 
 def worst_points(network: Network, region: Region, x: np.ndarray, random: np.random.Generator, *,

@@ -1,0 +1,145 @@
+"""Every violated property of the benchmark repaired from the command line: success, time, proofs, what changed.
+
+    python benchmarks/repair.py [--method auto] [--tasks classic|other|joint|all] [--prove SECONDS] [--out DIR]
+
+classic: the 36 (network, property) pairs that the literature repairs (P2 on 34 networks, P7 on N(1,9), P8 on
+N(2,9)); other: the 11 others that are violated; joint: the 42 networks, each for all that it violates. Each task is a
+process of its own, `acasxu repair --network A,T`: its seconds are wall time from start to end, imports, proofs,
+certificates, the checker and measuring fidelity included; "repair" are those until all proofs are done. --prove adds
+`acasxu compare --prove` with this time limit. Needs the networks; reads no expected verdicts.
+"""
+
+import argparse
+import csv
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+from statistics import median
+
+from machine import machine
+
+from engine.data import network_path, property_path
+
+CLASSIC = [(a, t, (2,)) for a in range(2, 6) for t in range(1, 10) if (a, t) not in ((3, 3), (4, 2))]
+CLASSIC += [(1, 9, (7,)), (2, 9, (8,))]
+OTHER = [(1, t, (2,)) for t in range(2, 7)] + [(1, t, (p,)) for t in (7, 8, 9) for p in (3, 4)]
+JOINT = [(a, t, ()) for a, t in sorted({(a, t) for a, t, _ in CLASSIC + OTHER})]
+TASKS = {"classic": CLASSIC, "other": OTHER, "joint": JOINT, "all": CLASSIC + OTHER + JOINT}
+COLUMNS = ("network", "properties", "method", "exit", "seconds", "repair_seconds", "chosen", "what", "proved",
+           "certificates_accepted", "weights", "neurons", "layers", "outside_changed", "outside_agreement",
+           "grid_changed", "safe_points", "safe_changed", "mean_score_change", "largest_score_change",
+           "prove_seconds", "may_differ", "not_equal", "reason")
+
+
+def run_task(task, arguments, folder: Path) -> dict:
+    a, t, numbers = task
+    name = f"{a}-{t}" + "".join(f"-p{n}" for n in numbers)
+    out = folder / f"{name}.onnx"
+    command = ["repair", "--network", f"{a},{t}", "--out", str(out), "--force", "--json", "--method", arguments.method,
+               "--grid", str(arguments.grid)]
+    for number in numbers:
+        command += ["--property", str(number)]
+    if arguments.timeout:
+        command += ["--timeout", str(arguments.timeout)]
+    start = time.perf_counter()
+    code, text, error = call(command)
+    row = {"network": f"{a},{t}", "properties": " ".join(f"P{n}" for n in numbers) or "all violated",
+           "method": arguments.method, "exit": code, "seconds": round(time.perf_counter() - start, 2)}
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return row | {"reason": " ".join(error.split())[-300:]}
+    if code:
+        return row | {"reason": found.get("reason", ""), "repair_seconds": round(found.get("seconds", 0), 2)}
+    row |= measured(found)
+    row["certificates_accepted"] = accepted(out)
+    if arguments.prove:
+        row |= preserved(network_path(a, t), out, numbers, arguments.prove)
+    return row
+
+
+def call(command: list[str]) -> tuple[int, str, str]:
+    done = subprocess.run([sys.executable, "-m", "engine", *command], capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+def measured(found: dict) -> dict:
+    fidelity = found["fidelity"]
+    outside, grid = fidelity["regions"]["domain outside the boxes"], fidelity["regions"]["grid of the domain"]
+    safe = [region for where, region in fidelity["regions"].items() if where.endswith("safe before")
+            and not where.endswith("unsafe before")]
+    return {"repair_seconds": round(found["seconds"], 2), "proved": " ".join(found["proved"]),
+            "chosen": " ".join(attempt["method"] for attempt in found["chosen"]),
+            "what": "; ".join(attempt["what"] for attempt in found["chosen"]),
+            "weights": fidelity["weights"], "neurons": fidelity["neurons"], "layers": fidelity["layers"],
+            "outside_changed": outside["changed"], "outside_agreement": outside["agreement"],
+            "grid_changed": grid["changed"], "safe_points": sum(region["points"] for region in safe),
+            "safe_changed": sum(region["changed"] for region in safe),
+            "mean_score_change": outside["mean_score_change"], "largest_score_change": outside["largest_score_change"]}
+
+
+def accepted(out: Path) -> str:
+    """By the independent checker as a command of its own, once more."""
+    folder = out.with_name(f"{out.stem}.certificates")
+    code, text, _ = call(["check", str(folder), "--network", str(out), "--property", str(property_path(1).parent)])
+    return f"{text.count('accepted:')} of {len(list(folder.glob('*.zip')))}" if code == 0 else "rejected"
+
+
+def preserved(original: Path, out: Path, numbers, seconds: float) -> dict:
+    start = time.perf_counter()
+    boxes = [str(property_path(number)) for number in numbers]
+    code, text, _ = call(["compare", str(original), str(out), *boxes, "--prove", "--timeout", str(seconds),
+                          "--points", "1000", "--grid", "2", "--json"])
+    found = json.loads(text)["proved"] if code == 0 else {}
+    return {"prove_seconds": round(time.perf_counter() - start, 1), "may_differ": share(found, "advisory"), "not_equal": share(found, "outputs")}
+
+
+def share(found: dict, what: str) -> float | None:
+    text = found.get(f"{what}_may_differ_at_most")
+    return float(Fraction(text)) if text else None
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--method", default="auto")
+    parser.add_argument("--tasks", default="classic", choices=list(TASKS))
+    parser.add_argument("--only", nargs="*", metavar="A,T", help="only these networks")
+    parser.add_argument("--timeout", type=float, help="seconds for each repair")
+    parser.add_argument("--grid", type=int, default=30)
+    parser.add_argument("--prove", type=float, metavar="SECONDS")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
+    arguments = parser.parse_args()
+    folder = Path("build/benchmarks/repair") / arguments.method
+    folder.mkdir(parents=True, exist_ok=True)
+    tasks = [task for task in TASKS[arguments.tasks] if not arguments.only or f"{task[0]},{task[1]}" in arguments.only]
+    rows, start = [], time.perf_counter()
+    name = arguments.out / f"repair-{arguments.tasks}-{arguments.method}"
+    for task in tasks:
+        rows.append(run_task(task, arguments, folder))
+        print({key: rows[-1].get(key) for key in ("network", "properties", "exit", "seconds", "repair_seconds", "what",
+                                                  "weights", "outside_changed", "safe_changed", "may_differ",
+                                                  "reason")}, flush=True)
+        with open(f"{name}.csv", "w", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            writer.writeheader()
+            writer.writerows(rows)
+    good = [row for row in rows if row["exit"] == 0]
+    summary = {"command": " ".join(["python", *sys.argv]), "machine": machine(), "load_before": os.getloadavg()[1],
+               "tasks": len(rows), "repaired": len(good), "wall_seconds": round(time.perf_counter() - start, 1),
+               "median_seconds": median(row["seconds"] for row in rows),
+               "largest_seconds": max(row["seconds"] for row in rows),
+               "no_advisory_changed": sum(row["outside_changed"] == 0 and row["safe_changed"] == 0 for row in good),
+               "at_most_20_weights": sum(row["weights"] <= 20 for row in good),
+               "peak_mib": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)}
+    Path(f"{name}.json").write_text(json.dumps(summary, indent=2) + "\n")
+    print(summary)
+    return 0 if len(good) == len(rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

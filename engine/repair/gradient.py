@@ -1,0 +1,435 @@
+"""Repair by gradient descent on certified bounds and on fidelity.
+
+What is tuned are the incoming weights of few neurons: choices of outputs first, then the last hidden layer's most
+significant neurons beside the outputs. Each choice descends a little on samples; the best of them goes on. Three
+hinges are descended: points of the properties' boxes nearer to unsafe than a margin, open boxes whose certified
+lower bound (certified.py) is not above zero, and reference points whose advisory is about to change. Of points only
+the hardest count, and proximal steps (soft thresholds) leave most weights as they were.
+
+Descending certified bounds beside a fidelity loss: ART (Lin et al., FMCAD 2020), PatchPRO. Tuning the incoming
+weights of few significant neurons: VERE.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..attack import descend, sample, violation
+from ..bounds.roots import Roots, make_roots
+from ..bounds.stack import Stack
+from ..network import Network
+from .certified import CertifiedBounds, Regions, Weights, undecided
+from .edit import edited, scores, values
+from .task import Candidate, Evidence, Say, Task
+
+SCALE = 0.002  # one unit of every hinge, in scores: about the median gap between the two best advisories
+HARDEST, WORST, REFRESH = 20_000, 3_000, 25  # reference and other points that count, chosen anew after some steps
+DOMAIN, AROUND, IN_BOX, FRESH = 150_000, 30_000, 30_000, 200_000  # points: uniform, near targets, of targets, per check
+KEPT = 1_000  # points of each kept property's cases
+BOXES, DEPTHS, DEEP = 300, (6, 8, 10), 12  # boxes that count; halvings of those to simplify for, of those to judge by
+CERTIFIED, PRICE = 2.0, 0.05  # weights in the loss: of boxes, of a changed weight
+LOOSE = 0.7  # scores; bounds farther below zero need other rows rather than a small shift
+
+
+@dataclass(frozen=True, slots=True)
+class _Points:
+    """Points, and what the first tuned layer reads there (h [n, width])."""
+
+    h: torch.Tensor
+
+    def join(self, other):
+        return type(self)(*(torch.cat([getattr(self, n), getattr(other, n)]) for n in self.__dataclass_fields__))
+
+    def select(self, keep: torch.Tensor):
+        return type(self)(*(getattr(self, n)[keep] for n in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True, slots=True)
+class _Reference(_Points):
+    """Points whose advisory [n] is to stay; gap [n, outputs]: how far each score is to stay above the lowest."""
+
+    advisory: torch.Tensor
+    gap: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class _Danger(_Points):
+    """Points x [n, inputs] of the roots [n]; most [n]: how far from unsafe they can be asked to be."""
+
+    root: torch.Tensor
+    x: torch.Tensor
+    most: torch.Tensor
+
+
+class _Facts:
+    """What all choices of neurons share: the cases, and points with what the first tuned layer reads there."""
+
+    def __init__(self, task: Task, first: int):
+        self.task, self.first = task, first
+        cases = [(i, c, case) for i, prop in enumerate(task.properties) for c, case in enumerate(prop.cases)]
+        self._cases = [case for *_, case in cases]
+        self._place = {(i, c): root for root, (i, c, _) in enumerate(cases)}
+        self._target = torch.tensor([i < len(task.targets) for i, *_ in cases])
+        self.targets = self._target.nonzero()[:, 0]
+        self.roots = self.bounded(task.network)[1]
+        self._random = np.random.default_rng(task.seed)
+        self.generator = torch.Generator().manual_seed(task.seed)
+        domain = self._uniform(DOMAIN)
+        self.reference = self._referred(np.concatenate([domain, *self._around(AROUND)]))
+        self.danger = self._endangered(*self._sampled(IN_BOX, KEPT))
+        self.units = {k: self._unit(values(task.network, domain, layer=k))
+                      for k in range(first, len(task.network.layers))}
+        self.counts = torch.bincount(self.reference.advisory[:DOMAIN], minlength=task.network.n_outputs)
+
+    def bounded(self, network: Network) -> tuple[Stack, Roots]:
+        """The network and the cases as bounds need them."""
+        stack = Stack([network])
+        return stack, make_roots(stack, [0] * len(self._cases), self._cases)
+
+    def raised(self) -> list[int]:
+        """The outputs that are safe where they are high, by the targets' rows."""
+        return (self.roots.rows[self.targets, ..., :-1] > 0).flatten(0, 2).any(0).nonzero()[:, 0].tolist()
+
+    def fresh(self, n: int) -> _Reference:
+        """New uniform reference points."""
+        return self._referred(self._uniform(n))
+
+    def nearly_unsafe(self, network: Network) -> _Danger:
+        """Points that are nearly unsafe for this network, found by descent."""
+        stack, roots = self.bounded(network)
+        root, x = self._sampled(IN_BOX // 10, KEPT // 10)
+        _, value = descend(stack, roots, root, x, torch.zeros_like(x), steps=0)
+        best = value.argsort()[:1000]
+        width = (roots.upper - roots.lower)[root[best]]
+        x, _ = descend(stack, roots, root[best], x[best], 0.1 * width, steps=20)
+        return self._endangered(root[best], x)
+
+    def counterexamples(self, evidence: Evidence) -> _Danger:
+        root = torch.tensor([self._place[found.property, found.case] for found in evidence.counterexamples])
+        x = torch.tensor(np.stack([found.point for found in evidence.counterexamples]), dtype=torch.float64)
+        return self._endangered(root, x)
+
+    def open(self, evidence: Evidence) -> Regions:
+        """Some of the open boxes, chosen at random."""
+        chosen = torch.randperm(len(evidence.boxes), generator=self.generator)[:BOXES].tolist()
+        boxes = [evidence.boxes[i] for i in chosen]
+        root = torch.tensor([self._place[box.property, box.case] for box in boxes])
+        return Regions(root, *(torch.tensor(np.stack(ends)) for ends in zip(*((b.lower, b.upper) for b in boxes))))
+
+    @staticmethod
+    def _unit(h: np.ndarray) -> torch.Tensor:
+        """Steps in which weights and bias move: inverse standard deviations of what they multiply."""
+        spread = torch.tensor(h).std(0)
+        return torch.cat([1 / spread.clamp(min=max(0.02 * float(spread.max()), 1e-6)), torch.ones(1)])
+
+    def _uniform(self, n: int) -> np.ndarray:
+        return self._random.uniform(self.task.lower, self.task.upper, (n, len(self.task.lower))).astype(np.float32)
+
+    def _around(self, n: int) -> list[np.ndarray]:
+        """Points in each target's box, and in a box around it."""
+        found = []
+        for root in self.targets.tolist():
+            lower, upper = self.roots.lower[root].numpy(), self.roots.upper[root].numpy()
+            for collar in (0.0, 0.1):
+                wide = collar * (self.task.upper - self.task.lower)
+                low, high = np.maximum(lower - wide, self.task.lower), np.minimum(upper + wide, self.task.upper)
+                found.append(self._random.uniform(low, np.maximum(low, high), (n, len(low))).astype(np.float32))
+        return found
+
+    def _sampled(self, target: int, kept: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Root and place of so many points of each target's case and of each kept property's."""
+        times = torch.where(self._target, target, kept)
+        root = torch.arange(len(times)).repeat_interleave(times)
+        return root, sample(self.roots, root, self.generator)
+
+    def _referred(self, x: np.ndarray) -> _Reference:
+        """Points x where the original is safe, as references."""
+        y = torch.tensor(scores(self.task.network, x))
+        keep = ~self._unsafe(torch.tensor(x), y)
+        y = y[keep]
+        lowest, advisory = y.min(1)
+        gap = (0.5 * (y - lowest.unsqueeze(1))).clamp(max=SCALE)
+        gap.scatter_(1, advisory.unsqueeze(1), -torch.inf)
+        return _Reference(self._inputs(x[keep.numpy()]), advisory, gap)
+
+    def _unsafe(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Whether each point lies in a target's box and is unsafe there."""
+        found = torch.zeros(len(x), dtype=torch.bool)
+        for root in self.targets:
+            inside = ((x >= self.roots.lower[root]) & (x <= self.roots.upper[root])).all(1).nonzero()[:, 0]
+            value, *_ = violation(self.roots, root.expand(len(inside)), x[inside].double(), y[inside].double())
+            found[inside] |= value <= 0
+        return found
+
+    def _endangered(self, root: torch.Tensor, x: torch.Tensor) -> _Danger:
+        """Points x of the roots; of kept properties half the distance from unsafe may be lost."""
+        y = torch.tensor(scores(self.task.network, x.numpy())).double()
+        value, *_ = violation(self.roots, root, x, y)
+        return _Danger(self._inputs(x.numpy()), root, x, torch.where(self._target[root], torch.inf, 0.5 * value))
+
+    def _inputs(self, x: np.ndarray) -> torch.Tensor:
+        return torch.tensor(values(self.task.network, x, layer=self.first))
+
+
+class _Tuned:
+    """Chosen neurons' incoming weights and biases, as changes [neurons, inputs + 1] in some units."""
+
+    def __init__(self, network: Network, chosen: dict[int, list[int]], units: dict[int, torch.Tensor]):
+        self.network, self.first = network, min(chosen)
+        self.neurons = {k: torch.tensor(neurons, dtype=torch.long) for k, neurons in chosen.items()}
+        self._layers = [(torch.tensor(a.weight, dtype=torch.float32), torch.tensor(a.bias, dtype=torch.float32), a.relu)
+                        for a in network.layers]
+        self._units = {k: units[k] for k in chosen}
+        self.change = {k: torch.zeros(len(neurons), len(units[k]), requires_grad=True) for k, neurons in chosen.items()}
+
+    @torch.no_grad()
+    def measure(self, units: dict[int, torch.Tensor]) -> None:
+        """The same changes in other units."""
+        for k, change in self.change.items():
+            change *= self._units[k] / units[k]
+            self._units[k] = units[k]
+
+    def weights(self) -> Weights:
+        """The tuned layers as they are now."""
+        found = {}
+        for k, change in self.change.items():
+            weight, bias, _ = self._layers[k]
+            change = change * self._units[k]
+            found[k] = (weight.index_add(0, self.neurons[k], change[:, :-1]),
+                        bias.index_add(0, self.neurons[k], change[:, -1]))
+        return found
+
+    def scores(self, h: torch.Tensor) -> torch.Tensor:
+        """Outputs where the first tuned layer reads h."""
+        weights = self.weights()
+        for k in range(self.first, len(self._layers)):
+            weight, bias = weights.get(k, self._layers[k][:2])
+            h = torch.addmm(bias, h, weight.T)
+            h = h.clamp(min=0) if self._layers[k][2] else h
+        return h
+
+    @torch.no_grad()
+    def edited(self) -> Network:
+        return edited(self.network, {k: (w.numpy(), b.numpy()) for k, (w, b) in self.weights().items()})
+
+    def count(self) -> int:
+        """How many weights are changed."""
+        return sum(int((change != 0).sum()) for change in self.change.values())
+
+
+class _Repair:
+    """One choice of neurons, the points that guide their descent, and where it stands."""
+
+    def __init__(self, facts: _Facts, chosen: dict[int, list[int]], margin: float):
+        self.facts, self.chosen, self.margin = facts, chosen, margin
+        self.tuned = _Tuned(facts.task.network, chosen, facts.units)
+        self.reference, self.danger = facts.reference, facts.danger
+        self.loss = torch.inf
+
+    def learn(self, evidence: Evidence) -> None:
+        """Adds the counterexamples, and points found by an attack on the network as it is now."""
+        if evidence.counterexamples:
+            self.danger = self.danger.join(self.facts.counterexamples(evidence))
+        self.danger = self.danger.join(self.facts.nearly_unsafe(self.tuned.edited()))
+
+    @torch.no_grad()
+    def agreement(self) -> float:
+        """The share of new uniform points with the same advisory; those about to change become references."""
+        fresh = self.facts.fresh(FRESH)
+        self.reference = self.reference.join(fresh.select(self._slack(fresh).amin(1) < SCALE))
+        return float((self.tuned.scores(fresh.h).argmin(1) == fresh.advisory).double().mean())
+
+    @torch.no_grad()
+    def safe(self) -> bool:
+        """Whether all points of the properties' boxes are safe."""
+        return bool((self._value(self.danger) > 0).all())
+
+    def polish(self, evidence: Evidence) -> None:
+        """From a first trial to a repair of all points whose proof is not out of reach."""
+        self.learn(evidence)
+        if self.loose():
+            _assign(list(self.tuned.change.values()), map(torch.zeros_like, self.tuned.change.values()))
+            self._simplify()
+            return
+        self.descend(steps=200, rate=0.002, sparsity=0.5)
+        self.agreement()
+        self.learn(evidence)
+        self.descend(steps=100, rate=0.0005)
+
+    def certify(self, evidence: Evidence) -> None:
+        """Descends the bounds on open boxes, and those of simpler rows where they are far from proved."""
+        self.learn(evidence)
+        regions = self.facts.open(evidence) if evidence.boxes else None
+        if regions and self._loose(regions):
+            self._simplify()
+        else:
+            self.descend(steps=150, rate=0.002, sparsity=0.3, regions=regions)
+
+    def _simplify(self) -> None:
+        """Descends the bounds with all weights of the chosen neurons, in plain units.
+
+        Bounds this loose are lost in the hidden layers; rows that differ less from each other are easier to bound.
+        """
+        self.tuned.measure({k: torch.ones_like(unit) for k, unit in self.facts.units.items()})
+        for depth in DEPTHS:
+            regions = self._undecided(depth)
+            if len(regions):
+                self.descend(steps=100, rate=0.001, sparsity=0.02, regions=regions)
+        self.tuned.measure(self.facts.units)
+
+    def loose(self) -> bool:
+        """Whether the proof of the targets is out of reach, by a sample of their split trees."""
+        return self._loose(self._undecided(DEEP))
+
+    def _undecided(self, depth: int) -> Regions:
+        return undecided(*self.facts.bounded(self.tuned.edited()), self.facts.targets, depth=depth, limit=BOXES // 2,
+                         generator=self.facts.generator)
+
+    def _loose(self, regions: Regions) -> bool:
+        """Whether the bounds on most of these boxes are far below zero."""
+        return len(regions) > 0 and float(self._bounds(regions)(self._doubles()).detach().median()) < -LOOSE
+
+    def descend(self, *, steps: int, rate: float, sparsity: float = 0.0, regions: Regions | None = None) -> None:
+        """Adam with proximal steps, back to the best weights met; without sparsity only changed weights move."""
+        changes = list(self.tuned.change.values())
+        free = [torch.ones_like(change) if sparsity else (change != 0).float() for change in changes]
+        bounds = self._bounds(regions) if regions and len(regions) else None
+        optimizer = torch.optim.Adam(changes, lr=rate, betas=(0.9, 0.99))
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps, 0.01 * rate)
+        self.loss, best = torch.inf, [change.detach().clone() for change in changes]
+        for step in range(steps + 1):
+            if step % REFRESH == 0 or step == steps:
+                hardest = self._hardest()
+                with torch.no_grad():
+                    loss = float(self._loss(self.reference, self.danger, bounds)) + PRICE * self.tuned.count()
+                if loss < self.loss:
+                    self.loss, best = loss, [change.detach().clone() for change in changes]
+            if step < steps:
+                optimizer.zero_grad()
+                self._loss(*hardest, bounds).backward()
+                for change, mask in zip(changes, free):
+                    change.grad *= mask
+                threshold = sparsity * schedule.get_last_lr()[0]
+                optimizer.step()
+                schedule.step()
+                _assign(changes, [torch.nn.functional.softshrink(change, threshold) for change in changes])
+        _assign(changes, best)
+
+    @torch.no_grad()
+    def _hardest(self) -> tuple[_Reference, _Danger]:
+        """The points that count most: those with the least slack, and the nearest to unsafe."""
+        slack = self._slack(self.reference).amin(1)
+        margin = self._value(self.danger) - self.danger.most.clamp(max=self.margin)
+        near = slack.topk(min(HARDEST, len(slack)), largest=False)
+        worst = margin.topk(min(WORST, len(margin)), largest=False).indices
+        return self.reference.select(near.indices[near.values < 0.03]), self.danger.select(worst)
+
+    def _loss(self, reference: _Reference, danger: _Danger, bounds: CertifiedBounds | None) -> torch.Tensor:
+        """Hinges; a reference point's is steeper where its gap is small, a box's is a logarithm."""
+        lost = (-self._slack(reference)).clamp(min=0)
+        loss = 0.1 * (lost / (reference.gap.clamp(min=0) + 0.1 * SCALE)).sum()
+        short = (danger.most.clamp(max=self.margin) - self._value(danger)).clamp(min=0) / SCALE
+        loss = loss + 0.1 * short.sum() + 0.5 * short.amax()
+        if bounds:
+            short = (0.5 * SCALE - bounds(self._doubles())).clamp(min=0) / SCALE
+            loss = loss + CERTIFIED * torch.log1p(short).sum()
+        return loss
+
+    def _slack(self, points: _Reference) -> torch.Tensor:
+        """By how much each score is farther from the lowest than it is to stay: [n, outputs]."""
+        y = self.tuned.scores(points.h)
+        return y - y.gather(1, points.advisory.unsqueeze(1)) - points.gap
+
+    def _value(self, points: _Danger) -> torch.Tensor:
+        """How far each point is from unsafe."""
+        return violation(self.facts.roots, points.root, points.x, self.tuned.scores(points.h).double())[0]
+
+    def _doubles(self) -> Weights:
+        return {k: (weight.double(), bias.double()) for k, (weight, bias) in self.tuned.weights().items()}
+
+    def _bounds(self, regions: Regions) -> CertifiedBounds:
+        """Around the network as it is now."""
+        return CertifiedBounds(*self.facts.bounded(self.tuned.edited()), regions, tuned=self.tuned.neurons)
+
+
+@torch.no_grad()
+def _assign(changes: list[torch.Tensor], new: Iterable[torch.Tensor]) -> None:
+    for change, value in zip(changes, new):
+        change.copy_(value)
+
+
+def gradient(task: Task, evidence: Evidence, say: Say, *, margin: float = 0.03, agreement: float = 0.9999,
+             least: float = 0.999, rounds: int = 6, tried: int = 4, neurons: int = 8) -> Iterator[Candidate]:
+    """Candidates of which samples say that all properties hold and that advisories agree on a share of `agreement`.
+
+    margin: how far from unsafe samples are to be, in scores, more after each round that was not proved; least: the
+    share that is offered when nothing better was proved; rounds: of proof and certified descent for each choice
+    of neurons; tried: how many choices go beyond their first trial; neurons: of the last hidden layer, the last resort.
+    """
+    last = len(task.network.layers) - 1
+    stages = [last, last - 1] if last else [last]
+    for first in stages:
+        facts = _Facts(task, first)
+        choices = _outputs(facts) if first == last else [_significant(facts, neurons)]
+        repairs = _trials(facts, choices, margin, say)
+        if first == last and repairs[0].loose():
+            repairs.sort(key=lambda repair: repair.chosen != {last: facts.raised()})
+        repairs = repairs[:tried]
+        for share in (agreement, least):
+            for repair in repairs:
+                yield from _rounds(repair, evidence, say, share, rounds)
+
+
+def _trials(facts: _Facts, choices: list[dict[int, list[int]]], margin: float, say: Say) -> list[_Repair]:
+    """Short descents of all choices, the best first; with more weights where few weights never suffice."""
+    for sparsity in (0.5, 0.1):
+        repairs = [_Repair(facts, chosen, margin) for chosen in choices]
+        for repair in repairs:
+            say(f"trying {_words(repair.chosen)}")
+            repair.descend(steps=100, rate=0.003, sparsity=sparsity)
+        if any(repair.safe() for repair in repairs):
+            break
+    return sorted(repairs, key=lambda repair: repair.loss)
+
+
+def _rounds(repair: _Repair, evidence: Evidence, say: Say, share: float, rounds: int) -> Iterator[Candidate]:
+    """Candidates from one choice, until it agrees on less than this share of points."""
+    for i in range(rounds):
+        say(f"tuning {_words(repair.chosen)}" + (f", {len(evidence.boxes)} open boxes" if i else ""))
+        repair.certify(evidence) if i else repair.polish(evidence)
+        agreement = repair.agreement()
+        if agreement < share or not repair.safe():
+            return
+        yield Candidate(repair.tuned.edited(), f"{_words(repair.chosen)}: {repair.tuned.count()} weights changed, "
+                        f"margin {repair.margin:.3g}, agreement {agreement:.3%} on {FRESH} points")
+        repair.margin *= 2
+
+
+def _outputs(facts: _Facts) -> list[dict[int, list[int]]]:
+    """Each output by itself but the one that is most often lowest, the rarest two, three and so on together, and
+    those that the targets want high."""
+    rare = facts.counts.argsort(stable=True).tolist()
+    choices = [[j] for j in rare[:-1]] + [sorted(rare[:n]) for n in range(2, len(rare) + 1)]
+    return [{facts.first: c} for c in choices + [facts.raised()] * (facts.raised() not in choices)]
+
+
+def _significant(facts: _Facts, neurons: int) -> dict[int, list[int]]:
+    """All outputs, and the hidden neurons whose weights move unsafe points much and references little.
+
+    Significance is the ratio of the loss's gradients on the two, at the original weights.
+    """
+    width = len(facts.task.network.layers[facts.first].bias)
+    every = {facts.first: list(range(width)), facts.first + 1: list(range(facts.task.network.n_outputs))}
+    repair = _Repair(facts, every, SCALE)
+    norms = []
+    for y in (repair._value(facts.danger).clamp(max=SCALE).sum(), repair.tuned.scores(facts.reference.h).abs().sum()):
+        grad, = torch.autograd.grad(y, repair.tuned.change[facts.first])
+        norms.append(grad.norm(dim=1))
+    ratio = norms[0] / (norms[1] + 1e-3 * norms[1].max())
+    return every | {facts.first: ratio.argsort(descending=True)[:neurons].sort().values.tolist()}
+
+
+def _words(chosen: dict[int, list[int]]) -> str:
+    return ", ".join(f"layer {k + 1} neurons {' '.join(map(str, neurons))}" for k, neurons in chosen.items())

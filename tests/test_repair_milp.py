@@ -1,0 +1,429 @@
+"""Repair by linear programs: smallest changes against other solvers, limits and samples exhaustively, repairs."""
+
+import ctypes
+from fractions import Fraction
+from itertools import combinations
+
+import numpy as np
+import pytest
+from cases import case, exact_trace, executable, prop, row
+from conftest import network, random_network
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import linprog
+
+from engine import Options, Problem, verify_all
+from engine.data import property_path
+from engine.errors import InputError
+from engine.repair import milp as module
+from engine.repair.fidelity import changes, compare
+from engine.repair.limits import directions, held, needed
+from engine.repair.milp import milp
+from engine.repair.program import Program, solve
+from engine.repair.samples import Region, Samples, clipped, draw, in_box, look_at, points, regions
+from engine.repair.task import Counterexample, Evidence, Task
+from engine.repair.worst import depth, worst_points
+from engine.vnnlib import load_property
+
+QUIET = lambda words: None
+SEEDS = st.integers(0, 10**6)
+
+
+def gurobi_missing() -> bool:
+    try:
+        import gurobipy  # noqa: F401
+    except ImportError:
+        return True
+    return False
+
+
+BACKENDS = ["highs", pytest.param("gurobi", marks=pytest.mark.skipif(gurobi_missing(), reason="no gurobi"))]
+
+
+# program: the smallest change
+
+
+def program_of(seed: int, norm: str, *, feasible: bool = True, points: int = 12, width: int = 2) -> Program:
+    """need <= features @ w + b <= cap around some hidden solution, or around none."""
+    random = np.random.default_rng(seed)
+    features = np.round(random.normal(size=(points, width)), 2).astype(np.float32)
+    target = np.round(random.normal(size=width + 1), 1)
+    value = features @ target[:-1] + target[-1]
+    if not feasible:
+        value = random.normal(size=points) * 5
+    room = np.where(random.random((2, points)) < 0.3, np.inf, random.uniform(0.05, 0.5, (2, points)))
+    base = np.round(random.normal(size=width + 1), 1)
+    lower, upper = np.minimum(base, target) - 1, np.maximum(base, target) + 1
+    return Program(features, base, value - room[0], value + room[1], lower, upper, norm)
+
+
+def rows_of(program: Program) -> tuple[np.ndarray, np.ndarray]:
+    """matrix w <= limits, all constraints at once."""
+    full = np.column_stack([program.features, np.ones(len(program.features))]).astype(float)
+    matrix, limits = np.vstack([full, -full]), np.concatenate([program.cap, -program.need])
+    return matrix[np.isfinite(limits)], limits[np.isfinite(limits)]
+
+
+def smallest(program: Program) -> float | None:
+    """The norm of the smallest change, by other formulations; None where there is no solution."""
+    matrix, limits = rows_of(program)
+    n = len(program.base)
+    if program.norm == "count":
+        for size in range(n + 1):
+            for some in combinations(range(n), size):
+                ends = [(low, high) if i in some else (base, base) for i, (low, base, high)
+                        in enumerate(zip(program.lower, program.base, program.upper))]
+                if linprog(np.zeros(n), A_ub=matrix, b_ub=limits, bounds=ends).status == 0:
+                    return size
+        return None
+    spread = -np.eye(n) if program.norm == "l1" else -np.ones((n, 1))  # |w - base| <= t
+    both = np.vstack([np.hstack([np.eye(n), spread]), np.hstack([-np.eye(n), spread])])
+    whole = np.vstack([np.hstack([matrix, np.zeros((len(matrix), spread.shape[1]))]), both])
+    cost = np.concatenate([np.zeros(n), np.ones(spread.shape[1])])
+    bounds = [*zip(program.lower, program.upper), *[(0, None)] * spread.shape[1]]
+    found = linprog(cost, A_ub=whole, b_ub=np.concatenate([limits, program.base, -program.base]), bounds=bounds)
+    return found.fun if found.status == 0 else None
+
+
+def size_of(change: np.ndarray, norm: str) -> float:
+    return {"l1": np.abs(change).sum(), "count": np.count_nonzero(change), "max": np.abs(change).max()}[norm]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("norm", ["l1", "count", "max"])
+@given(seed=SEEDS, feasible=st.booleans())
+@settings(max_examples=25, deadline=None)
+def test_the_smallest_change(backend, norm, seed, feasible):
+    program = program_of(seed, norm, feasible=feasible)
+    found, best = solve(program, backend=backend), smallest(program)
+    assert (found is None) == (best is None)
+    if best is not None:
+        matrix, limits = rows_of(program)
+        assert (matrix @ found <= limits + 1e-5).all()
+        assert (program.lower - 1e-6 <= found).all() and (found <= program.upper + 1e-6).all()
+        assert size_of(found - program.base, norm) <= best * 1.01 + 1e-4
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_only_some_constraints_are_handed_over(backend, monkeypatch):
+    """Cutting planes end where all constraints hold, although a round adds two at most."""
+    monkeypatch.setattr("engine.repair.program.BATCH", 2)
+    program = program_of(5, "l1", points=300, width=4)
+    found = solve(program, backend=backend)
+    matrix, limits = rows_of(program)
+    assert (matrix @ found <= limits + 1e-5).all()
+    assert size_of(found - program.base, "l1") <= smallest(program) + 1e-4
+
+
+def test_nothing_to_change():
+    program = program_of(0, "count")
+    calm = Program(program.features, program.base, np.full(12, -np.inf), np.full(12, np.inf), program.lower,
+                   program.upper)
+    assert (solve(calm) == program.base).all()
+
+
+def test_need_above_cap_is_infeasible():
+    program = program_of(0, "l1")
+    need, cap = program.cap, program.need
+    assert solve(Program(program.features, program.base, need, cap, program.lower, program.upper)) is None
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_what_no_number_meets_is_infeasible(value):
+    program = program_of(0, "l1")
+    need, cap = np.full(12, min(value, 0.0)), np.full(12, max(value, 0.0))
+    (need if value > 0 else cap)[3] = value
+    assert solve(Program(program.features, program.base, need, cap, program.lower, program.upper)) is None
+
+
+def test_highs_prints_nothing(capfd):
+    """It has a line of its own that it prints from C where its presolve was of no use, as it is here."""
+    random = np.random.default_rng(1)
+    features, w = np.maximum(random.normal(size=(5000, 50)), 0).astype(np.float32), np.zeros(51)
+    w[:3] = random.random(3)
+    z = features @ w[:-1]
+    need = np.where(z > np.quantile(z, 0.9), 0.8 * z, -np.inf)
+    cap = np.where(z < np.quantile(z, 0.7), 1.1 * z + 0.01, np.inf)
+    program = Program(features, np.zeros(51), need, cap, np.zeros(51), np.full(51, np.inf), "count")
+    found = solve(program, backend="highs")
+    ctypes.CDLL(None).fflush(None)
+    assert np.count_nonzero(found) == 3 and capfd.readouterr().out == ""
+
+
+def test_rounds_are_limited():
+    assert solve(program_of(1, "l1"), rounds=0) is None
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(InputError, match="unknown norm 'l2'; use l1, count, max"):
+        program_of(0, "l2")
+    with pytest.raises(InputError, match="unknown backend 'cplex'; use auto, gurobi or highs"):
+        solve(program_of(0, "l1"), backend="cplex")
+
+
+@pytest.mark.parametrize("free", [1, 10**6])
+def test_auto_works_without_gurobi(free, monkeypatch):
+    """Where the program is too large for the free licence, or gurobi cannot be used."""
+    def missing(model):
+        assert free > 1, "gurobi was asked for too large a program"
+        raise InputError("gurobi cannot be used")
+    monkeypatch.setattr("engine.repair.program._gurobi", missing)
+    monkeypatch.setattr("engine.repair.program.FREE_LICENCE", free)
+    program = program_of(3, "l1")
+    assert solve(program) == pytest.approx(solve(program, backend="highs"))
+
+
+# limits: how much of a direction samples need and bear
+
+
+def situation(seed: int):
+    """Random scores with regions of random polytopes: samples, regions, a random direction."""
+    random = np.random.default_rng(seed)
+    n, m, d = 40, 4, 2
+    where = []
+    for number in range(random.integers(1, 4)):
+        polytopes = tuple((np.round(random.normal(size=(r, d)) * (random.random() < 0.3), 1),
+                           random.integers(-1, 2, (r, m)).astype(float), np.round(random.normal(size=r), 1))
+                          for r in random.integers(1, 4, random.integers(1, 3)))
+        low = random.uniform(-1, 0, d)
+        where.append(Region(number, number == 0, low, low + random.uniform(0.2, 2, d), polytopes))
+    x = random.uniform(-1, 1, (n, d)).astype(np.float32)
+    y = random.normal(size=(n, m))
+    inside = np.array([region.holds(x) for region in where])
+    free = np.zeros(n, bool)
+    for region, member in zip(where, inside):
+        if region.target:
+            free[member] = region.unsafe(x[member], y[member])
+    samples = Samples(x, x, x, y, y.argmin(1), np.full(n, -1), inside, free)
+    some = [v for group in directions(where) for v in group]
+    v = some[random.integers(len(some))] if len(some) and random.random() < 0.7 else random.normal(size=m)
+    return samples, where, v
+
+
+def unsafe(region: Region, x, y, margin: float = 0.0) -> bool:
+    """Whether all rows of a polytope are at most the margin, one row at a time."""
+    for inputs, outputs, constants in region.polytopes:
+        rows = [float(np.dot(a, x) + np.dot(b, y) + c) for a, b, c in zip(inputs, outputs, constants)]
+        if all(r <= margin if margin == 0 else r < margin - 1e-6 for r in rows):
+            return True
+    return False
+
+
+@given(seed=SEEDS)
+@settings(max_examples=60, deadline=None)
+def test_held_keeps_advisories_and_safety(seed):
+    samples, where, v = situation(seed)
+    y = samples.y.copy()
+    y[::3] += 0.3 * np.random.default_rng(seed).normal(size=y[::3].shape)  # scores without a feature
+    floor, cap = held(samples, where, y, v)
+    for i in np.flatnonzero(~samples.free):
+        low, high = max(floor[i], 0.0), min(cap[i], 50.0)
+        assert cap[i] >= 0 or floor[i] > cap[i], "no z is as good as none"
+        for z in np.linspace(low, high, 7) if low <= high else ():
+            score = y[i] + v * z
+            assert score.argmin() == samples.lowest[i] or np.ptp(np.sort(score)[:2]) < 1e-9
+            for region, member in zip(where, samples.inside):
+                assert not (member[i] and unsafe(region, samples.x[i], score))
+
+
+@given(seed=SEEDS)
+@settings(max_examples=60, deadline=None)
+def test_what_is_needed_gives_the_margin(seed):
+    samples, where, v = situation(seed)
+    need = needed(samples, where, samples.y, v, margin=0.1)
+    region, member = where[0], samples.inside[0]
+    assert (need[~member] == -np.inf).all()
+    for i in np.flatnonzero(member):
+        if need[i] == -np.inf:
+            assert not unsafe(region, samples.x[i], samples.y[i], 0.1)
+        elif need[i] < np.inf:
+            for z in need[i] + np.array([0, 0.01, 0.3, 3, 100]):
+                assert not unsafe(region, samples.x[i], samples.y[i] + v * z, 0.1)
+            below = need[i] - 1e-3 * max(1, need[i])
+            assert below < 0 or unsafe(region, samples.x[i], samples.y[i] + v * below, 0.1 + 2e-6)
+
+
+def test_a_sample_beyond_help():
+    """Raising y0 cannot help where y0 <= 0 must not hold with y1 <= 0 ... but for its own row."""
+    where = [Region(0, True, np.zeros(1), np.ones(1), ((np.zeros((1, 1)), np.array([[0.0, 1.0]]), np.zeros(1)),))]
+    samples = look_at(executable(network([[[1.0], [-1.0]]], [[0.5, 0.25]])), where, np.array([[0.5]]))
+    assert needed(samples, where, samples.y, np.array([1.0, 0.0]), margin=0.1).tolist() == [np.inf]
+    assert needed(samples, where, samples.y, np.array([0.0, 1.0]), margin=0.1) == pytest.approx([0.35])
+    assert [[v.tolist() for v in group] for group in directions(where)] == [[[0, 1]], []]
+
+
+def test_directions_of_several_scores_help_against_every_polytope():
+    """Neither of y1 and y2 may be lowest: each helps against its own, together against both."""
+    lowest = lambda j: [row([int(u == j) - int(u == k) for u in range(3)]) for k in range(3) if k != j]
+    target = prop(case([0, 0], [1, 1], lowest(1), lowest(2)), n_outputs=3)
+    one, several = directions(regions(Task(None, (target,), (), None, None)))
+    assert [v.tolist() for v in one] == [[0, 1, 0], [0, 0, 1], [-1, 0, 0], [0, -1, 0], [0, 0, -1]]
+    assert [v.tolist() for v in several] == [[0, 1, 1]]
+
+
+def test_no_targets_no_directions():
+    assert directions([]) == ([], [])
+
+
+# samples: points of boxes
+
+
+def region_of(lower, upper) -> Region:
+    box = case(lower, upper, [row([1], n_inputs=len(lower))])
+    return regions(Task(None, (prop(box),), (), None, None))[0]
+
+
+@given(seed=SEEDS, width=st.sampled_from([1.0, 1e-3, 1e-5]))
+@settings(max_examples=60, deadline=None)
+def test_points_lie_in_boxes_exactly(seed, width):
+    random = np.random.default_rng(seed)
+    lower = [Fraction(int(random.integers(-3 * 10**9, 3 * 10**9)), 3 * 10**9 + 7) for _ in range(3)]
+    upper = [v + Fraction(width).limit_denominator(10**7) for v in lower]
+    x = in_box(region_of(lower, upper), random, 50)
+    assert x.dtype == np.float32 and x.shape == (50, 3)
+    assert all(lo <= Fraction(float(v)) <= hi for point in x for lo, v, hi in zip(lower, point, upper))
+
+
+def test_many_points_lie_at_faces():
+    x = in_box(region_of([0, 0], [1, 1]), np.random.default_rng(0), 4000)
+    assert 0.3 < np.isin(x, (0, 1)).mean() < 0.5
+
+
+def test_points_of_the_benchmark_properties_lie_in_their_boxes():
+    for number in range(1, 11):
+        specification = load_property(property_path(number))
+        task = Task(None, (specification,), (), None, None)
+        for region, box in zip(regions(task), specification.cases):
+            x = in_box(region, np.random.default_rng(number), 20)
+            assert all(lo <= Fraction(float(v)) <= hi for p in x for lo, v, hi in zip(box.lower, p, box.upper))
+
+
+def test_a_point_box_has_one_sample():
+    point = case([Fraction(1, 2)], [Fraction(1, 2)], [row([1, 0], n_inputs=1)])
+    wide = case([0], [1], [row([1, 0], n_inputs=1)])
+    net = executable(random_network((1, 3, 2), seed=0))
+    task = Task(net, (prop(point, wide, n_outputs=2),), (), np.array([-1.0]), np.array([1.0]))
+    where = regions(task)
+    assert [region.wide for region in where] == [False, True]
+    x, owner = draw(task, where, np.random.default_rng(0), domain=7, target=6, keep=5)
+    assert np.bincount(owner + 1).tolist() == [7, 1, 3] and x[owner == 0].tolist() == [[0.5]]
+    samples = look_at(net, where, x, owner)
+    counted = {id(region): len(at) for region, at in samples.of(where)}
+    assert counted[id(where[0])] == 1 and counted[id(where[1])] >= 3
+    joined = samples.join(look_at(net, where, np.array([[0.25]])))
+    assert len(joined) == 12 and joined.inside.shape == (1, 12) and joined.inside[0, -1]
+
+
+def test_samples_say_what_the_network_says():
+    net = executable(random_network((2, 5, 4, 3), seed=1))
+    target = prop(case([-1, -1], [1, 1], [row([1, -1, 0])], [row([0, 1, 1], Fraction(1, 4))]), n_outputs=3)
+    x = np.random.default_rng(0).uniform(-1.5, 1.5, (200, 2)).astype(np.float32)
+    samples = look_at(net, regions(Task(net, (target,), (), None, None)), x)
+    for i, point in enumerate(x):
+        y = exact_trace(net, point).y
+        assert samples.y[i] == pytest.approx([float(v) for v in y], abs=1e-5)
+        assert samples.free[i] == any(c.violated_at(tuple(Fraction(float(v)) for v in point), y) for c in target.cases)
+        assert samples.inside[0, i] == (np.abs(point) <= 1).all()
+    assert samples.inner.shape == (200, 5) and samples.last.shape == (200, 4)
+
+
+def test_points_of_nothing():
+    assert points([], 3).shape == (0, 3)
+    assert points([Counterexample(0, 0, np.array([1, 2], np.float32))], 2).tolist() == [[1, 2]]
+
+
+def test_clipping_where_an_end_is_no_float32_value():
+    lower, upper = np.array([0.1]), np.array([0.3])
+    x = clipped(np.array([[0.0], [1.0]]), lower, upper)
+    assert (lower <= x.astype(float)).all() and (x.astype(float) <= upper).all()
+
+
+# worst points
+
+
+def test_a_planted_violation_is_found():
+    """y0 = |x0 - 0.3| + |x1 + 0.2| is below 0.02 in a corner of a thousandth of the box alone."""
+    net = executable(network([[[1, 0], [-1, 0], [0, 1], [0, -1]], [[1, 1, 1, 1]]],
+                             [[-0.3, 0.3, 0.2, -0.2], [0.0]]))
+    region = region_of([-1, -1], [1, 1])
+    random = np.random.default_rng(0)
+    start = random.uniform(-1, 1, (300, 2)).astype(np.float32)
+    assert depth(net, region, start).min() > 0.02
+    found = worst_points(net, region, start, random, below=0.02)
+    assert len(found) and (np.abs(found - [0.3, -0.2]).sum(1) < 0.021).all()
+    assert (np.abs(found) <= 1).all() and (np.diff(depth(net, region, found)) >= 0).all()
+    assert not len(worst_points(net, region, start, random, below=-1.0))
+
+
+def test_a_case_where_nothing_is_unsafe_has_no_worst_points():
+    net = executable(random_network((2, 3, 1), seed=0))
+    region = Region(0, True, np.zeros(2), np.ones(2), ())
+    x = np.random.default_rng(0).random((9, 2)).astype(np.float32)
+    assert (depth(net, region, x) == np.inf).all()
+    assert not len(worst_points(net, region, x, np.random.default_rng(0), below=1.0))
+
+
+# the method
+
+
+@pytest.fixture
+def few_samples(monkeypatch):
+    for name, number in {"DOMAIN": 3000, "TARGET": 2000, "KEEP": 500, "FRESH": 3000, "MARGINS": (0.03, 0.003)}.items():
+        monkeypatch.setattr(module, name, number)
+
+
+#: y2 is lowest nowhere; y1 is in [-1, -1/2], where relu(-x) alone fires
+SMALL = executable(network([[[1.0], [-1.0]], [[0.0, 0.5], [0.0, 0.4], [0.0, 0.0]]], [[0.0, 0.0], [0.25, 0.25, 2.0]],
+                           name="small"))
+TARGET = prop(case([-1], [Fraction(-3, 4)], [row([0, 1, 0], Fraction(-3, 5), n_inputs=1)]), n_outputs=3, name="target")
+KEEP = prop(case([0], [1], [row([1, 0, 0], n_inputs=1)]), n_outputs=3, name="keep")  # y0 > 0
+
+
+def small_task(seed: int = 0, target=TARGET) -> Task:
+    return Task(SMALL, (target,), (KEEP,), np.array([-1.0]), np.array([1.0]), seed)
+
+
+def proved(task: Task, net) -> bool:
+    verdicts = verify_all([Problem(net, each) for each in task.properties], Options(timeout=5, device="cpu"))
+    return all(verdict.word == "unsat" for verdict in verdicts)
+
+
+@pytest.mark.parametrize("norm", ["l1", "count", "max"])
+@pytest.mark.parametrize("strategy", ["rewritten", "shift", "extended"])
+def test_each_strategy_and_norm(strategy, norm, few_samples):
+    """What is offered is proved and changes hardly an advisory; a strategy may have nothing to offer."""
+    task = small_task()
+    found = next(milp(task, Evidence(), QUIET, backend="highs", norm=norm, strategies=(strategy,)), None)
+    assert found is not None or strategy != "shift"
+    if found:
+        assert proved(task, found.network)
+        result = compare(SMALL, found.network, [TARGET], lower=task.lower, upper=task.upper, points=5000, grid=500)
+        assert result.outside.changed + result.grid.changed <= 5
+        assert changes(SMALL, found.network)[0] <= 8
+
+
+def test_the_same_seed_gives_the_same(few_samples):
+    one, two = (next(milp(small_task(7), Evidence(), QUIET, backend="highs", strategies=("shift",))) for _ in range(2))
+    assert one.network.sha256 == two.network.sha256 and one.note == two.note
+
+
+def test_the_original_is_left_as_it_is(few_samples):
+    before = [(a.weight.copy(), a.bias.copy()) for a in SMALL.layers]
+    next(milp(small_task(), Evidence(), QUIET, backend="highs", strategies=("shift",)))
+    assert all((a.weight == w).all() and (a.bias == b).all() for a, (w, b) in zip(SMALL.layers, before))
+
+
+def test_nothing_to_offer_where_no_direction_helps(few_samples):
+    """y0 + y1 - 2 y2 is to be positive, and its negative too: no score helps against both."""
+    rows = [row([s, s, -2 * s], 1, n_inputs=1) for s in (1, -1)]
+    target = prop(case([-1], [1], *[[r] for r in rows]), n_outputs=3)
+    assert list(milp(small_task(target=target), Evidence(), QUIET, backend="highs")) == []
+
+
+def test_a_network_of_one_layer(few_samples):
+    """y0 < y1 is to hold on [0, 1], where y1 = 1 and y0 = 2 x: offered or not, nothing fails."""
+    net = executable(network([[[2.0], [0.0]]], [[0.0, 1.0]]))
+    target = prop(case([0], [1], [row([-1, 1], n_inputs=1)]), n_outputs=2)
+    task = Task(net, (target,), (), np.array([0.0]), np.array([1.0]))
+    found = next(milp(task, Evidence(), QUIET, backend="highs"), None)
+    assert found is None or found.network.shape == net.shape
