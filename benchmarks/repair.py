@@ -34,6 +34,7 @@ COLUMNS = ("network", "properties", "method", "exit", "seconds", "repair_seconds
            "certificates_accepted", "weights", "neurons", "layers", "outside_changed", "outside_agreement",
            "grid_changed", "safe_points", "safe_changed", "mean_score_change", "largest_score_change",
            "prove_seconds", "may_differ", "not_equal", "reason")
+NUMBERS = ("exit", "seconds", "repair_seconds", "weights", "outside_changed", "safe_changed", "may_differ")
 
 
 def run_task(task, arguments, folder: Path) -> dict:
@@ -48,7 +49,7 @@ def run_task(task, arguments, folder: Path) -> dict:
         command += ["--timeout", str(arguments.timeout)]
     start = time.perf_counter()
     code, text, error = call(command)
-    row = {"network": f"{a},{t}", "properties": " ".join(f"P{n}" for n in numbers) or "all violated",
+    row = {"network": f"{a},{t}", "properties": words(numbers),
            "method": arguments.method, "exit": code, "seconds": round(time.perf_counter() - start, 2)}
     try:
         found = json.loads(text)
@@ -61,6 +62,17 @@ def run_task(task, arguments, folder: Path) -> dict:
     if arguments.prove:
         row |= preserved(network_path(a, t), out, numbers, arguments.prove)
     return row
+
+
+def words(numbers) -> str:
+    return " ".join(f"P{n}" for n in numbers) or "all violated"
+
+
+def read(path: str) -> list[dict]:
+    """Rows of an earlier run, numbers as numbers."""
+    with open(path, newline="") as file:
+        return [{key: float(value) if key in NUMBERS and value else value for key, value in row.items()}
+                for row in csv.DictReader(file)]
 
 
 def call(command: list[str]) -> tuple[int, str, str]:
@@ -111,15 +123,20 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", metavar="A,T", help="only these networks")
     parser.add_argument("--timeout", type=float, help="seconds for each repair")
     parser.add_argument("--grid", type=int, default=30)
+    parser.add_argument("--resume", action="store_true", help="keep the rows of the results that are there")
     parser.add_argument("--prove", type=float, metavar="SECONDS")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     arguments = parser.parse_args()
     folder = Path("build/benchmarks/repair") / arguments.method
     folder.mkdir(parents=True, exist_ok=True)
     tasks = [task for task in TASKS[arguments.tasks] if not arguments.only or f"{task[0]},{task[1]}" in arguments.only]
-    rows, start = [], time.perf_counter()
+    start = time.perf_counter()
     name = arguments.out / f"repair-{arguments.tasks}-{arguments.method}"
+    rows = read(f"{name}.csv") if arguments.resume else []
+    done = {(row["network"], row["properties"]) for row in rows}
     for task in tasks:
+        if (f"{task[0]},{task[1]}", words(task[2])) in done:
+            continue
         rows.append(run_task(task, arguments, folder))
         print({key: rows[-1].get(key) for key in ("network", "properties", "exit", "seconds", "repair_seconds", "what",
                                                   "weights", "outside_changed", "safe_changed", "may_differ",
@@ -132,7 +149,9 @@ def main() -> int:
     summary = {"command": " ".join(["python", *sys.argv]), "machine": machine(), "load_before": os.getloadavg()[1],
                "tasks": len(rows), "repaired": len(good), "wall_seconds": round(time.perf_counter() - start, 1),
                "median_seconds": median(row["seconds"] for row in rows),
-               "largest_seconds": max(row["seconds"] for row in rows),
+               "median_repair_seconds": median(row["repair_seconds"] for row in good),
+               "sum_repair_seconds": round(sum(row["repair_seconds"] for row in good), 1),
+               "largest_repair_seconds": max(row["repair_seconds"] for row in good),
                "no_advisory_changed": sum(row["outside_changed"] == 0 and row["safe_changed"] == 0 for row in good),
                "at_most_20_weights": sum(row["weights"] <= 20 for row in good),
                "peak_mib": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)}

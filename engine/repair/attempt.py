@@ -1,17 +1,19 @@
 """One candidate, tried: proved, refuted or left open, and what it changed."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..network import Network
-from ..search.problem import Options, Problem
+from ..search.problem import OnProgress, Options, Problem
 from ..search.verify import verify_all
 from ..verdict import Unknown, Verdict, Verified, Violated
 from .fidelity import changes, compare
 from .task import Box, Candidate, Counterexample, Task
+
+
+MORE = 3  # times as many samples for a choice among repairs as in the final report
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -20,6 +22,9 @@ class Cost:
 
     changed: int
     weights: int
+
+    def __str__(self) -> str:
+        return f"{self.changed:,} sampled advisories and {self.weights:,} weights changed"
 
     @property
     def perfect(self) -> bool:
@@ -57,10 +62,10 @@ class _Enough(Exception):
     """A property was refuted or given up: the others need not be decided."""
 
 
-def judge(task: Task, candidate: Candidate, options: Options, *, check: Callable[[], None] = lambda: None) -> Attempt:
+def judge(task: Task, candidate: Candidate, options: Options, *, on_progress: OnProgress | None = None) -> Attempt:
     """Has the search decide all properties of the candidate, up to the first that is not proved.
 
-    check is called now and then, and may raise what ends all.
+    on_progress may raise what ends all.
     """
     start, verdicts = time.monotonic(), {}
 
@@ -71,7 +76,7 @@ def judge(task: Task, candidate: Candidate, options: Options, *, check: Callable
 
     try:
         verify_all([Problem(candidate.network, prop) for prop in task.properties], options, on_verdict=on_verdict,
-                   on_progress=lambda _: check())
+                   on_progress=on_progress)
     except _Enough:
         pass
     seconds = time.monotonic() - start
@@ -91,9 +96,9 @@ def judge(task: Task, candidate: Candidate, options: Options, *, check: Callable
 
 
 def cost_of(task: Task, network: Network, settings) -> Cost:
-    """On samples that are not those of the final report."""
+    """On samples that are not those of the final report, and more of them."""
     found = compare(task.network, network, list(task.targets), lower=task.lower, upper=task.upper,
-                    points=settings.points, grid=0, seed=settings.seed + 1)
+                    points=MORE * settings.points, grid=0, seed=settings.seed + 1)
     changed = found.outside.changed + sum(inside.safe.changed for inside in found.inside)
     return Cost(changed, changes(task.network, network)[0])
 

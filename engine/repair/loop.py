@@ -97,7 +97,7 @@ class Failed:
 
 
 class _Late(Exception):
-    """The time for all is over."""
+    """The time for all is over, or the patience with which a better repair is looked for."""
 
 
 def repair(network: Network, properties: list[Property], *, preserve: list[Property] = (), lower, upper,
@@ -156,22 +156,25 @@ class _Run:
         self.settings, self.state = settings, state
         self.stage, self.first, self.attempts, self.skipped = "", 0, [], []
         self._say, self._start = say, time.monotonic()
+        self._best: Attempt | None = None
+        self._found: float | None = None  # when this step's first repair was
 
     def best(self, task: Task, stage: str) -> Attempt | None:
         """The best attempt for this task that is proved."""
-        self.stage, self.first = stage, len(self.attempts)
-        best, evidence, found = None, Evidence(), 0.0
+        self.stage, self.first, self._best, self._found = stage, len(self.attempts), None, None
+        evidence = Evidence()
         try:
             for name, candidate in self._candidates(task, evidence):
                 attempt = self._try(task, name, candidate, evidence)
                 self.attempts.append(attempt)
-                if attempt.cost and (best is None or attempt.cost < best.cost):
-                    best, found = attempt, found or time.monotonic()
-                if best and (best.cost.perfect or time.monotonic() - found > self.settings.patience):
+                if attempt.cost and (self._best is None or attempt.cost < self._best.cost):
+                    self._best, self._found = attempt, self._found or time.monotonic()
+                if self._best and self._best.cost.perfect:
                     break
+                self.check()
         except _Late:
             pass
-        return best
+        return self._best
 
     def seconds(self) -> float:
         return time.monotonic() - self._start
@@ -180,8 +183,8 @@ class _Run:
         return self.settings.timeout is not None and self.seconds() > self.settings.timeout
 
     def check(self) -> None:
-        """_Late where it is."""
-        if self.late():
+        """_Late where it is, or where a repair is known and patience is over."""
+        if self.late() or self._found and time.monotonic() - self._found > self.settings.patience:
             raise _Late
 
     def failed(self, target: Property, reason: str) -> Failed:
@@ -222,7 +225,9 @@ class _Run:
         self._tell(f"{name}: proving: {candidate.note}")
         attempt = self.state.known(candidate.network, task)
         if attempt is None:
-            attempt = judge(task, candidate, self.settings.search(), check=self.check)
+            on_progress = lambda p: self._tell(f"{name}: proving: {candidate.note}: {p.open:,} boxes open, "
+                                               f"{p.proved:.0%} of the volume proved")
+            attempt = judge(task, candidate, self.settings.search(), on_progress=on_progress)
             if attempt.verdicts:
                 attempt = replace(attempt, cost=cost_of(task, candidate.network, self.settings))
             self.state.keep(candidate.network, task, attempt)
@@ -234,5 +239,6 @@ class _Run:
 
     def _tell(self, text: str) -> None:
         """Says it; _Late where there is no time left, so that a method ends where it says what it is at."""
-        self._say(f"{self.stage}{text} ({len(self.attempts)} tried, {self.seconds():.0f} s)")
+        best = f", best so far: {self._best.cost}" if self._best else ""
+        self._say(f"{self.stage}{text} ({len(self.attempts)} tried{best}, {self.seconds():.0f} s)")
         self.check()

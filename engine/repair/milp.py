@@ -29,7 +29,8 @@ from .samples import Region, Samples, draw, in_box, look_at, points, regions
 from .task import Candidate, Evidence, Say, Task
 from .worst import worst_points
 
-MARGINS = (0.03, 0.1, 0.01, 0.003, 0.001, 0.0003)
+MARGINS = (0.03, 0.1, 0.01, 0.003)
+MOST = 0.5  # share of the domain that a target may be about: one feature is a local thing
 LEVELS = (3.0, 10.0, np.inf)  # how large z may be outside the boxes, as multiples of what is needed inside
 FEW = 20  # changed weights that are few
 DOMAIN, TARGET, KEEP = 200_000, 100_000, 20_000  # samples of the domain, of each target's box, of each other box
@@ -154,6 +155,10 @@ class _Known:
             inside[at] |= region.target
         return inside
 
+    def share(self) -> float:
+        """Of the domain's samples, those in a target's box."""
+        return float(self._in_targets(self.samples)[self.samples.owner == -1].mean())
+
     def cost(self, feature: _Feature, weights: np.ndarray) -> tuple[bool, float]:
         """Whether many weights change, and the share of the domain's samples whose scores do."""
         rows = 5 if feature.neuron is not None and not feature.out.any() else 1
@@ -179,6 +184,9 @@ def milp(task: Task, evidence: Evidence, say: Say, *, backend: str = "auto", nor
     """Candidates that are right on all samples, those first whose margins make proofs easy."""
     known = _Known(task, norm=norm, backend=backend)
     one, several = directions(known.where)
+    if known.share() > MOST:
+        say("the property is about most of the domain, too much for one feature")
+        return
     for margin in MARGINS:
         say(f"linear programs, margin {margin:g}")
         plans = _plans(known, one, margin, strategies) or _plans(known, several[:SEVERAL], margin, strategies)
