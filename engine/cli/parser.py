@@ -10,10 +10,11 @@ from engine.errors import InputError
 EXIT_CODES = """\
 exit codes:
   0    verify: the property holds; bench: all decided, and as expected;
-       check: accepted, or no error in a sample; else: done
-  1    verify: the property is violated; bench: a verdict is not as expected; check: rejected
+       check: accepted, or no error in a sample; repair: repaired and proved, or it held; else: done
+  1    verify: the property is violated; bench: a verdict is not as expected; check: rejected;
+       repair: not repaired
   2    bad input or usage: nothing was decided
-  3    unknown or timeout; bench: of at least one instance
+  3    unknown or timeout; bench: of at least one instance; repair: out of time
   70   internal error: no verdict
   130  Ctrl-C: what was decided until then is kept
   141  whoever read the output has gone
