@@ -112,7 +112,7 @@ def asked(cases: list[dict], outputs: int) -> str:
              for one in cases]
     try:
         return property_text(prop(*parts, n_outputs=outputs))
-    except StopIteration:  # a number of too many digits
+    except ValueError:  # a number of too many digits
         raise Skip from None
 
 

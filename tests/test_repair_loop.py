@@ -7,8 +7,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+
 from cases import case, executable, prop, row
 from conftest import network, random_network
+from engine.search.problem import Progress
 
 from engine import Options, Problem, verify_all
 from engine.acasxu import benchmark_instances
@@ -255,9 +257,9 @@ def test_a_method_that_takes_too_long_is_ended(offers):
 
 def test_a_proof_that_takes_too_long_is_ended(offers, monkeypatch):
     """No attempt is made of it, so that a later run with more time tries it again."""
-    def slow(task, candidate, options, *, check):
+    def slow(task, candidate, options, *, on_progress):
         for _ in itertools.count():
-            check()
+            on_progress(Progress(1, 0, 0, 1, 0.0, 0.0))
     monkeypatch.setattr(loop, "judge", slow)
     offers(SMALL)
     found = repair(SMALL, [LEFT], **ENDS, settings=replace(QUICK, method="milp", timeout=1.0))

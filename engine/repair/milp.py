@@ -30,7 +30,7 @@ from .task import Candidate, Evidence, Say, Task
 from .worst import worst_points
 
 MARGINS = (0.03, 0.1, 0.01, 0.003)
-MOST = 0.5  # share of the domain that a target may be about: one feature is a local thing
+MOST = 0.5  # of the domain: of targets that are about more, only the first margin is tried, as features are local
 LEVELS = (3.0, 10.0, np.inf)  # how large z may be outside the boxes, as multiples of what is needed inside
 FEW = 20  # changed weights that are few
 DOMAIN, TARGET, KEEP = 200_000, 100_000, 20_000  # samples of the domain, of each target's box, of each other box
@@ -184,10 +184,8 @@ def milp(task: Task, evidence: Evidence, say: Say, *, backend: str = "auto", nor
     """Candidates that are right on all samples, those first whose margins make proofs easy."""
     known = _Known(task, norm=norm, backend=backend)
     one, several = directions(known.where)
-    if known.share() > MOST:
-        say("the property is about most of the domain, too much for one feature")
-        return
-    for margin in MARGINS:
+    margins = MARGINS if known.share() <= MOST else MARGINS[:1]
+    for margin in margins:
         say(f"linear programs, margin {margin:g}")
         plans = _plans(known, one, margin, strategies) or _plans(known, several[:SEVERAL], margin, strategies)
         for plan in plans[:PLANS]:
