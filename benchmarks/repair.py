@@ -108,7 +108,8 @@ def preserved(original: Path, out: Path, numbers, seconds: float) -> dict:
     code, text, _ = call(["compare", str(original), str(out), *boxes, "--prove", "--timeout", str(seconds),
                           "--points", "1000", "--grid", "2", "--json"])
     found = json.loads(text)["proved"] if code == 0 else {}
-    return {"prove_seconds": round(time.perf_counter() - start, 1), "may_differ": share(found, "advisory"), "not_equal": share(found, "outputs")}
+    return {"prove_seconds": round(time.perf_counter() - start, 1), "may_differ": share(found, "advisory"),
+            "not_equal": share(found, "outputs")}
 
 
 def share(found: dict, what: str) -> float | None:

@@ -17,6 +17,7 @@ from engine.bounds.stack import Stack
 from engine.network import Network
 from engine.property import Case, Polytope, Property, Row
 from engine.repair import gradient as module
+from engine.repair import guides
 from engine.repair.certified import CertifiedBounds, Regions, undecided
 from engine.repair.fidelity import compare
 from engine.repair.gradient import gradient
@@ -161,8 +162,9 @@ def test_nothing_is_undecided_where_all_is_proved():
 
 @pytest.fixture
 def few_points(monkeypatch):
-    sizes = {"DOMAIN": 10_000, "AROUND": 2_000, "IN_BOX": 2_000, "FRESH": 10_000, "HARDEST": 2_000, "WORST": 500}
-    for name, n in sizes.items():
+    for name, n in {"DOMAIN": 10_000, "AROUND": 2_000, "IN_BOX": 2_000}.items():
+        monkeypatch.setattr(guides, name, n)
+    for name, n in {"FRESH": 10_000, "HARDEST": 2_000, "WORST": 500}.items():
         monkeypatch.setattr(module, name, n)
 
 

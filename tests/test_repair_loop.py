@@ -10,7 +10,6 @@ import pytest
 
 from cases import case, executable, prop, row
 from conftest import network, random_network
-from engine.search.problem import Progress
 
 from engine import Options, Problem, verify_all
 from engine.acasxu import benchmark_instances
@@ -26,6 +25,7 @@ from engine.repair.loop import Failed, Held, Repaired, Settings, repair
 from engine.repair.methods import METHODS, order
 from engine.repair.state import FILE, State
 from engine.repair.task import Box, Candidate, Counterexample, Task
+from engine.search.problem import Progress
 from engine.solvers import smt
 from engine.vnnlib import load_property
 

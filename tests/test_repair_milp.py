@@ -1,6 +1,7 @@
 """Repair by linear programs: smallest changes against other solvers, limits and samples exhaustively, repairs."""
 
 import ctypes
+import itertools
 from fractions import Fraction
 from itertools import combinations
 
@@ -427,3 +428,12 @@ def test_a_network_of_one_layer(few_samples):
     task = Task(net, (target,), (), np.array([0.0]), np.array([1.0]))
     found = next(milp(task, Evidence(), QUIET, backend="highs"), None)
     assert found is None or found.network.shape == net.shape
+
+
+def test_a_last_hidden_layer_of_one_neuron(few_samples):
+    """There is no second neuron to try: the method goes on without one."""
+    net = executable(random_network((2, 1, 3), seed=0))
+    target = prop(case([-1, -1], [1, 1], [row([1, -1, 0])]), n_outputs=3, name="target")
+    task = Task(net, (target,), (), -np.ones(2), np.ones(2))
+    for candidate in itertools.islice(milp(task, Evidence(), QUIET, backend="highs"), 2):
+        assert candidate.network.shape == net.shape

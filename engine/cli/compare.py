@@ -7,10 +7,11 @@ from math import ceil, floor
 from pathlib import Path
 
 from engine.cli.fidelity import fidelity_content, fidelity_table
+from engine.cli.judged import judge_written
 from engine.cli.live import live_line
 from engine.cli.output import DONE, answer, note, show
 from engine.cli.picture import prepare_picture, write_picture
-from engine.errors import EngineError, InputError
+from engine.errors import InputError
 from engine.files import prepare, write_bytes
 
 
@@ -68,7 +69,6 @@ def _prove(original, changed, properties: list, lower, upper, arguments: Namespa
 def _certify(path: Path, original, changed, proved, networks: list[Path]) -> None:
     """Writes the certificate, and lets the independent checker judge it."""
     from engine.audit.change.check import check_change
-    from engine.audit.data import Malformed
     from engine.certificate.change import change_certificate_bytes
 
     try:
@@ -76,17 +76,7 @@ def _certify(path: Path, original, changed, proved, networks: list[Path]) -> Non
     except OSError as error:
         raise InputError(f"the certificate cannot be written there ({error.strerror})", where=str(path),
                          advice="check the disk, and run again") from None
-    if not path.is_file():  # a device
-        return
-    try:
-        result = check_change(path, *networks)
-    except Malformed as error:  # its readers know fewer forms than the engine's
-        note(f"{path} is not checked: the checker does not read its files ({error})")
-        return
-    if not result.accepted:
-        raise EngineError(f"the independent checker rejects the certificate: {result.reason}", where=str(path),
-                          advice="nothing is proved; please report it")
-    note(f"{path} is accepted by the independent checker ({result.seconds:.2f} s)")
+    judge_written(path, lambda: check_change(path, *networks), lost="nothing is proved; please report it")
 
 
 def _percent(share: Fraction, *, up: bool) -> str:

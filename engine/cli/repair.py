@@ -44,13 +44,15 @@ def run(arguments: Namespace) -> int:
         say = update or (lambda text: None)
         *ends, domain = region(network, properties)
         lower, upper = ([float(v) for v in end] for end in ends)
+        settings = _settings(arguments)
         state = _state(arguments, network, [*properties, *preserve])
         outcome = repair(network, properties, preserve=preserve, lower=lower, upper=upper,
-                         settings=_settings(arguments), state=state, say=say)
+                         settings=settings, state=state, say=say)
         explained = _localized(network, properties, lower, upper, arguments) if arguments.explain else []
         if not isinstance(outcome, Failed):
             say("writing and checking the certificates")
-            certificates = place.write(getattr(outcome, "network", network), outcome.proved, files)
+            certificates = place.write(getattr(outcome, "network", network), outcome.proved, files,
+                                       settings.search())
             say("measuring what changed")
             found = _fidelity(network, outcome, lower, upper, arguments)
         if picture and not isinstance(outcome, Failed):

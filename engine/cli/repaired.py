@@ -37,15 +37,14 @@ class Place:
         except OSError as error:
             raise unwritable(error, out.parent) from None
 
-    def write(self, network, proved, files: dict[str, Path | bytes]) -> Path:
+    def write(self, network, proved, files: dict[str, Path | bytes], options) -> Path:
         """The network and a certificate for each (property, verdict); the folder of these.
 
-        files: each property's own by SHA-256, or its text, which is written beside the certificates. EngineError
-        if the independent checker rejects one.
+        files: each property's own by SHA-256, or its text, which is written beside the certificates; options: those
+        of the search. EngineError unless the independent checker accepts all.
         """
         from engine.certificate import certificate_bytes, certificate_name
         from engine.onnx_file import save_network
-        from engine.search.problem import Options
 
         try:
             with _folder_beside(self.out) as folder, _folder_beside(self.certificates) as other:
@@ -54,7 +53,7 @@ class Place:
                 certificates.mkdir()
                 for name, (prop, verdict) in zip(_names([prop.name for prop, _ in proved]), proved):
                     path = certificates / certificate_name(name, verdict)
-                    path.write_bytes(certificate_bytes(network, prop, verdict, Options(semantics=verdict.semantics)))
+                    path.write_bytes(certificate_bytes(network, prop, verdict, options))
                     file = files[prop.sha256]
                     if isinstance(file, bytes):
                         text, file = file, path.with_name(f"{name}.vnnlib")
@@ -101,8 +100,13 @@ def _names(names: list[str]) -> list[str]:
 def _check(certificate: Path, network: Path, prop: Path) -> None:
     """EngineError unless the independent checker accepts what was written."""
     from engine.audit.check import check
+    from engine.audit.data import Malformed
 
-    result = check(certificate, network, prop)
+    try:
+        result = check(certificate, network, prop)
+    except Malformed as error:  # its readers know fewer forms than the engine's
+        raise EngineError(f"the independent checker cannot read it ({error})", where=str(prop),
+                          advice="nothing was written; `acasxu verify` alone does without the checker") from None
     if not result.accepted:
         raise EngineError(f"the independent checker rejects the certificate of {prop.name}: {result.reason}",
                           advice="nothing was written; please report it")

@@ -6,12 +6,13 @@ from fractions import Fraction
 from pathlib import Path
 
 from engine.acasxu import network_index
+from engine.cli.judged import judge_written
 from engine.cli.labels import encounter, explain, label
 from engine.cli.live import live_line, search_text
 from engine.cli.options import search_options
 from engine.cli.output import HOLDS, UNDECIDED, VIOLATED, answer, note
 from engine.data import network_path, property_path
-from engine.errors import EngineError, InputError
+from engine.errors import InputError
 from engine.network import Network
 from engine.property import Property
 from engine.files import prepare, write_bytes
@@ -28,7 +29,10 @@ def run(arguments: Namespace) -> int:
         network, prop, verdict = _decide(network_file, property_file, arguments, update)
     if certificate:
         _certify(certificate, network, prop, verdict, arguments)
-        _check(certificate, network_file, property_file)
+        from engine.audit.check import check
+
+        judge_written(certificate, lambda: check(certificate, network_file, property_file),
+                      lost="this is no verdict; please report it")
     if results:
         _write(results, result_text(verdict).encode("ascii"), verdict)
     if arguments.json:
@@ -77,24 +81,6 @@ def _certify(path: Path, network: Network, prop: Property, verdict: Verdict, arg
         _write(path, data, verdict)
     else:
         note(f"acasxu: {path} is not written: nothing was decided")
-
-
-def _check(certificate: Path, network_file: Path, property_file: Path) -> None:
-    """Lets the independent checker judge what was written. A certificate that it rejects ends without a verdict."""
-    if not certificate.is_file():  # a device, or nothing was decided
-        return
-    from engine.audit.check import check
-    from engine.audit.data import Malformed
-
-    try:
-        result = check(certificate, network_file, property_file)
-    except Malformed as error:  # its readers know fewer forms than the engine's
-        note(f"{certificate} is not checked: the checker does not read its files ({error})")
-        return
-    if not result.accepted:
-        raise EngineError(f"the independent checker rejects the certificate: {result.reason}", where=str(certificate),
-                          advice="this is no verdict; please report it")
-    note(f"{certificate} is accepted by the independent checker ({result.seconds:.2f} s)")
 
 
 def _write(path: Path, data: bytes, verdict: Verdict) -> None:

@@ -14,6 +14,7 @@ from engine.errors import InputError
 from engine.network import Affine, Network
 from engine.property import Case, Property, Vector
 from engine.repair.edit import in_threads
+from engine.repair.samples import floats
 
 CHUNK = 1 << 14  # points evaluated at once: they stay in the processor's cache
 
@@ -99,7 +100,7 @@ def compare(original: Network, repaired: Network, properties: list[Property], *,
         if (prop.n_inputs, prop.n_outputs) != (original.n_inputs, original.n_outputs):
             raise InputError("the property has other inputs or outputs than the networks", where=prop.name,
                              advice="choose a property written for these networks")
-    lower, upper = _floats(lower), _floats(upper)
+    lower, upper = floats(lower), floats(upper)
     pair, boxes = _Pair(original, repaired, device=device), [case for prop in properties for case in prop.cases]
     domain = _Uniform(lower, upper, points, seed)
     (outside,) = _measured(pair, domain, lambda x, *scores: [~_within(boxes, x)])
@@ -172,7 +173,7 @@ def _inside(pair: _Pair, prop: Property, points: int, seed: list[int]) -> Inside
     """An equal number of points in each case's box."""
     safe, unsafe = Difference(), Difference()
     for number, case in enumerate(prop.cases):
-        source = _Uniform(_floats(case.lower), _floats(case.upper), max(1, points // len(prop.cases)), [*seed, number])
+        source = _Uniform(floats(case.lower), floats(case.upper), max(1, points // len(prop.cases)), [*seed, number])
 
         def split(x, before, after, case=case):
             violated = _violated(case, x, before.cpu().numpy())
@@ -189,21 +190,17 @@ def _violated(case: Case, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     for polytope in case.unsafe:
         inside = np.ones(len(x), bool)
         for row in polytope.rows:
-            value = x @ _floats(row.inputs) + y @ _floats(row.outputs) + float(row.constant)
+            value = x @ floats(row.inputs) + y @ floats(row.outputs) + float(row.constant)
             inside &= value < 0 if row.strict else value <= 0
         found |= inside
     return found
-
-
-def _floats(vector: Vector) -> np.ndarray:
-    return np.array([float(v) for v in vector])
 
 
 def _within(boxes: list[Case], x: np.ndarray) -> np.ndarray:
     """Whether each point lies in one of the boxes."""
     found = np.zeros(len(x), bool)
     for case in boxes:
-        found |= ((_floats(case.lower) <= x) & (x <= _floats(case.upper))).all(1)
+        found |= ((floats(case.lower) <= x) & (x <= floats(case.upper))).all(1)
     return found
 
 

@@ -9,12 +9,13 @@ import numpy as np
 import torch
 
 from .edit import scores
+from .samples import floats
 from ..attack import descend
 from ..bounds.roots import make_roots
 from ..bounds.stack import Stack
 from ..exact import float32_inside
 from ..network import Network
-from ..property import Case, Property, Vector
+from ..property import Case, Property
 
 BATCH = 1 << 14  # samples of a case at once
 FACES = 0.4  # how often a coordinate lies at an end of its box, in every other batch
@@ -175,7 +176,3 @@ def rounded_inside(case: Case, x: np.ndarray) -> np.ndarray:
     """Float32 points of the exact box, the nearest to x; no point where the box holds none."""
     low, high = float32_inside(case.lower, case.upper)
     return np.clip(x.astype(np.float32), low, high)[: len(x) if (low <= high).all() else 0]
-
-
-def floats(vector: Vector) -> np.ndarray:
-    return np.array([float(v) for v in vector])

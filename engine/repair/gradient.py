@@ -11,220 +11,28 @@ weights of few significant neurons: VERE.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
-import numpy as np
 import torch
 
-from ..attack import descend, sample, violation
-from ..bounds.roots import Roots, make_roots
-from ..bounds.stack import Stack
-from ..network import Network
+from ..attack import violation
 from .certified import CertifiedBounds, Regions, Weights, undecided
-from .edit import edited, scores, values
+from .guides import BOXES, SCALE, Danger, Facts, Reference
 from .task import Candidate, Evidence, Say, Task
+from .tuned import Tuned
 
-SCALE = 0.002  # one unit of every hinge, in scores: about the median gap between the two best advisories
 HARDEST, WORST, REFRESH = 20_000, 3_000, 25  # reference and other points that count, chosen anew after some steps
-DOMAIN, AROUND, IN_BOX, FRESH = 150_000, 30_000, 30_000, 200_000  # points: uniform, near targets, of targets, per check
-KEPT = 1_000  # points of each kept property's cases
-BOXES, DEPTHS, DEEP = 300, (6, 8, 10), 12  # boxes that count; halvings of those to simplify for, of those to judge by
+FRESH = 200_000  # uniform points of each check
+DEPTHS, DEEP = (6, 8, 10), 12  # halvings of boxes to simplify for, of those to judge by
 CERTIFIED, PRICE = 2.0, 0.05  # weights in the loss: of boxes, of a changed weight
 LOOSE = 0.7  # scores; bounds farther below zero need other rows rather than a small shift
-
-
-@dataclass(frozen=True, slots=True)
-class _Points:
-    """Points, and what the first tuned layer reads there (h [n, width])."""
-
-    h: torch.Tensor
-
-    def join(self, other):
-        return type(self)(*(torch.cat([getattr(self, n), getattr(other, n)]) for n in self.__dataclass_fields__))
-
-    def select(self, keep: torch.Tensor):
-        return type(self)(*(getattr(self, n)[keep] for n in self.__dataclass_fields__))
-
-
-@dataclass(frozen=True, slots=True)
-class _Reference(_Points):
-    """Points whose advisory [n] is to stay; gap [n, outputs]: how far each score is to stay above the lowest."""
-
-    advisory: torch.Tensor
-    gap: torch.Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class _Danger(_Points):
-    """Points x [n, inputs] of the roots [n]; most [n]: how far from unsafe they can be asked to be."""
-
-    root: torch.Tensor
-    x: torch.Tensor
-    most: torch.Tensor
-
-
-class _Facts:
-    """What all choices of neurons share: the cases, and points with what the first tuned layer reads there."""
-
-    def __init__(self, task: Task, first: int):
-        self.task, self.first = task, first
-        cases = [(i, c, case) for i, prop in enumerate(task.properties) for c, case in enumerate(prop.cases)]
-        self._cases = [case for *_, case in cases]
-        self._place = {(i, c): root for root, (i, c, _) in enumerate(cases)}
-        self._target = torch.tensor([i < len(task.targets) for i, *_ in cases])
-        self.targets = self._target.nonzero()[:, 0]
-        self.roots = self.bounded(task.network)[1]
-        self._random = np.random.default_rng(task.seed)
-        self.generator = torch.Generator().manual_seed(task.seed)
-        domain = self._uniform(DOMAIN)
-        self.reference = self._referred(np.concatenate([domain, *self._around(AROUND)]))
-        self.danger = self._endangered(*self._sampled(IN_BOX, KEPT))
-        self.units = {k: self._unit(values(task.network, domain, layer=k))
-                      for k in range(first, len(task.network.layers))}
-        self.counts = torch.bincount(self.reference.advisory[:DOMAIN], minlength=task.network.n_outputs)
-
-    def bounded(self, network: Network) -> tuple[Stack, Roots]:
-        """The network and the cases as bounds need them."""
-        stack = Stack([network])
-        return stack, make_roots(stack, [0] * len(self._cases), self._cases)
-
-    def raised(self) -> list[int]:
-        """The outputs that are safe where they are high, by the targets' rows."""
-        return (self.roots.rows[self.targets, ..., :-1] > 0).flatten(0, 2).any(0).nonzero()[:, 0].tolist()
-
-    def fresh(self, n: int) -> _Reference:
-        """New uniform reference points."""
-        return self._referred(self._uniform(n))
-
-    def nearly_unsafe(self, network: Network) -> _Danger:
-        """Points that are nearly unsafe for this network, found by descent."""
-        stack, roots = self.bounded(network)
-        root, x = self._sampled(IN_BOX // 10, KEPT // 10)
-        _, value = descend(stack, roots, root, x, torch.zeros_like(x), steps=0)
-        best = value.argsort()[:1000]
-        width = (roots.upper - roots.lower)[root[best]]
-        x, _ = descend(stack, roots, root[best], x[best], 0.1 * width, steps=20)
-        return self._endangered(root[best], x)
-
-    def counterexamples(self, evidence: Evidence) -> _Danger:
-        root = torch.tensor([self._place[found.property, found.case] for found in evidence.counterexamples])
-        x = torch.tensor(np.stack([found.point for found in evidence.counterexamples]), dtype=torch.float64)
-        return self._endangered(root, x)
-
-    def open(self, evidence: Evidence) -> Regions:
-        """Some of the open boxes, chosen at random."""
-        chosen = torch.randperm(len(evidence.boxes), generator=self.generator)[:BOXES].tolist()
-        boxes = [evidence.boxes[i] for i in chosen]
-        root = torch.tensor([self._place[box.property, box.case] for box in boxes])
-        return Regions(root, *(torch.tensor(np.stack(ends)) for ends in zip(*((b.lower, b.upper) for b in boxes))))
-
-    @staticmethod
-    def _unit(h: np.ndarray) -> torch.Tensor:
-        """Steps in which weights and bias move: inverse standard deviations of what they multiply."""
-        spread = torch.tensor(h).std(0)
-        return torch.cat([1 / spread.clamp(min=max(0.02 * float(spread.max()), 1e-6)), torch.ones(1)])
-
-    def _uniform(self, n: int) -> np.ndarray:
-        return self._random.uniform(self.task.lower, self.task.upper, (n, len(self.task.lower))).astype(np.float32)
-
-    def _around(self, n: int) -> list[np.ndarray]:
-        """Points in each target's box, and in a box around it."""
-        found = []
-        for root in self.targets.tolist():
-            lower, upper = self.roots.lower[root].numpy(), self.roots.upper[root].numpy()
-            for collar in (0.0, 0.1):
-                wide = collar * (self.task.upper - self.task.lower)
-                low, high = np.maximum(lower - wide, self.task.lower), np.minimum(upper + wide, self.task.upper)
-                found.append(self._random.uniform(low, np.maximum(low, high), (n, len(low))).astype(np.float32))
-        return found
-
-    def _sampled(self, target: int, kept: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Root and place of so many points of each target's case and of each kept property's."""
-        times = torch.where(self._target, target, kept)
-        root = torch.arange(len(times)).repeat_interleave(times)
-        return root, sample(self.roots, root, self.generator)
-
-    def _referred(self, x: np.ndarray) -> _Reference:
-        """Points x where the original is safe, as references."""
-        y = torch.tensor(scores(self.task.network, x))
-        keep = ~self._unsafe(torch.tensor(x), y)
-        y = y[keep]
-        lowest, advisory = y.min(1)
-        gap = (0.5 * (y - lowest.unsqueeze(1))).clamp(max=SCALE)
-        gap.scatter_(1, advisory.unsqueeze(1), -torch.inf)
-        return _Reference(self._inputs(x[keep.numpy()]), advisory, gap)
-
-    def _unsafe(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """Whether each point lies in a target's box and is unsafe there."""
-        found = torch.zeros(len(x), dtype=torch.bool)
-        for root in self.targets:
-            inside = ((x >= self.roots.lower[root]) & (x <= self.roots.upper[root])).all(1).nonzero()[:, 0]
-            value, *_ = violation(self.roots, root.expand(len(inside)), x[inside].double(), y[inside].double())
-            found[inside] |= value <= 0
-        return found
-
-    def _endangered(self, root: torch.Tensor, x: torch.Tensor) -> _Danger:
-        """Points x of the roots; of kept properties half the distance from unsafe may be lost."""
-        y = torch.tensor(scores(self.task.network, x.numpy())).double()
-        value, *_ = violation(self.roots, root, x, y)
-        return _Danger(self._inputs(x.numpy()), root, x, torch.where(self._target[root], torch.inf, 0.5 * value))
-
-    def _inputs(self, x: np.ndarray) -> torch.Tensor:
-        return torch.tensor(values(self.task.network, x, layer=self.first))
-
-
-class _Tuned:
-    """Chosen neurons' incoming weights and biases, as changes [neurons, inputs + 1] in some units."""
-
-    def __init__(self, network: Network, chosen: dict[int, list[int]], units: dict[int, torch.Tensor]):
-        self.network, self.first = network, min(chosen)
-        self.neurons = {k: torch.tensor(neurons, dtype=torch.long) for k, neurons in chosen.items()}
-        self._layers = [(torch.tensor(a.weight, dtype=torch.float32), torch.tensor(a.bias, dtype=torch.float32), a.relu)
-                        for a in network.layers]
-        self._units = {k: units[k] for k in chosen}
-        self.change = {k: torch.zeros(len(neurons), len(units[k]), requires_grad=True) for k, neurons in chosen.items()}
-
-    @torch.no_grad()
-    def measure(self, units: dict[int, torch.Tensor]) -> None:
-        """The same changes in other units."""
-        for k, change in self.change.items():
-            change *= self._units[k] / units[k]
-            self._units[k] = units[k]
-
-    def weights(self) -> Weights:
-        """The tuned layers as they are now."""
-        found = {}
-        for k, change in self.change.items():
-            weight, bias, _ = self._layers[k]
-            change = change * self._units[k]
-            found[k] = (weight.index_add(0, self.neurons[k], change[:, :-1]),
-                        bias.index_add(0, self.neurons[k], change[:, -1]))
-        return found
-
-    def scores(self, h: torch.Tensor) -> torch.Tensor:
-        """Outputs where the first tuned layer reads h."""
-        weights = self.weights()
-        for k in range(self.first, len(self._layers)):
-            weight, bias = weights.get(k, self._layers[k][:2])
-            h = torch.addmm(bias, h, weight.T)
-            h = h.clamp(min=0) if self._layers[k][2] else h
-        return h
-
-    @torch.no_grad()
-    def edited(self) -> Network:
-        return edited(self.network, {k: (w.numpy(), b.numpy()) for k, (w, b) in self.weights().items()})
-
-    def count(self) -> int:
-        """How many weights are changed."""
-        return sum(int((change != 0).sum()) for change in self.change.values())
 
 
 class _Repair:
     """One choice of neurons, the points that guide their descent, and where it stands."""
 
-    def __init__(self, facts: _Facts, chosen: dict[int, list[int]], margin: float):
+    def __init__(self, facts: Facts, chosen: dict[int, list[int]], margin: float):
         self.facts, self.chosen, self.margin = facts, chosen, margin
-        self.tuned = _Tuned(facts.task.network, chosen, facts.units)
+        self.tuned = Tuned(facts.task.network, chosen, facts.units)
         self.reference, self.danger = facts.reference, facts.danger
         self.loss = torch.inf
 
@@ -318,7 +126,7 @@ class _Repair:
         _assign(changes, best)
 
     @torch.no_grad()
-    def _hardest(self) -> tuple[_Reference, _Danger]:
+    def _hardest(self) -> tuple[Reference, Danger]:
         """The points that count most: those with the least slack, and the nearest to unsafe."""
         slack = self._slack(self.reference).amin(1)
         margin = self._value(self.danger) - self.danger.most.clamp(max=self.margin)
@@ -326,7 +134,7 @@ class _Repair:
         worst = margin.topk(min(WORST, len(margin)), largest=False).indices
         return self.reference.select(near.indices[near.values < 0.03]), self.danger.select(worst)
 
-    def _loss(self, reference: _Reference, danger: _Danger, bounds: CertifiedBounds | None) -> torch.Tensor:
+    def _loss(self, reference: Reference, danger: Danger, bounds: CertifiedBounds | None) -> torch.Tensor:
         """Hinges; a reference point's is steeper where its gap is small, a box's is a logarithm."""
         lost = (-self._slack(reference)).clamp(min=0)
         loss = 0.1 * (lost / (reference.gap.clamp(min=0) + 0.1 * SCALE)).sum()
@@ -337,12 +145,12 @@ class _Repair:
             loss = loss + CERTIFIED * torch.log1p(short).sum()
         return loss
 
-    def _slack(self, points: _Reference) -> torch.Tensor:
+    def _slack(self, points: Reference) -> torch.Tensor:
         """By how much each score is farther from the lowest than it is to stay: [n, outputs]."""
         y = self.tuned.scores(points.h)
         return y - y.gather(1, points.advisory.unsqueeze(1)) - points.gap
 
-    def _value(self, points: _Danger) -> torch.Tensor:
+    def _value(self, points: Danger) -> torch.Tensor:
         """How far each point is from unsafe."""
         return violation(self.facts.roots, points.root, points.x, self.tuned.scores(points.h).double())[0]
 
@@ -371,7 +179,7 @@ def gradient(task: Task, evidence: Evidence, say: Say, *, margin: float = 0.03, 
     last = len(task.network.layers) - 1
     stages = [last, last - 1] if last else [last]
     for first in stages:
-        facts = _Facts(task, first)
+        facts = Facts(task, first)
         choices = _outputs(facts) if first == last else [_significant(facts, neurons)]
         repairs = _trials(facts, choices, margin, say)
         if first == last and repairs[0].loose():
@@ -382,7 +190,7 @@ def gradient(task: Task, evidence: Evidence, say: Say, *, margin: float = 0.03, 
                 yield from _rounds(repair, evidence, say, share, rounds)
 
 
-def _trials(facts: _Facts, choices: list[dict[int, list[int]]], margin: float, say: Say) -> list[_Repair]:
+def _trials(facts: Facts, choices: list[dict[int, list[int]]], margin: float, say: Say) -> list[_Repair]:
     """Short descents of all choices, the best first; with more weights where few weights never suffice."""
     for sparsity in (0.5, 0.1):
         repairs = [_Repair(facts, chosen, margin) for chosen in choices]
@@ -407,7 +215,7 @@ def _rounds(repair: _Repair, evidence: Evidence, say: Say, share: float, rounds:
         repair.margin *= 2
 
 
-def _outputs(facts: _Facts) -> list[dict[int, list[int]]]:
+def _outputs(facts: Facts) -> list[dict[int, list[int]]]:
     """Each output by itself but the one that is most often lowest, the rarest two, three and so on together, and
     those that the targets want high."""
     rare = facts.counts.argsort(stable=True).tolist()
@@ -415,7 +223,7 @@ def _outputs(facts: _Facts) -> list[dict[int, list[int]]]:
     return [{facts.first: c} for c in choices + [facts.raised()] * (facts.raised() not in choices)]
 
 
-def _significant(facts: _Facts, neurons: int) -> dict[int, list[int]]:
+def _significant(facts: Facts, neurons: int) -> dict[int, list[int]]:
     """All outputs, and the hidden neurons whose weights move unsafe points much and references little.
 
     Significance is the ratio of the loss's gradients on the two, at the original weights.

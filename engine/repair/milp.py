@@ -117,7 +117,7 @@ class _Known:
             width = samples.last.shape[1]
             return _Feature("monotone score shift", None, samples.y, np.zeros(samples.y.shape[1]), 1.0, samples.last,
                             np.zeros(width + 1), 0.0)
-        if len(layers) < 2 or not layers[-2].relu:
+        if len(layers) < 2 or not layers[-2].relu or place >= len(self._idlest):
             return None
         neuron = int(self._idlest[place])
         out = layers[-1].weight[:, neuron]
@@ -161,7 +161,7 @@ class _Known:
 
     def cost(self, feature: _Feature, weights: np.ndarray) -> tuple[bool, float]:
         """Whether many weights change, and the share of the domain's samples whose scores do."""
-        rows = 5 if feature.neuron is not None and not feature.out.any() else 1
+        rows = len(feature.out) if feature.neuron is not None and not feature.out.any() else 1
         on = feature.value(weights)[self.samples.owner == -1] > 0  # of the samples the feature was made for
         return bool((weights != feature.base).sum() + rows > FEW), float(on.mean())
 

@@ -1,0 +1,24 @@
+"""Certificates just written, judged by the independent checker."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.cli.output import note
+from engine.errors import EngineError
+
+
+def judge_written(certificate: Path, check: Callable, *, lost: str) -> None:
+    """Says that check() accepts the file, or cannot read it; EngineError, with what is `lost`, if it rejects it."""
+    from engine.audit.data import Malformed
+
+    if not certificate.is_file():  # a device, or nothing was decided
+        return
+    try:
+        result = check()
+    except Malformed as error:  # its readers know fewer forms than the engine's
+        note(f"{certificate} is not checked: the checker does not read its files ({error})")
+        return
+    if not result.accepted:
+        raise EngineError(f"the independent checker rejects the certificate: {result.reason}", where=str(certificate),
+                          advice=lost)
+    note(f"{certificate} is accepted by the independent checker ({result.seconds:.2f} s)")
