@@ -53,10 +53,11 @@ def test_imports_run_downwards(path):
 
 def test_the_check_sees_imports():
     assert {"bounds", "verdict"} <= imported(ROOT / "search" / "run.py")
-    assert "onnx_file" in imported(ROOT / "bench" / "runner.py")
+    assert "onnx_file" in imported(ROOT / "bench" / "decide.py")
 
 
-@pytest.mark.parametrize("module", ["engine", "engine.cli.parser", "engine.property", "engine.acasxu"])
+@pytest.mark.parametrize("module", ["engine", "engine.cli.parser", "engine.property", "engine.acasxu",
+                                    "engine.cli.bench", "engine.bench.session"])
 def test_light_modules_load_nothing_heavy(module):
     code = f"import {module}, sys; print([m for m in ('torch', 'onnxruntime', 'scipy') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"

@@ -3,7 +3,7 @@
 import csv
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.acasxu import NETWORKS, PROPERTIES, NetworkIndex, Specification
@@ -29,7 +29,7 @@ def read_instances(path: Path) -> list[Instance]:
     """The instances of a list in VNN-COMP's form; InputError names the line that is wrong.
 
     Paths are relative to the list; `.gz` may be missing from them. Blank lines and those that start
-    with `#` are skipped.
+    with `#` are skipped. Whether the files can be read is not asked here.
     """
     rows = list(_rows(path))
     if not rows:
@@ -37,11 +37,42 @@ def read_instances(path: Path) -> list[Instance]:
     of_networks, of_properties = (_names(row[column] for _, row in rows) for column in (0, 1))
     return [
         Instance(
-            _existing(path.parent / row[0], where), _existing(path.parent / row[1], where),
+            _file(path.parent / row[0]), _file(path.parent / row[1]),
             (of_networks[row[0]], of_properties[row[1]]), _limit(row[2:], where), where,
         )
         for where, row in rows
     ]
+
+
+def distinct(instances: list[Instance]) -> list[Instance]:
+    """Each question once, with the longest time limit that it is listed with.
+
+    InputError where two questions' files, a counterexample or a certificate, would have the same name.
+    """
+    once: dict[tuple[str, str], Instance] = {}
+    for instance in instances:
+        other = once.setdefault(instance.names, instance)
+        if None not in (other.limit, instance.limit):
+            once[instance.names] = replace(other, limit=max(other.limit, instance.limit))
+        else:
+            once[instance.names] = replace(other, limit=None)
+    stems: dict[str, Instance] = {}
+    for names, instance in once.items():
+        other = stems.setdefault(instance_stem(names), instance)
+        if other is not instance:
+            raise InputError(f"results of {', '.join(names)} and of {', '.join(other.names)} would have the same name",
+                             where=instance.where, advice="rename a file, or list them in two runs")
+    return list(once.values())
+
+
+def instance_stem(names: tuple[str, str]) -> str:
+    """What an instance's files are called, from the names of its network and its property."""
+    return f"{network_stem(names[0])}_{names[1].removesuffix('.gz').removesuffix('.vnnlib').replace('/', '__')}"
+
+
+def network_stem(name: str) -> str:
+    """What a network's files are called, from its name."""
+    return name.removesuffix(".gz").removesuffix(".onnx").replace("/", "__")
 
 
 def acasxu_instances(*, all_pairs: bool, data: Path | None) -> list[Instance]:
@@ -64,7 +95,7 @@ def _rows(path: Path) -> Iterator[tuple[str, list[str]]]:
                 row, where = [cell.strip() for cell in row], f"{path}:{reader.line_num}"
                 if not any(row) or row[0].startswith("#"):
                     continue
-                if not (2 <= len(row) <= 3 and row[0] and row[1]):
+                if not (2 <= len(row) <= 3 and row[0] and row[1] and all(map(str.isprintable, row))):
                     raise InputError(f"this is no instance: {','.join(row)[:60]!r}", where=where, advice=FORM)
                 yield where, row
     except FileNotFoundError:
@@ -87,13 +118,10 @@ def _limit(cells: list[str], where: str) -> float | None:
     return limit
 
 
-def _existing(path: Path, where: str) -> Path:
+def _file(path: Path) -> Path:
     """The file, or the compressed one beside its name, as the competition ships them."""
     zipped = path.with_name(f"{path.name}.gz")
-    found = next((p for p in (path, zipped) if p.is_file()), None)
-    if found is None:
-        raise InputError(f"there is no file {path}", where=where, advice="paths are relative to the list")
-    return found
+    return zipped if zipped.is_file() and not path.is_file() else path
 
 
 def _names(listed: Iterable[str]) -> dict[str, str]:

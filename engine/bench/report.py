@@ -7,40 +7,77 @@ from pathlib import Path
 from statistics import median
 
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
-from engine.bench.runner import Outcome
+from engine.bench.row import Row
 from engine.errors import InputError
 
 WORDS = {"unsat": "holds", "sat": "violated", "unknown": "unknown", "timeout": "out of time"}
+ERRORS = 10  # that are listed
 HARDEST = 5
 
 
-def summary(outcomes: list[Outcome], *, seconds: float) -> Table:
+def summary(rows: list[Row], *, seconds: float) -> Table:
     """Counts by verdict and times."""
     table = Table(box=box.SIMPLE, show_header=False)
-    counts = Counter(outcome.verdict.word for outcome in outcomes)
-    table.add_row("instances", f"{len(outcomes)}")
-    for word, meaning in WORDS.items():
+    counts = Counter(row.verdict for row in rows)
+    table.add_row("instances", f"{len(rows)}")
+    for word, meaning in (WORDS | {"error": "without verdict"}).items():
         if counts[word] or word in ("unsat", "sat"):
             table.add_row(f"{meaning} ({word})", f"{counts[word]}")
-    own = [outcome.verdict.statistics.seconds for outcome in outcomes] or [0.0]
-    boxes = sum(outcome.verdict.statistics.boxes for outcome in outcomes)
-    table.add_row("wall time of the search", f"{seconds:.1f} s")
+    _add_certificates(table, rows)
+    own = [row.seconds for row in rows] or [0.0]
+    table.add_row("wall time of the run", f"{seconds:.1f} s")
     table.add_row("an instance's share", f"median {median(own):.3f} s, most {max(own):.1f} s")
-    table.add_row("boxes", f"{boxes:,}")
+    table.add_row("boxes", f"{sum(row.boxes for row in rows):,}")
     return table
 
 
-def hardest(outcomes: list[Outcome]) -> Table:
+def _add_certificates(table: Table, rows: list[Row]) -> None:
+    sizes = [row.certificate_bytes for row in rows if row.certificate_bytes]
+    checks = Counter(row.check for row in rows if row.check_seconds is not None)
+    if sizes:
+        table.add_row("certificates", f"{len(sizes)}, {sum(sizes) / 1024:,.0f} KiB")
+    if checks:
+        seconds = sum(row.check_seconds or 0 for row in rows)
+        words = [f"{checks[word]} {word or 'not checked'}" for word in ("accepted", "rejected", "")
+                 if checks[word] or word == "accepted"]
+        table.add_row("checked independently", f"{', '.join(words)}, {seconds:.1f} s")
+
+
+def hardest(rows: list[Row]) -> Table:
     """The instances that took most of the time."""
     table = Table("network", "property", "verdict", box=box.SIMPLE, title="hardest", title_justify="left")
     for name in ("seconds", "boxes"):
         table.add_column(name, justify="right")
-    for outcome in sorted(outcomes, key=lambda o: -o.verdict.statistics.seconds)[:HARDEST]:
-        cost = outcome.verdict.statistics
-        table.add_row(outcome.network, outcome.property, outcome.verdict.word, f"{cost.seconds:.2f}",
-                      f"{cost.boxes:,}")
+    for row in sorted(rows, key=lambda row: -row.seconds)[:HARDEST]:
+        table.add_row(row.network, row.property, row.verdict, f"{row.seconds:.2f}", f"{row.boxes:,}")
+    return table
+
+
+def errors(rows: list[Row]) -> Table | None:
+    """Instances without verdict, and certificates not accepted, with the reason; None where there are none."""
+    found = [row for row in rows if row.error]
+    title = "errors" if len(found) <= ERRORS else f"errors, {ERRORS} of {len(found)}"
+    table = Table("network", "property", "reason", box=box.SIMPLE, title=title, title_justify="left")
+    for row in found[:ERRORS]:
+        table.add_row(*map(escape, (row.network, row.property, row.error)))
+    return table if found else None
+
+
+def repairs(rows: list[dict[str, str]]) -> Table:
+    """What came of each network that violates something."""
+    found = Counter(row["outcome"] for row in rows)
+    words = ", ".join(f"{count} {outcome}" for outcome, count in sorted(found.items())) or "no network"
+    table = Table("network", "properties", "outcome", "method", box=box.SIMPLE, title=f"repairs: {words}",
+                  title_justify="left")
+    for name in ("seconds", "advisories changed outside", "weights"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        if row["outcome"] != "held":
+            table.add_row(*map(escape, (row["network"], row["properties"], row["outcome"], row["method"] or row["error"],
+                                        row["seconds"], row["changed_outside"], row["weights"])))
     return table
 
 
@@ -49,11 +86,11 @@ def hardest(outcomes: list[Outcome]) -> Table:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Outcomes that contradict what was expected, are undecided, or are not in the file; each with that."""
+    """Rows that contradict what was expected, are undecided, or are not in the file; each with that."""
 
     agree: int
-    mismatches: list[tuple[Outcome, str]]
-    undecided: list[tuple[Outcome, str]]
+    mismatches: list[tuple[Row, str]]
+    undecided: list[tuple[Row, str]]
     unlisted: int
 
     def __str__(self) -> str:
@@ -63,23 +100,23 @@ class Comparison:
         return ", ".join(parts)
 
 
-def compare(outcomes: list[Outcome], path: Path) -> Comparison:
+def compare(rows: list[Row], path: Path) -> Comparison:
     """Compares with a csv of network,property,verdict."""
     expected = _read_expected(path)
-    pairs = [(outcome, expected.get(_key(outcome.network, outcome.property))) for outcome in outcomes]
-    known = [(outcome, verdict) for outcome, verdict in pairs if verdict]
-    different = [(outcome, verdict) for outcome, verdict in known if not _same(outcome.verdict.word, verdict)]
-    both = [pair for pair in different if {pair[0].verdict.word, pair[1]} == {"sat", "unsat"}]
-    undecided = [pair for pair in different if pair not in both and not _decided(pair[0].verdict.word)]
+    pairs = [(row, expected.get(_key(*row.names))) for row in rows]
+    known = [(row, verdict) for row, verdict in pairs if verdict]
+    different = [(row, verdict) for row, verdict in known if not _same(row.verdict, verdict)]
+    both = [pair for pair in different if {pair[0].verdict, pair[1]} == {"sat", "unsat"}]
+    undecided = [pair for pair in different if pair not in both and not _decided(pair[0].verdict)]
     return Comparison(len(known) - len(both) - len(undecided), both, undecided, len(pairs) - len(known))
 
 
-def differences(pairs: list[tuple[Outcome, str]], *, title: str) -> Table:
-    """Outcomes beside what was expected."""
+def differences(pairs: list[tuple[Row, str]], *, title: str) -> Table:
+    """Rows beside what was expected."""
     table = Table("network", "property", "verdict", "expected", box=box.SIMPLE, title=title,
                   title_justify="left")
-    for outcome, expected in pairs:
-        table.add_row(outcome.network, outcome.property, outcome.verdict.word, expected)
+    for row, expected in pairs:
+        table.add_row(row.network, row.property, row.verdict, expected)
     return table
 
 

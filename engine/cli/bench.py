@@ -1,80 +1,132 @@
-"""`acasxu bench`: many instances."""
+"""`acasxu bench`: many instances, and what is done with them afterwards."""
 
-import time
 from argparse import Namespace
-from collections import Counter
+from dataclasses import replace
+from importlib.util import find_spec
 
-from engine.bench.instances import Instance, acasxu_instances, read_instances
+from engine.bench.instances import Instance, acasxu_instances, distinct, read_instances
+from engine.cli.bench_options import FOLDER
 from engine.cli.live import live_line
-from engine.cli.options import search_options
-from engine.cli.output import DONE, INTERRUPTED, MISMATCH, UNDECIDED, answer, note, show
+from engine.cli.options import search_settings
+from engine.cli.output import BAD_INPUT, DONE, INTERRUPTED, MISMATCH, UNDECIDED, answer, note, show
 from engine.errors import InputError
+
+REPAIRER = "engine.cli.repair_one:repair_one"
 
 
 def run(arguments: Namespace) -> int:
-    """Decides all instances, then prints the summary and compares with what is expected."""
+    """Decides all instances, repairs if asked to, prints the summary and compares with what is expected."""
+    _demand_sense(arguments)
+    instances = _instances(arguments)
+    from engine.bench.session import Differs, Session
+
+    session = Session(instances, _settings(arguments))
+    try:
+        with live_line("reading") as update:
+            session.run((lambda: update(_progress_text(session))) if update else (lambda: None))
+    except Differs as error:
+        for line in error.lines:
+            note(f"acasxu: {line}")
+        raise
+    except KeyboardInterrupt:
+        note(f"acasxu: interrupted; {_kept(session)}")
+        return INTERRUPTED
+    except Exception:
+        if session.rows:
+            note(f"acasxu: {_kept(session)}")
+        raise
+    _say(session, arguments)
+    code = max(_compared(arguments, session.rows), _judged(session), key=[DONE, UNDECIDED, BAD_INPUT, MISMATCH].index)
+    if arguments.report:
+        from engine.report import write_report
+
+        answer(f"report: {write_report(arguments.out)}")
+    return code
+
+
+def _demand_sense(arguments: Namespace) -> None:
+    """What would otherwise be met after the last verdict only; fills in the folder of certificates."""
     if arguments.expected and not arguments.expected.is_file():  # opened after the last verdict only
         raise InputError("no such file", where=f"--expected {arguments.expected}", advice="check the path")
-    instances = _instances(arguments)
-    outcomes = []
-    try:
-        seconds = _decide(instances, arguments, outcomes)
-    except KeyboardInterrupt:
-        kept = f" and kept in {arguments.out / 'results.csv'}" if outcomes else ""
-        note(f"acasxu: interrupted; {len(outcomes)} of {len(instances)} instances are decided{kept}")
-        return INTERRUPTED
-    _summarize(outcomes, seconds)
-    return _compare(arguments, outcomes)
+    if arguments.resume and arguments.force:
+        raise InputError("--resume goes on with results, --force replaces them", advice="choose one")
+    if arguments.report and find_spec("engine.report") is None:
+        raise InputError("reports are no part of this installation", where="--report", advice="leave it out")
+    if arguments.check and not arguments.certificates:
+        arguments.certificates = FOLDER
+    if arguments.certificates == FOLDER:
+        arguments.certificates = arguments.out / FOLDER
 
 
 def _instances(arguments: Namespace) -> list[Instance]:
+    """Each once, with the limit of the command line if there is one."""
     if arguments.instances:
-        return read_instances(arguments.instances)
-    return acasxu_instances(all_pairs=arguments.all_pairs, data=arguments.data)
+        listed = read_instances(arguments.instances)
+    else:
+        listed = acasxu_instances(all_pairs=arguments.all_pairs, data=arguments.data)
+    instances = distinct(listed)
+    if len(instances) < len(listed):
+        note(f"acasxu: {len(listed) - len(instances)} lines repeat an instance, which is decided once")
+    return [replace(instance, limit=arguments.timeout or instance.limit) for instance in instances]
 
 
-def _decide(instances: list[Instance], arguments: Namespace, outcomes: list) -> float:
-    """Appends each outcome as soon as it is known, and returns the seconds of the search."""
-    from engine.bench.certificates import CertificatesFolder
-    from engine.bench.folder import ResultsFolder
-    from engine.bench.runner import decide, load
-    from engine.search.verify import choose_device
+def _settings(arguments: Namespace):
+    from engine.bench.session import Settings
 
-    with live_line("loading") as update:
-        problems = load(instances, limit=arguments.timeout)
-        options = search_options(arguments)
-        choose_device(options.device)  # its error comes before a folder is touched
-        on_progress = update and (lambda progress: update(_progress_text(progress, outcomes)))
-        start = time.perf_counter()
-        certificates = arguments.certificates and CertificatesFolder(arguments.certificates, force=arguments.force)
-        with ResultsFolder(arguments.out, force=arguments.force) as folder:
-            decide(instances, problems, options, folder=folder, certificates=certificates,
-                   on_outcome=outcomes.append, on_progress=on_progress)
-        return time.perf_counter() - start
+    repair = {"timeout": arguments.repair_timeout, "samples": arguments.repair_samples, "grid": arguments.repair_grid,
+              "semantics": arguments.semantics, "device": arguments.device}
+    return Settings(
+        arguments.out, search_settings(arguments), certificates=arguments.certificates, check=arguments.check,
+        jobs=arguments.jobs, dask=arguments.dask, resume=arguments.resume, force=arguments.force,
+        repair=repair if arguments.repair else None, repairer=REPAIRER)
 
 
-def _progress_text(progress, outcomes: list) -> str:
-    counts = Counter(outcome.verdict.word for outcome in outcomes)
-    undecided = counts["unknown"] + counts["timeout"]
-    return (f"{progress.decided} of {progress.problems} done: {counts['unsat']} hold, "
-            f"{counts['sat']} violated, {undecided} undecided; "
-            f"{progress.open:,} boxes open, {progress.seconds:.0f} s")
+def _progress_text(session) -> str:
+    """Where the run stands: done, holds, violated, open, and the time that is left if the rest is like what is done."""
+    from engine.bench.runner import counts
+
+    if session.repairs is not None:
+        done, total, what = len(session.repairs), session.repairing, "networks seen to"
+        return f"{done} of {total} {what}, {session.seconds:.0f} s"
+    done, total, found = len(session.rows), len(session.instances), counts(session.rows)
+    text = (f"{done:,} of {total:,} done: {found['unsat']:,} hold, {found['sat']:,} violated, "
+            f"{found['unknown'] + found['timeout']:,} open")
+    text += f", {found['error']:,} errors" if found["error"] else ""
+    text += f"; {session.boxes:,} boxes open; {session.seconds:.0f} s"
+    if done > session.begun:
+        left = session.seconds * (total - done) / (done - session.begun)
+        text += f", about {left:.0f} s left"
+    return text
 
 
-def _summarize(outcomes: list, seconds: float) -> None:
-    from engine.bench.report import hardest, summary
+def _kept(session) -> str:
+    done = f"{len(session.rows)} of {len(session.instances)} instances are decided"
+    if not session.rows:
+        return done
+    return f"{done} and kept in {session.settings.out / 'results.csv'}; go on with --resume"
 
-    show(summary(outcomes, seconds=seconds), hardest(outcomes))
+
+def _say(session, arguments: Namespace) -> None:
+    from engine.bench.report import errors, hardest, repairs, summary
+
+    if session.dropped:
+        note(f"acasxu: {session.dropped} lines of the interrupted run were cut off, or lacked their files: done again")
+    if arguments.resume and session.begun:
+        rest = len(session.rows) - session.begun
+        note(f"acasxu: {session.begun} instances were done already, " + (f"{rest} now" if rest else "nothing is left"))
+    tables = [summary(session.rows, seconds=session.seconds), hardest(session.rows), errors(session.rows)]
+    tables += [] if session.repairs is None else [repairs(session.repairs)]
+    show(*(table for table in tables if table is not None))
 
 
-def _compare(arguments: Namespace, outcomes: list) -> int:
-    """The exit code; contradictions count more than what is undecided."""
+def _compared(arguments: Namespace, rows: list) -> int:
+    """The exit code that the comparison with what is expected asks for."""
     from engine.bench.report import compare, differences
 
-    undecided = [outcome for outcome in outcomes if outcome.verdict.word in ("unknown", "timeout")]
+    undecided = [row for row in rows if row.verdict in ("unknown", "timeout")]
     if not arguments.expected:
         return UNDECIDED if undecided else DONE
-    comparison = compare(outcomes, arguments.expected)
+    comparison = compare(rows, arguments.expected)
     answer(f"{arguments.expected}: {comparison}")
     if comparison.mismatches:
         show(differences(comparison.mismatches, title="mismatches"))
@@ -83,3 +135,13 @@ def _compare(arguments: Namespace, outcomes: list) -> int:
     if comparison.mismatches:
         return MISMATCH
     return UNDECIDED if comparison.undecided else DONE
+
+
+def _judged(session) -> int:
+    """The exit code that certificates, errors and repairs ask for."""
+    outcomes = {row["outcome"] for row in session.repairs or ()}
+    if any(row.check == "rejected" for row in session.rows):
+        return MISMATCH
+    if "error" in outcomes or any(row.verdict == "error" for row in session.rows):
+        return BAD_INPUT
+    return UNDECIDED if "failed" in outcomes else DONE

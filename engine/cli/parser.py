@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import NoReturn
 
+from engine.cli.bench_options import USAGE as BENCH_USAGE
+from engine.cli.bench_options import add_bench
 from engine.cli.repair_options import USAGE, add_repair
 from engine.errors import InputError
 
@@ -11,10 +13,11 @@ EXIT_CODES = """\
 exit codes:
   0    verify: the property holds; bench: all decided, and as expected;
        check: accepted, or no error in a sample; repair: repaired and proved, or it held; else: done
-  1    verify: the property is violated; bench: a verdict is not as expected; check: rejected;
-       repair: not repaired
-  2    bad input or usage: nothing was decided
-  3    unknown or timeout; bench: of at least one instance; repair: out of time
+  1    verify: the property is violated; bench: a verdict is not as expected, or a certificate is rejected;
+       check: rejected; repair: not repaired
+  2    bad input or usage: nothing was decided; bench: or at least one instance, or repair, is a row with
+       an error, and the others are done
+  3    unknown or timeout; bench: of at least one instance, or a network is not repaired; repair: out of time
   70   internal error: no verdict
   130  Ctrl-C: what was decided until then is kept
   141  whoever read the output has gone
@@ -36,7 +39,8 @@ def make_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_verify(commands)
-    _add_bench(commands)
+    add_bench(_command(commands, "bench", "decide a list of instances, resumably", BENCH_USAGE),
+              count=_count, seconds=_seconds, add_data=_add_data, add_search=_add_search)
     add_repair(_command(commands, "repair", "repair a network until properties are proved for it", USAGE),
                count=_count, seconds=_seconds, add_data=_add_data)
     _add_check(commands)
@@ -68,31 +72,6 @@ def _add_verify(commands) -> None:
                              "as a file for `acasxu check`")
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout instead")
     _add_search(parser, timeout="seconds after which to give up (default: never)")
-
-
-def _add_bench(commands) -> None:
-    parser = _command(
-        commands, "bench", "decide a list of instances in one process",
-        "acasxu bench INSTANCES.csv --out DIR [options]\n"
-        "       acasxu bench --benchmark --out DIR [options]\n"
-        "       acasxu bench --all-pairs --out DIR [options]",
-    )
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("instances", nargs="?", type=Path, metavar="INSTANCES.csv",
-                       help="VNN-COMP's list: network,property[,seconds], paths relative to the file")
-    which.add_argument("--benchmark", action="store_true", help="the 186 of VNN-COMP's acasxu benchmark")
-    which.add_argument("--all-pairs", action="store_true", help="all 45 networks x 10 properties")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR",
-                        help="folder for results.csv and counterexamples/")
-    parser.add_argument("--certificates", type=Path, metavar="DIR",
-                        help="folder for a certificate of each instance that is decided")
-    parser.add_argument("--force", action="store_true", help="replace the results that the folders hold already")
-    parser.add_argument("--expected", type=Path, metavar="FILE",
-                        help="csv network,property,verdict to compare with after the last verdict")
-    _add_data(parser)
-    _add_search(parser, timeout="seconds of an instance's own share of the work after which to give it up\n"
-                                "(default: the limit in the list, if any)")
-    parser.add_argument("--window", type=_count, metavar="N", help="instances searched at once")
 
 
 def _add_check(commands) -> None:

@@ -1,0 +1,129 @@
+"""The same as workers.py on a Dask cluster, which somebody else has started. Needs the extra `dask`."""
+
+from collections import deque
+from collections.abc import Callable
+from multiprocessing import Pipe
+
+from engine import __version__
+from engine.bench.chunk import Standing
+from engine.bench.workers import Event, Task, function_of
+from engine.errors import InputError
+
+WAIT = 20  # seconds for the scheduler to answer
+
+
+class Cluster:
+    """Tasks are sent there whole: their messages come together, at their end. A context manager."""
+
+    def __init__(self, address: str):
+        """InputError where no cluster answers there, or its workers have another version of the engine."""
+        client = _client_class()
+        try:
+            self._client = client(address, timeout=WAIT, set_as_default=False)
+        except (OSError, ValueError, TimeoutError) as error:
+            raise InputError(f"no Dask scheduler answers ({_first_line(error)})", where=f"--dask {address}",
+                             advice="check the address, for example tcp://host:8786") from None
+        self._address, self._futures = address, {}
+        self._done: deque = deque()
+        self._here, self._there = Pipe()
+        self._demand_same_engine()
+
+    @property
+    def count(self) -> int:
+        return max(1, sum(self._client.ncores().values()))
+
+    def submit(self, task: Task) -> None:
+        future = self._client.submit(collect, task.function, task.arguments, pure=False, retries=0)
+        self._futures[future] = task
+        future.add_done_callback(self._note)
+
+    def room(self) -> int:
+        """Some wait there beside those that are worked at, so that no worker waits for the network."""
+        return self.count + 1 - self.tasks()
+
+    def tasks(self) -> int:
+        return len(self._futures)
+
+    def handles(self) -> list:
+        return [self._here]
+
+    def events(self) -> list[Event]:
+        """What has happened until now; it does not wait."""
+        while self._here.poll():
+            self._here.recv_bytes()
+        found = []
+        while self._done:
+            future = self._done.popleft()
+            task = self._futures.pop(future, None)
+            if task is not None:
+                found += self._events_of(future, task)
+                future.release()
+        return found
+
+    def close(self) -> None:
+        """Takes back what is not done."""
+        self._client.cancel(list(self._futures), force=True)
+        self._futures.clear()
+        self._client.close(timeout=WAIT)
+
+    def __enter__(self) -> "Cluster":
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.close()
+
+    def _note(self, future) -> None:
+        """Called in a thread of the client."""
+        self._done.append(future)
+        try:
+            self._there.send_bytes(b"!")
+        except OSError:
+            pass
+
+    def _events_of(self, future, task: Task) -> list[Event]:
+        if future.status in ("cancelled", "lost"):
+            raise InputError("the scheduler was lost", where=f"--dask {self._address}",
+                             advice="what is decided is kept; start it again, and continue with --resume")
+        if future.status != "finished":
+            return [Event("failed", task, f"the cluster gave it up ({_first_line(future.exception())})")]
+        return [*(Event("message", task, message) for message in future.result()), Event("done", task)]
+
+    def _demand_same_engine(self) -> None:
+        advice = "install the same version of this package on all workers"
+        try:
+            found = self._client.submit(engine_version, pure=False).result(timeout=WAIT)
+        except Exception as error:
+            self.close()
+            raise InputError(f"its workers do not run the engine ({_first_line(error)})",
+                             where=f"--dask {self._address}", advice=advice) from None
+        if found != __version__:
+            self.close()
+            raise InputError(f"its workers have version {found} of the engine, this is {__version__}",
+                             where=f"--dask {self._address}", advice=advice)
+
+
+def collect(function: str, arguments: tuple) -> list:
+    """On the cluster: the messages of a task."""
+    messages = []
+    send: Callable[[object], None] = lambda value: None if isinstance(value, Standing) else messages.append(value)
+    function_of(function)(*arguments, send)
+    return messages
+
+
+def engine_version() -> str:
+    """On the cluster: of the engine there."""
+    return __version__
+
+
+def _client_class():
+    try:
+        from distributed import Client
+    except ImportError:
+        raise InputError("this needs the package distributed, which is not installed", where="--dask",
+                         advice="install it, or the extra `dask` of this package") from None
+    return Client
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).splitlines()
+    return f"{type(error).__name__}: {lines[0]}"[:200] if lines else type(error).__name__

@@ -1,0 +1,149 @@
+"""In a worker: from a few instances to their answers. Here torch is loaded, and whatever may fail."""
+
+import gc
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from engine.bench.chunk import Answer, Chunk, Standing, pieces
+from engine.bench.instances import Instance
+from engine.bench.row import Row, error_row
+from engine.certificate import certificate_bytes
+from engine.errors import EngineError, InputError
+from engine.network import Network
+from engine.onnx_file import load_network, parse_network
+from engine.property import Property
+from engine.search.problem import Options, Problem, Progress
+from engine.search.verify import choose_device, verify_all
+from engine.verdict import Unknown, Verdict, Violated
+from engine.vnncomp import counterexample_text
+from engine.vnnlib import load_property, parse_property
+
+PIECES = 8  # into which instances are divided when one of them is at fault
+TOLD_EVERY = 0.5  # seconds
+Send = Callable[[object], None]
+
+
+def survey(device: str, send: Send) -> None:
+    """Sends the name of the graphics processor that `device` will use, or None, or the InputError that says why not."""
+    import torch
+
+    try:
+        send(torch.cuda.get_device_name() if choose_device(device).type == "cuda" else None)
+    except InputError as error:
+        send(error)
+
+
+def decide(chunk: Chunk, options: dict, send: Send) -> None:
+    """Sends an Answer for each instance as soon as there is one, and a Standing now and then.
+
+    What fails, fails for the instance that is at fault: an error becomes that instance's row.
+    """
+    options = Options(**options)
+    problems = list(_loaded(chunk, options, send))
+    _search(problems, options, send)
+
+
+def reason_of(error: BaseException) -> str:
+    """In a line, why an instance has no verdict."""
+    if isinstance(error, EngineError):
+        return str(error)
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error) or "out of memory" in str(error):
+        return "out of memory"
+    return f"internal error: {type(error).__name__}: {error}"
+
+
+def _loaded(chunk: Chunk, options: Options, send: Send) -> Iterator[tuple[Instance, Problem]]:
+    """The problems of those that can be read; each file is read once."""
+
+    @cache
+    def load(name: str, path: Path, read: Callable) -> Network | Property | str:
+        try:
+            found = read(path, chunk.files)
+        except Exception as error:
+            return reason_of(error)
+        same = found.sha256 == chunk.hashes.get(name, found.sha256)
+        return found if same else f"{path}: it has changed since the run began"
+
+    for instance in chunk.instances:
+        network = load(instance.names[0], instance.network, _network)
+        prop = load(instance.names[1], instance.property, _property)
+        reason = next((part for part in (network, prop) if isinstance(part, str)), "")
+        if not reason:
+            try:
+                problem = Problem(network, prop, instance.limit)
+            except InputError as error:
+                reason = str(error)
+        if reason:
+            send(Answer(error_row(instance.names, reason, options.semantics)))
+        else:
+            yield instance, problem
+
+
+def _network(path: Path, files: Mapping[Path, bytes]) -> Network:
+    if path not in files:
+        return load_network(path)
+    return parse_network(files[path], name=path.name.removesuffix(".gz").removesuffix(".onnx"), where=str(path))
+
+
+def _property(path: Path, files: Mapping[Path, bytes]) -> Property:
+    if path not in files:
+        return load_property(path)
+    from hashlib import sha256
+
+    name = path.name.removesuffix(".gz").removesuffix(".vnnlib")
+    prop = parse_property(files[path].decode("utf-8-sig"), name=name, where=str(path))
+    return replace(prop, sha256=sha256(files[path]).hexdigest())
+
+
+def _search(problems: list[tuple[Instance, Problem]], options: Options, send: Send) -> None:
+    """Decides all; where that fails, those without an answer in smaller pieces, down to the one at fault."""
+    answered: set[int] = set()
+
+    def keep(index: int, verdict: Verdict) -> None:
+        answer = _answer(*problems[index], verdict, options)
+        answered.add(index)
+        send(answer)
+
+    reason = _attempt(problems, options, keep, send)
+    rest = [problem for i, problem in enumerate(problems) if i not in answered]
+    if len(rest) == 1:
+        send(Answer(error_row(rest[0][0].names, reason, options.semantics)))
+        return
+    for piece in pieces(rest, PIECES):
+        gc.collect()  # it may have been memory that was lacking
+        _search(piece, options, send)
+
+
+def _attempt(problems: list[tuple[Instance, Problem]], options: Options, keep, send: Send) -> str:
+    """What ended the search of these, or nothing. Not the exception: its frames would hold all their memory."""
+    told = time.monotonic()
+
+    def on_progress(progress: Progress) -> None:
+        nonlocal told
+        if time.monotonic() - told > TOLD_EVERY:
+            told = time.monotonic()
+            send(Standing(progress.open))
+
+    try:
+        verify_all([problem for _, problem in problems], options, on_verdict=keep, on_progress=on_progress)
+    except Exception as error:
+        return reason_of(error)
+    return ""
+
+
+def _answer(instance: Instance, problem: Problem, verdict: Verdict, options: Options) -> Answer:
+    """The verdict as it is kept; an error where it was to be certified and cannot be."""
+    cost = verdict.statistics
+    certificate = None
+    if options.proofs and not isinstance(verdict, Unknown):
+        try:
+            certificate = certificate_bytes(problem.network, problem.property, verdict, options)
+        except Exception as error:
+            return Answer(error_row(instance.names, reason_of(error), verdict.semantics))
+    row = Row(*instance.names, verdict.word, verdict.semantics, cost.seconds, cost.boxes, cost.device,
+              certificate and len(certificate))
+    point = counterexample_text(verdict.counterexample) if isinstance(verdict, Violated) else None
+    return Answer(row, point, certificate)

@@ -1,0 +1,35 @@
+"""What the files of a run hold, by their SHA-256."""
+
+import gzip
+import hashlib
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from engine.bench.instances import Instance
+
+CHUNK = 1 << 20
+
+
+def listed_files(instances: Iterable[Instance]) -> dict[str, Path]:
+    """Each file by the name that results call it."""
+    files = {}
+    for instance in instances:
+        files |= zip(instance.names, (instance.network, instance.property))
+    return files
+
+
+def input_hashes(files: dict[str, Path]) -> dict[str, str | None]:
+    """SHA-256 of each file's decompressed bytes; None where it cannot be read."""
+    return {name: _hash(path) for name, path in files.items()}
+
+
+def _hash(path: Path) -> str | None:
+    digest = hashlib.sha256()
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            while data := file.read(CHUNK):
+                digest.update(data)
+    except (OSError, EOFError, zlib.error, ValueError):
+        return None
+    return digest.hexdigest()

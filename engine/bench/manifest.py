@@ -1,0 +1,113 @@
+"""What a run is about, beside its results: with this a later run can tell whether it continues the same."""
+
+import json
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from os.path import abspath
+from pathlib import Path
+
+from engine import __version__
+from engine.bench.durable import sync_folder, write_durably
+from engine.bench.instances import Instance
+from engine.bench.machine import commit, machine, versions
+from engine.errors import InputError
+
+FORMAT = 1
+#: These may differ when a run is resumed: they say how fast, or where, but not what.
+FREE = ("jobs", "threads", "dask")
+SAVED_EVERY = 30.0  # seconds
+SHOWN = 5  # files of one kind of difference that are named
+
+
+def make_manifest(instances: list[Instance], *, files: dict[str, Path], hashes: dict[str, str | None], options: dict,
+                  gpu: str | None) -> dict:
+    """All of a manifest but its sessions."""
+    return {
+        "format": FORMAT, "engine": __version__, "versions": versions(), "machine": machine(gpu),
+        "started": _now(), "options": options, "commit": commit(), "inputs": hashes,
+        "instances": [[*instance.names, instance.limit] for instance in instances],
+        "files": {name: abspath(path) for name, path in files.items()},
+    }
+
+
+def read_manifest(path: Path) -> dict | None:
+    """What an earlier run left, None where there is none; InputError where it cannot be understood."""
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        if content["format"] != FORMAT:
+            raise ValueError
+        return content
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError("this is no manifest of this version", where=str(path),
+                         advice="name another folder, or replace the results with --force") from None
+
+
+def differences(old: dict, new: dict) -> list[str]:
+    """In what a run differs from the one that it is to continue, a line each; empty where it may continue."""
+    found = _changed("engine", {"version": old["engine"]}, {"version": new["engine"]})
+    found += _changed("version of", old["versions"], new["versions"])
+    found += _changed("engine", {"commit": old["commit"]}, {"commit": new["commit"]})
+    parts = ({name: of["machine"][name] for name in ("cpu", "gpu")} for of in (old, new))
+    found += _changed("machine", *parts)
+    found += _changed("option", *(_options(of, old, new) for of in (old, new)))
+    return found + _inputs(old["inputs"], new["inputs"]) + _lists(old["instances"], new["instances"])
+
+
+class Manifest:
+    """The file, kept up to date while the run goes on."""
+
+    def __init__(self, path: Path, content: dict, sessions: list[dict]):
+        self._path, self._content, self._start = path, content, time.monotonic()
+        self._session = {"started": _now(), "ended": None, "decided": 0, "wall_seconds": 0.0}
+        content["sessions"] = [*sessions, self._session]
+        self._save()
+
+    def update(self, decided: int, *, ended: bool = False) -> None:
+        """How many rows this session has added; saved now and then, and at the end."""
+        seconds = time.monotonic() - self._start
+        late = seconds - self._session["wall_seconds"] > SAVED_EVERY
+        if ended or late:
+            self._session |= {"decided": decided, "wall_seconds": round(seconds, 3), "ended": _now() if ended else None}
+            self._save()
+
+    def _save(self) -> None:
+        write_durably(self._path, json.dumps(self._content, indent=1).encode())
+        sync_folder(self._path.parent)
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def _options(of: dict, *both: dict) -> dict:
+    """Those that matter; those of repairs only where both runs repair."""
+    repairs = all(content["options"].get("repair") for content in both)
+    return {name: value for name, value in of["options"].items()
+            if name not in FREE and name != "repair" and (repairs or not name.startswith("repair_"))}
+
+
+def _changed(kind: str, old: dict, new: dict, show: Callable = str) -> list[str]:
+    return [f"{kind} {name}: {show(old.get(name, 'none'))} then, {show(new.get(name, 'none'))} now"
+            for name in {**old, **new} if old.get(name) != new.get(name)]
+
+
+def _inputs(old: dict, new: dict) -> list[str]:
+    """Only of files that both lists name: others are told by `_lists`."""
+    names = [name for name in old if name in new and old[name] != new[name]]
+    lines = [f"input {name}: SHA-256 {_short(old[name])} then, {_short(new[name])} now" for name in names[:SHOWN]]
+    return lines + [f"{len(names) - SHOWN} more inputs have changed"] * (len(names) > SHOWN)
+
+
+def _short(digest: str | None) -> str:
+    return f"{digest[:12]}..." if digest else "unreadable"
+
+
+def _lists(old: list, new: list) -> list[str]:
+    before, after = ({(row[0], row[1]): row[2] for row in rows} for rows in (old, new))
+    gone, added = (sum(key not in other for key in of) for of, other in ((before, after), (after, before)))
+    limits = sum(key in before and before[key] != limit for key, limit in after.items())
+    lines = [f"list of instances: {gone} of {len(before)} then are gone, {added} are new"] * bool(gone or added)
+    return lines + [f"list of instances: {limits} have another time limit"] * bool(limits)

@@ -1,0 +1,181 @@
+"""One session of a run, from the list of instances to the last row: it begins the run, or goes on with it."""
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine.bench.folder import ResultsFolder
+from engine.bench.inputs import input_hashes, listed_files
+from engine.bench.instances import Instance
+from engine.bench.machine import cores
+from engine.bench.manifest import Manifest, differences, make_manifest, read_manifest
+from engine.bench.repairs import RepairsFolder, jobs, repair_all
+from engine.bench.row import Row
+from engine.bench.runner import Plan, Runner
+from engine.bench.workers import Task, Workers, wait_for
+from engine.errors import EngineError, InputError
+
+WINDOW = 256  # that of the search's options
+ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+TOLD_EVERY = 0.25  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """search: options of the search, by name, those that are given; certificates: their folder; dask: a cluster's
+    address; repair: options of repairs by name, or None; repairer: the function for workers that repairs a Job.
+    """
+
+    out: Path
+    search: dict
+    certificates: Path | None = None
+    check: bool = False
+    jobs: int = 1
+    dask: str | None = None
+    resume: bool = False
+    force: bool = False
+    repair: dict | None = None
+    repairer: str = ""
+
+    def options(self) -> dict:
+        """For the manifest."""
+        repair = {f"repair_{name}": value for name, value in (self.repair or {}).items()}
+        search = {name: value for name, value in self.search.items() if name != "proofs"}
+        return {**search, "window": self.window, "jobs": self.jobs, "dask": self.dask,
+                "certificates": self.certificates is not None, "check": self.check,
+                "repair": self.repair is not None, **repair}
+
+    @property
+    def window(self) -> int:
+        return self.search.get("window") or WINDOW
+
+    def search_in_workers(self) -> dict:
+        """The processor's cores are shared by the workers of this machine; on a cluster a task has one thread."""
+        threads = 1 if self.dask else max(1, cores() // self.jobs) if self.jobs > 1 else 0
+        return {"threads": threads} | self.search
+
+
+class Differs(InputError):
+    """The run to be resumed is another one; `lines` say in what."""
+
+    def __init__(self, lines: list[str], folder: Path):
+        super().__init__(f"this run differs from the one to be resumed, in {len(lines)} points", where=str(folder),
+                         advice="run it as it was begun, or name another folder")
+        self.lines = lines
+
+
+@dataclass(slots=True)
+class Session:
+    """rows: all there are, of earlier sessions too; begun: how many those were; dropped: lines of theirs that were
+    cut off or lacked their files; repairs: rows of repairs.csv; seconds: of this session.
+    """
+
+    instances: list[Instance]
+    settings: Settings
+    rows: list[Row] = field(default_factory=list)
+    begun: int = 0
+    dropped: int = 0
+    repairs: list[dict[str, str]] | None = None
+    repairing: int = 0
+    boxes: int = 0
+    seconds: float = 0.0
+    _start: float = 0.0
+    _told: float = 0.0
+
+    def run(self, on_progress: Callable[[], None] = lambda: None) -> None:
+        """Until all is done. What is done when it ends otherwise can be gone on with.
+
+        InputError where it cannot be begun: nothing is touched then.
+        """
+        self._start = time.monotonic()
+        files = listed_files(self.instances)
+        hashes = input_hashes(files)
+        with ExitStack() as stack:
+            searchers, gpu = self._searchers(stack)
+            content = make_manifest(self.instances, files=files, hashes=hashes, options=self.settings.options(), gpu=gpu)
+            folder, sessions = self._folder(content)
+            stack.enter_context(folder)
+            manifest = Manifest(self.settings.out / "manifest.json", content, sessions)
+
+            def tell(boxes: int = 0) -> None:
+                self.boxes, self.seconds = boxes, time.monotonic() - self._start
+                manifest.update(len(self.rows) - self.begun)
+                if time.monotonic() - self._told > TOLD_EVERY:
+                    self._told = time.monotonic()
+                    on_progress()
+
+            try:
+                self._decide(hashes, folder, searchers, stack, tell)
+                self._repair(tell)
+            finally:
+                manifest.update(len(self.rows) - self.begun, ended=True)
+                self.seconds = time.monotonic() - self._start
+
+    def _searchers(self, stack: ExitStack):
+        """Where instances are decided, and the graphics processor there; InputError where `device` is not there."""
+        settings = self.settings
+        if settings.dask:
+            from engine.bench.cluster import Cluster
+
+            return stack.enter_context(Cluster(settings.dask)), None
+        workers = stack.enter_context(Workers(settings.jobs))
+        return workers, _asked(workers, "engine.bench.decide:survey", settings.search["device"])
+
+    def _folder(self, content: dict) -> tuple[ResultsFolder, list[dict]]:
+        """The folder with the rows that are in it already, and the sessions that made them."""
+        settings, out = self.settings, self.settings.out
+        old = read_manifest(out / "manifest.json") if settings.resume else None
+        lines = differences(old, content) if old else []
+        if lines:
+            raise Differs(lines, out)
+        folder = ResultsFolder(out, certificates=settings.certificates, resume=settings.resume, force=settings.force)
+        try:
+            folder.recover({instance.names for instance in self.instances})
+            if folder.rows and not old:
+                raise InputError("there are results, but no manifest.json that says of what", where=str(out),
+                                 advice="name another folder, or replace them with --force")
+        except BaseException:
+            folder.__exit__()
+            raise
+        self.rows, self.begun, self.dropped = folder.rows, len(folder.rows), folder.dropped
+        if old:
+            content["started"] = old["started"]
+        return folder, old["sessions"] if old else []
+
+    def _decide(self, hashes, folder: ResultsFolder, searchers, stack: ExitStack, tell) -> None:
+        settings = self.settings
+        checkers = stack.enter_context(Workers(settings.jobs, ONE_THREAD)) if settings.check else None
+        plan = Plan(settings.search_in_workers(), settings.window, settings.check, carry=bool(settings.dask))
+        Runner(self.instances, hashes, plan, folder, searchers=searchers, checkers=checkers).run(tell)
+        folder.sort([instance.names for instance in self.instances])
+        searchers.close()  # their memory is needed no longer
+        if checkers:
+            checkers.close()
+
+    def _repair(self, tell) -> None:
+        settings = self.settings
+        if settings.repair is None:
+            return
+        todo = jobs(self.instances, self.rows, settings.out / "repairs")
+        threads = {name: str(max(1, cores() // settings.jobs)) for name in ONE_THREAD} if settings.jobs > 1 else {}
+        with RepairsFolder(settings.out, resume=settings.resume) as folder, Workers(settings.jobs, threads) as workers:
+            folder.recover(todo)
+            self.repairs, self.repairing = folder.rows, len(todo)
+            repair_all(todo, settings.repairer, (settings.repair,), folder, workers, on_progress=tell)
+
+
+def _asked(workers: Workers, function: str, *arguments) -> object:
+    """What a worker answers, which it may raise; EngineError where it dies: that is not any instance's fault."""
+    workers.submit(Task(function, arguments))
+    found = None
+    while workers.tasks():
+        wait_for([workers], 1.0)
+        for event in workers.events():
+            if event.kind == "failed":
+                raise EngineError(f"worker processes cannot be used: {event.value}", advice="see that memory suffices")
+            found = event.value if event.kind == "message" else found
+    if isinstance(found, EngineError):
+        raise found
+    return found

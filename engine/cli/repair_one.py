@@ -1,0 +1,87 @@
+"""In a worker of `acasxu bench --repair`: one network, as `acasxu repair` does it."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from importlib.util import find_spec
+from io import StringIO
+from pathlib import Path
+
+from engine.bench.durable import write_durably
+from engine.bench.repairs import Job
+from engine.cli.output import BAD_INPUT
+
+POINTS = 30**5  # of the regular grid, at most
+_REPAIRED, _FAILED, _LATE = 0, 1, 3
+
+
+def repair_one(job: Job, options: dict[str, object], send: Callable[[object], None]) -> None:
+    """Sends the row of repairs.csv; what a killed run has learned of this network is used."""
+    from engine.cli import main
+
+    start = time.perf_counter()
+    state = job.file(".state")
+    out, err = StringIO(), StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = main(_command(job, options, state))
+    row = {"seconds": time.perf_counter() - start}
+    if code in (_REPAIRED, _FAILED, _LATE):
+        write_durably(job.file(".json"), out.getvalue().encode())
+        row |= _row(json.loads(out.getvalue()), job.stem)
+    else:
+        row |= {"outcome": "error", "error": _last_line(err.getvalue()) or f"exit code {code}"}
+    if code != BAD_INPUT:
+        shutil.rmtree(state, ignore_errors=True)
+    send(row)
+
+
+def _command(job: Job, options: dict[str, object], state: Path) -> list[str]:
+    inputs, outputs = _shape(job.path)
+    options = options | {"grid": max(1, min(options["grid"], int(POINTS ** (1 / inputs) + 1e-9)))}
+    words = ["repair", str(job.path), *(str(path) for _, path in job.targets), "--out", str(job.file(".onnx")),
+             "--certificates", str(job.stem), "--state", str(state), "--force", "--json"]
+    words += ["--keep", *map(str, job.keep)] if job.keep else []
+    if (inputs, outputs) == (5, 5) and find_spec("matplotlib"):  # others have no advisories
+        words += ["--picture", str(job.file(".png"))]
+    for name, value in options.items():
+        words += [f"--{name}", str(value)] if value is not None else []
+    return words
+
+
+def _shape(path: Path) -> tuple[int, int]:
+    from engine.onnx_file import load_network
+
+    network = load_network(path)
+    return network.n_inputs, network.n_outputs
+
+
+def _row(found: dict, folder: Path) -> dict[str, object]:
+    """What the table says, from what `acasxu repair --json` says."""
+    if "fidelity" not in found:
+        held = found["result"] == "held already"
+        return {"outcome": "held" if held else "failed", "error": "" if held else _why_not(found)}
+    fidelity, attempts = found["fidelity"], found["attempts"]
+    outside = fidelity["regions"].get("domain outside the boxes", {})
+    safe = [region for where, region in fidelity["regions"].items() if where.endswith(", safe before")]
+    points = sum(region["points"] for region in safe)
+    return {
+        "outcome": "repaired", "method": ";".join(dict.fromkeys(attempt["method"] for attempt in found["chosen"])),
+        "proof_seconds": float(sum(attempt["seconds"] for attempt in attempts)),
+        "agreement_outside": outside.get("agreement"), "changed_outside": outside.get("changed"),
+        "agreement_safe": 1 - sum(region["changed"] for region in safe) / points if points else None,
+        "max_score_change": max(region["largest_score_change"] for region in fidelity["regions"].values()),
+        **{name: fidelity[name] for name in ("weights", "neurons", "layers")},
+        "certificates": len(list(folder.glob("*.zip"))),
+    }
+
+
+def _why_not(found: dict) -> str:
+    late = "out of time: " if found["timed_out"] else ""
+    return f"{late}{found['property']}: {found['reason']}"
+
+
+def _last_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[-1].removeprefix("acasxu: ") if lines else ""
