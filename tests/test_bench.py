@@ -1,44 +1,36 @@
 """Many instances in one run: lists, results, comparison, interruption."""
 
-import csv
+import json
 import os
 import signal
 import time
-from pathlib import Path
 
 import pytest
+from bench_runs import SOME, Here, bench, results, write_list
 from command_line import ROOT, environment, finish, one_line, start
 
-from engine.bench.instances import acasxu_instances, read_instances
+from engine.bench.instances import acasxu_instances, distinct, read_instances
 from engine.bench.report import compare
-from engine.bench.runner import Outcome, load
+from engine.bench.row import Row
 from engine.cli import main
 from engine.data import property_path
 from engine.errors import InputError
-from engine.verdict import Statistics, Unknown, Verified
+from engine.onnx_file import load_network
+from engine.search.verify import verify_all
 
 EXPECTED = ROOT / "networks" / "standin" / "expected.csv"
-SOME = [("standin_tau_0", 10), ("standin_tau_80", 3), ("standin_tau_80", 2), ("standin_tau_20_left", 8)]
 
 
 @pytest.fixture
 def listing(standin_paths, tmp_path):
     """Writes a list of instances and returns its path."""
-    def write(pairs, *, seconds="60"):
-        path = tmp_path / "instances.csv"
-        path.write_text("".join(f"{standin_paths[name]},{property_path(number)},{seconds}\n"
-                                for name, number in pairs))
-        return path
-    return write
+    return lambda pairs, **options: write_list(tmp_path / "instances.csv", standin_paths, pairs, **options)
 
 
-def results(folder: Path) -> list[dict]:
-    with (folder / "results.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def bench(instances: Path, folder: Path, *options) -> int:
-    return main(["bench", str(instances), "--out", str(folder), *map(str, options)])
+@pytest.fixture
+def here(monkeypatch):
+    """No worker processes: quicker, and within reach of monkeypatch."""
+    monkeypatch.setattr("engine.bench.session.Workers", Here)
 
 
 # Lists
@@ -59,12 +51,30 @@ def test_lists_as_the_competition_writes_them(tmp_path, standin_paths):
     assert second.network == tmp_path / "onnx" / "b.onnx.gz"
 
 
-def test_each_instance_has_the_limit_of_its_row_unless_one_is_given(tmp_path, standin_paths):
+def test_each_instance_has_the_limit_of_its_row_unless_one_is_given(listing, tmp_path, here):
+    path = listing(SOME[:1], seconds=7)
+    path.write_text(path.read_text() + path.read_text().replace(",7", "").replace("prop_10", "prop_1"))
+    for options, limits in (((), [7, None]), (("--timeout", 3), [3, 3])):
+        assert bench(path, tmp_path / "out", "--force", *options) == 0
+        manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+        assert [limit for *_, limit in manifest["instances"]] == limits
+
+
+def test_an_instance_that_is_listed_twice_is_one_with_the_longest_limit(tmp_path):
     path = tmp_path / "instances.csv"
-    path.write_text("".join(f"{standin_paths['standin_tau_0']},{property_path(1)}{limit}\n" for limit in (",7", "")))
-    instances = read_instances(path)
-    assert [problem.timeout for problem in load(instances)] == [7, None]
-    assert [problem.timeout for problem in load(instances, limit=3)] == [3, 3]
+    path.write_text("n.onnx,p.vnnlib,3\nm.onnx,p.vnnlib,3\n./n.onnx,p.vnnlib,7\nm.onnx,p.vnnlib\nn.onnx,p.vnnlib,1\n")
+    assert [(i.names[0], i.limit) for i in distinct(read_instances(path))] == [("n.onnx", 7), ("m.onnx", None)]
+
+
+@pytest.mark.parametrize("lines", [
+    "n.onnx,p.vnnlib\nn.onnx.gz,p.vnnlib\n", "a_b.onnx,c.vnnlib\na.onnx,b_c.vnnlib\n",
+])
+def test_two_instances_whose_files_would_have_one_name(lines, tmp_path, capsys):
+    path = tmp_path / "instances.csv"
+    path.write_text(lines)
+    assert bench(path, tmp_path / "out") == 2
+    assert f"{path}:2: " in (err := one_line(capsys.readouterr().err)) and "the same name" in err
+    assert not (tmp_path / "out").exists()
 
 
 def test_names_that_are_not_unique_are_paths(tmp_path):
@@ -82,9 +92,8 @@ def test_names_that_are_not_unique_are_paths(tmp_path):
     ("n.onnx,p.vnnlib,1,2\n", ":1: this is no instance"),
     ("n.onnx,p.vnnlib,soon\n", ":1: 'soon' is no number"), ("n.onnx,p.vnnlib,nan\n", "is no number"),
     ("n.onnx,p.vnnlib,-1\n", "is no number"),
-    ("#\n\nn.onnx,p.vnnlib\nm.onnx,p.vnnlib\n", ":4: there is no file"),
-    ("n.onnx,q.vnnlib\n", "q.vnnlib"), ('n.onnx,"p.vnnlib\n', "no list of instances"),
-    ("n\0.onnx,p.vnnlib\n", ":1"), ("\udcff", "no list of instances"),
+    ('n.onnx,"p.vnnlib\n', "no list of instances"),
+    ("n\0.onnx,p.vnnlib\n", ":1"), ('"n\n.onnx",p.vnnlib\n', ":2"), ("\udcff", "no list of instances"),
 ])
 def test_bad_lists(text, expected, tmp_path, capsys):
     (tmp_path / "n.onnx").touch()
@@ -103,17 +112,6 @@ def test_lists_that_cannot_be_read(path, tmp_path, capsys):
     assert str(tmp_path) in one_line(capsys.readouterr().err)
 
 
-def test_one_bad_file_is_found_before_the_search(listing, tmp_path, capsys):
-    path = listing(SOME[:2])
-    (tmp_path / "bad.onnx").write_text("not ONNX")
-    with path.open("a") as file:
-        file.write(f"bad.onnx,{property_path(1)}\n")
-    assert bench(path, tmp_path / "out") == 2
-    line = one_line(capsys.readouterr().err)
-    assert f"{path}:3" in line and "bad.onnx" in line and "no ONNX file" in line
-    assert not (tmp_path / "out").exists()
-
-
 def test_the_benchmark_and_all_pairs(acasxu_networks, acasxu_data):
     ours = acasxu_instances(all_pairs=False, data=acasxu_networks)
     theirs = read_instances(acasxu_data / "instances.csv")
@@ -121,10 +119,11 @@ def test_the_benchmark_and_all_pairs(acasxu_networks, acasxu_data):
     assert len(set(i.names for i in acasxu_instances(all_pairs=True, data=acasxu_networks))) == 450
 
 
-def test_each_file_is_loaded_once(listing):
-    problems = load(read_instances(listing(SOME + SOME)))
-    assert len({id(problem.network) for problem in problems}) == 3
-    assert len({id(problem.property) for problem in problems}) == 4
+def test_each_file_is_loaded_once(listing, tmp_path, monkeypatch, here):
+    loaded = []
+    monkeypatch.setattr("engine.bench.decide.load_network", lambda path: loaded.append(path) or load_network(path))
+    assert bench(listing(SOME), tmp_path / "out") == 0
+    assert len(loaded) == len(set(loaded)) == 3
 
 
 # Results
@@ -135,7 +134,8 @@ def test_results_summary_and_comparison(listing, tmp_path, capsys):
     assert bench(listing(SOME), folder, "--expected", EXPECTED, "--device", "cpu") == 0
     out, err = capsys.readouterr()
     rows = results(folder)
-    assert list(rows[0]) == "network,property,verdict,semantics,seconds,boxes,device".split(",")
+    assert list(rows[0]) == ("network,property,verdict,semantics,seconds,boxes,device,certificate_bytes,check,"
+                             "check_seconds,error").split(",")
     words = {(row["network"], row["property"]): row["verdict"] for row in rows}
     assert words == {("standin_tau_0.onnx", "prop_10.vnnlib"): "unsat",
                      ("standin_tau_80.onnx", "prop_3.vnnlib"): "sat",
@@ -150,15 +150,16 @@ def test_results_summary_and_comparison(listing, tmp_path, capsys):
     assert err == "" and "\x1b" not in out and max(map(len, out.splitlines())) <= 130
 
 
-def test_seconds_are_shares_of_the_wall_time(listing, tmp_path):
+def test_seconds_are_shares_of_the_wall_time(listing, tmp_path, capsys, here):
     start = time.perf_counter()
     assert bench(listing(SOME * 3), tmp_path / "out") == 0
     wall = time.perf_counter() - start
     rows = results(tmp_path / "out")
-    assert len(rows) == 12 and 0 < sum(float(row["seconds"]) for row in rows) <= wall
+    assert len(rows) == 4 and 0 < sum(float(row["seconds"]) for row in rows) <= wall
+    assert "8 lines repeat an instance" in one_line(capsys.readouterr().err)
 
 
-def test_a_mismatch(listing, tmp_path, capsys):
+def test_a_mismatch(listing, tmp_path, capsys, here):
     wrong = tmp_path / "expected.csv"
     wrong.write_text(EXPECTED.read_text().replace("standin_tau_80.onnx,prop_3.vnnlib,sat",
                                                   "standin_tau_80.onnx,prop_3.vnnlib,unsat"))
@@ -168,7 +169,7 @@ def test_a_mismatch(listing, tmp_path, capsys):
     assert "standin_tau_80.onnx" in out[out.index("\nmismatches"):]
 
 
-def test_undecided_instances(listing, tmp_path, capsys):
+def test_undecided_instances(listing, tmp_path, capsys, here):
     pairs = [("standin_tau_80", 3), ("standin_tau_20_left", 6)]
     assert bench(listing(pairs), tmp_path / "out", "--expected", EXPECTED, "--timeout", 1e-6) == 3
     out = capsys.readouterr().out
@@ -178,19 +179,14 @@ def test_undecided_instances(listing, tmp_path, capsys):
 
 
 def test_comparison_in_detail(tmp_path):
-    def outcome(name, verdict):
-        return Outcome(name, "p.vnnlib", verdict)
-
-    cost = Statistics(1, 1.0, "cpu")
-    holds, open_ = Verified("real", cost), Unknown("", True, 0.0, "real", cost)
     path = tmp_path / "expected.csv"
     path.write_text("network,property,verdict\na.onnx,p.vnnlib,unsat\nb.onnx,p.vnnlib.gz,sat\n"
                     "c.onnx,p.vnnlib,unknown\nd.onnx,p.vnnlib,unknown\ne.onnx,p.vnnlib,sat\n")
-    outcomes = [outcome("a.onnx.gz", holds), outcome("b.onnx", holds), outcome("c.onnx", holds),
-                outcome("d.onnx", open_), outcome("e.onnx", open_), outcome("f.onnx", holds)]
-    found = compare(outcomes, path)
-    assert [o.network for o, _ in found.mismatches] == ["b.onnx"]
-    assert [o.network for o, _ in found.undecided] == ["e.onnx"]
+    words = {"a.onnx.gz": "unsat", "b.onnx": "unsat", "c.onnx": "unsat", "d.onnx": "timeout", "e.onnx": "error",
+             "f.onnx": "unsat"}
+    found = compare([Row(name, "p.vnnlib", word) for name, word in words.items()], path)
+    assert [row.network for row, _ in found.mismatches] == ["b.onnx"]
+    assert [row.network for row, _ in found.undecided] == ["e.onnx"]
     assert (found.agree, found.unlisted) == (3, 1)  # a; c, which nobody had decided; d
 
 
@@ -205,7 +201,7 @@ def test_expected_verdicts_that_cannot_be_read(text, expected, tmp_path):
         compare([], path)
 
 
-def test_expected_verdicts_are_read_after_the_last(listing, tmp_path, monkeypatch, capsys):
+def test_expected_verdicts_are_read_after_the_last(listing, tmp_path, monkeypatch, here):
     """They are missing: said at once. They are there: not opened before all is decided."""
     path, folder = listing(SOME[1:2]), tmp_path / "out"
     assert bench(path, folder, "--expected", tmp_path / "none.csv") == 2
@@ -213,15 +209,15 @@ def test_expected_verdicts_are_read_after_the_last(listing, tmp_path, monkeypatc
     late = tmp_path / "late.csv"
     late.write_text("")
 
-    def load_and_fill(instances, **options):
+    def search_and_fill(problems, options, **others):
+        verify_all(problems, options, **others)
         late.write_text(EXPECTED.read_text())
-        return load(instances, **options)
 
-    monkeypatch.setattr("engine.bench.runner.load", load_and_fill)
+    monkeypatch.setattr("engine.bench.decide.verify_all", search_and_fill)
     assert bench(path, folder, "--expected", late) == 0
 
 
-def test_results_are_not_overwritten(listing, tmp_path, capsys):
+def test_results_are_not_overwritten(listing, tmp_path, capsys, here):
     folder = tmp_path / "out"
     assert bench(listing(SOME[1:2]), folder) == 0
     before = (folder / "results.csv").read_bytes()
@@ -233,7 +229,7 @@ def test_results_are_not_overwritten(listing, tmp_path, capsys):
     assert len(results(folder)) == 1 and not list((folder / "counterexamples").iterdir())
 
 
-def test_a_folder_that_cannot_be_made(listing, tmp_path, capsys):
+def test_a_folder_that_cannot_be_made(listing, tmp_path, capsys, here):
     (tmp_path / "file").touch()
     for folder in (tmp_path / "file", tmp_path / "file" / "out"):
         assert bench(listing(SOME[:1]), folder) == 2
@@ -241,37 +237,12 @@ def test_a_folder_that_cannot_be_made(listing, tmp_path, capsys):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_a_full_disk(listing, tmp_path, capsys):
+def test_a_full_disk(listing, tmp_path, capsys, here):
     folder = tmp_path / "out"
     folder.mkdir()
     (folder / "results.csv").symlink_to("/dev/full")
     assert bench(listing(SOME[:1]), folder, "--force") == 2
     assert "No space left" in one_line(capsys.readouterr().err)
-
-
-def test_rows_are_on_the_disk_as_soon_as_decided(listing, tmp_path, monkeypatch):
-    folder, seen = tmp_path / "out", []
-
-    def verify_all(problems, options, *, on_verdict, on_progress):
-        for i in range(len(problems)):
-            on_verdict(i, Verified("real", Statistics(1, 0.5, "cpu")))
-            seen.append(len(results(folder)))
-
-    monkeypatch.setattr("engine.bench.runner.verify_all", verify_all)
-    assert bench(listing(SOME), folder) == 0
-    assert seen == [1, 2, 3, 4]
-
-
-def test_a_fault_keeps_what_is_decided(listing, tmp_path, monkeypatch, capsys):
-    def verify_all(problems, options, *, on_verdict, on_progress):
-        on_verdict(0, Verified("real", Statistics(1, 0.5, "cpu")))
-        raise ZeroDivisionError
-
-    monkeypatch.setattr("engine.bench.runner.verify_all", verify_all)
-    assert bench(listing(SOME), tmp_path / "out") == 70
-    out, err = capsys.readouterr()
-    assert out == "" and "ZeroDivisionError" in one_line(err)
-    assert len(results(tmp_path / "out")) == 1
 
 
 def test_ctrl_c_keeps_what_is_decided(listing, tmp_path):
@@ -284,6 +255,7 @@ def test_ctrl_c_keeps_what_is_decided(listing, tmp_path):
     process.send_signal(signal.SIGINT)
     code, out, err = finish(process)
     assert (code, out) == (130, "") and "1 of 2 instances are decided and kept" in one_line(err)
+    assert "go on with --resume" in err
     (row,) = results(folder)
     assert (row["property"], row["verdict"]) == ("prop_3.vnnlib", "sat")
 
@@ -304,7 +276,7 @@ def test_all_stand_ins(listing, standin_paths, tmp_path, capsys):
     assert "30 as expected" in capsys.readouterr().out
 
 
-def test_published_instances(acasxu_data, tmp_path, capsys):
+def test_published_instances(acasxu_data, tmp_path, capsys, here):
     lines = (acasxu_data / "instances.csv").read_text().splitlines()
     chosen = [line for line in lines if any(words in line for words in ("_1_7_batch_2000.onnx,vnnlib/prop_3",
               "prop_5", "prop_8", "prop_9", "_3_1_batch_2000.onnx,vnnlib/prop_2"))]

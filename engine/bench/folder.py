@@ -33,16 +33,25 @@ class ResultsFolder:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = _locked(folder)
-            if not (resume or force):
-                self._demand_empty()
-            for path in filter(None, (self.points, certificates)):
-                path.mkdir(parents=True, exist_ok=True)
-                sync_folder(path.parent)
-            self._table = Table(self.table, COLUMNS, fresh=force)
-            if not resume:
-                self._clear()
         except OSError as error:
-            raise unwritable(error, self.table) from None
+            raise unwritable(error, folder) from None
+        try:
+            self._open(resume, force)
+        except BaseException as error:
+            self._release()
+            if isinstance(error, OSError):
+                raise unwritable(error, self.table) from None
+            raise
+
+    def _open(self, resume: bool, force: bool) -> None:
+        if not (resume or force):
+            self._demand_empty()
+        for path in filter(None, (self.points, self.certificates)):
+            path.mkdir(parents=True, exist_ok=True)
+            sync_folder(path.parent)
+        self._table = Table(self.table, COLUMNS, fresh=force)
+        if not resume:
+            self._clear()
 
     def recover(self, listed: set[tuple[str, str]]) -> None:
         """Takes the rows of an earlier run that are whole, have their files and are of `listed`; drops others."""
@@ -92,6 +101,9 @@ class ResultsFolder:
 
     def __exit__(self, *exception) -> None:
         self._table.close()
+        self._release()
+
+    def _release(self) -> None:
         if self._lock is not None:
             os.close(self._lock)
 
