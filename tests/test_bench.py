@@ -140,7 +140,7 @@ def test_results_summary_and_comparison(listing, tmp_path, capsys):
     assert words == {("standin_tau_0.onnx", "prop_10.vnnlib"): "unsat",
                      ("standin_tau_80.onnx", "prop_3.vnnlib"): "sat",
                      ("standin_tau_80.onnx", "prop_2.vnnlib"): "unsat",
-                     ("standin_tau_20_left.onnx", "prop_8.vnnlib"): "unsat"}
+                     ("standin_tau_20_left.onnx", "prop_10.vnnlib"): "unsat"}
     assert all(row["device"] == "cpu" and row["semantics"] == "real" for row in rows)
     assert all(float(row["seconds"]) >= 0 and int(row["boxes"]) >= 1 for row in rows)
     assert [p.name for p in (folder / "counterexamples").iterdir()] == ["standin_tau_80_prop_3.txt"]
