@@ -56,35 +56,38 @@ class Here:
     """Workers' tasks done in this process, one message after the other."""
 
     def __init__(self, count: int, environment=None):
-        self.count, self._events, self._open = count, [], 0
+        self.count, self._waiting, self._events = count, [], []
         self._read, self._write = Pipe(duplex=False)
         self._write.send("always ready")
 
     def submit(self, task: Task) -> None:
-        self._open += 1
+        self._waiting.append(task)
+
+    def room(self) -> int:
+        return self.count - self.tasks()
+
+    def tasks(self) -> int:
+        return len(self._waiting) + any(self._events)
+
+    def handles(self) -> list:
+        return [self._read]
+
+    def events(self) -> list[Event]:
+        if not self._events and self._waiting:
+            self._run(self._waiting.pop(0))
+        return [self._events.pop(0)] if self._events else []
+
+    def _run(self, task: Task) -> None:
         messages = []
         try:
             function_of(task.function)(*task.arguments, messages.append)
             end = Event("done", task)
         except Exception as error:
             end = Event("failed", task, repr(error))
-        self._events += [*(Event("message", task, message) for message in messages), end]
-
-    def room(self) -> int:
-        return self.count - self._open
-
-    def tasks(self) -> int:
-        return self._open
-
-    def handles(self) -> list:
-        return [self._read]
-
-    def events(self) -> list[Event]:
-        event = self._events.pop(0) if self._events else None
-        self._open -= bool(event) and event.kind != "message"
-        return [event] if event else []
+        self._events = [*(Event("message", task, message) for message in messages), end]
 
     def close(self) -> None:
+        self._waiting.clear()
         self._events.clear()
 
     def __enter__(self) -> "Here":

@@ -164,7 +164,7 @@ def test_progress_says_what_is_done_and_how_long_it_takes():
 
 
 def test_kill_at_random_moments(standin_paths, tmp_path):
-    kill_and_resume(standin_paths, tmp_path, kills=3, seed=random.randrange(2**32))
+    kill_and_resume(standin_paths, tmp_path, kills=2, seed=random.randrange(2**32))
 
 
 @pytest.mark.slow

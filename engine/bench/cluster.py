@@ -61,7 +61,9 @@ class Cluster:
         return found
 
     def close(self) -> None:
-        """Takes back what is not done."""
+        """Takes back what is not done; nothing where it is closed already."""
+        if self._client.status == "closed":
+            return
         self._client.cancel(list(self._futures), force=True)
         self._futures.clear()
         self._client.close(timeout=WAIT)

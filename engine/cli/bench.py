@@ -73,7 +73,8 @@ def _instances(arguments: Namespace) -> list[Instance]:
 def _settings(arguments: Namespace):
     from engine.bench.session import Settings
 
-    repair = {"timeout": arguments.repair_timeout, "samples": arguments.repair_samples, "grid": arguments.repair_grid,
+    repair = {"method": arguments.repair_method, "timeout": arguments.repair_timeout,
+              "samples": arguments.repair_samples, "grid": arguments.repair_grid,
               "semantics": arguments.semantics, "device": arguments.device}
     return Settings(
         arguments.out, search_settings(arguments), certificates=arguments.certificates, check=arguments.check,

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from engine.cli.repair_options import METHODS
+
 USAGE = ("acasxu bench INSTANCES.csv --out DIR [options]\n"
          "       acasxu bench --benchmark --out DIR [options]\n"
          "       acasxu bench --all-pairs --out DIR [options]")
@@ -45,8 +47,9 @@ def _add_repairs(parser, *, count, seconds) -> None:
     parser.add_argument("--repair", action="store_true",
                         help="then repair each network for all listed properties that it violates,\n"
                              "keeping those that hold, in DIR/repairs")
-    parser.add_argument("--repair-timeout", type=seconds, metavar="S",
-                        help="seconds for each repair (default: no limit)")
+    parser.add_argument("--repair-method", choices=METHODS, default="auto", help="as of `acasxu repair` (default: auto)")
+    parser.add_argument("--repair-timeout", type=seconds, default=600.0, metavar="S",
+                        help="seconds for each repair (default: 600)")
     parser.add_argument("--repair-samples", type=count, default=1_000_000, metavar="N",
                         help="random points of each region on which repairs are compared (default: 1000000)")
     parser.add_argument("--repair-grid", type=count, default=30, metavar="N",

@@ -1,0 +1,59 @@
+"""Instances sent to a Dask cluster of two worker processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from bench_runs import SOME, bench, results, write_list
+from command_line import ROOT, environment, finish, one_line, start
+
+pytest.importorskip("distributed")
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """A scheduler and two workers: its address, and the process ids of the workers."""
+    address, place = tmp_path / "scheduler.json", {"cwd": tmp_path, "env": environment(PYTHONPATH=f"{ROOT}:{ROOT / 'tests'}")}
+    log = (tmp_path / "log").open("w")
+    dask = [sys.executable, "-m", "distributed.cli.dask_scheduler"], [sys.executable, "-m", "distributed.cli.dask_worker"]
+    scheduler = [*dask[0], "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(address)]
+    worker = [*dask[1], "--scheduler-file", str(address), "--nthreads", "1", "--no-nanny", "--no-dashboard",
+              "--local-directory", str(tmp_path)]
+    processes = [subprocess.Popen(command, stdout=log, stderr=log, **place) for command in (scheduler, worker, worker)]
+    for _ in range(300):
+        if address.exists() and "tcp://" in address.read_text():
+            break
+        time.sleep(0.1)
+    yield json.loads(address.read_text())["address"], [process.pid for process in processes[1:]]
+    for process in reversed(processes):
+        process.kill()
+        process.wait()
+
+
+def test_a_cluster_of_which_a_worker_is_killed(cluster, standin_paths, tmp_path):
+    address, workers = cluster
+    path = write_list(tmp_path / "list.csv", standin_paths, [("standin_tau_0", 2), ("standin_tau_0", 3), *SOME])
+    process = start("bench", path, "--out", tmp_path / "out", "--dask", address, "--window", 1, "--check")
+    for _ in range(1200):
+        if (tmp_path / "out" / "results.csv").exists() and len(results(tmp_path / "out")) >= 1:
+            break
+        time.sleep(0.05)
+    os.kill(workers[0], signal.SIGKILL)
+    code, out, err = finish(process)
+    assert code == 0, err
+    rows = results(tmp_path / "out")
+    assert [row["verdict"] for row in rows] == ["sat", "unsat", "unsat", "sat", "unsat", "unsat"]
+    assert all(row["check"] == "accepted" for row in rows)
+
+
+def test_no_cluster(tmp_path, standin_paths, capsys, monkeypatch):
+    monkeypatch.setattr("engine.bench.cluster.WAIT", 1)
+    path = write_list(tmp_path / "list.csv", standin_paths, SOME[:1])
+    assert bench(path, tmp_path / "out", "--dask", "tcp://127.0.0.1:1") == 2
+    line = one_line(capsys.readouterr().err)
+    assert "no Dask scheduler answers" in line and "--dask tcp://127.0.0.1:1" in line
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,106 @@
+"""Repairs after the verdicts: which, what is written, and that they go on where they were."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from bench_runs import Here, bench
+from cases import case, prop, row
+from test_cli_repair import PROPERTIES, SMALL
+
+from engine.audit.check import check
+from engine.bench.instances import Instance
+from engine.bench.repairs import COLUMNS, RepairsFolder, jobs
+from engine.bench.row import Row
+from engine.onnx_file import load_network
+from engine.repair import milp as linear
+from engine.vnnlib.writer import property_text
+
+FEW = ["--repair", "--repair-method", "milp", "--repair-samples", 1000, "--repair-grid", 5]
+#: whichever output is lowest, it is unsafe
+HOPELESS = prop(case([-1], [1], *([row([(i == j) - (i == k) for i in range(4)], n_inputs=1) for k in range(4) if k != j]
+                                  for j in range(4))), n_outputs=4)
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """A folder with networks, properties and lists; few samples for the linear programs."""
+    monkeypatch.setattr("engine.bench.session.Workers", Here)
+    for name, number in {"DOMAIN": 1000, "TARGET": 500, "KEEP": 300, "FRESH": 1000, "MARGINS": (0.03,)}.items():
+        monkeypatch.setattr(linear, name, number)
+    for name in ("a.onnx", "b.onnx", "c.onnx"):
+        (tmp_path / name).write_bytes(SMALL.onnx_bytes)
+    for name, each in (PROPERTIES | {"hopeless": HOPELESS}).items():
+        (tmp_path / f"{name}.vnnlib").write_text(property_text(each))
+    (tmp_path / "list.csv").write_text("a.onnx,left.vnnlib\na.onnx,right.vnnlib\na.onnx,held.vnnlib\n"
+                                       "b.onnx,held.vnnlib\nc.onnx,hopeless.vnnlib\n")
+    return tmp_path
+
+
+def repairs(folder: Path) -> dict[str, dict]:
+    with (folder / "repairs.csv").open(newline="") as file:
+        return {row["network"]: row for row in csv.DictReader(file)}
+
+
+def test_each_network_is_repaired_for_all_that_it_violates(files, capsys):
+    out = files / "out"
+    assert bench(files / "list.csv", out, *FEW) == 2
+    rows = repairs(out)
+    assert list(rows) == ["a.onnx", "b.onnx", "c.onnx"] and list(rows["a.onnx"]) == list(COLUMNS)
+    assert {name: (row["properties"], row["outcome"]) for name, row in rows.items()} == {
+        "a.onnx": ("left.vnnlib;right.vnnlib", "repaired"), "b.onnx": ("", "held"), "c.onnx": ("hopeless.vnnlib", "error")}
+    found = rows["a.onnx"]
+    assert found["method"] == "milp" and found["certificates"] == "3" and int(found["weights"]) > 0
+    assert 0 < float(found["proof_seconds"]) <= float(found["seconds"]) and found["error"] == ""
+    assert 0 <= float(found["agreement_outside"]) <= 1 and float(found["max_score_change"]) > 0
+    assert "cannot be satisfied" in rows["c.onnx"]["error"]
+    for name in ("left", "right", "held"):
+        result = check(out / "repairs" / "a" / f"{name}.proof.zip", out / "repairs" / "a.onnx", files / f"{name}.vnnlib")
+        assert result.accepted
+    assert json.loads((out / "repairs" / "a.json").read_text())["result"] == "repaired"
+    assert not (out / "repairs" / "a.state").exists()
+    text = capsys.readouterr().out
+    assert "repairs: 1 error, 1 held, 1 repaired" in text
+    assert load_network(out / "repairs" / "a.onnx").shape == SMALL.shape
+
+
+def test_repairs_go_on_where_they_were(files, monkeypatch):
+    done, out, presses = [], files / "out", [KeyboardInterrupt]
+
+    def repair_one(job, options, send):
+        if job.network == "c.onnx" and presses:
+            raise presses.pop()
+        done.append(job.network)
+        job.file(".onnx").write_bytes(b"repaired")
+        send({"outcome": "repaired", "method": "idle", "seconds": 1.0, "agreement_outside": 0.99999951})
+
+    monkeypatch.setattr("engine.cli.repair_one.repair_one", repair_one)
+    assert bench(files / "list.csv", out) == 0
+    assert bench(files / "list.csv", out, *FEW, "--resume") == 130
+    assert bench(files / "list.csv", out, *FEW, "--resume") == 0
+    assert sorted(done) == ["a.onnx", "c.onnx"] and list(repairs(out)) == ["a.onnx", "b.onnx", "c.onnx"]
+    assert repairs(out)["a.onnx"]["agreement_outside"] == "0.99999951"
+    (out / "repairs" / "c.onnx").unlink()
+    assert bench(files / "list.csv", out, *FEW, "--resume") == 0
+    assert done[2:] == ["c.onnx"]
+
+
+def test_what_is_kept(acasxu_networks):
+    """Of ACAS Xu's networks all of the benchmark's properties, whatever the list names."""
+    path = acasxu_networks / "ACASXU_run2a_1_9_batch_2000.onnx"
+    instances = [Instance(path, Path("p7.vnnlib"), (path.name, "p7.vnnlib")),
+                 Instance(path, Path("q.vnnlib"), (path.name, "q.vnnlib")),
+                 Instance(path, Path("r.vnnlib"), (path.name, "r.vnnlib"))]
+    rows = [Row(*i.names, word) for i, word in zip(instances, ("sat", "unsat", "error"))]
+    (job,) = jobs(instances, rows, Path("out"))
+    assert job.properties == "p7.vnnlib" and job.keep[0] == Path("q.vnnlib")
+    assert [p.name for p in job.keep[1:]] == [f"prop_{n}.vnnlib" for n in (1, 2, 3, 4, 7)]
+
+
+def test_what_a_killed_repair_left_is_removed(tmp_path):
+    left = tmp_path / "repairs" / ".repair-xyz"
+    left.mkdir(parents=True)
+    (left / "part").touch()
+    RepairsFolder(tmp_path, resume=True).__exit__()
+    assert not left.exists()
