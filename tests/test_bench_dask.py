@@ -17,9 +17,9 @@ pytest.importorskip("distributed")
 @pytest.fixture
 def cluster(tmp_path):
     """A scheduler and two workers: its address, and the process ids of the workers."""
-    address, place = tmp_path / "scheduler.json", {"cwd": tmp_path, "env": environment(PYTHONPATH=f"{ROOT}:{ROOT / 'tests'}")}
+    address, place = tmp_path / "scheduler.json", {"cwd": tmp_path, "env": environment()}
     log = (tmp_path / "log").open("w")
-    dask = [sys.executable, "-m", "distributed.cli.dask_scheduler"], [sys.executable, "-m", "distributed.cli.dask_worker"]
+    dask = [[sys.executable, "-m", f"distributed.cli.dask_{part}"] for part in ("scheduler", "worker")]
     scheduler = [*dask[0], "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(address)]
     worker = [*dask[1], "--scheduler-file", str(address), "--nthreads", "1", "--no-nanny", "--no-dashboard",
               "--local-directory", str(tmp_path)]

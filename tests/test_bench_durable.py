@@ -24,7 +24,9 @@ def lines(path) -> list[str]:
 # Rows and tables
 
 
-@pytest.mark.parametrize("row", [HOLDS, Row(*NAMES, "timeout"), error_row(NAMES, 'a "quoted"\n\nreason, \0' + "x" * 900, "")])
+@pytest.mark.parametrize("row", [
+    HOLDS, Row(*NAMES, "timeout"), error_row(NAMES, 'a "quoted"\n\nreason, \0' + "x" * 900, ""),
+])
 def test_rows_read_back(row, tmp_path):
     table = Table(tmp_path / "t.csv", COLUMNS, fresh=True)
     table.append([row.cells()])

@@ -13,6 +13,7 @@ from engine.audit.check import check
 from engine.bench.instances import Instance
 from engine.bench.repairs import COLUMNS, RepairsFolder, jobs
 from engine.bench.row import Row
+from engine.cli.repair_one import _once
 from engine.onnx_file import load_network
 from engine.repair import milp as linear
 from engine.vnnlib.writer import property_text
@@ -49,15 +50,16 @@ def test_each_network_is_repaired_for_all_that_it_violates(files, capsys):
     rows = repairs(out)
     assert list(rows) == ["a.onnx", "b.onnx", "c.onnx"] and list(rows["a.onnx"]) == list(COLUMNS)
     assert {name: (row["properties"], row["outcome"]) for name, row in rows.items()} == {
-        "a.onnx": ("left.vnnlib;right.vnnlib", "repaired"), "b.onnx": ("", "held"), "c.onnx": ("hopeless.vnnlib", "error")}
+        "a.onnx": ("left.vnnlib;right.vnnlib", "repaired"), "b.onnx": ("", "held"),
+        "c.onnx": ("hopeless.vnnlib", "error")}
     found = rows["a.onnx"]
     assert found["method"] == "milp" and found["certificates"] == "3" and int(found["weights"]) > 0
     assert 0 < float(found["proof_seconds"]) <= float(found["seconds"]) and found["error"] == ""
     assert 0 <= float(found["agreement_outside"]) <= 1 and float(found["max_score_change"]) > 0
     assert "cannot be satisfied" in rows["c.onnx"]["error"]
     for name in ("left", "right", "held"):
-        result = check(out / "repairs" / "a" / f"{name}.proof.zip", out / "repairs" / "a.onnx", files / f"{name}.vnnlib")
-        assert result.accepted
+        certificate = out / "repairs" / "a" / f"{name}.proof.zip"
+        assert check(certificate, out / "repairs" / "a.onnx", files / f"{name}.vnnlib").accepted
     assert json.loads((out / "repairs" / "a.json").read_text())["result"] == "repaired"
     assert not (out / "repairs" / "a.state").exists()
     text = capsys.readouterr().out
@@ -96,6 +98,12 @@ def test_what_is_kept(acasxu_networks):
     (job,) = jobs(instances, rows, Path("out"))
     assert job.properties == "p7.vnnlib" and job.keep[0] == Path("q.vnnlib")
     assert [p.name for p in job.keep[1:]] == [f"prop_{n}.vnnlib" for n in (1, 2, 3, 4, 7)]
+
+
+def test_copies_are_kept_once(files):
+    (files / "copy.vnnlib").write_text((files / "held.vnnlib").read_text() + "; another file\n")
+    held, copy, left = (files / f"{name}.vnnlib" for name in ("held", "copy", "left"))
+    assert _once((held, copy, left), [left]) == [held] and _once((copy, held), []) == [copy]
 
 
 def test_what_a_killed_repair_left_is_removed(tmp_path):

@@ -103,7 +103,7 @@ def edited(**changes):
     (edited(commit="abc"), (), ["engine commit: abc then"]),
     (edited(versions={"torch": "1.0"}), (), ["version of torch: 1.0 then, 2"]),
     (edited(machine={"cpu": "abacus"}), (), ["machine cpu: abacus then"]),
-    (lambda *_: None, ("--semantics", "float32", "--batch", 64), ["semantics: real then, float32 now", "batch: none then, 64"]),
+    (lambda *_: None, ("--semantics", "float32", "--batch", 64), ["semantics: real then, float32 now", "batch: none"]),
     (lambda *_: None, ("--check",), ["certificates: False then, True now", "check: False"]),
 ])
 def test_another_run_is_not_mixed_in(change, options, expected, finished, capsys):
@@ -157,7 +157,9 @@ def test_progress_says_what_is_done_and_how_long_it_takes():
     session = Session([None] * 30, Settings(Path("out"), {}), [Row("n", "p", word) for word in words], begun=5)
     session.seconds, session.boxes = 10.0, 1234
     assert _progress_text(session) == (
-        "10 of 30 done: 5 hold, 2 violated, 2 open, 1 errors; 1,234 boxes open; 10 s, about 40 s left")
+        "10 of 30 done: 5 hold, 2 violated, 2 open, 1 errors; 10 s, about 40 s left; 1,234 boxes open")
+    session.seconds = 3600.0
+    assert "; 60 min, about 4 h 0 min left" in _progress_text(session)
 
 
 # Killed at any moment

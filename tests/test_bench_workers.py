@@ -34,7 +34,8 @@ def run(tmp_path, monkeypatch):
 
 
 def test_what_ends_a_worker_is_one_row_and_nobody_elses(run):
-    faults = {"kill": "ended by signal 9", "exit": "ended with exit code 7", "raise": "RuntimeError: something with lines"}
+    faults = {"kill": "ended by signal 9", "exit": "ended with exit code 7",
+              "raise": "RuntimeError: something with lines"}
     names = [f"n{i}" for i in range(8)]
     rows = run([*names[:3], "kill", *names[3:6], "exit", "once", "raise", *names[6:]])
     assert {name: row["verdict"] for name, row in rows.items()} == (

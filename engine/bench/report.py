@@ -70,14 +70,17 @@ def repairs(rows: list[dict[str, str]]) -> Table:
     """What came of each network that violates something."""
     found = Counter(row["outcome"] for row in rows)
     words = ", ".join(f"{count} {outcome}" for outcome, count in sorted(found.items())) or "no network"
-    table = Table("network", "properties", "outcome", "method", box=box.SIMPLE, title=f"repairs: {words}",
-                  title_justify="left")
-    for name in ("seconds", "advisories changed outside", "weights"):
+    table = Table("network", "properties", "outcome", "by", box=box.SIMPLE, title=f"repairs: {words}",
+                  title_justify="left", caption="changed: sampled advisories outside the boxes", caption_justify="left")
+    for column in table.columns:
+        column.overflow = "fold"
+    for name in ("seconds", "changed", "weights"):
         table.add_column(name, justify="right")
     for row in rows:
         if row["outcome"] != "held":
-            table.add_row(*map(escape, (row["network"], row["properties"], row["outcome"], row["method"] or row["error"],
-                                        row["seconds"], row["changed_outside"], row["weights"])))
+            how = row["method"] or row["error"]
+            table.add_row(*map(escape, (row["network"], row["properties"], row["outcome"], how, row["seconds"],
+                                        row["changed_outside"], row["weights"])))
     return table
 
 

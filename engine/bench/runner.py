@@ -122,8 +122,8 @@ class Runner:
         if event.kind == "failed" and deaths + 1 < ALONE:
             self._check(names, deaths + 1)
         elif event.kind != "done":
-            word, seconds, reason = event.value if event.kind == "message" else ("", None, f"not checked: {event.value}")
-            row = self._unchecked.pop(names)
+            found = event.value if event.kind == "message" else ("", None, f"not checked: {event.value}")
+            (word, seconds, reason), row = found, self._unchecked.pop(names)
             return [replace(row, check=word, check_seconds=seconds, error=one_line(reason))]
         return []
 

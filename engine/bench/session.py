@@ -94,7 +94,8 @@ class Session:
         hashes = input_hashes(files)
         with ExitStack() as stack:
             searchers, gpu = self._searchers(stack)
-            content = make_manifest(self.instances, files=files, hashes=hashes, options=self.settings.options(), gpu=gpu)
+            content = make_manifest(self.instances, files=files, hashes=hashes, gpu=gpu,
+                                    options=self.settings.options())
             folder, sessions = self._folder(content)
             stack.enter_context(folder)
             manifest = Manifest(self.settings.out / "manifest.json", content, sessions)

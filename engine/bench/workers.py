@@ -27,7 +27,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """message: one of a task's; done: its end; failed: it ended with an error, or with the process: `value` says how."""
+    """message: one of a task's; done: its end; failed: its end by an error, or with the process, as `value` says."""
 
     kind: str
     task: Task

@@ -87,17 +87,22 @@ def _progress_text(session) -> str:
     from engine.bench.runner import counts
 
     if session.repairs is not None:
-        done, total, what = len(session.repairs), session.repairing, "networks seen to"
-        return f"{done} of {total} {what}, {session.seconds:.0f} s"
+        return f"{len(session.repairs)} of {session.repairing} networks seen to; {_duration(session.seconds)}"
     done, total, found = len(session.rows), len(session.instances), counts(session.rows)
     text = (f"{done:,} of {total:,} done: {found['unsat']:,} hold, {found['sat']:,} violated, "
             f"{found['unknown'] + found['timeout']:,} open")
     text += f", {found['error']:,} errors" if found["error"] else ""
-    text += f"; {session.boxes:,} boxes open; {session.seconds:.0f} s"
+    text += f"; {_duration(session.seconds)}"
     if done > session.begun:
-        left = session.seconds * (total - done) / (done - session.begun)
-        text += f", about {left:.0f} s left"
-    return text
+        text += f", about {_duration(session.seconds * (total - done) / (done - session.begun))} left"
+    return text + (f"; {session.boxes:,} boxes open" if session.boxes else "")
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _kept(session) -> str:

@@ -47,7 +47,8 @@ def _add_repairs(parser, *, count, seconds) -> None:
     parser.add_argument("--repair", action="store_true",
                         help="then repair each network for all listed properties that it violates,\n"
                              "keeping those that hold, in DIR/repairs")
-    parser.add_argument("--repair-method", choices=METHODS, default="auto", help="as of `acasxu repair` (default: auto)")
+    parser.add_argument("--repair-method", choices=METHODS, default="auto",
+                        help="--method of `acasxu repair` (default: auto)")
     parser.add_argument("--repair-timeout", type=seconds, default=600.0, metavar="S",
                         help="seconds for each repair (default: 600)")
     parser.add_argument("--repair-samples", type=count, default=1_000_000, metavar="N",

@@ -26,7 +26,7 @@ def repair_one(job: Job, options: dict[str, object], send: Callable[[object], No
     out, err = StringIO(), StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         code = main(_command(job, options, state))
-    row = {"seconds": time.perf_counter() - start}
+    row = {"seconds": round(time.perf_counter() - start, 3)}
     if code in (_REPAIRED, _FAILED, _LATE):
         write_durably(job.file(".json"), out.getvalue().encode())
         row |= _row(json.loads(out.getvalue()), job.stem)
@@ -42,12 +42,26 @@ def _command(job: Job, options: dict[str, object], state: Path) -> list[str]:
     options = options | {"grid": max(1, min(options["grid"], int(POINTS ** (1 / inputs) + 1e-9)))}
     words = ["repair", str(job.path), *(str(path) for _, path in job.targets), "--out", str(job.file(".onnx")),
              "--certificates", str(job.stem), "--state", str(state), "--force", "--json"]
-    words += ["--keep", *map(str, job.keep)] if job.keep else []
+    keep = _once(job.keep, [path for _, path in job.targets])
+    words += ["--keep", *map(str, keep)] if keep else []
     if (inputs, outputs) == (5, 5) and find_spec("matplotlib"):  # others have no advisories
         words += ["--picture", str(job.file(".png"))]
     for name, value in options.items():
         words += [f"--{name}", str(value)] if value is not None else []
     return words
+
+
+def _once(keep: tuple[Path, ...], targets: list[Path]) -> list[Path]:
+    """Those to keep that say something else than targets and each other: lists bring copies of ACAS Xu's properties."""
+    from engine.vnnlib import load_property
+
+    known, found = [load_property(path).cases for path in targets], []
+    for path in keep:
+        cases = load_property(path).cases
+        if cases not in known:
+            known.append(cases)
+            found.append(path)
+    return found
 
 
 def _shape(path: Path) -> tuple[int, int]:
@@ -68,7 +82,7 @@ def _row(found: dict, folder: Path) -> dict[str, object]:
     points = sum(region["points"] for region in safe)
     return {
         "outcome": "repaired", "method": ";".join(dict.fromkeys(attempt["method"] for attempt in found["chosen"])),
-        "proof_seconds": float(sum(attempt["seconds"] for attempt in attempts)),
+        "proof_seconds": round(float(sum(attempt["seconds"] for attempt in attempts)), 3),
         "agreement_outside": outside.get("agreement"), "changed_outside": outside.get("changed"),
         "agreement_safe": 1 - sum(region["changed"] for region in safe) / points if points else None,
         "max_score_change": max(region["largest_score_change"] for region in fidelity["regions"].values()),
