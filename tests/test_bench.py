@@ -247,12 +247,13 @@ def test_a_full_disk(listing, tmp_path, capsys, here):
 
 def test_ctrl_c_keeps_what_is_decided(listing, tmp_path):
     path, folder = listing([("standin_tau_80", 3), ("standin_tau_80", 7)]), tmp_path / "out"
-    process = start("bench", path, "--out", folder, "--batch", 1, "--window", 1)
+    process = start("bench", path, "--out", folder, "--batch", 1, "--window", 1,
+                    start_new_session=True)
     for _ in range(600):
         if (folder / "results.csv").exists() and len(results(folder)) == 1:
             break
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to workers too
     code, out, err = finish(process)
     assert (code, out) == (130, "") and "1 of 2 instances are decided and kept" in one_line(err)
     assert "go on with --resume" in err

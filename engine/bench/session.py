@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -110,9 +110,12 @@ class Session:
             try:
                 self._decide(hashes, folder, searchers, stack, tell)
                 self._repair(tell)
-            finally:
-                manifest.update(len(self.rows) - self.begun, ended=True)
-                self.seconds = time.monotonic() - self._start
+            except BaseException:
+                with suppress(InputError):  # the disk may be what failed
+                    manifest.update(len(self.rows) - self.begun, ended=True)
+                raise
+            manifest.update(len(self.rows) - self.begun, ended=True)
+            self.seconds = time.monotonic() - self._start
 
     def _searchers(self, stack: ExitStack):
         """Where instances are decided, and the graphics processor there; InputError where `device` is not there."""

@@ -4,7 +4,8 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from multiprocessing import get_context, parent_process
@@ -45,7 +46,8 @@ class _Worker:
         context = get_context("spawn")  # a fork would copy threads' locks
         self.connection, there = context.Pipe()
         self.process = context.Process(target=_serve, args=(there, environment), daemon=True)
-        self.process.start()
+        with _deaf_to_interrupts():
+            self.process.start()
         there.close()
         self.task: Task | None = None
 
@@ -146,6 +148,19 @@ def wait_for(pools: list, seconds: float) -> None:
     wait([handle for pool in pools for handle in pool.handles()], seconds)
 
 
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Processes started here get no Ctrl-C, from their first moment on: it reaches all of a terminal's, one answers."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def function_of(name: str) -> Callable:
     """The function that a Task names."""
     module, name = name.split(":")
@@ -157,7 +172,7 @@ def function_of(name: str) -> Callable:
 
 def _serve(connection: Connection, environment: dict[str, str]) -> None:
     """Does one task after the other, until there is nobody to do them for."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; one answers it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.update(environment)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
