@@ -202,6 +202,7 @@ def kill_and_resume(standin_paths, tmp_path, *, kills: int, seed: int) -> None:
     assert code == 0, err
     assert verdicts(folder) == verdicts(tmp_path / "whole")
     assert all(row["check"] == "accepted" for row in results(folder))
+    assert sum(session["decided"] for session in manifest(folder)["sessions"]) == len(QUICK)
     for part in ("certificates", "counterexamples"):
         assert names(folder / part) == names(tmp_path / "whole" / part)
 

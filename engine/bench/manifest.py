@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Callable
 from datetime import datetime, timezone
 from os.path import abspath
 from pathlib import Path
@@ -16,7 +15,7 @@ from engine.errors import InputError
 FORMAT = 1
 #: These may differ when a run is resumed: they say how fast, or where, but not what.
 FREE = ("jobs", "threads", "dask")
-SAVED_EVERY = 30.0  # seconds
+SAVED_EVERY = 10.0  # seconds
 SHOWN = 5  # files of one kind of difference that are named
 
 
@@ -89,9 +88,13 @@ def _options(of: dict, *both: dict) -> dict:
             if name not in FREE and name != "repair" and (repairs or not name.startswith("repair_"))}
 
 
-def _changed(kind: str, old: dict, new: dict, show: Callable = str) -> list[str]:
-    return [f"{kind} {name}: {show(old.get(name, 'none'))} then, {show(new.get(name, 'none'))} now"
+def _changed(kind: str, old: dict, new: dict) -> list[str]:
+    return [f"{kind} {name}: {_shown(old.get(name))} then, {_shown(new.get(name))} now"
             for name in {**old, **new} if old.get(name) != new.get(name)]
+
+
+def _shown(value: object) -> str:
+    return "none" if value is None else str(value)
 
 
 def _inputs(old: dict, new: dict) -> list[str]:

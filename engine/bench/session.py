@@ -144,9 +144,13 @@ class Session:
             folder.__exit__()
             raise
         self.rows, self.begun, self.dropped = folder.rows, len(folder.rows), folder.dropped
-        if old:
-            content["started"] = old["started"]
-        return folder, old["sessions"] if old else []
+        if not old:
+            return folder, []
+        content["started"] = old["started"]
+        *before, last = old["sessions"]
+        if last["ended"] is None:  # it was killed, and could not say
+            last["decided"] = max(0, self.begun - sum(session["decided"] for session in before))
+        return folder, old["sessions"]
 
     def _decide(self, hashes, folder: ResultsFolder, searchers, stack: ExitStack, tell) -> None:
         settings = self.settings

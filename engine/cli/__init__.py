@@ -7,6 +7,7 @@
     live.py       the progress line on a terminal
     labels.py     what a network is called, and what its points mean
     verify.py  bench.py  check.py  repair.py  compare.py ...   a `run(arguments)` each
+    repair_one.py  what a worker of `bench --repair` does
 """
 
 import errno
