@@ -3,7 +3,10 @@
 import json
 import os
 import signal
+import sys
 import time
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 
 import pytest
 from bench_runs import SOME, Here, bench, results, write_list
@@ -268,6 +271,15 @@ def test_a_closed_pipe_is_no_result(listing, tmp_path):
     os.close(write)
     code, _, err = finish(process)
     assert (code, err) == (141, "") and len(results(tmp_path / "out")) == 1
+
+
+def test_a_report_is_written_at_the_end(listing, tmp_path, monkeypatch, here, capsys):
+    report = ModuleType("engine.report")
+    report.__spec__ = ModuleSpec("engine.report", None)
+    report.write_report = lambda folder: f"{len(results(folder))} rows in {folder}"
+    monkeypatch.setitem(sys.modules, "engine.report", report)
+    assert bench(listing(SOME[1:2]), tmp_path / "out", "--report") == 0
+    assert f"report: 1 rows in {tmp_path / 'out'}" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -14,6 +14,9 @@ from multiprocessing.connection import Connection, wait
 from engine.errors import EngineError
 
 
+MESSAGES = 64  # taken from a worker at once: they may be large
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """function(*arguments, send) is called in a worker; what it passes to `send` are messages. `about` stays here.
@@ -89,10 +92,11 @@ class Workers:
         return [worker.connection for worker in self._workers if worker.task]
 
     def events(self) -> list[Event]:
-        """What has happened until now; it does not wait."""
+        """What has happened until now, or some of it; it does not wait."""
         found = []
         for worker in list(self._workers):
-            while worker.task and worker.connection.poll():
+            most = len(found) + MESSAGES
+            while worker.task and len(found) < most and worker.connection.poll():
                 found.append(self._receive(worker))
         self._assign()
         return found
