@@ -63,6 +63,7 @@ class _Known:
         x, owner = draw(task, self.where, self.random, domain=DOMAIN, target=TARGET, keep=KEEP)
         self.samples = look_at(task.network, self.where, x, owner)
         self._few = self.samples.every(THIN)
+        self._limits_of: dict[bool, tuple] = {}
         self._features, self._kept, self._before = Features(task.network, self.samples), {}, self.samples
 
     def add(self, x: np.ndarray) -> None:
@@ -94,21 +95,28 @@ class _Known:
 
     def _program(self, feature: Feature, plan: _Plan, samples: Samples) -> Program | None:
         """None where this direction cannot help some sample."""
-        safe = ~samples.free
-        v = feature.along(plan.v)
-        need = needed(samples, self.where, feature.y, v, margin=plan.margin)
-        floor, cap = held(samples, self.where, feature.y, v)
-        need[safe] = np.minimum(need[safe], cap[safe])  # where it holds already, as much margin as there is room for
+        need, floor, cap = self._limits(feature, plan, samples)
         if (need == np.inf).any():
             return None
         most = plan.level * max(need.max(), 0.0) if plan.level < np.inf else np.inf
         outside = ~self._in_targets(samples) & (floor == -np.inf)
-        cap[outside] = np.minimum(cap[outside], most)
+        cap = np.where(outside, np.minimum(cap, most), cap)
         lost = floor > cap  # whatever z is
         need, cap = np.where(lost, -np.inf, np.maximum(need, floor)), np.where(lost, np.inf, cap)
         n = len(feature.base)
         return Program(feature.inputs, feature.base, need, cap, np.full(n, feature.lower), np.full(n, np.inf),
                        self._norm)
+
+    def _limits(self, feature: Feature, plan: _Plan, samples: Samples) -> tuple[np.ndarray, ...]:
+        """(need, floor, cap) of z at the samples, whatever the level: kept until another plan is asked about."""
+        key = feature, tuple(plan.v), plan.margin
+        if key != self._limits_of.get(samples is self._few, (None,))[0]:
+            safe, v = ~samples.free, feature.along(plan.v)
+            need = needed(samples, self.where, feature.y, v, margin=plan.margin)
+            floor, cap = held(samples, self.where, feature.y, v)
+            need[safe] = np.minimum(need[safe], cap[safe])  # where it holds, as much margin as there is room for
+            self._limits_of[samples is self._few] = key, (need, floor, cap)
+        return self._limits_of[samples is self._few][1]
 
     def _in_targets(self, samples: Samples) -> np.ndarray:
         """Which samples lie in a target's box."""
