@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from .edit import scores
-from .figures import Unsafe, sample
+from .region import FACES, Unsafe, in_box, region_of
 from .task import Evidence, Task
 from ..network import Network
 
@@ -81,15 +81,14 @@ def _failing(task: Task, evidence: Evidence, boxes: int, samples: int, random: n
     found, known = [], {(e.property, e.case) for e in [*evidence.counterexamples, *evidence.boxes]}
     for p, target in enumerate(task.targets):
         for c in sorted(range(len(target.cases)), key=lambda c: (p, c) not in known)[:boxes]:
-            case = target.cases[c]
-            unsafe = Unsafe(case, task.network.n_outputs)
-            x = np.concatenate([sample(case, samples, random), sample(case, samples, random, faces=0.4)]).astype(float)
-            distance = unsafe.value(x, scores(task.network, x))
+            region = region_of(target.cases[c], task.network.n_outputs)
+            x = np.concatenate([in_box(region, random, samples, faces=faces) for faces in (0.0, FACES)]).astype(float)
+            distance = region.unsafe.distance(x, scores(task.network, x))
             worst = x[distance.argsort()[: max(boxes, int((distance <= 0).sum()))]]
             ends = [(e.point, e.point) for e in evidence.counterexamples if (e.property, e.case) == (p, c)]
             ends += [(b.lower, b.upper) for b in evidence.boxes if (b.property, b.case) == (p, c)]
             ends = np.array((ends or [(point, point) for point in worst])[:boxes], dtype=float)
-            found.append((unsafe, ends[:, 0], ends[:, 1], worst))
+            found.append((region.unsafe, ends[:, 0], ends[:, 1], worst))
     return found
 
 
@@ -117,10 +116,10 @@ def significance(network: Network, unsafe: Unsafe, lower: np.ndarray, upper: np.
     one counts, in units of the unsafe rows.
     """
     centre = (lower + upper) / 2
-    now = torch.tensor(unsafe.value(centre, network.evaluate(centre)))
+    now = torch.tensor(unsafe.distance(centre, network.evaluate(centre)))
     own = torch.stack([torch.tensor(lower), torch.tensor(upper)])
-    constant = torch.tensor(unsafe.constant + _least(unsafe.inputs, lower, upper))
-    rows, found = torch.tensor(unsafe.outputs), []
+    constants = [torch.tensor(rows.constants + _least(rows.inputs, lower, upper)) for rows in unsafe.polytopes]
+    found = []
     reached = activations(network, inside)[1:]
     for k, layer in enumerate(network.layers):
         own = _interval(layer, own)
@@ -129,14 +128,14 @@ def significance(network: Network, unsafe: Unsafe, lower: np.ndarray, upper: np.
         for above in network.layers[k + 1 :]:
             lines = _affine(above.weight, above.bias, lines)
             lines = _relu(lines, start, end) if above.relu else lines
-        best = _best_distance(rows, constant, lines, start, end).view(len(now), len(layer.bias), parts).amax(2)
+        best = _best_distance(unsafe, constants, lines, start, end).view(len(now), len(layer.bias), parts).amax(2)
         found.append((best - now[:, None]).clamp(min=0).numpy())
     return found
 
 
 def _least(inputs: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
-    """The least of inputs . x [polytopes, rows] on each box: [boxes, polytopes, rows]."""
-    return np.tensordot(lower, inputs.clip(min=0), (1, 2)) + np.tensordot(upper, inputs.clip(max=0), (1, 2))
+    """The least of inputs [rows, n] . x on each box: [boxes, rows]."""
+    return lower @ inputs.clip(min=0).T + upper @ inputs.clip(max=0).T
 
 
 def _interval(layer, ends: torch.Tensor) -> torch.Tensor:
@@ -182,11 +181,15 @@ def _at(lines: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
     return lines[:, 0] * value[:, None] + lines[:, 1]
 
 
-def _best_distance(rows: torch.Tensor, constant: torch.Tensor, lines: torch.Tensor, start, end) -> torch.Tensor:
-    """The larger of the certain distances to unsafe at both ends of each variable's range: [n]."""
-    flat = rows.reshape(-1, rows.shape[2]).numpy()
-    below = _affine(flat, np.zeros(len(flat)), lines)[:1]
-    each = len(start) // len(constant)
-    constant = constant.repeat_interleave(each, 0)
-    distances = [(_at(below, value)[0].view(constant.shape) + constant).amax(2).amin(1) for value in (start, end)]
-    return torch.maximum(*distances)
+def _best_distance(unsafe: Unsafe, constants: list[torch.Tensor], lines: torch.Tensor, start, end) -> torch.Tensor:
+    """The larger of the certain distances to unsafe at both ends of each variable's range: [n].
+
+    constants: of each polytope's rows on each box, [boxes, rows].
+    """
+    distances = torch.full((2, len(start)), torch.inf, dtype=lines.dtype)
+    for rows, constant in zip(unsafe.polytopes, constants):
+        below = _affine(rows.outputs, np.zeros(len(rows)), lines)[:1]
+        constant = constant.repeat_interleave(len(start) // len(constant), 0)
+        ends = torch.stack([_at(below, value)[0] + constant for value in (start, end)])
+        distances = torch.minimum(distances, ends.amax(2) if len(rows) else torch.tensor(-torch.inf))
+    return distances.amax(0)

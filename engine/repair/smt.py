@@ -17,8 +17,8 @@ import z3
 from scipy.optimize import nnls
 
 from .edit import edited, single
-from .figures import Unsafe, sample
 from .localize import Edge, Localization, localize
+from .region import FACES, in_box, region_of, unsafe_set
 from .task import Candidate, Evidence, Say, Task
 from ..errors import InputError
 from ..network import Network
@@ -102,13 +102,14 @@ class Points:
         self._place = {(p, c): root for root, (p, c, _) in enumerate(cases)}
         self._target = np.array([p < len(task.targets) for p, _, _ in cases] + [False])
         kinds = {case.unsafe: case for _, _, case in cases}  # many cases may be unsafe alike
-        self.unsafe = [Unsafe(case, task.network.n_outputs) for case in kinds.values()]
+        self.unsafe = [unsafe_set(case, task.network.n_outputs) for case in kinds.values()]
         self._kind = np.array([list(kinds).index(case.unsafe) for _, _, case in cases] + [-1])
         random = np.random.default_rng(task.seed)
         x, root = [random.uniform(task.lower, task.upper, (samples, len(task.lower)))], [np.full(samples, -1)]
         for r, (p, _, case) in enumerate(cases):
             half = 1 + samples // len(task.properties[p].cases) // (2 if self._target[r] else 10)
-            x += [sample(case, half, random), sample(case, half, random, faces=0.4)]
+            region = region_of(case, task.network.n_outputs)
+            x += [in_box(region, random, half, faces=faces) for faces in (0.0, FACES)]
             root += [np.full(len(part), r) for part in x[-2:]]
         self._columns: tuple[np.ndarray, ...] = ()
         self._add(np.concatenate(x), np.concatenate(root))
@@ -146,7 +147,7 @@ class Points:
         found = np.full(len(y), np.inf)
         for kind, unsafe in enumerate(self.unsafe):
             here = self._kind[root] == kind
-            found[here] = unsafe.value(x[here], y[here])
+            found[here] = unsafe.distance(x[here], y[here])
         return found
 
     def wrong(self, edges: list[Edge], change: np.ndarray, margin: float, forgiven: set[int]):
@@ -173,8 +174,8 @@ class Points:
         gain = self._gain(z)[:, outs] * h[ins]
         if output < 0:
             unsafe, need = self.unsafe[self._kind[self.root[point]]], min(margin, self.holds[point])
-            for outputs, row in zip(unsafe.outputs, unsafe.rows(self.x[point, None], y[None])[0]):
-                slope = outputs @ gain
+            for rows in unsafe.polytopes:
+                row, slope = rows.values(self.x[point, None], y[None])[0], rows.outputs @ gain
                 varies = np.abs(slope).max(1) > 0
                 if (row[~varies] < need).all():  # what no change moves does not help
                     yield Demand(row[varies] - need, slope[varies])
