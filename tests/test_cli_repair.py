@@ -176,13 +176,17 @@ def test_as_json(files, out, capsys):
     assert content["result"] == "repaired" and content["proved"] == ["left"] and content["out"] == str(out)
     assert content["chosen"][0]["result"] == "proved" and content["attempts"] and content["neurons"]
     assert content["fidelity"]["weights"] >= 1 and content["skipped"] == []
+    (figures,) = content["vere"]["properties"]
+    assert (figures["property"], figures["success"], figures["generalization"]) == ("left", 1.0, 1.0)
+    assert figures["success_points"] == figures["generalization_points"] > 0
+    assert content["vere"]["definitions"].keys() == {"success", "generalization", "drawdown"}
     assert content["undecided_before"] == content["violated_as_before"] == []
 
 
 def test_explained(files, out, capsys):
     assert repair(files, out, "left", options=["--explain"]) == 0
     text = capsys.readouterr().out
-    for words in ("weights changed, in", "what was tried", "significance", "edge score", "proved", "left, safe before"):
+    for words in ("weights changed, in", "VERE's figures", "what was tried", "significance", "edge score", "proved", "left, safe before"):
         assert words in text
 
 

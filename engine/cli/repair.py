@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from engine.acasxu import benchmark_instances, network_index
-from engine.cli.fidelity import fidelity_content, fidelity_table
+from engine.cli.fidelity import fidelity_content, fidelity_table, figures_content, figures_table
 from engine.cli.live import live_line
 from engine.cli.output import answer, note, show
 from engine.data import network_path, property_path
@@ -54,13 +54,13 @@ def run(arguments: Namespace) -> int:
             certificates = place.write(getattr(outcome, "network", network), outcome.proved, files,
                                        settings.search())
             say("measuring what changed")
-            found = _fidelity(network, outcome, lower, upper, arguments)
+            found, figures = _fidelity(network, outcome, lower, upper, arguments)
         if picture and not isinstance(outcome, Failed):
             maps = advisory_maps(network, getattr(outcome, "network", network), properties)
             write_picture(picture, maps, names=("before", "after"))
     if isinstance(outcome, Failed):
         return _failed(outcome, arguments, explained)
-    _say(outcome, found, certificates, domain, explained, arguments)
+    _say(outcome, found, figures, certificates, domain, explained, arguments)
     return REPAIRED
 
 
@@ -122,14 +122,18 @@ def _state(arguments: Namespace, network, properties: list):
 
 
 def _fidelity(network, outcome, lower, upper, arguments: Namespace):
-    """What changed, inside the boxes of what was repaired and elsewhere; None where nothing had to be."""
+    """What changed, inside the boxes of what was repaired and elsewhere, and VERE's figures of each property that
+    was; None where nothing had to be."""
     from engine.repair.fidelity import compare
+    from engine.repair.figures import MOST, measure
     from engine.repair.loop import Held
 
     if isinstance(outcome, Held):
-        return None
-    return compare(network, outcome.network, list(outcome.targets), lower=lower, upper=upper,
-                   points=arguments.samples, grid=arguments.grid, seed=arguments.seed)
+        return None, []
+    found = compare(network, outcome.network, list(outcome.targets), lower=lower, upper=upper,
+                    points=arguments.samples, grid=arguments.grid, seed=arguments.seed)
+    return found, [measure(network, outcome.network, prop, points=min(arguments.samples, MOST), seed=arguments.seed)
+                   for prop in outcome.targets]
 
 
 def _localized(network, properties: list, lower, upper, arguments: Namespace) -> list:
@@ -167,7 +171,8 @@ def _failed(outcome, arguments: Namespace, explained: list) -> int:
     return OUT_OF_TIME if outcome.timed_out else NOT_REPAIRED
 
 
-def _say(outcome, found, certificates: Path, domain: str, explained: list, arguments: Namespace) -> None:
+def _say(outcome, found, figures: list, certificates: Path, domain: str, explained: list,
+         arguments: Namespace) -> None:
     proved = [prop.name for prop, _ in outcome.proved]
     violated, undecided = ([prop.name for prop in props] for props in (outcome.violated, outcome.undecided))
     if arguments.json:
@@ -175,7 +180,8 @@ def _say(outcome, found, certificates: Path, domain: str, explained: list, argum
                    "violated_as_before": violated, "undecided_before": undecided,
                    "certificates": str(certificates), "domain": domain}
         if found:
-            content |= {"fidelity": fidelity_content(found), "seconds": outcome.seconds, "skipped": outcome.skipped,
+            content |= {"fidelity": fidelity_content(found), "vere": figures_content(figures),
+                        "seconds": outcome.seconds, "skipped": outcome.skipped,
                         "chosen": [_attempt(a) for a in outcome.chosen],
                         "attempts": [_attempt(a) for a in outcome.attempts],
                         "neurons": [place._asdict() for place in explained]}
@@ -196,7 +202,7 @@ def _say(outcome, found, certificates: Path, domain: str, explained: list, argum
     if found:
         _left_out(outcome)
         answer(f"advisory: the lowest score; domain: {domain}")
-        show(fidelity_table(found))
+        show(fidelity_table(found), figures_table(figures))
         _explain(outcome, explained, arguments)
 
 

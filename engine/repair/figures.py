@@ -16,6 +16,7 @@ from ..bounds.stack import Stack
 from ..network import Network
 from ..property import Property
 
+MOST = 10_000  # points of each figure, as many as VERE takes
 BATCH = 1 << 14  # samples at once, of all boxes together
 BATCHES = 20  # at most, where unsafe points are rare
 STARTS, STEPS = 256, 20  # of descent from the samples nearest to unsafe
@@ -42,7 +43,7 @@ class Figures:
 
 
 def measure(original: Network, repaired: Network, prop: Property, given: np.ndarray | None = None, *,
-            points: int = 10_000, seed: int = 0) -> Figures:
+            points: int = MOST, seed: int = 0) -> Figures:
     """The figures on up to `points` counterexamples, as many held-out ones and as many safe points.
 
     given: the counterexamples that the repair was made with [n, inputs]; those that are none of the original do not
