@@ -190,6 +190,21 @@ def test_explained(files, out, capsys):
         assert words in text
 
 
+def test_options_reach_the_methods(files, out, monkeypatch, capsys):
+    met = []
+    for name in ("gradient", "smt"):
+        def method(task, evidence, say, name=name, **options):
+            met.append((name, options))
+            return iter(())
+        monkeypatch.setitem(METHODS, name, lambda method=method: method)
+    options = ["--method", "gradient", "--localization", "nnrepair", "--neurons", "3", "--objective", "proxy"]
+    assert repair(files, out, "left", options=[*options, "--explain"]) == 1
+    assert repair(files, out, "left", options=["--method", "smt"]) == 1
+    assert met == [("gradient", {"localization": "nnrepair", "neurons": 3, "objective": "proxy"}),
+                   ("smt", {"localization": None})]
+    assert "edge score" in capsys.readouterr().out
+
+
 # Points
 
 
@@ -381,6 +396,11 @@ ARGUMENTS = {
     "unknown method": (["small.onnx", "left.vnnlib", "--method", "magic", "--out", "r.onnx"], "magic"),
     "no time": (["small.onnx", "left.vnnlib", "--timeout", "0", "--out", "r.onnx"], "--timeout"),
     "half a sample": (["small.onnx", "left.vnnlib", "--samples", "0.5", "--out", "r.onnx"], "--samples"),
+    "unknown localization": (["small.onnx", "left.vnnlib", "--localization", "tarot", "--out", "r.onnx"], "tarot"),
+    "a localization nobody takes": (["small.onnx", "left.vnnlib", "--method", "milp", "--localization", "vere", "--out",
+                                     "r.onnx"], "milp takes no localization"),
+    "no neurons": (["small.onnx", "left.vnnlib", "--neurons", "0", "--out", "r.onnx"], "--neurons"),
+    "unknown objective": (["small.onnx", "left.vnnlib", "--objective", "fame", "--out", "r.onnx"], "fame"),
     "another network's": (["small.onnx", "other.vnnlib", "--out", "r.onnx"], "2 inputs"),
     "state is a file": (["small.onnx", "left.vnnlib", "--state", "small.onnx", "--out", "r.onnx"], "state"),
 }

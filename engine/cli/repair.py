@@ -104,7 +104,13 @@ def _properties(question: _Question, network, points: Path | None):
 def _settings(arguments: Namespace):
     from engine.repair.loop import Settings
 
-    options = {"milp": {"norm": arguments.norm, "backend": arguments.solver}}
+    localization = None if arguments.localization == "own" else arguments.localization
+    if localization and arguments.method in ("milp", "idle"):
+        raise InputError(f"{arguments.method} takes no localization, as only some neurons can serve it",
+                         where="--localization", advice="leave it out, or use --method gradient, smt or auto")
+    options = {"milp": {"norm": arguments.norm, "backend": arguments.solver}, "smt": {"localization": localization},
+               "gradient": {"localization": localization, "neurons": arguments.neurons,
+                            "objective": arguments.objective}}
     return Settings(method=arguments.method, timeout=arguments.timeout, proof_timeout=arguments.proof_timeout,
                     patience=arguments.patience, points=arguments.samples, seed=arguments.seed,
                     semantics=arguments.semantics, device=arguments.device, options=options)
@@ -117,7 +123,8 @@ def _state(arguments: Namespace, network, properties: list):
     hashes = sha256("".join(prop.sha256 for prop in properties).encode()).hexdigest()
     about = {"engine": __version__, "network": network.sha256, "properties": hashes}
     about |= {name: getattr(arguments, name) for name in ("method", "seed", "semantics", "norm", "solver",
-                                                          "proof_timeout")}
+                                                          "proof_timeout", "localization", "neurons",
+                                                          "objective")}
     return State(arguments.state, about)
 
 
@@ -144,7 +151,8 @@ def _localized(network, properties: list, lower, upper, arguments: Namespace) ->
     from engine.repair.task import Evidence, Task
 
     task = Task(network, tuple(properties), (), np.array(lower), np.array(upper), arguments.seed)
-    return localize(task, Evidence()).table(NEURONS)
+    kind = None if arguments.localization == "own" else arguments.localization
+    return localize(task, Evidence()).table(NEURONS, kind=kind)
 
 
 # In words

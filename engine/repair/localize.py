@@ -1,8 +1,12 @@
 """Which neurons and edges a repair should change.
 
-Two localizations, which any method may use: the repair significance of neurons, after VERE (Ma et al., "VeRe:
-Verification Guided Synthesis for Repairing Deep Neural Networks", ICSE 2024), and the activation difference of
-edges, after NNrepair (Usman et al., CAV 2021). Both are heuristics: nothing is proved by them.
+Two localizations: the repair significance of neurons, after VERE (Ma et al., "VeRe: Verification Guided Synthesis for
+Repairing Deep Neural Networks", ICSE 2024), and the activation difference of edges, after NNrepair (Usman et al., CAV
+2021). Both are heuristics: nothing is proved by them.
+
+Gradient and smt take either as the order in which to try neurons and edges. The other methods have no use for one: idle
+may rewrite only neurons that never fire, and those are the ones that decide nothing yet; milp looks for a feature
+that advisories do not depend on, solves for each that it may use, and compares the solutions.
 """
 
 from dataclasses import dataclass
@@ -14,8 +18,10 @@ import torch
 from .edit import scores
 from .region import FACES, Unsafe, in_box, region_of
 from .task import Evidence, Task
+from ..errors import InputError
 from ..network import Network
 
+KINDS = ("vere", "nnrepair")
 Edge = tuple[int, int, int]  # layer, neuron, input; the layer's width of inputs stands for the bias
 
 
@@ -43,9 +49,25 @@ class Localization:
         """The n edges (layer, neuron, input) with the highest score, in the same way."""
         return [(k, *place) for k, place in _ranked(self.edges, layer)][:n]
 
-    def table(self, n: int | None = None) -> list[Place]:
-        """The n most significant neurons; all of them are a heat map's data."""
-        return [Place(k, i, float(self.neurons[k][i]), float(self.edges[k][i].max())) for k, i in self.best_neurons(n)]
+    def after(self, kind: str | None) -> "Localization":
+        """Neurons and edges both by one localization: vere or nnrepair; None: as it is, each by its own.
+
+        VERE says nothing of edges: one is as significant as what it leads to times what it comes from. NNrepair says
+        nothing of neurons: one counts as its best incoming edge.
+        """
+        if kind is None:
+            return self
+        if kind not in KINDS:
+            raise InputError(f"unknown localization {kind!r}", advice=f"use {', '.join(KINDS)}")
+        if kind == "nnrepair":
+            return Localization(tuple(edges.max(1) for edges in self.edges), self.edges)
+        sources = [np.ones(self.edges[0].shape[1]), *self.neurons]
+        return Localization(self.neurons, tuple(np.outer(a, b) for a, b in zip(self.neurons, sources)))
+
+    def table(self, n: int | None = None, *, kind: str | None = None) -> list[Place]:
+        """The n best neurons by a localization, VERE's by default; all of them are a heat map's data."""
+        return [Place(k, i, float(self.neurons[k][i]), float(self.edges[k][i].max()))
+                for k, i in self.after(kind).best_neurons(n)]
 
 
 def _ranked(parts: tuple[np.ndarray, ...], layer: int | None) -> list[tuple[int, tuple[int, ...]]]:

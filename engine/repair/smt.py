@@ -21,16 +21,17 @@ MARGINS = (0.1, 0.01, 0.003)  # by which unsafe rows are to be missed: the large
 
 def smt(task: Task, evidence: Evidence, say: Say, *, edges: Sequence[Edge] | None = None,
         margins: Sequence[float] = MARGINS, most: int = 8, samples: int = 200_000,
-        rounds: int = 30, forgiven: float = 1e-4) -> Iterator[Candidate]:
+        rounds: int = 30, forgiven: float = 1e-4, localization: str | None = None) -> Iterator[Candidate]:
     """Candidates that are right at all samples and at the evidence, with at most `most` weights changed.
 
     edges: what may change, the most significant first, all in the last layer or all in the one before it;
     by default the last layer's as localized, one output's at a time, then all of them. samples: of the domain,
     and of each target's boxes; rounds: of z3 for one choice of edges and one margin; forgiven: the share of the
-    samples whose advisory may change after all where nothing else was found.
+    samples whose advisory may change after all where nothing else was found; localization: vere or nnrepair orders
+    outputs and edges, by default VERE outputs and NNrepair edges.
     """
     last = len(task.network.layers) - 1
-    choices = [[list(edges)]] if edges is not None else by_output(localize(task, evidence))
+    choices = [[list(edges)]] if edges is not None else by_output(localize(task, evidence).after(localization))
     points = Points(task, _layer(choices, last), samples)
     points.learn(evidence)
     searches = [[Search(points, choice, most) for choice in group] for group in choices]
