@@ -20,6 +20,9 @@ def add_repair(parser, *, count, seconds, add_data) -> None:
                         help="inputs and the advisory wanted or forbidden there: x0,...,wanted,forbidden")
     parser.add_argument("--keep", type=Path, nargs="+", default=[], metavar="PROPERTY.vnnlib",
                         help="properties to be proved again if they hold now")
+    parser.add_argument("--held-out", type=Path, nargs="+", default=[], metavar="PROPERTY.vnnlib",
+                        help="with --points: properties in whose boxes to measure how the repair generalizes to\n"
+                             "counterexamples other than these points; not asked for, nor proved")
     parser.add_argument("--out", type=Path, required=True, metavar="REPAIRED.onnx", help="the repaired network")
     parser.add_argument("--certificates", type=Path, metavar="DIR",
                         help="folder for the certificates (default: REPAIRED.certificates beside it)")

@@ -96,10 +96,7 @@ def compare(original: Network, repaired: Network, properties: list[Property], *,
     if original.shape != repaired.shape:
         raise InputError("the networks have different shapes", where=repaired.name or "the second network",
                          advice="compare networks of the same architecture")
-    for prop in properties:
-        if (prop.n_inputs, prop.n_outputs) != (original.n_inputs, original.n_outputs):
-            raise InputError("the property has other inputs or outputs than the networks", where=prop.name,
-                             advice="choose a property written for these networks")
+    demand_fit(original, properties)
     lower, upper = floats(lower), floats(upper)
     pair, boxes = _Pair(original, repaired, device=device), [region for prop in properties for region in _regions(prop)]
     domain = _Uniform(lower, upper, points, seed)
@@ -107,6 +104,14 @@ def compare(original: Network, repaired: Network, properties: list[Property], *,
     (regular,) = _measured(pair, _Grid(lower, upper, grid), lambda x, *scores: [slice(None)])
     inside = tuple(_inside(pair, prop, points, [seed, number]) for number, prop in enumerate(properties, 1))
     return Fidelity(*changes(original, repaired), outside, regular, inside)
+
+
+def demand_fit(network: Network, properties: list[Property]) -> None:
+    """InputError where a property has other inputs or outputs than the network."""
+    for prop in properties:
+        if (prop.n_inputs, prop.n_outputs) != (network.n_inputs, network.n_outputs):
+            raise InputError("the property has other inputs or outputs than the networks", where=prop.name,
+                             advice="choose a property written for these networks")
 
 
 def _measured(pair: "_Pair", source, parts) -> list[Difference]:
