@@ -186,7 +186,8 @@ def test_as_json(files, out, capsys):
 def test_explained(files, out, capsys):
     assert repair(files, out, "left", options=["--explain"]) == 0
     text = capsys.readouterr().out
-    for words in ("weights changed, in", "VERE's figures", "what was tried", "significance", "edge score", "proved", "left, safe before"):
+    for words in ("weights changed, in", "VERE's figures", "what was tried", "significance", "edge score", "proved",
+                  "left, safe before"):
         assert words in text
 
 
