@@ -169,9 +169,9 @@ def main() -> int:
     summary = {"command": " ".join(["python", *sys.argv]), "machine": machine(), "load_before": os.getloadavg()[1],
                "tasks": len(rows), "repaired": len(good), "wall_seconds": round(time.perf_counter() - start, 1),
                "median_seconds": median(row["seconds"] for row in rows),
-               "median_repair_seconds": median(row["repair_seconds"] for row in good),
+               "median_repair_seconds": median(row["repair_seconds"] for row in good) if good else None,
                "sum_repair_seconds": round(sum(row["repair_seconds"] for row in good), 1),
-               "largest_repair_seconds": max(row["repair_seconds"] for row in good),
+               "largest_repair_seconds": max((row["repair_seconds"] for row in good), default=None),
                "no_advisory_changed": sum(row["outside_changed"] == 0 and row["safe_changed"] == 0 for row in good),
                "at_most_20_weights": sum(row["weights"] <= 20 for row in good),
                "peak_mib": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)}
