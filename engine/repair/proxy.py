@@ -5,6 +5,10 @@ signs of an unsafe row's coefficients, these bounds make a box on which the row 
 features lie in it: the proxy box. Where all features of an open box's points are in its proxy box, the output layer
 needs no change. The descent takes those at the box's centre, worst corner and random points, so it says nothing of
 the others: it guides a repair, the proof is made elsewhere.
+
+Measured, it is no help where the bound is hard. With 8 or 24 hidden neurons tuned, N(2,1)/P2 keeps at most 99.8% of
+advisories, N(5,8)/P2 keeps unsafe samples, and of N(2,9)/P8 three candidates that keep 99.92% had no proof within 20 s.
+The bound over outputs repairs all three, with 99.99% to 100%. A stand-in network is repaired by either.
 """
 
 import torch
