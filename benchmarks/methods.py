@@ -26,7 +26,8 @@ NONE = "–"
 PUBLISHED = (
     ("VERE (Ma et al., ICSE 2024)", "36 of 36", "seconds to tens of seconds, RTX 4090",
      "not reported; generalization 99.87% on average", "nothing: samples"),
-    ("ProRepair (Ma et al., CCS 2025, arXiv 2511.07741)", "36 of 36", "not reported", "not reported for regions", "CROWN and splitting"),
+    ("ProRepair (Ma et al., CCS 2025, arXiv 2511.07741)", "36 of 36", "not reported", "not reported for regions",
+     "CROWN and splitting"),
     ("ART (Lin et al., FMCAD 2020)", "36 of 36 networks", "59 to 71 s", "90.4% at least, 96.1% on average", "DeepPoly"),
     ("Veritex (Yang et al., HSCC 2023)", "35 of 35 networks", "82 s on average, N(1,9) 11,250 s; 48 vCPU",
      "98.74% at least, 99.70% on average", "exact reachability"),
@@ -127,7 +128,8 @@ def main() -> int:
     arguments = parser.parse_args()
     found = {method: read(arguments.results / f"repair-{arguments.tasks}-{method}.csv") for method in METHODS}
     if not any(found.values()):
-        parser.error(f"{arguments.results} holds no repair-{arguments.tasks}-METHOD.csv; run benchmarks/repair.py first")
+        parser.error(f"{arguments.results} holds no repair-{arguments.tasks}-METHOD.csv; "
+                     "run benchmarks/repair.py first")
     print(comparison(found))
     if arguments.tasks == "classic":
         print("\nPublished, of the same violations, each as its paper reports it:\n")
