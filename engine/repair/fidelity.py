@@ -87,9 +87,10 @@ def region(network: Network, properties: list[Property]) -> tuple[Vector, Vector
 
 
 def compare(original: Network, repaired: Network, properties: list[Property], *, lower, upper,
-            points: int = 1_000_000, grid: int = 30, seed: int = 0, device: str = "cpu") -> Fidelity:
+            points: int = 1_000_000, inside: int | None = None, grid: int = 30, seed: int = 0,
+            device: str = "cpu") -> Fidelity:
     """Both networks on `points` uniform points of the domain [lower, upper] outside the properties' boxes, on
-    grid^inputs points of it, and on `points` uniform points inside each property's boxes.
+    grid^inputs points of it, and on `inside` (`points` where that is None) uniform points of each property's boxes.
 
     InputError where the networks' shapes differ.
     """
@@ -102,8 +103,9 @@ def compare(original: Network, repaired: Network, properties: list[Property], *,
     domain = _Uniform(lower, upper, points, seed)
     (outside,) = _measured(pair, domain, lambda x, *scores: [~_within(boxes, x)])
     (regular,) = _measured(pair, _Grid(lower, upper, grid), lambda x, *scores: [slice(None)])
-    inside = tuple(_inside(pair, prop, points, [seed, number]) for number, prop in enumerate(properties, 1))
-    return Fidelity(*changes(original, repaired), outside, regular, inside)
+    of_box = points if inside is None else inside
+    within = tuple(_inside(pair, prop, of_box, [seed, number]) for number, prop in enumerate(properties, 1))
+    return Fidelity(*changes(original, repaired), outside, regular, within)
 
 
 def demand_fit(network: Network, properties: list[Property]) -> None:

@@ -13,13 +13,15 @@ from itertools import product
 
 import numpy as np
 
+from ..errors import InputError
 from ..network import Network
 from .edit import scores
 from .feature import STRATEGIES, Feature, Features
 from .limits import directions, held, needed
 from .pair import first_difference
 from .program import Program, solve
-from .samples import Region, Samples, draw, in_box, look_at, points, regions
+from .region import in_box
+from .samples import Samples, draw, look_at, points, regions
 from .task import Candidate, Evidence, Say, Task
 from .worst import worst_points
 
@@ -156,11 +158,17 @@ class _Known:
 
 
 def milp(task: Task, evidence: Evidence, say: Say, *, backend: str = "auto", norm: str = "l1",
-         strategies: tuple[str, ...] = STRATEGIES) -> Iterator[Candidate]:
-    """Candidates that are right on all samples, those first whose margins make proofs easy."""
+         strategies: tuple[str, ...] = STRATEGIES, wide: bool = True) -> Iterator[Candidate]:
+    """Candidates that are right on all samples, those first whose margins make proofs easy.
+
+    wide: whether to try on targets about most of the domain, where a feature of few weights rarely serves; else
+    InputError.
+    """
     known = _Known(task, norm=norm, backend=backend)
     one, several = directions(known.where)
     local = known.share() <= MOST
+    if not (local or wide):
+        raise InputError("the property is about most of the domain", advice="use --method milp to try nevertheless")
     others = [name for name in strategies if name != "relayed"]
     for margin in MARGINS if local else MARGINS[:1]:
         say(f"linear programs, margin {margin:g}")
