@@ -8,9 +8,10 @@
     run.py          the whole folder as one value
     names.py        what its networks and properties are called
     text.py         numbers as people read them
+    listing.py      columns of text
     public.py       what others have published of the same instances
     matrix.py       verdicts of networks against properties
-    tables.py       what is shown in columns; repair_tables.py, certificate_tables.py: of these
+    tables.py       summary, hardest, all instances; certificate_tables.py, repair_tables.py: of these
     sketch.py       an encounter, seen from above
     cards.py        counterexamples in physical units
     plots.py        curves and distributions; needs matplotlib, the extra `plots`

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from engine.acasxu import ADVISORIES, INPUTS, Encounter, describe_point
 from engine.audit.certificate import read_certificate
 from engine.audit.data import Malformed, Rejected
-from engine.report.names import has_units, is_standin, network_label, network_of, property_label, property_of
+from engine.report.names import has_units, is_standin, network_label, network_of, property_label, specification_of
 from engine.report.points import Point
 from engine.report.rows import Row
 from engine.report.run import Run
@@ -61,23 +61,25 @@ def encounter_of(row: Row, point: Point) -> Encounter | None:
 
 def meant(row: Row) -> bool | None:
     """Whether the property was written for this network."""
-    network, spec = network_of(row.network), property_of(row.property)
+    network, spec = network_of(row.network), specification_of(row.network, row.property)
     return network in spec.meant_for if network and spec else None
 
 
 def margin_of(run: Run, row: Row) -> float | None:
-    """From the certificate, if there is one that can be read."""
-    path = run.certificates.get(row.number)
+    """From the certificate, if there is one that can be read and is about this point."""
+    path, point = run.certificates.get(row.number), run.points.get(row.number)
     try:
-        witness = read_certificate(path).witness if path else None
+        witness = read_certificate(path).witness if path and point else None
     except (Malformed, Rejected):
         return None
-    return float(max(witness.margins)) if witness and witness.margins else None
+    if not (witness and witness.margins) or tuple(map(float, witness.point)) != point.inputs:
+        return None
+    return float(max(witness.margins))
 
 
 def _card(run: Run, row: Row) -> Card:
-    point, spec = run.points[row.number], property_of(row.property)
-    title = f"{network_label(row.network)} / {property_label(row.property)}"
+    point, spec = run.points[row.number], specification_of(row.network, row.property)
+    title = f"{network_label(row.network)} / {property_label(row.property, network=row.network)}"
     about = {"words": spec.words, "unsafe": spec.unsafe_words} if spec else {}
     known = Card(row, title, **about, meant=meant(row), standin=is_standin(row.network), margin=margin_of(run, row))
     encounter = encounter_of(row, point)

@@ -44,4 +44,5 @@ def inputs(run: Run) -> Listing:
 
 
 def _names(row: Row) -> tuple[Cell, Cell]:
-    return Cell(network_label(row.network), target=f"i{row.number}"), Cell(property_label(row.property))
+    prop = property_label(row.property, network=row.network)
+    return Cell(network_label(row.network), target=f"i{row.number}"), Cell(prop)

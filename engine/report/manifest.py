@@ -44,7 +44,10 @@ class Manifest:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """What the file says; entries of an unexpected kind are as if they were not there. InputError for no JSON object."""
+    """What the file says; entries of an unexpected kind are as if they were not there.
+
+    InputError for what is no JSON object.
+    """
     try:
         content = json.loads(read_text(path, limit=MAX_BYTES))
     except ValueError as error:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from engine.acasxu import NETWORKS, PROPERTIES
-from engine.report.names import network_label, network_of, property_label, property_of
+from engine.report.names import network_label, network_of, plain_property, property_of
 from engine.report.rows import WORDS, Row
 
 #: One letter each, so that nothing depends on colour.
@@ -66,5 +66,5 @@ def _by_names(rows: list[Row], title: str) -> list[Matrix]:
         return []
     return [Matrix(
         title, tuple(Head(network_label(name), name) for name in networks),
-        tuple(Head(property_label(name), name) for name in properties),
+        tuple(Head(plain_property(name), name) for name in properties),
         tuple(tuple(at.get((network, prop)) for prop in properties) for network in networks))]

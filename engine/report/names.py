@@ -23,9 +23,18 @@ def network_label(name: str) -> str:
     return str(network_of(name) or name.removesuffix(".gz").removesuffix(".onnx"))
 
 
-def property_label(name: str) -> str:
-    spec = property_of(name)
-    return f"P{spec.number}" if spec else name.removesuffix(".gz").removesuffix(".vnnlib")
+def property_label(name: str, *, network: str) -> str:
+    """P1 to P10 where the network has ACAS Xu's inputs: another's prop_1 is something else."""
+    spec = specification_of(network, name)
+    return f"P{spec.number}" if spec else plain_property(name)
+
+
+def plain_property(name: str) -> str:
+    return name.removesuffix(".gz").removesuffix(".vnnlib")
+
+
+def specification_of(network: str, name: str) -> Specification | None:
+    return property_of(name) if has_units(network) else None
 
 
 def has_units(network: str) -> bool:

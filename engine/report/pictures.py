@@ -1,6 +1,5 @@
 """Pictures made small enough for a page: few colours, fewer pixels."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from math import dist
@@ -32,27 +31,32 @@ def small_picture(path: Path, *, limit: int) -> Small | None:
         return None
     if not data.startswith(_PNG):
         return None
-    return next((small for small in _smaller(data) if len(small.data) <= limit), None)
+    return _made_small(data, limit)
 
 
-def _smaller(data: bytes) -> Iterator[Small]:
-    """The picture in few colours, each time narrower; as it is where no library can do that."""
+def _made_small(data: bytes, limit: int) -> Small | None:
+    """The picture in few colours and narrow enough; as it is where no library can do that."""
     try:
         from PIL import Image
     except ImportError:
-        yield Small(data, "image/png")
-        return
+        return Small(data, "image/png") if len(data) <= limit else None
     try:
         with Image.open(BytesIO(data), formats=("PNG",)) as opened:
             if opened.width * opened.height > MAX_PIXELS:
-                return
+                return None
             picture = opened.convert("RGB")
     except Exception:  # what the library raises on damaged files is many things
-        return
-    colours = _palette(picture, Image)
+        return None
+    colours, expected = _palette(picture, Image), 0.0
     for width in dict.fromkeys(min(width, picture.width) for width in WIDTHS):
+        if expected * width > limit and width != WIDTHS[-1]:
+            continue
         size = width, max(1, round(picture.height * width / picture.width))
-        yield _file(picture.resize(size, Image.Resampling.BOX).quantize(palette=colours, dither=Image.Dither.NONE))
+        small = _file(picture.resize(size, Image.Resampling.BOX).quantize(palette=colours, dither=Image.Dither.NONE))
+        if len(small.data) <= limit:
+            return small
+        expected = len(small.data) / width  # bytes for each pixel of width
+    return None
 
 
 def _palette(picture, Image):

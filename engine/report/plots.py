@@ -42,6 +42,8 @@ def plots(run: Run, tools: tuple[Tool, ...]) -> tuple[Plot, ...] | None:
 
 def _cactus(run: Run, tools: tuple[Tool, ...]) -> Plot | None:
     """Within how many seconds each how many instances are decided."""
+    from matplotlib.ticker import MaxNLocator
+
     rows = [row for row in run.rows if row.decided]
     inside = [row for row in rows if in_benchmark(row)]
     if not times(rows):
@@ -55,6 +57,7 @@ def _cactus(run: Run, tools: tuple[Tool, ...]) -> Plot | None:
                   linewidth=2.2 if name == "this run" else 1.4, label=f"{name} ({len(values)} decided)")
     _logarithmic(axes, y=True)
     axes.set(xlabel="instances decided", ylabel="seconds of each", xlim=(0, None))
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     axes.grid(axis="y", linewidth=0.3)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
     caption = "The instances of a curve are in order of their own times."

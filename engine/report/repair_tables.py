@@ -32,8 +32,8 @@ def title(repair: Repair) -> str:
 
 
 def properties(repair: Repair) -> str:
-    return ", ".join(property_label(name if name.endswith((".vnnlib", ".gz")) else f"{name}.vnnlib")
-                     for name in repair.properties)
+    return ", ".join(property_label(name if name.endswith((".vnnlib", ".gz")) else f"{name}.vnnlib",
+                                    network=repair.network) for name in repair.properties)
 
 
 def _line(repair: Repair) -> tuple:

@@ -83,4 +83,5 @@ def _number(text: str, kind: type, column: str, where: str):
             return value
     except (ValueError, OverflowError):
         pass
-    raise InputError(f"{column} is {text[:40]!r}, which is no such number", where=where, advice="mend or remove the row")
+    raise InputError(f"{column} is {text[:40]!r}, which is no such number", where=where,
+                     advice="mend or remove the row")

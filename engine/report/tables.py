@@ -22,7 +22,7 @@ def summary(run: Run) -> Listing:
     lines = [("instances", count(run.expected))]
     if run.expected > len(run.rows):
         lines.append(("of these with a result", count(len(run.rows))))
-    lines += [(f"{meaning} ({word})" if word != "error" else "errors", _verdicts(word, run.rows))
+    lines += [(_meaning(word), _verdicts(word, run.rows))
               for word, meaning in WORDS.items() if counts[word] or word in ("sat", "unsat")]
     lines.append(("an instance's share", f"median {seconds(median(own))} s, most {seconds(max(own))} s, together "
                                          f"{seconds(sum(own))} s" if own else ""))
@@ -36,7 +36,8 @@ def summary(run: Run) -> Listing:
     lines += [("semantics", ", ".join(sorted({row.semantics for row in run.rows if row.semantics}))),
               ("machine", _machine(run)), ("engine", " ".join(filter(None, (manifest.engine, manifest.commit[:12])))),
               ("started", manifest.started), ("command", manifest.command)]
-    return listing("|", [(name, Cell(text, word=_word(name))) for name, text in lines if text])
+    colours = {_meaning(word): word for word in WORDS}
+    return listing("|", [(name, Cell(text, word=colours.get(name, ""))) for name, text in lines if text])
 
 
 def times(rows) -> list[float]:
@@ -97,7 +98,7 @@ def _known(value: float | None) -> str:
 def _named(row: Row, *, here: bool = False) -> tuple[Cell, Cell, Cell]:
     """Network, property and verdict; they lead to the instance's line, or from there to its counterexample."""
     target = f"c{row.number}" if row.verdict == "sat" else "" if here else f"i{row.number}"
-    return (Cell(network_label(row.network)), Cell(property_label(row.property)),
+    return (Cell(network_label(row.network)), Cell(property_label(row.property, network=row.network)),
             Cell(WORDS[row.verdict], target=target, word=row.verdict))
 
 
@@ -108,8 +109,8 @@ def _verdicts(word: str, rows: tuple[Row, ...]) -> str:
                                 if word == "sat" and apart else "")
 
 
-def _word(name: str) -> str:
-    return next((word for word in WORDS if f"({word})" in name), "")
+def _meaning(word: str) -> str:
+    return WORDS[word] if WORDS[word] == word else f"{WORDS[word]} ({word})"
 
 
 def _wall(run: Run) -> str:
