@@ -47,7 +47,7 @@ def _context(run: Run) -> dict:
     found = cards(run)
     return {
         "run": run, "summary": tables.summary(run), "matrices": matrices(run.rows), "signs": SIGNS, "words": WORDS,
-        "plots": drawn, "comparison": tables.comparison(run, tools), "hardest": tables.hardest(run),
+        "plots": drawn, "comparison": tables.comparison(run, tools), "hardest": tables.hardest(run, tools),
         "cards": found, "more_cards": max(0, len(run.points) - MOST), "instances": tables.instances(run),
         "repairs": repair_tables.repairs(run), "repair_details": [_repair(repair, each) for repair in run.repairs],
         "certificates": certificate_tables.totals(run), "largest": certificate_tables.largest(run),

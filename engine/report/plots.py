@@ -6,7 +6,7 @@ from io import BytesIO
 from engine.report.public import Tool
 from engine.report.rows import WORDS, Row
 from engine.report.run import Run
-from engine.report.tables import certificate_bytes, in_benchmark, times
+from engine.report.tables import benchmark_key, certificate_bytes, in_benchmark, times
 
 #: Told apart by the colour-blind (Okabe and Ito), and by their dashes or hatches in grey.
 COLOURS = {"unsat": "#0072b2", "sat": "#e69f00", "unknown": "#999999", "timeout": "#cc79a7", "error": "#000000"}
@@ -49,7 +49,9 @@ def _cactus(run: Run, tools: tuple[Tool, ...]) -> Plot | None:
     if not times(rows):
         return None
     curves = [("this run", sorted(times(inside or rows)))]
-    curves += [(tool.name, list(tool.times)) for tool in tools if tool.times] if inside else []
+    asked = {benchmark_key(row) for row in run.rows if in_benchmark(row)}
+    curves += [(tool.name, sorted(t for key, t in tool.times.items() if key in asked)) for tool in tools
+               if tool.times and inside]
     figure, axes = _figure(1, height=3.2)
     for (name, values), (colour, dashes) in zip(curves, _LINES):
         x = range(1, len(values) + 1)
@@ -62,9 +64,10 @@ def _cactus(run: Run, tools: tuple[Tool, ...]) -> Plot | None:
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
     caption = "The instances of a curve are in order of their own times."
     if inside and len(inside) < len(rows):
-        caption += f" Of this run, those {len(inside)} decided instances that are VNN-COMP's."
+        caption += " Only those instances of this run that are VNN-COMP's."
     if len(curves) > 1:
-        caption += (" Public curves: wall time of a process for each instance, start-up included, on the competition's "
+        caption += (" Public curves: VNN-COMP 2025 on the same instances, wall time of a process for each, start-up "
+                    "included, on the competition's "
                     "machines. This run: an instance's share of one run on the machine named above. "
                     "The machines differ: compare shapes rather than factors.")
     return Plot("cactus", "Instances decided within a time", _svg(figure), caption)

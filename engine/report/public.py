@@ -1,13 +1,15 @@
 """What others have published of the benchmark's 186 instances: facts with their sources, in public/*.csv."""
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
+
+Key = tuple[str, str]  # as in ("N(3,3)", "P2")
 
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A tool's published figures in seconds; `times` of the instances it decided, ascending, where each is public.
+    """A tool's published figures in seconds; `times` of the instances it decided, where each is public.
 
     `startup` is its time for a trivial network.
     """
@@ -20,19 +22,19 @@ class Tool:
     startup: float | None
     notes: str
     source: str
-    times: tuple[float, ...] = ()
+    times: dict[Key, float] = field(default_factory=dict)
 
 
 def public_tools() -> tuple[Tool, ...]:
     """The tools, as listed in totals.csv."""
-    times: dict[str, list[float]] = {}
+    times: dict[str, dict[Key, float]] = {}
     for row in _rows("vnncomp2025-acasxu.csv"):
         if row["verdict"] in ("sat", "unsat"):
-            times.setdefault(row["tool"], []).append(float(row["seconds"]))
+            times.setdefault(row["tool"], {})[row["network"], row["property"]] = float(row["seconds"])
     return tuple(
         Tool(row["tool"], int(row["decided"]), float(row["median"] or "nan"), float(row["slowest"] or "nan"),
              float(row["total"]), float(row["startup"]) if row["startup"] else None, row["notes"], row["source"],
-             tuple(sorted(times.get(row["tool"], ()))))
+             times.get(row["tool"], {}))
         for row in _rows("totals.csv"))
 
 

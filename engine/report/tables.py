@@ -7,13 +7,13 @@ from engine.acasxu import benchmark_instances
 from engine.report.cards import meant
 from engine.report.listing import Cell, Listing, listing
 from engine.report.names import network_label, network_of, property_label, property_of
-from engine.report.public import Tool
+from engine.report.public import Key, Tool
 from engine.report.rows import WORDS, Row
 from engine.report.run import Run
 from engine.report.text import count, seconds, size
 
 HARDEST, MOST = 15, 2_000
-_BENCHMARK = frozenset((network, spec.number) for spec, network in benchmark_instances())
+_BENCHMARK = frozenset((str(network), f"P{spec.number}") for spec, network in benchmark_instances())
 
 
 def summary(run: Run) -> Listing:
@@ -46,16 +46,24 @@ def times(rows) -> list[float]:
 
 def in_benchmark(row: Row) -> bool:
     """Whether it is one of VNN-COMP's 186 instances, by its names."""
+    return benchmark_key(row) in _BENCHMARK
+
+
+def benchmark_key(row: Row) -> Key | None:
+    """As in ("N(3,3)", "P2"), None for other networks and properties."""
     network, spec = network_of(row.network), property_of(row.property)
-    return bool(network and spec and (network, spec.number) in _BENCHMARK)
+    return (str(network), f"P{spec.number}") if network and spec else None
 
 
-def hardest(run: Run) -> Listing:
-    """The instances that took most of the time."""
+def hardest(run: Run, tools: tuple[Tool, ...]) -> Listing:
+    """The instances that took most of the time, and how long others took for them where that is public."""
     rows = sorted((row for row in run.rows if row.seconds is not None), key=lambda row: (-row.seconds, row.number))
-    return listing("network|property|verdict|seconds|boxes",
-                   ((*_named(row), seconds(row.seconds), count(row.boxes)) for row in rows[:HARDEST]),
-                   numeric="seconds|boxes")
+    others = [tool for tool in tools if any(benchmark_key(row) in tool.times for row in rows[:HARDEST])]
+    more = [f"{tool.name}, s" for tool in others]
+    return listing("|".join(["network|property|verdict|seconds|boxes", *more]), (
+        (*_named(row), seconds(row.seconds), count(row.boxes),
+         *(seconds(tool.times.get(benchmark_key(row))) for tool in others))
+        for row in rows[:HARDEST]), numeric="|".join(["seconds|boxes", *more]))
 
 
 def instances(run: Run) -> Listing:
