@@ -49,13 +49,13 @@ def _made_small(data: bytes, limit: int) -> Small | None:
         return None
     colours, expected = _palette(picture, Image), 0.0
     for width in dict.fromkeys(min(width, picture.width) for width in WIDTHS):
-        if expected * width > limit and width != WIDTHS[-1]:
+        if 0.85 * expected * width > limit and width != WIDTHS[-1]:
             continue
         size = width, max(1, round(picture.height * width / picture.width))
         small = _file(picture.resize(size, Image.Resampling.BOX).quantize(palette=colours, dither=Image.Dither.NONE))
         if len(small.data) <= limit:
             return small
-        expected = len(small.data) / width  # bytes for each pixel of width
+        expected = len(small.data) / width  # bytes for each pixel of width; narrower ones have a little fewer
     return None
 
 
