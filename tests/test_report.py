@@ -229,6 +229,15 @@ def test_plots(whole):
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split() == ["False"] * 2
 
 
+def test_plots_of_extremes(tmp_path):
+    pytest.importorskip("matplotlib")
+    numbers = ("0", "1e-300", "1e29", "0.003")
+    rows = [folders.row(network, PROPERTIES[0]) | {"seconds": number, "check_seconds": number, "boxes": str(boxes),
+                                                   "certificate_bytes": str(boxes)}
+            for network, (number, boxes) in zip(NETWORKS, [(n, b) for n in numbers for b in (0, 1, 10**29)])]
+    assert len(page_of(folders.write(tmp_path / "out", rows)).loaded) == 3
+
+
 def test_pictures_fit(tmp_path):
     pytest.importorskip("PIL")
     path = tmp_path / "noise.png"
@@ -330,6 +339,7 @@ HEAD = b"network,property,verdict,seconds,boxes\n"
     (text(HEAD + b"a,b,sat,nan,1\n"), "results.csv:2", "seconds is 'nan'"),
     (text(HEAD + b"a,b,sat,1,-3\n"), "results.csv:2", "boxes is '-3'"),
     (text(HEAD + b"a,b,sat,1\nc,d,sat,1,1\n"), "results.csv:2", "this row has 4 cells, the header 5"),
+    (text(HEAD + b"a,b,sat,1," + b"9" * 400 + b"\n"), "results.csv:2", "boxes is '9"),
     (text(HEAD + b",b,sat,1,1\n"), "results.csv:2", "names no network"),
     (text(HEAD + b"a,b\xff,sat,1,1\n"), "results.csv:2", "no UTF-8"),
     (text(HEAD + b'a,"b"x,sat,1,1\n'), "results.csv:2", "this is no csv"),
@@ -381,10 +391,13 @@ def test_a_torn_last_row_is_left_out_and_said(small, torn):
     (lambda f: shutil.rmtree(f / "repairs"), "is missing: where advisories changed"),
     (text(b"network,properties,outcome,weights,agreement_outside\nN,a;b,repaired,many,\n", name="repairs.csv"),
      "repairs/N.json is missing"),
+    (text(b"network,properties,outcome\n" + b"n" * 300 + b",b,repaired\n", name="repairs.csv"), ".json is missing"),
     (text(b"network,property,verdict,colour\na,b,unsat,red\n"), "unknown columns are left out: colour"),
     (text(b"network,property,verdict\r\na,b,unsat\r\n"), ""),
     (text(b"network,property,verdict\n"), ""),
-    (text(b"network,property,verdict\n" + b"n\0x,../../y,sat\n"), "counterexamples/"),
+    (text(b"network,property,verdict\n" + b"n" * 300 + b",../../y,sat\n"), "counterexamples/"),
+    (text(b'{"machine": {"memory_bytes": ' + b"9" * 400 + b'}, "sessions": [{"decided": ' + b"9" * 400 + b"}]}",
+          name="manifest.json"), ""),
 ])
 def test_where_it_can_go_on_the_report_says_what_is_missing(small, change, note):
     (small / "certificates").mkdir()

@@ -79,7 +79,7 @@ def _distributions(run: Run) -> Plot | None:
         return None
     figure, (left, right) = _figure(2, height=2.5)
     _histogram(left, run.rows, lambda row: row.seconds and max(row.seconds, _LEAST), "seconds")
-    _histogram(right, run.rows, lambda row: row.boxes or None, "boxes")
+    _histogram(right, run.rows, lambda row: row.boxes and float(row.boxes), "boxes")
     left.set_ylabel("instances")
     handles, labels = left.get_legend_handles_labels()
     if handles:

@@ -38,7 +38,7 @@ def properties(repair: Repair) -> str:
 
 def _line(repair: Repair) -> tuple:
     get = repair.values.get
-    certificates = get("certificates", float(len(repair.certificates)) if repair.certificates else None)
+    certificates = get("certificates", repair.certificates)
     return (Cell(network_label(repair.network), target=f"r{repair.number}"), properties(repair),
             Cell(repair.outcome, word=_GOOD[repair.outcome]), repair.method,
             *(_whole(get(name)) for name in ("weights", "neurons", "layers")), share(get("agreement_outside")),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from engine.errors import InputError
 from engine.report.manifest import number, word
-from engine.report.table import read_table, read_text
+from engine.report.table import is_file, read_table, read_text
 
 COLUMNS = ("network", "properties", "outcome", "method", "seconds", "proof_seconds", "agreement_outside",
            "changed_outside", "agreement_safe", "max_score_change", "weights", "neurons", "layers", "certificates",
@@ -42,8 +42,7 @@ class Repair:
     what: str = ""
     regions: tuple[Region, ...] = ()
     picture: Path | None = None
-    repaired: Path | None = None
-    certificates: tuple[Path, ...] = ()
+    certificates: int | None = None
 
 
 def read_repairs(folder: Path) -> tuple[tuple[Repair, ...], tuple[str, ...]]:
@@ -68,9 +67,9 @@ def stem(network: str) -> str:
 
 def _repair(index: int, cells: dict[str, str], folder: Path, notes: list[str]) -> Repair:
     name = stem(cells["network"])
-    report, picture, network = (folder / f"{name}{suffix}" for suffix in (".json", ".png", ".onnx"))
+    report, picture = (folder / f"{name}{suffix}" for suffix in (".json", ".png"))
     what, regions = "", ()
-    if report.is_file():
+    if is_file(report):
         try:
             what, regions = _read_report(report)
         except InputError as error:
@@ -82,8 +81,15 @@ def _repair(index: int, cells: dict[str, str], folder: Path, notes: list[str]) -
         index, cells["network"], tuple(p.strip() for p in cells["properties"].split(";") if p.strip()),
         cells["outcome"], cells.get("method", ""), cells.get("error", ""),
         {column: value for column, value in values.items() if value is not None}, what, regions,
-        picture if picture.is_file() else None, network if network.is_file() else None,
-        tuple(sorted((folder / name).glob("*.zip"))) if (folder / name).is_dir() else ())
+        picture if is_file(picture) else None, _certificates(folder / name))
+
+
+def _certificates(folder: Path) -> int | None:
+    """How many files there are; None where there is no such folder."""
+    try:
+        return len(list(folder.glob("*.zip"))) or None
+    except (OSError, ValueError):
+        return None
 
 
 def _read_report(path: Path) -> tuple[str, tuple[Region, ...]]:

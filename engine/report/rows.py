@@ -1,6 +1,5 @@
 """results.csv -> Rows."""
 
-import math
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ COLUMNS = ("network", "property", "verdict", "semantics", "seconds", "boxes", "d
            "check_seconds", "error")
 REQUIRED = 3
 WORDS = {"unsat": "holds", "sat": "violated", "unknown": "unknown", "timeout": "out of time", "error": "error"}
+LARGEST = 1e30  # what is above can only be damage
 CHECKS = ("accepted", "rejected", "")
 
 
@@ -74,14 +74,14 @@ def _row(where: str, cells: dict[str, str]) -> Row:
 
 
 def _number(text: str, kind: type, column: str, where: str):
-    """A finite number that is not negative, None for an empty cell."""
+    """A number that is not negative and below LARGEST, None for an empty cell."""
     if not text:
         return None
     try:
         value = kind(text)
-        if math.isfinite(value) and value >= 0:
+        if 0 <= value < LARGEST:
             return value
-    except (ValueError, OverflowError):
+    except ValueError:
         pass
     raise InputError(f"{column} is {text[:40]!r}, which is no such number", where=where,
                      advice="mend or remove the row")

@@ -9,6 +9,7 @@ from engine.report.manifest import Manifest, read_manifest
 from engine.report.points import Point, read_point
 from engine.report.repairs import Repair, read_repairs
 from engine.report.rows import Row, read_rows
+from engine.report.table import is_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def _point(folder: Path, row: Row, notes: list[str]) -> Point | None:
 def _certificate(folder: Path, row: Row) -> Path | None:
     kind = {"unsat": "proof", "sat": "witness"}.get(row.verdict)
     path = folder / "certificates" / f"{instance_stem(row.names)}.{kind}.zip"
-    return path if kind and path.is_file() else None
+    return path if kind and is_file(path) else None
 
 
 def _few(notes: list[str], *, most: int = 20) -> list[str]:

@@ -49,6 +49,14 @@ def read_table(path: Path, *, columns: tuple[str, ...], required: int) -> Table:
     return Table(tuple(rows), tuple(notes))
 
 
+def is_file(path: Path) -> bool:
+    """Whether a file is there; none can be under a name that no file can have."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def read_text(path: Path, *, limit: int) -> str:
     """The UTF-8 text of a file of at most `limit` bytes, lines ended by newlines alone."""
     try:

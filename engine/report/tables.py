@@ -1,5 +1,6 @@
 """The run as a whole, and its instances."""
 
+import re
 from collections import Counter
 from statistics import median
 
@@ -139,6 +140,6 @@ def _machine(run: Run) -> str:
     known = dict(run.manifest.machine)
     memory = known.get("memory_bytes", "")
     parts = [known.get("cpu", ""), f"{known['cores']} cores" if known.get("cores") else "",
-             f"{int(memory) / 2**30:.1f} GiB" if memory.isdigit() else "",
+             f"{int(memory) / 2**30:.1f} GiB" if re.fullmatch("[0-9]{1,18}", memory) else "",
              "" if known.get("gpu", "none") == "none" else known["gpu"], known.get("system", "")]
     return ", ".join(filter(None, parts))
