@@ -15,6 +15,7 @@ from command_line import one_line
 
 from engine.acasxu import NETWORKS, PROPERTIES, Encounter, benchmark_instances
 from engine.cli import main
+from engine.errors import InputError
 from engine.report import write_report
 from engine.report.page import PICTURES, markdown
 from engine.report.pictures import small_picture
@@ -415,3 +416,22 @@ def test_a_long_list_stays_a_page(tmp_path, monkeypatch):
     page = page_of(folder)
     assert "The other 3,000 are in results.csv" in page.text and "matrix" not in [name for name, _ in page.tables]
     assert len(json.loads((folder / "results.json").read_text())["instances"]) == 5_000
+
+
+TOKENS = [b",", b"\n", b'"', b"{", b"]", b"null", b"1e999", b"-1", b"NaN", b"\xff", b"\0", b"<", b":", b"9" * 30, b""]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_damage_of_any_kind_is_said_in_one_line_or_on_the_page(small, seed):
+    folders.certify(small, folders.row(NETWORKS[1], PROPERTIES[1]))
+    dice = random.Random(seed)
+    path = dice.choice(sorted(path for path in small.rglob("*") if path.is_file()))
+    data = bytearray(path.read_bytes())
+    for _ in range(dice.choice((1, 2, 5))):
+        start = dice.randrange(len(data) + 1)
+        data[start:start + dice.choice((0, 1, 4, 30))] = dice.choice(TOKENS)
+    path.write_bytes(data[:dice.choice((len(data), dice.randrange(len(data) + 1)))])
+    try:
+        page_of(small)
+    except InputError as error:
+        assert ";" in str(error)
