@@ -421,7 +421,7 @@ def test_a_long_list_stays_a_page(tmp_path, monkeypatch):
 TOKENS = [b",", b"\n", b'"', b"{", b"]", b"null", b"1e999", b"-1", b"NaN", b"\xff", b"\0", b"<", b":", b"9" * 30, b""]
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(25))
 def test_damage_of_any_kind_is_said_in_one_line_or_on_the_page(small, seed):
     folders.certify(small, folders.row(NETWORKS[1], PROPERTIES[1]))
     dice = random.Random(seed)
