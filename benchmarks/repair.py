@@ -33,6 +33,7 @@ TASKS = {"classic": CLASSIC, "other": OTHER, "joint": JOINT, "all": CLASSIC + OT
 COLUMNS = ("network", "properties", "method", "exit", "seconds", "repair_seconds", "chosen", "what", "proved",
            "certificates_accepted", "weights", "neurons", "layers", "outside_changed", "outside_agreement",
            "grid_changed", "safe_points", "safe_changed", "mean_score_change", "largest_score_change",
+           "vere_success", "vere_generalization", "vere_drawdown", "vere_held_out",
            "prove_seconds", "may_differ", "not_equal", "reason")
 NUMBERS = ("exit", "seconds", "repair_seconds", "weights", "outside_changed", "safe_changed", "may_differ")
 
@@ -69,10 +70,15 @@ def words(numbers) -> str:
 
 
 def read(path: str) -> list[dict]:
-    """Rows of an earlier run, numbers as numbers."""
+    """Rows of an earlier run, numbers as numbers; ValueError where it did not measure all that is measured now."""
     with open(path, newline="") as file:
+        reader = csv.DictReader(file)
+        missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+        if missing:
+            raise ValueError(f"{path} is of an earlier version, without {', '.join(missing)}; run without --resume, "
+                             "or remove it")
         return [{key: float(value) if key in NUMBERS and value else value for key, value in row.items()}
-                for row in csv.DictReader(file)]
+                for row in reader]
 
 
 def call(command: list[str]) -> tuple[int, str, str]:
@@ -92,7 +98,17 @@ def measured(found: dict) -> dict:
             "outside_changed": outside["changed"], "outside_agreement": outside["agreement"],
             "grid_changed": grid["changed"], "safe_points": sum(region["points"] for region in safe),
             "safe_changed": sum(region["changed"] for region in safe),
-            "mean_score_change": outside["mean_score_change"], "largest_score_change": outside["largest_score_change"]}
+            "mean_score_change": outside["mean_score_change"], "largest_score_change": outside["largest_score_change"],
+            **vere(found["vere"]["properties"])}
+
+
+def vere(properties: list[dict]) -> dict:
+    """VERE's figures, the worst of all properties; held_out: the counterexamples that generalization is a share of."""
+    known = {name: [figures[name] for figures in properties if figures[name] is not None]
+             for name in ("success", "generalization", "drawdown")}
+    return {"vere_success": min(known["success"], default=None), "vere_drawdown": max(known["drawdown"], default=None),
+            "vere_generalization": min(known["generalization"], default=None),
+            "vere_held_out": sum(figures["generalization_points"] for figures in properties)}
 
 
 def accepted(out: Path) -> str:
@@ -133,15 +149,18 @@ def main() -> int:
     tasks = [task for task in TASKS[arguments.tasks] if not arguments.only or f"{task[0]},{task[1]}" in arguments.only]
     start = time.perf_counter()
     name = arguments.out / f"repair-{arguments.tasks}-{arguments.method}"
-    rows = read(f"{name}.csv") if arguments.resume else []
+    try:
+        rows = read(f"{name}.csv") if arguments.resume else []
+    except (OSError, ValueError) as error:
+        parser.error(f"--resume: {error}")
     done = {(row["network"], row["properties"]) for row in rows}
     for task in tasks:
         if (f"{task[0]},{task[1]}", words(task[2])) in done:
             continue
         rows.append(run_task(task, arguments, folder))
         print({key: rows[-1].get(key) for key in ("network", "properties", "exit", "seconds", "repair_seconds", "what",
-                                                  "weights", "outside_changed", "safe_changed", "may_differ",
-                                                  "reason")}, flush=True)
+                                                  "weights", "outside_changed", "safe_changed", "vere_drawdown",
+                                                  "may_differ", "reason")}, flush=True)
         with open(f"{name}.csv", "w", newline="") as file:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
@@ -150,9 +169,9 @@ def main() -> int:
     summary = {"command": " ".join(["python", *sys.argv]), "machine": machine(), "load_before": os.getloadavg()[1],
                "tasks": len(rows), "repaired": len(good), "wall_seconds": round(time.perf_counter() - start, 1),
                "median_seconds": median(row["seconds"] for row in rows),
-               "median_repair_seconds": median(row["repair_seconds"] for row in good),
+               "median_repair_seconds": median(row["repair_seconds"] for row in good) if good else None,
                "sum_repair_seconds": round(sum(row["repair_seconds"] for row in good), 1),
-               "largest_repair_seconds": max(row["repair_seconds"] for row in good),
+               "largest_repair_seconds": max((row["repair_seconds"] for row in good), default=None),
                "no_advisory_changed": sum(row["outside_changed"] == 0 and row["safe_changed"] == 0 for row in good),
                "at_most_20_weights": sum(row["weights"] <= 20 for row in good),
                "peak_mib": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)}

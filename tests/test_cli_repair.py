@@ -176,14 +176,34 @@ def test_as_json(files, out, capsys):
     assert content["result"] == "repaired" and content["proved"] == ["left"] and content["out"] == str(out)
     assert content["chosen"][0]["result"] == "proved" and content["attempts"] and content["neurons"]
     assert content["fidelity"]["weights"] >= 1 and content["skipped"] == []
+    (figures,) = content["vere"]["properties"]
+    assert (figures["property"], figures["success"], figures["generalization"]) == ("left", 1.0, 1.0)
+    assert figures["success_points"] == figures["generalization_points"] > 0
+    assert content["vere"]["definitions"].keys() == {"success", "generalization", "drawdown"}
     assert content["undecided_before"] == content["violated_as_before"] == []
 
 
 def test_explained(files, out, capsys):
     assert repair(files, out, "left", options=["--explain"]) == 0
     text = capsys.readouterr().out
-    for words in ("weights changed, in", "what was tried", "significance", "edge score", "proved", "left, safe before"):
+    for words in ("weights changed, in", "VERE's figures", "what was tried", "significance", "edge score", "proved",
+                  "left, safe before"):
         assert words in text
+
+
+def test_options_reach_the_methods(files, out, monkeypatch, capsys):
+    met = []
+    for name in ("gradient", "smt"):
+        def method(task, evidence, say, name=name, **options):
+            met.append((name, options))
+            return iter(())
+        monkeypatch.setitem(METHODS, name, lambda method=method: method)
+    options = ["--method", "gradient", "--localization", "nnrepair", "--neurons", "3", "--objective", "proxy"]
+    assert repair(files, out, "left", options=[*options, "--explain"]) == 1
+    assert repair(files, out, "left", options=["--method", "smt"]) == 1
+    assert met == [("gradient", {"localization": "nnrepair", "neurons": 3, "objective": "proxy"}),
+                   ("smt", {"localization": None})]
+    assert "edge score" in capsys.readouterr().out
 
 
 # Points
@@ -205,6 +225,21 @@ def test_points_beside_a_property(files, out, capsys):
     (files / "wishes.csv").write_text("x0,forbidden\n0.25,3\n")
     assert repair(files, out, "left", options=["--points", files / "wishes.csv"]) == 0
     assert "proved: wishes, left" in capsys.readouterr().out
+
+
+def test_points_and_what_is_held_out(files, out, capsys):
+    """y3 is forbidden at 1/4, where it is lowest with others: does that generalize to all of [1/8, 1/4]?"""
+    (files / "wishes.csv").write_text("x0,forbidden\n0.25,3\n")
+    unsafe = [row([-1, 0, 0, 1], n_inputs=1)]
+    region = prop(case([Fraction(1, 8)], [Fraction(1, 4)], unsafe), n_outputs=4)
+    (files / "region.vnnlib").write_text(property_text(region))
+    options = ["--points", files / "wishes.csv", "--held-out", files / "region.vnnlib", "--json"]
+    assert repair(files, out, options=options) == 0
+    own, region = json.loads(capsys.readouterr().out)["vere"]["properties"]
+    assert (own["property"], own["success"], own["success_points"]) == ("wishes", 1.0, 1)
+    assert own["generalization"] is None
+    assert (region["property"], region["success"], region["success_points"]) == ("region", 1.0, 1)
+    assert region["generalization_points"] == 1000 and 0 <= region["generalization"] <= 1
 
 
 @pytest.mark.parametrize("text, expected", [("x0,wanted\n0,9\n", "wanted is '9', no advisory"), ("", "is empty")])
@@ -377,6 +412,15 @@ ARGUMENTS = {
     "unknown method": (["small.onnx", "left.vnnlib", "--method", "magic", "--out", "r.onnx"], "magic"),
     "no time": (["small.onnx", "left.vnnlib", "--timeout", "0", "--out", "r.onnx"], "--timeout"),
     "half a sample": (["small.onnx", "left.vnnlib", "--samples", "0.5", "--out", "r.onnx"], "--samples"),
+    "unknown localization": (["small.onnx", "left.vnnlib", "--localization", "tarot", "--out", "r.onnx"], "tarot"),
+    "a localization nobody takes": (["small.onnx", "left.vnnlib", "--method", "milp", "--localization", "vere", "--out",
+                                     "r.onnx"], "milp takes no localization"),
+    "held out of nothing": (["small.onnx", "left.vnnlib", "--held-out", "left.vnnlib", "--out", "r.onnx"],
+                            "--held-out"),
+    "held out elsewhere": (["small.onnx", "--points", "p.csv", "--held-out", "other.vnnlib", "--out", "r.onnx"],
+                           "other inputs or outputs"),
+    "no neurons": (["small.onnx", "left.vnnlib", "--neurons", "0", "--out", "r.onnx"], "--neurons"),
+    "unknown objective": (["small.onnx", "left.vnnlib", "--objective", "fame", "--out", "r.onnx"], "fame"),
     "another network's": (["small.onnx", "other.vnnlib", "--out", "r.onnx"], "2 inputs"),
     "state is a file": (["small.onnx", "left.vnnlib", "--state", "small.onnx", "--out", "r.onnx"], "state"),
 }
@@ -386,6 +430,7 @@ ARGUMENTS = {
 def test_bad_arguments(arguments, expected, files, monkeypatch, capsys):
     other = prop(case([0, 0], [1, 1], [row([1])]))
     (files / "other.vnnlib").write_text(property_text(other))
+    (files / "p.csv").write_text("x0,wanted\n0,1\n")
     monkeypatch.chdir(files)
     before = sorted(os.listdir())
     assert expected in refused(main(["repair", *arguments]), capsys)

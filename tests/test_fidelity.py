@@ -13,6 +13,7 @@ from engine.errors import InputError
 from engine.network import Affine, Network
 from engine.repair import fidelity
 from engine.repair.fidelity import Difference, changes, compare, region
+from engine.vnnlib.writer import property_text
 
 BOX = case([0, 0], [Fraction(1, 2), 1], [row([1, 0])])  # unsafe: y0 <= 0
 
@@ -110,4 +111,22 @@ def test_on_the_command_line(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "71 weights differ, in 11 neurons of 2 layers" in out and "1,024" in out
     assert main([*command, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["regions"]["grid of the domain"]["points"] == 1024
+    content = json.loads(capsys.readouterr().out)
+    assert content["regions"]["grid of the domain"]["points"] == 1024 and content["vere"]["properties"] == []
+
+
+def test_vere_s_figures_on_the_command_line(tmp_path, capsys):
+    """y0 = x0 is unsafe at or above 1/2; the change lowers it to x0 / 2, which is so nowhere but changes advisories."""
+    for name, slope in (("a", 1.0), ("b", 0.5)):
+        net = executable(network([[[slope, 0.0]], [[1.0], [0.0]]], [[0.0], [0.0, 0.75]]))
+        (tmp_path / f"{name}.onnx").write_bytes(net.onnx_bytes)
+    region = prop(case([0, 0], [Fraction(63, 64), 1], [row([-1, 0], "1/2")]), n_outputs=2)
+    (tmp_path / "p.vnnlib").write_text(property_text(region))
+    command = ["compare", *(str(tmp_path / name) for name in ("a.onnx", "b.onnx", "p.vnnlib")), "--points", "1000"]
+    assert main(command) == 0
+    out = capsys.readouterr().out
+    assert "100.0000% of 1,000" in out and "drawdown: of points where" in out and "0.0000% of 1,000" in out
+    assert main([*command, "--json"]) == 0
+    (figures,) = json.loads(capsys.readouterr().out)["vere"]["properties"]
+    assert figures == {"property": "p", "success": 1.0, "generalization": 1.0, "drawdown": 0.0,
+                       "success_points": 1000, "generalization_points": 1000, "drawdown_points": 1000}

@@ -19,6 +19,7 @@ LAYERS = [
     {"search"},
     {"certificate", "repair"},
     {"bench", "vnncomp"},
+    {"report"},
     {"cli"},
     {"__init__", "__main__"},
 ]

@@ -6,7 +6,7 @@ from cases import case, prop, row
 from conftest import network, random_network
 
 from engine.network import Affine, Network
-from engine.repair.figures import Unsafe
+from engine.repair.region import unsafe_set
 from engine.repair.localize import Localization, activation_difference, localize, significance
 from engine.repair.task import Box, Counterexample, Evidence, Task
 
@@ -38,7 +38,7 @@ def test_what_moving_a_neuron_promises_it_keeps(seed):
     """Some value in the neuron's range takes every point of the box at least that far, others unchanged."""
     net, random = random_network((2, 6, 5, 3), seed=seed), np.random.default_rng(seed)
     given = case([-1, -1], [1, 1], [row([1, -1, 0]), row([0, 1, -1], "1/8")], [row([0, 0, 1], inputs=[1, 0])])
-    unsafe = Unsafe(given, 3)
+    unsafe = unsafe_set(given, 3)
     inside = random.uniform(-1, 1, (200, 2))
     lower = random.uniform(-1, 0.9, (4, 2))
     upper = lower + [[0.0], [0.0], [0.05], [0.1]]
@@ -46,7 +46,7 @@ def test_what_moving_a_neuron_promises_it_keeps(seed):
     assert sum(float(part.sum()) for part in found) > 0
     for box in range(4):
         centre = (lower[box] + upper[box])[None] / 2
-        now = unsafe.value(centre, net.evaluate(centre))
+        now = unsafe.distance(centre, net.evaluate(centre))
         for k in range(3):
             reached = Network(net.layers[: k + 1]).evaluate(inside)
             for neuron, gain in enumerate(found[k][box]):
@@ -61,7 +61,7 @@ def least(net, unsafe, lower, upper, k, neuron, value, random):
     x = random.uniform(lower, upper, (20, 2))
     h = Network(net.layers[: k + 1]).evaluate(x)
     h[:, neuron] = value
-    return unsafe.value(x, Network(net.layers[k + 1 :]).evaluate(h)).min()
+    return unsafe.distance(x, Network(net.layers[k + 1 :]).evaluate(h)).min()
 
 
 def test_behind_the_last_relu_significance_is_exact():
@@ -69,7 +69,7 @@ def test_behind_the_last_relu_significance_is_exact():
     net = network([[[1.0]], [[2.0]]], [[0.0], [0.0]])
     given = case([-1], [1], [row([1], "-1/2", n_inputs=1)])
     point = np.array([[0.125]])
-    found = significance(net, Unsafe(given, 1), point, point, np.array([[-1.0], [1.0]]), parts=1)
+    found = significance(net, unsafe_set(given, 1), point, point, np.array([[-1.0], [1.0]]), parts=1)
     assert found[0][0, 0] == pytest.approx(1.75) and found[1][0, 0] == pytest.approx(1.75)
 
 
@@ -77,7 +77,7 @@ def test_finer_parts_promise_no_less_here():
     net = random_network((2, 6, 6, 2), seed=3)
     point = np.array([[0.25, -0.5]])
     inside = np.random.default_rng(0).uniform(-1, 1, (200, 2))
-    unsafe = Unsafe(UNIT, 2)
+    unsafe = unsafe_set(UNIT, 2)
     coarse, fine = (significance(net, unsafe, point, point, inside, parts=parts) for parts in (1, 16))
     assert all((b >= a - 1e-12).all() for a, b in zip(coarse, fine))
 

@@ -10,7 +10,7 @@ from conftest import network, random_network
 from engine import Options, Problem, verify_all
 from engine.errors import InputError
 from engine.repair import points
-from engine.repair.figures import Figures, Unsafe, distance, held_out, measure, sample
+from engine.repair.figures import Figures, drawn, measure
 from engine.repair.points import read_points
 
 NET = random_network((2, 4, 3), seed=0)
@@ -156,29 +156,41 @@ def test_figures_by_hand():
 
 def test_figures_without_points():
     always = measure(step(-1.0), step(-1.0), REGION, np.empty((0, 2)), points=50)
-    assert always == Figures(0, None, 50, 0.0, 0, None)
+    assert always == Figures("", 0, None, 50, 0.0, 0, None)
     never = measure(step(2.0), step(2.0), REGION, np.empty((0, 2)), points=50)
     assert (never.held_out, never.generalization, never.safe, never.drawdown) == (0, None, 50, 0.0)
 
 
+def test_counterexamples_are_drawn_and_divided():
+    found = measure(step(0.5), step(0.75), REGION, points=1000)
+    assert (found.given, found.held_out, found.safe) == (1000, 1000, 1000)
+    assert abs(found.success - found.generalization) < 0.1 and 0.3 < found.success < 0.7
+    assert found == measure(step(0.5), step(0.75), REGION, points=1000)
+
+
+def test_few_counterexamples_are_divided_too():
+    few = prop(case([0, 0], [1, 0], [row([-1, 1])]), n_outputs=2)  # x0 at or above the last but three values
+    found = measure(step(1 - 3 * 2.0**-24), step(2.0), few)
+    assert (found.given, found.held_out, found.success, found.generalization) == (2, 2, 1.0, 1.0)
+
+
+def test_points_are_their_own_counterexamples():
+    """Of the points one is safe already, one is mended, one is not; none is held out."""
+    boxes = [case([Fraction(x)] * 2, [Fraction(x)] * 2, [row([-1, 1])]) for x in ("1/4", "5/8", "7/8")]
+    found = measure(step(0.5), step(0.75), prop(*boxes, n_outputs=2))
+    assert found == Figures("", 2, 0.5, 0, None, 0, None)
+
+
+def test_a_tie_at_a_strict_row_is_safe():
+    """y1 < y0 is unsafe: where x0 is the threshold itself it is not."""
+    at = case([Fraction(1, 2), 0], [Fraction(1, 2), 1], [row([-1, 1], strict=True)])
+    found = measure(step(0.5), step(0.5), prop(at, n_outputs=2), points=100)
+    assert (found.given, found.held_out, found.safe) == (0, 0, 100)
+
+
 def test_rare_counterexamples_are_found_and_all_differ():
     given = np.array([[1.0, 0.5]], np.float32)
-    unsafe, safe = held_out(step(1 - 2.0**-16), REGION, 300, avoid=given)
+    unsafe, safe = drawn(step(1 - 2.0**-16), REGION, 300, 300, avoid=given)
     assert 100 < len(unsafe) <= 300 and len(np.unique(unsafe, axis=0)) == len(unsafe)
     assert (unsafe[:, 0] >= 1 - 2.0**-16).all() and (safe[:, 0] < 1 - 2.0**-16).all()
     assert not (unsafe == given).all(1).any()
-
-
-def test_distance_against_exact_rows():
-    net = random_network((2, 5, 3), seed=1)
-    region = prop(case([-1, -1], [1, 0], [row([1, -1, 0]), row([0, 1, 1], 1)], [row([0, 0, 1], inputs=[1, 0])]),
-                  case([-1, 0], [1, 1], []), n_outputs=3)
-    x = sample(region.cases[0], 50, np.random.default_rng(0))
-    y = net.evaluate(x.astype(float))
-    values = Unsafe(region.cases[0], 3).value(x, y)
-    for point, scores, value in zip(x, y, values):
-        exact = [[float(r.value(tuple(map(Fraction, map(float, point))), tuple(map(Fraction, scores)))) for r in p.rows]
-                 for p in region.cases[0].unsafe]
-        assert value == pytest.approx(min(map(max, exact)), abs=1e-9)
-    found = distance(net, region, np.array([[0.0, -0.5], [0.0, 0.5], [0.0, 2.0]], np.float32))
-    assert np.isfinite(found[0]) and found[1] == -np.inf and found[2] == np.inf

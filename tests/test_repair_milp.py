@@ -21,7 +21,8 @@ from engine.repair.fidelity import changes, compare
 from engine.repair.limits import directions, held, needed
 from engine.repair.milp import milp
 from engine.repair.program import Program, solve
-from engine.repair.samples import Region, Samples, clipped, draw, in_box, look_at, points, regions
+from engine.repair.region import Region, Rows, Unsafe, in_box
+from engine.repair.samples import Samples, draw, look_at, points, regions
 from engine.repair.task import Counterexample, Evidence, Task
 from engine.repair.worst import depth, worst_points
 from engine.vnnlib import load_property
@@ -177,24 +178,30 @@ def test_auto_works_without_gurobi(free, monkeypatch):
 # limits: how much of a direction samples need and bear
 
 
+def boxed(number: int, lower, upper, *polytopes) -> Region:
+    """The first is the target; polytopes: (inputs, outputs, constants) of rows that are not strict."""
+    rows = tuple(Rows(*parts, np.zeros(len(parts[2]), bool)) for parts in polytopes)
+    return Region(number, number == 0, lower, upper, lower.astype(np.float32), upper.astype(np.float32), Unsafe(rows))
+
+
 def situation(seed: int):
     """Random scores with regions of random polytopes: samples, regions, a random direction."""
     random = np.random.default_rng(seed)
     n, m, d = 40, 4, 2
     where = []
     for number in range(random.integers(1, 4)):
-        polytopes = tuple((np.round(random.normal(size=(r, d)) * (random.random() < 0.3), 1),
-                           random.integers(-1, 2, (r, m)).astype(float), np.round(random.normal(size=r), 1))
-                          for r in random.integers(1, 4, random.integers(1, 3)))
+        polytopes = [(np.round(random.normal(size=(r, d)) * (random.random() < 0.3), 1),
+                      random.integers(-1, 2, (r, m)).astype(float), np.round(random.normal(size=r), 1))
+                     for r in random.integers(1, 4, random.integers(1, 3))]
         low = random.uniform(-1, 0, d)
-        where.append(Region(number, number == 0, low, low + random.uniform(0.2, 2, d), polytopes))
+        where.append(boxed(number, low, low + random.uniform(0.2, 2, d), *polytopes))
     x = random.uniform(-1, 1, (n, d)).astype(np.float32)
     y = random.normal(size=(n, m))
     inside = np.array([region.holds(x) for region in where])
     free = np.zeros(n, bool)
     for region, member in zip(where, inside):
         if region.target:
-            free[member] = region.unsafe(x[member], y[member])
+            free[member] = region.unsafe.contains(x[member], y[member])
     samples = Samples(x, x, x, y, y.argmin(1), np.full(n, -1), inside, free)
     some = [v for group in directions(where) for v in group]
     v = some[random.integers(len(some))] if len(some) and random.random() < 0.7 else random.normal(size=m)
@@ -203,8 +210,8 @@ def situation(seed: int):
 
 def unsafe(region: Region, x, y, margin: float = 0.0) -> bool:
     """Whether all rows of a polytope are at most the margin, one row at a time."""
-    for inputs, outputs, constants in region.polytopes:
-        rows = [float(np.dot(a, x) + np.dot(b, y) + c) for a, b, c in zip(inputs, outputs, constants)]
+    for p in region.unsafe.polytopes:
+        rows = [float(np.dot(a, x) + np.dot(b, y) + c) for a, b, c in zip(p.inputs, p.outputs, p.constants)]
         if all(r <= margin if margin == 0 else r < margin - 1e-6 for r in rows):
             return True
     return False
@@ -246,7 +253,7 @@ def test_what_is_needed_gives_the_margin(seed):
 
 def test_a_sample_beyond_help():
     """Raising y0 cannot help where y0 <= 0 must not hold with y1 <= 0 ... but for its own row."""
-    where = [Region(0, True, np.zeros(1), np.ones(1), ((np.zeros((1, 1)), np.array([[0.0, 1.0]]), np.zeros(1)),))]
+    where = [boxed(0, np.zeros(1), np.ones(1), (np.zeros((1, 1)), np.array([[0.0, 1.0]]), np.zeros(1)))]
     samples = look_at(executable(network([[[1.0], [-1.0]]], [[0.5, 0.25]])), where, np.array([[0.5]]))
     assert needed(samples, where, samples.y, np.array([1.0, 0.0]), margin=0.1).tolist() == [np.inf]
     assert needed(samples, where, samples.y, np.array([0.0, 1.0]), margin=0.1) == pytest.approx([0.35])
@@ -333,12 +340,6 @@ def test_points_of_nothing():
     assert points([Counterexample(0, 0, np.array([1, 2], np.float32))], 2).tolist() == [[1, 2]]
 
 
-def test_clipping_where_an_end_is_no_float32_value():
-    lower, upper = np.array([0.1]), np.array([0.3])
-    x = clipped(np.array([[0.0], [1.0]]), lower, upper)
-    assert (lower <= x.astype(float)).all() and (x.astype(float) <= upper).all()
-
-
 # worst points
 
 
@@ -358,7 +359,7 @@ def test_a_planted_violation_is_found():
 
 def test_a_case_where_nothing_is_unsafe_has_no_worst_points():
     net = executable(random_network((2, 3, 1), seed=0))
-    region = Region(0, True, np.zeros(2), np.ones(2), ())
+    region = boxed(0, np.zeros(2), np.ones(2))
     x = np.random.default_rng(0).random((9, 2)).astype(np.float32)
     assert (depth(net, region, x) == np.inf).all()
     assert not len(worst_points(net, region, x, np.random.default_rng(0), below=1.0))

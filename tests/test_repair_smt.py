@@ -11,7 +11,9 @@ from engine import Options, Problem, verify_all
 from engine.errors import InputError
 from engine.repair.fidelity import changes, compare
 from engine.repair.localize import localize
-from engine.repair.smt import Demand, by_output, significance, smt
+from engine.repair.smt import by_output, smt
+from engine.repair.smt_points import Demand
+from engine.repair.smt_search import significance
 from engine.repair.task import Counterexample, Evidence, Task
 
 QUIET = lambda words: None

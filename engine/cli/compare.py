@@ -6,7 +6,7 @@ from fractions import Fraction
 from math import ceil, floor
 from pathlib import Path
 
-from engine.cli.fidelity import fidelity_content, fidelity_table
+from engine.cli.fidelity import fidelity_content, fidelity_table, figures_content, figures_table
 from engine.cli.judged import judge_written
 from engine.cli.live import live_line
 from engine.cli.output import DONE, answer, note, show
@@ -19,6 +19,7 @@ def run(arguments: Namespace) -> int:
     """Prints how two networks of one shape differ, in weights, scores and advisories, and what is proved of that."""
     from engine.onnx_file import load_network
     from engine.repair.fidelity import compare, region
+    from engine.repair.figures import MOST, measure
     from engine.repair.maps import advisory_maps
     from engine.vnnlib import load_property
 
@@ -32,6 +33,8 @@ def run(arguments: Namespace) -> int:
     lower, upper, name = region(original, properties)
     found = compare(original, changed, properties, lower=lower, upper=upper, points=arguments.points,
                     grid=arguments.grid, seed=arguments.seed)
+    figures = [measure(original, changed, prop, points=min(arguments.points, MOST), seed=arguments.seed)
+               for prop in properties]
     proved = _prove(original, changed, properties, lower, upper, arguments) if arguments.prove else None
     if certificate:
         _certify(certificate, original, changed, proved, arguments.networks)
@@ -39,12 +42,13 @@ def run(arguments: Namespace) -> int:
         write_picture(picture, maps, names=tuple(path.name for path in arguments.networks))
         note(f"advisory maps in {arguments.picture}")
     if arguments.json:
-        content = fidelity_content(found) | {"domain": name} | ({"proved": _proved(proved)} if proved else {})
+        content = fidelity_content(found) | {"domain": name, "vere": figures_content(figures)}
+        content |= {"proved": _proved(proved)} if proved else {}
         answer(json.dumps(content, indent=2, allow_nan=False))
     else:
         answer(f"{found.weights} weights differ, in {found.neurons} neurons of {found.layers} layers; "
                f"advisory: the lowest score; domain: {name}")
-        show(fidelity_table(found))
+        show(fidelity_table(found), *([figures_table(figures)] if figures else []))
         if proved:
             answer(f"proved: the advisory may differ on at most {_percent(proved.open, up=True)} of the domain "
                    f"({proved.boxes:,} boxes, {proved.seconds:.1f} s);\n"

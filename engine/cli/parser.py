@@ -123,6 +123,9 @@ def _add_small_commands(commands) -> None:
                         help="draw the advisory seen from above, before and after, for a few encounters:\n"
                              "FILE.png, .svg or .pdf; needs matplotlib")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
+    parser = _command(commands, "report", "write report.html, report.md and results.json from a bench folder",
+                      "acasxu report DIR")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="what `acasxu bench --out` wrote to")
     parser = _command(commands, "fetch", "download the 45 ACAS Xu networks and check them",
                       "acasxu fetch [--from DIR_OR_URL] [--to DIR]")
     parser.add_argument("--from", dest="source", metavar="DIR_OR_URL",

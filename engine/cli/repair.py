@@ -1,15 +1,13 @@
 """`acasxu repair`: a network of the same shape for which the properties are proved."""
 
-import json
 from argparse import Namespace
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
 from engine.acasxu import benchmark_instances, network_index
-from engine.cli.fidelity import fidelity_content, fidelity_table
 from engine.cli.live import live_line
-from engine.cli.output import answer, note, show
+from engine.cli.repair_words import say_failed, say_repaired
 from engine.data import network_path, property_path
 from engine.errors import InputError
 
@@ -32,7 +30,7 @@ def run(arguments: Namespace) -> int:
     from engine.cli.repaired import Place
     from engine.cli.picture import prepare_picture, write_picture
     from engine.onnx_file import load_network
-    from engine.repair.fidelity import region
+    from engine.repair.fidelity import demand_fit, region
     from engine.repair.loop import Failed, repair
     from engine.repair.maps import advisory_maps
 
@@ -40,6 +38,8 @@ def run(arguments: Namespace) -> int:
     picture = prepare_picture(arguments.picture) if arguments.picture else None
     network = load_network(question.network)
     properties, preserve, files = _properties(question, network, arguments.points)
+    regions = _regions(arguments)
+    demand_fit(network, regions)
     with live_line("loading") as update:
         say = update or (lambda text: None)
         *ends, domain = region(network, properties)
@@ -54,13 +54,14 @@ def run(arguments: Namespace) -> int:
             certificates = place.write(getattr(outcome, "network", network), outcome.proved, files,
                                        settings.search())
             say("measuring what changed")
-            found = _fidelity(network, outcome, lower, upper, arguments)
+            found, figures = _fidelity(network, outcome, lower, upper, regions, arguments)
         if picture and not isinstance(outcome, Failed):
             maps = advisory_maps(network, getattr(outcome, "network", network), properties)
             write_picture(picture, maps, names=("before", "after"))
     if isinstance(outcome, Failed):
-        return _failed(outcome, arguments, explained)
-    _say(outcome, found, certificates, domain, explained, arguments)
+        say_failed(outcome, arguments, explained)
+        return OUT_OF_TIME if outcome.timed_out else NOT_REPAIRED
+    say_repaired(outcome, found, figures, certificates, domain, explained, arguments)
     return REPAIRED
 
 
@@ -104,7 +105,13 @@ def _properties(question: _Question, network, points: Path | None):
 def _settings(arguments: Namespace):
     from engine.repair.loop import Settings
 
-    options = {"milp": {"norm": arguments.norm, "backend": arguments.solver}}
+    localization = None if arguments.localization == "own" else arguments.localization
+    if localization and arguments.method in ("milp", "idle"):
+        raise InputError(f"{arguments.method} takes no localization, as only some neurons can serve it",
+                         where="--localization", advice="leave it out, or use --method gradient, smt or auto")
+    options = {"milp": {"norm": arguments.norm, "backend": arguments.solver}, "smt": {"localization": localization},
+               "gradient": {"localization": localization, "neurons": arguments.neurons,
+                            "objective": arguments.objective}}
     return Settings(method=arguments.method, timeout=arguments.timeout, proof_timeout=arguments.proof_timeout,
                     patience=arguments.patience, points=arguments.samples, seed=arguments.seed,
                     semantics=arguments.semantics, device=arguments.device, options=options)
@@ -117,19 +124,37 @@ def _state(arguments: Namespace, network, properties: list):
     hashes = sha256("".join(prop.sha256 for prop in properties).encode()).hexdigest()
     about = {"engine": __version__, "network": network.sha256, "properties": hashes}
     about |= {name: getattr(arguments, name) for name in ("method", "seed", "semantics", "norm", "solver",
-                                                          "proof_timeout")}
+                                                          "proof_timeout", "localization", "neurons",
+                                                          "objective")}
     return State(arguments.state, about)
 
 
-def _fidelity(network, outcome, lower, upper, arguments: Namespace):
-    """What changed, inside the boxes of what was repaired and elsewhere; None where nothing had to be."""
+def _regions(arguments: Namespace) -> list:
+    """The properties in whose boxes points are held out."""
+    from engine.vnnlib import load_property
+
+    if arguments.held_out and not arguments.points:
+        raise InputError("without points of your own all counterexamples are held out", where="--held-out",
+                         advice="add --points, or leave it out")
+    return [load_property(path) for path in arguments.held_out]
+
+
+def _fidelity(network, outcome, lower, upper, regions: list, arguments: Namespace):
+    """What changed, inside the boxes of what was repaired and elsewhere, and VERE's figures of each property that
+    was, and of the points in `regions`; None where nothing had to be."""
     from engine.repair.fidelity import compare
+    from engine.repair.figures import MOST, measure
     from engine.repair.loop import Held
+    from engine.repair.points import read_points
 
     if isinstance(outcome, Held):
-        return None
-    return compare(network, outcome.network, list(outcome.targets), lower=lower, upper=upper,
-                   points=arguments.samples, grid=arguments.grid, seed=arguments.seed)
+        return None, []
+    found = compare(network, outcome.network, list(outcome.targets), lower=lower, upper=upper,
+                    points=arguments.samples, grid=arguments.grid, seed=arguments.seed)
+    given = [case.lower for case in read_points(arguments.points, network).cases] if regions else None
+    pairs = [(prop, None) for prop in outcome.targets] + [(prop, given) for prop in regions]
+    return found, [measure(network, outcome.network, prop, points, points=min(arguments.samples, MOST),
+                           seed=arguments.seed) for prop, points in pairs]
 
 
 def _localized(network, properties: list, lower, upper, arguments: Namespace) -> list:
@@ -140,89 +165,5 @@ def _localized(network, properties: list, lower, upper, arguments: Namespace) ->
     from engine.repair.task import Evidence, Task
 
     task = Task(network, tuple(properties), (), np.array(lower), np.array(upper), arguments.seed)
-    return localize(task, Evidence()).table(NEURONS)
-
-
-# In words
-
-
-def _failed(outcome, arguments: Namespace, explained: list) -> int:
-    reason = f"{outcome.target.name} is not repaired: {outcome.reason}"
-    if arguments.json:
-        answer(json.dumps({"result": "not repaired", "property": outcome.target.name, "reason": outcome.reason,
-                           "timed_out": outcome.timed_out, "seconds": outcome.seconds,
-                           "attempts": [_attempt(a) for a in outcome.attempts],
-                           "open_boxes": [[b.lower.tolist(), b.upper.tolist()] for b in outcome.boxes],
-                           "skipped": outcome.skipped,
-                           "neurons": [place._asdict() for place in explained]}, indent=2))
-    else:
-        answer("not repaired")
-        _explain(outcome, explained, arguments)
-    note(reason)
-    _left_out(outcome)
-    for box in outcome.boxes[:3]:
-        ends = ", ".join(f"[{a:g}, {b:g}]" for a, b in zip(box.lower, box.upper))
-        note(f"  a box left open: {ends}")
-    note("nothing was written")
-    return OUT_OF_TIME if outcome.timed_out else NOT_REPAIRED
-
-
-def _say(outcome, found, certificates: Path, domain: str, explained: list, arguments: Namespace) -> None:
-    proved = [prop.name for prop, _ in outcome.proved]
-    violated, undecided = ([prop.name for prop in props] for props in (outcome.violated, outcome.undecided))
-    if arguments.json:
-        content = {"result": "repaired" if found else "held already", "out": str(arguments.out), "proved": proved,
-                   "violated_as_before": violated, "undecided_before": undecided,
-                   "certificates": str(certificates), "domain": domain}
-        if found:
-            content |= {"fidelity": fidelity_content(found), "seconds": outcome.seconds, "skipped": outcome.skipped,
-                        "chosen": [_attempt(a) for a in outcome.chosen],
-                        "attempts": [_attempt(a) for a in outcome.attempts],
-                        "neurons": [place._asdict() for place in explained]}
-        answer(json.dumps(content, indent=2, allow_nan=False))
-        return
-    if not found:
-        answer(f"holds already: {arguments.out} is a copy of the network")
-    else:
-        for attempt in outcome.chosen:
-            answer(f"repaired by {attempt.method}: {attempt.note}")
-        answer(f"{found.weights} weights changed, in {found.neurons} neurons of {found.layers} layers; "
-               f"{outcome.seconds:.1f} s with all proofs")
-    answer(f"proved: {', '.join(proved)}; certificates in {certificates}, accepted by the independent checker")
-    if violated:
-        note(f"violated before and not asked for: {', '.join(violated)}")
-    if undecided:
-        note(f"not decided for the original and not asked for: {', '.join(undecided)}")
-    if found:
-        _left_out(outcome)
-        answer(f"advisory: the lowest score; domain: {domain}")
-        show(fidelity_table(found))
-        _explain(outcome, explained, arguments)
-
-
-def _left_out(outcome) -> None:
-    for reason in outcome.skipped:
-        note(f"left out: {reason}")
-
-
-def _explain(outcome, explained: list, arguments: Namespace) -> None:
-    if not arguments.explain:
-        return
-    from rich import box
-    from rich.table import Table
-
-    tried = Table("method", "what was tried", "result", "advisories changed", "weights", box=box.SIMPLE)
-    for attempt in outcome.attempts:
-        cost = (f"{attempt.cost.changed:,}", str(attempt.cost.weights)) if attempt.cost else ("", "")
-        tried.add_row(attempt.method, attempt.note, attempt.outcome, *cost)
-    neurons = Table("layer", "neuron", "significance", "edge score", box=box.SIMPLE)
-    for place in explained:
-        neurons.add_row(str(place.layer + 1), str(place.neuron), f"{place.significance:.3f}", f"{place.edge:.3g}")
-    show(tried, neurons)
-
-
-def _attempt(attempt) -> dict:
-    content = {"method": attempt.method, "what": attempt.note, "result": attempt.outcome, "seconds": attempt.seconds}
-    if attempt.cost:
-        content |= {"advisories_changed": attempt.cost.changed, "weights": attempt.cost.weights}
-    return content
+    kind = None if arguments.localization == "own" else arguments.localization
+    return localize(task, Evidence()).table(NEURONS, kind=kind)

@@ -20,6 +20,9 @@ def add_repair(parser, *, count, seconds, add_data) -> None:
                         help="inputs and the advisory wanted or forbidden there: x0,...,wanted,forbidden")
     parser.add_argument("--keep", type=Path, nargs="+", default=[], metavar="PROPERTY.vnnlib",
                         help="properties to be proved again if they hold now")
+    parser.add_argument("--held-out", type=Path, nargs="+", default=[], metavar="PROPERTY.vnnlib",
+                        help="with --points: properties in whose boxes to measure how the repair generalizes to\n"
+                             "counterexamples other than these points; not asked for, nor proved")
     parser.add_argument("--out", type=Path, required=True, metavar="REPAIRED.onnx", help="the repaired network")
     parser.add_argument("--certificates", type=Path, metavar="DIR",
                         help="folder for the certificates (default: REPAIRED.certificates beside it)")
@@ -35,6 +38,15 @@ def add_repair(parser, *, count, seconds, add_data) -> None:
                              "how many, or the largest")
     parser.add_argument("--solver", choices=("auto", "gurobi", "highs"), default="auto",
                         help="milp: auto (default) takes gurobi where its licence suffices")
+    parser.add_argument("--localization", choices=("own", "vere", "nnrepair"), default="own",
+                        help="gradient, smt: which neurons and edges come first: the methods' own order (default),\n"
+                             "by VERE's repair significance, or by NNrepair's difference of activations")
+    parser.add_argument("--neurons", type=count, metavar="N",
+                        help="gradient: tune the outputs and the N first neurons of the last hidden layer\n"
+                             "(default: outputs alone, then more and more neurons)")
+    parser.add_argument("--objective", choices=("bound", "proxy"), default="bound",
+                        help="gradient: what to descend on open boxes: the certified bound (default), or the distance\n"
+                             "to ProRepair's proxy box, in the last hidden layer alone")
     parser.add_argument("--timeout", type=seconds, metavar="S", help="seconds for the repair (default: no limit)")
     parser.add_argument("--proof-timeout", type=seconds, default=20.0, metavar="S",
                         help="seconds for each proof of a candidate (default: 20)")

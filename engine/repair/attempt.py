@@ -12,8 +12,7 @@ from ..verdict import Unknown, Verdict, Verified, Violated
 from .fidelity import changes, compare
 from .task import Box, Candidate, Counterexample, Task
 
-
-MORE = 3  # times as many samples for a choice among repairs as in the final report
+MORE = 3  # times as many samples of the domain for a choice among repairs as in the final report
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -96,9 +95,9 @@ def judge(task: Task, candidate: Candidate, options: Options, *, on_progress: On
 
 
 def cost_of(task: Task, network: Network, settings) -> Cost:
-    """On samples that are not those of the final report, and more of them."""
+    """On samples that are not those of the final report."""
     found = compare(task.network, network, list(task.targets), lower=task.lower, upper=task.upper,
-                    points=MORE * settings.points, grid=0, seed=settings.seed + 1)
+                    points=MORE * settings.points, inside=settings.points, grid=0, seed=settings.seed + 1)
     changed = found.outside.changed + sum(inside.safe.changed for inside in found.inside)
     return Cost(changed, changes(task.network, network)[0])
 

@@ -12,9 +12,9 @@ import torch
 from engine.acasxu import ADVISORIES, INPUTS, domain
 from engine.errors import InputError
 from engine.network import Affine, Network
-from engine.property import Case, Property, Vector
+from engine.property import Property, Vector
 from engine.repair.edit import in_threads
-from engine.repair.samples import floats
+from engine.repair.region import Region, floats, region_of
 
 CHUNK = 1 << 14  # points evaluated at once: they stay in the processor's cache
 
@@ -87,26 +87,33 @@ def region(network: Network, properties: list[Property]) -> tuple[Vector, Vector
 
 
 def compare(original: Network, repaired: Network, properties: list[Property], *, lower, upper,
-            points: int = 1_000_000, grid: int = 30, seed: int = 0, device: str = "cpu") -> Fidelity:
+            points: int = 1_000_000, inside: int | None = None, grid: int = 30, seed: int = 0,
+            device: str = "cpu") -> Fidelity:
     """Both networks on `points` uniform points of the domain [lower, upper] outside the properties' boxes, on
-    grid^inputs points of it, and on `points` uniform points inside each property's boxes.
+    grid^inputs points of it, and on `inside` (`points` where that is None) uniform points of each property's boxes.
 
     InputError where the networks' shapes differ.
     """
     if original.shape != repaired.shape:
         raise InputError("the networks have different shapes", where=repaired.name or "the second network",
                          advice="compare networks of the same architecture")
-    for prop in properties:
-        if (prop.n_inputs, prop.n_outputs) != (original.n_inputs, original.n_outputs):
-            raise InputError("the property has other inputs or outputs than the networks", where=prop.name,
-                             advice="choose a property written for these networks")
+    demand_fit(original, properties)
     lower, upper = floats(lower), floats(upper)
-    pair, boxes = _Pair(original, repaired, device=device), [case for prop in properties for case in prop.cases]
+    pair, boxes = _Pair(original, repaired, device=device), [region for prop in properties for region in _regions(prop)]
     domain = _Uniform(lower, upper, points, seed)
     (outside,) = _measured(pair, domain, lambda x, *scores: [~_within(boxes, x)])
     (regular,) = _measured(pair, _Grid(lower, upper, grid), lambda x, *scores: [slice(None)])
-    inside = tuple(_inside(pair, prop, points, [seed, number]) for number, prop in enumerate(properties, 1))
-    return Fidelity(*changes(original, repaired), outside, regular, inside)
+    of_box = points if inside is None else inside
+    within = tuple(_inside(pair, prop, of_box, [seed, number]) for number, prop in enumerate(properties, 1))
+    return Fidelity(*changes(original, repaired), outside, regular, within)
+
+
+def demand_fit(network: Network, properties: list[Property]) -> None:
+    """InputError where a property has other inputs or outputs than the network."""
+    for prop in properties:
+        if (prop.n_inputs, prop.n_outputs) != (network.n_inputs, network.n_outputs):
+            raise InputError("the property has other inputs or outputs than the networks", where=prop.name,
+                             advice="choose a property written for these networks")
 
 
 def _measured(pair: "_Pair", source, parts) -> list[Difference]:
@@ -172,11 +179,11 @@ class _Pair:
 def _inside(pair: _Pair, prop: Property, points: int, seed: list[int]) -> Inside:
     """An equal number of points in each case's box."""
     safe, unsafe = Difference(), Difference()
-    for number, case in enumerate(prop.cases):
-        source = _Uniform(floats(case.lower), floats(case.upper), max(1, points // len(prop.cases)), [*seed, number])
+    for number, box in enumerate(_regions(prop)):
+        source = _Uniform(box.lower, box.upper, max(1, points // len(prop.cases)), [*seed, number])
 
-        def split(x, before, after, case=case):
-            violated = _violated(case, x, before.cpu().numpy())
+        def split(x, before, after, box=box):
+            violated = box.unsafe.contains(x, before.cpu().double().numpy())
             return [~violated, violated]
 
         for total, one in zip((safe, unsafe), _measured(pair, source, split)):
@@ -184,24 +191,13 @@ def _inside(pair: _Pair, prop: Property, points: int, seed: list[int]) -> Inside
     return Inside(prop.name, safe, unsafe)
 
 
-def _violated(case: Case, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Whether each (x, y) lies in an unsafe polytope, in floating point."""
-    found = np.zeros(len(x), bool)
-    for polytope in case.unsafe:
-        inside = np.ones(len(x), bool)
-        for row in polytope.rows:
-            value = x @ floats(row.inputs) + y @ floats(row.outputs) + float(row.constant)
-            inside &= value < 0 if row.strict else value <= 0
-        found |= inside
-    return found
+def _regions(prop: Property) -> list[Region]:
+    return [region_of(case, prop.n_outputs) for case in prop.cases]
 
 
-def _within(boxes: list[Case], x: np.ndarray) -> np.ndarray:
+def _within(boxes: list[Region], x: np.ndarray) -> np.ndarray:
     """Whether each point lies in one of the boxes."""
-    found = np.zeros(len(x), bool)
-    for case in boxes:
-        found |= ((floats(case.lower) <= x) & (x <= floats(case.upper))).all(1)
-    return found
+    return np.any([np.zeros(len(x), bool), *(box.holds(x) for box in boxes)], axis=0)
 
 
 class _Uniform:

@@ -1,4 +1,4 @@
-"""What a repair achieved on points: VERE's three figures, and how far points are from unsafe.
+"""VERE's three figures of a repair (Ma et al., ICSE 2024), on points drawn in a property's boxes.
 
 All of it is floating point on sampled points: statistics, not proofs.
 """
@@ -9,55 +9,31 @@ import numpy as np
 import torch
 
 from .edit import scores
-from .samples import floats
+from .region import Region, in_box, region_of
 from ..attack import descend
-from ..bounds.roots import make_roots
+from ..bounds.roots import Roots, make_roots
 from ..bounds.stack import Stack
-from ..exact import float32_inside
 from ..network import Network
-from ..property import Case, Property
+from ..property import Property
 
-BATCH = 1 << 14  # samples of a case at once
-FACES = 0.4  # how often a coordinate lies at an end of its box, in every other batch
+MOST = 10_000  # points of each figure, as many as VERE takes
+BATCH = 1 << 14  # samples at once, of all boxes together
+BATCHES = 20  # at most, where unsafe points are rare
 STARTS, STEPS = 256, 20  # of descent from the samples nearest to unsafe
 
-
-class Unsafe:
-    """The unsafe rows of one case as arrays: outputs . y + inputs . x + constant <= 0.
-
-    outputs: [polytopes, rows, outputs]; inputs: [polytopes, rows, inputs]; constant: [polytopes, rows];
-    polytopes with fewer rows are filled up with rows that always hold.
-    """
-
-    def __init__(self, case: Case, n_outputs: int):
-        shape = (len(case.unsafe), max([1, *(len(p.rows) for p in case.unsafe)]))
-        self.outputs = np.zeros((*shape, n_outputs))
-        self.inputs = np.zeros((*shape, len(case.lower)))
-        self.constant = np.full(shape, -np.inf)
-        for p, polytope in enumerate(case.unsafe):
-            for r, row in enumerate(polytope.rows):
-                self.outputs[p, r] = floats(row.outputs)
-                self.inputs[p, r] = floats(row.inputs)
-                self.constant[p, r] = float(row.constant)
-
-    def rows(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Every row's value at points x [n, inputs] with scores y [n, outputs]: [n, polytopes, rows]."""
-        linear = np.tensordot(y, self.outputs, (1, 2)) + np.tensordot(x, self.inputs, (1, 2))
-        return linear + self.constant
-
-    def value(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """How far each point is from unsafe, [n]: the least over polytopes of the largest row; unsafe below 0."""
-        return self.rows(x, y).max(2).min(1, initial=np.inf)
+#: In one line each, as reports give them.
+DEFINITIONS = {
+    "success": "of counterexamples of the original, the share that is safe now",
+    "generalization": "the same of held-out counterexamples, none of them among the former",
+    "drawdown": "of points where the original was safe, the share whose advisory is another now",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """VERE's figures (Ma et al., ICSE 2024): shares of so many points, None where there are none.
+    """VERE's figures for one property: shares of so many points as DEFINITIONS say, None where there are none."""
 
-    success: of the counterexamples given, those that are safe now; generalization: of held-out ones, those that
-    are safe now; drawdown: of points that were safe already, those whose advisory is another now.
-    """
-
+    property: str
     given: int
     success: float | None
     held_out: int
@@ -66,19 +42,35 @@ class Figures:
     drawdown: float | None
 
 
-def measure(original: Network, repaired: Network, region: Property, given: np.ndarray, *,
-            points: int = 10_000, seed: int = 0) -> Figures:
-    """The figures on the counterexamples among `given` [n, inputs], and on up to `points` held-out and safe points.
+def measure(original: Network, repaired: Network, prop: Property, given: np.ndarray | None = None, *,
+            points: int = MOST, seed: int = 0) -> Figures:
+    """The figures on up to `points` counterexamples, as many held-out ones and as many safe points.
 
-    Those are sampled in the region. Where it is rarely unsafe fewer counterexamples are found, perhaps none:
-    `held_out` says how many. Points given that are no counterexamples of the original do not count.
+    given: the counterexamples that the repair was made with [n, inputs]; those that are none of the original do not
+    count. Without them, what is found is divided at random. Points are drawn in boxes that are more than a point; a
+    property of points alone has its own as counterexamples and none held out. Where the property is rarely
+    violated fewer are found: the figures say how many.
     """
-    given = np.asarray(given, dtype=np.float32).reshape(-1, original.n_inputs)
-    given = given[distance(original, region, given) <= 0]
-    unsafe, safe = held_out(original, region, points, avoid=given, seed=seed)
-    success, generalization = (_share(distance(repaired, region, x) > 0) for x in (given, unsafe))
+    where = [region_of(case, prop.n_outputs) for case in prop.cases]
+    if given is None:
+        given, found, safe = _divided(original, prop, where, points, seed)
+    else:
+        given = np.asarray(given, dtype=np.float32).reshape(-1, original.n_inputs)
+        given = given[unsafe_at(original, where, given)]
+        found, safe = drawn(original, prop, points, points, avoid=given, seed=seed)
+    success, generalization = (_share(~unsafe_at(repaired, where, x)) for x in (given, found))
     drawdown = _share(advisories(original, safe) != advisories(repaired, safe))
-    return Figures(len(given), success, len(unsafe), generalization, len(safe), drawdown)
+    return Figures(prop.name, len(given), success, len(found), generalization, len(safe), drawdown)
+
+
+def _divided(original: Network, prop: Property, where: list[Region], points: int, seed: int):
+    """Counterexamples, held-out ones, safe points."""
+    found, safe = drawn(original, prop, 2 * points, points, seed=seed)
+    if not any(region.wide for region in where):
+        alone = np.array([region.lower for region in where], np.float32).reshape(-1, original.n_inputs)
+        return alone[unsafe_at(original, where, alone)], found, safe
+    found = np.random.default_rng(seed).permutation(found)
+    return found[: (len(found) + 1) // 2], found[(len(found) + 1) // 2 :], safe
 
 
 def _share(which: np.ndarray) -> float | None:
@@ -89,58 +81,60 @@ def advisories(network: Network, x: np.ndarray) -> np.ndarray:
     return scores(network, x).argmin(1) if len(x) else np.empty(0, int)
 
 
-def distance(network: Network, region: Property, x: np.ndarray) -> np.ndarray:
-    """How far points [n, inputs] are from unsafe in the cases whose boxes hold them: unsafe below or at 0."""
-    least = np.full(len(x), np.inf)
-    for case in region.cases:
-        within = ((floats(case.lower) <= x) & (x <= floats(case.upper))).all(1)
-        if within.any():
-            least[within] = np.minimum(least[within], _values(network, case, x[within]))
-    return least
+def unsafe_at(network: Network, where: list[Region], x: np.ndarray) -> np.ndarray:
+    """At which points [n, inputs] the network is unsafe, in whichever of the regions they lie."""
+    found, y = np.zeros(len(x), bool), scores(network, x)
+    for region in where:
+        inside = region.holds(x)
+        found[inside] |= region.unsafe.contains(x[inside], y[inside])
+    return found
 
 
-def _values(network: Network, case: Case, x: np.ndarray) -> np.ndarray:
-    return Unsafe(case, network.n_outputs).value(x, scores(network, x))
-
-
-def held_out(network: Network, region: Property, points: int, *, avoid: np.ndarray | None = None,
-             batches: int = 40, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Up to `points` unsafe and as many safe float32 points of the region, all different and none of `avoid`.
+def drawn(network: Network, prop: Property, unsafe: int, safe: int, *, avoid: np.ndarray | None = None,
+          batches: int = BATCHES, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Up to so many unsafe and safe float32 points of the property's boxes, all different and none of `avoid`.
 
     Both are samples, every other batch thick at the ends of inputs. Where samples do not give enough unsafe
     points, descent from those nearest to unsafe finds some, and neighbours of unsafe points are tried too.
     """
-    random = np.random.default_rng(seed)
-    found = Collection(points, avoid), Collection(points, avoid)
-    roots = make_roots(Stack([network]), [0] * len(region.cases), list(region.cases))
-    for batch in range(batches):
-        for root, case in enumerate(region.cases):
-            x = sample(case, BATCH, random, faces=FACES * (batch % 2))
-            value = _values(network, case, x) if len(x) else np.empty(0)
-            found[0].add(x[value <= 0])
-            found[1].add(x[value > 0])
+    random, found = np.random.default_rng(seed), (Collection(unsafe, avoid), Collection(safe, avoid))
+    roots = make_roots(Stack([network]), [0] * len(prop.cases), list(prop.cases))
+    where = [(root, region_of(case, prop.n_outputs)) for root, case in enumerate(prop.cases)]
+    where = [(root, region) for root, region in where if region.wide]
+    for batch in range(batches if where else 0):
+        for root, region in where:
+            n = BATCH // len(where) + 1
+            x = in_box(region, random, n, **({} if batch % 2 else {"faces": 0.0}))
+            distance, bad = _judged(network, region, x)
+            found[0].add(x[bad])
+            found[1].add(x[~bad])
             if len(x) and not found[0].full:
-                seeds = x[value.argsort()[:STARTS]]
-                seeds = np.concatenate([x[value <= 0], _descended(network, roots, root, case, seeds)])
-                tries = _neighbours(case, seeds, BATCH, random)
-                found[0].add(tries[_values(network, case, tries) <= 0])
+                near = _descended(network, roots, root, region, x[distance.argsort()[:STARTS]])
+                tries = _neighbours(region, np.concatenate([x[bad], near]), n, random)
+                found[0].add(tries[_judged(network, region, tries)[1]])
         if found[0].full and found[1].full:
             break
     return found[0].points(network.n_inputs), found[1].points(network.n_inputs)
 
 
-def _descended(network, roots, root: int, case: Case, x: np.ndarray) -> np.ndarray:
+def _judged(network: Network, region: Region, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How far points of the region are from unsafe, and which are."""
+    y = scores(network, x)
+    return region.unsafe.distance(x, y), region.unsafe.contains(x, y)
+
+
+def _descended(network: Network, roots: Roots, root: int, region: Region, x: np.ndarray) -> np.ndarray:
     """The points where descent from these ends, of which the best half is kept."""
     which = torch.full((len(x),), root)
     width = (roots.upper - roots.lower)[which] * 0.1
     best, value = descend(Stack([network]), roots, which, torch.tensor(x, dtype=torch.float64), width, steps=STEPS)
-    return rounded_inside(case, best[value.argsort()[: len(x) // 2 + 1]].numpy())
+    return region.nearest(best[value.argsort()[: len(x) // 2 + 1]].numpy())
 
 
-def _neighbours(case: Case, x: np.ndarray, n: int, random: np.random.Generator) -> np.ndarray:
+def _neighbours(region: Region, x: np.ndarray, n: int, random: np.random.Generator) -> np.ndarray:
     """n points near some of the points x, at distances of up to a tenth of the box, mostly much less."""
-    width = (floats(case.upper) - floats(case.lower)) * 10.0 ** random.uniform(-4, -1, (n, 1))
-    return rounded_inside(case, random.choice(x, n) + width * random.uniform(-1, 1, (n, x.shape[1])))
+    width = (region.upper - region.lower) * 10.0 ** random.uniform(-4, -1, (n, 1))
+    return region.nearest(random.choice(x, n) + width * random.uniform(-1, 1, (n, x.shape[1])))
 
 
 class Collection:
@@ -163,16 +157,3 @@ class Collection:
 
     def points(self, n_inputs: int) -> np.ndarray:
         return np.array(list(self._found.values()), dtype=np.float32).reshape(-1, n_inputs)
-
-
-def sample(case: Case, n: int, random: np.random.Generator, *, faces: float = 0.0) -> np.ndarray:
-    """n random float32 points of a case's box, each coordinate at an end with probability `faces`: [n, inputs]."""
-    fraction = ((random.random((n, len(case.lower))) - 0.5) / (1 - faces) + 0.5).clip(0, 1)
-    lower, upper = floats(case.lower), floats(case.upper)
-    return rounded_inside(case, lower + (upper - lower) * fraction)
-
-
-def rounded_inside(case: Case, x: np.ndarray) -> np.ndarray:
-    """Float32 points of the exact box, the nearest to x; no point where the box holds none."""
-    low, high = float32_inside(case.lower, case.upper)
-    return np.clip(x.astype(np.float32), low, high)[: len(x) if (low <= high).all() else 0]

@@ -1,22 +1,24 @@
 """Repair by gradient descent on certified bounds and on fidelity.
 
-What is tuned are the incoming weights of few neurons: choices of outputs first, then the last hidden layer's most
-significant neurons beside the outputs. Each choice descends a little on samples; the best of them goes on. Three
-hinges are descended: points of the properties' boxes nearer to unsafe than a margin, open boxes whose certified
-lower bound (certified.py) is not above zero, and reference points whose advisory is about to change. Of points only
-the hardest count, and proximal steps (soft thresholds) leave most weights as they were.
+What is tuned are the incoming weights of few neurons (choices.py). Each choice descends a little on samples; the
+best of them goes on. Three hinges are descended: points of the properties' boxes nearer to unsafe than a margin, open
+boxes whose certified lower bound (certified.py) is not above zero, and reference points whose advisory is about to
+change. Of points only the hardest count, and proximal steps (soft thresholds) leave most weights as they were.
 
 Descending certified bounds beside a fidelity loss: ART (Lin et al., FMCAD 2020), PatchPRO. Tuning the incoming
 weights of few significant neurons: VERE.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 
 from ..attack import violation
+from ..errors import InputError
 from .certified import CertifiedBounds, Regions, Weights, undecided
+from .choices import Chosen, choices, in_words
 from .guides import BOXES, SCALE, Danger, Facts, Reference
+from .proxy import ProxyBoxes
 from .task import Candidate, Evidence, Say, Task
 from .tuned import Tuned
 
@@ -24,14 +26,17 @@ HARDEST, WORST, REFRESH = 20_000, 3_000, 25  # reference and other points that c
 FRESH = 200_000  # uniform points of each check
 DEPTHS, DEEP = (6, 8, 10), 12  # halvings of boxes to simplify for, of those to judge by
 CERTIFIED, PRICE = 2.0, 0.05  # weights in the loss: of boxes, of a changed weight
+OBJECTIVES = ("bound", "proxy")
 LOOSE = 0.7  # scores; bounds farther below zero need other rows rather than a small shift
+
+Aim = Callable[[Weights], torch.Tensor]
 
 
 class _Repair:
     """One choice of neurons, the points that guide their descent, and where it stands."""
 
-    def __init__(self, facts: Facts, chosen: dict[int, list[int]], margin: float):
-        self.facts, self.chosen, self.margin = facts, chosen, margin
+    def __init__(self, facts: Facts, chosen: Chosen, margin: float, objective: str = "bound"):
+        self.facts, self.chosen, self.margin, self._objective = facts, chosen, margin, objective
         self.tuned = Tuned(facts.task.network, chosen, facts.units)
         self.reference, self.danger = facts.reference, facts.danger
         self.loss = torch.inf
@@ -103,7 +108,7 @@ class _Repair:
         """Adam with proximal steps, back to the best weights met; without sparsity only changed weights move."""
         changes = list(self.tuned.change.values())
         free = [torch.ones_like(change) if sparsity else (change != 0).float() for change in changes]
-        bounds = self._bounds(regions) if regions and len(regions) else None
+        bounds = self._aim(regions) if regions and len(regions) else None
         optimizer = torch.optim.Adam(changes, lr=rate, betas=(0.9, 0.99))
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps, 0.01 * rate)
         self.loss, best = torch.inf, [change.detach().clone() for change in changes]
@@ -134,7 +139,7 @@ class _Repair:
         worst = margin.topk(min(WORST, len(margin)), largest=False).indices
         return self.reference.select(near.indices[near.values < 0.03]), self.danger.select(worst)
 
-    def _loss(self, reference: Reference, danger: Danger, bounds: CertifiedBounds | None) -> torch.Tensor:
+    def _loss(self, reference: Reference, danger: Danger, bounds: Aim | None) -> torch.Tensor:
         """Hinges; a reference point's is steeper where its gap is small, a box's is a logarithm."""
         lost = (-self._slack(reference)).clamp(min=0)
         loss = 0.1 * (lost / (reference.gap.clamp(min=0) + 0.1 * SCALE)).sum()
@@ -157,6 +162,13 @@ class _Repair:
     def _doubles(self) -> Weights:
         return {k: (weight.double(), bias.double()) for k, (weight, bias) in self.tuned.weights().items()}
 
+    def _aim(self, regions: Regions) -> Aim:
+        """What is to be above zero on each box."""
+        if self._objective == "bound":
+            return self._bounds(regions)
+        return ProxyBoxes(*self.facts.bounded(self.tuned.edited()), regions, first=self.facts.first, margin=SCALE,
+                          generator=self.facts.generator)
+
     def _bounds(self, regions: Regions) -> CertifiedBounds:
         """Around the network as it is now."""
         return CertifiedBounds(*self.facts.bounded(self.tuned.edited()), regions, tuned=self.tuned.neurons)
@@ -169,75 +181,51 @@ def _assign(changes: list[torch.Tensor], new: Iterable[torch.Tensor]) -> None:
 
 
 def gradient(task: Task, evidence: Evidence, say: Say, *, margin: float = 0.03, agreement: float = 0.9999,
-             least: float = 0.999, rounds: int = 6, tried: int = 4, neurons: int = 8) -> Iterator[Candidate]:
+             least: float = 0.999, rounds: int = 6, tried: int = 4, neurons: int | None = None,
+             localization: str | None = None, objective: str = "bound") -> Iterator[Candidate]:
     """Candidates of which samples say that all properties hold and that advisories agree on a share of `agreement`.
 
     margin: how far from unsafe samples are to be, in scores, more after each round that was not proved; least: the
     share that is offered when nothing better was proved; rounds: of proof and certified descent for each choice
-    of neurons; tried: how many choices go beyond their first trial; neurons: of the last hidden layer, the last resort.
+    of neurons; tried: how many choices go beyond their first trial; neurons, localization: see choices.py; objective:
+    on open boxes, bound or proxy (proxy.py), for which only hidden neurons are tuned.
     """
-    last = len(task.network.layers) - 1
-    stages = [last, last - 1] if last else [last]
-    for first in stages:
-        facts = Facts(task, first)
-        choices = _outputs(facts) if first == last else [_significant(facts, neurons)]
-        repairs = _trials(facts, choices, margin, say)
-        if first == last and repairs[0].loose():
-            repairs.sort(key=lambda repair: repair.chosen != {last: facts.raised()})
-        repairs = repairs[:tried]
+    if objective not in OBJECTIVES:
+        raise InputError(f"unknown objective {objective!r}", advice=f"use {', '.join(OBJECTIVES)}")
+    if objective == "proxy" and len(task.network.layers) < 2:
+        raise InputError("there is no hidden layer for a proxy box", where="gradient", advice="use the bound")
+    groups = choices(task, evidence, localization=localization, neurons=neurons, outputs=objective == "bound")
+    for facts, group in groups:
+        repairs = _trials(facts, group, margin, objective, say)
+        repairs.sort(key=lambda repair: not repair.safe() if localization else repair.loss)
+        outputs = len(task.network.layers) - 1
+        if facts.first == outputs and repairs[0].loose():
+            repairs.sort(key=lambda repair: repair.chosen != {outputs: facts.raised()})
         for share in (agreement, least):
-            for repair in repairs:
+            for repair in repairs[:tried]:
                 yield from _rounds(repair, evidence, say, share, rounds)
 
 
-def _trials(facts: Facts, choices: list[dict[int, list[int]]], margin: float, say: Say) -> list[_Repair]:
-    """Short descents of all choices, the best first; with more weights where few weights never suffice."""
+def _trials(facts: Facts, group: list[Chosen], margin: float, objective: str, say: Say) -> list[_Repair]:
+    """Short descents of all choices; with more weights where few weights never suffice."""
     for sparsity in (0.5, 0.1):
-        repairs = [_Repair(facts, chosen, margin) for chosen in choices]
+        repairs = [_Repair(facts, chosen, margin, objective) for chosen in group]
         for repair in repairs:
-            say(f"trying {_words(repair.chosen)}")
+            say(f"trying {in_words(repair.chosen)}")
             repair.descend(steps=100, rate=0.003, sparsity=sparsity)
         if any(repair.safe() for repair in repairs):
             break
-    return sorted(repairs, key=lambda repair: repair.loss)
+    return repairs
 
 
 def _rounds(repair: _Repair, evidence: Evidence, say: Say, share: float, rounds: int) -> Iterator[Candidate]:
     """Candidates from one choice, until it agrees on less than this share of points."""
     for i in range(rounds):
-        say(f"tuning {_words(repair.chosen)}" + (f", {len(evidence.boxes)} open boxes" if i else ""))
+        say(f"tuning {in_words(repair.chosen)}" + (f", {len(evidence.boxes)} open boxes" if i else ""))
         repair.certify(evidence) if i else repair.polish(evidence)
         agreement = repair.agreement()
         if agreement < share or not repair.safe():
             return
-        yield Candidate(repair.tuned.edited(), f"{_words(repair.chosen)}: {repair.tuned.count()} weights changed, "
+        yield Candidate(repair.tuned.edited(), f"{in_words(repair.chosen)}: {repair.tuned.count()} weights changed, "
                         f"margin {repair.margin:.3g}, agreement {agreement:.3%} on {FRESH} points")
         repair.margin *= 2
-
-
-def _outputs(facts: Facts) -> list[dict[int, list[int]]]:
-    """Each output by itself but the one that is most often lowest, the rarest two, three and so on together, and
-    those that the targets want high."""
-    rare = facts.counts.argsort(stable=True).tolist()
-    choices = [[j] for j in rare[:-1]] + [sorted(rare[:n]) for n in range(2, len(rare) + 1)]
-    return [{facts.first: c} for c in choices + [facts.raised()] * (facts.raised() not in choices)]
-
-
-def _significant(facts: Facts, neurons: int) -> dict[int, list[int]]:
-    """All outputs, and the hidden neurons whose weights move unsafe points much and references little.
-
-    Significance is the ratio of the loss's gradients on the two, at the original weights.
-    """
-    width = len(facts.task.network.layers[facts.first].bias)
-    every = {facts.first: list(range(width)), facts.first + 1: list(range(facts.task.network.n_outputs))}
-    repair = _Repair(facts, every, SCALE)
-    norms = []
-    for y in (repair._value(facts.danger).clamp(max=SCALE).sum(), repair.tuned.scores(facts.reference.h).abs().sum()):
-        grad, = torch.autograd.grad(y, repair.tuned.change[facts.first])
-        norms.append(grad.norm(dim=1))
-    ratio = norms[0] / (norms[1] + 1e-3 * norms[1].max())
-    return every | {facts.first: ratio.argsort(descending=True)[:neurons].sort().values.tolist()}
-
-
-def _words(chosen: dict[int, list[int]]) -> str:
-    return ", ".join(f"layer {k + 1} neurons {' '.join(map(str, neurons))}" for k, neurons in chosen.items())

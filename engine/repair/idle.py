@@ -18,7 +18,8 @@ from ..property import Case
 from .edit import edited, scores
 from .idle_collar import THICKNESS, Distances, distances
 from .idle_search import idle_neurons
-from .samples import Region, clipped, in_box, points, regions
+from .region import Region, in_box
+from .samples import points, regions
 from .task import Candidate, Evidence, Say, Task
 
 MOST = 8  # idle neurons taken of a layer
@@ -156,16 +157,16 @@ class Trainer:
         """Takes these points [n, inputs] in."""
         self._x, y = x, scores(self._network, x)
         self._inside = self._region.holds(x)
-        unsafe = torch.from_numpy(self._inside & self._region.unsafe(x, y))
+        unsafe = torch.from_numpy(self._inside & self._region.unsafe.contains(x, y))
         self._keep = torch.where(unsafe, 0.3, 1.0)  # where it was unsafe another advisory is no harm if it must be
         self._advisory = torch.from_numpy(y.argmin(1))
         self._y, self._gaps = torch.from_numpy(y), torch.from_numpy(y - y.min(1, keepdims=True))
 
     def _near(self, x: np.ndarray, *, each: int = 100) -> np.ndarray:
         """These points [n, inputs], and others around each."""
-        low, high = self._region.lower, self._region.upper
-        spread = self._random.normal(size=(each, *x.shape)) * 0.01 * (high - low)
-        return np.concatenate([x, clipped((x + spread).reshape(-1, x.shape[1]), low, high)])
+        region = self._region
+        spread = self._random.normal(size=(each, *x.shape)) * 0.01 * (region.upper - region.lower)
+        return np.concatenate([x, region.nearest((x + spread).reshape(-1, x.shape[1]))])
 
     def _scatter(self, chain: list[np.ndarray]) -> None:
         """Gives features random weights with which they vary by about 1 on the box; as yet nothing reads them."""
@@ -243,8 +244,9 @@ def missed(region: Region, x: np.ndarray, y, margin: float) -> torch.Tensor:
     """
     x, y = torch.as_tensor(x, dtype=torch.float32), torch.as_tensor(y)
     total = torch.zeros(len(y))
-    for polytope in region.polytopes:
-        inputs, outputs, constants = (torch.tensor(a, dtype=torch.float32) for a in polytope)
+    for rows in region.unsafe.polytopes:
+        parts = (rows.inputs, rows.outputs, rows.constants)
+        inputs, outputs, constants = (torch.tensor(part, dtype=torch.float32) for part in parts)
         total = total + (margin - (x @ inputs.T + y @ outputs.T + constants).amax(1)).clamp(min=0)
     return total
 

@@ -9,7 +9,8 @@ from itertools import combinations
 
 import numpy as np
 
-from .samples import Region, Samples
+from .region import Region
+from .samples import Samples
 
 SHARE = 0.8  # of the room up to a change of advisory that a repair may use
 
@@ -17,7 +18,7 @@ SHARE = 0.8  # of the room up to a change of advisory that a repair may use
 def directions(where: list[Region]) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Directions of one score, raised or lowered, that help against some unsafe polytope of the targets; and
     directions of several raised scores that help against each of them."""
-    polytopes = [rows for region in where if region.target for _, rows, _ in region.polytopes if len(rows)]
+    polytopes = [rows.outputs for region in where if region.target for rows in region.unsafe.polytopes if len(rows)]
     if not polytopes:
         return [], []
     unit = np.eye(polytopes[0].shape[1])
@@ -30,8 +31,8 @@ def needed(samples: Samples, where: list[Region], y: np.ndarray, v: np.ndarray, 
     """[n]: the z from which on the targets hold with this margin; -inf where they do at 0, inf where there is none."""
     need, later = np.full((2, len(samples)), -np.inf)
     for region, at in samples.of(where):
-        for p in range(len(region.polytopes) if region.target else 0):
-            rows, gain = region.rows(p, samples.x[at], y[at]), region.polytopes[p][1] @ v
+        for polytope in region.unsafe.polytopes if region.target else ():
+            rows, gain = polytope.values(samples.x[at], y[at]), polytope.outputs @ v
             with np.errstate(divide="ignore", invalid="ignore"):
                 left = np.where(gain > 0, (margin - rows) / gain, np.inf).min(1, initial=np.inf)
                 stays = np.where((gain == 0) & (rows >= margin), np.inf, -np.inf)
@@ -57,8 +58,8 @@ def held(samples: Samples, where: list[Region], y: np.ndarray, v: np.ndarray) ->
     cap[samples.free], floor[samples.free] = np.inf, -np.inf
     for region, at in samples.of(where):
         at = at[~samples.free[at]]
-        for p in range(len(region.polytopes)):
-            rows, gain = region.rows(p, samples.x[at], y[at]), region.polytopes[p][1] @ v
+        for polytope in region.unsafe.polytopes:
+            rows, gain = polytope.values(samples.x[at], y[at]), polytope.outputs @ v
             with np.errstate(divide="ignore", invalid="ignore"):
                 room = np.where(gain < 0, _room(rows) / -gain, np.inf)
             room[rows <= 0] = -np.inf

@@ -1,8 +1,12 @@
 """Which neurons and edges a repair should change.
 
-Two localizations, which any method may use: the repair significance of neurons, after VERE (Ma et al., "VeRe:
-Verification Guided Synthesis for Repairing Deep Neural Networks", ICSE 2024), and the activation difference of
-edges, after NNrepair (Usman et al., CAV 2021). Both are heuristics: nothing is proved by them.
+Two localizations: the repair significance of neurons, after VERE (Ma et al., "VeRe: Verification Guided Synthesis for
+Repairing Deep Neural Networks", ICSE 2024), and the activation difference of edges, after NNrepair (Usman et al., CAV
+2021). Both are heuristics: nothing is proved by them.
+
+Gradient and smt take either as the order in which to try neurons and edges. The other methods have no use for one: idle
+may rewrite only neurons that never fire, and those are the ones that decide nothing yet; milp looks for a feature
+that advisories do not depend on, solves for each that it may use, and compares the solutions.
 """
 
 from dataclasses import dataclass
@@ -12,10 +16,12 @@ import numpy as np
 import torch
 
 from .edit import scores
-from .figures import Unsafe, sample
+from .region import FACES, Unsafe, in_box, region_of
 from .task import Evidence, Task
+from ..errors import InputError
 from ..network import Network
 
+KINDS = ("vere", "nnrepair")
 Edge = tuple[int, int, int]  # layer, neuron, input; the layer's width of inputs stands for the bias
 
 
@@ -43,9 +49,25 @@ class Localization:
         """The n edges (layer, neuron, input) with the highest score, in the same way."""
         return [(k, *place) for k, place in _ranked(self.edges, layer)][:n]
 
-    def table(self, n: int | None = None) -> list[Place]:
-        """The n most significant neurons; all of them are a heat map's data."""
-        return [Place(k, i, float(self.neurons[k][i]), float(self.edges[k][i].max())) for k, i in self.best_neurons(n)]
+    def after(self, kind: str | None) -> "Localization":
+        """Neurons and edges both by one localization: vere or nnrepair; None: as it is, each by its own.
+
+        VERE says nothing of edges: one is as significant as what it leads to times what it comes from. NNrepair says
+        nothing of neurons: one counts as its best incoming edge.
+        """
+        if kind is None:
+            return self
+        if kind not in KINDS:
+            raise InputError(f"unknown localization {kind!r}", advice=f"use {', '.join(KINDS)}")
+        if kind == "nnrepair":
+            return Localization(tuple(edges.max(1) for edges in self.edges), self.edges)
+        sources = [np.ones(self.edges[0].shape[1]), *self.neurons]
+        return Localization(self.neurons, tuple(np.outer(a, b) for a, b in zip(self.neurons, sources)))
+
+    def table(self, n: int | None = None, *, kind: str | None = None) -> list[Place]:
+        """The n best neurons by a localization, VERE's by default; all of them are a heat map's data."""
+        return [Place(k, i, float(self.neurons[k][i]), float(self.edges[k][i].max()))
+                for k, i in self.after(kind).best_neurons(n)]
 
 
 def _ranked(parts: tuple[np.ndarray, ...], layer: int | None) -> list[tuple[int, tuple[int, ...]]]:
@@ -81,15 +103,14 @@ def _failing(task: Task, evidence: Evidence, boxes: int, samples: int, random: n
     found, known = [], {(e.property, e.case) for e in [*evidence.counterexamples, *evidence.boxes]}
     for p, target in enumerate(task.targets):
         for c in sorted(range(len(target.cases)), key=lambda c: (p, c) not in known)[:boxes]:
-            case = target.cases[c]
-            unsafe = Unsafe(case, task.network.n_outputs)
-            x = np.concatenate([sample(case, samples, random), sample(case, samples, random, faces=0.4)]).astype(float)
-            distance = unsafe.value(x, scores(task.network, x))
+            region = region_of(target.cases[c], task.network.n_outputs)
+            x = np.concatenate([in_box(region, random, samples, faces=faces) for faces in (0.0, FACES)]).astype(float)
+            distance = region.unsafe.distance(x, scores(task.network, x))
             worst = x[distance.argsort()[: max(boxes, int((distance <= 0).sum()))]]
             ends = [(e.point, e.point) for e in evidence.counterexamples if (e.property, e.case) == (p, c)]
             ends += [(b.lower, b.upper) for b in evidence.boxes if (b.property, b.case) == (p, c)]
             ends = np.array((ends or [(point, point) for point in worst])[:boxes], dtype=float)
-            found.append((unsafe, ends[:, 0], ends[:, 1], worst))
+            found.append((region.unsafe, ends[:, 0], ends[:, 1], worst))
     return found
 
 
@@ -117,10 +138,10 @@ def significance(network: Network, unsafe: Unsafe, lower: np.ndarray, upper: np.
     one counts, in units of the unsafe rows.
     """
     centre = (lower + upper) / 2
-    now = torch.tensor(unsafe.value(centre, network.evaluate(centre)))
+    now = torch.tensor(unsafe.distance(centre, network.evaluate(centre)))
     own = torch.stack([torch.tensor(lower), torch.tensor(upper)])
-    constant = torch.tensor(unsafe.constant + _least(unsafe.inputs, lower, upper))
-    rows, found = torch.tensor(unsafe.outputs), []
+    constants = [torch.tensor(rows.constants + _least(rows.inputs, lower, upper)) for rows in unsafe.polytopes]
+    found = []
     reached = activations(network, inside)[1:]
     for k, layer in enumerate(network.layers):
         own = _interval(layer, own)
@@ -129,14 +150,14 @@ def significance(network: Network, unsafe: Unsafe, lower: np.ndarray, upper: np.
         for above in network.layers[k + 1 :]:
             lines = _affine(above.weight, above.bias, lines)
             lines = _relu(lines, start, end) if above.relu else lines
-        best = _best_distance(rows, constant, lines, start, end).view(len(now), len(layer.bias), parts).amax(2)
+        best = _best_distance(unsafe, constants, lines, start, end).view(len(now), len(layer.bias), parts).amax(2)
         found.append((best - now[:, None]).clamp(min=0).numpy())
     return found
 
 
 def _least(inputs: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
-    """The least of inputs . x [polytopes, rows] on each box: [boxes, polytopes, rows]."""
-    return np.tensordot(lower, inputs.clip(min=0), (1, 2)) + np.tensordot(upper, inputs.clip(max=0), (1, 2))
+    """The least of inputs [rows, n] . x on each box: [boxes, rows]."""
+    return lower @ inputs.clip(min=0).T + upper @ inputs.clip(max=0).T
 
 
 def _interval(layer, ends: torch.Tensor) -> torch.Tensor:
@@ -182,11 +203,15 @@ def _at(lines: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
     return lines[:, 0] * value[:, None] + lines[:, 1]
 
 
-def _best_distance(rows: torch.Tensor, constant: torch.Tensor, lines: torch.Tensor, start, end) -> torch.Tensor:
-    """The larger of the certain distances to unsafe at both ends of each variable's range: [n]."""
-    flat = rows.reshape(-1, rows.shape[2]).numpy()
-    below = _affine(flat, np.zeros(len(flat)), lines)[:1]
-    each = len(start) // len(constant)
-    constant = constant.repeat_interleave(each, 0)
-    distances = [(_at(below, value)[0].view(constant.shape) + constant).amax(2).amin(1) for value in (start, end)]
-    return torch.maximum(*distances)
+def _best_distance(unsafe: Unsafe, constants: list[torch.Tensor], lines: torch.Tensor, start, end) -> torch.Tensor:
+    """The larger of the certain distances to unsafe at both ends of each variable's range: [n].
+
+    constants: of each polytope's rows on each box, [boxes, rows].
+    """
+    distances = torch.full((2, len(start)), torch.inf, dtype=lines.dtype)
+    for rows, constant in zip(unsafe.polytopes, constants):
+        below = _affine(rows.outputs, np.zeros(len(rows)), lines)[:1]
+        constant = constant.repeat_interleave(len(start) // len(constant), 0)
+        ends = torch.stack([_at(below, value)[0] + constant for value in (start, end)])
+        distances = torch.minimum(distances, ends.amax(2) if len(rows) else torch.tensor(-torch.inf))
+    return distances.amax(0)

@@ -18,7 +18,7 @@ from ..search.verify import verify_all
 from ..verdict import Unknown, Verdict, Verified, Violated
 from .attempt import Attempt, cost_of, judge
 from .conflict import conflict
-from .methods import METHODS, order
+from .methods import IN_AUTO, METHODS, order
 from .state import State
 from .task import Box, Candidate, Evidence, Say, Task
 
@@ -210,7 +210,8 @@ class _Run:
         if self.attempts:  # a step before may have repaired this, too
             yield "none", Candidate(task.network, "as it is")
         for name in order(self.settings.method):
-            options = self.settings.options.get(name, {})
+            options = {**(IN_AUTO.get(name, {}) if self.settings.method == "auto" else {}),
+                       **self.settings.options.get(name, {})}
             say = lambda text, name=name: self._tell(f"{name}: {text}")
             try:
                 for candidate in METHODS[name]()(task, evidence, say, **options):

@@ -14,6 +14,9 @@ def _method(name: str) -> Callable[[], Method]:
 #: In the order in which `auto` tries them: what changes few weights and is fast comes first.
 METHODS = {name: _method(name) for name in ("milp", "gradient", "idle", "smt")}
 
+#: Options of methods that differ where `auto` chooses them.
+IN_AUTO = {"milp": {"wide": False}}
+
 
 def order(name: str) -> tuple[str, ...]:
     """The methods that are meant."""

@@ -15,7 +15,7 @@ from ..errors import InputError
 BATCH = 300  # violated constraints added in a round
 ROUNDS = 60
 SECONDS = 20.0  # of one call of a solver
-TOLERANCE = 1e-6
+TOLERANCE = 1e-6  # float32 resolves no less
 FREE_LICENCE = 2000  # variables, and constraints, that gurobi solves without a licence of its own
 NORMS = ("l1", "count", "max")
 
@@ -42,7 +42,7 @@ class Program:
 
 
 def solve(program: Program, *, backend: str = "auto", rounds: int = ROUNDS) -> np.ndarray | None:
-    """w, which violates no constraint by more than TOLERANCE in float32; None if there is none or none was found.
+    """w, which violates no constraint by more than TOLERANCE of the largest sum; None if there is none or none was found.
 
     backend: gurobi, highs, or auto (gurobi where it is installed and its licence suffices).
     """
@@ -51,11 +51,12 @@ def solve(program: Program, *, backend: str = "auto", rounds: int = ROUNDS) -> n
         raise InputError(f"unknown backend {backend!r}", advice="use auto, gurobi or highs")
     if not ((program.need <= program.cap) & (program.need < np.inf) & (program.cap > -np.inf)).all():
         return None
-    w, rows, limits = program.base.copy(), [], []
+    w, rows, limits, largest = program.base.copy(), [], [], np.abs(program.features).max(0, initial=0.0)
     for _ in range(rounds):
         value = program.features @ w[:-1].astype(np.float32) + np.float32(w[-1])
+        tolerance = TOLERANCE * (1.0 + float(np.abs(w[:-1]) @ largest))
         for excess, sign, bound in ((program.need - value, -1, program.need), (value - program.cap, 1, program.cap)):
-            worst = _worst(excess)
+            worst = _worst(excess, tolerance)
             rows.append(sign * np.column_stack([program.features[worst], np.ones(len(worst))]))
             limits.append(sign * bound[worst])
         if not len(rows[-1]) + len(rows[-2]):
@@ -66,9 +67,9 @@ def solve(program: Program, *, backend: str = "auto", rounds: int = ROUNDS) -> n
     return None
 
 
-def _worst(excess: np.ndarray) -> np.ndarray:
+def _worst(excess: np.ndarray, tolerance: float) -> np.ndarray:
     """Where the excess is largest, and above the tolerance."""
-    found = np.flatnonzero(excess > TOLERANCE)
+    found = np.flatnonzero(excess > tolerance)
     return found if len(found) <= BATCH else found[np.argpartition(-excess[found], BATCH)[:BATCH]]
 
 

@@ -7,64 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..network import Network
-from ..property import Case, Property
 from .edit import scores, values
+from .region import Region, in_box, region_of
 from .task import Counterexample, Task
-
-FACES = 0.4  # share of a box's samples' inputs that lie at an end: networks are worst there
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Region:
-    """A property's case in floating point. property: its number among task.properties; target: to be repaired.
-
-    lower, upper: [inputs]; polytopes: (inputs [rows, n], outputs [rows, m], constants [rows]) of each.
-    """
-
-    property: int
-    target: bool
-    lower: np.ndarray
-    upper: np.ndarray
-    polytopes: tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...]
-
-    @property
-    def wide(self) -> bool:
-        """Whether it is more than a point."""
-        return bool((self.lower < self.upper).any())
-
-    def holds(self, x: np.ndarray) -> np.ndarray:
-        """Which points lie in the box."""
-        return ((self.lower <= x) & (x <= self.upper)).all(1)
-
-    def rows(self, polytope: int, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Values of a polytope's rows [n, rows]: unsafe where all are <= 0."""
-        inputs, outputs, constants = self.polytopes[polytope]
-        value = y @ outputs.astype(y.dtype).T + constants
-        return value + x @ inputs.T if inputs.any() else value
-
-    def unsafe(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Which points of the box are unsafe (those elsewhere are not asked about)."""
-        found = [(self.rows(p, x, y) <= 0).all(1) for p in range(len(self.polytopes))]
-        return np.any(found, axis=0) if found else np.zeros(len(x), bool)
 
 
 def regions(task: Task) -> list[Region]:
     """Those of all properties of a task, targets first."""
-    return [_region(number, number < len(task.targets), case)
+    return [region_of(case, prop.n_outputs, property=number, target=number < len(task.targets))
             for number, prop in enumerate(task.properties) for case in prop.cases]
-
-
-def _region(number: int, target: bool, case: Case) -> Region:
-    polytopes = []
-    for polytope in case.unsafe:
-        rows = [(row.inputs, row.outputs, (row.constant,)) for row in polytope.rows]
-        polytopes.append(tuple(np.array([floats(r[i]) for r in rows]) for i in (0, 1)) +
-                         (np.array([float(r[2][0]) for r in rows]),))
-    return Region(number, target, floats(case.lower), floats(case.upper), tuple(polytopes))
-
-
-def floats(vector) -> np.ndarray:
-    return np.array([float(v) for v in vector])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,7 +74,7 @@ def look_at(network: Network, where: list[Region], x: np.ndarray, owner: np.ndar
     free = np.zeros(len(x), bool)
     for region, at in _members(where, owner, inside):
         if region.target:
-            free[at] |= region.unsafe(x[at], y[at])
+            free[at] |= region.unsafe.contains(x[at], y[at])
     return Samples(x, inner, last, y, y.argmin(1), owner, inside, free)
 
 
@@ -140,20 +91,6 @@ def draw(task: Task, where: list[Region], random: np.random.Generator, *, domain
         parts.append(in_box(region, random, n))
     owner = np.repeat(np.arange(-1, len(where)), [len(part) for part in parts])
     return np.concatenate(parts), owner
-
-
-def in_box(region: Region, random: np.random.Generator, n: int) -> np.ndarray:
-    """Float32 points of a region's box; where an end is no float32 value, the nearest ones inside."""
-    fraction = ((random.random((n, len(region.lower))) - 0.5) / (1 - FACES) + 0.5).clip(0, 1)
-    return clipped(region.lower + (region.upper - region.lower) * fraction, region.lower, region.upper)
-
-
-def clipped(x: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
-    """Float32 points moved to the nearest ones in the box."""
-    low, high = lower.astype(np.float32), upper.astype(np.float32)
-    low = np.where(low < lower, np.nextafter(low, np.float32(np.inf)), low)
-    high = np.where(high > upper, np.nextafter(high, np.float32(-np.inf)), high)
-    return np.clip(x.astype(np.float32), low, high)
 
 
 def points(found: list[Counterexample], n_inputs: int) -> np.ndarray:

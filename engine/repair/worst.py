@@ -4,7 +4,7 @@ import numpy as np
 
 from ..network import Network
 from .edit import scores
-from .samples import Region, clipped
+from .region import Region
 
 STARTS, AROUND = 400, 20
 SCALES = (0.1, 0.03, 0.01, 0.003)
@@ -12,9 +12,7 @@ SCALES = (0.1, 0.03, 0.01, 0.003)
 
 def depth(network: Network, region: Region, x: np.ndarray) -> np.ndarray:
     """[n]: <= 0 in an unsafe polytope; else how far the nearest one's worst row is above zero, inf without any."""
-    y = scores(network, x)
-    found = [region.rows(p, x, y).max(1) for p in range(len(region.polytopes))]
-    return np.min([np.full(len(x), np.inf), *found], axis=0)
+    return region.unsafe.distance(x, scores(network, x))
 
 
 def worst_points(network: Network, region: Region, x: np.ndarray, random: np.random.Generator, *,
@@ -25,7 +23,7 @@ def worst_points(network: Network, region: Region, x: np.ndarray, random: np.ran
     for scale in SCALES:
         best = np.argsort(value, kind="stable")[:STARTS]
         steps = random.uniform(-scale, scale, (AROUND, len(best), x.shape[1])) * width
-        near = clipped(x[best] + steps, region.lower, region.upper).reshape(-1, x.shape[1])
+        near = region.nearest((x[best] + steps).reshape(-1, x.shape[1]))
         x, value = np.concatenate([x[best], near]), np.concatenate([value[best], depth(network, region, near)])
     best = np.argsort(value, kind="stable")[:STARTS]
     return x[best[value[best] < below]]

@@ -1,0 +1,40 @@
+"""What a run of `acasxu bench` left in its folder, as a page to look at and as tables for scripts.
+
+    table.py        a csv file, whose last row may be torn
+    rows.py         results.csv
+    manifest.py     manifest.json
+    points.py       counterexamples/
+    repairs.py      repairs.csv and repairs/
+    run.py          the whole folder as one value
+    names.py        what its networks and properties are called
+    text.py         numbers as people read them
+    listing.py      columns of text
+    public.py       what others have published of the same instances
+    matrix.py       verdicts of networks against properties
+    tables.py       summary, hardest, all instances; certificate_tables.py, repair_tables.py: of these
+    sketch.py       an encounter, seen from above
+    cards.py        counterexamples in physical units
+    plots.py        curves and distributions; needs matplotlib, the extra `plots`
+    pictures.py     pictures made small enough for the page
+    content.py      results.json
+    page.py         report.html and report.md
+
+Nothing is decided here, and nothing heavy is imported: a report is made of what the folder holds.
+"""
+
+from pathlib import Path
+
+
+def write_report(folder: Path) -> Path:
+    """Writes report.html, report.md and results.json into the folder, and returns the page's path.
+
+    The same folder gives the same files. Reports that lie there are replaced. InputError where results.csv is
+    missing or damaged, or nothing can be written; what else is missing or damaged, the report says.
+    """
+    from engine.report.page import write_pages
+    from engine.report.run import read_run
+
+    return write_pages(read_run(folder))
+
+
+__all__ = ["write_report"]

@@ -1,0 +1,121 @@
+"""Counterexamples in physical units, with the encounter's sketch where the units are ACAS Xu's."""
+
+import math
+from dataclasses import dataclass, replace
+
+from engine.acasxu import ADVISORIES, INPUTS, Encounter, describe_point
+from engine.audit.certificate import read_certificate
+from engine.audit.data import Malformed, Rejected
+from engine.report.names import has_units, is_standin, network_label, network_of, property_label, specification_of
+from engine.report.points import Point
+from engine.report.rows import Row
+from engine.report.run import Run
+from engine.report.sketch import sketch
+
+MOST = 500  # cards: the files of the others are in counterexamples/
+MOST_VALUES = 40  # of an input or output without units
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    advisory: str
+    value: float
+    lowest: bool
+    highest: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A violated instance. With physical units: `facts` of the encounter, its `scores` and its `picture`; without,
+    `values` as the network sees them.
+
+    `margin`: the exact left-hand side of the violated row that is nearest to zero, from the certificate; 0 or less is
+    unsafe. `meant`: whether the property was written for this network, None where that is not known.
+    """
+
+    row: Row
+    title: str
+    words: str = ""
+    unsafe: str = ""
+    meant: bool | None = None
+    standin: bool = False
+    facts: tuple[tuple[str, str], ...] = ()
+    scores: tuple[Score, ...] = ()
+    picture: str = ""
+    values: tuple[tuple[str, str], ...] = ()
+    margin: float | None = None
+
+
+def cards(run: Run) -> tuple[Card, ...]:
+    """One for each counterexample that could be read, at most MOST."""
+    return tuple(_card(run, row) for row in run.rows if row.number in run.points)[:MOST]
+
+
+def encounter_of(row: Row, point: Point) -> Encounter | None:
+    """The point in feet, degrees and ft/s, where the network's name says that these are its units."""
+    shaped = (len(point.inputs), len(point.outputs)) == (len(INPUTS), len(ADVISORIES))
+    if not (has_units(row.network) and shaped and all(map(math.isfinite, (*point.inputs, *point.outputs)))):
+        return None
+    return describe_point(point.inputs, point.outputs)
+
+
+def meant(row: Row) -> bool | None:
+    """Whether the property was written for this network."""
+    network, spec = network_of(row.network), specification_of(row.network, row.property)
+    return network in spec.meant_for if network and spec else None
+
+
+def margin_of(run: Run, row: Row) -> float | None:
+    """From the certificate, if there is one that can be read and is about this point."""
+    path, point = run.certificates.get(row.number), run.points.get(row.number)
+    try:
+        witness = read_certificate(path).witness if path and point else None
+    except (Malformed, Rejected):
+        return None
+    if not (witness and witness.margins) or tuple(map(float, witness.point)) != point.inputs:
+        return None
+    return float(max(witness.margins))
+
+
+def _card(run: Run, row: Row) -> Card:
+    point, spec = run.points[row.number], specification_of(row.network, row.property)
+    title = f"{network_label(row.network)} / {property_label(row.property, network=row.network)}"
+    about = {"words": spec.words, "unsafe": spec.unsafe_words} if spec else {}
+    known = Card(row, title, **about, meant=meant(row), standin=is_standin(row.network), margin=margin_of(run, row))
+    encounter = encounter_of(row, point)
+    if not encounter:
+        return replace(known, values=_values(point))
+    return replace(known, facts=_facts(encounter), scores=_scores(encounter.scores),
+                    picture=sketch(encounter, title=_spoken(encounter)))
+
+
+def _facts(encounter: Encounter) -> tuple[tuple[str, str], ...]:
+    return (("distance rho", f"{encounter.distance:,.1f} ft"),
+            ("bearing theta", _side(encounter.bearing)),
+            ("heading psi", _side(encounter.heading)),
+            ("ownship", f"{encounter.own_speed:,.1f} ft/s"),
+            ("intruder", f"{encounter.intruder_speed:,.1f} ft/s"))
+
+
+def _side(degrees: float) -> str:
+    """With two digits, from the ownship's heading."""
+    if abs(degrees) < 0.005:
+        return "0.00°"
+    return f"{abs(degrees):.2f}° {'left' if degrees > 0 else 'right'}"
+
+
+def _scores(values: tuple[float, ...]) -> tuple[Score, ...]:
+    lowest, highest = (pick(range(len(values)), key=values.__getitem__) for pick in (min, max))  # the first of equals
+    return tuple(Score(name, value, i == lowest, i == highest)
+                 for i, (name, value) in enumerate(zip(ADVISORIES, values)))
+
+
+def _spoken(encounter: Encounter) -> str:
+    return (f"Seen from above: the intruder is {encounter.distance:,.0f} ft away, {_side(encounter.bearing)} of the "
+            f"ownship's heading, and heads {_side(encounter.heading)} of it")
+
+
+def _values(point: Point) -> tuple[tuple[str, str], ...]:
+    return tuple((name, ", ".join(f"{v:.9g}" for v in values[:MOST_VALUES])
+                  + (f", ... {len(values):,} in all" if len(values) > MOST_VALUES else ""))
+                 for name, values in (("inputs", point.inputs), ("outputs", point.outputs)))

@@ -1,0 +1,59 @@
+"""results.json: everything that the page says, for scripts."""
+
+import json
+import math
+from collections import Counter
+from dataclasses import asdict
+
+from engine.report.cards import encounter_of, margin_of
+from engine.report.rows import WORDS, Row
+from engine.report.run import Run
+from engine.report.tables import certificate_bytes, times
+
+
+def results_json(run: Run) -> str:
+    """One JSON object in ASCII, instances by property and network."""
+    counts = Counter(row.verdict for row in run.rows)
+    manifest = asdict(run.manifest)
+    for name in ("versions", "machine", "options", "inputs"):
+        manifest[name] = dict(manifest[name])
+    content = {
+        "format": 1, "name": run.name, "notes": list(run.notes),
+        "summary": {"instances": run.expected, "results": len(run.rows),
+                    **{word: counts[word] for word in WORDS},
+                    "seconds": sum(times(run.rows)), "wall_seconds": run.manifest.wall_seconds,
+                    "boxes": sum(row.boxes or 0 for row in run.rows)},
+        "instances": [_instance(run, row) for row in run.rows],
+        "repairs": [_repair(repair) for repair in run.repairs],
+        "manifest": manifest,
+    }
+    return json.dumps(_finite(content), indent=1, allow_nan=False) + "\n"
+
+
+def _instance(run: Run, row: Row) -> dict:
+    content = asdict(row) | {"certificate_bytes": certificate_bytes(run, row)}
+    point = run.points.get(row.number)
+    if point:
+        content["counterexample"] = asdict(point) | {"exact_margin": margin_of(run, row)}
+        encounter = encounter_of(row, point)
+        if encounter:
+            names = {"distance": "distance_ft", "bearing": "bearing_deg_left", "heading": "heading_deg_left",
+                     "own_speed": "own_speed_ft_s", "intruder_speed": "intruder_speed_ft_s", "scores": "scores"}
+            content["encounter"] = {new: getattr(encounter, old) for old, new in names.items()}
+            content["encounter"]["advisory"] = encounter.advisory
+    return content
+
+
+def _repair(repair) -> dict:
+    return {"network": repair.network, "properties": repair.properties, "outcome": repair.outcome,
+            "method": repair.method, "what": repair.what, "error": repair.error, **repair.values,
+            "regions": [asdict(region) for region in repair.regions]}
+
+
+def _finite(value):
+    """The value with null for numbers that JSON does not have."""
+    if isinstance(value, dict):
+        return {name: _finite(entry) for name, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,98 @@
+"""manifest.json -> Manifest."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import InputError
+from engine.report.table import read_text
+
+MAX_BYTES = 64 * 2**20
+Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A stretch of work on the folder: a run that was resumed has several. None where the file does not say."""
+
+    started: str
+    ended: str
+    decided: int | None
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """How the results came to be, as far as the file says. Names and values as text, for reading."""
+
+    engine: str = ""
+    commit: str = ""
+    started: str = ""
+    command: str = ""
+    versions: Pairs = ()
+    machine: Pairs = ()
+    options: Pairs = ()
+    inputs: Pairs = ()
+    instances: tuple[tuple[str, str], ...] = ()
+    sessions: tuple[Session, ...] = ()
+
+    @property
+    def wall_seconds(self) -> float | None:
+        """Of all sessions that say so."""
+        known = [session.seconds for session in self.sessions if session.seconds is not None]
+        return sum(known) if known else None
+
+
+def read_manifest(path: Path) -> Manifest:
+    """What the file says; entries of an unexpected kind are as if they were not there.
+
+    InputError for what is no JSON object.
+    """
+    try:
+        content = json.loads(read_text(path, limit=MAX_BYTES))
+    except ValueError as error:
+        place = f"{path}:{error.lineno}" if isinstance(error, json.JSONDecodeError) else str(path)
+        raise InputError("this is no JSON", where=place, advice="run the benchmark again") from None
+    except RecursionError:
+        raise InputError("this is nested too deeply", where=str(path), advice="run the benchmark again") from None
+    if not isinstance(content, dict):
+        raise InputError("this is no JSON object", where=str(path), advice="run the benchmark again")
+    texts = {name: word(content.get(name)) for name in ("engine", "commit", "started", "command")}
+    pairs = {name: _pairs(content.get(name)) for name in ("versions", "machine", "options", "inputs")}
+    return Manifest(**texts, **pairs, instances=_instances(content.get("instances")),
+                    sessions=tuple(_session(s) for s in _list(content.get("sessions")) if isinstance(s, dict)))
+
+
+def word(value) -> str:
+    """A JSON value in a few words; nothing for null and for what has parts."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list) and all(isinstance(part, (str, int, float)) for part in value):
+        return " ".join(map(str, value))
+    return str(value) if isinstance(value, (str, int, float)) else ""
+
+
+def number(value) -> float | None:
+    """A JSON number that is finite, else None."""
+    good = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300
+    return value if good else None
+
+
+def _list(value) -> list:
+    return value if isinstance(value, list) else []
+
+
+def _pairs(value) -> Pairs:
+    """Sorted by name; null is "none"."""
+    known = value if isinstance(value, dict) else {}
+    return tuple((name, "none" if entry is None else word(entry)) for name, entry in sorted(known.items()))
+
+
+def _instances(value) -> tuple[tuple[str, str], ...]:
+    return tuple((i[0], i[1]) for i in _list(value)
+                 if isinstance(i, list) and len(i) >= 2 and isinstance(i[0], str) and isinstance(i[1], str))
+
+
+def _session(entry: dict) -> Session:
+    decided, seconds = number(entry.get("decided")), number(entry.get("wall_seconds"))
+    return Session(word(entry.get("started")), word(entry.get("ended")), decided and int(decided), seconds)

@@ -1,0 +1,93 @@
+"""report.html, report.md and results.json."""
+
+from base64 import b64encode
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup, escape
+
+from engine.errors import InputError
+from engine.files import unwritable, write_bytes
+from engine.report import certificate_tables, repair_tables, tables
+from engine.report.cards import MOST, cards
+from engine.report.content import results_json
+from engine.report.matrix import SIGNS, matrices
+from engine.report.pictures import small_picture
+from engine.report.plots import plots
+from engine.report.public import public_tools
+from engine.report.repairs import Repair
+from engine.report.rows import WORDS
+from engine.report.run import Run
+
+PICTURES, PICTURE = 2_700_000, 150_000  # bytes of all pictures, and of one: the page stays below 5 MB
+_MARKDOWN = str.maketrans({c: f"\\{c}" for c in "\\`*[]|~"})
+_CONTROL = str.maketrans({code: "\N{REPLACEMENT CHARACTER}"  # and what turns the direction of text around
+                          for code in (*range(32), 127, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+                          if chr(code) not in "\n\t"})
+
+
+def write_pages(run: Run) -> Path:
+    """Puts the three files into the folder, each in one step, and returns the page's path."""
+    context = _context(run)
+    page = run.folder / "report.html"
+    files = {run.folder / "results.json": results_json(run)}
+    files |= {page.with_suffix(suffix): _rendered(suffix, context) for suffix in (".md", ".html")}
+    for path, text in files.items():
+        try:
+            write_bytes(path, text.encode("utf-8", "replace"))
+        except OSError as error:
+            raise unwritable(error, path) from None
+    return page
+
+
+def _context(run: Run) -> dict:
+    tools = public_tools()
+    drawn = plots(run, tools)
+    each = min(PICTURE, PICTURES // max(1, sum(repair.picture is not None for repair in run.repairs)))
+    found = cards(run)
+    return {
+        "run": run, "summary": tables.summary(run), "matrices": matrices(run.rows), "signs": SIGNS, "words": WORDS,
+        "plots": drawn, "comparison": tables.comparison(run, tools), "hardest": tables.hardest(run, tools),
+        "cards": found, "more_cards": max(0, len(run.points) - MOST), "instances": tables.instances(run),
+        "repairs": repair_tables.repairs(run), "repair_details": [_repair(repair, each) for repair in run.repairs],
+        "certificates": certificate_tables.totals(run), "largest": certificate_tables.largest(run),
+        "rejected": certificate_tables.rejected(run), "inputs": certificate_tables.inputs(run),
+        "targets": {f"c{card.row.number}" for card in found} | {f"r{repair.number}" for repair in run.repairs}
+                   | {f"i{row.number}" for row in run.rows[:tables.MOST]},
+    }
+
+
+def _repair(repair: Repair, limit: int) -> dict:
+    """A repair's title, tables and picture."""
+    picture = small_picture(repair.picture, limit=limit) if repair.picture else None
+    return {"repair": repair, "title": repair_tables.title(repair), "fidelity": repair_tables.fidelity(repair),
+            "picture": picture and data_url(picture.data, picture.kind)}
+
+
+def data_url(data: bytes, kind: str = "image/svg+xml") -> str:
+    """A file inside the page."""
+    return f"data:{kind};base64,{b64encode(data).decode('ascii')}"
+
+
+def _rendered(suffix: str, context: dict) -> str:
+    """The template filled in: all text from files is escaped for the form, and without control characters."""
+    html = suffix == ".html"
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("engine.report"), autoescape=html, finalize=_plain if html else None,
+        trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment.filters |= {"data_url": data_url, "drawing": Markup, "md": markdown}
+    try:
+        return environment.get_template(f"report{suffix}.j2").render(context)
+    except jinja2.TemplateNotFound as error:
+        raise InputError(f"the template {error} is missing", where="engine.report",
+                         advice="install the package again") from None
+
+
+def markdown(value) -> str:
+    """Text on one line in which Markdown and HTML mean nothing."""
+    text = " ".join(str(value).translate(_CONTROL).split())
+    return str(escape(text)).replace("&#39;", "'").replace("&#34;", '"').translate(_MARKDOWN)
+
+
+def _plain(value):
+    return value.translate(_CONTROL) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -1,0 +1,38 @@
+"""counterexamples/NAME.txt -> Point."""
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import InputError
+from engine.report.table import read_text
+
+MAX_BYTES = 4 * 2**20
+_PAIR = re.compile(r"\(\s*([XY])_(\d{1,7})\s+([^\s()]+)\s*\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """An input of the network and its output there as onnxruntime computed it, both in the network's own units."""
+
+    inputs: tuple[float, ...]
+    outputs: tuple[float, ...]
+
+
+def read_point(path: Path) -> Point:
+    """The point in a file of VNN-COMP's form. InputError where it holds none."""
+    found: dict[str, list[float]] = {"X": [], "Y": []}
+    for letter, index, text in _PAIR.findall(read_text(path, limit=MAX_BYTES)):
+        try:
+            value = float(text)
+        except ValueError:
+            raise InputError(f"{letter}_{index} is {text[:40]!r}, which is no number", where=str(path),
+                             advice="run the instance again") from None
+        if int(index) != len(found[letter]) or math.isnan(value):
+            raise InputError(f"{letter}_{index} is not where it should be, or no number", where=str(path),
+                             advice="run the instance again")
+        found[letter].append(value)
+    if not (found["X"] and found["Y"]):
+        raise InputError("this is no counterexample", where=str(path), advice="run the instance again")
+    return Point(tuple(found["X"]), tuple(found["Y"]))

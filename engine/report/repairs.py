@@ -1,0 +1,119 @@
+"""repairs.csv and repairs/ -> Repairs."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import InputError
+from engine.report.manifest import number, word
+from engine.report.table import is_file, read_table, read_text
+
+COLUMNS = ("network", "properties", "outcome", "method", "seconds", "proof_seconds", "agreement_outside",
+           "changed_outside", "agreement_safe", "max_score_change", "weights", "neurons", "layers", "certificates",
+           "error")
+REQUIRED = 3
+OUTCOMES = ("repaired", "held", "failed", "error")
+MAX_BYTES = 16 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """What changed on the points of a region; None where it holds no points, or the file does not say."""
+
+    where: str
+    points: float | None
+    changed: float | None
+    agreement: float | None
+    mean: float | None
+    largest: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """A network's repair: its row, and what lies beside. `values` are the row's numbers by column."""
+
+    number: int
+    network: str
+    properties: tuple[str, ...]
+    outcome: str
+    method: str
+    error: str
+    values: dict[str, float]
+    what: str = ""
+    regions: tuple[Region, ...] = ()
+    picture: Path | None = None
+    certificates: int | None = None
+
+
+def read_repairs(folder: Path) -> tuple[tuple[Repair, ...], tuple[str, ...]]:
+    """The folder's repairs, none where there is no repairs.csv, and what is missing or damaged."""
+    path = folder / "repairs.csv"
+    if not path.exists():
+        return (), ()
+    table = read_table(path, columns=COLUMNS, required=REQUIRED)
+    notes, found = list(table.notes), []
+    for index, (where, cells) in enumerate(table.rows, 1):
+        if cells["outcome"] not in OUTCOMES:
+            raise InputError(f"{cells['outcome']!r} is no outcome", where=where,
+                             advice=f"there are {', '.join(OUTCOMES)}")
+        found.append(_repair(index, cells, folder / "repairs", notes))
+    return tuple(found), tuple(notes)
+
+
+def stem(network: str) -> str:
+    """What a network's files in repairs/ are called."""
+    return network.removesuffix(".gz").removesuffix(".onnx").replace("/", "__")
+
+
+def _repair(index: int, cells: dict[str, str], folder: Path, notes: list[str]) -> Repair:
+    name = stem(cells["network"])
+    report, picture = (folder / f"{name}{suffix}" for suffix in (".json", ".png"))
+    what, regions = "", ()
+    if is_file(report):
+        try:
+            what, regions = _read_report(report)
+        except InputError as error:
+            notes.append(f"repairs/{report.name}: {error.what}")
+    elif cells["outcome"] == "repaired":
+        notes.append(f"repairs/{report.name} is missing: where advisories changed is known from repairs.csv alone")
+    values = {column: _float(cells.get(column, "")) for column in COLUMNS[4:-1]}
+    return Repair(
+        index, cells["network"], tuple(p.strip() for p in cells["properties"].split(";") if p.strip()),
+        cells["outcome"], cells.get("method", ""), cells.get("error", ""),
+        {column: value for column, value in values.items() if value is not None}, what, regions,
+        picture if is_file(picture) else None, _certificates(folder / name))
+
+
+def _certificates(folder: Path) -> int | None:
+    """How many files there are; None where there is no such folder."""
+    try:
+        return len(list(folder.glob("*.zip"))) or None
+    except (OSError, ValueError):
+        return None
+
+
+def _read_report(path: Path) -> tuple[str, tuple[Region, ...]]:
+    """What was done, and the regions of its fidelity. InputError where it is no JSON object."""
+    try:
+        content = json.loads(read_text(path, limit=MAX_BYTES))
+    except (ValueError, RecursionError):
+        raise InputError("this is no JSON", where=str(path), advice="repair again") from None
+    chosen, regions = _part(content, "chosen"), _part(_part(content, "fidelity"), "regions")
+    what = [word(attempt.get("what")) for attempt in chosen if isinstance(attempt, dict)] if chosen else []
+    entries = regions.items() if isinstance(regions, dict) else ()
+    names = ("points", "changed", "agreement", "mean_score_change", "largest_score_change")
+    return "; ".join(filter(None, what)), tuple(
+        Region(where, *(number(entry.get(name)) for name in names)) for where, entry in entries
+        if isinstance(entry, dict))
+
+
+def _part(content, name: str):
+    part = content.get(name) if isinstance(content, dict) else None
+    return part if isinstance(part, (dict, list)) else None
+
+
+def _float(text: str) -> float | None:
+    try:
+        return number(float(text))
+    except ValueError:
+        return None

@@ -1,0 +1,82 @@
+"""A bench folder as one value."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.bench.folder import instance_stem
+from engine.errors import InputError
+from engine.report.manifest import Manifest, read_manifest
+from engine.report.points import Point, read_point
+from engine.report.repairs import Repair, read_repairs
+from engine.report.rows import Row, read_rows
+from engine.report.table import is_file
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a folder holds. `points` and `certificates` are by rows' numbers; `notes` say what is missing or damaged."""
+
+    folder: Path
+    rows: tuple[Row, ...]
+    manifest: Manifest
+    points: dict[int, Point]
+    certificates: dict[int, Path]
+    repairs: tuple[Repair, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return self.folder.resolve().name or "the folder"
+
+    @property
+    def expected(self) -> int:
+        """How many instances were asked for, as far as is known."""
+        return max(len(self.rows), len(self.manifest.instances))
+
+
+def read_run(folder: Path) -> Run:
+    """The folder's content. InputError where it is no folder, or its results cannot be read."""
+    if not folder.is_dir():
+        raise InputError("this is no folder", where=str(folder), advice="name what `acasxu bench --out` wrote to")
+    if not (folder / "results.csv").is_file():
+        raise InputError("there are no results in it", where=str(folder / "results.csv"),
+                         advice="name the folder that `acasxu bench --out` wrote to")
+    rows, notes = read_rows(folder / "results.csv")
+    notes = list(notes)
+    manifest = _manifest(folder / "manifest.json", notes)
+    points = {row.number: point for row in rows if row.verdict == "sat" and (point := _point(folder, row, notes))}
+    repairs, of_repairs = read_repairs(folder)
+    certificates = {row.number: path for row in rows if (path := _certificate(folder, row))}
+    return Run(folder, rows, manifest, points, certificates, repairs, tuple(_few([*notes, *of_repairs])))
+
+
+def _manifest(path: Path, notes: list[str]) -> Manifest:
+    if not path.is_file():
+        notes.append("manifest.json is missing: machine, versions, options and hashes of the inputs are not known")
+        return Manifest()
+    try:
+        return read_manifest(path)
+    except InputError as error:
+        notes.append(f"manifest.json: {error.what}; machine, versions, options and hashes are not known")
+        return Manifest()
+
+
+def _point(folder: Path, row: Row, notes: list[str]) -> Point | None:
+    path = folder / "counterexamples" / f"{instance_stem(row.names)}.txt"
+    try:
+        return read_point(path)
+    except InputError as error:
+        notes.append(f"counterexamples/{path.name}: {error.what}")
+        return None
+
+
+def _certificate(folder: Path, row: Row) -> Path | None:
+    kind = {"unsat": "proof", "sat": "witness"}.get(row.verdict)
+    path = folder / "certificates" / f"{instance_stem(row.names)}.{kind}.zip"
+    return path if kind and is_file(path) else None
+
+
+def _few(notes: list[str], *, most: int = 20) -> list[str]:
+    """The first of many, and how many there are more."""
+    rest = len(notes) - most
+    return notes if rest <= 0 else [*notes[:most], f"and {rest:,} more such remarks"]

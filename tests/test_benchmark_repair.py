@@ -1,0 +1,53 @@
+"""The benchmark of repairs: VERE's figures as columns, and results of earlier versions."""
+
+import csv
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def benchmark(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    monkeypatch.delitem(sys.modules, "repair", raising=False)
+    return import_module("repair")
+
+
+def write(path, names, values) -> str:
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([names, values])
+    return str(path)
+
+
+def test_rows_are_read_again(benchmark, tmp_path):
+    values = ["" if name == "may_differ" else "1" for name in benchmark.COLUMNS]
+    (row,) = benchmark.read(write(tmp_path / "now.csv", benchmark.COLUMNS, values))
+    assert row["weights"] == 1.0 and row["what"] == "1" and row["may_differ"] == ""
+
+
+def test_results_of_an_earlier_version_are_refused(benchmark, tmp_path):
+    names = [name for name in benchmark.COLUMNS if not name.startswith("vere")]
+    path = write(tmp_path / "then.csv", names, ["1"] * len(names))
+    with pytest.raises(ValueError, match="earlier version, without vere_success, .*; run without --resume"):
+        benchmark.read(path)
+
+
+def test_refused_on_the_command_line(benchmark, tmp_path, monkeypatch, capsys):
+    write(tmp_path / "repair-classic-auto.csv", ["network"], ["2,1"])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["repair.py", "--resume", "--out", "."])
+    with pytest.raises(SystemExit, match="2"):
+        benchmark.main()
+    assert "--resume: " in capsys.readouterr().err
+
+
+def test_the_worst_of_all_properties_counts(benchmark):
+    figures = lambda success, generalization, drawdown, points: {
+        "success": success, "generalization": generalization, "drawdown": drawdown, "generalization_points": points}
+    found = benchmark.vere([figures(1.0, 0.9, 0.1, 10), figures(0.8, None, 0.2, 0)])
+    assert found == {"vere_success": 0.8, "vere_generalization": 0.9, "vere_drawdown": 0.2, "vere_held_out": 10}
+    assert benchmark.vere([figures(None, None, None, 0)])["vere_drawdown"] is None
