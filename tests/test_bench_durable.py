@@ -131,6 +131,19 @@ def test_one_process_at_a_time(tmp_path):
     ResultsFolder(tmp_path, resume=True).__exit__()
 
 
+def test_an_interrupt_amid_an_addition_leaves_the_count_right(tmp_path, monkeypatch):
+    def press(file):
+        raise KeyboardInterrupt
+
+    with ResultsFolder(tmp_path) as folder:
+        monkeypatch.setattr(os, "fsync", press)
+        with pytest.raises(KeyboardInterrupt):
+            folder.add([HOLDS])
+        monkeypatch.undo()
+        folder.reread()
+        assert folder.rows == [HOLDS]
+
+
 # A full disk, met by a run
 
 

@@ -60,7 +60,7 @@ class Table:
         except OSError as error:
             raise unwritable(error, path) from None
         if self._size:
-            self._read(data[: self._size].decode("utf-8", "replace").split("\n")[:-1])
+            self.lines = self._read(data)
         else:
             self.append([self._columns])
             sync_folder(path.parent)
@@ -84,15 +84,20 @@ class Table:
         os.close(self._file)
         self._file, self._size = os.open(self.path, os.O_RDWR | os.O_APPEND), len(data)
 
+    def held(self) -> list[list[str]]:
+        """The rows that the file holds now, whatever interrupted the last addition."""
+        return self._read(self.path.read_bytes())
+
     def close(self) -> None:
         os.close(self._file)
 
-    def _read(self, lines: list[str]) -> None:
+    def _read(self, data: bytes) -> list[list[str]]:
+        lines = data.decode("utf-8", "replace").split("\n")[:-1]
         head, *rows = [next(csv.reader([line.replace("\0", "?")]), []) for line in lines]
         if head != self._columns:
             raise InputError("its columns are not those of this version", where=str(self.path),
                              advice="name another folder, or replace it with --force")
-        self.lines = rows
+        return rows
 
     def _cut(self) -> None:
         """Takes off what a failed `append` may have left."""

@@ -82,6 +82,10 @@ class ResultsFolder:
             self._table.append([row.cells() for row in rows])
             self.rows += rows
 
+    def reread(self) -> None:
+        """Has `rows` be those of the table: an interrupt may have come between the two."""
+        self.rows[:] = filter(None, map(read_row, self._table.held()))
+
     def sort(self, order: list[tuple[str, str]]) -> None:
         """Puts the rows in this order: whatever interrupted a run, its final table is the same."""
         place = {names: i for i, names in enumerate(order)}

@@ -111,7 +111,8 @@ class Session:
                 self._decide(hashes, folder, searchers, stack, tell)
                 self._repair(tell)
             except BaseException:
-                with suppress(InputError):  # the disk may be what failed
+                with suppress(InputError, OSError):  # the disk may be what failed
+                    folder.reread()
                     manifest.update(len(self.rows) - self.begun, ended=True)
                 raise
             manifest.update(len(self.rows) - self.begun, ended=True)
