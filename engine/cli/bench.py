@@ -2,7 +2,6 @@
 
 from argparse import Namespace
 from dataclasses import replace
-from importlib.util import find_spec
 
 from engine.bench.instances import Instance, acasxu_instances, distinct, read_instances
 from engine.cli.bench_options import FOLDER
@@ -50,8 +49,6 @@ def _demand_sense(arguments: Namespace) -> None:
         raise InputError("no such file", where=f"--expected {arguments.expected}", advice="check the path")
     if arguments.resume and arguments.force:
         raise InputError("--resume goes on with results, --force replaces them", advice="choose one")
-    if arguments.report and find_spec("engine.report") is None:
-        raise InputError("reports are no part of this installation", where="--report", advice="leave it out")
     if arguments.check and not arguments.certificates:
         arguments.certificates = FOLDER
     if arguments.certificates == FOLDER:
