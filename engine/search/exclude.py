@@ -14,6 +14,7 @@ from ..bounds.relaxation import Lines
 from ..bounds.roots import Roots
 from ..bounds.slopes import Bound, Multipliers, Targets, ascend, lower_slopes
 from ..bounds.stack import Stack
+from .branching import many_inputs
 from .pool import Nodes
 
 WARM_STEPS, WARM_NONE = 128, 255  # slopes are handed down in steps of 1/128; 255: none were found
@@ -72,7 +73,7 @@ def exclude(stack: Stack, roots: Roots, nodes: Nodes, boxes: Boxes, lines: list[
     best = best - error
     plain = lower_slopes(stack, boxes, lines)
     is_open = (boxes.l < 0) & (boxes.u > 0)
-    hopeful = (best <= 0) & (is_open.sum(1)[box] <= OPTIMIZE_BELOW)
+    hopeful = (best <= 0) & ((is_open.sum(1) <= OPTIMIZE_BELOW) | many_inputs(nodes))[box]
     near = hopeful.nonzero()[:, 0] if steps else box[:0]
     free = Multipliers(*(near.new_zeros(0, n, dtype=torch.float64) for n in (rows.shape[1], *[plain.shape[1]] * 2)))
     if len(near):
@@ -114,15 +115,24 @@ def _each_row(stack, boxes, lines, targets: Targets):
 
 
 def _optimize(stack, nodes: Nodes, boxes, lines, targets: Targets, row, plain, steps: int) -> Bound:
-    """The best bounds with free slopes and weights, whose slopes are left in `nodes` for the children."""
-    weights = torch.nn.functional.one_hot(row, targets.absent.shape[1]).double()
-    slopes = nodes.slopes[targets.box].double() / WARM_STEPS
+    """The best bounds with free slopes, weights and multipliers, which are left in `nodes` for the children."""
     if bool(targets.phases.any()):
-        steps = FINISH_STEPS  # multipliers of assumed signs start from nothing
-    slopes = torch.where(slopes > 1, plain[targets.box], slopes)
-    best = ascend(stack, boxes, lines, targets, Multipliers(weights, slopes, torch.zeros_like(slopes)), steps=steps)
+        steps = FINISH_STEPS  # the last sign's multiplier starts from nothing
+    start = handed_down(nodes, targets.box, row, targets.absent.shape[1], plain)
+    best = ascend(stack, boxes, lines, targets, start, steps=steps)
     nodes.slopes[targets.box] = (best.multipliers.slopes * WARM_STEPS).round().to(torch.uint8)
+    nodes.multipliers[targets.box] = best.multipliers.phases.bfloat16()
     return best
+
+
+def handed_down(nodes: Nodes, box: torch.Tensor, row: torch.Tensor, rows: int, plain: torch.Tensor) -> Multipliers:
+    """For each row [n] on box [n] of `nodes`, that row alone with what was found last for the box or its parent.
+
+    Slopes are CROWN's, `plain`, where none were found.
+    """
+    weights = torch.nn.functional.one_hot(row, rows).double()
+    slopes = nodes.slopes[box].double() / WARM_STEPS
+    return Multipliers(weights, torch.where(slopes > 1, plain[box], slopes), nodes.multipliers[box].double())
 
 
 def _worst(nodes: Nodes, box, polytope, row, bound, plane) -> Remaining:
