@@ -87,7 +87,8 @@ def read_tools(ours: dict[Key, Result], given: list[str], category: str | None) 
 
 def report(ours: dict[Key, Result], tools: list[Tool], *, least: float) -> str:
     lines = _disagreement_lines(disagreements(ours, tools))
-    lines += ["", CAVEAT, "", f"{len(ours)} instances of ours, {sum(r.decided for r in ours.values())} decided; times in s",
+    decided = sum(result.decided for result in ours.values())
+    lines += ["", CAVEAT, "", f"{len(ours)} instances of ours, {decided} decided; times in s",
               f"{'tool':20} {'common':>6} {'ours':>5} {'theirs':>6}   {'sum':>15} {'median':>15} {'longest':>15}"
               f"   {'speed-up':>8} {'least':>7} {'most':>7}"]
     for tool in tools:
@@ -97,8 +98,8 @@ def report(ours: dict[Key, Result], tools: list[Tool], *, least: float) -> str:
         times = " ".join(f"{f'{a:.4g} / {b:.4g}':>15}" for a, b in pairs)
         ends = f"{min(s.speedups):7.2f} {max(s.speedups):7.4g}" if s.speedups else ""
         lines.append(f"{tool.name:20} {s.common:6} {s.ours:5} {s.theirs:6}   {times}   {s.geometric_mean:8.3g} {ends}")
-    lines += ["", f"common: instances listed by both; ours, theirs: decided of them; a / b: ours / theirs on what both decide;\n"
-              f"speed-up: geometric mean of theirs / ours, each at least {least:g} s; then the least and the most of them"]
+    lines += ["", "common: instances listed by both; ours, theirs: decided of them; a / b: ours / theirs on what both",
+              f"decide; speed-up: geometric mean of theirs / ours, each at least {least:g} s; then the least and the most"]
     return "\n".join(lines)
 
 
@@ -143,8 +144,8 @@ def write_plot(path: Path, ours: dict[Key, Result], tools: list[Tool], *, least:
         axes.plot(ends, [factor * end for end in ends], color="grey", linewidth=0.9 if factor == 1 else 0.4)
         if factor * ends[0] * 1.3 < ends[1]:
             axes.text(ends[0] * 1.1, factor * ends[0] * 1.3, f"{factor}x", fontsize=7, color="grey")
-    axes.set(xscale="log", yscale="log", xlim=ends, ylim=ends, xlabel=f"ours (s, at least {least:g})", ylabel="theirs (s)",
-             title="Seconds on instances that both decide\n(machines and start-up differ)")
+    axes.set(xscale="log", yscale="log", xlim=ends, ylim=ends, xlabel=f"ours (s, at least {least:g})",
+             ylabel="theirs (s)", title="Seconds on instances that both decide\n(machines and start-up differ)")
     axes.legend(fontsize=7, loc="lower right")
     figure.savefig(path, dpi=150)
 

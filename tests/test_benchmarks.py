@@ -54,8 +54,9 @@ def test_every_year_is_read(tmp_path, year):
 
 @pytest.mark.parametrize("word, said", [
     ("unsat", "unsat"), ("holds", "unsat"), ("sat", "sat"), ("violated", "sat"), ("timeout", "timeout"),
-    ("run_instance_timeout", "timeout"), ("timeout(X_00 1)", "timeout"), ("error_exit_code_1", "error"), ("", "unknown"),
-    ("no_result_in_file", "unknown"), ("prepare_instance_error_", "error"), ("error_nonmaximal", "unknown"), ("?", "unknown"),
+    ("run_instance_timeout", "timeout"), ("timeout(X_00 1)", "timeout"), ("error_exit_code_1", "error"),
+    ("", "unknown"), ("no_result_in_file", "unknown"), ("prepare_instance_error_", "error"),
+    ("error_nonmaximal", "unknown"), ("?", "unknown"),
 ])
 def test_words(word, said):
     from result_files import meaning
@@ -115,7 +116,8 @@ def test_one_name_in_two_folders_is_two_instances(tmp_path):
 
 @pytest.mark.parametrize("text, what", [
     ("", "holds no result"), ("a,b,c\n", "3 columns"), ("c,n.onnx,p.vnnlib,1,unsat,soon\n", "number of seconds"),
-    ("c,n.onnx,p.vnnlib,1,unsat,1\nd,n.onnx,p.vnnlib,1,sat,1\n", "listed twice"), ("c,,p.vnnlib,1,unsat,1\n", "names no"),
+    ("c,n.onnx,p.vnnlib,1,unsat,1\nd,n.onnx,p.vnnlib,1,sat,1\n", "listed twice"),
+    ("c,,p.vnnlib,1,unsat,1\n", "names no"),
 ])
 def test_files_that_are_none(tmp_path, text, what):
     from result_files import read_results

@@ -116,12 +116,14 @@ def _each_row(stack, boxes, lines, targets: Targets):
 
 def _optimize(stack, nodes: Nodes, boxes, lines, targets: Targets, row, plain, steps: int) -> Bound:
     """The best bounds with free slopes, weights and multipliers, which are left in `nodes` for the children."""
-    if bool(targets.phases.any()):
+    by_sign = bool(targets.phases.any())
+    if by_sign:
         steps = FINISH_STEPS  # the last sign's multiplier starts from nothing
     start = handed_down(nodes, targets.box, row, targets.absent.shape[1], plain)
     best = ascend(stack, boxes, lines, targets, start, steps=steps)
     nodes.slopes[targets.box] = (best.multipliers.slopes * WARM_STEPS).round().to(torch.uint8)
-    nodes.multipliers[targets.box] = best.multipliers.phases.bfloat16()
+    if by_sign:
+        nodes.multipliers[targets.box] = best.multipliers.phases.bfloat16()
     return best
 
 
