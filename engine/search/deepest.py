@@ -1,14 +1,15 @@
 """Candidate points where every sign is fixed: there the network is affine, and the deepest unsafe point is that of
 a linear program.
 
-Samples and gradients hardly meet what is left of a box of many inputs once signs are assumed. A solver works to
-tolerances, so its point is only to be judged (confirm.py), and that it finds none proves nothing.
+Samples and gradients hardly meet what is left of a box of many inputs once signs are assumed, nor what an equation
+between inputs leaves of any box. A solver works to tolerances, so its point is only to be judged (confirm.py), and that it finds none proves nothing.
 """
 
 import numpy as np
 import torch
 
 from ..bounds.crown import Boxes
+from ..bounds.roots import Roots
 from ..network import Network
 from ..property import Polytope
 from .exclude import Remaining
@@ -17,13 +18,15 @@ from .pool import Nodes
 PROGRAMS = 4  # of a part of a batch, milliseconds each
 
 
-def deepest_points(networks: list[Network], polytopes, nodes: Nodes, boxes: Boxes, left: Remaining):
-    """(places in `left`, points [n, inputs]) for a few boxes where signs are assumed and none is open.
+def deepest_points(networks: list[Network], roots: Roots, polytopes, nodes: Nodes, boxes: Boxes, left: Remaining):
+    """(places in `left`, points [n, inputs]) for a few boxes where no sign is open, and either signs are assumed or
+    rows speak of inputs: elsewhere samples do as well.
 
     `polytopes(root)`: the unsafe ones of a root's case, in order.
     """
-    is_open = ((boxes.l < 0) & (boxes.u > 0)).any(1)
-    fixed = (~is_open & (nodes.phases != 0).any(1))[left.open].nonzero()[:, 0]
+    is_open = ((boxes.l < 0) & (boxes.u > 0)).any(1)[left.open]
+    of_inputs = (roots.inputs[nodes.root[left.open], left.polytope] != 0).flatten(1).any(1)
+    fixed = (~is_open & ((nodes.phases != 0).any(1)[left.open] | of_inputs)).nonzero()[:, 0]
     fixed = fixed[left.bound[fixed].argsort()[:PROGRAMS]].tolist()
     places, points = [], []
     for place in fixed:

@@ -26,7 +26,8 @@ OPTIMIZE_BELOW = 64  # more neurons of open sign than this are better split firs
 class Remaining:
     """What is left: boxes `open` [left], and on each the worst open polytope and its best row by itself.
 
-    `plane`: [left, inputs + 1], that row's linear lower bound; `bound`: [left], the best found.
+    `plane`: [left, inputs + 1], that row's linear lower bound; `bound`: [left], the best found;
+    `weights`: [left, rows], those of the rows in it.
     """
 
     open: torch.Tensor
@@ -34,6 +35,7 @@ class Remaining:
     row: torch.Tensor
     bound: torch.Tensor
     plane: torch.Tensor
+    weights: torch.Tensor
 
     def select(self, keep: torch.Tensor) -> "Remaining":
         return Remaining(*(getattr(self, name)[keep] for name in self.__slots__))
@@ -80,14 +82,14 @@ def exclude(stack: Stack, roots: Roots, nodes: Nodes, boxes: Boxes, lines: list[
         found = _optimize(stack, nodes, boxes, lines, targets.select(near), row[near], plain, steps)
         best[near] = torch.maximum(best[near], found.lower - error[near])
         free = found.multipliers
+    weights = torch.nn.functional.one_hot(row, rows.shape[1]).double()
+    weights[near] = free.weights
     proved = (best > 0) & (best < torch.inf)  # what overflowed shows nothing
     nodes.excluded[box[proved], polytope[proved]] = True
     plane = planes[torch.arange(len(box), device=box.device), row]
-    left = _worst(nodes, box, polytope, row, best.masked_fill(proved, torch.inf), plane)
+    left = _worst(nodes, box, polytope, row, best.masked_fill(proved, torch.inf), plane, weights)
     # what is proved near zero was not proved by a row alone
     near, free = near[proved[near]], free.select(proved[near])
-    weights = torch.nn.functional.one_hot(row, rows.shape[1]).double()
-    weights[near] = free.weights
     changed = is_open[box[near]] & (free.slopes != plain[box[near]])
     return left, _shown(nodes.id[box], polytope, weights, proved, near, free, changed)
 
@@ -119,7 +121,8 @@ def _optimize(stack, nodes: Nodes, boxes, lines, targets: Targets, row, plain, s
     by_sign = bool(targets.phases.any())
     if by_sign:
         steps = FINISH_STEPS  # the last sign's multiplier starts from nothing
-    start = handed_down(nodes, targets.box, row, targets.absent.shape[1], plain)
+    weights = torch.nn.functional.one_hot(row, targets.absent.shape[1]).double()
+    start = handed_down(nodes, targets.box, weights, plain)
     best = ascend(stack, boxes, lines, targets, start, steps=steps)
     nodes.slopes[targets.box] = (best.multipliers.slopes * WARM_STEPS).round().to(torch.uint8)
     if by_sign:
@@ -127,17 +130,16 @@ def _optimize(stack, nodes: Nodes, boxes, lines, targets: Targets, row, plain, s
     return best
 
 
-def handed_down(nodes: Nodes, box: torch.Tensor, row: torch.Tensor, rows: int, plain: torch.Tensor) -> Multipliers:
-    """For each row [n] on box [n] of `nodes`, that row alone with what was found last for the box or its parent.
+def handed_down(nodes: Nodes, box: torch.Tensor, weights: torch.Tensor, plain: torch.Tensor) -> Multipliers:
+    """These weights [n, rows] on boxes [n] of `nodes`, with what was found last for the box or its parent.
 
     Slopes are CROWN's, `plain`, where none were found.
     """
-    weights = torch.nn.functional.one_hot(row, rows).double()
     slopes = nodes.slopes[box].double() / WARM_STEPS
     return Multipliers(weights, torch.where(slopes > 1, plain[box], slopes), nodes.multipliers[box].double())
 
 
-def _worst(nodes: Nodes, box, polytope, row, bound, plane) -> Remaining:
+def _worst(nodes: Nodes, box, polytope, row, bound, plane, weights) -> Remaining:
     """For each box with an open polytope, the one whose bound is least."""
     bounds = bound.new_full(nodes.excluded.shape, torch.inf)
     bounds[box, polytope] = bound
@@ -146,4 +148,4 @@ def _worst(nodes: Nodes, box, polytope, row, bound, plane) -> Remaining:
     left = (~nodes.excluded.all(1)).nonzero()[:, 0]
     least, worst = bounds[left].min(1)
     target = target[left, worst]
-    return Remaining(left, worst, row[target], least, plane[target])
+    return Remaining(left, worst, row[target], least, plane[target], weights[target])

@@ -37,14 +37,14 @@ def signs_to_split(stack: Stack, roots: Roots, nodes: Nodes, boxes: Boxes, lines
 
 
 def _loosest(stack, roots, nodes, boxes, lines, left: Remaining) -> torch.Tensor:
-    """The neuron of open sign whose upper line costs the best row's bound most.
+    """The neuron of open sign whose upper line costs the best bound most.
 
     Lower lines cost little, since their slopes are optimized: with them counted the trees are a hundred
     times larger.
     """
     targets = roots.targets(nodes.root[left.open], left.open, left.polytope, nodes.phases)
     plain = lower_slopes(stack, boxes, lines)
-    found = handed_down(nodes, left.open, left.row, targets.absent.shape[1], plain)
+    found = handed_down(nodes, left.open, left.weights, plain)
     _, met = bound_targets(stack, boxes, lines, targets, found)
     coefficients = [-rows[:, :-1].clamp(max=0) for (rows, _), layer in zip(met, stack.layers) if layer.relu]
     l, u = boxes.l[left.open].double(), boxes.u[left.open].double()

@@ -149,7 +149,7 @@ class Run:
         left, shown = exclude(stack, roots, nodes, boxes, lines, steps=self._options.steps)
         neuron = signs_to_split(stack, roots, nodes, boxes, lines, left, stalled=self._options.stalled)
         polytopes = lambda root: self._judge[root].case.unsafe
-        place, points = deepest_points(stack.networks, polytopes, nodes, boxes, left)
+        place, points = deepest_points(stack.networks, roots, polytopes, nodes, boxes, left)
         nodes = nodes.select(left.open)
         value, suspects = self._attack(nodes, left.plane, torch.Generator().manual_seed(seed))
         if len(place):
