@@ -16,6 +16,7 @@ from ..bounds.slopes import Bound, Multipliers, Targets, ascend, lower_slopes
 from ..bounds.stack import Stack
 from .branching import many_inputs
 from .pool import Nodes
+from .rows import starting_weights
 
 WARM_STEPS, WARM_NONE = 128, 255  # slopes are handed down in steps of 1/128; 255: none were found
 FINISH_STEPS = 20
@@ -79,7 +80,7 @@ def exclude(stack: Stack, roots: Roots, nodes: Nodes, boxes: Boxes, lines: list[
     near = hopeful.nonzero()[:, 0] if steps else box[:0]
     free = Multipliers(*(near.new_zeros(0, n, dtype=torch.float64) for n in (rows.shape[1], *[plain.shape[1]] * 2)))
     if len(near):
-        found = _optimize(stack, nodes, boxes, lines, targets.select(near), row[near], plain, steps)
+        found = _optimize(stack, nodes, boxes, lines, targets.select(near), row[near], planes[near], plain, steps)
         best[near] = torch.maximum(best[near], found.lower - error[near])
         free = found.multipliers
     weights = torch.nn.functional.one_hot(row, rows.shape[1]).double()
@@ -116,12 +117,12 @@ def _each_row(stack, boxes, lines, targets: Targets):
     return bounds, planes
 
 
-def _optimize(stack, nodes: Nodes, boxes, lines, targets: Targets, row, plain, steps: int) -> Bound:
+def _optimize(stack, nodes: Nodes, boxes, lines, targets: Targets, row, planes, plain, steps: int) -> Bound:
     """The best bounds with free slopes, weights and multipliers, which are left in `nodes` for the children."""
     by_sign = bool(targets.phases.any())
     if by_sign:
         steps = FINISH_STEPS  # the last sign's multiplier starts from nothing
-    weights = torch.nn.functional.one_hot(row, targets.absent.shape[1]).double()
+    weights = starting_weights(boxes, targets.box, planes, targets.absent, row)
     start = handed_down(nodes, targets.box, weights, plain)
     best = ascend(stack, boxes, lines, targets, start, steps=steps)
     nodes.slopes[targets.box] = (best.multipliers.slopes * WARM_STEPS).round().to(torch.uint8)
