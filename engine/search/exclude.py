@@ -25,15 +25,14 @@ OPTIMIZE_BELOW = 64  # more neurons of open sign than this are better split firs
 
 @dataclass(frozen=True, slots=True)
 class Remaining:
-    """What is left: boxes `open` [left], and on each the worst open polytope and its best row by itself.
+    """What is left: boxes `open` [left], and on each the worst open polytope.
 
-    `plane`: [left, inputs + 1], that row's linear lower bound; `bound`: [left], the best found;
-    `weights`: [left, rows], those of the rows in it.
+    `plane`: [left, inputs + 1], a linear lower bound of the row that is largest in the box's middle; `bound`:
+    [left], the best found; `weights`: [left, rows], those of the rows in it.
     """
 
     open: torch.Tensor
     polytope: torch.Tensor
-    row: torch.Tensor
     bound: torch.Tensor
     plane: torch.Tensor
     weights: torch.Tensor
@@ -88,11 +87,22 @@ def exclude(stack: Stack, roots: Roots, nodes: Nodes, boxes: Boxes, lines: list[
     proved = (best > 0) & (best < torch.inf)  # what overflowed shows nothing
     nodes.excluded[box[proved], polytope[proved]] = True
     plane = planes[torch.arange(len(box), device=box.device), row]
-    left = _worst(nodes, box, polytope, row, best.masked_fill(proved, torch.inf), plane, weights)
+    if rows.shape[1] > 1:  # to split for the best row by itself may never help: it need not be one that can prove
+        middle = _largest_in_the_middle(stack, boxes, targets)
+        plane = planes[torch.arange(len(box), device=box.device), middle]
+    left = _worst(nodes, box, polytope, best.masked_fill(proved, torch.inf), plane, weights)
     # what is proved near zero was not proved by a row alone
     near, free = near[proved[near]], free.select(proved[near])
     changed = is_open[box[near]] & (free.slopes != plain[box[near]])
     return left, _shown(nodes.id[box], polytope, weights, proved, near, free, changed)
+
+
+def _largest_in_the_middle(stack: Stack, boxes: Boxes, targets: Targets) -> torch.Tensor:
+    """The row of each target that is largest in the middle of its box, so that boxes around it are proved by it."""
+    x = ((boxes.lower + boxes.upper) / 2)[targets.box]
+    y = torch.nn.functional.pad(stack.evaluate(x, boxes.network[targets.box]), (0, 1), value=1.0)
+    values = (targets.rows @ y.unsqueeze(2) + targets.inputs @ x.unsqueeze(2)).squeeze(2)
+    return values.masked_fill(targets.absent, -torch.inf).argmax(1)
 
 
 def _shown(node, polytope, weights, proved, near, free: Multipliers, changed) -> Shown:
@@ -140,7 +150,7 @@ def handed_down(nodes: Nodes, box: torch.Tensor, weights: torch.Tensor, plain: t
     return Multipliers(weights, torch.where(slopes > 1, plain[box], slopes), nodes.multipliers[box].double())
 
 
-def _worst(nodes: Nodes, box, polytope, row, bound, plane, weights) -> Remaining:
+def _worst(nodes: Nodes, box, polytope, bound, plane, weights) -> Remaining:
     """For each box with an open polytope, the one whose bound is least."""
     bounds = bound.new_full(nodes.excluded.shape, torch.inf)
     bounds[box, polytope] = bound
@@ -149,4 +159,4 @@ def _worst(nodes: Nodes, box, polytope, row, bound, plane, weights) -> Remaining
     left = (~nodes.excluded.all(1)).nonzero()[:, 0]
     least, worst = bounds[left].min(1)
     target = target[left, worst]
-    return Remaining(left, worst, row[target], least, plane[target], weights[target])
+    return Remaining(left, worst, least, plane[target], weights[target])
