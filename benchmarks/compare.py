@@ -99,7 +99,7 @@ def report(ours: dict[Key, Result], tools: list[Tool], *, least: float) -> str:
         ends = f"{min(s.speedups):7.2f} {max(s.speedups):7.4g}" if s.speedups else ""
         lines.append(f"{tool.name:20} {s.common:6} {s.ours:5} {s.theirs:6}   {times}   {s.geometric_mean:8.3g} {ends}")
     lines += ["", "common: instances listed by both; ours, theirs: decided of them; a / b: ours / theirs on what both",
-              f"decide; speed-up: geometric mean of theirs / ours, each at least {least:g} s; then the least and the most"]
+              f"decide; speed-up: geometric mean of theirs / ours, each at least {least:g} s; then least and most"]
     return "\n".join(lines)
 
 
