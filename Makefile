@@ -10,7 +10,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo test test-all bench clean
+.PHONY: install demo test test-all bench bench-all bench-save clean
 
 install: $(INSTALLED)
 
@@ -23,8 +23,16 @@ test: $(INSTALLED)
 test-all: $(INSTALLED)
 	$(RUN) -m pytest -m "slow or not slow"
 
+# Reruns the main benchmarks and prints their ratio to the last committed figures, whatever the machine.
 bench: $(INSTALLED)
-	$(RUN) -m engine bench --benchmark --out build/bench --force
+	$(RUN) benchmarks/watch.py
+
+bench-all: $(INSTALLED)
+	$(RUN) benchmarks/watch.py --all
+
+# New figures for benchmarks/results/watch.csv, to be committed: on a machine that does nothing else.
+bench-save: $(INSTALLED)
+	$(RUN) benchmarks/watch.py --all --save
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .hypothesis

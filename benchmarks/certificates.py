@@ -53,8 +53,8 @@ def main() -> int:
     search_wall = search(folder, arguments.semantics)
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     start = time.perf_counter()
-    outcomes = check_all(certificates_in([folder / "certificates"]), network=find_networks(), property=property_path(1).parent,
-                         jobs=arguments.jobs)
+    outcomes = check_all(certificates_in([folder / "certificates"]), network=find_networks(),
+                         property=property_path(1).parent, jobs=arguments.jobs)
     check_wall = time.perf_counter() - start
     with (folder / "results.csv").open() as file:
         seconds = {f"{Path(r['network']).stem}_{Path(r['property']).stem}": r["seconds"]

@@ -94,5 +94,6 @@ def code_lines(path: Path) -> int:
 
 
 def test_the_count_sees_code(tmp_path):
-    (tmp_path / "a.py").write_text('"""Text.\n\nMore."""\n\n# a comment\nx = """a\nb"""\n\n\ndef f():\n    """No."""\n    return x  # yes\n')
+    text = '"""Text.\n\nMore."""\n\n# a comment\nx = """a\nb"""\n\n\ndef f():\n    """No."""\n    return x  # yes\n'
+    (tmp_path / "a.py").write_text(text)
     assert code_lines(tmp_path / "a.py") == 4

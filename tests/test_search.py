@@ -190,7 +190,7 @@ def some_nodes(n: int, inputs: int, hidden: int, seed: int) -> Nodes:
     zero = torch.zeros(n, hidden, dtype=torch.int8)
     return Nodes(
         torch.zeros(n, dtype=torch.long), lower, lower + width, l, -2 * l,
-        torch.zeros(n, 1, dtype=torch.bool), zero, zero.to(torch.uint8), torch.arange(n),
+        torch.zeros(n, 1, dtype=torch.bool), zero, zero.to(torch.uint8), zero.bfloat16(), torch.arange(n),
         torch.zeros(n, dtype=torch.long),
     )
 

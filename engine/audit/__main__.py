@@ -16,8 +16,8 @@ def main(arguments: list[str]) -> int:
     try:
         result = check(*arguments[:3], arithmetic=(arguments[3:] or ["float64"])[0])
     except Exception as error:  # one that is not Malformed must not look like a verdict
-        code, what = (2, "unreadable") if isinstance(error, Malformed) else (70, f"internal error: {type(error).__name__}")
-        print(f"{what}: {error}")
+        code = 2 if isinstance(error, Malformed) else 70
+        print(f"{'unreadable' if code == 2 else f'internal error: {type(error).__name__}'}: {error}")
         return code
     print(f"accepted: semantics {result.semantics}" if result.accepted else f"rejected: {result.reason}")
     return 0 if result.accepted else 1

@@ -123,7 +123,7 @@ def ascend(stack: Stack, boxes: Boxes, lines, targets: Targets, start: Multiplie
     """The best bound met in `steps` steps of gradient ascent (Adam) from `start`."""
     logits = (start.weights.clamp(min=0.02).log()).masked_fill(targets.absent, -torch.inf)
     point = [logits, start.slopes.double(), start.phases.double()]
-    rates = (0.4, 0.15, 0.1)  # of weights (as logarithms), slopes, multipliers
+    rates = [0.4, 0.15, 0.1]  # of weights (as logarithms), slopes, multipliers as below
     moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p in point]
     best = None
     for step in range(steps):
@@ -133,6 +133,10 @@ def ascend(stack: Stack, boxes: Boxes, lines, targets: Targets, start: Multiplie
         best = bound if best is None else _better(bound, best)
         if step + 1 == steps:
             return best
+        if step == 0:  # a multiplier is worth as much as a coefficient of its layer
+            sizes = [rows[:, :-1].abs().amax(1, keepdim=True).expand(-1, rows.shape[1] - 1)
+                     for (rows, _), layer in zip(met, stack.layers) if layer.relu]
+            rates[2] = 0.1 * hidden(sizes, boxes.lower[targets.box])
         slope = gradient(stack, boxes, targets, bound, met)
         mean = (weights * slope.weights).sum(1, keepdim=True)
         slopes = [weights * (slope.weights - mean), slope.slopes, slope.phases]
@@ -147,7 +151,7 @@ def _adam(p, g, m, v, rate, step):
     m.mul_(0.9).add_(g, alpha=0.1)
     v.mul_(0.99).addcmul_(g, g, value=0.01)
     scale = (v / (1 - 0.99 ** (step + 1))).sqrt_().add_(1e-12)
-    p.addcdiv_(m, scale, value=rate / (1 - 0.9 ** (step + 1)))
+    p.add_(rate / (1 - 0.9 ** (step + 1)) * m / scale)
 
 
 def _better(a: Bound, b: Bound) -> Bound:

@@ -70,6 +70,9 @@ def _add_verify(commands) -> None:
     parser.add_argument("--certificate", type=Path, metavar="FILE",
                         help="write the proof, or the counterexample with its exact margins,\n"
                              "as a file for `acasxu check`")
+    parser.add_argument("--picture", type=Path, metavar="FILE",
+                        help="networks of two inputs: draw where it is proved and where violated,\n"
+                             "FILE.png, .svg or .pdf; needs matplotlib")
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout instead")
     _add_search(parser, timeout="seconds after which to give up (default: never)")
 

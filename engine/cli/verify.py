@@ -11,6 +11,8 @@ from engine.cli.labels import encounter, explain, label
 from engine.cli.live import live_line, search_text
 from engine.cli.options import search_options
 from engine.cli.output import HOLDS, UNDECIDED, VIOLATED, answer, note
+from engine.cli.picture import prepare_picture
+from engine.cli.region_picture import check_two_inputs, write_regions
 from engine.data import network_path, property_path
 from engine.errors import InputError
 from engine.network import Network
@@ -25,6 +27,7 @@ def run(arguments: Namespace) -> int:
     network_file, property_file = _files(arguments)
     results = prepare(arguments.results, option="--results") if arguments.results else None
     certificate = prepare(arguments.certificate, option="--certificate") if arguments.certificate else None
+    picture = prepare_picture(arguments.picture) if arguments.picture else None
     with live_line("loading") as update:
         network, prop, verdict = _decide(network_file, property_file, arguments, update)
     if certificate:
@@ -33,6 +36,8 @@ def run(arguments: Namespace) -> int:
 
         judge_written(certificate, lambda: check(certificate, network_file, property_file),
                       lost="this is no verdict; please report it")
+    if picture:
+        write_regions(picture, network, prop, verdict)
     if results:
         _write(results, result_text(verdict).encode("ascii"), verdict)
     if arguments.json:
@@ -65,6 +70,8 @@ def _decide(network_file: Path, property_file: Path, arguments: Namespace, updat
     from engine.vnnlib import load_property
 
     network, prop = load_network(network_file), load_property(property_file)
+    if arguments.picture:
+        check_two_inputs(network)
     from engine.search.verify import Problem, verify_all
 
     on_progress = update and (lambda progress: update(search_text(progress)))

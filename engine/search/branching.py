@@ -6,6 +6,12 @@ from .pool import Nodes
 
 # |slope| * width^POWER: measured in benchmarks/branching.py; 1 stalls, 2 is close
 POWER = 1.5
+MANY = 8  # inputs: to halve each of more than these takes more boxes than to fix the signs of the neurons
+
+
+def many_inputs(nodes: Nodes) -> torch.Tensor:
+    """Whether each box has so many inputs of some width that signs are split rather than inputs: [n]."""
+    return (nodes.lower < nodes.upper).sum(1) > MANY
 
 
 def splits(nodes: Nodes) -> torch.Tensor:

@@ -14,7 +14,9 @@ from ..bounds.relaxation import Lines
 from ..bounds.roots import Roots
 from ..bounds.slopes import Bound, Multipliers, Targets, ascend, lower_slopes
 from ..bounds.stack import Stack
+from .branching import many_inputs
 from .pool import Nodes
+from .rows import starting_weights
 
 WARM_STEPS, WARM_NONE = 128, 255  # slopes are handed down in steps of 1/128; 255: none were found
 FINISH_STEPS = 20
@@ -23,16 +25,17 @@ OPTIMIZE_BELOW = 64  # more neurons of open sign than this are better split firs
 
 @dataclass(frozen=True, slots=True)
 class Remaining:
-    """What is left: boxes `open` [left], and on each the worst open polytope and its best row by itself.
+    """What is left: boxes `open` [left], and on each the worst open polytope.
 
-    `plane`: [left, inputs + 1], that row's linear lower bound; `bound`: [left], the best found.
+    `plane`: [left, inputs + 1], a linear lower bound of the row that is largest in the box's middle; `bound`:
+    [left], the best found; `weights`: [left, rows], those of the rows in it.
     """
 
     open: torch.Tensor
     polytope: torch.Tensor
-    row: torch.Tensor
     bound: torch.Tensor
     plane: torch.Tensor
+    weights: torch.Tensor
 
     def select(self, keep: torch.Tensor) -> "Remaining":
         return Remaining(*(getattr(self, name)[keep] for name in self.__slots__))
@@ -72,23 +75,34 @@ def exclude(stack: Stack, roots: Roots, nodes: Nodes, boxes: Boxes, lines: list[
     best = best - error
     plain = lower_slopes(stack, boxes, lines)
     is_open = (boxes.l < 0) & (boxes.u > 0)
-    hopeful = (best <= 0) & (is_open.sum(1)[box] <= OPTIMIZE_BELOW)
+    hopeful = (best <= 0) & ((is_open.sum(1) <= OPTIMIZE_BELOW) | many_inputs(nodes))[box]
     near = hopeful.nonzero()[:, 0] if steps else box[:0]
     free = Multipliers(*(near.new_zeros(0, n, dtype=torch.float64) for n in (rows.shape[1], *[plain.shape[1]] * 2)))
     if len(near):
-        found = _optimize(stack, nodes, boxes, lines, targets.select(near), row[near], plain, steps)
+        found = _optimize(stack, nodes, boxes, lines, targets.select(near), row[near], planes[near], plain, steps)
         best[near] = torch.maximum(best[near], found.lower - error[near])
         free = found.multipliers
+    weights = torch.nn.functional.one_hot(row, rows.shape[1]).double()
+    weights[near] = free.weights
     proved = (best > 0) & (best < torch.inf)  # what overflowed shows nothing
     nodes.excluded[box[proved], polytope[proved]] = True
     plane = planes[torch.arange(len(box), device=box.device), row]
-    left = _worst(nodes, box, polytope, row, best.masked_fill(proved, torch.inf), plane)
+    if rows.shape[1] > 1:  # to split for the best row by itself may never help: it need not be one that can prove
+        middle = _largest_in_the_middle(stack, boxes, targets)
+        plane = planes[torch.arange(len(box), device=box.device), middle]
+    left = _worst(nodes, box, polytope, best.masked_fill(proved, torch.inf), plane, weights)
     # what is proved near zero was not proved by a row alone
     near, free = near[proved[near]], free.select(proved[near])
-    weights = torch.nn.functional.one_hot(row, rows.shape[1]).double()
-    weights[near] = free.weights
     changed = is_open[box[near]] & (free.slopes != plain[box[near]])
     return left, _shown(nodes.id[box], polytope, weights, proved, near, free, changed)
+
+
+def _largest_in_the_middle(stack: Stack, boxes: Boxes, targets: Targets) -> torch.Tensor:
+    """The row of each target that is largest in the middle of its box, so that boxes around it are proved by it."""
+    x = ((boxes.lower + boxes.upper) / 2)[targets.box]
+    y = torch.nn.functional.pad(stack.evaluate(x, boxes.network[targets.box]), (0, 1), value=1.0)
+    values = (targets.rows @ y.unsqueeze(2) + targets.inputs @ x.unsqueeze(2)).squeeze(2)
+    return values.masked_fill(targets.absent, -torch.inf).argmax(1)
 
 
 def _shown(node, polytope, weights, proved, near, free: Multipliers, changed) -> Shown:
@@ -113,19 +127,30 @@ def _each_row(stack, boxes, lines, targets: Targets):
     return bounds, planes
 
 
-def _optimize(stack, nodes: Nodes, boxes, lines, targets: Targets, row, plain, steps: int) -> Bound:
-    """The best bounds with free slopes and weights, whose slopes are left in `nodes` for the children."""
-    weights = torch.nn.functional.one_hot(row, targets.absent.shape[1]).double()
-    slopes = nodes.slopes[targets.box].double() / WARM_STEPS
-    if bool(targets.phases.any()):
-        steps = FINISH_STEPS  # multipliers of assumed signs start from nothing
-    slopes = torch.where(slopes > 1, plain[targets.box], slopes)
-    best = ascend(stack, boxes, lines, targets, Multipliers(weights, slopes, torch.zeros_like(slopes)), steps=steps)
+def _optimize(stack, nodes: Nodes, boxes, lines, targets: Targets, row, planes, plain, steps: int) -> Bound:
+    """The best bounds with free slopes, weights and multipliers, which are left in `nodes` for the children."""
+    by_sign = bool(targets.phases.any())
+    if by_sign:
+        steps = FINISH_STEPS  # the last sign's multiplier starts from nothing
+    weights = starting_weights(boxes, targets.box, planes, targets.absent, row)
+    start = handed_down(nodes, targets.box, weights, plain)
+    best = ascend(stack, boxes, lines, targets, start, steps=steps)
     nodes.slopes[targets.box] = (best.multipliers.slopes * WARM_STEPS).round().to(torch.uint8)
+    if by_sign:
+        nodes.multipliers[targets.box] = best.multipliers.phases.bfloat16()
     return best
 
 
-def _worst(nodes: Nodes, box, polytope, row, bound, plane) -> Remaining:
+def handed_down(nodes: Nodes, box: torch.Tensor, weights: torch.Tensor, plain: torch.Tensor) -> Multipliers:
+    """These weights [n, rows] on boxes [n] of `nodes`, with what was found last for the box or its parent.
+
+    Slopes are CROWN's, `plain`, where none were found.
+    """
+    slopes = nodes.slopes[box].double() / WARM_STEPS
+    return Multipliers(weights, torch.where(slopes > 1, plain[box], slopes), nodes.multipliers[box].double())
+
+
+def _worst(nodes: Nodes, box, polytope, bound, plane, weights) -> Remaining:
     """For each box with an open polytope, the one whose bound is least."""
     bounds = bound.new_full(nodes.excluded.shape, torch.inf)
     bounds[box, polytope] = bound
@@ -134,4 +159,4 @@ def _worst(nodes: Nodes, box, polytope, row, bound, plane) -> Remaining:
     left = (~nodes.excluded.all(1)).nonzero()[:, 0]
     least, worst = bounds[left].min(1)
     target = target[left, worst]
-    return Remaining(left, worst, row[target], least, plane[target])
+    return Remaining(left, worst, least, plane[target], weights[target])

@@ -10,10 +10,10 @@ import torch
 from ..bounds.crown import Boxes
 from ..bounds.relaxation import Lines
 from ..bounds.roots import Roots
-from ..bounds.slopes import Multipliers, bound_targets, lower_slopes
+from ..bounds.slopes import bound_targets, lower_slopes
 from ..bounds.stack import Stack
-from .branching import splits
-from .exclude import Remaining
+from .branching import many_inputs, splits
+from .exclude import Remaining, handed_down
 from .pool import Nodes
 
 FEW = 10  # signs are split in boxes with at most this many of them open
@@ -23,26 +23,30 @@ def signs_to_split(stack: Stack, roots: Roots, nodes: Nodes, boxes: Boxes, lines
                    left: Remaining, *, stalled: int) -> torch.Tensor:
     """For each remaining box the hidden neuron whose sign is to be split, or -1 for its inputs: [left].
 
-    Signs are split on boxes that are `stalled` splits deep and have few neurons of open sign, and
-    where no input can be split. (Earlier it does not pay: benchmarks/branching.py.)
+    Signs are split on boxes of many inputs, on those that are `stalled` splits deep and have few
+    neurons of open sign, and where no input can be split. (With few inputs it does not pay earlier:
+    benchmarks/branching.py.)
     """
     neuron = torch.full_like(left.open, -1)
     unstable = ((boxes.l < 0) & (boxes.u > 0)).sum(1)[left.open]
     deep = (nodes.depth[left.open] >= stalled) & (unstable <= FEW)
-    chosen = (unstable > 0) & (deep | ~splits(nodes).any(1)[left.open])
+    chosen = (unstable > 0) & (deep | (many_inputs(nodes) | ~splits(nodes).any(1))[left.open])
     if bool(chosen.any()):
         neuron[chosen] = _loosest(stack, roots, nodes, boxes, lines, left.select(chosen))
     return neuron
 
 
 def _loosest(stack, roots, nodes, boxes, lines, left: Remaining) -> torch.Tensor:
-    """The neuron of open sign whose relaxation costs the best row's bound most."""
+    """The neuron of open sign whose upper line costs the best bound most.
+
+    Lower lines cost little, since their slopes are optimized: with them counted the trees are a hundred
+    times larger.
+    """
     targets = roots.targets(nodes.root[left.open], left.open, left.polytope, nodes.phases)
-    weights = torch.nn.functional.one_hot(left.row, targets.absent.shape[1]).double()
     plain = lower_slopes(stack, boxes, lines)
-    free = Multipliers(weights, plain[left.open], torch.zeros_like(plain[left.open]))
-    _, met = bound_targets(stack, boxes, lines, targets, free)
-    coefficients = [rows[:, :-1].abs() for (rows, _), layer in zip(met, stack.layers) if layer.relu]
+    found = handed_down(nodes, left.open, left.weights, plain)
+    _, met = bound_targets(stack, boxes, lines, targets, found)
+    coefficients = [-rows[:, :-1].clamp(max=0) for (rows, _), layer in zip(met, stack.layers) if layer.relu]
     l, u = boxes.l[left.open].double(), boxes.u[left.open].double()
     height = -l * u / (u - l).clamp(min=1e-300)
     return (torch.cat(coefficients, 1) * height).masked_fill((l >= 0) | (u <= 0), -1.0).argmax(1)

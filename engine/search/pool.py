@@ -11,8 +11,8 @@ class Nodes:
 
     root: [n]; lower, upper: [n, inputs] float64; l, u: [n, hidden] float32; excluded: [n, polytopes],
     shown on an ancestor already; phases: [n, hidden] int8, signs assumed of hidden neurons; slopes:
-    [n, hidden] uint8, lower slopes found for the parent in steps of 1/128; id: [n], for the recorder;
-    depth: [n].
+    [n, hidden] uint8, lower slopes found for the parent in steps of 1/128; multipliers: [n, hidden]
+    bfloat16, those of assumed signs found for the parent; id: [n], for the recorder; depth: [n].
     """
 
     root: torch.Tensor
@@ -23,6 +23,7 @@ class Nodes:
     excluded: torch.Tensor
     phases: torch.Tensor
     slopes: torch.Tensor
+    multipliers: torch.Tensor
     id: torch.Tensor
     depth: torch.Tensor
 

@@ -41,7 +41,7 @@ class Options:
 
     timeout: seconds of a problem's own share of the run, for problems that set none (None: no limit);
     semantics: real or float32; device: auto, cpu or cuda; batch: boxes bounded at once; window:
-    problems searched at once; max_open: open boxes of all problems together, about 3 KiB each for
+    problems searched at once; max_open: open boxes of all problems together, about 4 KiB each for
     ACAS Xu; steps: of slope optimization for a box; stalled: after this many splits, signs of neurons
     are split rather than inputs; threads: batches are divided among (0: as many as torch uses);
     proofs: whether verdicts that a property holds come with their proof; open_boxes: how many of the

@@ -16,6 +16,7 @@ from ..proof import Proof
 from ..verdict import Statistics, Unknown, Verified, Violated
 from .branching import split_input, split_sign, splits
 from .confirm import Judge
+from .deepest import deepest_points
 from .exclude import WARM_NONE, Shown, exclude
 from .finish import signs_to_split
 from .pool import Nodes, Pool
@@ -147,8 +148,14 @@ class Run:
         lines = tighten(stack, boxes)
         left, shown = exclude(stack, roots, nodes, boxes, lines, steps=self._options.steps)
         neuron = signs_to_split(stack, roots, nodes, boxes, lines, left, stalled=self._options.stalled)
+        polytopes = lambda root: self._judge[root].case.unsafe
+        place, points = deepest_points(stack.networks, roots, polytopes, nodes, boxes, left)
         nodes = nodes.select(left.open)
         value, suspects = self._attack(nodes, left.plane, torch.Generator().manual_seed(seed))
+        if len(place):
+            root = nodes.root[place]
+            met = descend(stack, roots, root, points, torch.zeros_like(points), steps=0)
+            suspects = tuple(map(torch.cat, zip(suspects, (root, *met))))
         return Left(nodes, left.plane, neuron, value, suspects, shown)
 
     def _tally(self, nodes: Nodes, sign: int) -> None:
@@ -278,5 +285,6 @@ def root_nodes(roots: Roots, root: torch.Tensor) -> Nodes:
     hidden = (len(root), roots.l.shape[1])
     zero = torch.zeros(hidden, dtype=torch.int8, device=root.device)
     none = torch.full(hidden, WARM_NONE, dtype=torch.uint8, device=root.device)
+    start = torch.zeros(hidden, dtype=torch.bfloat16, device=root.device)
     return Nodes(root, roots.lower[root], roots.upper[root], roots.l[root], roots.u[root],
-                 roots.missing[root], zero, none, root.clone(), torch.zeros_like(root))
+                 roots.missing[root], zero, none, start, root.clone(), torch.zeros_like(root))
