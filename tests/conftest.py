@@ -3,6 +3,10 @@
 import os
 from pathlib import Path
 
+# What is tested is small: threads, here and in processes started from here, would only wait for each other. Set before
+# torch is imported; tests of threads ask for them.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 

@@ -292,8 +292,26 @@ def test_reasons_are_those_of_the_step_that_failed(offers):
     offers(lambda net: raised(net, 1, 0.125))
     found = repair(SMALL, [LEFT, RIGHT], **ENDS, settings=replace(QUICK, method="milp"))
     assert isinstance(found, Failed) and found.target is RIGHT
-    assert [a.outcome for a in found.attempts] == ["proved", "not proved: right sat", "not proved: right sat"]
+    outcomes = [a.outcome for a in found.attempts]  # RIGHT is tried after LEFT, then before it
+    assert outcomes == ["proved", *["not proved: right sat"] * 4]
     assert "of 2 candidates none" in found.reason and "right sat" in found.reason
+
+
+def test_what_cannot_be_repaired_after_others_is_tried_before_them(monkeypatch):
+    method, asked = METHODS["milp"](), []
+
+    def stubborn(task, evidence, say, **options):
+        asked.append(task.targets[0].name)
+        if task.targets[0] is LEFT or LEFT not in task.properties:
+            yield from method(task, evidence, say, **options)
+
+    monkeypatch.setitem(METHODS, "milp", lambda: stubborn)
+    settings = replace(QUICK, method="milp", options={"milp": {"backend": "highs"}})
+    found = repair(SMALL, [LEFT, HELD, RIGHT], **ENDS, settings=settings)
+    assert isinstance(found, Repaired) and found.targets == (RIGHT, LEFT)
+    assert asked == ["left", "right", "right", "left"]
+    assert [attempt.network for attempt in found.chosen][-1] is found.network and len(found.chosen) == 2
+    assert exactly_holds(found.network, LEFT, RIGHT, HELD)
 
 
 def test_nothing_is_offered(offers):

@@ -122,17 +122,28 @@ def repair(network: Network, properties: list[Property], *, preserve: list[Prope
                            for kind in (Violated, Unknown))
     if not targets:
         return Held(tuple(held), violated, undecided)
-    keep, current, chosen = [prop for prop, _ in held], network, []
+    domain, order = (np.asarray(lower, float), np.asarray(upper, float)), targets
+    for _ in targets:
+        outcome = _in_order(run, network, order, [prop for prop, _ in held], domain, (violated, undecided))
+        if isinstance(outcome, Repaired) or outcome.timed_out or outcome.target is order[0]:
+            break
+        order = [outcome.target, *(prop for prop in order if prop is not outcome.target)]  # what is hard comes first
+    return outcome
+
+
+def _in_order(run: "_Run", network: Network, targets: list[Property], keep: list[Property], domain, others):
+    """Repaired, or Failed at the first target that cannot be repaired after those before it."""
+    current, chosen = network, []
     for number, target in enumerate(targets, 1):
         stage = f"{target.name}, {number} of {len(targets)}: " if len(targets) > 1 else ""
-        task = Task(current, (target,), tuple(keep), np.asarray(lower, float), np.asarray(upper, float), settings.seed)
+        task = Task(current, (target,), tuple(keep), *domain, run.settings.seed)
         best = run.best(task, stage)
         if best is None:
             return run.failed(target, run.reason())
         chosen += [best] if best.network is not current else []
         current, keep = best.network, [target, *keep]
     proved = tuple(zip(task.properties, best.verdicts))
-    return Repaired(current, tuple(targets), proved, violated, undecided, tuple(run.attempts), tuple(chosen),
+    return Repaired(current, tuple(targets), proved, *others, tuple(run.attempts), tuple(chosen),
                     tuple(run.skipped), run.seconds())
 
 
