@@ -53,11 +53,12 @@ class Feature:
         return z.clip(min=0) if self.chain else z
 
     def weights_beside(self, network: Network) -> int:
-        """How many weights change at most beside those sought."""
+        """How many weights and biases change at most beside those sought, if one score is moved."""
         if not self.chain:
             return 0
-        around = sum(len(network.layers[k].bias) + len(network.layers[k + 1].bias) for k, _ in self.chain[1:])
-        return around + (1 if self.out.any() else len(self.out))
+        rows = sum(network.layers[k].weight.shape[1] for k, _ in self.chain[1:])  # + a bias, - one that a column has too
+        columns = sum(len(network.layers[k + 1].bias) for k, _ in self.chain[:-1])
+        return rows + columns + (1 if self.out.any() else len(self.out))
 
     def network(self, network: Network, v: np.ndarray, weights: np.ndarray) -> Network:
         """The network whose scores have z added in direction v."""

@@ -4,15 +4,12 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.bench.repairs import COLUMNS, OUTCOMES
 from engine.errors import InputError
 from engine.report.manifest import number, word
 from engine.report.table import is_file, read_table, read_text
 
-COLUMNS = ("network", "properties", "outcome", "method", "seconds", "proof_seconds", "agreement_outside",
-           "changed_outside", "agreement_safe", "max_score_change", "weights", "neurons", "layers", "certificates",
-           "error")
 REQUIRED = 3
-OUTCOMES = ("repaired", "held", "failed", "error")
 MAX_BYTES = 16 * 2**20
 
 

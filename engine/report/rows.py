@@ -4,44 +4,26 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from engine.bench import row
+from engine.bench.row import CHECKS, COLUMNS
 from engine.errors import InputError
 from engine.report.table import read_table
 
-COLUMNS = ("network", "property", "verdict", "semantics", "seconds", "boxes", "device", "certificate_bytes", "check",
-           "check_seconds", "error")
 REQUIRED = 3
 WORDS = {"unsat": "holds", "sat": "violated", "unknown": "unknown", "timeout": "out of time", "error": "error"}
 LARGEST = 1e30  # what is above can only be damage
-CHECKS = ("accepted", "rejected", "")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Row(row.Row):
     """One instance's line; None or "" where the file has no such column, or nothing in it.
 
     `number` counts rows from 1 as the report lists them: the page's links use it.
     """
 
-    number: int
-    network: str
-    property: str
-    verdict: str
-    semantics: str = ""
     seconds: float | None = None
     boxes: int | None = None
-    device: str = ""
-    certificate_bytes: int | None = None
-    check: str = ""
-    check_seconds: float | None = None
-    error: str = ""
-
-    @property
-    def names(self) -> tuple[str, str]:
-        return self.network, self.property
-
-    @property
-    def decided(self) -> bool:
-        return self.verdict in ("sat", "unsat")
+    number: int = 0
 
 
 def read_rows(path: Path) -> tuple[tuple[Row, ...], tuple[str, ...]]:
@@ -70,7 +52,7 @@ def _row(where: str, cells: dict[str, str]) -> Row:
     numbers = {"seconds": float, "check_seconds": float, "boxes": int, "certificate_bytes": int}
     values = {column: _number(cells[column], kind, column, where) if column in numbers else cells[column]
               for column, kind in ((name, numbers.get(name)) for name in COLUMNS if name in cells)}
-    return Row(0, **values)
+    return Row(**values)
 
 
 def _number(text: str, kind: type, column: str, where: str):
