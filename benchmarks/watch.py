@@ -24,6 +24,8 @@ from pathlib import Path
 from calibration import calibrate
 from machine import machine
 
+from engine.data import find_networks
+
 COMMITTED = Path("benchmarks/results/watch.csv")
 FOLDER = Path("build/watch")
 SPECS = Path("specs")
@@ -109,8 +111,6 @@ def write_committed(path: Path, measured: dict[str, Measured]) -> None:
 
 def measure(figure: Figure, before: float) -> tuple[Measured | None, float]:
     """The figure, or None where its command fails, and the calibration after it. `before`: that before it."""
-    from engine.data import find_networks
-
     out = _folder(figure.name)
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
@@ -153,6 +153,8 @@ def main(argv: list[str] | None = None) -> int:
     if arguments.list:
         print("\n".join(f"{figure.name:24} {'acasxu ' + ' '.join(figure.arguments)}" for figure in wanted))
         return 0
+    if find_networks() is None:
+        sys.exit("watch: the networks are missing: run `acasxu fetch`, or name their folder with ACASXU_DATA")
     committed = read_committed(COMMITTED)
     new, failed, calibration = {}, 0, calibrate()
     print(f"calibration {calibration:.3f} s")

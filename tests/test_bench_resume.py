@@ -135,6 +135,21 @@ def test_a_manifest_that_is_none(text, finished, capsys):
     assert "no manifest" in one_line(capsys.readouterr().err)
 
 
+@pytest.mark.parametrize("value", [None, [], {}, "x", [None]])
+@pytest.mark.parametrize("name", ["engine", "versions", "machine", "started", "options", "commit", "inputs", "instances",
+                                  "sessions"])
+def test_a_damaged_manifest_is_one_line(name, value, finished, capsys):
+    path, folder = finished
+    content = manifest(folder)
+    (folder / "manifest.json").write_text(json.dumps(content | {name: value}))
+    before = (folder / "results.csv").read_bytes()
+    code, same = bench(path, folder, "--resume"), content[name] == value
+    assert code == (0 if same or name == "started" and value else 2)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines and not any("Traceback" in text or "internal" in text for text in lines)
+    assert (folder / "results.csv").read_bytes() == before
+
+
 def test_results_without_a_manifest_are_not_resumed(finished, capsys):
     path, folder = finished
     (folder / "manifest.json").unlink()

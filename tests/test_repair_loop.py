@@ -331,6 +331,8 @@ def test_auto_goes_on_where_a_method_cannot_be_used(offers):
     found = repair(SMALL, [LEFT], **ENDS, settings=QUICK)
     assert isinstance(found, Repaired) and found.chosen[0].method != "milp"
     assert found.skipped == ("milp: idle: it has no hidden layer",)
+    failed = repair(SMALL, [LEFT, RIGHT], **ENDS, settings=QUICK)  # several steps say it, one line is left
+    assert isinstance(failed, Failed) and failed.skipped == found.skipped
     with pytest.raises(InputError, match="no hidden layer"):
         repair(SMALL, [LEFT], **ENDS, settings=replace(QUICK, method="milp"))
 

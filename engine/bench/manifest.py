@@ -15,6 +15,7 @@ from engine.errors import InputError
 FORMAT = 1
 #: These may differ when a run is resumed: they say how fast, or where, but not what.
 FREE = ("jobs", "threads", "dask")
+SESSION = {"started", "ended", "decided", "wall_seconds"}
 SAVED_EVERY = 10.0  # seconds
 SHOWN = 5  # files of one kind of difference that are named
 
@@ -34,12 +35,16 @@ def read_manifest(path: Path) -> dict | None:
     """What an earlier run left, None where there is none; InputError where it cannot be understood."""
     try:
         content = json.loads(path.read_text("utf-8"))
-        if content["format"] != FORMAT:
+        whole = content["sessions"] and content["started"] and all(
+            s.keys() >= SESSION and isinstance(s["decided"], int) for s in content["sessions"])
+        named = {name for row in content["instances"] for name in row[:2]}
+        if content["format"] != FORMAT or not (whole and named <= content["inputs"].keys()):
             raise ValueError
+        differences(content, content)  # it can be compared
         return content
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # it may be damaged anywhere
         raise InputError("this is no manifest of this version", where=str(path),
                          advice="name another folder, or replace the results with --force") from None
 

@@ -230,7 +230,8 @@ class _Run:
             except InputError as error:
                 if self.settings.method != "auto":
                     raise
-                self.skipped.append(f"{name}: {error}")
+                if f"{name}: {error}" not in self.skipped:  # of another step
+                    self.skipped.append(f"{name}: {error}")
 
     def _try(self, task: Task, name: str, candidate: Candidate, evidence: Evidence) -> Attempt:
         """Proves or refutes the candidate, and adds what was met to the evidence. _Late where that takes too long."""
