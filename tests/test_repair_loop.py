@@ -85,9 +85,9 @@ def offers(monkeypatch):
 def proofs(monkeypatch):
     """The networks that were tried to be proved."""
     seen = []
-    def counted(task, candidate, options, **rest):
-        seen.append(candidate.network.sha256)
-        return judge(task, candidate, options, **rest)
+    def counted(task, network, options, **rest):
+        seen.append(network.sha256)
+        return judge(task, network, options, **rest)
     monkeypatch.setattr(loop, "judge", counted)
     return seen
 
@@ -203,10 +203,53 @@ def test_open_boxes_are_handed_on(offers, monkeypatch):
     assert "offer 0: not proved: left timeout" in found.reason
 
 
+def test_what_was_left_open_gets_more_time(offers, monkeypatch):
+    """The most proved ones first, where no candidate is proved in a share of the time; each counts once."""
+    box, tried = Box(0, 0, np.array([-1.0]), np.array([-0.75])), []
+    def short(task, network, options, **rest):
+        tried.append((network.sha256, options.timeout))
+        if network is SMALL:
+            return Attempt({"left": "sat"}, 0.0, 1.0, counterexamples=(Counterexample(0, 0, np.float32([-1])),))
+        return Attempt({"left": "timeout"}, network.layers[-1].bias[3], 1.0, boxes=(box,))
+    monkeypatch.setattr(loop, "judge", short)
+    one, two = raised(SMALL, 3, 0.25), raised(SMALL, 3, 0.5)
+    offers(one, SMALL, two)
+    found = repair(SMALL, [LEFT], **ENDS, settings=replace(QUICK, method="milp", proof_timeout=8.0))
+    assert isinstance(found, Failed) and "of 3 candidates" in found.reason
+    assert tried == [(one.sha256, 2.0), (SMALL.sha256, 2.0), (two.sha256, 2.0), (two.sha256, 8.0), (one.sha256, 8.0)]
+
+
+def test_a_proof_that_takes_longer_is_found(offers, monkeypatch):
+    """What is proved with all the time is a repair; nothing else gets more time then."""
+    box, right = Box(0, 0, np.array([-1.0]), np.array([-0.75])), raised(SMALL, 1, 0.125)
+    def slow(task, network, options, **rest):
+        if options.timeout < 8:
+            return Attempt({"left": "timeout"}, 0.5, 1.0, boxes=(box,))
+        return judge(task, network, options, **rest)
+    monkeypatch.setattr(loop, "judge", slow)
+    offers(right, raised(SMALL, 1, 0.25))
+    found = repair(SMALL, [LEFT], **ENDS, settings=replace(QUICK, method="milp", proof_timeout=8.0))
+    assert isinstance(found, Repaired) and found.network is right
+    assert [a.outcome for a in found.attempts] == ["not proved: left timeout", "proved"]
+
+
+def test_samples_that_a_proved_candidate_changed_are_evidence(monkeypatch):
+    """They are points of the domain at which its advisory is not the original's."""
+    other, seen = raised(raised(SMALL, 1, 0.125), 3, 4.0), []
+    def method(task, evidence, say, **options):
+        yield Candidate(other, "other")
+        seen.extend(evidence.changed)
+    monkeypatch.setitem(METHODS, "milp", lambda: method)
+    found = repair(SMALL, [LEFT], **ENDS, settings=replace(QUICK, method="milp"))
+    assert found.chosen[0].cost.changed >= len(seen) > 0
+    x = np.array(seen)
+    assert (SMALL.evaluate(x).argmin(1) != other.evaluate(x).argmin(1)).all()
+
+
 def test_boxes_of_an_undecided_candidate():
     """A search without time says which boxes are open; they lie in the property's."""
     task = Task(HARD, (DEEP,), (), np.array([-8.0, -8]), np.array([8.0, 8]))
-    found = judge(task, Candidate(HARD, ""), Options(timeout=1e-6, device="cpu", open_boxes=8, proofs=True))
+    found = judge(task, HARD, Options(timeout=1e-6, device="cpu", open_boxes=8, proofs=True))
     assert found.words == {"deep": "timeout"} and not found.verdicts and 0 <= found.proved < 1
     assert found.boxes and all((abs(b.lower) <= 8).all() and (b.lower <= b.upper).all() for b in found.boxes)
 

@@ -10,7 +10,7 @@ from ..search.problem import OnProgress, Options, Problem
 from ..search.verify import verify_all
 from ..verdict import Unknown, Verdict, Verified, Violated
 from .fidelity import changes, compare
-from .task import Box, Candidate, Counterexample, Task
+from .task import Box, Counterexample, Task
 
 MORE = 3  # times as many samples of the domain for a choice among repairs as in the final report
 
@@ -35,8 +35,9 @@ class Cost:
 class Attempt:
     """A candidate and what the search said of it.
 
-    verdicts: of task.properties, all Verified, or empty; cost: where it is proved; words: what was said of each
-    property that was decided or given up; proved: the least share of a property's volume that was proved.
+    verdicts: of task.properties, all Verified, or empty; cost: where it is proved; changed: some of the samples whose
+    advisory is another then; words: what was said of each property that was decided or given up; proved: the least
+    share of a property's volume that was proved.
     """
 
     words: dict[str, str]
@@ -46,6 +47,7 @@ class Attempt:
     boxes: tuple[Box, ...] = ()
     verdicts: tuple[Verified, ...] = ()
     cost: Cost | None = None
+    changed: tuple[np.ndarray, ...] = ()
     method: str = ""
     note: str = ""
     network: Network | None = field(default=None, repr=False)
@@ -61,8 +63,8 @@ class _Enough(Exception):
     """A property was refuted or given up: the others need not be decided."""
 
 
-def judge(task: Task, candidate: Candidate, options: Options, *, on_progress: OnProgress | None = None) -> Attempt:
-    """Has the search decide all properties of the candidate, up to the first that is not proved.
+def judge(task: Task, network: Network, options: Options, *, on_progress: OnProgress | None = None) -> Attempt:
+    """Has the search decide all properties for the network, up to the first that is not proved.
 
     on_progress may raise what ends all.
     """
@@ -74,7 +76,7 @@ def judge(task: Task, candidate: Candidate, options: Options, *, on_progress: On
             raise _Enough
 
     try:
-        verify_all([Problem(candidate.network, prop) for prop in task.properties], options, on_verdict=on_verdict,
+        verify_all([Problem(network, prop) for prop in task.properties], options, on_verdict=on_verdict,
                    on_progress=on_progress)
     except _Enough:
         pass
@@ -94,12 +96,13 @@ def judge(task: Task, candidate: Candidate, options: Options, *, on_progress: On
     return Attempt(words, proved, seconds, found, boxes)
 
 
-def cost_of(task: Task, network: Network, settings) -> Cost:
-    """On samples that are not those of the final report."""
+def cost_of(task: Task, network: Network, settings) -> tuple[Cost, tuple[np.ndarray, ...]]:
+    """On samples that are not those of the final report; and some at which the advisory changed."""
     found = compare(task.network, network, list(task.targets), lower=task.lower, upper=task.upper,
                     points=MORE * settings.points, inside=settings.points, grid=0, seed=settings.seed + 1)
-    changed = found.outside.changed + sum(inside.safe.changed for inside in found.inside)
-    return Cost(changed, changes(task.network, network)[0])
+    parts = [found.outside, *(inside.safe for inside in found.inside)]
+    cost = Cost(sum(part.changed for part in parts), changes(task.network, network)[0])
+    return cost, tuple(x for part in parts for x in part.examples)
 
 
 def _case(task: Task, index: int, point: np.ndarray) -> int:

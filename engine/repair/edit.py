@@ -10,7 +10,7 @@ import torch
 from ..network import Affine, Network
 from ..onnx_file import rewritten
 
-CHUNK = 1 << 14  # points evaluated at once: they stay in the processor's cache
+CHUNK = 1 << 12  # points evaluated at once: they stay in the processor's cache
 
 
 def edited(network: Network, layers: dict[int, tuple[np.ndarray, np.ndarray]]) -> Network:

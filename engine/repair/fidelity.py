@@ -16,17 +16,22 @@ from engine.property import Property, Vector
 from engine.repair.edit import in_threads
 from engine.repair.region import Region, floats, region_of
 
-CHUNK = 1 << 14  # points evaluated at once: they stay in the processor's cache
+EXAMPLES = 100  # points with another advisory that are kept
+CHUNK = 1 << 12  # points evaluated at once: they stay in the processor's cache
 
 
 @dataclass(slots=True)
 class Difference:
-    """On `points` points: at how many the advisory changed, the largest and the mean change of a score."""
+    """On `points` points: at how many the advisory changed, the largest and the mean change of a score.
+
+    examples: some of the points [n, inputs] where it changed.
+    """
 
     points: int = 0
     changed: int = 0
     largest: float = 0.0
     total: float = field(default=0.0, repr=False)  # of all scores' changes, each point's mean
+    examples: list[np.ndarray] = field(default_factory=list, repr=False)
 
     @property
     def mean(self) -> float:
@@ -41,13 +46,15 @@ class Difference:
         """Counts in what was found at other points."""
         self.points, self.changed = self.points + other.points, self.changed + other.changed
         self.largest, self.total = max(self.largest, other.largest), self.total + other.total
+        self.examples = (self.examples + other.examples)[:EXAMPLES]
 
-    def add(self, before: torch.Tensor, after: torch.Tensor) -> None:
-        """Counts in the scores [n, outputs] at n more points."""
+    def add(self, x: np.ndarray, before: torch.Tensor, after: torch.Tensor) -> None:
+        """Counts in the scores [n, outputs] at n more points x [n, inputs]."""
         if len(before):
-            change = (after - before).abs()
+            change, other = (after - before).abs(), (before.argmin(1) != after.argmin(1)).cpu().numpy()
             self.points += len(before)
-            self.changed += int((before.argmin(1) != after.argmin(1)).sum())
+            self.changed += int(other.sum())
+            self.examples += list(x[other][: EXAMPLES - len(self.examples)])
             self.largest = max(self.largest, float(change.max()))
             self.total += float(change.double().mean(1).sum())
 
@@ -126,9 +133,9 @@ def _measured(pair: "_Pair", source, parts) -> list[Difference]:
         before, after = pair.scores(x)
         found = []
         for which in parts(x, before, after):
-            which = which if isinstance(which, slice) else torch.from_numpy(which).to(before.device)
+            on_device = which if isinstance(which, slice) else torch.from_numpy(which).to(before.device)
             found.append(Difference())
-            found[-1].add(before[which], after[which])
+            found[-1].add(x[which], before[on_device], after[on_device])
         return found
 
     found = in_threads(measure, range(max(source.chunks, 1)))

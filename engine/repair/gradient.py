@@ -42,10 +42,13 @@ class _Repair:
         self.loss = torch.inf
 
     def learn(self, evidence: Evidence) -> None:
-        """Adds the counterexamples, and points found by an attack on the network as it is now."""
+        """Adds the counterexamples, points found by an attack on the network as it is now, and points with advisories
+        that a proved candidate changed."""
         if evidence.counterexamples:
             self.danger = self.danger.join(self.facts.counterexamples(evidence))
         self.danger = self.danger.join(self.facts.nearly_unsafe(self.tuned.edited()))
+        if evidence.changed:
+            self.reference = self.reference.join(self.facts.changed(evidence))
 
     @torch.no_grad()
     def agreement(self) -> float:

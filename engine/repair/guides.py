@@ -97,6 +97,9 @@ class Facts:
         x = torch.tensor(np.stack([found.point for found in evidence.counterexamples]), dtype=torch.float64)
         return self._endangered(root, x)
 
+    def changed(self, evidence: Evidence) -> Reference:
+        return self._referred(np.stack(evidence.changed).astype(np.float32))
+
     def open(self, evidence: Evidence) -> Regions:
         """Some of the open boxes, chosen at random."""
         chosen = torch.randperm(len(evidence.boxes), generator=self.generator)[:BOXES].tolist()

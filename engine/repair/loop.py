@@ -22,20 +22,24 @@ from .methods import IN_AUTO, METHODS, order
 from .state import State
 from .task import Box, Candidate, Evidence, Say, Task
 
+FIRST = 0.25  # share of a candidate's time for proofs that it gets before others are tried
+MOST = 3  # candidates of a method that then get all of it, where none was proved
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How to repair.
 
     timeout: seconds for all, after which no method is asked and no proof is gone on with; proof_timeout: seconds of
-    the search's work for each property of a candidate; patience: seconds for which a repair that changes less is
-    looked for, once there is one; points: samples to compare repairs on; options: of the methods, by name.
+    the search's work for each property of a candidate, of which it gets the share FIRST at once and all where no
+    candidate is proved so; patience: seconds for which a repair that changes less is looked for, once there is one;
+    points: samples to compare repairs on; options: of the methods, by name.
     """
 
     method: str = "auto"
     timeout: float | None = None
     proof_timeout: float = 20.0
-    patience: float = 20.0
+    patience: float = 10.0
     points: int = 1_000_000
     seed: int = 0
     semantics: str = "real"
@@ -48,9 +52,9 @@ class Settings:
             if getattr(self, name) is not None and not getattr(self, name) > 0:
                 raise InputError(f"{name} is {getattr(self, name)}", advice="use a number of seconds above 0")
 
-    def search(self) -> Options:
-        """How candidates are proved."""
-        return Options(timeout=self.proof_timeout, semantics=self.semantics, device=self.device, seed=self.seed,
+    def search(self, share: float = 1.0) -> Options:
+        """How candidates are proved, in this share of the time."""
+        return Options(timeout=share * self.proof_timeout, semantics=self.semantics, device=self.device, seed=self.seed,
                        proofs=True, open_boxes=64)
 
 
@@ -175,17 +179,35 @@ class _Run:
         self.stage, self.first, self._best, self._found = stage, len(self.attempts), None, None
         evidence = Evidence()
         try:
-            for name, candidate in self._candidates(task, evidence):
-                attempt = self._try(task, name, candidate, evidence)
-                self.attempts.append(attempt)
-                if attempt.cost and (self._best is None or attempt.cost < self._best.cost):
-                    self._best, self._found = attempt, self._found or time.monotonic()
-                if self._best and self._best.cost.perfect:
-                    break
-                self.check()
+            if self.attempts:  # a step before may have repaired this, too
+                self._take(self._try(task, "none", Candidate(task.network, "as it is"), evidence))
+            for name in order(self.settings.method):
+                if not (self._best and self._best.cost.perfect):
+                    self._by(name, task, evidence)
         except _Late:
             pass
         return self._best
+
+    def _by(self, name: str, task: Task, evidence: Evidence) -> None:
+        """Tries what the method offers, up to a repair that changes no sampled advisory. Where nothing is proved yet,
+        what was left open gets more time."""
+        first = len(self.attempts)
+        for candidate in self._offers(name, task, evidence):
+            self._take(self._try(task, name, candidate, evidence))
+            if self._best and self._best.cost.perfect:
+                return
+            self.check()
+        left_open = [attempt for attempt in self.attempts[first:] if attempt.boxes]
+        for attempt in sorted(left_open, key=lambda attempt: -attempt.proved)[:MOST]:
+            if not self._best:
+                again = self._judged(task, attempt, 1.0)
+                self.attempts.remove(attempt)
+                self._take(again)
+
+    def _take(self, attempt: Attempt) -> None:
+        self.attempts.append(attempt)
+        if attempt.cost and (self._best is None or attempt.cost < self._best.cost):
+            self._best, self._found = attempt, self._found or time.monotonic()
 
     def seconds(self) -> float:
         return time.monotonic() - self._start
@@ -217,38 +239,39 @@ class _Run:
     def _nearest(self) -> Attempt:
         return max(self._here(), key=lambda attempt: attempt.proved)
 
-    def _candidates(self, task: Task, evidence: Evidence) -> Iterator[tuple[str, Candidate]]:
-        if self.attempts:  # a step before may have repaired this, too
-            yield "none", Candidate(task.network, "as it is")
-        for name in order(self.settings.method):
-            options = {**(IN_AUTO.get(name, {}) if self.settings.method == "auto" else {}),
-                       **self.settings.options.get(name, {})}
-            say = lambda text, name=name: self._tell(f"{name}: {text}")
-            try:
-                for candidate in METHODS[name]()(task, evidence, say, **options):
-                    yield name, candidate
-            except InputError as error:
-                if self.settings.method != "auto":
-                    raise
-                if f"{name}: {error}" not in self.skipped:  # of another step
-                    self.skipped.append(f"{name}: {error}")
+    def _offers(self, name: str, task: Task, evidence: Evidence) -> Iterator[Candidate]:
+        options = {**(IN_AUTO.get(name, {}) if self.settings.method == "auto" else {}),
+                   **self.settings.options.get(name, {})}
+        try:
+            yield from METHODS[name]()(task, evidence, lambda text: self._tell(f"{name}: {text}"), **options)
+        except InputError as error:
+            if self.settings.method != "auto":
+                raise
+            if f"{name}: {error}" not in self.skipped:  # of another step
+                self.skipped.append(f"{name}: {error}")
 
     def _try(self, task: Task, name: str, candidate: Candidate, evidence: Evidence) -> Attempt:
         """Proves or refutes the candidate, and adds what was met to the evidence. _Late where that takes too long."""
-        self._tell(f"{name}: proving: {candidate.note}")
-        attempt = self.state.known(candidate.network, task)
-        if attempt is None:
-            on_progress = lambda p: self._tell(f"{name}: proving: {candidate.note}: {p.open:,} boxes open, "
-                                               f"{p.proved:.0%} of the volume proved")
-            attempt = judge(task, candidate, self.settings.search(), on_progress=on_progress)
-            if attempt.verdicts:
-                attempt = replace(attempt, cost=cost_of(task, candidate.network, self.settings))
-            self.state.keep(candidate.network, task, attempt)
-        attempt = replace(attempt, method=name, note=candidate.note, network=candidate.network)
+        known = self.state.known(candidate.network, task)
+        attempt = replace(known or Attempt({}, 0.0, 0.0), method=name, note=candidate.note, network=candidate.network)
+        attempt = attempt if known else self._judged(task, attempt, FIRST)
         evidence.counterexamples += attempt.counterexamples
         evidence.boxes = list(attempt.boxes)
+        evidence.changed += attempt.changed
         evidence.lowest = attempt.proved
         return attempt
+
+    def _judged(self, task: Task, attempt: Attempt, share: float) -> Attempt:
+        """What the search says of an attempt's network in this share of the time."""
+        proving = f"{attempt.method}: proving: {attempt.note}"
+        self._tell(proving)
+        on_progress = lambda p: self._tell(f"{proving}: {p.open:,} boxes open, {p.proved:.0%} of the volume proved")
+        judged = judge(task, attempt.network, self.settings.search(share), on_progress=on_progress)
+        if judged.verdicts:
+            cost, changed = cost_of(task, attempt.network, self.settings)
+            judged = replace(judged, cost=cost, changed=changed)
+        self.state.keep(attempt.network, task, judged)
+        return replace(judged, method=attempt.method, note=attempt.note, network=attempt.network)
 
     def _tell(self, text: str) -> None:
         """Says it; _Late where there is no time left, so that a method ends where it says what it is at."""

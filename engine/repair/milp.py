@@ -8,14 +8,14 @@ change many weights: they come last.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import product
+from dataclasses import dataclass, replace
+from itertools import islice, product
 
 import numpy as np
 
 from ..errors import InputError
 from ..network import Network
-from .edit import scores
+from .edit import in_threads, scores
 from .feature import STRATEGIES, Feature, Features
 from .limits import directions, held, needed
 from .pair import first_difference
@@ -65,29 +65,41 @@ class _Known:
         x, owner = draw(task, self.where, self.random, domain=DOMAIN, target=TARGET, keep=KEEP)
         self.samples = look_at(task.network, self.where, x, owner)
         self._few = self.samples.every(THIN)
-        self._limits_of: dict[bool, tuple] = {}
-        self._features, self._kept, self._before = Features(task.network, self.samples), {}, self.samples
+        self._limits_of: tuple = (None, None)
+        self._features, self._kept, self._solved = Features(task.network, self.samples), {}, {}
+        self._before = self.samples
 
     def add(self, x: np.ndarray) -> None:
         if len(x):
             self._before = self.samples
-            self.samples = self.samples.join(look_at(self.task.network, self.where, x))
-            self._kept.clear()
+            self._replace(self.samples.join(look_at(self.task.network, self.where, x)))
 
     def forget(self) -> None:
         """Takes what was last added out again."""
-        self.samples = self._before
-        self._kept.clear()
+        self._replace(self._before)
+
+    def _replace(self, samples: Samples) -> None:
+        self.samples = samples
+        self._solved.clear()
+        self._kept = {key: feature for key, feature in self._kept.items() if key[0]}
 
     def solve(self, plan: _Plan) -> tuple[Feature, np.ndarray] | None:
         """The feature, and the smallest change of its weights that is right on all samples."""
-        for samples in (self._few, self.samples):  # few show fast that there is no solution
-            feature = self._feature(samples, plan.strategy, plan.place)
-            program = feature and self._program(feature, plan, samples)
-            weights = program and solve(program, backend=self._backend)
-            if weights is None:
-                return None
-        return feature, weights
+        if plan not in self._solved:
+            self._solved[plan] = self._solution(plan, self.samples)
+        return self._solved[plan]
+
+    def first_look(self, plan: _Plan) -> tuple[bool, float] | None:
+        """Whether a solution for few samples changes many weights, and on what share of the domain scores; None where
+        there is no solution. Threads may ask at the same time."""
+        found = self._solution(plan, self._few)
+        return found and self._cost(*found)
+
+    def _solution(self, plan: _Plan, samples: Samples) -> tuple[Feature, np.ndarray] | None:
+        feature = self._feature(samples, plan.strategy, plan.place)
+        program = feature and self._program(feature, plan, samples)
+        weights = program and solve(program, backend=self._backend)
+        return None if weights is None else (feature, weights)
 
     def _feature(self, samples: Samples, strategy: str, place: int) -> Feature | None:
         key = samples is self._few, strategy, place
@@ -110,15 +122,17 @@ class _Known:
                        self._norm)
 
     def _limits(self, feature: Feature, plan: _Plan, samples: Samples) -> tuple[np.ndarray, ...]:
-        """(need, floor, cap) of z at the samples, whatever the level: kept until another plan is asked about."""
+        """(need, floor, cap) of z at the samples, whatever the level: those of all are kept until the next plan."""
         key = feature, tuple(plan.v), plan.margin
-        if key != self._limits_of.get(samples is self._few, (None,))[0]:
-            safe, v = ~samples.free, feature.along(plan.v)
-            need = needed(samples, self.where, feature.y, v, margin=plan.margin)
-            floor, cap = held(samples, self.where, feature.y, v)
-            need[safe] = np.minimum(need[safe], cap[safe])  # where it holds, as much margin as there is room for
-            self._limits_of[samples is self._few] = key, (need, floor, cap)
-        return self._limits_of[samples is self._few][1]
+        if key == self._limits_of[0]:
+            return self._limits_of[1]
+        safe, v = ~samples.free, feature.along(plan.v)
+        need = needed(samples, self.where, feature.y, v, margin=plan.margin)
+        floor, cap = held(samples, self.where, feature.y, v)
+        need[safe] = np.minimum(need[safe], cap[safe])  # where it holds, as much margin as there is room for
+        if samples is self.samples:
+            self._limits_of = key, (need, floor, cap)
+        return need, floor, cap
 
     def _in_targets(self, samples: Samples) -> np.ndarray:
         """Which samples lie in a target's box."""
@@ -131,9 +145,9 @@ class _Known:
         """Of the domain's samples, those in a target's box."""
         return float(self._in_targets(self.samples)[self.samples.owner == -1].mean())
 
-    def cost(self, feature: Feature, weights: np.ndarray) -> tuple[bool, float]:
-        """Whether many weights change, and the share of the domain's samples whose scores do."""
-        on = feature.value(weights)[self.samples.owner == -1] > 0  # of the samples the feature was made for
+    def _cost(self, feature: Feature, weights: np.ndarray) -> tuple[bool, float]:
+        """Of a solution for few samples: see first_look."""
+        on = feature.value(weights)[self._few.owner == -1] > 0
         changed = (weights != feature.base).sum() + feature.weights_beside(self.task.network)
         return bool(changed > FEW), float(on.mean())
 
@@ -172,9 +186,12 @@ def milp(task: Task, evidence: Evidence, say: Say, *, backend: str = "auto", nor
     others = [name for name in strategies if name != "relayed"]
     for margin in MARGINS if local else MARGINS[:1]:
         say(f"linear programs, margin {margin:g}")
-        plans = _plans(known, one, margin, others) or _plans(known, several[:SEVERAL], margin, others)
-        for plan in plans[:PLANS]:
-            yield from _refined(known, evidence, say, plan)
+        for some in (one, several[:SEVERAL]):
+            plans = list(islice(_solvable(known, _plans(known, some, margin, others)), PLANS))
+            for plan in plans:
+                yield from _refined(known, evidence, say, plan)
+            if plans:
+                break
     for margin, place in product(RELAYED_MARGINS if local and "relayed" in strategies else (), range(RELAYS)):
         say(f"linear programs for a relayed neuron, margin {margin:g}")
         for v in one:
@@ -182,25 +199,30 @@ def milp(task: Task, evidence: Evidence, say: Say, *, backend: str = "auto", nor
 
 
 def _plans(known: _Known, some: list[np.ndarray], margin: float, strategies: list[str]) -> list[_Plan]:
-    """Those that can be solved, the best first."""
-    found = []
-    for strategy in strategies:
-        for v in some:
-            for place in range(1 if strategy == "shift" else NEURONS):
-                found += _levels(known, strategy, place, v, margin)
-    return [plan for _, plan in sorted(found, key=lambda pair: pair[0])]
+    """Those that few samples allow, the best first."""
+    ways = [(strategy, place, v) for strategy in strategies for v in some
+            for place in range(1 if strategy == "shift" else NEURONS)]
+    found = in_threads(lambda way: _level(known, *way, margin), ways)
+    return [plan for _, plan in sorted((pair for pair in found if pair), key=lambda pair: pair[0])]
 
 
-def _levels(known: _Known, strategy: str, place: int, v: np.ndarray, margin: float) -> list[tuple[tuple, _Plan]]:
-    """At most one plan: the lowest level that needs few weights, else the highest; with its cost."""
-    plan, found = None, known.solve(_Plan(strategy, place, v, margin, np.inf))
-    for level in LEVELS if found else ():
+def _level(known: _Known, strategy: str, place: int, v: np.ndarray, margin: float) -> tuple[tuple, _Plan] | None:
+    """The plan of the lowest level that needs few weights, else of the highest; with its cost."""
+    highest = _Plan(strategy, place, v, margin, np.inf)
+    cost = known.first_look(highest)
+    for level in LEVELS[:-1] if cost else ():
         plan = _Plan(strategy, place, v, margin, level)
-        solved = found if level == np.inf else known.solve(plan)
-        cost = known.cost(*solved) if solved else (True, 1.0)
-        if not cost[0]:
-            break
-    return [(cost, plan)] if found else []
+        lower = known.first_look(plan)
+        if lower and not lower[0]:
+            return lower, plan
+    return cost and (cost, highest)
+
+
+def _solvable(known: _Known, plans: list[_Plan]) -> Iterator[_Plan]:
+    """Those that all samples allow, at their own level or the highest."""
+    for plan in plans:
+        levels = (plan, replace(plan, level=np.inf)) if plan.level < np.inf else (plan,)
+        yield from islice(filter(known.solve, levels), 1)
 
 
 def _refined(known: _Known, evidence: Evidence, say: Say, plan: _Plan, tolerated: float = 0.0) -> Iterator[Candidate]:
@@ -209,7 +231,8 @@ def _refined(known: _Known, evidence: Evidence, say: Say, plan: _Plan, tolerated
     Where all samples cannot be right, or are not after half of the attempts, advisories may change on the share
     `tolerated` of the domain.
     """
-    network, met, strict = known.task.network, len(evidence.counterexamples), True
+    network, strict = known.task.network, True
+    met, changed = len(evidence.counterexamples), len(evidence.changed)
     for attempt in range(1, TRIES + 1):
         solved = known.solve(plan)
         if solved is None and strict and tolerated and attempt > 1:
@@ -225,7 +248,9 @@ def _refined(known: _Known, evidence: Evidence, say: Say, plan: _Plan, tolerated
         if not len(wrong) or not strict and share <= tolerated:
             yield candidate
             wrong = points(evidence.counterexamples[met:], network.n_inputs)
-            met = len(evidence.counterexamples)
+            if not tolerated:
+                wrong = np.concatenate([wrong, *(x[None] for x in evidence.changed[changed:])]).astype(np.float32)
+            met, changed = len(evidence.counterexamples), len(evidence.changed)
             if not len(wrong):  # nothing was learned
                 return
         known.add(wrong)

@@ -54,13 +54,14 @@ class Counterexample:
 
 @dataclass(slots=True, eq=False)
 class Evidence:
-    """What was learned so far. The loop replaces `boxes` at each round, and adds to `counterexamples`.
+    """What was learned so far. The loop replaces `boxes` at each round, and adds to `counterexamples` and `changed`.
 
-    lowest: the lowest share of a property's volume proved for the last candidate; 1.0 where all hold.
+    changed: samples whose advisory a proved candidate changed, and should not have; lowest: the lowest share of a property's volume proved for the last candidate; 1.0 where all hold.
     """
 
     counterexamples: list[Counterexample] = field(default_factory=list)
     boxes: list[Box] = field(default_factory=list)
+    changed: list[np.ndarray] = field(default_factory=list)
     lowest: float = 0.0
 
 
