@@ -146,6 +146,7 @@ def main() -> int:
     arguments = parser.parse_args()
     folder = Path("build/benchmarks/repair") / arguments.method
     folder.mkdir(parents=True, exist_ok=True)
+    arguments.out.mkdir(parents=True, exist_ok=True)
     tasks = [task for task in TASKS[arguments.tasks] if not arguments.only or f"{task[0]},{task[1]}" in arguments.only]
     start = time.perf_counter()
     name = arguments.out / f"repair-{arguments.tasks}-{arguments.method}"

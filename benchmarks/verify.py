@@ -62,7 +62,7 @@ def main() -> int:
     real = [verdicts(build / name.replace(" ", "-") / "results.csv")
             for name in arguments.only if name != "float32 semantics"]
     report["same_verdicts"] = all(one == real[0] for one in real)
-    if arguments.expected:
+    if arguments.expected and real:
         report["as_expected"] = real[0] == verdicts(arguments.expected)
     arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / f"verify-{arguments.device}.json").write_text(json.dumps(report, indent=2) + "\n")

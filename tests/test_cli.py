@@ -41,7 +41,7 @@ def parse_point(text: str) -> tuple[list[float], list[float]]:
 
 
 def test_a_property_that_holds(standin_paths, capsys):
-    assert main(["verify", str(standin_paths["standin_tau_0"]), str(property_path(10))]) == 0
+    assert main(["verify", str(standin_paths["standin_tau_0"]), str(property_path(10)), "--device", "cpu"]) == 0
     out, err = capsys.readouterr()
     assert out == "unsat\n"
     assert "NOT an ACAS Xu network" in err and "semantics real" in err and "boxes" in err and "cpu" in err

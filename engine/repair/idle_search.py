@@ -63,7 +63,7 @@ def _proved(network: Network, k: int, neurons, highest, lower, upper, seconds: f
     cut = _executable(_cut(network, k))
     ends = [tuple(map(Fraction, side.tolist())) for side in (lower, upper)]
     problems = [Problem(cut, _fires(cut, n, *ends)) for n in neurons]
-    verdicts = verify_all(problems, Options(timeout=seconds, semantics="float32"))
+    verdicts = verify_all(problems, Options(timeout=seconds, semantics="float32", device="cpu"))
     return np.array([n for n, verdict in zip(neurons, verdicts) if verdict.word == "unsat"], dtype=int)
 
 

@@ -135,9 +135,13 @@ def _optimize(stack, nodes: Nodes, boxes, lines, targets: Targets, row, planes, 
     weights = starting_weights(boxes, targets.box, planes, targets.absent, row)
     start = handed_down(nodes, targets.box, weights, plain)
     best = ascend(stack, boxes, lines, targets, start, steps=steps)
-    nodes.slopes[targets.box] = (best.multipliers.slopes * WARM_STEPS).round().to(torch.uint8)
+    # a box's last target is its children's start: of several writes to one place CUDA keeps any
+    last = torch.ones_like(targets.box, dtype=torch.bool)
+    last[:-1] = targets.box[1:] != targets.box[:-1]
+    box, found = targets.box[last], best.multipliers.select(last)
+    nodes.slopes[box] = (found.slopes * WARM_STEPS).round().to(torch.uint8)
     if by_sign:
-        nodes.multipliers[targets.box] = best.multipliers.phases.bfloat16()
+        nodes.multipliers[box] = found.phases.bfloat16()
     return best
 
 
