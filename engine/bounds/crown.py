@@ -15,6 +15,7 @@ from .relaxation import Lines, identity_lines, relu_lines, round_down, round_up
 from .stack import Stack, matmul
 
 ROWS_AT_ONCE = 1024  # keeps a chunk's coefficients in the processor's cache
+ROWS_ON_CUDA = 1 << 16  # fills a GPU; 50 MiB for each copy of a chunk's coefficients
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +40,15 @@ def tighten(stack: Stack, boxes: Boxes) -> list[Lines]:
     """Bounds every neuron of open sign by full CROWN, in place, and returns each layer's lines."""
     lines: list[Lines] = []
     runs = stack.segments(boxes.network)
+    at_once = ROWS_ON_CUDA if stack.device.type == "cuda" else ROWS_AT_ONCE
     h = torch.maximum(boxes.lower.abs(), boxes.upper.abs())
     for k, layer in enumerate(stack.layers):
         size = magnitudes(stack, k, h, boxes.network, runs)
         if layer.relu:
             l, u = boxes.l[:, stack.slices[k]], boxes.u[:, stack.slices[k]]
             box, neuron = ((l < 0) & (u > 0)).nonzero(as_tuple=True)
-            for i in range(0, len(box), ROWS_AT_ONCE):
-                chunk = slice(i, i + ROWS_AT_ONCE)
+            for i in range(0, len(box), at_once):
+                chunk = slice(i, i + at_once)
                 _tighten_neurons(stack, boxes, lines, k, box[chunk], neuron[chunk], stack.noise(size))
             lines.append(relu_lines(l, u, lambda intercept: stack.noise(size + intercept)))
             h = u.double().clamp(min=0)

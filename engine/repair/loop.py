@@ -23,7 +23,6 @@ from .state import State
 from .task import Box, Candidate, Evidence, Say, Task
 
 FIRST = 0.25  # share of a candidate's time for proofs that it gets before others are tried
-MOST = 3  # candidates of a method that then get all of it, where none was proved
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +30,9 @@ class Settings:
     """How to repair.
 
     timeout: seconds for all, after which no method is asked and no proof is gone on with; proof_timeout: seconds of
-    the search's work for each property of a candidate, of which it gets the share FIRST at once and all where no
-    candidate is proved so; patience: seconds for which a repair that changes less is looked for, once there is one;
-    points: samples to compare repairs on; options: of the methods, by name.
+    the search's work for each property of a candidate: at first the share FIRST of it, and all for the one proved
+    most of where a method has no other; patience: seconds for which a repair that changes less is looked for, once
+    there is one; points: samples to compare repairs on; options: of the methods, by name.
     """
 
     method: str = "auto"
@@ -190,22 +189,24 @@ class _Run:
 
     def _by(self, name: str, task: Task, evidence: Evidence) -> None:
         """Tries what the method offers, up to a repair that changes no sampled advisory. Where nothing is proved yet,
-        what was left open gets more time."""
+        what was proved most of gets more time."""
         first = len(self.attempts)
         for candidate in self._offers(name, task, evidence):
             self._take(self._try(task, name, candidate, evidence))
             if self._best and self._best.cost.perfect:
                 return
             self.check()
-        left_open = [attempt for attempt in self.attempts[first:] if attempt.boxes]
-        for attempt in sorted(left_open, key=lambda attempt: -attempt.proved)[:MOST]:
-            if not self._best:
-                again = self._judged(task, attempt, 1.0)
-                self.attempts.remove(attempt)
-                self._take(again)
+        left_open = [i for i in range(first, len(self.attempts)) if self.attempts[i].boxes]
+        if left_open and not self._best:
+            nearest = max(left_open, key=lambda i: self.attempts[i].proved)
+            self.attempts[nearest] = self._judged(task, self.attempts[nearest], 1.0)
+            self._weigh(self.attempts[nearest])
 
     def _take(self, attempt: Attempt) -> None:
         self.attempts.append(attempt)
+        self._weigh(attempt)
+
+    def _weigh(self, attempt: Attempt) -> None:
         if attempt.cost and (self._best is None or attempt.cost < self._best.cost):
             self._best, self._found = attempt, self._found or time.monotonic()
 
