@@ -46,7 +46,7 @@ PROPERTIES = {
 @pytest.fixture
 def files(tmp_path, monkeypatch):
     """A folder with the network and the properties; few samples for the linear programs."""
-    for name, number in {"DOMAIN": 8000, "TARGET": 500, "KEEP": 300, "FRESH": 1000, "MARGINS": (0.03,)}.items():
+    for name, number in {"DOMAIN": 1000, "TARGET": 500, "KEEP": 300, "FRESH": 1000, "MARGINS": (0.03,)}.items():
         monkeypatch.setattr(linear, name, number)
     folder = tmp_path / "given"
     folder.mkdir()

@@ -7,9 +7,10 @@ solution fails are added until there are none (counterexample-guided); then the 
 change many weights: they come last.
 """
 
+import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from itertools import islice, product
+from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -34,7 +35,7 @@ DOMAIN, TARGET, KEEP = 200_000, 100_000, 20_000  # samples of the domain, of eac
 THIN = 8  # each so many of these are looked at first
 FRESH = 500_000  # samples of the domain on which a solution is checked
 TRIES = 6  # of one plan
-PLANS = 3  # tried for a margin
+PLANS = 4  # tried for a margin
 SEVERAL = 3  # directions of several scores that are tried
 NEURONS = 2  # rewritten neurons that are tried
 TOLERATED = 1e-4  # share of the domain where a relayed neuron may change advisories
@@ -65,7 +66,7 @@ class _Known:
         x, owner = draw(task, self.where, self.random, domain=DOMAIN, target=TARGET, keep=KEEP)
         self.samples = look_at(task.network, self.where, x, owner)
         self._few = self.samples.every(THIN)
-        self._limits_of: tuple = (None, None)
+        self._limits_of = threading.local()
         self._features, self._kept, self._solved = Features(task.network, self.samples), {}, {}
         self._before = self.samples
 
@@ -84,15 +85,14 @@ class _Known:
         self._kept = {key: feature for key, feature in self._kept.items() if key[0]}
 
     def solve(self, plan: _Plan) -> tuple[Feature, np.ndarray] | None:
-        """The feature, and the smallest change of its weights that is right on all samples."""
-        if plan not in self._solved:
-            self._solved[plan] = self._solution(plan, self.samples)
+        """The feature, and the smallest change of its weights that is right on all samples. Threads may ask."""
+        if plan not in self._solved:  # few samples show fast that there is no solution
+            self._solved[plan] = self._solution(plan, self._few) and self._solution(plan, self.samples)
         return self._solved[plan]
 
-    def first_look(self, plan: _Plan) -> tuple[bool, float] | None:
-        """Whether a solution for few samples changes many weights, and on what share of the domain scores; None where
-        there is no solution. Threads may ask at the same time."""
-        found = self._solution(plan, self._few)
+    def cost(self, plan: _Plan) -> tuple[bool, float] | None:
+        """Whether its solution changes many weights, and on what share of the domain scores; None without one."""
+        found = self.solve(plan)
         return found and self._cost(*found)
 
     def _solution(self, plan: _Plan, samples: Samples) -> tuple[Feature, np.ndarray] | None:
@@ -124,14 +124,14 @@ class _Known:
     def _limits(self, feature: Feature, plan: _Plan, samples: Samples) -> tuple[np.ndarray, ...]:
         """(need, floor, cap) of z at the samples, whatever the level: those of all are kept until the next plan."""
         key = feature, tuple(plan.v), plan.margin
-        if key == self._limits_of[0]:
-            return self._limits_of[1]
+        if key == getattr(self._limits_of, "key", None):
+            return self._limits_of.found
         safe, v = ~samples.free, feature.along(plan.v)
         need = needed(samples, self.where, feature.y, v, margin=plan.margin)
         floor, cap = held(samples, self.where, feature.y, v)
         need[safe] = np.minimum(need[safe], cap[safe])  # where it holds, as much margin as there is room for
         if samples is self.samples:
-            self._limits_of = key, (need, floor, cap)
+            self._limits_of.key, self._limits_of.found = key, (need, floor, cap)
         return need, floor, cap
 
     def _in_targets(self, samples: Samples) -> np.ndarray:
@@ -146,8 +146,7 @@ class _Known:
         return float(self._in_targets(self.samples)[self.samples.owner == -1].mean())
 
     def _cost(self, feature: Feature, weights: np.ndarray) -> tuple[bool, float]:
-        """Of a solution for few samples: see first_look."""
-        on = feature.value(weights)[self._few.owner == -1] > 0
+        on = feature.value(weights)[self.samples.owner == -1] > 0
         changed = (weights != feature.base).sum() + feature.weights_beside(self.task.network)
         return bool(changed > FEW), float(on.mean())
 
@@ -187,8 +186,8 @@ def milp(task: Task, evidence: Evidence, say: Say, *, backend: str = "auto", nor
     for margin in MARGINS if local else MARGINS[:1]:
         say(f"linear programs, margin {margin:g}")
         for some in (one, several[:SEVERAL]):
-            plans = list(islice(_solvable(known, _plans(known, some, margin, others)), PLANS))
-            for plan in plans:
+            plans = _plans(known, some, margin, others)
+            for plan in plans[:PLANS]:
                 yield from _refined(known, evidence, say, plan)
             if plans:
                 break
@@ -199,30 +198,26 @@ def milp(task: Task, evidence: Evidence, say: Say, *, backend: str = "auto", nor
 
 
 def _plans(known: _Known, some: list[np.ndarray], margin: float, strategies: list[str]) -> list[_Plan]:
-    """Those that few samples allow, the best first."""
+    """Those that can be solved: for each feature the best direction first, then the others."""
     ways = [(strategy, place, v) for strategy in strategies for v in some
             for place in range(1 if strategy == "shift" else NEURONS)]
     found = in_threads(lambda way: _level(known, *way, margin), ways)
-    return [plan for _, plan in sorted((pair for pair in found if pair), key=lambda pair: pair[0])]
+    ranked = [plan for _, plan in sorted((pair for pair in found if pair), key=lambda pair: pair[0])]
+    place = lambda plan: (plan.strategy, plan.place)
+    before = lambda i: sum(place(plan) == place(ranked[i]) for plan in ranked[:i])
+    return [ranked[i] for i in sorted(range(len(ranked)), key=before)]
 
 
 def _level(known: _Known, strategy: str, place: int, v: np.ndarray, margin: float) -> tuple[tuple, _Plan] | None:
     """The plan of the lowest level that needs few weights, else of the highest; with its cost."""
     highest = _Plan(strategy, place, v, margin, np.inf)
-    cost = known.first_look(highest)
+    cost = known.cost(highest)
     for level in LEVELS[:-1] if cost else ():
         plan = _Plan(strategy, place, v, margin, level)
-        lower = known.first_look(plan)
+        lower = known.cost(plan)
         if lower and not lower[0]:
             return lower, plan
     return cost and (cost, highest)
-
-
-def _solvable(known: _Known, plans: list[_Plan]) -> Iterator[_Plan]:
-    """Those that all samples allow, at their own level or the highest."""
-    for plan in plans:
-        levels = (plan, replace(plan, level=np.inf)) if plan.level < np.inf else (plan,)
-        yield from islice(filter(known.solve, levels), 1)
 
 
 def _refined(known: _Known, evidence: Evidence, say: Say, plan: _Plan, tolerated: float = 0.0) -> Iterator[Candidate]:
