@@ -24,6 +24,7 @@ from statistics import median
 from machine import machine
 
 from engine.data import network_path, property_path
+from engine.errors import InputError
 
 CLASSIC = [(a, t, (2,)) for a in range(2, 6) for t in range(1, 10) if (a, t) not in ((3, 3), (4, 2))]
 CLASSIC += [(1, 9, (7,)), (2, 9, (8,))]
@@ -148,6 +149,11 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     arguments.out.mkdir(parents=True, exist_ok=True)
     tasks = [task for task in TASKS[arguments.tasks] if not arguments.only or f"{task[0]},{task[1]}" in arguments.only]
+    try:  # before earlier results are written over
+        for a, t, _ in tasks:
+            network_path(a, t)
+    except InputError as error:
+        parser.error(str(error))
     start = time.perf_counter()
     name = arguments.out / f"repair-{arguments.tasks}-{arguments.method}"
     try:

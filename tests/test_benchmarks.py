@@ -178,3 +178,19 @@ def test_the_kernel_does_the_same_work():
     from calibration import python_work, tensor_work
 
     assert tensor_work(64) == tensor_work(64) and python_work() == python_work()
+
+
+# Repairs
+
+
+def test_earlier_repairs_are_not_written_over_without_networks(tmp_path, monkeypatch, capsys):
+    import repair
+
+    earlier = written(tmp_path, "repair-classic-auto.csv", "earlier\n")
+    monkeypatch.chdir(tmp_path)  # where `build` is made
+    monkeypatch.setenv("ACASXU_DATA", str(tmp_path))
+    monkeypatch.setattr("sys.argv", ["repair.py", "--out", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        repair.main()
+    assert ended.value.code == 2 and "holds ACAS Xu networks" in capsys.readouterr().err
+    assert earlier.read_text() == "earlier\n"
