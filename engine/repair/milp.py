@@ -33,6 +33,7 @@ LEVELS = (3.0, 10.0, np.inf)  # how large z may be outside the boxes, as multipl
 FEW = 20  # changed weights that are few
 DOMAIN, TARGET, KEEP = 200_000, 100_000, 20_000  # samples of the domain, of each target's box, of each other box
 THIN = 8  # each so many of these are looked at first
+AROUND, NEARBY = 20, 0.01  # points around each with another advisory; how far off, in terms of the domain's widths
 FRESH = 500_000  # samples of the domain on which a solution is checked
 TRIES = 6  # of one plan
 PLANS = 4  # tried for a margin
@@ -74,6 +75,12 @@ class _Known:
         if len(x):
             self._before = self.samples
             self._replace(self.samples.join(look_at(self.task.network, self.where, x)))
+
+    def around(self, x: np.ndarray) -> np.ndarray:
+        """Points of the domain near each of x [n, inputs], those among them: an advisory that changes does so nearby."""
+        lower, upper = self.task.lower, self.task.upper
+        steps = self.random.normal(0.0, NEARBY, (AROUND, *x.shape)) * (upper - lower)
+        return np.concatenate([x, np.clip(x + steps, lower, upper).reshape(-1, x.shape[1])]).astype(np.float32)
 
     def forget(self) -> None:
         """Takes what was last added out again."""
@@ -243,8 +250,8 @@ def _refined(known: _Known, evidence: Evidence, say: Say, plan: _Plan, tolerated
         if not len(wrong) or not strict and share <= tolerated:
             yield candidate
             wrong = points(evidence.counterexamples[met:], network.n_inputs)
-            if not tolerated:
-                wrong = np.concatenate([wrong, *(x[None] for x in evidence.changed[changed:])]).astype(np.float32)
+            if evidence.changed[changed:] and not tolerated:
+                wrong = np.concatenate([wrong, known.around(np.stack(evidence.changed[changed:]))])
             met, changed = len(evidence.counterexamples), len(evidence.changed)
             if not len(wrong):  # nothing was learned
                 return
