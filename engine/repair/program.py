@@ -6,6 +6,7 @@ of it is proved by the search as any other.
 """
 
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
@@ -18,6 +19,8 @@ SECONDS = 20.0  # of one call of a solver
 TOLERANCE = 1e-6  # float32 resolves no less
 FREE_LICENCE = 2000  # variables, and constraints, that gurobi solves without a licence of its own
 NORMS = ("l1", "count", "max")
+#: gurobi takes Ctrl-C while it solves and gives it back at the end: two at once would keep it for good
+ONE_AT_A_TIME = Lock()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,12 +136,14 @@ def _gurobi(model: _Model) -> np.ndarray | None:
     except ImportError as error:
         raise InputError(f"gurobi cannot be used ({error})", advice="use the highs backend") from None
     try:
-        with gurobipy.Env(params={"OutputFlag": 0}) as env, gurobipy.Model(env=env) as program:
+        with ONE_AT_A_TIME, gurobipy.Env(params={"OutputFlag": 0}) as env, gurobipy.Model(env=env) as program:
             program.Params.Threads, program.Params.TimeLimit = 1, SECONDS
             values = program.addMVar(len(model.cost), ub=model.high, vtype=np.where(model.whole == 1, "B", "C"))
             program.addConstr(model.matrix @ values <= model.limits)
             program.setObjective(model.cost @ values)
             program.optimize()
+            if program.Status == gurobipy.GRB.INTERRUPTED:
+                raise KeyboardInterrupt
             return model.solution(values.X) if program.SolCount else None
     except gurobipy.GurobiError as error:
         raise InputError(f"gurobi cannot be used ({error})", advice="use the highs backend") from None
