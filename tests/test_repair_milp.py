@@ -2,8 +2,12 @@
 
 import ctypes
 import itertools
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from itertools import combinations
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -161,6 +165,57 @@ def test_unknown_names_are_refused():
         program_of(0, "l2")
     with pytest.raises(InputError, match="unknown backend 'cplex'; use auto, gurobi or highs"):
         solve(program_of(0, "l1"), backend="cplex")
+
+
+class GurobiStub:
+    """As much of gurobipy as `program` uses. Notes if two are used at once; every solution is interrupted."""
+
+    GurobiError, GRB = type("GurobiError", (Exception,), {}), SimpleNamespace(INTERRUPTED=11)
+    inside, most = 0, 0
+
+    def __init__(self, **ignored):
+        self.Params, self.Status, self.SolCount = SimpleNamespace(), 11, 1
+
+    def __enter__(self):
+        GurobiStub.inside += 1
+        GurobiStub.most = max(GurobiStub.most, GurobiStub.inside)
+        return self
+
+    def __exit__(self, *ignored):
+        GurobiStub.inside -= 1
+
+    def addMVar(self, n, **ignored):
+        return np.zeros(n)
+
+    def optimize(self):
+        time.sleep(0.02)
+
+    addConstr = setObjective = lambda self, expression: None
+
+
+def test_ctrl_c_that_gurobi_took_ends_all(monkeypatch):
+    """It hides the signal while it solves; two at once would give it back to each other, and never to Python."""
+    stub = SimpleNamespace(Env=GurobiStub, Model=GurobiStub, GRB=GurobiStub.GRB, GurobiError=GurobiStub.GurobiError)
+    monkeypatch.setitem(sys.modules, "gurobipy", stub)
+    program = Program(np.ones((1, 1), np.float32), np.zeros(2), np.ones(1), np.full(1, 2.0), np.full(2, -9.0),
+                      np.full(2, 9.0))
+    def interrupted(_) -> bool:
+        with pytest.raises(KeyboardInterrupt):
+            solve(program, backend="gurobi")
+        return True
+    with ThreadPoolExecutor(4) as threads:
+        assert all(threads.map(interrupted, range(4)))
+    assert (GurobiStub.most, GurobiStub.inside) == (2, 0)  # an environment and a model, one program at a time
+
+
+def test_each_feature_comes_with_its_best_direction_first(monkeypatch):
+    shares = {("shift", 0): (0.3, 0.9), ("rewritten", 0): (0.1, 0.2), ("rewritten", 1): (0.5, None)}
+    def level(known, strategy, place, v, margin):
+        share = shares[strategy, place][int(v[1])]
+        return share and ((False, share), module._Plan(strategy, place, v, margin, np.inf))
+    monkeypatch.setattr(module, "_level", level)
+    plans = module._plans(None, [np.array([1, 0]), np.array([0, 1])], 0.03, ["shift", "rewritten"])
+    assert [shares[plan.strategy, plan.place][int(plan.v[1])] for plan in plans] == [0.1, 0.3, 0.5, 0.2, 0.9]
 
 
 @pytest.mark.parametrize("free", [1, 10**6])

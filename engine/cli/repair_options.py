@@ -49,7 +49,8 @@ def add_repair(parser, *, count, seconds, add_data) -> None:
                              "to ProRepair's proxy box, in the last hidden layer alone")
     parser.add_argument("--timeout", type=seconds, metavar="S", help="seconds for the repair (default: no limit)")
     parser.add_argument("--proof-timeout", type=seconds, default=20.0, metavar="S",
-                        help="seconds for each proof of a candidate (default: 20)")
+                        help="seconds for each proof of a candidate (default: 20): at first a quarter of them,\n"
+                             "and all for the one proved most of where a method has no other")
     parser.add_argument("--patience", type=seconds, default=10.0, metavar="S",
                         help="seconds for which to look for a repair that changes less (default: 10)")
     parser.add_argument("--state", type=Path, metavar="DIR", help="keep what is learned, and resume from it")

@@ -153,6 +153,7 @@ class _Known:
         return float(self._in_targets(self.samples)[self.samples.owner == -1].mean())
 
     def _cost(self, feature: Feature, weights: np.ndarray) -> tuple[bool, float]:
+        """Of a solution for all samples: see cost."""
         on = feature.value(weights)[self.samples.owner == -1] > 0
         changed = (weights != feature.base).sum() + feature.weights_beside(self.task.network)
         return bool(changed > FEW), float(on.mean())

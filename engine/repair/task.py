@@ -56,7 +56,8 @@ class Counterexample:
 class Evidence:
     """What was learned so far. The loop replaces `boxes` at each round, and adds to `counterexamples` and `changed`.
 
-    changed: samples whose advisory a proved candidate changed, and should not have; lowest: the lowest share of a property's volume proved for the last candidate; 1.0 where all hold.
+    changed: samples whose advisory a proved candidate changed, and should not have; lowest: the lowest share of a
+    property's volume proved for the last candidate; 1.0 where all hold.
     """
 
     counterexamples: list[Counterexample] = field(default_factory=list)
