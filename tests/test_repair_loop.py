@@ -69,13 +69,13 @@ def few_samples(monkeypatch):
 @pytest.fixture
 def offers(monkeypatch):
     """Lets the method `milp` offer the networks of a test; counts what is asked of it."""
-    def set_offers(*networks, before=lambda number, say: None, name="milp"):
+    def set_offers(*networks, before=lambda number, say: None, name="milp", provisional=False):
         asked = []
         def method(task, evidence, say, **options):
             for number, net in enumerate(networks):
                 before(number, say)
                 asked.append((number, list(evidence.counterexamples), list(evidence.boxes), evidence.lowest))
-                yield Candidate(net(task.network) if callable(net) else net, f"offer {number}")
+                yield Candidate(net(task.network) if callable(net) else net, f"offer {number}", provisional)
         monkeypatch.setitem(METHODS, name, lambda: method)
         return asked
     return set_offers
@@ -161,7 +161,7 @@ def test_wrong_networks_are_never_believed(offers):
     assert isinstance(found, Failed) and not found.timed_out and found.target is LEFT
     assert [a.words for a in found.attempts][0] == {"left": "sat"} and len(found.attempts) == 3
     assert found.attempts[1].words["held"] == "sat"
-    assert all(a.cost is None and not a.verdicts for a in found.attempts)
+    assert not any(a.verdicts for a in found.attempts)
     assert [len(counterexamples) for _, counterexamples, _, _ in asked] == [0, 1, 2]
     first, second = asked[2][1]
     assert (first.property, second.property) == (0, 1) and -1 <= first.point[0] <= -0.75
@@ -176,10 +176,39 @@ def test_the_best_is_taken(offers):
     asked = offers(everywhere, SMALL, worse, perfect, worse)
     found = repair(SMALL, [LEFT], **ENDS, settings=replace(QUICK, method="milp"))
     costs = [a.cost for a in found.attempts]
-    assert costs[0].changed > 0 and costs[1] is None
+    assert costs[0].changed > 0 and costs[1] == Cost(0, 0) and not found.attempts[1].verdicts
     assert found.chosen[0].note == "offer 3" or costs[2].perfect
     assert len(asked) == len(found.attempts) == (3 if costs[2].perfect else 4)
-    assert found.chosen[0].cost == min(cost for cost in costs if cost)
+    assert found.chosen[0].cost == min(a.cost for a in found.attempts if a.verdicts)
+
+
+def test_what_changes_more_than_the_best_is_not_proved(offers, proofs):
+    everywhere = lambda net: raised(raised(net, 1, 0.125), 3, 4.0)
+    offers(everywhere, everywhere)
+    found = repair(SMALL, [LEFT], **ENDS, settings=replace(QUICK, method="milp"))
+    assert len(found.attempts) == 2 and len(proofs) == 1 and not found.attempts[1].words
+    assert found.attempts[1].outcome == "not tried to prove: another changes less"
+
+
+def test_a_provisional_candidate_waits_for_a_better_one(offers):
+    """The wait is over at once with a better one, and where the method ends the candidate is proved after all."""
+    everywhere = lambda net: raised(raised(net, 1, 0.125), 3, 4.0)
+    perfect = lambda net: raised(net, 1, 0.125)
+    offers(everywhere, perfect, everywhere, provisional=True)
+    found = repair(SMALL, [LEFT], **ENDS, settings=replace(QUICK, method="milp"))
+    assert [(a.note, a.outcome[:9]) for a in found.attempts] == [("offer 1", "proved"), ("offer 0", "not tried")]
+    offers(everywhere, SMALL, provisional=True)
+    found = repair(SMALL, [LEFT], **ENDS, settings=replace(QUICK, method="milp"))
+    assert isinstance(found, Repaired) and found.chosen[0].note == "offer 0" and found.chosen[0].cost.changed > 0
+
+
+def test_a_provisional_candidate_is_refuted_at_once(offers):
+    """And what it changes, and where it fails, is handed on before the next is asked for."""
+    broken = lambda net: raised(net, 3, 4.0)
+    asked = offers(broken, SMALL, provisional=True)
+    found = repair(SMALL, [LEFT], **ENDS, settings=replace(QUICK, method="milp"))
+    assert isinstance(found, Failed) and found.attempts[0].words == {"left": "sat"}
+    assert len(asked[1][1]) == 1
 
 
 def test_costs_are_ordered():
@@ -392,7 +421,8 @@ def test_it_says_what_it_is_at(offers):
     repair(SMALL, [LEFT, RIGHT], **ENDS, settings=replace(QUICK, method="milp"), say=said.append)
     assert said[0] == "verifying the original"
     assert said[1].startswith("left, 1 of 2: milp: looking (0 tried")
-    assert said[2].startswith("left, 1 of 2: milp: proving: offer 0")
+    assert said[2].startswith("left, 1 of 2: milp: comparing: offer 0")
+    assert said[3].startswith("left, 1 of 2: milp: proving: offer 0")
 
 
 # Properties that contradict each other

@@ -21,6 +21,7 @@ from engine import Options, Problem, verify_all
 from engine.data import property_path
 from engine.errors import InputError
 from engine.repair import milp as module
+from engine.repair.edit import scores
 from engine.repair.fidelity import changes, compare
 from engine.repair.limits import directions, held, needed
 from engine.repair.milp import milp
@@ -28,7 +29,7 @@ from engine.repair.program import Program, solve
 from engine.repair.region import Region, Rows, Unsafe, in_box
 from engine.repair.samples import Samples, draw, look_at, points, regions
 from engine.repair.task import Counterexample, Evidence, Task
-from engine.repair.worst import depth, worst_points
+from engine.repair.worst import changed_points, depth, worst_points
 from engine.vnnlib import load_property
 
 QUIET = lambda words: None
@@ -154,6 +155,24 @@ def test_highs_prints_nothing(capfd):
     found = solve(program, backend="highs")
     ctypes.CDLL(None).fflush(None)
     assert np.count_nonzero(found) == 3 and capfd.readouterr().out == ""
+
+
+def test_programs_of_some_points_and_of_two():
+    one, two = program_of(0, "l1"), program_of(1, "l1")
+    both = one.join(two)
+    assert len(both.need) == len(one.need) + len(two.need) and both.norm == "l1"
+    which = np.arange(len(both.need)) < len(one.need)
+    same = both.select(which)
+    assert all(np.array_equal(getattr(same, name), getattr(one, name)) for name in ("features", "need", "cap"))
+
+
+def test_points_of_which_nothing_is_asked_cost_nothing():
+    """The answer is that of the program without them, whatever their features."""
+    program = program_of(0, "l1")
+    n = len(program.need)
+    free = Program(np.full((n, program.features.shape[1]), 1e30, np.float32), program.base, np.full(n, -np.inf),
+                   np.full(n, np.inf), program.lower, program.upper)
+    assert np.array_equal(solve(program.join(free), backend="highs"), solve(program, backend="highs"))
 
 
 def test_rounds_are_limited():
@@ -420,6 +439,20 @@ def test_a_case_where_nothing_is_unsafe_has_no_worst_points():
     assert not len(worst_points(net, region, x, np.random.default_rng(0), below=1.0))
 
 
+def test_a_rarely_changed_advisory_is_found():
+    """y0 is lowest but within 1e-3 of (0.3, -0.2), where the change raises it by 0.5e-3 at most; samples see nothing."""
+    hidden, bias = [[1, 0], [-1, 0], [0, 1], [0, -1]], [-0.3, 0.3, 0.2, -0.2]
+    net, changed = (executable(network([hidden, [[0, 0, 0, 0], [1, 1, 1, 1]]], [bias, [y0, 0.0]])) for y0 in (0, 1e-3))
+    random = np.random.default_rng(0)
+    start = random.uniform(-1, 1, (20_000, 2)).astype(np.float32)
+    differ = lambda x: np.flatnonzero(scores(net, x).argmin(1) != scores(changed, x).argmin(1))
+    assert not len(differ(start))
+    ends = {"lower": np.full(2, -1.0), "upper": np.full(2, 1.0)}
+    found = changed_points(net, changed, start, random, **ends)
+    assert len(found) and len(differ(found)) == len(found) and (np.abs(found - [0.3, -0.2]).sum(1) <= 1e-3).all()
+    assert not len(changed_points(net, net, start, random, **ends))
+
+
 # the method
 
 
@@ -457,6 +490,22 @@ def test_each_strategy_and_norm(strategy, norm, few_samples):
         result = compare(SMALL, found.network, [TARGET], lower=task.lower, upper=task.upper, points=5000, grid=500)
         assert result.outside.changed + result.grid.changed <= 5
         assert changes(SMALL, found.network)[0] <= 8
+
+
+def test_wishes_count_where_they_can_be_granted(few_samples):
+    """At a point where y1 is lowest by little z has to stay small; what no z can do is not wished for any more."""
+    known = module._Known(small_task(), norm="l1", backend="highs")
+    plan = module._Plan("shift", 0, np.array([0.0, 1.0, 0.0]), 0.03, np.inf)
+    value = lambda: (lambda feature, w: feature.value(w)[:3000].max())(*known.solve(plan))
+    before = value()
+    known.wish(np.array([[-0.9]], np.float32))
+    assert known.granted(plan) and value() == before
+    known._wishes.y[:] = [0.01, 0.0, 2.0]
+    known._wishes.lowest[:], known._wishes.free[:] = 1, False
+    known._solved.clear()
+    assert value() == before and not known.granted(plan)
+    known.refuse(plan)
+    assert not known.granted(plan) and value() == before
 
 
 def test_the_same_seed_gives_the_same(few_samples):

@@ -216,6 +216,15 @@ def test_children_cover_their_parents():
     check_split_input()
 
 
+def test_a_flat_plane_halves_the_widest_input():
+    """Where a bound does not depend on the inputs none of them is halved forever, and inputs of no width never."""
+    nodes = some_nodes(50, 3, 4, 2)
+    nodes = nodes.select(splits(nodes).any(1))
+    low, _ = split_input(nodes, torch.zeros(len(nodes), 4).double())
+    cut = (low.upper != nodes.upper).int().argmax(1)
+    assert torch.equal(cut, (nodes.upper - nodes.lower).argmax(1)) and len(set(cut.tolist())) == 3
+
+
 def test_parents_are_left_alone():
     nodes = some_nodes(20, 3, 4, 1)
     nodes = nodes.select(splits(nodes).any(1))

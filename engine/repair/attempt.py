@@ -12,7 +12,7 @@ from ..verdict import Unknown, Verdict, Verified, Violated
 from .fidelity import changes, compare
 from .task import Box, Counterexample, Task
 
-MORE = 3  # times as many samples of the domain for a choice among repairs as in the final report
+MORE = 2  # times as many samples of the domain for a choice among repairs as in the final report
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -35,14 +35,14 @@ class Cost:
 class Attempt:
     """A candidate and what the search said of it.
 
-    verdicts: of task.properties, all Verified, or empty; cost: where it is proved; changed: some of the samples whose
-    advisory is another then; words: what was said of each property that was decided or given up; proved: the least
-    share of a property's volume that was proved.
+    verdicts: of task.properties, all Verified, or empty; words: what was said of each property that was decided or given
+    up, of none where no proof was tried; proved: the least share of a property's volume that was proved; changed: some
+    of the samples whose advisory is another.
     """
 
-    words: dict[str, str]
-    proved: float
-    seconds: float
+    words: dict[str, str] = field(default_factory=dict)
+    proved: float = 0.0
+    seconds: float = 0.0
     counterexamples: tuple[Counterexample, ...] = ()
     boxes: tuple[Box, ...] = ()
     verdicts: tuple[Verified, ...] = ()
@@ -55,6 +55,8 @@ class Attempt:
     @property
     def outcome(self) -> str:
         """proved, or what was not."""
+        if not self.words:
+            return "not tried to prove: another changes less"
         failed = [f"{name} {word}" for name, word in self.words.items() if word != Verified.word]
         return f"not proved: {', '.join(failed)}" if failed else "proved"
 
@@ -96,10 +98,10 @@ def judge(task: Task, network: Network, options: Options, *, on_progress: OnProg
     return Attempt(words, proved, seconds, found, boxes)
 
 
-def cost_of(task: Task, network: Network, settings) -> tuple[Cost, tuple[np.ndarray, ...]]:
-    """On samples that are not those of the final report; and some at which the advisory changed."""
-    found = compare(task.network, network, list(task.targets), lower=task.lower, upper=task.upper,
-                    points=MORE * settings.points, inside=settings.points, grid=0, seed=settings.seed + 1)
+def cost_of(task: Task, network: Network, *, points: int, seed: int) -> tuple[Cost, tuple[np.ndarray, ...]]:
+    """On so many samples of each box and MORE times as many of the domain; and some at which the advisory changed."""
+    found = compare(task.network, network, list(task.targets), lower=task.lower, upper=task.upper, points=MORE * points,
+                    inside=points, grid=0, seed=seed)
     parts = [found.outside, *(inside.safe for inside in found.inside)]
     cost = Cost(sum(part.changed for part in parts), changes(task.network, network)[0])
     return cost, tuple(x for part in parts for x in part.examples)

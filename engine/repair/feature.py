@@ -88,29 +88,29 @@ class Features:
         self._fires = (samples.last > 0).mean(0)
         self._x = samples.x
 
-    def at(self, samples: Samples, strategy: str, place: int) -> Feature | None:
-        """None where the network has no such feature."""
+    def at(self, samples: Samples, strategy: str, place: int, *, known: bool = False) -> Feature | None:
+        """None where the network has no such feature; known: other samples said that it has."""
         if strategy == "shift":
             return self._shift(samples) if place == 0 else None
         if not self._relus or len(self._network.layers) < 2:
             return None
         if strategy == "relayed":
             return self._relayed(samples, place)
-        return self._last_hidden(samples, place, extended=strategy == "extended")
+        return self._last_hidden(samples, place, extended=strategy == "extended", known=known)
 
     def _shift(self, samples: Samples) -> Feature:
         width, outputs = samples.last.shape[1], samples.y.shape[1]
         return Feature("monotone score shift", (), samples.y, np.zeros(outputs), 1.0, samples.last,
                        np.zeros(width + 1), 0.0)
 
-    def _last_hidden(self, samples: Samples, place: int, *, extended: bool) -> Feature | None:
+    def _last_hidden(self, samples: Samples, place: int, *, extended: bool, known: bool) -> Feature | None:
         if place >= len(self._fires):
             return None
         hidden, last = self._network.layers[-2:]
         neuron, k = int(np.argsort(self._fires, kind="stable")[place]), len(self._network.layers) - 2
         out = last.weight[:, neuron]
         y = samples.y - np.outer(samples.last[:, neuron], out.astype(np.float32))
-        if _needed(samples, y) != extended:
+        if not known and _needed(samples, y) != extended:
             return None
         base = np.append(hidden.weight[neuron], hidden.bias[neuron])
         strength = float(single(STRENGTH * max(np.abs(out).max(), 1e-3))) if extended else 1.0

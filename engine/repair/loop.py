@@ -23,6 +23,7 @@ from .state import State
 from .task import Box, Candidate, Evidence, Say, Task
 
 FIRST = 0.25  # share of a candidate's time for proofs that it gets before others are tried
+GLANCE = 0.02  # share of it before the proof has to wait: most counterexamples are found in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,8 @@ class Settings:
 
     timeout: seconds for all, after which no method is asked and no proof is gone on with; proof_timeout: seconds of
     the search's work for each property of a candidate: at first the share FIRST of it, and all for the one proved
-    most of where a method has no other; patience: seconds for which a repair that changes less is looked for, once
-    there is one; points: samples to compare repairs on; options: of the methods, by name.
+    most of where a method has no other; patience: seconds, proofs apart, for which a candidate that changes less is
+    looked for, once there is one; points: samples to compare candidates on; options: of the methods, by name.
     """
 
     method: str = "auto"
@@ -163,6 +164,12 @@ def _verdicts(network: Network, properties: list[Property], settings: Settings, 
     return verify_all(problems, settings.search(), on_progress=lambda _: check())
 
 
+def _weighed_as(judged: Attempt, attempt: Attempt) -> Attempt:
+    """What was said of an attempt's network, with what is known of it beside."""
+    return replace(judged, cost=attempt.cost, changed=attempt.changed, method=attempt.method, note=attempt.note,
+                   network=attempt.network)
+
+
 class _Run:
     """What is common to all steps of one repair. attempts: of all steps, those of the present one from `first` on."""
 
@@ -171,7 +178,8 @@ class _Run:
         self.stage, self.first, self.attempts, self.skipped = "", 0, [], []
         self._say, self._start = say, time.monotonic()
         self._best: Attempt | None = None
-        self._found: float | None = None  # when this step's first repair was
+        self._found: float | None = None  # when this step's first repair, or candidate whose proof waits, was
+        self._weighed = 0
 
     def best(self, task: Task, stage: str) -> Attempt | None:
         """The best attempt for this task that is proved."""
@@ -179,7 +187,8 @@ class _Run:
         evidence = Evidence()
         try:
             if self.attempts:  # a step before may have repaired this, too
-                self._take(self._try(task, "none", Candidate(task.network, "as it is"), evidence))
+                same = Attempt(method="none", note="as it is", network=task.network)
+                self._prove(task, self._weigh(task, same, evidence), evidence)
             for name in order(self.settings.method):
                 if not (self._best and self._best.cost.perfect):
                     self._by(name, task, evidence)
@@ -188,26 +197,69 @@ class _Run:
         return self._best
 
     def _by(self, name: str, task: Task, evidence: Evidence) -> None:
-        """Tries what the method offers, up to a repair that changes no sampled advisory. Where nothing is proved yet,
-        what was proved most of gets more time."""
-        first = len(self.attempts)
+        """Tries what the method offers, up to a repair that changes no sampled advisory.
+
+        Candidates that change some, where better ones may follow, wait for their proof. Where nothing is proved yet,
+        what was proved most of gets more time.
+        """
+        first, waiting = len(self.attempts), []
         for candidate in self._offers(name, task, evidence):
-            self._take(self._try(task, name, candidate, evidence))
+            attempt = Attempt(method=name, note=candidate.note, network=candidate.network)
+            attempt = self._weigh(task, attempt, evidence)
+            if attempt.cost.perfect or not candidate.provisional:
+                self._prove(task, attempt, evidence)
+            elif self._glance(task, attempt, evidence):
+                waiting.append(attempt)
+                self._found = self._found or time.monotonic()
+            if self._impatient():
+                self._prove_waiting(task, waiting, evidence)
             if self._best and self._best.cost.perfect:
-                return
+                break
             self.check()
+        self._prove_waiting(task, waiting, evidence)
         left_open = [i for i in range(first, len(self.attempts)) if self.attempts[i].boxes]
         if left_open and not self._best:
             nearest = max(left_open, key=lambda i: self.attempts[i].proved)
             self.attempts[nearest] = self._judged(task, self.attempts[nearest], 1.0)
-            self._weigh(self.attempts[nearest])
+            self._compare(self.attempts[nearest])
 
-    def _take(self, attempt: Attempt) -> None:
+    def _weigh(self, task: Task, attempt: Attempt, evidence: Evidence) -> Attempt:
+        """What it changes, on samples of its own; those at which the advisory changes are added to the evidence."""
+        self._tell(f"{attempt.method}: comparing: {attempt.note}")
+        self._weighed += 1  # the final report's samples are those of number 0
+        cost, changed = cost_of(task, attempt.network, points=self.settings.points,
+                                seed=self.settings.seed + self._weighed)
+        evidence.changed += changed
+        return replace(attempt, cost=cost, changed=changed)
+
+    def _glance(self, task: Task, attempt: Attempt, evidence: Evidence) -> bool:
+        """Whether the attempt is not refuted at once."""
+        judged = self.state.known(attempt.network, task) or self._judged(task, attempt, GLANCE)
+        evidence.counterexamples += judged.counterexamples
+        evidence.boxes = []
+        if judged.counterexamples:
+            self.attempts.append(_weighed_as(judged, attempt))
+        return not judged.counterexamples
+
+    def _prove_waiting(self, task: Task, waiting: list[Attempt], evidence: Evidence) -> None:
+        """Proves what changes least, and if that fails the next, up to a repair; empties the list."""
+        waiting.sort(key=lambda attempt: attempt.cost)
+        while waiting:
+            self._prove(task, waiting.pop(0), evidence)
+
+    def _prove(self, task: Task, attempt: Attempt, evidence: Evidence) -> None:
+        """Proves or refutes the attempt, if it would be the best; what was met is added to the evidence."""
+        if self._best is None or attempt.cost < self._best.cost:
+            known = self.state.known(attempt.network, task)
+            attempt = _weighed_as(known, attempt) if known else self._judged(task, attempt, FIRST)
+            evidence.counterexamples += attempt.counterexamples
+            evidence.boxes = list(attempt.boxes)
+            evidence.lowest = attempt.proved
         self.attempts.append(attempt)
-        self._weigh(attempt)
+        self._compare(attempt)
 
-    def _weigh(self, attempt: Attempt) -> None:
-        if attempt.cost and (self._best is None or attempt.cost < self._best.cost):
+    def _compare(self, attempt: Attempt) -> None:
+        if attempt.verdicts and (self._best is None or attempt.cost < self._best.cost):
             self._best, self._found = attempt, self._found or time.monotonic()
 
     def seconds(self) -> float:
@@ -218,8 +270,11 @@ class _Run:
 
     def check(self) -> None:
         """_Late where it is, or where a repair is known and patience is over."""
-        if self.late() or self._found and time.monotonic() - self._found > self.settings.patience:
+        if self.late() or self._best and self._impatient():
             raise _Late
+
+    def _impatient(self) -> bool:
+        return self._found is not None and time.monotonic() - self._found > self.settings.patience
 
     def failed(self, target: Property, reason: str) -> Failed:
         boxes = self._nearest().boxes if self._here() else ()
@@ -251,28 +306,18 @@ class _Run:
             if f"{name}: {error}" not in self.skipped:  # of another step
                 self.skipped.append(f"{name}: {error}")
 
-    def _try(self, task: Task, name: str, candidate: Candidate, evidence: Evidence) -> Attempt:
-        """Proves or refutes the candidate, and adds what was met to the evidence. _Late where that takes too long."""
-        known = self.state.known(candidate.network, task)
-        attempt = replace(known or Attempt({}, 0.0, 0.0), method=name, note=candidate.note, network=candidate.network)
-        attempt = attempt if known else self._judged(task, attempt, FIRST)
-        evidence.counterexamples += attempt.counterexamples
-        evidence.boxes = list(attempt.boxes)
-        evidence.changed += attempt.changed
-        evidence.lowest = attempt.proved
-        return attempt
-
     def _judged(self, task: Task, attempt: Attempt, share: float) -> Attempt:
-        """What the search says of an attempt's network in this share of the time."""
+        """What the search says of an attempt's network in this share of the time. _Late where all takes too long."""
         proving = f"{attempt.method}: proving: {attempt.note}"
         self._tell(proving)
         on_progress = lambda p: self._tell(f"{proving}: {p.open:,} boxes open, {p.proved:.0%} of the volume proved")
+        start = time.monotonic()
         judged = judge(task, attempt.network, self.settings.search(share), on_progress=on_progress)
-        if judged.verdicts:
-            cost, changed = cost_of(task, attempt.network, self.settings)
-            judged = replace(judged, cost=cost, changed=changed)
-        self.state.keep(attempt.network, task, judged)
-        return replace(judged, method=attempt.method, note=attempt.note, network=attempt.network)
+        if self._found:
+            self._found += time.monotonic() - start
+        if share >= FIRST or judged.counterexamples:
+            self.state.keep(attempt.network, task, judged)
+        return _weighed_as(judged, attempt)
 
     def _tell(self, text: str) -> None:
         """Says it; _Late where there is no time left, so that a method ends where it says what it is at."""

@@ -24,7 +24,7 @@ from .program import Program, solve
 from .region import in_box
 from .samples import Samples, draw, look_at, points, regions
 from .task import Candidate, Evidence, Say, Task
-from .worst import worst_points
+from .worst import changed_points, worst_points
 
 MARGINS = (0.03, 0.1, 0.01, 0.003)
 RELAYED_MARGINS = (0.003, 0.0005)
@@ -34,8 +34,8 @@ FEW = 20  # changed weights that are few
 DOMAIN, TARGET, KEEP = 200_000, 100_000, 20_000  # samples of the domain, of each target's box, of each other box
 THIN = 8  # each so many of these are looked at first
 AROUND, NEARBY = 20, 0.01  # points around each with another advisory; how far off, in terms of the domain's widths
-FRESH = 500_000  # samples of the domain on which a solution is checked
-TRIES = 6  # of one plan
+FRESH = 200_000  # samples of the domain on which a solution is checked
+TRIES = 8  # of one plan
 PLANS = 4  # tried for a margin
 SEVERAL = 3  # directions of several scores that are tried
 NEURONS = 2  # rewritten neurons that are tried
@@ -59,7 +59,10 @@ class _Plan:
 
 
 class _Known:
-    """What the samples say; grows. Solves plans."""
+    """What the samples say; grows. Solves plans.
+
+    Wishes are points that had to be searched for: they count where a plan can have all of them right.
+    """
 
     def __init__(self, task: Task, *, norm: str, backend: str):
         self.task, self.where, self.random = task, regions(task), np.random.default_rng(task.seed)
@@ -69,12 +72,33 @@ class _Known:
         self._few = self.samples.every(THIN)
         self._limits_of = threading.local()
         self._features, self._kept, self._solved = Features(task.network, self.samples), {}, {}
-        self._before = self.samples
+        self._before, self._wishes, self._hopeless = self.samples, None, set()
 
     def add(self, x: np.ndarray) -> None:
         if len(x):
             self._before = self.samples
             self._replace(self.samples.join(look_at(self.task.network, self.where, x)))
+
+    def wish(self, x: np.ndarray) -> None:
+        if len(x):
+            more = look_at(self.task.network, self.where, x)
+            self._wishes = self._wishes.join(more) if self._wishes else more
+            self._solved.clear()
+
+    def meet(self, x: np.ndarray, changed: Network, margin: float) -> None:
+        """Takes in counterexamples to a change, and unsafe or nearly unsafe points that are found from them."""
+        found = [worst_points(changed, region, x[region.holds(x)], self.random, below=region.target * margin / 2)
+                 for region in self.where if region.wide and region.holds(x).any()]
+        self.add(np.concatenate([x, *found]))
+
+    def granted(self, plan: _Plan) -> bool:
+        """Whether wishes count for the plan."""
+        return plan not in self._hopeless
+
+    def refuse(self, plan: _Plan) -> None:
+        """Wishes count for the plan no more."""
+        self._hopeless.add(plan)
+        self._solved.pop(plan, None)
 
     def around(self, x: np.ndarray) -> np.ndarray:
         """Points of the domain near each of x [n, inputs], those among them: an advisory that changes does so nearby."""
@@ -94,7 +118,7 @@ class _Known:
     def solve(self, plan: _Plan) -> tuple[Feature, np.ndarray] | None:
         """The feature, and the smallest change of its weights that is right on all samples. Threads may ask."""
         if plan not in self._solved:  # few samples show fast that there is no solution
-            self._solved[plan] = self._solution(plan, self._few) and self._solution(plan, self.samples)
+            self._solved[plan] = self._solution(plan, self._few) and self._solution(plan, self.samples, self._wishes)
         return self._solved[plan]
 
     def cost(self, plan: _Plan) -> tuple[bool, float] | None:
@@ -102,10 +126,18 @@ class _Known:
         found = self.solve(plan)
         return found and self._cost(*found)
 
-    def _solution(self, plan: _Plan, samples: Samples) -> tuple[Feature, np.ndarray] | None:
+    def _solution(self, plan: _Plan, samples: Samples, wishes: Samples | None = None):
+        """See solve."""
         feature = self._feature(samples, plan.strategy, plan.place)
         program = feature and self._program(feature, plan, samples)
-        weights = program and solve(program, backend=self._backend)
+        weights = None
+        if program and wishes and self.granted(plan):
+            wished = self._program(self._features.at(wishes, plan.strategy, plan.place, known=True), plan, wishes)
+            weights = wished and solve(program.join(wished), backend=self._backend)
+            if weights is None:
+                self._hopeless.add(plan)
+        if program and weights is None:
+            weights = solve(program, backend=self._backend)
         return None if weights is None else (feature, weights)
 
     def _feature(self, samples: Samples, strategy: str, place: int) -> Feature | None:
@@ -158,9 +190,11 @@ class _Known:
         changed = (weights != feature.base).sum() + feature.weights_beside(self.task.network)
         return bool(changed > FEW), float(on.mean())
 
-    def wrong(self, changed: Network, margin: float) -> tuple[np.ndarray, float]:
-        """Fresh points that a change gets wrong, advisories it should have kept and nearly unsafe points; and
-        the share of the domain's among them, or 1 where there are others."""
+    def faults(self, changed: Network, margin: float, *, strict: bool) -> "_Faults":
+        """What a change gets wrong at fresh points: advisories it should have kept, nearly unsafe points.
+
+        strict: whether to search for advisories that it changes, beside drawing points.
+        """
         task, where = self.task, self.where
         x, owner = draw(task, where, self.random, domain=FRESH, target=TARGET, keep=KEEP)
         fresh = look_at(task.network, where, x, owner)
@@ -174,8 +208,25 @@ class _Known:
                 near = in_box(region, self.random, TARGET)
                 parts.append(worst_points(changed, region, near, self.random, below=margin / 2))
         elsewhere = other & (fresh.owner == -1)
-        found = np.concatenate(parts)
-        return found, elsewhere.sum() / FRESH if len(found) == elsewhere.sum() else 1.0
+        drawn = np.concatenate(parts)
+        share = elsewhere.sum() / FRESH if len(drawn) == elsewhere.sum() else 1.0
+        return _Faults(drawn, self._sought(changed, fresh.x[fresh.owner == -1]) if strict else drawn[:0], share)
+
+    def _sought(self, changed: Network, x: np.ndarray) -> np.ndarray:
+        """Points whose advisory changes and should not, searched for from these."""
+        task = self.task
+        found = changed_points(task.network, changed, x, self.random, lower=task.lower, upper=task.upper)
+        return found[~look_at(task.network, self.where, found).free]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Faults:
+    """Points [n, inputs] that a change gets wrong, drawn and sought; the share of the domain's among those drawn, or 1
+    where there are others."""
+
+    drawn: np.ndarray
+    sought: np.ndarray
+    share: float
 
 
 def milp(task: Task, evidence: Evidence, say: Say, *, backend: str = "auto", norm: str = "l1",
@@ -232,28 +283,44 @@ def _refined(known: _Known, evidence: Evidence, say: Say, plan: _Plan, tolerated
     """Solves, checks on fresh samples, offers; again with what was learned, a few times.
 
     Where all samples cannot be right, or are not after half of the attempts, advisories may change on the share
-    `tolerated` of the domain.
+    `tolerated` of the domain. Without it, points that had to be searched for may be wrong where no solution has them
+    right.
     """
-    network, strict = known.task.network, True
+    network, strict, spare = known.task.network, True, None
     met, changed = len(evidence.counterexamples), len(evidence.changed)
     for attempt in range(1, TRIES + 1):
         solved = known.solve(plan)
-        if solved is None and strict and tolerated and attempt > 1:
+        if solved is None and attempt > 1 and strict and tolerated:
             known.forget()
             solved, strict = known.solve(plan), False
+        if spare and not (solved and known.granted(plan)):
+            yield spare
+            spare = None
         if solved is None:
             return
         feature, weights = solved
         say(f"{feature.name}, {plan}, attempt {attempt}")
-        candidate = Candidate(feature.network(network, plan.v, weights), f"{feature.name}, {plan}")
-        wrong, share = known.wrong(candidate.network, plan.margin)
+        candidate = Candidate(feature.network(network, plan.v, weights), f"{feature.name}, {plan}", not tolerated)
+        faults = known.faults(candidate.network, plan.margin, strict=not tolerated and known.granted(plan))
         strict = strict and not (tolerated and attempt >= TRIES // 2)
-        if not len(wrong) or not strict and share <= tolerated:
+        wrong, wishes = faults.drawn, faults.sought
+        spare = None if len(wrong) or tolerated else candidate
+        if not len(wrong) + len(wishes) or not strict and faults.share <= tolerated:
+            spare = None
             yield candidate
-            wrong = points(evidence.counterexamples[met:], network.n_inputs)
+            known.meet(points(evidence.counterexamples[met:], network.n_inputs), candidate.network, plan.margin)
+            refuted = len(evidence.counterexamples) > met
             if evidence.changed[changed:] and not tolerated:
-                wrong = np.concatenate([wrong, known.around(np.stack(evidence.changed[changed:]))])
+                wishes = known.around(np.stack(evidence.changed[changed:]))
             met, changed = len(evidence.counterexamples), len(evidence.changed)
-            if not len(wrong):  # nothing was learned
+            if evidence.boxes and known.granted(plan):
+                known.refuse(plan)  # a simpler change may be easier to prove
+                continue
+            if not known.granted(plan):
+                wrong, wishes = wishes, wishes[:0]
+            if not refuted + len(wrong) + len(wishes):  # nothing was learned
                 return
         known.add(wrong)
+        known.wish(wishes)
+    if spare:
+        yield spare

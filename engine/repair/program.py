@@ -5,7 +5,7 @@ thousands. Solvers are numerical: what they return is checked against all constr
 of it is proved by the search as any other.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 
 import numpy as np
@@ -43,6 +43,15 @@ class Program:
         if self.norm not in NORMS:
             raise InputError(f"unknown norm {self.norm!r}", advice=f"use {', '.join(NORMS)}")
 
+    def select(self, which: np.ndarray) -> "Program":
+        """The same about these points only: bool [n]."""
+        return replace(self, features=self.features[which], need=self.need[which], cap=self.cap[which])
+
+    def join(self, other: "Program") -> "Program":
+        """The same weights' program about the points of both."""
+        join = lambda name: np.concatenate([getattr(self, name), getattr(other, name)])
+        return replace(self, features=join("features"), need=join("need"), cap=join("cap"))
+
 
 def solve(program: Program, *, backend: str = "auto", rounds: int = ROUNDS) -> np.ndarray | None:
     """w, which violates no constraint by more than TOLERANCE of the largest sum; None if there is none or none was found.
@@ -54,7 +63,10 @@ def solve(program: Program, *, backend: str = "auto", rounds: int = ROUNDS) -> n
         raise InputError(f"unknown backend {backend!r}", advice="use auto, gurobi or highs")
     if not ((program.need <= program.cap) & (program.need < np.inf) & (program.cap > -np.inf)).all():
         return None
-    w, rows, limits, largest = program.base.copy(), [], [], np.abs(program.features).max(0, initial=0.0)
+    w, rows, limits = program.base.copy(), [], []
+    asked = (program.need > -np.inf) | (program.cap < np.inf)
+    program = program if asked.all() else program.select(asked)
+    largest = np.maximum(program.features.max(0, initial=0.0), -program.features.min(0, initial=0.0))
     for _ in range(rounds):
         value = program.features @ w[:-1].astype(np.float32) + np.float32(w[-1])
         tolerance = TOLERANCE * (1.0 + float(np.abs(w[:-1]) @ largest))

@@ -56,7 +56,7 @@ class Counterexample:
 class Evidence:
     """What was learned so far. The loop replaces `boxes` at each round, and adds to `counterexamples` and `changed`.
 
-    changed: samples whose advisory a proved candidate changed, and should not have; lowest: the lowest share of a
+    changed: samples whose advisory a candidate changed, and should not have; lowest: the lowest share of a
     property's volume proved for the last candidate; 1.0 where all hold.
     """
 
@@ -68,10 +68,15 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """A network that may be the repair; its numbers are float32 values. note: what was done, in a few words."""
+    """A network that may be the repair; its numbers are float32 values.
+
+    note: what was done, in a few words; provisional: better ones may follow once the method knows the samples at which
+    this one changes advisories, so that its proof can wait.
+    """
 
     network: Network
     note: str
+    provisional: bool = False
 
 
 Say = Callable[[str], None]

@@ -1,4 +1,6 @@
-"""Points of a box where a network is nearest to unsafe: samples, then a local random search around the worst."""
+"""Points at which a network is worst: samples, then a local random search around the worst of them."""
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -18,12 +20,41 @@ def depth(network: Network, region: Region, x: np.ndarray) -> np.ndarray:
 def worst_points(network: Network, region: Region, x: np.ndarray, random: np.random.Generator, *,
                  below: float) -> np.ndarray:
     """Points of the region with depth < below, found from the samples x: [n, inputs], the worst of them."""
-    value = depth(network, region, x)
-    width = region.upper - region.lower
+    return _descend(lambda x: depth(network, region, x), x, random, region.upper - region.lower, region.nearest, below)
+
+
+def changed_points(original: Network, changed: Network, x: np.ndarray, random: np.random.Generator, *,
+                   lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+    """Points of the box [lower, upper] whose advisory the change changes, found from the samples x, the worst of them.
+
+    What is descended is by how much the advisory's score stays lowest, where the change brings others nearer to it.
+    """
+    def left(x: np.ndarray) -> np.ndarray:
+        before, after = scores(original, x), scores(changed, x)
+        place, n = before.argmin(1), np.arange(len(x))
+        gap, slack = (_second(y, place) - y[n, place] for y in (before, after))
+        return np.where(slack < gap, slack, np.inf)
+
+    nearest = lambda x: np.clip(x, lower, upper).astype(np.float32)
+    return _descend(left, x, random, upper - lower, nearest, 0.0)
+
+
+def _second(y: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """The lowest score beside that at each point's place."""
+    others = y.copy()
+    others[np.arange(len(y)), place] = np.inf
+    return others.min(1)
+
+
+def _descend(value: Callable, x: np.ndarray, random: np.random.Generator, width: np.ndarray, nearest: Callable,
+             below: float) -> np.ndarray:
+    """Points with value(x) < below: [n, inputs]. width: of the box in which `nearest` has its results."""
+    found = value(x)
     for scale in SCALES:
-        best = np.argsort(value, kind="stable")[:STARTS]
+        best = np.argsort(found, kind="stable")[:STARTS]
+        best = best[found[best] < np.inf]
         steps = random.uniform(-scale, scale, (AROUND, len(best), x.shape[1])) * width
-        near = region.nearest((x[best] + steps).reshape(-1, x.shape[1]))
-        x, value = np.concatenate([x[best], near]), np.concatenate([value[best], depth(network, region, near)])
-    best = np.argsort(value, kind="stable")[:STARTS]
-    return x[best[value[best] < below]]
+        near = nearest((x[best] + steps).reshape(-1, x.shape[1]))
+        x, found = np.concatenate([x[best], near]), np.concatenate([found[best], value(near)])
+    best = np.argsort(found, kind="stable")[:STARTS]
+    return x[best[found[best] < below]]

@@ -6,6 +6,7 @@ from .pool import Nodes
 
 # |slope| * width^POWER: measured in benchmarks/branching.py; 1 stalls, 2 is close
 POWER = 1.5
+FLAT = 1e-30  # in place of a smaller slope: of a plane without any the widest input is halved, not always the first
 MANY = 8  # inputs: to halve each of more than these takes more boxes than to fix the signs of the neurons
 
 
@@ -24,9 +25,9 @@ def split_input(nodes: Nodes, plane: torch.Tensor) -> tuple[Nodes, Nodes]:
     """Two children that cover each box exactly: one input halved.
 
     It is the one in which the worst polytope's plane [n, inputs + 1] changes most, wide inputs
-    preferred. Each box must have an input that `splits`.
+    preferred; the widest where it is flat. Each box must have an input that `splits`.
     """
-    score = plane[:, :-1].abs() * (nodes.upper - nodes.lower) ** POWER
+    score = plane[:, :-1].abs().clamp(min=FLAT) * (nodes.upper - nodes.lower) ** POWER
     dimension = score.masked_fill(~splits(nodes), -1.0).argmax(1)
     n = torch.arange(len(nodes), device=dimension.device)
     middle = _middle(nodes)[n, dimension]
