@@ -492,20 +492,23 @@ def test_each_strategy_and_norm(strategy, norm, few_samples):
         assert changes(SMALL, found.network)[0] <= 8
 
 
-def test_wishes_count_where_they_can_be_granted(few_samples):
-    """At a point where y1 is lowest by little z has to stay small; what no z can do is not wished for any more."""
+def test_wishes_count_where_they_can_be_granted(few_samples, monkeypatch):
+    """A plan that cannot have them right is solved without, and is not asked for them again."""
     known = module._Known(small_task(), norm="l1", backend="highs")
-    plan = module._Plan("shift", 0, np.array([0.0, 1.0, 0.0]), 0.03, np.inf)
-    value = lambda: (lambda feature, w: feature.value(w)[:3000].max())(*known.solve(plan))
-    before = value()
+    plan, rows = module._Plan("shift", 0, np.array([0.0, 1.0, 0.0]), 0.003, np.inf), []
+    def none_with_wishes(program, **rest):
+        rows.append(len(program.need))
+        return None if rows[-1] > len(known.samples) else solve(program, **rest)
+    before = known.solve(plan)
     known.wish(np.array([[-0.9]], np.float32))
-    assert known.granted(plan) and value() == before
-    known._wishes.y[:] = [0.01, 0.0, 2.0]
-    known._wishes.lowest[:], known._wishes.free[:] = 1, False
-    known._solved.clear()
-    assert value() == before and not known.granted(plan)
-    known.refuse(plan)
-    assert not known.granted(plan) and value() == before
+    assert known.solve(plan) is not None and known.granted(plan)
+    monkeypatch.setattr(module, "solve", none_with_wishes)
+    known.wish(np.array([[0.9]], np.float32))
+    assert np.array_equal(known.solve(plan)[1], before[1]) and not known.granted(plan)
+    assert max(rows) == len(known.samples) + 2
+    rows.clear()
+    known.wish(np.array([[0.5]], np.float32))
+    assert np.array_equal(known.solve(plan)[1], before[1]) and max(rows) == len(known.samples)
 
 
 def test_the_same_seed_gives_the_same(few_samples):
