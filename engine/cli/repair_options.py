@@ -52,7 +52,7 @@ def add_repair(parser, *, count, seconds, add_data) -> None:
                         help="seconds for each proof of a candidate (default: 20): at first a quarter of them,\n"
                              "and all for the one proved most of where a method has no other")
     parser.add_argument("--patience", type=seconds, default=10.0, metavar="S",
-                        help="seconds for which to look for a repair that changes less (default: 10)")
+                        help="seconds, proofs apart, for which to look for a repair that changes less (default: 10)")
     parser.add_argument("--state", type=Path, metavar="DIR", help="keep what is learned, and resume from it")
     parser.add_argument("--samples", type=count, default=1_000_000, metavar="N",
                         help="random points of each region to compare on (default: 1000000)")

@@ -12,7 +12,7 @@ from ..verdict import Unknown, Verdict, Verified, Violated
 from .fidelity import changes, compare
 from .task import Box, Counterexample, Task
 
-MORE = 2  # times as many samples of the domain for a choice among repairs as in the final report
+MORE = 2  # times as many samples of the domain for a choice among candidates as in the final report
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -99,9 +99,9 @@ def judge(task: Task, network: Network, options: Options, *, on_progress: OnProg
 
 
 def cost_of(task: Task, network: Network, *, points: int, seed: int) -> tuple[Cost, tuple[np.ndarray, ...]]:
-    """On so many samples of each box and MORE times as many of the domain; and some at which the advisory changed."""
+    """On MORE times so many samples of the domain, a quarter of so many of each box; some at which the advisory changed."""
     found = compare(task.network, network, list(task.targets), lower=task.lower, upper=task.upper, points=MORE * points,
-                    inside=points, grid=0, seed=seed)
+                    inside=points // 4, grid=0, seed=seed)
     parts = [found.outside, *(inside.safe for inside in found.inside)]
     cost = Cost(sum(part.changed for part in parts), changes(task.network, network)[0])
     return cost, tuple(x for part in parts for x in part.examples)

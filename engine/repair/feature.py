@@ -19,6 +19,7 @@ import numpy as np
 
 from ..network import Network
 from .edit import edited, scores, single, values
+from .program import largest
 from .samples import Samples
 
 STRATEGIES = ("rewritten", "shift", "extended", "relayed")
@@ -31,7 +32,8 @@ class Feature:
 
     chain: (layer, neuron) of those rewritten: the first computes z, the others hand it on; empty for a shift.
     y: scores without it [n, outputs]; out: what it gives to each score beside the direction; strength: of the
-    direction; inputs: what it reads [n, width]; base: its weights and bias now; lower: the least ones allowed.
+    direction; inputs: what it reads [n, width]; base: its weights and bias now; lower: the least ones allowed;
+    largest: each input's largest absolute value.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Feature:
     inputs: np.ndarray
     base: np.ndarray
     lower: float
+    largest: np.ndarray
 
     def along(self, v: np.ndarray) -> np.ndarray:
         """What z is multiplied with, if scores are to move in direction v."""
@@ -101,7 +104,7 @@ class Features:
     def _shift(self, samples: Samples) -> Feature:
         width, outputs = samples.last.shape[1], samples.y.shape[1]
         return Feature("monotone score shift", (), samples.y, np.zeros(outputs), 1.0, samples.last,
-                       np.zeros(width + 1), 0.0)
+                       np.zeros(width + 1), 0.0, largest(samples.last))
 
     def _last_hidden(self, samples: Samples, place: int, *, extended: bool, known: bool) -> Feature | None:
         if place >= len(self._fires):
@@ -116,7 +119,7 @@ class Features:
         strength = float(single(STRENGTH * max(np.abs(out).max(), 1e-3))) if extended else 1.0
         name = f"neuron {neuron} of layer {k + 1} {'extended' if extended else 'rewritten'}"
         return Feature(name, ((k, neuron),), y, out if extended else np.zeros_like(out), strength, samples.inner,
-                       base, -np.inf)
+                       base, -np.inf, largest(samples.inner))
 
     def _relayed(self, samples: Samples, place: int) -> Feature | None:
         """The neuron is of the layer before the last hidden one, or `place` before that."""
@@ -127,8 +130,9 @@ class Features:
         chain = tuple((k, int(self._highest[k].argmin())) for k in range(first, hidden))
         layer, neuron = self._network.layers[first], chain[0][1]
         base = np.append(layer.weight[neuron], layer.bias[neuron])
+        inputs = values(self._network, samples.x, layer=first)
         return Feature(f"neuron {neuron} of layer {first + 1} rewritten and relayed", chain, samples.y,
-                       np.zeros(samples.y.shape[1]), 1.0, values(self._network, samples.x, layer=first), base, -np.inf)
+                       np.zeros(samples.y.shape[1]), 1.0, inputs, base, -np.inf, largest(inputs))
 
     @cached_property
     def _highest(self) -> list[np.ndarray]:

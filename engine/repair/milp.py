@@ -158,7 +158,7 @@ class _Known:
         need, cap = np.where(lost, -np.inf, np.maximum(need, floor)), np.where(lost, np.inf, cap)
         n = len(feature.base)
         return Program(feature.inputs, feature.base, need, cap, np.full(n, feature.lower), np.full(n, np.inf),
-                       self._norm)
+                       self._norm, feature.largest)
 
     def _limits(self, feature: Feature, plan: _Plan, samples: Samples) -> tuple[np.ndarray, ...]:
         """(need, floor, cap) of z at the samples, whatever the level: those of all are kept until the next plan."""
@@ -242,7 +242,10 @@ def milp(task: Task, evidence: Evidence, say: Say, *, backend: str = "auto", nor
     if not (local or wide):
         raise InputError("the property is about most of the domain", advice="use --method milp to try nevertheless")
     others = [name for name in strategies if name != "relayed"]
+    hopeless = np.inf  # the least margin without a plan
     for margin in MARGINS if local else MARGINS[:1]:
+        if margin > hopeless:
+            continue
         say(f"linear programs, margin {margin:g}")
         for some in (one, several[:SEVERAL]):
             plans = _plans(known, some, margin, others)
@@ -250,6 +253,8 @@ def milp(task: Task, evidence: Evidence, say: Say, *, backend: str = "auto", nor
                 yield from _refined(known, evidence, say, plan)
             if plans:
                 break
+        else:
+            hopeless = margin
     for margin, place in product(RELAYED_MARGINS if local and "relayed" in strategies else (), range(RELAYS)):
         say(f"linear programs for a relayed neuron, margin {margin:g}")
         for v in one:

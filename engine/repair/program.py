@@ -28,7 +28,8 @@ class Program:
     """Find w near `base` with need <= features @ w[:-1] + w[-1] <= cap at each of n points.
 
     features: float32 [n, width]; base, lower, upper [width + 1]; need, cap [n], infinite where nothing is asked;
-    norm: of w - base, which is made small: l1, count (how many numbers change) or max.
+    norm: of w - base, which is made small: l1, count (how many numbers change) or max; largest [width]: at least the
+    absolute value of each feature, found where it is not given.
     """
 
     features: np.ndarray
@@ -38,6 +39,7 @@ class Program:
     lower: np.ndarray
     upper: np.ndarray
     norm: str = "l1"
+    largest: np.ndarray | None = None
 
     def __post_init__(self):
         if self.norm not in NORMS:
@@ -50,7 +52,9 @@ class Program:
     def join(self, other: "Program") -> "Program":
         """The same weights' program about the points of both."""
         join = lambda name: np.concatenate([getattr(self, name), getattr(other, name)])
-        return replace(self, features=join("features"), need=join("need"), cap=join("cap"))
+        return replace(self, features=join("features"), need=join("need"), cap=join("cap"),
+                       largest=np.maximum(largest(self.features) if self.largest is None else self.largest,
+                                          largest(other.features) if other.largest is None else other.largest))
 
 
 def solve(program: Program, *, backend: str = "auto", rounds: int = ROUNDS) -> np.ndarray | None:
@@ -66,10 +70,10 @@ def solve(program: Program, *, backend: str = "auto", rounds: int = ROUNDS) -> n
     w, rows, limits = program.base.copy(), [], []
     asked = (program.need > -np.inf) | (program.cap < np.inf)
     program = program if asked.all() else program.select(asked)
-    largest = np.maximum(program.features.max(0, initial=0.0), -program.features.min(0, initial=0.0))
+    most = largest(program.features) if program.largest is None else program.largest
     for _ in range(rounds):
         value = program.features @ w[:-1].astype(np.float32) + np.float32(w[-1])
-        tolerance = TOLERANCE * (1.0 + float(np.abs(w[:-1]) @ largest))
+        tolerance = TOLERANCE * (1.0 + float(np.abs(w[:-1]) @ most))
         for excess, sign, bound in ((program.need - value, -1, program.need), (value - program.cap, 1, program.cap)):
             worst = _worst(excess, tolerance)
             rows.append(sign * np.column_stack([program.features[worst], np.ones(len(worst))]))
@@ -80,6 +84,11 @@ def solve(program: Program, *, backend: str = "auto", rounds: int = ROUNDS) -> n
         if w is None:
             return None
     return None
+
+
+def largest(features: np.ndarray) -> np.ndarray:
+    """The largest absolute value of each feature at points [n, width]: [width]."""
+    return np.maximum(features.max(0, initial=0.0), -features.min(0, initial=0.0))
 
 
 def _worst(excess: np.ndarray, tolerance: float) -> np.ndarray:
