@@ -35,9 +35,9 @@ class Cost:
 class Attempt:
     """A candidate and what the search said of it.
 
-    verdicts: of task.properties, all Verified, or empty; words: what was said of each property that was decided or given
-    up, of none where no proof was tried; proved: the least share of a property's volume that was proved; changed: some
-    of the samples whose advisory is another.
+    verdicts: of task.properties, all Verified, or empty; words: what was said of each property that was decided or
+    given up, of none where no proof was tried; proved: the least share of a property's volume that was proved;
+    changed: some of the samples whose advisory is another.
     """
 
     words: dict[str, str] = field(default_factory=dict)
@@ -99,7 +99,7 @@ def judge(task: Task, network: Network, options: Options, *, on_progress: OnProg
 
 
 def cost_of(task: Task, network: Network, *, points: int, seed: int) -> tuple[Cost, tuple[np.ndarray, ...]]:
-    """On MORE times so many samples of the domain, a quarter of so many of each box; some at which the advisory changed."""
+    """On MORE times so many samples of the domain, a quarter of so many of each box; and some where advisories change."""
     found = compare(task.network, network, list(task.targets), lower=task.lower, upper=task.upper, points=MORE * points,
                     inside=points // 4, grid=0, seed=seed)
     parts = [found.outside, *(inside.safe for inside in found.inside)]
