@@ -440,7 +440,7 @@ def test_a_case_where_nothing_is_unsafe_has_no_worst_points():
 
 
 def test_a_rarely_changed_advisory_is_found():
-    """y0 is lowest but within 1e-3 of (0.3, -0.2), where the change raises it by 0.5e-3 at most; samples see nothing."""
+    """y0 is lowest but within 1e-3 of (0.3, -0.2), where the change raises it by 1e-3; samples see nothing."""
     hidden, bias = [[1, 0], [-1, 0], [0, 1], [0, -1]], [-0.3, 0.3, 0.2, -0.2]
     net, changed = (executable(network([hidden, [[0, 0, 0, 0], [1, 1, 1, 1]]], [bias, [y0, 0.0]])) for y0 in (0, 1e-3))
     random = np.random.default_rng(0)

@@ -99,7 +99,7 @@ def judge(task: Task, network: Network, options: Options, *, on_progress: OnProg
 
 
 def cost_of(task: Task, network: Network, *, points: int, seed: int) -> tuple[Cost, tuple[np.ndarray, ...]]:
-    """On MORE times so many samples of the domain, a quarter of so many of each box; and some where advisories change."""
+    """On MORE times so many samples of the domain, a quarter as many of each box; and some where advisories change."""
     found = compare(task.network, network, list(task.targets), lower=task.lower, upper=task.upper, points=MORE * points,
                     inside=points // 4, grid=0, seed=seed)
     parts = [found.outside, *(inside.safe for inside in found.inside)]

@@ -34,7 +34,8 @@ FEW = 20  # changed weights that are few
 DOMAIN, TARGET, KEEP = 200_000, 100_000, 20_000  # samples of the domain, of each target's box, of each other box
 THIN = 8  # each so many of these are looked at first
 AROUND, NEARBY = 20, 0.01  # points around each with another advisory; how far off, in terms of the domain's widths
-FRESH = 200_000  # samples of the domain on which a solution is checked
+FRESH = 200_000  # samples of the domain on which a solution is checked before changed advisories are searched for
+ALONE = 2.5  # times so many where they are not
 TRIES = 8  # of one plan
 PLANS = 4  # tried for a margin
 SEVERAL = 3  # directions of several scores that are tried
@@ -101,7 +102,7 @@ class _Known:
         self._solved.pop(plan, None)
 
     def around(self, x: np.ndarray) -> np.ndarray:
-        """Points of the domain near each of x [n, inputs], those among them: an advisory that changes does so nearby."""
+        """Points of the domain near each of x [n, inputs], and x: an advisory that changes does so nearby."""
         lower, upper = self.task.lower, self.task.upper
         steps = self.random.normal(0.0, NEARBY, (AROUND, *x.shape)) * (upper - lower)
         return np.concatenate([x, np.clip(x + steps, lower, upper).reshape(-1, x.shape[1])]).astype(np.float32)
@@ -196,7 +197,8 @@ class _Known:
         strict: whether to search for advisories that it changes, beside drawing points.
         """
         task, where = self.task, self.where
-        x, owner = draw(task, where, self.random, domain=FRESH, target=TARGET, keep=KEEP)
+        domain = FRESH if strict else int(ALONE * FRESH)
+        x, owner = draw(task, where, self.random, domain=domain, target=TARGET, keep=KEEP)
         fresh = look_at(task.network, where, x, owner)
         late = max(len(changed.layers) - 2, 0)  # the layer that `inner` is read by
         now = (scores(changed, fresh.inner, first=late) if first_difference(task.network, changed) >= late
@@ -209,7 +211,7 @@ class _Known:
                 parts.append(worst_points(changed, region, near, self.random, below=margin / 2))
         elsewhere = other & (fresh.owner == -1)
         drawn = np.concatenate(parts)
-        share = elsewhere.sum() / FRESH if len(drawn) == elsewhere.sum() else 1.0
+        share = elsewhere.sum() / domain if len(drawn) == elsewhere.sum() else 1.0
         return _Faults(drawn, self._sought(changed, fresh.x[fresh.owner == -1]) if strict else drawn[:0], share)
 
     def _sought(self, changed: Network, x: np.ndarray) -> np.ndarray:
