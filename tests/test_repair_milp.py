@@ -29,7 +29,7 @@ from engine.repair.milp import milp
 from engine.repair.program import Program, solve
 from engine.repair.region import Region, Rows, Unsafe, in_box
 from engine.repair.samples import Samples, draw, look_at, points, regions
-from engine.repair.task import Counterexample, Evidence, Task
+from engine.repair.task import Box, Counterexample, Evidence, Task
 from engine.repair.worst import changed_points, depth, worst_points
 from engine.vnnlib import load_property
 
@@ -509,6 +509,14 @@ def test_wishes_count_where_they_can_be_granted(few_samples, monkeypatch):
     rows.clear()
     known.wish(np.array([[0.5]], np.float32))
     assert np.array_equal(known.solve(plan)[1], before[1]) and max(rows) == len(known.samples)
+
+
+def test_what_stayed_open_is_not_offered_again(few_samples):
+    """After a proof that stays open wishes are given up; what that does not change would stay open again."""
+    evidence = Evidence(boxes=[Box(0, 0, np.array([-1.0]), np.array([-0.75]))])
+    offers = milp(small_task(), evidence, QUIET, backend="highs", strategies=("shift",))
+    found = [candidate.network.sha256 for candidate in offers]
+    assert len(found) > 1 and all(one != two for one, two in zip(found, found[1:]))
 
 
 def test_the_same_seed_gives_the_same(few_samples):

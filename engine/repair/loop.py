@@ -23,7 +23,7 @@ from .state import State
 from .task import Box, Candidate, Evidence, Say, Task
 
 FIRST = 0.25  # share of a candidate's time for proofs that it gets before others are tried
-GLANCE = 0.02  # share of it before the proof has to wait: most counterexamples are found in it
+GLANCE = 0.02  # share of it before the proof has to wait: many counterexamples are found in it
 
 
 @dataclass(frozen=True, slots=True)

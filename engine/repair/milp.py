@@ -293,7 +293,7 @@ def _refined(known: _Known, evidence: Evidence, say: Say, plan: _Plan, tolerated
     `tolerated` of the domain. Without it, points that had to be searched for may be wrong where no solution has them
     right.
     """
-    network, strict, spare = known.task.network, True, None
+    network, strict, spare, offered = known.task.network, True, None, None
     met, changed = len(evidence.counterexamples), len(evidence.changed)
     for attempt in range(1, TRIES + 1):
         solved = known.solve(plan)
@@ -308,12 +308,14 @@ def _refined(known: _Known, evidence: Evidence, say: Say, plan: _Plan, tolerated
         feature, weights = solved
         say(f"{feature.name}, {plan}, attempt {attempt}")
         candidate = Candidate(feature.network(network, plan.v, weights), f"{feature.name}, {plan}", not tolerated)
+        if candidate.network.sha256 == offered:  # it would be proved twice
+            break
         faults = known.faults(candidate.network, plan.margin, strict=not tolerated and known.granted(plan))
         strict = strict and not (tolerated and attempt >= TRIES // 2)
         wrong, wishes = faults.drawn, faults.sought
         spare = None if len(wrong) or tolerated else candidate
         if not len(wrong) + len(wishes) or not strict and faults.share <= tolerated:
-            spare = None
+            spare, offered = None, candidate.network.sha256
             yield candidate
             known.meet(points(evidence.counterexamples[met:], network.n_inputs), candidate.network, plan.margin)
             refuted = len(evidence.counterexamples) > met

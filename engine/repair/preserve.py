@@ -35,7 +35,7 @@ from ..memory import keep_freed_memory
 from ..network import Network
 from ..proof import Proof
 from ..property import Case, Vector
-from ..search.branching import POWER, splits
+from ..search.branching import input_to_split, splits
 from ..search.exclude import Shown, exclude
 from ..search.pool import Nodes, Pool
 from ..search.recorder import Recorder
@@ -237,10 +237,7 @@ class _Search:
 
     def _split(self, judged: _Judged) -> None:
         """Opens two children of each box: one input halved, as in search/branching.py, or cut at a face."""
-        nodes, slope = judged.nodes, judged.plane[:, :-1].abs()
-        slope = slope + ~slope.any(1, keepdim=True)  # a plane that says nothing: the widest input
-        score = slope * (nodes.upper - nodes.lower) ** POWER
-        dimension = score.masked_fill(~splits(nodes), -1.0).argmax(1)
+        nodes, dimension = judged.nodes, input_to_split(judged.nodes, judged.plane)
         n = torch.arange(len(nodes))
         value = (nodes.lower + (nodes.upper - nodes.lower) / 2)[n, dimension]
         self._cut_at_faces(nodes, dimension, value)

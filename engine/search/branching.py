@@ -21,14 +21,19 @@ def splits(nodes: Nodes) -> torch.Tensor:
     return (nodes.lower < middle) & (middle < nodes.upper)
 
 
+def input_to_split(nodes: Nodes, plane: torch.Tensor) -> torch.Tensor:
+    """The input in which the worst polytope's plane [n, inputs + 1] changes most, wide inputs preferred; the widest
+    where it is flat: [n]."""
+    score = plane[:, :-1].abs().clamp(min=FLAT) * (nodes.upper - nodes.lower) ** POWER
+    return score.masked_fill(~splits(nodes), -1.0).argmax(1)
+
+
 def split_input(nodes: Nodes, plane: torch.Tensor) -> tuple[Nodes, Nodes]:
     """Two children that cover each box exactly: one input halved.
 
-    It is the one in which the worst polytope's plane [n, inputs + 1] changes most, wide inputs
-    preferred; the widest where it is flat. Each box must have an input that `splits`.
+    See input_to_split. Each box must have an input that `splits`.
     """
-    score = plane[:, :-1].abs().clamp(min=FLAT) * (nodes.upper - nodes.lower) ** POWER
-    dimension = score.masked_fill(~splits(nodes), -1.0).argmax(1)
+    dimension = input_to_split(nodes, plane)
     n = torch.arange(len(nodes), device=dimension.device)
     middle = _middle(nodes)[n, dimension]
     depth = nodes.depth + 1
