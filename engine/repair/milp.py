@@ -302,21 +302,21 @@ def _refined(known: _Known, evidence: Evidence, say: Say, plan: _Plan, tolerated
             solved, strict = known.solve(plan), False
         if spare and not (solved and known.granted(plan)):
             yield spare
-            spare = None
+            spare, offered = None, spare.network.sha256
         if solved is None:
             return
         feature, weights = solved
         say(f"{feature.name}, {plan}, attempt {attempt}")
         candidate = Candidate(feature.network(network, plan.v, weights), f"{feature.name}, {plan}", not tolerated)
-        if candidate.network.sha256 == offered:  # it would be proved twice
-            break
         faults = known.faults(candidate.network, plan.margin, strict=not tolerated and known.granted(plan))
         strict = strict and not (tolerated and attempt >= TRIES // 2)
         wrong, wishes = faults.drawn, faults.sought
         spare = None if len(wrong) or tolerated else candidate
         if not len(wrong) + len(wishes) or not strict and faults.share <= tolerated:
-            spare, offered = None, candidate.network.sha256
-            yield candidate
+            spare = None
+            if candidate.network.sha256 != offered:  # else it would be proved twice
+                offered = candidate.network.sha256
+                yield candidate
             known.meet(points(evidence.counterexamples[met:], network.n_inputs), candidate.network, plan.margin)
             refuted = len(evidence.counterexamples) > met
             if evidence.changed[changed:] and not tolerated:
