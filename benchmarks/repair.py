@@ -1,12 +1,13 @@
 """Every violated property of the benchmark repaired from the command line: success, time, proofs, what changed.
 
-    python benchmarks/repair.py [--method auto] [--tasks classic|other|joint|all] [--prove SECONDS] [--out DIR]
+    python benchmarks/repair.py [--method auto] [--tasks classic|other|joint|all] [--prove SECONDS] [--jobs N]
 
 classic: the 36 (network, property) pairs that the literature repairs (P2 on 34 networks, P7 on N(1,9), P8 on
 N(2,9)); other: the 11 others that are violated; joint: the 42 networks, each for all that it violates. Each task is a
 process of its own, `acasxu repair --network A,T`: its seconds are wall time from start to end, imports, proofs,
 certificates, the checker and measuring fidelity included; "repair" are those until all proofs are done. --prove adds
-`acasxu compare --prove` with this time limit. Needs the networks; reads no expected verdicts.
+`acasxu compare --prove` with this time limit. --jobs runs so many tasks at once, on an equal share of the processor's
+cores each: times are no measure of speed then. Needs the networks; reads no expected verdicts.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import resource
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from fractions import Fraction
 from pathlib import Path
 from statistics import median
@@ -36,6 +38,8 @@ COLUMNS = ("network", "properties", "method", "exit", "seconds", "repair_seconds
            "grid_changed", "safe_points", "safe_changed", "mean_score_change", "largest_score_change",
            "vere_success", "vere_generalization", "vere_drawdown", "vere_held_out",
            "prove_seconds", "may_differ", "not_equal", "reason")
+SHOWN = ("network", "properties", "exit", "seconds", "repair_seconds", "what", "weights", "outside_changed",
+         "safe_changed", "vere_drawdown", "may_differ", "reason")
 NUMBERS = ("exit", "seconds", "repair_seconds", "weights", "outside_changed", "safe_changed", "may_differ")
 
 
@@ -85,6 +89,22 @@ def read(path: str) -> list[dict]:
 def call(command: list[str]) -> tuple[int, str, str]:
     done = subprocess.run([sys.executable, "-m", "engine", *command], capture_output=True, text=True)
     return done.returncode, done.stdout, done.stderr
+
+
+def share_cores(jobs: int) -> None:
+    """Each of so many processes, started from now on, uses its share of the cores, in torch and what it calls."""
+    if jobs > 1:
+        os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // jobs))
+
+
+def save(name: str, rows: list[dict], tasks) -> None:
+    """The rows so far as NAME.csv, in the order of the tasks."""
+    place = {(f"{a},{t}", words(numbers)): i for i, (a, t, numbers) in enumerate(tasks)}
+    rows.sort(key=lambda row: place.get((row["network"], row["properties"]), -1))
+    with open(f"{name}.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def measured(found: dict) -> dict:
@@ -143,8 +163,10 @@ def main() -> int:
     parser.add_argument("--grid", type=int, default=30)
     parser.add_argument("--resume", action="store_true", help="keep the rows of the results that are there")
     parser.add_argument("--prove", type=float, metavar="SECONDS")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="tasks at once")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     arguments = parser.parse_args()
+    share_cores(arguments.jobs)
     folder = Path("build/benchmarks/repair") / arguments.method
     folder.mkdir(parents=True, exist_ok=True)
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -161,20 +183,20 @@ def main() -> int:
     except (OSError, ValueError) as error:
         parser.error(f"--resume: {error}")
     done = {(row["network"], row["properties"]) for row in rows}
-    for task in tasks:
-        if (f"{task[0]},{task[1]}", words(task[2])) in done:
-            continue
-        rows.append(run_task(task, arguments, folder))
-        print({key: rows[-1].get(key) for key in ("network", "properties", "exit", "seconds", "repair_seconds", "what",
-                                                  "weights", "outside_changed", "safe_changed", "vere_drawdown",
-                                                  "may_differ", "reason")}, flush=True)
-        with open(f"{name}.csv", "w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS)
-            writer.writeheader()
-            writer.writerows(rows)
+    left = [task for task in tasks if (f"{task[0]},{task[1]}", words(task[2])) not in done]
+    pool = ThreadPoolExecutor(arguments.jobs)
+    try:
+        for future in as_completed([pool.submit(run_task, task, arguments, folder) for task in left]):
+            row = future.result()
+            print({key: row.get(key) for key in SHOWN}, flush=True)
+            rows.append(row)
+            save(name, rows, tasks)
+    finally:  # of Ctrl-C, too
+        pool.shutdown(cancel_futures=True)
     good = [row for row in rows if row["exit"] == 0]
     summary = {"command": " ".join(["python", *sys.argv]), "machine": machine(), "load_before": os.getloadavg()[1],
-               "tasks": len(rows), "repaired": len(good), "wall_seconds": round(time.perf_counter() - start, 1),
+               "jobs": arguments.jobs, "tasks": len(rows), "repaired": len(good),
+               "wall_seconds": round(time.perf_counter() - start, 1),
                "median_seconds": median(row["seconds"] for row in rows),
                "median_repair_seconds": median(row["repair_seconds"] for row in good) if good else None,
                "sum_repair_seconds": round(sum(row["repair_seconds"] for row in good), 1),

@@ -2,6 +2,7 @@
 
 import csv
 import sys
+import time
 from importlib import import_module
 from pathlib import Path
 
@@ -37,6 +38,7 @@ def test_results_of_an_earlier_version_are_refused(benchmark, tmp_path):
 
 
 def test_refused_on_the_command_line(benchmark, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(benchmark, "network_path", lambda a, t: None)
     write(tmp_path / "repair-classic-auto.csv", ["network"], ["2,1"])
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["repair.py", "--resume", "--out", "."])
@@ -51,3 +53,20 @@ def test_the_worst_of_all_properties_counts(benchmark):
     found = benchmark.vere([figures(1.0, 0.9, 0.1, 10), figures(0.8, None, 0.2, 0)])
     assert found == {"vere_success": 0.8, "vere_generalization": 0.9, "vere_drawdown": 0.2, "vere_held_out": 10}
     assert benchmark.vere([figures(None, None, None, 0)])["vere_drawdown"] is None
+
+
+def test_several_at_once_are_written_in_order(benchmark, tmp_path, monkeypatch):
+    """Whichever task ends first."""
+    def run_task(task, arguments, folder):
+        time.sleep(0.2 if task[:2] == (2, 1) else 0.0)
+        return {"network": f"{task[0]},{task[1]}", "properties": benchmark.words(task[2]), "exit": 1, "seconds": 1.0}
+    monkeypatch.setattr(benchmark, "run_task", run_task)
+    monkeypatch.setattr(benchmark, "network_path", lambda a, t: None)
+    monkeypatch.setattr(benchmark, "machine", dict)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # is put back
+    monkeypatch.setattr("sys.argv", ["repair.py", "--jobs", "3", "--only", "2,1", "2,2", "2,9", "--out", "."])
+    assert benchmark.main() == 1
+    rows = benchmark.read("repair-classic-auto.csv")
+    assert [(row["network"], row["properties"]) for row in rows] == [
+        ("2,1", "P2"), ("2,2", "P2"), ("2,9", "P2"), ("2,9", "P8")]

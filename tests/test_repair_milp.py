@@ -22,6 +22,7 @@ from engine import Options, Problem, verify_all
 from engine.data import property_path
 from engine.errors import InputError
 from engine.repair import milp as module
+from engine.repair import program as module_of_program
 from engine.repair.edit import scores
 from engine.repair.fidelity import changes, compare
 from engine.repair.limits import directions, held, needed
@@ -121,6 +122,22 @@ def test_only_some_constraints_are_handed_over(backend, monkeypatch):
     matrix, limits = rows_of(program)
     assert (matrix @ found <= limits + 1e-5).all()
     assert size_of(found - program.base, "l1") <= smallest(program) + 1e-4
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_slack_constraints_are_dropped(backend, monkeypatch):
+    """The solver holds few constraints at a time, and the change is still the smallest that meets all."""
+    for name, number in {"BATCH": 4, "HELD": 12, "TIGHT": 8}.items():
+        monkeypatch.setattr(f"engine.repair.program.{name}", number)
+    sizes, before = [], module_of_program._Model.__init__
+    monkeypatch.setattr(module_of_program._Model, "__init__",
+                        lambda model, rows, *rest: (sizes.append(len(rows)), before(model, rows, *rest))[1])
+    program = program_of(11, "l1", points=400, width=5)
+    found = solve(program, backend=backend, rounds=200)
+    matrix, limits = rows_of(program)
+    assert (matrix @ found <= limits + 1e-5).all()
+    assert size_of(found - program.base, "l1") <= smallest(program) + 1e-4
+    assert any(after < size for size, after in zip(sizes, sizes[1:])) and max(sizes) <= 12 + 2 * 4
 
 
 def test_nothing_to_change():
@@ -517,6 +534,20 @@ def test_what_stayed_open_is_not_offered_again(few_samples):
     offers = milp(small_task(), evidence, QUIET, backend="highs", strategies=("shift",))
     found = [candidate.network.sha256 for candidate in offers]
     assert len(found) > 1 and all(one != two for one, two in zip(found, found[1:]))
+
+
+def test_what_is_refuted_often_gives_way(few_samples, monkeypatch):
+    """The next plan follows after REFUTED counterexamples, although the first has another candidate each time."""
+    evidence, random, notes, solved = Evidence(), np.random.default_rng(0), [], module._Known.solve
+    def another(known, plan):
+        found = solved(known, plan)
+        return found and (found[0], found[1] + 1e-4 * random.random())
+    for name, value in {"_Known.solve": another, "REFUTED": 3}.items():
+        monkeypatch.setattr(f"engine.repair.milp.{name}", value)
+    for candidate in milp(small_task(), evidence, QUIET, backend="highs", strategies=("shift",)):
+        notes.append(candidate.note)
+        evidence.counterexamples.append(Counterexample(0, 0, np.array([-1.0], np.float32)))
+    assert notes.count(notes[0]) == 3 < len(notes)
 
 
 def test_the_same_seed_gives_the_same(few_samples):

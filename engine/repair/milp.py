@@ -37,6 +37,7 @@ AROUND, NEARBY = 20, 0.01  # points around each with another advisory; how far o
 FRESH = 200_000  # samples of the domain on which a solution is checked before changed advisories are searched for
 ALONE = 2.5  # times so many where they are not
 TRIES = 8  # of one plan
+REFUTED = 3  # times that a counterexample refutes a plan's candidate, before the next plan is tried
 PLANS = 4  # tried for a margin
 SEVERAL = 3  # directions of several scores that are tried
 NEURONS = 2  # rewritten neurons that are tried
@@ -293,7 +294,7 @@ def _refined(known: _Known, evidence: Evidence, say: Say, plan: _Plan, tolerated
     `tolerated` of the domain. Without it, points that had to be searched for may be wrong where no solution has them
     right.
     """
-    network, strict, spare, offered = known.task.network, True, None, None
+    network, strict, spare, offered, refutations = known.task.network, True, None, None, 0
     met, changed = len(evidence.counterexamples), len(evidence.changed)
     for attempt in range(1, TRIES + 1):
         solved = known.solve(plan)
@@ -319,6 +320,7 @@ def _refined(known: _Known, evidence: Evidence, say: Say, plan: _Plan, tolerated
                 yield candidate
             known.meet(points(evidence.counterexamples[met:], network.n_inputs), candidate.network, plan.margin)
             refuted = len(evidence.counterexamples) > met
+            refutations += refuted
             if evidence.changed[changed:] and not tolerated:
                 wishes = known.around(np.stack(evidence.changed[changed:]))
             met, changed = len(evidence.counterexamples), len(evidence.changed)
@@ -331,5 +333,7 @@ def _refined(known: _Known, evidence: Evidence, say: Say, plan: _Plan, tolerated
                 return
         known.add(wrong)
         known.wish(wishes)
+        if refutations == REFUTED and not tolerated:
+            break
     if spare:
         yield spare

@@ -14,6 +14,7 @@ from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 from ..errors import InputError
 
 BATCH = 300  # violated constraints added in a round
+HELD, TIGHT = 1200, 600  # where a round leaves more constraints than HELD, the TIGHT tightest go on
 ROUNDS = 60
 SECONDS = 20.0  # of one call of a solver
 TOLERANCE = 1e-6  # float32 resolves no less
@@ -67,20 +68,25 @@ def solve(program: Program, *, backend: str = "auto", rounds: int = ROUNDS) -> n
         raise InputError(f"unknown backend {backend!r}", advice="use auto, gurobi or highs")
     if not ((program.need <= program.cap) & (program.need < np.inf) & (program.cap > -np.inf)).all():
         return None
-    w, rows, limits = program.base.copy(), [], []
+    w, width = program.base.copy(), len(program.base)
+    rows, limits = np.empty((0, width), np.float32), np.empty(0)
     asked = (program.need > -np.inf) | (program.cap < np.inf)
     program = program if asked.all() else program.select(asked)
     most = largest(program.features) if program.largest is None else program.largest
     for _ in range(rounds):
         value = program.features @ w[:-1].astype(np.float32) + np.float32(w[-1])
         tolerance = TOLERANCE * (1.0 + float(np.abs(w[:-1]) @ most))
+        if len(rows) > HELD:  # a linear program's optimum is the same without those that are slack
+            tightest = np.argpartition(limits - rows @ w, TIGHT)[:TIGHT]
+            rows, limits = rows[tightest], limits[tightest]
+        held = len(rows)
         for excess, sign, bound in ((program.need - value, -1, program.need), (value - program.cap, 1, program.cap)):
             worst = _worst(excess, tolerance)
-            rows.append(sign * np.column_stack([program.features[worst], np.ones(len(worst))]))
-            limits.append(sign * bound[worst])
-        if not len(rows[-1]) + len(rows[-2]):
+            rows = np.concatenate([rows, sign * np.column_stack([program.features[worst], np.ones(len(worst))])])
+            limits = np.concatenate([limits, sign * bound[worst]])
+        if len(rows) == held:
             return w
-        w = solver(_Model(np.concatenate(rows).astype(np.float64), np.concatenate(limits), program))
+        w = solver(_Model(rows.astype(np.float64), limits, program))
         if w is None:
             return None
     return None
