@@ -23,6 +23,7 @@ from fractions import Fraction
 from pathlib import Path
 from statistics import median
 
+import torch
 from machine import machine
 
 from engine.data import network_path, property_path
@@ -94,7 +95,7 @@ def call(command: list[str]) -> tuple[int, str, str]:
 def share_cores(jobs: int) -> None:
     """Each of so many processes, started from now on, uses its share of the cores, in torch and what it calls."""
     if jobs > 1:
-        os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // jobs))
+        os.environ["OMP_NUM_THREADS"] = str(max(1, torch.get_num_threads() // jobs))
 
 
 def save(name: str, rows: list[dict], tasks) -> None:
