@@ -470,6 +470,18 @@ def test_a_rarely_changed_advisory_is_found():
     assert not len(changed_points(net, net, start, random, **ends))
 
 
+def test_a_changed_advisory_that_no_sample_has_is_found():
+    """y0 is lowest within 0.001 of (0.6, 0.2) alone; the change raises it where x0 > 0.5."""
+    hidden, bias = [[1, 0], [-1, 0], [0, 1], [0, -1], [1, 0]], [-0.6, 0.6, -0.2, 0.2, -0.5]
+    net, changed = (executable(network([hidden, [[1, 1, 1, 1, z], [0, 0, 0, 0, 0]]], [bias, [-0.001, 0.0]]))
+                    for z in (0.0, 0.1))
+    random = np.random.default_rng(0)
+    start = random.uniform(-1, 1, (20_000, 2)).astype(np.float32)
+    assert scores(net, start).argmin(1).all()
+    found = changed_points(net, changed, start, random, lower=np.full(2, -1.0), upper=np.full(2, 1.0))
+    assert len(found) and not scores(net, found).argmin(1).any() and scores(changed, found).argmin(1).all()
+
+
 # the method
 
 
@@ -526,6 +538,15 @@ def test_wishes_count_where_they_can_be_granted(few_samples, monkeypatch):
     rows.clear()
     known.wish(np.array([[0.5]], np.float32))
     assert np.array_equal(known.solve(plan)[1], before[1]) and max(rows) == len(known.samples)
+
+
+def test_all_samples_say_which_neurons_can_be_extended(few_samples, monkeypatch):
+    """Few samples see no advisory that depends on the neuron: it is extended nevertheless, where all do."""
+    known = module._Known(small_task(), norm="l1", backend="highs")
+    monkeypatch.setattr("engine.repair.feature._needed", lambda samples, y: samples is not known._few)
+    for samples in (known._few, known.samples):
+        assert known._feature(samples, "extended", 0).name.endswith("extended")
+        assert known._feature(samples, "rewritten", 0) is None
 
 
 def test_what_stayed_open_is_not_offered_again(few_samples):

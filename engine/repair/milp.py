@@ -143,9 +143,11 @@ class _Known:
         return None if weights is None else (feature, weights)
 
     def _feature(self, samples: Samples, strategy: str, place: int) -> Feature | None:
-        key = samples is self._few, strategy, place
-        if key not in self._kept:
-            self._kept[key] = self._features.at(samples, strategy, place)
+        few = samples is self._few
+        key = few, strategy, place
+        if key not in self._kept:  # all samples say whether the network has it
+            has = not few or self._feature(self.samples, strategy, place)
+            self._kept[key] = self._features.at(samples, strategy, place, known=few) if has else None
         return self._kept[key]
 
     def _program(self, feature: Feature, plan: _Plan, samples: Samples) -> Program | None:

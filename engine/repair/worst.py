@@ -27,31 +27,31 @@ def changed_points(original: Network, changed: Network, x: np.ndarray, random: n
                    lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
     """Points of the box [lower, upper] whose advisory the change changes, found from the samples x, the worst of them.
 
-    What is descended is by how much the advisory's score stays lowest, where the change brings others nearer to it.
+    Of scores that the change brings nearer to not being lowest, what is descended is how far the original is from one
+    that is lowest, or the changed network from one that is not: below zero, such a score was lowest and no longer is.
     """
     def left(x: np.ndarray) -> np.ndarray:
-        before, after = scores(original, x), scores(changed, x)
-        place, n = before.argmin(1), np.arange(len(x))
-        gap, slack = (_second(y, place) - y[n, place] for y in (before, after))
-        return np.where(slack < gap, slack, np.inf)
+        before, after = (_lead(scores(network, x)) for network in (original, changed))
+        return np.where(after < before, np.maximum(-before, after), np.inf).min(1)
 
     nearest = lambda x: np.clip(x, lower, upper).astype(np.float32)
-    return _descend(left, x, random, upper - lower, nearest, 0.0)
+    return _descend(left, x, random, upper - lower, nearest, 0.0, starts=4 * STARTS)
 
 
-def _second(y: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """The lowest score beside that at each point's place."""
-    others = y.copy()
-    others[np.arange(len(y)), place] = np.inf
-    return others.min(1)
+def _lead(y: np.ndarray) -> np.ndarray:
+    """By how much each score is below the lowest other one: [n, outputs]."""
+    n, place, lowest = np.arange(len(y)), y.argmin(1), np.partition(y, 1, axis=1)
+    others = np.repeat(lowest[:, :1], y.shape[1], axis=1)
+    others[n, place] = lowest[:, 1]
+    return others - y
 
 
 def _descend(value: Callable, x: np.ndarray, random: np.random.Generator, width: np.ndarray, nearest: Callable,
-             below: float) -> np.ndarray:
+             below: float, *, starts: int = STARTS) -> np.ndarray:
     """Points with value(x) < below: [n, inputs]. width: of the box in which `nearest` has its results."""
     found = value(x)
     for scale in SCALES:
-        best = np.argsort(found, kind="stable")[:STARTS]
+        best = np.argsort(found, kind="stable")[:starts]
         best = best[found[best] < np.inf]
         steps = random.uniform(-scale, scale, (AROUND, len(best), x.shape[1])) * width
         near = nearest((x[best] + steps).reshape(-1, x.shape[1]))
