@@ -69,6 +69,20 @@ def test_no_advisory_changes():
     assert result.outside.changed == result.grid.changed == 0
 
 
+def test_it_can_be_ended_between_two_calls_of_z3():
+    """What is at hand is said before each, and whoever hears it may raise."""
+    net = executable(network([[[1.0]], [[1.25], [0.0]]], [[0.0], [0.0, 2.0]]))
+    target = prop(case([0], [1], [row([-1, 0], 1, n_inputs=1)]), n_outputs=2)
+    heard = []
+    def late(words: str) -> None:
+        heard.append(words)
+        if len(heard) == 2:
+            raise TimeoutError
+    with pytest.raises(TimeoutError):
+        next(smt(task_of(net, target), Evidence(), late, samples=4000, edges=[(1, 0, 0)], margins=(0.0625,)))
+    assert heard[0] == "z3: neuron 0 of layer 2, margin 0.0625, 0 demands" and heard[1] > heard[0]
+
+
 def test_a_conflict_finds_the_edge_that_resolves_it():
     """Of three features only the third tells the failing point from the passing one."""
     failing = Demand(np.array([-1.0]), np.array([[1.0, 1.0, 1.0]]))

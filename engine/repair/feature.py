@@ -59,7 +59,7 @@ class Feature:
         """How many weights and biases change at most beside those sought, if one score is moved."""
         if not self.chain:
             return 0
-        rows = sum(network.layers[k].weight.shape[1] for k, _ in self.chain[1:])  # + a bias, - one that a column has too
+        rows = sum(network.layers[k].weight.shape[1] for k, _ in self.chain[1:])  # + a bias, - one a column has too
         columns = sum(len(network.layers[k + 1].bias) for k, _ in self.chain[:-1])
         return rows + columns + (1 if self.out.any() else len(self.out))
 

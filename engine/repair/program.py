@@ -59,7 +59,7 @@ class Program:
 
 
 def solve(program: Program, *, backend: str = "auto", rounds: int = ROUNDS) -> np.ndarray | None:
-    """w, which violates no constraint by more than TOLERANCE of the largest sum; None if there is none or none was found.
+    """w, which violates no constraint by more than TOLERANCE of the largest sum; None if there is or was found none.
 
     backend: gurobi, highs, or auto (gurobi where it is installed and its licence suffices).
     """

@@ -37,8 +37,7 @@ def smt(task: Task, evidence: Evidence, say: Say, *, edges: Sequence[Edge] | Non
     searches = [[Search(points, choice, most) for choice in group] for group in choices]
     for group, forgiving in product(searches, (0, int(forgiven * len(points.x)))):
         for margin, search in product(margins[-2:] if forgiving else margins, group):
-            say(f"z3: {search.name}, margin {margin:g}" + f", forgiving {forgiving}" * (forgiving > 0))
-            for change in search.solutions(margin, rounds, forgiving):
+            for change in search.solutions(margin, rounds, forgiving, say):
                 note = f"{np.count_nonzero(change)} weights, {search.name}, margin {margin:g}"
                 yield Candidate(search.network(change), note)
                 if not points.learn(evidence):

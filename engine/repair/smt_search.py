@@ -16,6 +16,7 @@ from ..network import Network
 from .edit import edited, single
 from .localize import Edge
 from .smt_points import NOISE, Demand, Points
+from .task import Say
 
 BOUNDS = (0.05, 0.2, 0.8, 3.2, 12.8)  # on a weight's change, relaxed step by step
 EFFORT = 5_000_000  # of z3 each time, about a second
@@ -31,16 +32,18 @@ class Search:
         which = f"neuron {neurons[0]}" if len(neurons) == 1 else f"{len(neurons)} neurons"
         self.name = f"{which} of layer {points.layer + 1}"
 
-    def solutions(self, margin: float, rounds: int, forgiving: int) -> Iterator[np.ndarray]:
+    def solutions(self, margin: float, rounds: int, forgiving: int, say: Say) -> Iterator[np.ndarray]:
         """Changes, one for each edge, most of them 0; resumed, the next that is right at the points then known.
 
         What was asked for another margin is asked again. forgiving: how many points' advisories may change.
         """
+        about = f"z3: {self.name}, margin {margin:g}" + f", forgiving {forgiving}" * (forgiving > 0)
         self._margin, self._used, self._forgiven, self._forgiving = margin, [0], set(), forgiving
         self._demands: list[Demand] = []
         self._ask(self._asked)
         self._start()
         for _ in range(rounds + forgiving):
+            say(f"{about}, {len(self._demands)} demands")
             found = self._solve()
             if isinstance(found, list):
                 if not self._relax(found):
