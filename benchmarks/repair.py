@@ -44,10 +44,16 @@ SHOWN = ("network", "properties", "exit", "seconds", "repair_seconds", "what", "
 NUMBERS = ("exit", "seconds", "repair_seconds", "weights", "outside_changed", "safe_changed", "may_differ")
 
 
-def run_task(task, arguments, folder: Path) -> dict:
+def repaired_file(task, method: str) -> Path:
+    """Where a task's repaired network is put."""
     a, t, numbers = task
-    name = f"{a}-{t}" + "".join(f"-p{n}" for n in numbers)
-    out = folder / f"{name}.onnx"
+    return Path("build/benchmarks/repair") / method / (f"{a}-{t}" + "".join(f"-p{n}" for n in numbers) + ".onnx")
+
+
+def run_task(task, arguments) -> dict:
+    a, t, numbers = task
+    out = repaired_file(task, arguments.method)
+    out.parent.mkdir(parents=True, exist_ok=True)
     command = ["repair", "--network", f"{a},{t}", "--out", str(out), "--force", "--json", "--method", arguments.method,
                "--grid", str(arguments.grid)]
     for number in numbers:
@@ -168,8 +174,6 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     arguments = parser.parse_args()
     share_cores(arguments.jobs)
-    folder = Path("build/benchmarks/repair") / arguments.method
-    folder.mkdir(parents=True, exist_ok=True)
     arguments.out.mkdir(parents=True, exist_ok=True)
     tasks = [task for task in TASKS[arguments.tasks] if not arguments.only or f"{task[0]},{task[1]}" in arguments.only]
     try:  # before earlier results are written over
@@ -187,7 +191,7 @@ def main() -> int:
     left = [task for task in tasks if (f"{task[0]},{task[1]}", words(task[2])) not in done]
     pool = ThreadPoolExecutor(arguments.jobs)
     try:
-        for future in as_completed([pool.submit(run_task, task, arguments, folder) for task in left]):
+        for future in as_completed([pool.submit(run_task, task, arguments) for task in left]):
             row = future.result()
             print({key: row.get(key) for key in SHOWN}, flush=True)
             rows.append(row)

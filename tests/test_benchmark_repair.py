@@ -1,6 +1,7 @@
 """The benchmark of repairs: VERE's figures as columns, and results of earlier versions."""
 
 import csv
+import json
 import sys
 import time
 from importlib import import_module
@@ -57,7 +58,7 @@ def test_the_worst_of_all_properties_counts(benchmark):
 
 def test_several_at_once_are_written_in_order(benchmark, tmp_path, monkeypatch):
     """Whichever task ends first."""
-    def run_task(task, arguments, folder):
+    def run_task(task, arguments):
         time.sleep(0.2 if task[:2] == (2, 1) else 0.0)
         return {"network": f"{task[0]},{task[1]}", "properties": benchmark.words(task[2]), "exit": 1, "seconds": 1.0}
     monkeypatch.setattr(benchmark, "run_task", run_task)
@@ -70,3 +71,23 @@ def test_several_at_once_are_written_in_order(benchmark, tmp_path, monkeypatch):
     rows = benchmark.read("repair-classic-auto.csv")
     assert [(row["network"], row["properties"]) for row in rows] == [
         ("2,1", "P2"), ("2,2", "P2"), ("2,9", "P2"), ("2,9", "P8")]
+
+
+@pytest.mark.parametrize("weights", [3, 4])
+def test_what_is_proved_is_of_the_run_that_was_measured(benchmark, tmp_path, monkeypatch, capsys, weights):
+    """A network that changes another number of weights is refused."""
+    monkeypatch.delitem(sys.modules, "preserve", raising=False)
+    preserve = import_module("preserve")
+    known = {"network": "2,1", "properties": "P2", "exit": "0", "weights": "3"}
+    write(tmp_path / "repair-classic-auto.csv", benchmark.COLUMNS, [known.get(name, "") for name in benchmark.COLUMNS])
+    found = {"weights": weights, "seconds": 60.0, "boxes": 9, "may_differ": 0.25, "not_equal": 0.5}
+    monkeypatch.setattr(preserve, "proved", lambda task, changed, seconds: found)
+    monkeypatch.setattr(preserve, "machine", dict)
+    monkeypatch.setattr("sys.argv", ["preserve.py", "--results", str(tmp_path)])
+    if weights == 3:
+        assert preserve.main() == 0
+        assert json.loads((tmp_path / "preserve-classic-auto.json").read_text())["most"] == 0.25
+    else:
+        with pytest.raises(SystemExit, match="2"):
+            preserve.main()
+        assert "is of another run" in capsys.readouterr().err

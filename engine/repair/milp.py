@@ -294,7 +294,7 @@ def _refined(known: _Known, evidence: Evidence, say: Say, plan: _Plan, tolerated
 
     Where all samples cannot be right, or are not after half of the attempts, advisories may change on the share
     `tolerated` of the domain. Without it, points that had to be searched for may be wrong where no solution has them
-    right.
+    right, and what is refuted too often gives way to the next plan.
     """
     network, strict, spare, offered, refutations = known.task.network, True, None, None, 0
     met, changed = len(evidence.counterexamples), len(evidence.changed)
@@ -336,6 +336,6 @@ def _refined(known: _Known, evidence: Evidence, say: Say, plan: _Plan, tolerated
         known.add(wrong)
         known.wish(wishes)
         if refutations == REFUTED and not tolerated:
-            break
+            return
     if spare:
         yield spare

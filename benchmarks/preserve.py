@@ -1,0 +1,78 @@
+"""How much of the domain repairs leave alone, proved: `acasxu compare --prove` for networks repaired by repair.py.
+
+    python benchmarks/preserve.py [--tasks classic] [--method auto] [--seconds 60] [--only A,T ...] [--resume]
+
+Of each repaired task of results/repair-TASKS-METHOD.csv: on at most which share of the domain's volume the advisory may
+differ, and outputs may, after so many seconds. The networks are those that repair.py left under build/; one that does
+not change as many weights as the row says is of another run, and refused.
+"""
+
+import argparse
+import csv
+import json
+import os
+import sys
+from pathlib import Path
+from statistics import median
+
+from machine import machine
+from repair import TASKS, call, read, repaired_file, share, words
+
+from engine.data import network_path, property_path
+
+COLUMNS = ("network", "properties", "weights", "seconds", "boxes", "may_differ", "not_equal")
+GOAL = 0.001  # of the volume
+
+
+def proved(task, changed: Path, seconds: float) -> dict:
+    """What is proved of this task's repaired network, and how many weights it changes."""
+    a, t, numbers = task
+    boxes = [str(property_path(number)) for number in numbers]
+    code, text, error = call(["compare", str(network_path(a, t)), str(changed), *boxes, "--prove", "--timeout",
+                              str(seconds), "--points", "1000", "--grid", "2", "--json"])
+    if code:
+        raise SystemExit(f"N({a},{t}): {error}")
+    found = json.loads(text)
+    return {"weights": found["weights"], "seconds": round(found["proved"]["seconds"], 1),
+            "boxes": found["proved"]["boxes"], "may_differ": share(found["proved"], "advisory"),
+            "not_equal": share(found["proved"], "outputs")}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--tasks", default="classic", choices=list(TASKS))
+    parser.add_argument("--method", default="auto")
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--only", nargs="*", metavar="A,T", help="only these networks")
+    parser.add_argument("--resume", action="store_true", help="keep the rows of the results that are there")
+    parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))
+    arguments = parser.parse_args()
+    repairs = read(str(arguments.results / f"repair-{arguments.tasks}-{arguments.method}.csv"))
+    weights = {(row["network"], row["properties"]): row["weights"] for row in repairs if row["exit"] == 0}
+    name = arguments.results / f"preserve-{arguments.tasks}-{arguments.method}"
+    rows = list(csv.DictReader(open(f"{name}.csv", newline=""))) if arguments.resume else []
+    done = {(row["network"], row["properties"]) for row in rows}
+    for task in TASKS[arguments.tasks]:
+        key = f"{task[0]},{task[1]}", words(task[2])
+        if key not in weights or key in done or arguments.only and key[0] not in arguments.only:
+            continue
+        row = dict(zip(COLUMNS, key)) | proved(task, repaired_file(task, arguments.method), arguments.seconds)
+        if row["weights"] != weights[key]:
+            parser.error(f"{repaired_file(task, arguments.method)} is of another run; run benchmarks/repair.py again")
+        print(row, flush=True)
+        rows.append(row)
+        with open(f"{name}.csv", "w", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            writer.writeheader()
+            writer.writerows(rows)
+    shares = [float(row["may_differ"]) for row in rows]
+    summary = {"command": " ".join(["python", *sys.argv]), "machine": machine(), "load_before": os.getloadavg()[1],
+               "tasks": len(rows), "at_most_a_thousandth": sum(value <= GOAL for value in shares),
+               "median": median(shares), "least": min(shares), "most": max(shares)}
+    Path(f"{name}.json").write_text(json.dumps(summary, indent=2) + "\n")
+    print(summary)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
