@@ -47,7 +47,10 @@ def main() -> int:
     parser.add_argument("--resume", action="store_true", help="keep the rows of the results that are there")
     parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))
     arguments = parser.parse_args()
-    repairs = read(str(arguments.results / f"repair-{arguments.tasks}-{arguments.method}.csv"))
+    try:
+        repairs = read(str(arguments.results / f"repair-{arguments.tasks}-{arguments.method}.csv"))
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
     weights = {(row["network"], row["properties"]): row["weights"] for row in repairs if row["exit"] == 0}
     name = arguments.results / f"preserve-{arguments.tasks}-{arguments.method}"
     rows = list(csv.DictReader(open(f"{name}.csv", newline=""))) if arguments.resume else []
@@ -66,6 +69,8 @@ def main() -> int:
             writer.writeheader()
             writer.writerows(rows)
     shares = [float(row["may_differ"]) for row in rows]
+    if not shares:
+        parser.error("of these tasks none was repaired")
     summary = {"command": " ".join(["python", *sys.argv]), "machine": machine(), "load_before": os.getloadavg()[1],
                "tasks": len(rows), "at_most_a_thousandth": sum(value <= GOAL for value in shares),
                "median": median(shares), "least": min(shares), "most": max(shares)}

@@ -173,6 +173,8 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="tasks at once")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     arguments = parser.parse_args()
+    if arguments.jobs < 1:
+        parser.error(f"--jobs is {arguments.jobs}; at least one task is to run")
     share_cores(arguments.jobs)
     arguments.out.mkdir(parents=True, exist_ok=True)
     tasks = [task for task in TASKS[arguments.tasks] if not arguments.only or f"{task[0]},{task[1]}" in arguments.only]

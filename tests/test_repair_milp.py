@@ -470,6 +470,13 @@ def test_a_rarely_changed_advisory_is_found():
     assert not len(changed_points(net, net, start, random, **ends))
 
 
+def test_one_score_is_always_lowest():
+    net, changed = (executable(network([[[1.0]], [[w]]], [[0.0], [0.0]])) for w in (1.0, 2.0))
+    start = np.linspace(-1, 1, 50, dtype=np.float32)[:, None]
+    assert not len(changed_points(net, changed, start, np.random.default_rng(0), lower=np.array([-1.0]),
+                                  upper=np.array([1.0])))
+
+
 def test_a_changed_advisory_that_no_sample_has_is_found():
     """y0 is lowest within 0.001 of (0.6, 0.2) alone; the change raises it where x0 > 0.5."""
     hidden, bias = [[1, 0], [-1, 0], [0, 1], [0, -1], [1, 0]], [-0.6, 0.6, -0.2, 0.2, -0.5]

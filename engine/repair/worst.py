@@ -40,7 +40,8 @@ def changed_points(original: Network, changed: Network, x: np.ndarray, random: n
 
 def _lead(y: np.ndarray) -> np.ndarray:
     """By how much each score is below the lowest other one: [n, outputs]."""
-    n, place, lowest = np.arange(len(y)), y.argmin(1), np.partition(y, 1, axis=1)
+    n, place = np.arange(len(y)), y.argmin(1)
+    lowest = np.partition(np.column_stack([y, np.full(len(y), np.inf, y.dtype)]), 1, axis=1)
     others = np.repeat(lowest[:, :1], y.shape[1], axis=1)
     others[n, place] = lowest[:, 1]
     return others - y
