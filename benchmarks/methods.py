@@ -2,7 +2,8 @@
 
     python benchmarks/methods.py [--tasks classic] [--results benchmarks/results]
 
-reads repair-TASKS-METHOD.csv for each method, as benchmarks/repair.py writes them:
+reads repair-TASKS-METHOD.csv for each method, as benchmarks/repair.py writes them, for instance by the following. (The
+JSON files say how the committed ones were made. What preserve.py proves is not read.)
 
     for method in auto milp gradient idle smt; do
         python benchmarks/repair.py --tasks classic --method $method --timeout 300 --prove 60; done

@@ -107,7 +107,7 @@ def _add_small_commands(commands) -> None:
     parser = _command(commands, "info", "print what an ONNX file holds", "acasxu info NETWORK.onnx [--json]")
     parser.add_argument("network", type=Path, metavar="NETWORK.onnx", help="also as .gz")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
-    parser = _command(commands, "compare", "measure how two networks of one shape differ",
+    parser = _command(commands, "compare", "measure, or bound by proof, how two networks of one shape differ",
                       "acasxu compare ORIGINAL.onnx CHANGED.onnx [PROPERTY.vnnlib ...] [options]")
     parser.add_argument("networks", nargs=2, type=Path, metavar="NETWORK.onnx")
     parser.add_argument("properties", nargs="*", type=Path, metavar="PROPERTY.vnnlib",

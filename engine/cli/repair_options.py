@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-METHODS = ("auto", "milp", "idle", "gradient", "smt")
+METHODS = ("auto", "milp", "gradient", "idle", "smt")
 USAGE = ("acasxu repair NETWORK.onnx PROPERTY.vnnlib [MORE.vnnlib ...] --out REPAIRED.onnx [options]\n"
          "       acasxu repair --network 2,9 [--property N ...] --out REPAIRED.onnx [options]")
 
@@ -17,7 +17,7 @@ def add_repair(parser, *, count, seconds, add_data) -> None:
     parser.add_argument("--property", type=int, action="append", metavar="N",
                         help="with --network: repair it for ACAS Xu property N alone (may be repeated)")
     parser.add_argument("--points", type=Path, metavar="FILE.csv",
-                        help="inputs and the advisory wanted or forbidden there: x0,...,wanted,forbidden")
+                        help="inputs (normalized) and the advisory wanted or forbidden there: x0,...,wanted,forbidden")
     parser.add_argument("--keep", type=Path, nargs="+", default=[], metavar="PROPERTY.vnnlib",
                         help="properties to be proved again if they hold now")
     parser.add_argument("--held-out", type=Path, nargs="+", default=[], metavar="PROPERTY.vnnlib",
@@ -29,9 +29,9 @@ def add_repair(parser, *, count, seconds, add_data) -> None:
     parser.add_argument("--force", action="store_true", help="replace what is there")
     parser.add_argument("--method", choices=METHODS, default="auto",
                         help="auto (default): all of them, until one changes no sampled advisory\n"
-                             "milp: linear programs for score shifts and rewritten last hidden neurons\n"
-                             "idle: neurons that never fire become a switch that is on in the box alone\n"
+                             "milp: linear programs for score shifts and new features of neurons that never fire\n"
                              "gradient: descend the certified bound over the boxes left open\n"
+                             "idle: neurons that never fire become a switch that is on in the box alone\n"
                              "smt: few weights by z3, in exact rationals")
     parser.add_argument("--norm", choices=("l1", "count", "max"), default="l1",
                         help="milp: what is made small of the weights' changes: their sum (default),\n"

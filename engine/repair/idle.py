@@ -117,7 +117,7 @@ def idle(task: Task, evidence: Evidence, say: Say, *, depth: int = 3, most: int 
         return say("idle neurons: none proved in layer 1" if not chain else "idle neurons: none proved in layer 2")
     measured = distances((case.lower, case.upper), task.lower, task.upper, len(chain[0]))
     if measured is None:
-        return say("idle neurons: the target's box is the whole domain, there is no outside to protect")
+        return say("idle neurons: the target's box has no face far enough inside the domain")
     chain[0] = chain[0][: len(measured.bias)]
     graft = Graft(task.network, chain, measured)
     trainer = Trainer(task, graft, samples=samples)

@@ -2,9 +2,9 @@
 
 What z can be is in feature.py. It is linear in the weights sought where it matters, so that the smallest change of
 weights for which all samples are right is a linear program (program.py), or an integer one if their number is to be
-smallest. Of several solutions those come first that change scores on the least share of the domain. Samples on which a
-solution fails are added until there are none (counterexample-guided); then the loop tries the proof. Relayed neurons
-change many weights: they come last.
+smallest. Of several solutions those of few weights come first, then those that change scores on the least share of
+the domain. Samples on which a solution fails are added until there are none (counterexample-guided); then the loop
+tries the proof. Relayed neurons change many weights: they come last.
 """
 
 import threading
@@ -236,7 +236,8 @@ class _Faults:
 
 def milp(task: Task, evidence: Evidence, say: Say, *, backend: str = "auto", norm: str = "l1",
          strategies: tuple[str, ...] = STRATEGIES, wide: bool = True) -> Iterator[Candidate]:
-    """Candidates that are right on all samples, those first whose margins make proofs easy.
+    """Candidates that are right on all samples, or with relayed neurons on all but TOLERATED of the domain's, in the
+    order of MARGINS.
 
     wide: whether to try on targets about most of the domain, where a feature of few weights rarely serves; else
     InputError.

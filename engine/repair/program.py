@@ -1,8 +1,8 @@
 """The smallest change of a row of weights that meets very many linear constraints, found by cutting planes.
 
-Only the constraints that some solution violated are handed to the solver: a few hundred of hundreds of
-thousands. Solvers are numerical: what they return is checked against all constraints, and the network made
-of it is proved by the search as any other.
+Only constraints that some solution violated are handed to the solver: hundreds of hundreds of thousands. Solvers are
+numerical: what they return is checked against all constraints, and the network made of it is proved by the search as
+any other.
 """
 
 from dataclasses import dataclass, replace
@@ -59,7 +59,7 @@ class Program:
 
 
 def solve(program: Program, *, backend: str = "auto", rounds: int = ROUNDS) -> np.ndarray | None:
-    """w, which violates no constraint by more than TOLERANCE of the largest sum; None if there is or was found none.
+    """w, which violates no constraint by more than TOLERANCE of one plus the largest sum; None if none is found.
 
     backend: gurobi, highs, or auto (gurobi where it is installed and its licence suffices).
     """
@@ -76,7 +76,7 @@ def solve(program: Program, *, backend: str = "auto", rounds: int = ROUNDS) -> n
     for _ in range(rounds):
         value = program.features @ w[:-1].astype(np.float32) + np.float32(w[-1])
         tolerance = TOLERANCE * (1.0 + float(np.abs(w[:-1]) @ most))
-        if len(rows) > HELD:  # a linear program's optimum is the same without those that are slack
+        if len(rows) > HELD:  # those that are slack; of an integer program they may come back
             tightest = np.argpartition(limits - rows @ w, TIGHT)[:TIGHT]
             rows, limits = rows[tightest], limits[tightest]
         held = len(rows)

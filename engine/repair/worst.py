@@ -1,4 +1,4 @@
-"""Points at which a network is worst: samples, then a local random search around the worst of them."""
+"""Points at which a network, or a change of it, is worst: samples, then a local random search around the worst."""
 
 from collections.abc import Callable
 
@@ -27,8 +27,9 @@ def changed_points(original: Network, changed: Network, x: np.ndarray, random: n
                    lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
     """Points of the box [lower, upper] whose advisory the change changes, found from the samples x, the worst of them.
 
-    Of scores that the change brings nearer to not being lowest, what is descended is how far the original is from one
-    that is lowest, or the changed network from one that is not: below zero, such a score was lowest and no longer is.
+    Of the scores that the change brings nearer to not being lowest, what is descended is the larger of two distances:
+    of the original from one that is lowest, of the changed network from one that is not. Below zero, one was lowest and
+    is no longer.
     """
     def left(x: np.ndarray) -> np.ndarray:
         before, after = (_lead(scores(network, x)) for network in (original, changed))
