@@ -145,7 +145,7 @@ def test_a_repair_is_proved():
     ([], [CORNER], "layer 1"),
     ([[1, 4]], [CORNER], "layer 2"),
     (IDLE, [CORNER, ([-1, -1], [0, 0])], "several"),
-    (IDLE, [([-1, -1], [1, 1])], "whole domain"),
+    (IDLE, [([-1, -1], [1, 1])], "no face far enough inside the domain"),
 ])
 def test_where_it_cannot_help_it_says_why(neurons, boxes, said):
     heard = []
