@@ -47,13 +47,13 @@ def main() -> int:
     parser.add_argument("--resume", action="store_true", help="keep the rows of the results that are there")
     parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))
     arguments = parser.parse_args()
+    name = arguments.results / f"preserve-{arguments.tasks}-{arguments.method}"
     try:
         repairs = read(str(arguments.results / f"repair-{arguments.tasks}-{arguments.method}.csv"))
+        rows = list(csv.DictReader(Path(f"{name}.csv").open(newline=""))) if arguments.resume else []
     except (OSError, ValueError) as error:
         parser.error(str(error))
     weights = {(row["network"], row["properties"]): row["weights"] for row in repairs if row["exit"] == 0}
-    name = arguments.results / f"preserve-{arguments.tasks}-{arguments.method}"
-    rows = list(csv.DictReader(open(f"{name}.csv", newline=""))) if arguments.resume else []
     done = {(row["network"], row["properties"]) for row in rows}
     for task in TASKS[arguments.tasks]:
         key = f"{task[0]},{task[1]}", words(task[2])

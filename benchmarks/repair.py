@@ -198,7 +198,10 @@ def main() -> int:
             print({key: row.get(key) for key in SHOWN}, flush=True)
             rows.append(row)
             save(name, rows, tasks)
-    finally:  # of Ctrl-C, too
+    except KeyboardInterrupt:
+        print(f"interrupted; {len(rows)} tasks are done, go on with --resume", file=sys.stderr)
+        return 130
+    finally:
         pool.shutdown(cancel_futures=True)
     good = [row for row in rows if row["exit"] == 0]
     summary = {"command": " ".join(["python", *sys.argv]), "machine": machine(), "load_before": os.getloadavg()[1],
