@@ -16,9 +16,7 @@ from pathlib import Path
 from statistics import median
 
 from machine import machine
-from repair import TASKS, call, read, repaired_file, share, words
-
-from engine.data import network_path, property_path
+from repair import TASKS, compared, read, repaired_file, save, share, words
 
 COLUMNS = ("network", "properties", "weights", "seconds", "boxes", "may_differ", "not_equal")
 GOAL = 0.001  # of the volume
@@ -26,13 +24,9 @@ GOAL = 0.001  # of the volume
 
 def proved(task, changed: Path, seconds: float) -> dict:
     """What is proved of this task's repaired network, and how many weights it changes."""
-    a, t, numbers = task
-    boxes = [str(property_path(number)) for number in numbers]
-    code, text, error = call(["compare", str(network_path(a, t)), str(changed), *boxes, "--prove", "--timeout",
-                              str(seconds), "--points", "1000", "--grid", "2", "--json"])
-    if code:
-        raise SystemExit(f"N({a},{t}): {error}")
-    found = json.loads(text)
+    found, error = compared(task, changed, seconds)
+    if not found:
+        raise SystemExit(f"{changed}: {error}")
     return {"weights": found["weights"], "seconds": round(found["proved"]["seconds"], 1),
             "boxes": found["proved"]["boxes"], "may_differ": share(found["proved"], "advisory"),
             "not_equal": share(found["proved"], "outputs")}
@@ -64,10 +58,7 @@ def main() -> int:
             parser.error(f"{repaired_file(task, arguments.method)} is of another run; run benchmarks/repair.py again")
         print(row, flush=True)
         rows.append(row)
-        with open(f"{name}.csv", "w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS)
-            writer.writeheader()
-            writer.writerows(rows)
+        save(name, rows, TASKS[arguments.tasks], COLUMNS)
     shares = [float(row["may_differ"]) for row in rows]
     if not shares:
         parser.error("of these tasks none was repaired")

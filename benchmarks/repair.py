@@ -73,7 +73,7 @@ def run_task(task, arguments) -> dict:
     row |= measured(found)
     row["certificates_accepted"] = accepted(out)
     if arguments.prove:
-        row |= preserved(network_path(a, t), out, numbers, arguments.prove)
+        row |= preserved(task, out, arguments.prove)
     return row
 
 
@@ -104,12 +104,12 @@ def share_cores(jobs: int) -> None:
         os.environ["OMP_NUM_THREADS"] = str(max(1, torch.get_num_threads() // jobs))
 
 
-def save(name: str, rows: list[dict], tasks) -> None:
+def save(name, rows: list[dict], tasks, columns=COLUMNS) -> None:
     """The rows so far as NAME.csv, in the order of the tasks."""
     place = {(f"{a},{t}", words(numbers)): i for i, (a, t, numbers) in enumerate(tasks)}
     rows.sort(key=lambda row: place.get((row["network"], row["properties"]), -1))
     with open(f"{name}.csv", "w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+        writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(rows)
 
@@ -146,14 +146,21 @@ def accepted(out: Path) -> str:
     return f"{text.count('accepted:')} of {len(list(folder.glob('*.zip')))}" if code == 0 else "rejected"
 
 
-def preserved(original: Path, out: Path, numbers, seconds: float) -> dict:
+def preserved(task, out: Path, seconds: float) -> dict:
     start = time.perf_counter()
+    found, _ = compared(task, out, seconds)
+    proved = found.get("proved", {})
+    return {"prove_seconds": round(time.perf_counter() - start, 1), "may_differ": share(proved, "advisory"),
+            "not_equal": share(proved, "outputs")}
+
+
+def compared(task, out: Path, seconds: float) -> tuple[dict, str]:
+    """What `acasxu compare --prove` finds of a task's repaired network in this time; or nothing, and why."""
+    a, t, numbers = task
     boxes = [str(property_path(number)) for number in numbers]
-    code, text, _ = call(["compare", str(original), str(out), *boxes, "--prove", "--timeout", str(seconds),
-                          "--points", "1000", "--grid", "2", "--json"])
-    found = json.loads(text)["proved"] if code == 0 else {}
-    return {"prove_seconds": round(time.perf_counter() - start, 1), "may_differ": share(found, "advisory"),
-            "not_equal": share(found, "outputs")}
+    code, text, error = call(["compare", str(network_path(a, t)), str(out), *boxes, "--prove", "--timeout",
+                              str(seconds), "--points", "1000", "--grid", "2", "--json"])
+    return ({}, error) if code else (json.loads(text), "")
 
 
 def share(found: dict, what: str) -> float | None:

@@ -80,7 +80,7 @@ def test_it_can_be_ended_between_two_calls_of_z3():
             raise TimeoutError
     with pytest.raises(TimeoutError):
         next(smt(task_of(net, target), Evidence(), late, samples=4000, edges=[(1, 0, 0)], margins=(0.0625,)))
-    assert heard[0] == "z3: neuron 0 of layer 2, margin 0.0625, 0 demands" and heard[1] > heard[0]
+    assert heard[0] == "z3: neuron 0 of layer 2, margin 0.0625, 0 demands" and heard[1] != heard[0]
 
 
 def test_a_conflict_finds_the_edge_that_resolves_it():

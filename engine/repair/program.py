@@ -1,8 +1,8 @@
 """The smallest change of a row of weights that meets very many linear constraints, found by cutting planes.
 
-Only constraints that some solution violated are handed to the solver: hundreds of hundreds of thousands. Solvers are
-numerical: what they return is checked against all constraints, and the network made of it is proved by the search as
-any other.
+Only constraints that some solution violated are handed to the solver: at most HELD + 2 BATCH of hundreds of thousands.
+Solvers are numerical: what they return is checked against all constraints, and the network made of it is proved by the
+search as any other.
 """
 
 from dataclasses import dataclass, replace
