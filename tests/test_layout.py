@@ -76,10 +76,20 @@ def test_the_checker_loads_nothing_else():
     assert not {"torch", "scipy", "onnxruntime", "gurobipy", "z3"} & set(loaded)
 
 
+def functions(path: Path) -> list[ast.FunctionDef]:
+    return [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "audit").rglob("*.py")), ids=lambda path: path.stem)
+def test_the_checker_is_plain(path):
+    """Plainness, not a count of lines, is what an auditor needs: a cap made the checker dense."""
+    assert [line for line in path.read_text().splitlines() if len(line) > 120] == []
+    assert [f.name for f in functions(path) if f.end_lineno - f.lineno >= 40] == []
+
+
 def test_the_checker_is_small():
-    """Lines of code, without docstrings, comments and blank lines."""
-    assert sum(map(code_lines, (ROOT / "audit").glob("*.py"))) <= 800
-    assert sum(map(code_lines, (ROOT / "audit" / "change").glob("*.py"))) <= 200
+    """To be read in an afternoon: lines of code, without docstrings, comments and blank lines."""
+    assert sum(map(code_lines, (ROOT / "audit").rglob("*.py"))) <= 1500
 
 
 def code_lines(path: Path) -> int:
