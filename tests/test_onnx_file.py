@@ -324,7 +324,7 @@ def test_describe():
     proto = model(GOLDEN["leading normalization"][0], CONSTANTS, shape=("N", 3))
     result = describe(parse(proto, name="net"))
     assert (result.name, result.input_name, result.input_shape) == ("net", "x", "[batch, 3]")
-    assert (result.output_name, result.output_shape) == ("y", "[batch, 2]")
+    assert (result.output_name, result.output_shape) == ("y", "[1, 2]")
     assert result.operators == (("MatMul", 1), ("Sub", 1))
     assert (result.widths, result.relus, result.parameters) == ((3, 3, 2), 0, 9)
 

@@ -45,9 +45,19 @@ class Stack:
         self._unit = unit(self.width, len(self.layers), semantics)
         self._rounding = unit(self.width, len(self.layers), "real")
         self._floor = UNDERFLOW + floor(self.width, semantics)
-        if semantics == "float32" and not all(_is_float32(layer) for layer in self.layers):
+        if semantics == "float32":
+            self._demand_float32()
+
+    def _demand_float32(self) -> None:
+        """InputError where float32 semantics says nothing of one of the networks."""
+        for network in self.networks:
+            if network.float32_obstacle:
+                raise InputError(f"it has no float32 semantics: {network.float32_obstacle}",
+                                 where=network.name or "network",
+                                 advice="fold that into the weights when exporting it, or use --semantics real")
+        if not all(_is_float32(layer) for layer in self.layers):
             raise InputError("not all weights are float32 numbers: it is not executed in float32",
-                             where=networks[0].name, advice="use --semantics real")
+                             where=self.networks[0].name, advice="use --semantics real")
 
     def _layer(self, k: int) -> StackedLayer:
         affine = [network.layers[k] for network in self.networks]

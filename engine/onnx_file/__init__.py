@@ -1,12 +1,18 @@
-"""ONNX files of fully-connected ReLU networks, read and written without rounding any number.
+"""ONNX files of fully-connected ReLU networks, read and written without rounding any number unsaid.
 
-Read strictly: Add, Constant, Flatten, Gemm, Identity, MatMul, Relu, Reshape and Sub, in one chain from
-one input to one output. Whatever else a file holds is refused with its name, never skipped. Constants
-may be folded through the same operators where float64 holds the result exactly.
+Read strictly: one chain of affine steps and ReLUs from one input to one output, which operators.py and
+shapes.py list. Whatever else a file holds is refused with its name, never skipped. Constants may be folded
+through the same operators where float64 holds the result exactly. A factor that no float64 holds (a quotient, the
+root in a normalization) is the nearest one, and its layer says so. What execution in float32 may do otherwise
+is named too.
 
     constant.py    tensors and where each number stands
+    quotients.py   factors that float64 need not hold
     signal.py      the chain of affine pieces that the input runs through
     operators.py   what each operator does to constants and to the signal
+    shapes.py      the same of operators that only move numbers
+    execution.py   where execution in float32 is not what is analysed
+    remedies.py    what to do where an operator is not supported
     graph.py       the walk over the nodes
     reader.py      files and bytes -> Network
     writer.py      Network -> the same graph with other weights

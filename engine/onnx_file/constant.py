@@ -1,6 +1,6 @@
 """Constants of an ONNX graph: their exact values, and where in the file each number stands."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -10,6 +10,8 @@ from onnx import TensorProto, numpy_helper
 from engine.errors import InputError
 
 FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE)  # no half precision: its execution rounds too much
+INTEGERS = (TensorProto.INT64, TensorProto.INT32, TensorProto.BOOL)  # of shapes, places and switches
+LITERAL = -1  # an index: this entry stands nowhere in the file
 MAX_FOLD = 10**6  # rational operations in one folded node: a second or so
 _EXPORT = "export the network again"
 
@@ -21,8 +23,9 @@ class Constant:
     """values == scale * home[index], entry by entry and exactly, where `home` is the tensor names[0].
 
     `values` is float64 or int64 in the graph's shape, whatever number type (`kind`, a TensorProto
-    type) the file has; `index` counts in the home's row-major order. It is None where the values
-    stand in no single tensor: literals (no names) and what was folded from the tensors in `names`.
+    type) the file has; `index` counts in the home's row-major order, and is LITERAL where an entry
+    stands in no tensor. It is None where no entry stands in a single tensor: literals (no names) and
+    what was folded from the tensors in `names`.
     """
 
     values: np.ndarray
@@ -49,11 +52,29 @@ class Constant:
         return replace(self, values=values, scale=self.scale * factor)
 
 
+def diagonal(factors: Constant) -> Constant:
+    """The matrix with these factors [n] on its diagonal. Its zeros stand nowhere."""
+    index = factors.index
+    if index is not None:
+        places = np.full((len(index), len(index)), LITERAL, np.int32)
+        np.fill_diagonal(places, index)
+        index = places
+    return replace(factors, values=np.diag(factors.values), index=index)
+
+
 def fold(operation: Callable, *constants: Constant) -> Constant:
     """operation(*constants), exactly, or InputError. The result has no home."""
     values = exactly(operation, *(constant.values for constant in constants))
-    names = tuple(name for constant in constants for name in constant.names)
-    return Constant(values, constants[0].kind, names)
+    if constants[0].kind in INTEGERS:
+        if np.abs(values).max() >= 2.0**31:  # so large a shape or place is none
+            raise InputError("its integers grow too large", advice=_EXPORT)
+        values = values.astype(np.int64)
+    return Constant(values, constants[0].kind, names_of(constants))
+
+
+def names_of(constants: Iterable[Constant]) -> tuple[str, ...]:
+    """The tensors that several constants come from."""
+    return tuple(name for constant in constants for name in constant.names)
 
 
 def exactly(operation: Callable, *arrays: np.ndarray) -> np.ndarray:
@@ -84,7 +105,7 @@ def read_tensor(tensor: TensorProto, name: str) -> Constant:
     label = f"tensor {name!r}"
     if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
         raise InputError(f"{label} keeps its data outside the file", advice="save it with the data inside")
-    if tensor.data_type not in (*FLOATS, TensorProto.INT64):
+    if tensor.data_type not in FLOATS + INTEGERS:
         raise InputError(
             f"{label} has type {type_name(tensor.data_type)}, which is not supported",
             advice="export the network with float32 weights",
@@ -96,7 +117,7 @@ def read_tensor(tensor: TensorProto, name: str) -> Constant:
     if array.size == 0 or array.shape != tuple(tensor.dims):
         raise InputError(f"{label} has shape {list(tensor.dims)}, which holds no numbers", advice=_EXPORT)
     with np.errstate(invalid="ignore"):  # signalling NaNs, refused below
-        values = array if tensor.data_type == TensorProto.INT64 else array.astype(np.float64)
+        values = array.astype(np.int64 if tensor.data_type in INTEGERS else np.float64)
     if not np.isfinite(values).all():
         raise InputError(f"{label} has NaN or infinite values", advice="train or export the network again")
     return Constant(values, tensor.data_type, (name,), np.arange(array.size).reshape(array.shape))

@@ -6,6 +6,7 @@ from os import PathLike
 import numpy as np
 
 from engine.network import Network
+from engine.onnx_file.constant import LITERAL
 from engine.onnx_file.reader import load_network, read_graph_of
 from engine.onnx_file.signal import shape_text
 
@@ -44,5 +45,5 @@ def describe(source: Network | str | PathLike) -> Description:
         operators=tuple(sorted(graph.operators.items())),
         widths=widths,
         relus=relus,
-        parameters=sum(len(np.unique(index)) for index in stored.values()),
+        parameters=sum(len(np.unique(index[index != LITERAL])) for index in stored.values()),
     )

@@ -1,63 +1,122 @@
-"""The supported ONNX operators, on constants and on the signal that runs through the network.
+"""The supported ONNX operators that compute, on constants and on the signal that runs through the network.
 
-Positional parameters are a node's inputs, keyword-only ones its attributes with their defaults.
+Positional parameters are a node's inputs, keyword-only ones its attributes: with their types, and with their
+defaults unless a node must give them.
 """
 
 import math
-from dataclasses import replace
 
 import numpy as np
+from onnx import TensorProto
 
 from engine.errors import InputError
-from engine.onnx_file.constant import FLOATS, MAX_FOLD, Constant, fold, type_name
-from engine.onnx_file.signal import Shape, Signal, shape_text, size_of
+from engine.onnx_file.constant import FLOATS, INTEGERS, MAX_FOLD, Constant, fold, names_of, type_name
+from engine.onnx_file.quotients import normalizing, reciprocals
+from engine.onnx_file.shapes import MOVES, Versions, mismatch, product_shape, transposed
+from engine.onnx_file.signal import Shape, Signal, shape_text
 
 Value = Constant | Signal
 _EXPORT = "check how the network was exported"
+_LARGEST = float(np.finfo(np.float32).max)  # as an upper end it is none: so ONNX itself says before opset 11
 
 
 def add(a: Value, b: Value, /) -> Value:
     _check_kinds(a, b)
     if isinstance(a, Constant) and isinstance(b, Constant):
-        _check_fold(math.prod(_broadcast(a.shape, b.shape)))
-        return fold(np.add, a, b)
+        return _folded(np.add, a, b)
     signal, constant = (a, b) if isinstance(a, Signal) else (b, a)
-    shape = _broadcast_signal(signal.shape, constant.shape)
-    whole = tuple(1 if d is None else d for d in shape)
-    return signal.plus(constant.moved(lambda array: np.broadcast_to(array, whole).ravel()), shape)
+    return signal.plus(*_spread(constant, signal))
 
 
 def sub(a: Value, b: Value, /) -> Value:
-    return add(a, b.scaled(-1.0) if isinstance(b, Constant) else b.negated())
+    return add(a, neg(b))
+
+
+def neg(x: Value, /) -> Value:
+    _check_kinds(x)
+    if isinstance(x, Signal):
+        return x.negated()
+    return x.scaled(-1.0) if x.kind in FLOATS else fold(np.negative, x)
+
+
+def mul(a: Value, b: Value, /) -> Value:
+    _check_kinds(a, b)
+    if isinstance(a, Constant) and isinstance(b, Constant):
+        return _folded(np.multiply, a, b)
+    signal, constant = (a, b) if isinstance(a, Signal) else (b, a)
+    factors, shape = _spread(constant, signal)
+    return signal.reshaped(shape).scaled(factors)
+
+
+def div(a: Value, b: Value, /) -> Value:
+    _check_kinds(a, b)
+    if isinstance(b, Signal):
+        raise InputError("it divides by what depends on the input", advice=_EXPORT)
+    if b.kind in INTEGERS or not b.values.all():
+        raise InputError("it divides integers, or by zero", advice="fold constants before exporting the network")
+    if isinstance(a, Constant):
+        return _folded(np.divide, a, b)
+    divisors, shape = _spread(b, a)
+    factors, exact = reciprocals(divisors.values)
+    return a.reshaped(shape).scaled(Constant(factors, b.kind, b.names), rounded=not exact)
+
+
+def batch_normalization(x: Value, scale: Value, bias: Value, mean: Value, variance: Value, /, *,
+                        epsilon: float = float(np.float32(1e-5)), momentum: float = 0.9, spatial: int = 1,
+                        training_mode: int = 0) -> Value:
+    """scale * (x - mean) / sqrt(variance + epsilon) + bias: two layers, the second with factors that may be rounded."""
+    _check_kinds(x, scale, bias, mean, variance)
+    parts = scale, bias, mean, variance
+    if not isinstance(x, Signal) or not all(isinstance(part, Constant) for part in parts):
+        raise InputError("it does not normalize the signal by constants", advice=_EXPORT)
+    if training_mode or not spatial:
+        raise InputError("it does not normalize as in inference", advice="export the network in evaluation mode")
+    if len(x.shape) < 2 or any(part.shape != (x.shape[1],) for part in parts):
+        raise mismatch(x.shape, scale.shape)
+    column = (x.shape[1],) + (1,) * (len(x.shape) - 2)
+    spread = lambda part: _spread(part.moved(lambda array: array.reshape(column)), x)[0]
+    numbers, exact = normalizing(scale.values, variance.values, epsilon)
+    factors = spread(Constant(numbers, scale.kind, names_of((scale, variance))))
+    centred = x.plus(spread(mean.scaled(-1.0)), x.shape)
+    return centred.scaled(factors, rounded=not exact).plus(spread(bias), x.shape)
 
 
 def matmul(a: Value, b: Value, /) -> Value:
     _check_kinds(a, b)
+    shape = product_shape(a.shape, b.shape)
     if isinstance(a, Constant) and isinstance(b, Constant):
-        return _fold_product(a, b)
-    if isinstance(a, Signal):
-        return _row_times_matrix(a, b)
-    return _matrix_times_column(a, b)
-
-
-def gemm(a: Value, b: Value, c: Value | None = None, /, *, alpha=1.0, beta=1.0, transA=0, transB=0) -> Value:
-    if transA or (transB and isinstance(b, Signal)):
+        _check_fold(math.prod(shape) * a.shape[-1])
+        return fold(np.matmul, a, b)
+    signal, constant = (a, b) if isinstance(a, Signal) else (b, a)
+    if signal.size != a.shape[-1]:
         raise InputError(
-            f"{'transA' if transA else 'transB'}=1 would transpose more than the weights",
-            advice="export the layer as x @ W or x @ W^T",
+            f"shape {shape_text(signal.shape)} holds several points", advice="export with batch size 1"
         )
+    if signal is a:
+        matrix = constant.moved(lambda array: array.reshape(signal.size, -1).T)
+    else:
+        matrix = constant.moved(lambda array: array.reshape(-1, signal.size))
+    return signal.times(matrix, shape)
+
+
+def gemm(a: Value, b: Value, c: Value | None = None, /, *, alpha: float = 1.0, beta: float = 1.0,
+         transA: int = 0, transB: int = 0) -> Value:
     if len(a.shape) != 2 or len(b.shape) != 2:
         shapes = f"{shape_text(a.shape)} and {shape_text(b.shape)}"
         raise InputError(f"Gemm multiplies matrices, not shapes {shapes}", advice=_EXPORT)
-    b = b.moved(np.transpose) if transB else b
-    scaled = a.scaled(alpha) if isinstance(a, Constant) else a
-    product = matmul(scaled, b if isinstance(a, Constant) else b.scaled(alpha))
+    a, b = (transposed(x, (1, 0)) if flag else x for x, flag in ((a, transA), (b, transB)))
+    if isinstance(a, Constant):
+        product = matmul(a.scaled(alpha), b)
+    else:
+        product = matmul(a, b.scaled(alpha) if isinstance(b, Constant) else b)
     if c is None:
         return product
     if isinstance(c, Signal):
         raise InputError("the network's signal stands where Gemm's bias belongs", advice=_EXPORT)
+    if len(c.shape) > 2:
+        raise mismatch(product.shape, c.shape)
     total = add(product, c.scaled(beta))
-    if len(total.shape) != len(product.shape) or size_of(total.shape) != size_of(product.shape):
+    if total.shape != product.shape:
         raise mismatch(product.shape, c.shape)
     return total
 
@@ -67,49 +126,69 @@ def relu(x: Value, /) -> Value:
     return fold(lambda values: np.maximum(values, 0), x) if isinstance(x, Constant) else x.rectified()
 
 
-def identity(x: Value, /) -> Value:
-    return x
+def clip_by_attributes(x: Value, /, *, min: float = -_LARGEST, max: float = _LARGEST) -> Value:
+    if min != 0 or max < _LARGEST:
+        raise InputError(f"it clips at {min:g} and {max:g}", advice="only clipping at 0 alone is a ReLU")
+    return relu(x)
 
 
-def flatten(x: Value, /, *, axis=1) -> Value:
-    rank = len(x.shape)
-    if not -rank <= axis <= rank:
-        raise InputError(f"axis {axis} does not exist in shape {shape_text(x.shape)}", advice=_EXPORT)
-    axis += rank if axis < 0 else 0
-    return _reshaped(x, (_merge(x.shape, x.shape[:axis]), _merge(x.shape, x.shape[axis:])))
+def clip(x: Value, least: Value | None = None, most: Value | None = None, /) -> Value:
+    """A ReLU: clipping at 0 from below, and at most at the largest float32 number from above."""
+    limits = [limit for limit in (least, most) if limit is not None]
+    if not all(isinstance(limit, Constant) and limit.values.size == 1 for limit in limits):
+        raise InputError("it does not clip at constants", advice="only clipping at 0 alone is a ReLU")
+    _check_kinds(x, *limits)
+    low, high = (default if limit is None else limit.values.item() for limit, default in
+                 ((least, -math.inf), (most, math.inf)))
+    return clip_by_attributes(x, min=low, max=high)
 
 
-def reshape(x: Value, target: Value, /, *, allowzero=0) -> Value:
-    if not isinstance(target, Constant) or target.index is None or target.values.dtype != np.int64:
-        raise InputError("the new shape is not a constant of type int64", advice="export with a fixed shape")
-    if target.values.ndim != 1 or len(target.values) > 8:
-        raise InputError("the new shape is not a list of at most 8 dimensions", advice=_EXPORT)
-    return _reshaped(x, _target_shape(x.shape, [int(d) for d in target.values], allowzero=bool(allowzero)))
+def maximum(*values: Value) -> Value:
+    """A ReLU: the larger one of a value and 0."""
+    if len(values) != 2:
+        raise InputError(f"it takes the largest of {len(values)} values", advice="only Max(x, 0) is a ReLU")
+    a, b = values
+    _check_kinds(a, b)
+    if isinstance(a, Constant) and isinstance(b, Constant):
+        return _folded(np.maximum, a, b)
+    signal, constant = (a, b) if isinstance(a, Signal) else (b, a)
+    if constant.values.any():
+        raise InputError("it takes the larger one of the signal and numbers that are not 0",
+                         advice="only Max(x, 0) is a ReLU")
+    return signal.reshaped(_spread(constant, signal)[1]).rectified()
 
 
-OPERATORS = {
-    "Add": add,
-    "Flatten": flatten,
-    "Gemm": gemm,
-    "Identity": identity,
-    "MatMul": matmul,
-    "Relu": relu,
-    "Reshape": reshape,
-    "Sub": sub,
+#: By name, from the opset on in which this form appeared.
+OPERATORS: dict[str, Versions] = {
+    "Add": {7: add},
+    "BatchNormalization": {7: batch_normalization},
+    "Clip": {7: clip_by_attributes, 11: clip},
+    "Div": {7: div},
+    "Gemm": {7: gemm},
+    "MatMul": {7: matmul},
+    "Max": {7: maximum},
+    "Mul": {7: mul},
+    "Neg": {7: neg},
+    "Relu": {7: relu},
+    "Sub": {7: sub},
+    **MOVES,
 }
-
-
-def mismatch(a: Shape, b: Shape) -> InputError:
-    return InputError(f"shapes {shape_text(a)} and {shape_text(b)} do not fit", advice=_EXPORT)
 
 
 def _check_kinds(*values: Value) -> None:
     kinds = [value.kind for value in values]
-    if any(kind not in FLOATS for kind in kinds) or len(set(kinds)) > 1:
+    known = FLOATS + (TensorProto.INT64,) * all(isinstance(value, Constant) for value in values)
+    if any(kind not in known for kind in kinds) or len(set(kinds)) > 1:
         raise InputError(
             f"number types {' and '.join(type_name(kind) for kind in kinds)} do not fit",
             advice="use one float type throughout",
         )
+
+
+def _folded(operation, a: Constant, b: Constant) -> Constant:
+    """operation(a, b), entry by entry."""
+    _check_fold(math.prod(_broadcast(a.shape, b.shape)))
+    return fold(operation, a, b)
 
 
 def _check_fold(operations: int) -> None:
@@ -118,88 +197,22 @@ def _check_fold(operations: int) -> None:
         raise InputError(what, advice="fold constants before exporting the network")
 
 
-def _fold_product(a: Constant, b: Constant) -> Constant:
-    if len(a.shape) != 2 or len(b.shape) != 2 or a.shape[1] != b.shape[0]:
-        raise mismatch(a.shape, b.shape)
-    _check_fold(a.shape[0] * a.shape[1] * b.shape[1])
-    return fold(np.matmul, a, b)
-
-
-def _row_times_matrix(x: Signal, matrix: Constant) -> Signal:
-    """x @ matrix where all elements of x stand in its last dimension."""
-    if len(matrix.shape) != 2 or not x.shape or x.shape[-1] != matrix.shape[0]:
-        raise mismatch(x.shape, matrix.shape)
-    if x.size != x.shape[-1]:
-        raise _batch(x.shape)
-    return x.times(matrix.moved(np.transpose), (*x.shape[:-1], matrix.shape[1]))
-
-
-def _matrix_times_column(matrix: Constant, x: Signal) -> Signal:
-    """matrix @ x where x is a vector or a column."""
-    ending = () if len(x.shape) == 1 else (1,)
-    rows = len(x.shape) - len(ending) - 1
-    if len(matrix.shape) != 2 or rows < 0 or x.shape[rows:] != (matrix.shape[1], *ending):
-        raise mismatch(matrix.shape, x.shape)
-    if x.size != matrix.shape[1]:
-        raise _batch(x.shape)
-    return x.times(matrix, (*x.shape[:rows], matrix.shape[0], *ending))
-
-
-def _broadcast(a: Shape, b: Shape) -> tuple[int, ...]:
+def _broadcast(a: Shape, b: Shape) -> Shape:
     try:
-        return np.broadcast_shapes(tuple(1 if d is None else d for d in a), b)
+        return np.broadcast_shapes(a, b)
     except ValueError:
         raise mismatch(a, b) from None
 
 
-def _broadcast_signal(signal: Shape, constant: tuple[int, ...]) -> Shape:
-    """The shape of signal + constant, which may add dimensions of size 1 but no elements."""
-    shape = _broadcast(signal, constant)
-    batched = None in signal
-    if math.prod(shape) != size_of(signal) or (batched and len(shape) != len(signal)):
-        raise mismatch(signal, constant)
-    return (None, *shape[1:]) if batched else shape
+def _spread(constant: Constant, signal: Signal) -> tuple[Constant, Shape]:
+    """The constant's number for each element of the signal, and the shape of both combined.
 
-
-def _reshaped(x: Value, shape: Shape) -> Value:
-    if isinstance(x, Constant):
-        return x.moved(lambda array: array.reshape(shape))
-    return replace(x, shape=shape)
-
-
-def _target_shape(shape: Shape, wanted: list[int], *, allowzero: bool) -> Shape:
-    """What Reshape(shape, wanted) gives: 0 keeps a dimension, -1 takes what is left."""
-    if wanted.count(-1) > 1 or min(wanted, default=1) < -1 or (allowzero and 0 in wanted):
-        raise InputError(f"{wanted} is not a valid new shape", advice=_EXPORT)
-    if any(d == 0 and i >= len(shape) for i, d in enumerate(wanted)):
-        raise mismatch(shape, tuple(wanted))
-    target = [shape[i] if d == 0 else d for i, d in enumerate(wanted)]
-    if -1 in target:
-        rest = size_of(tuple(d for d in target if d != -1))
-        left = size_of(shape) // rest
-        batch_left = None in shape and None not in target
-        if batch_left and (left != 1 or target[0] != -1):
-            raise _merges(shape)
-        target[target.index(-1)] = None if batch_left else left
-    if size_of(tuple(target)) != size_of(shape) or None in target[1:]:
-        raise mismatch(shape, tuple(wanted))
-    return tuple(target)
-
-
-def _merge(shape: Shape, part: Shape) -> int | None:
-    """The product of some of the shape's dimensions."""
-    if None in part and size_of(part) != 1:
-        raise _merges(shape)
-    return None if None in part else size_of(part)
-
-
-def _batch(shape: Shape) -> InputError:
-    return InputError(f"shape {shape_text(shape)} holds several points", advice="export with batch size 1")
-
-
-def _merges(shape: Shape) -> InputError:
-    return InputError(
-        f"it merges the batch dimension of shape {shape_text(shape)} with others",
-        advice="keep the batch in a dimension of its own",
-    )
-
+    It may have dimensions of size 1 that the signal has not, but no more elements.
+    """
+    shape = _broadcast(signal.shape, constant.shape)
+    if math.prod(shape) != signal.size:
+        raise InputError(
+            f"shapes {shape_text(signal.shape)} and {shape_text(constant.shape)} make several points of one",
+            advice=_EXPORT,
+        )
+    return constant.moved(lambda array: np.broadcast_to(array, shape).ravel()), shape

@@ -25,7 +25,7 @@ def parse_network(data: bytes, *, name: str = "", where: str = "<bytes>") -> Net
     """The network in the bytes of an (uncompressed) ONNX file; `where` stands in error messages."""
     graph = read_graph_of(data, where=where)[1]
     layers = tuple(piece.affine() for piece in graph.pieces)
-    return Network(layers, name, hashlib.sha256(data).hexdigest(), data)
+    return Network(layers, name, hashlib.sha256(data).hexdigest(), data, graph.float32_obstacle)
 
 
 def read_graph_of(data: bytes, *, where: str) -> tuple[ModelProto, Graph]:

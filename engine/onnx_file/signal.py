@@ -7,24 +7,28 @@ import numpy as np
 
 from engine.errors import InputError
 from engine.network import Affine
-from engine.onnx_file.constant import Constant
+from engine.onnx_file.constant import Constant, diagonal
 
-Shape = tuple[int | None, ...]  # None: the batch, of any size
+Shape = tuple[int, ...]  # a batch of any size counts as 1
 MAX_IDENTITY = 8192  # inputs of a piece that has no weight matrix in the file (512 MiB)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Piece:
-    """One affine layer whose every number stands at one place of the file, or is a literal."""
+    """One affine layer whose every number stands at one place of the file, or is a literal.
+
+    Where `rounded`, float64 does not hold the numbers: each is the nearest.
+    """
 
     weight: Constant
     bias: Constant | None
     relu: bool
+    rounded: bool = False
 
     def affine(self) -> Affine:
         weight = np.ascontiguousarray(self.weight.values, dtype=np.float64)
         bias = np.zeros(len(weight)) if self.bias is None else np.ascontiguousarray(self.bias.values)
-        return Affine(weight, bias, self.relu)
+        return Affine(weight, bias, self.relu, self.rounded)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,14 +44,29 @@ class Signal:
     pieces: tuple[Piece, ...] = ()
     weight: Constant | None = None
     bias: Constant | None = None
+    rounded: bool = False
+
+    @property
+    def untouched(self) -> bool:
+        """Whether this still is the input, in whatever shape."""
+        return self.weight is None and not self.pieces
 
     @property
     def size(self) -> int:
         return size_of(self.shape)
 
-    def times(self, weight: Constant, shape: Shape) -> "Signal":
+    def reshaped(self, shape: Shape) -> "Signal":
+        """The same elements in the same order."""
+        return replace(self, shape=shape)
+
+    def times(self, weight: Constant, shape: Shape, *, rounded: bool = False) -> "Signal":
         """weight @ self, weight [out, in]."""
-        return replace(self.closed(relu=False), weight=weight, shape=shape)
+        return replace(self.closed(relu=False), weight=weight, shape=shape, rounded=rounded)
+
+    def scaled(self, factors: Constant, *, rounded: bool = False) -> "Signal":
+        """factors * self, factors [size]: a layer of its own, even where all of them are 1."""
+        self._demand_few()
+        return self.times(diagonal(factors), self.shape, rounded=rounded)
 
     def plus(self, bias: Constant, shape: Shape) -> "Signal":
         """self + bias, bias [out]."""
@@ -74,8 +93,8 @@ class Signal:
         """The same with the open piece, if there is one, ended."""
         if self.weight is None:
             return self
-        piece = Piece(self.weight, self.bias, relu)
-        return replace(self, pieces=(*self.pieces, piece), weight=None, bias=None)
+        piece = Piece(self.weight, self.bias, relu, self.rounded)
+        return replace(self, pieces=(*self.pieces, piece), weight=None, bias=None, rounded=False)
 
     def chain(self) -> tuple[Piece, ...]:
         """All pieces, at least one."""
@@ -83,18 +102,22 @@ class Signal:
         return pieces or (Piece(self._identity(), None, False),)
 
     def _identity(self) -> Constant:
+        self._demand_few()
+        return Constant(np.eye(self.size), self.kind)
+
+    def _demand_few(self) -> None:
         if self.size > MAX_IDENTITY:
             raise InputError(
                 f"it works on {self.size} values one by one, and at most {MAX_IDENTITY} are supported",
                 advice="put it into the layer before or after",
             )
-        return Constant(np.eye(self.size), self.kind)
 
 
 def size_of(shape: Shape) -> int:
-    """The number of elements, the batch being one."""
-    return math.prod(d for d in shape if d is not None)
+    """The number of elements."""
+    return math.prod(shape)
 
 
-def shape_text(shape: Shape) -> str:
+def shape_text(shape: tuple[int | None, ...]) -> str:
+    """None stands for a batch of any size."""
     return "[" + ", ".join("batch" if d is None else str(d) for d in shape) + "]"

@@ -14,9 +14,11 @@ from onnx import TensorProto, numpy_helper
 
 from engine.errors import InputError
 from engine.network import Affine, Network
-from engine.onnx_file.constant import Constant, type_name, write_tensor
+from engine.onnx_file.constant import LITERAL, Constant, type_name, write_tensor
 from engine.onnx_file.graph import Graph
 from engine.onnx_file.reader import parse_network, read_graph_of
+
+_OTHER_LAYER = "change another layer, or export the network with this one written out"
 
 
 def save_network(network: Network, path: str | PathLike, *, force: bool = False) -> Network:
@@ -53,8 +55,9 @@ def rewritten(network: Network) -> Network:
     for place, constant, values in changes:
         _store(place, constant, values, graph.homes[constant.names[0]])
     data = model.SerializeToString()
-    _check_same(parse_network(data, where=where), network, where)
-    return replace(network, sha256=hashlib.sha256(data).hexdigest(), onnx_bytes=data)
+    written = parse_network(data, where=where)
+    _check_same(written, network, where)
+    return replace(written, name=network.name, layers=network.layers)
 
 
 def _changes(layers: tuple[Affine, ...], graph: Graph, where: str) -> list[tuple[str, Constant, np.ndarray]]:
@@ -66,7 +69,7 @@ def _changes(layers: tuple[Affine, ...], graph: Graph, where: str) -> list[tuple
         old = piece.affine()
         parts = [("weight", piece.weight), ("bias", piece.bias)]
         for (name, constant), new, now in zip(parts, (layer.weight, layer.bias), (old.weight, old.bias)):
-            if new.shape != now.shape or layer.relu != old.relu:
+            if new.shape != now.shape or (layer.relu, layer.rounded) != (old.relu, old.rounded):
                 raise _other_shape(where)
             if not np.array_equal(new, now):
                 place = f"{where}: {name} of layer {number}"
@@ -77,14 +80,13 @@ def _changes(layers: tuple[Affine, ...], graph: Graph, where: str) -> list[tuple
 
 def _check_own(place: str, constant: Constant | None, uses: Counter) -> None:
     """Whether the numbers stand in one tensor of the file that serves nothing else."""
-    advice = "change another layer, or export the network with this one written out"
     if constant is None or not constant.names:
-        raise InputError("it has no initializer in the file", where=place, advice=advice)
+        raise InputError("it has no initializer in the file", where=place, advice=_OTHER_LAYER)
     if constant.index is None:
         names = ", ".join(repr(name) for name in constant.names)
-        raise InputError(f"it is folded from {names}", where=place, advice=advice)
+        raise InputError(f"it is folded from {names}", where=place, advice=_OTHER_LAYER)
     if uses[constant.names[0]] > 1:
-        raise InputError(f"its initializer {constant.names[0]!r} is shared", where=place, advice=advice)
+        raise InputError(f"its initializer {constant.names[0]!r} is shared", where=place, advice=_OTHER_LAYER)
 
 
 def _store(place: str, constant: Constant, values: np.ndarray, home: TensorProto) -> None:
@@ -92,6 +94,8 @@ def _store(place: str, constant: Constant, values: np.ndarray, home: TensorProto
     stored = numpy_helper.to_array(home).copy().ravel()
     changed = values != constant.values
     wanted, index = values[changed], constant.index[changed]
+    if (index == LITERAL).any():
+        raise InputError("off its diagonal it has no numbers in the file", where=place, advice=_OTHER_LAYER)
     with np.errstate(all="ignore"):
         numbers = (wanted / constant.scale).astype(stored.dtype)
     for number, value in zip(numbers.astype(np.float64), wanted):

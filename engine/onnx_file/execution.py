@@ -1,0 +1,71 @@
+"""Where a graph's execution in float32 is not what float32 semantics analyses (bounds/rounding.py).
+
+That is: each layer's sums over its own weights, in any order, one rounding for each operation. Results below the
+normal range may be flushed to zero, weights and inputs not. So these have no float32 semantics:
+
+  a Gemm with alpha other than 1 or -1    its sums are scaled before or after they are made, and may over- or
+                                          underflow where the scaled ones do not
+  computed constants                      execution may round them, or flush them to zero; partial sums of a product
+                                          of matrices even where its results are exact
+  quotients                               but by powers of two they may be products with a rounded reciprocal
+  normalizations                          each runtime has an order of its own
+  zeros added to the input                a runtime may flush an input's subnormal numbers here, before they meet
+                                          weights: covered only where these are small
+
+What else counts is one rounding, and one flush, of a term or a sum: a Gemm's beta, a negation, a constant minus
+the signal, a product entry by entry, zeros that are added after a layer. Numbers that float32 does not hold are
+looked for in the layers themselves.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from engine.onnx_file.constant import FLOATS, Constant
+from engine.onnx_file.signal import Piece, Signal
+
+_COMPUTE = {"Add", "Sub", "Mul", "Div", "Neg", "Relu", "Clip", "Max", "MatMul", "Gemm"}
+_SMALLEST, _LARGEST = 2.0**-126, 2.0**126  # both have normal reciprocals
+
+
+def obstacle(operator: str, operands: Sequence, attributes: dict, result: Constant | Signal) -> str:
+    """Why a node is not executed as analysed; empty where it is."""
+    if operator == "Gemm" and abs(attributes.get("alpha", 1.0)) != 1:
+        return "its sums are scaled by alpha, before or after they are made"
+    if isinstance(result, Constant):
+        return _fold_obstacle(operator, result) if operator in _COMPUTE and result.kind in FLOATS else ""
+    if operator == "BatchNormalization":
+        return "runtimes normalize in different orders"
+    if operator == "Div" and not _powers_of_two(operands[1].values):
+        return "runtimes divide, or multiply by rounded reciprocals"
+    return ""
+
+
+def leading_zeros_obstacle(pieces: Sequence[Piece]) -> str:
+    """Why inputs that are flushed to zero before the first layer are not covered; empty where they are.
+
+    Such an input is off by at most 2^-126. In neuron j of n_1 inputs the flushes are then at most sum max(1, |w|) of
+    its products or inputs, n_1 of sums and one of the bias, of which 2 n + 4 are covered, n being the largest width.
+    Or two roundings of the bias are worth more than all of sum |w| 2^-126: they are covered too, as n_1 + 1 of
+    n_1 + 4 are met.
+    """
+    layers = [piece.affine() for piece in pieces]
+    width = max(max(layer.weight.shape) for layer in layers)
+    weight, bias = np.abs(layers[0].weight), np.abs(layers[0].bias)
+    flushes = np.maximum(weight, 1).sum(1) + weight.shape[1] + 1
+    covered = (flushes <= 2 * width + 4) | (weight.sum(1) <= 2.0**103 * bias)
+    return "" if covered.all() else "it may flush the smallest inputs to zero, which then meet large weights"
+
+
+def _fold_obstacle(operator: str, result: Constant) -> str:
+    if operator in ("MatMul", "Gemm"):
+        return "it multiplies constant matrices, and may round their partial sums"
+    size = np.abs(result.values)
+    with np.errstate(over="ignore"):
+        held = (result.values == result.values.astype(np.float32)) & ((size >= _SMALLEST) | (size == 0))
+    return "" if held.all() else "it computes constants that float32 does not hold as normal numbers"
+
+
+def _powers_of_two(values: np.ndarray) -> bool:
+    mantissas = np.abs(np.frexp(values)[0])
+    return bool(((mantissas == 0.5) & (np.abs(values) >= _SMALLEST) & (np.abs(values) <= _LARGEST)).all())

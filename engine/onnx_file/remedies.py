@@ -1,0 +1,29 @@
+"""What to do about an operator that is not supported, as advice in an error."""
+
+_RELU_ONLY = "train the network with ReLU instead"
+_CUT = "cut the graph before it, and ask about the scores that it reads"
+_AS_RELU = "write it as MatMul with [I, -I], Relu and MatMul with what each half counts"
+_MATRIX = "write it as the matrix product that it is: MatMul or Gemm"
+_ADD = "write it as Add"
+_FOLD = "fold constants when exporting, for example with onnxsim"
+_BRANCH = "networks with branches are not supported yet: export one chain of layers"
+_QUANTIZED = "export the float32 network from before it was quantized"
+_CONTROL = "export the network with fixed shapes and without control flow"
+
+_REMEDIES = {
+    _RELU_ONLY: "Tanh Softplus Softsign Elu Selu Celu Gelu Erf Exp Log Mish HardSigmoid HardSwish Sin Cos Pow",
+    _CUT: "Sigmoid Softmax LogSoftmax Hardmax ArgMax ArgMin TopK",
+    _AS_RELU: "LeakyRelu PRelu Abs",
+    _MATRIX: "Conv ConvTranspose AveragePool GlobalAveragePool ReduceSum ReduceMean Einsum",
+    _ADD: "Sum",
+    _FOLD: "Sqrt Reciprocal ConstantOfShape Range Expand Where Equal Tile ReduceProd",
+    _BRANCH: "Split",
+    _QUANTIZED: "QuantizeLinear DequantizeLinear DynamicQuantizeLinear QLinearMatMul QLinearConv MatMulInteger",
+    _CONTROL: "If Loop Scan NonZero",
+}
+_BY_OPERATOR = {name: advice for advice, names in _REMEDIES.items() for name in names.split()}
+
+
+def remedy(operator: str) -> str:
+    """Advice on an operator; empty where none is known."""
+    return _BY_OPERATOR.get(operator, "")

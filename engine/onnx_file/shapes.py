@@ -1,0 +1,235 @@
+"""The supported ONNX operators that move numbers without computing any, and arithmetic of shapes.
+
+Constants may be moved in any way; the signal only so that its elements keep their order. Parameters are read as in
+operators.py.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from onnx import TensorProto
+
+from engine.errors import InputError
+from engine.onnx_file.constant import FLOATS, INTEGERS, Constant, names_of, type_name
+from engine.onnx_file.signal import Shape, Signal, shape_text, size_of
+
+Value = Constant | Signal
+Ints = tuple[int, ...]
+Versions = dict[int, Callable]
+_EXPORT = "check how the network was exported"
+_FOLD = "fold constants before exporting the network"
+
+
+def identity(x: Value, /) -> Value:
+    return x
+
+
+def dropout(x: Value, /, *, ratio: float = 0.5) -> Value:
+    return x
+
+
+def dropout_by_mode(x: Value, ratio: Value | None = None, training: Value | None = None, /, *, seed: int = 0) -> Value:
+    if training is not None and (not isinstance(training, Constant) or training.values.any()):
+        raise InputError("it drops values at random", advice="export the network in evaluation mode")
+    return x
+
+
+def cast(x: Value, /, *, to: int, saturate: int = 1) -> Value:
+    """The same numbers in another type, which must hold them."""
+    known = FLOATS + INTEGERS * isinstance(x, Constant)
+    kept = isinstance(x, Constant) or to in (x.kind, TensorProto.DOUBLE)
+    if to not in known or not kept:
+        raise InputError(f"it rounds {type_name(x.kind)} to {type_name(to)}", advice="use one float type throughout")
+    if isinstance(x, Signal):
+        return replace(x, kind=to)
+    types = {TensorProto.FLOAT: np.float32, TensorProto.DOUBLE: np.float64, TensorProto.INT64: np.int64,
+             TensorProto.INT32: np.int32, TensorProto.BOOL: np.bool_}
+    with np.errstate(all="ignore"):
+        values = x.values.astype(types[to]).astype(np.int64 if to in INTEGERS else np.float64)
+    if not np.array_equal(values, x.values):
+        raise InputError(f"it rounds numbers to {type_name(to)}", advice=_FOLD)
+    stays = x.kind in FLOATS and to in FLOATS  # else the numbers cannot be written back
+    return replace(x, values=values, kind=to, index=x.index if stays else None)
+
+
+def flatten(x: Value, /, *, axis: int = 1) -> Value:
+    rank = len(x.shape)
+    if not -rank <= axis <= rank:
+        raise InputError(f"axis {axis} does not exist in shape {shape_text(x.shape)}", advice=_EXPORT)
+    axis += rank if axis < 0 else 0
+    return reshaped(x, (size_of(x.shape[:axis]), size_of(x.shape[axis:])))
+
+
+def reshape(x: Value, target: Value, /, *, allowzero: int = 0) -> Value:
+    return reshaped(x, _target_shape(x.shape, _list(target, "the new shape"), allowzero=bool(allowzero)))
+
+
+def transpose(x: Value, /, *, perm: Ints | None = None) -> Value:
+    order = tuple(reversed(range(len(x.shape)))) if perm is None else perm
+    if sorted(order) != list(range(len(x.shape))):
+        raise InputError(f"{list(order)} is no order of the axes of shape {shape_text(x.shape)}", advice=_EXPORT)
+    return transposed(x, order)
+
+
+def squeeze_by_attribute(x: Value, /, *, axes: Ints | None = None) -> Value:
+    if axes is None:
+        return reshaped(x, tuple(d for d in x.shape if d != 1))
+    gone = _axes(axes, len(x.shape))
+    if any(x.shape[axis] != 1 for axis in gone):
+        raise InputError(f"shape {shape_text(x.shape)} has no size 1 in all of axes {list(axes)}", advice=_EXPORT)
+    return reshaped(x, tuple(d for axis, d in enumerate(x.shape) if axis not in gone))
+
+
+def squeeze(x: Value, axes: Value | None = None, /) -> Value:
+    return squeeze_by_attribute(x, axes=None if axes is None else _list(axes, "the list of axes"))
+
+
+def unsqueeze_by_attribute(x: Value, /, *, axes: Ints) -> Value:
+    rank = len(x.shape) + len(axes)
+    new, old = _axes(axes, rank), iter(x.shape)
+    return reshaped(x, tuple(1 if axis in new else next(old) for axis in range(rank)))
+
+
+def unsqueeze(x: Value, axes: Value, /) -> Value:
+    return unsqueeze_by_attribute(x, axes=_list(axes, "the list of axes"))
+
+
+def shape_of(x: Value, /, *, start: int = 0, end: int | None = None) -> Constant:
+    return Constant(_some(np.array(x.shape, np.int64)[start:end]), TensorProto.INT64)
+
+
+def gather(x: Value, indices: Value, /, *, axis: int = 0) -> Value:
+    _demand_constants("Gather", x, indices)
+    (at,) = _axes((axis,), len(x.shape))
+    size, places = x.shape[at], indices.values
+    if indices.kind not in INTEGERS or np.any((places < -size) | (places >= size)):
+        raise InputError(f"it gathers what axis {axis} of shape {shape_text(x.shape)} has not", advice=_EXPORT)
+    return x.moved(lambda array: np.take(array, places, axis=at))
+
+
+def concat(*values: Value, axis: int) -> Value:
+    _demand_constants("Concat", *values)
+    (at,) = _axes((axis,), len(values[0].shape))
+    rest = {(value.kind, len(value.shape), *value.shape[:at], *value.shape[at + 1 :]) for value in values}
+    if len(rest) > 1:
+        raise InputError("it joins what does not fit", advice=_EXPORT)
+    joined = np.concatenate([value.values for value in values], axis=at)
+    return Constant(joined, values[0].kind, names_of(values))
+
+
+def slice_by_attributes(x: Value, /, *, starts: Ints, ends: Ints, axes: Ints | None = None) -> Value:
+    return _sliced(x, starts, ends, axes, None)
+
+
+def slice_(x: Value, starts: Value, ends: Value, axes: Value | None = None, steps: Value | None = None, /) -> Value:
+    parts = (None if part is None else _list(part, "a list of Slice") for part in (starts, ends, axes, steps))
+    return _sliced(x, *parts)
+
+
+#: By name, from the opset on in which this form appeared.
+MOVES: dict[str, Versions] = {
+    "Cast": {7: cast},
+    "Concat": {7: concat},
+    "Dropout": {7: dropout, 12: dropout_by_mode},
+    "Flatten": {7: flatten},
+    "Gather": {7: gather},
+    "Identity": {7: identity},
+    "Reshape": {7: reshape},
+    "Shape": {7: shape_of},
+    "Slice": {7: slice_by_attributes, 10: slice_},
+    "Squeeze": {7: squeeze_by_attribute, 13: squeeze},
+    "Transpose": {7: transpose},
+    "Unsqueeze": {7: unsqueeze_by_attribute, 13: unsqueeze},
+}
+
+
+def mismatch(a: Shape, b: Shape) -> InputError:
+    return InputError(f"shapes {shape_text(a)} and {shape_text(b)} do not fit", advice=_EXPORT)
+
+
+def reshaped(x: Value, shape: Shape) -> Value:
+    """Elements keep their order."""
+    return x.moved(lambda array: array.reshape(shape)) if isinstance(x, Constant) else x.reshaped(shape)
+
+
+def transposed(x: Value, order: Ints) -> Value:
+    """With its axes in another order; the signal's elements may not move."""
+    if isinstance(x, Constant):
+        return x.moved(lambda array: array.transpose(order))
+    long = [axis for axis in order if x.shape[axis] > 1]
+    if long != sorted(long):
+        raise InputError(
+            f"it moves the elements of the signal, of shape {shape_text(x.shape)}",
+            advice="export each layer as x @ W or x @ W^T",
+        )
+    return x.reshaped(tuple(x.shape[axis] for axis in order))
+
+
+def product_shape(a: Shape, b: Shape) -> Shape:
+    """Of a matrix product, by numpy's rules: vectors are rows on the left and columns on the right."""
+    left, right = (a if len(a) > 1 else (1, *a)), (b if len(b) > 1 else (*b, 1))
+    try:
+        lead = np.broadcast_shapes(left[:-2], right[:-2])
+    except ValueError:
+        raise mismatch(a, b) from None
+    if not a or not b or left[-1] != right[-2]:
+        raise mismatch(a, b)
+    return (*lead, *left[-2:-1] * (len(a) > 1), *right[-1:] * (len(b) > 1))
+
+
+def _target_shape(shape: Shape, wanted: Ints, *, allowzero: bool) -> Shape:
+    """What Reshape(shape, wanted) gives: 0 keeps a dimension, -1 takes what is left."""
+    if wanted.count(-1) > 1 or min(wanted, default=1) < -1 or (allowzero and 0 in wanted):
+        raise InputError(f"{list(wanted)} is not a valid new shape", advice=_EXPORT)
+    if any(d == 0 and i >= len(shape) for i, d in enumerate(wanted)):
+        raise mismatch(shape, wanted)
+    target = [shape[i] if d == 0 else d for i, d in enumerate(wanted)]
+    if -1 in target:
+        target[target.index(-1)] = size_of(shape) // -math.prod(target)
+    if size_of(tuple(target)) != size_of(shape):
+        raise mismatch(shape, wanted)
+    return tuple(target)
+
+
+def _sliced(x: Value, starts: Ints, ends: Ints, axes: Ints | None, steps: Ints | None) -> Value:
+    _demand_constants("Slice", x)
+    axes = _axes(range(len(starts)) if axes is None else axes, len(x.shape))
+    steps = (1,) * len(starts) if steps is None else steps
+    if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps:
+        raise InputError("its lists do not belong together", advice=_EXPORT)
+    places = [slice(None)] * len(x.shape)
+    for start, end, axis, step in zip(starts, ends, axes, steps):
+        places[axis] = slice(start, end, step)
+    _some(x.values[tuple(places)])
+    return x.moved(lambda array: array[tuple(places)])
+
+
+def _some(array: np.ndarray) -> np.ndarray:
+    if not array.size:
+        raise InputError("it takes nothing", advice=_EXPORT)
+    return array
+
+
+def _list(value: Value, what: str) -> Ints:
+    """A constant list of integers."""
+    if not isinstance(value, Constant) or value.kind != TensorProto.INT64:
+        raise InputError(f"{what} is not a constant of type int64", advice="export with a fixed shape")
+    if value.values.ndim != 1 or len(value.values) > 8:
+        raise InputError(f"{what} is not a list of at most 8 dimensions", advice=_EXPORT)
+    return tuple(value.values.tolist())
+
+
+def _axes(axes, rank: int) -> Ints:
+    """Axes from 0 on, each once."""
+    found = tuple(axis + rank if axis < 0 else axis for axis in axes)
+    if not all(0 <= axis < rank for axis in found) or len(set(found)) < len(found):
+        raise InputError(f"{list(axes)} are no axes of {rank}", advice=_EXPORT)
+    return found
+
+
+def _demand_constants(operator: str, *values: Value) -> None:
+    if not all(isinstance(value, Constant) for value in values):
+        raise InputError(f"{operator} is supported for constants only, not for the network's signal",
+                         advice="export the network as one chain of layers")
