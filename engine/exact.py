@@ -14,8 +14,9 @@ from engine.property import Vector
 def evaluate(network: Network, point: Sequence[Fraction | float]) -> Vector:
     """The network's outputs at a point, exactly: real arithmetic on the weights as they are.
 
-    Numbers are integers over one denominator for the whole vector; weights are integers over a power of
-    two for each layer, so that no fraction is ever reduced on the way.
+    Where the network is rounded, its outputs are not these, but within `radii` of them. Numbers are integers over one
+    denominator for the whole vector; weights are integers over a power of two for each layer, so that no fraction is
+    ever reduced on the way.
     """
     x = [_fraction(value) for value in point]
     if len(x) != network.n_inputs:
@@ -29,6 +30,25 @@ def evaluate(network: Network, point: Sequence[Fraction | float]) -> Vector:
         h = np.maximum(h, 0) if layer.relu else h
         denominator <<= bits
     return tuple(Fraction(value, denominator) for value in h)
+
+
+def radii(network: Network, point: Sequence[Fraction | float]) -> Vector:
+    """How far the network's outputs at a point may be from what `evaluate` gives: 0 unless it is rounded.
+
+    With |W' - W| <= 2^-53 |W|, |b' - b| <= 2^-53 |b| and h' within r of h, W' h' + b' is within
+    |W| r + 2^-53 (|W| (|h| + r) + |b|) of W h + b. That the maximum with 0 brings no two numbers further apart does
+    the rest. The rule is applied to all layers of a rounded network.
+    """
+    if not network.rounded:
+        return (Fraction(0),) * network.n_outputs
+    h, r = np.array([_fraction(value) for value in point], dtype=object), np.array(Fraction(0))
+    for layer in network.layers:
+        weight, bias = (np.vectorize(Fraction, otypes=[object])(part) for part in (layer.weight, layer.bias))
+        spread = np.abs(weight) @ (r + 0 * h)
+        r = spread + (np.abs(weight) @ np.abs(h) + spread + np.abs(bias)) / 2**53
+        h = weight @ h + bias
+        h = np.maximum(h, 0) if layer.relu else h
+    return tuple(r)
 
 
 def scaled_integers(values: np.ndarray) -> tuple[np.ndarray, int]:

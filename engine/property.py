@@ -20,9 +20,9 @@ class Row:
         terms = (c * v for cs, vs in ((self.inputs, x), (self.outputs, y)) for c, v in zip(cs, vs) if c)
         return sum(terms, self.constant)
 
-    def holds(self, x: Vector, y: Vector) -> bool:
-        """Whether (x, y) lies on the unsafe side, exactly."""
-        value = self.value(x, y)
+    def holds(self, x: Vector, y: Vector, radii: Vector = ()) -> bool:
+        """Whether (x, y) lies on the unsafe side, exactly, and so does all within `radii` of y, if given."""
+        value = self.value(x, y) + sum((abs(c) * r for c, r in zip(self.outputs, radii)), Fraction(0))
         return value < 0 if self.strict else value <= 0
 
 
@@ -32,8 +32,9 @@ class Polytope:
 
     rows: tuple[Row, ...]
 
-    def contains(self, x: Vector, y: Vector) -> bool:
-        return all(row.holds(x, y) for row in self.rows)
+    def contains(self, x: Vector, y: Vector, radii: Vector = ()) -> bool:
+        """Whether it contains (x, y), and all within `radii` of y, if given."""
+        return all(row.holds(x, y, radii) for row in self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,10 @@ class Case:
     upper: Vector
     unsafe: tuple[Polytope, ...]
 
-    def violated_at(self, x: Vector, y: Vector) -> bool:
-        """Whether x lies in the box and (x, y) in an unsafe polytope, exactly."""
+    def violated_at(self, x: Vector, y: Vector, radii: Vector = ()) -> bool:
+        """Whether x lies in the box and (x, y) in an unsafe polytope, exactly, with all within `radii` of y, if given."""
         inside = all(lo <= v <= hi for lo, v, hi in zip(self.lower, x, self.upper))
-        return inside and any(polytope.contains(x, y) for polytope in self.unsafe)
+        return inside and any(polytope.contains(x, y, radii) for polytope in self.unsafe)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ class Counterexample:
     """A float32 point inside the exact input box whose output is unsafe.
 
     `exact_outputs` are the network's outputs at `inputs` in exact rational arithmetic, `outputs`
-    those of onnxruntime on the CPU. `exact` and `replayed` say in which of the two it is unsafe.
+    those of onnxruntime on the CPU. `exact` and `replayed` say in which of the two it is unsafe. Of a
+    rounded network they are those of its stored numbers; `exact` means that what they stand for is unsafe, too.
     """
 
     inputs: tuple[float, ...]

@@ -187,7 +187,7 @@ MUTANTS = {
     "network_hash_ignored": (_read("read_network", sha256=_Any()), "tampered/network_given"),
     "property_hash_ignored": (_read("read_property", sha256=_Any()), "tampered/property_given"),
     "array_hashes_ignored": ([(certificate, "sha256", _AnyHash)], "malformed/hash_other"),
-    "weights_unchecked": (_read("read_network", single=True), "tampered/float32_double"),
+    "float32_obstacles_ignored": (_read("read_network", obstacle=""), "tampered/float32_double"),
     "witness_unchecked": ([(check, "_check_witness", _nothing)], "tampered/witness_outside"),
 }
 

@@ -12,8 +12,9 @@ multiplier or 0, B the coefficients over z_k, |B_j| <= |A_j| + m_j, and w_k = su
     r                            added to twice, then one of these n + 1 products                (n + 3) u |r|
 
 |r| is at most the |r_0| that the row started with, plus the w of the layers passed. The sum over the box errs by
-(n + 5) u (w_1 + sum |inputs| H_0 + |r|). With E = |r_0| + sum |inputs| H_0 + sum w_k all that is at most
-(2n + 8 + L (n + 3) + 2 (n + 5)) u E < (L + 4) (n + 8) u E = U E / 8. Second orders, and the rounding of M and of
+(n + 5) u (w_1 + sum |inputs| H_0 + |r|). Where weights and biases are only nearest to the network's own, z_k is within
+u M_k of W h + b, which counts for 1 u w_k. With E = |r_0| + sum |inputs| H_0 + sum w_k all that is at most
+(2n + 9 + L (n + 3) + 2 (n + 5)) u E < (L + 4) (n + 8) u E = U E / 8. Second orders, and the rounding of M and of
 what is given up, cannot make up for the factor 8, as U <= 2^-10. What is given up is U E: U (M_j + t_j) |A_j| by
 s_j and 2 U (M_j + t_j) m_j for multipliers in each layer; U M_k at the end for z_k, where r_0 = b_k (if no layer was
 passed, M_1 is w_1); U (|r_0| + sum |inputs| H_0) for an exclusion. Where u <= 0, s = 0, but p = q = t = 0 do not err.

@@ -9,7 +9,7 @@ from .arithmetic import Floating
 from .certificate import read_certificate
 from .claim import check_claim
 from .data import Certificate, Network, Rejected, Specification, Tree, demand
-from .exact import Exact, evaluate
+from .exact import Exact, evaluate, radii
 from .onnx_reader import read_network
 from .vnnlib_reader import read_property
 from .walk import Nodes, Proof, Tally, merge
@@ -80,18 +80,20 @@ def _belongs(certificate: Certificate, network: Network, specification: Specific
     demand(fits, "network, property and certificate do not have the same inputs and outputs")
     if semantics == "float32":
         demand(certificate.kind == "proof", "a witness says nothing about float32 semantics")
-        demand(network.single, "the network is not executed in float32: not all its numbers are float32 ones")
+        demand(not network.obstacle, f"the network has no float32 semantics: {network.obstacle}")
 
 
 def _check_witness(certificate: Certificate, network: Network, specification: Specification) -> None:
-    """Section 7: outputs and margins are exact, and the point is in the unsafe set."""
+    """Section 7: outputs and margins are exact, and the point is in the unsafe set, with all within `radii` of y."""
     x, y = certificate.witness.point, evaluate(network, certificate.witness.point)
     demand(tuple(y) == certificate.witness.outputs, "the outputs are not the network's at the point")
     dot = lambda coefficients, values: sum(c * values[i] for i, c in coefficients.items())
     value = lambda row: dot(row.inputs, x) + dot(row.outputs, y) + row.constant
     margins = tuple(map(value, certificate.cases[0].unsafe[0]))
     demand(margins == certificate.witness.margins, "the margins are not those of the polytope's rows")
-    holds = lambda row: value(row) < 0 or (value(row) == 0 and not row.strict)
+    r = radii(network, certificate.witness.point)
+    most = lambda row: value(row) + sum(abs(c) * r[j] for j, c in row.outputs.items())
+    holds = lambda row: most(row) < 0 or (most(row) == 0 and not row.strict)
     unsafe = any(all(map(holds, rows)) for rows in specification.disjuncts)
     demand(unsafe, "the point is not in the property's unsafe set")
 

@@ -51,11 +51,14 @@ class Layer(namedtuple("Layer", "weight bias relu")):
 
 @dataclass(frozen=True)
 class Network:
-    """Layers in order; `single`: whether all numbers are float32 ones; SHA-256 of the (decompressed) file."""
+    """Layers in order; SHA-256 of the (decompressed) file; `obstacle`: why there are no float32 semantics, "" where
+    there are; `rounded`: whether some numbers are not the file's own, but the float64 numbers nearest to those.
+    """
 
     layers: tuple[Layer, ...]
-    single: bool
     sha256: str
+    obstacle: str = ""
+    rounded: bool = False
 
 
 @dataclass(frozen=True)

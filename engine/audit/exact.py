@@ -60,7 +60,8 @@ class Exact(Floating):
         super().__init__(network, semantics)  # for parts, and the same limits
         self.layers = [Layer(Dyadic.of(a.weight), Dyadic.of(a.bias), a.relu) for a in network.layers]
         width, executed = max(max(a.weight.shape) for a in network.layers), int(semantics == "float32")
-        self.unit = Dyadic(-(-executed * (width + 4) * 2**60 // (2**24 - width - 4)), 60)  # g, rounded up
+        unit = -(-executed * (width + 4) * 2**60 // (2**24 - width - 4))  # g, rounded up
+        self.unit = Dyadic(unit + 2**7 * network.rounded, 60)
         self.floor = Dyadic(executed * (2 * width + 4), 126)  # e
 
     def tighten(self, nodes) -> list[list[tuple]]:
@@ -119,8 +120,23 @@ def _minimum(lower, upper, rows: Dyadic, constant: Dyadic) -> Dyadic:
     return np.maximum(rows, 0) @ lower + np.minimum(rows, 0) @ upper + constant
 
 
+def radii(network: Network, point: tuple[Fraction, ...]) -> list[Fraction]:
+    """How far the outputs at a point may be from what `evaluate` gives: section 7."""
+    if not network.rounded:
+        return [Fraction(0)] * len(network.layers[-1].bias)
+    exact = np.vectorize(Fraction, otypes=[object])
+    h, r = exact(np.array(point, dtype=object)), exact(np.zeros(len(point)))
+    for layer in network.layers:
+        weight, bias = exact(layer.weight), exact(layer.bias)
+        size = np.abs(weight) @ (np.abs(h) + r) + np.abs(bias)
+        r = np.abs(weight) @ r + size * Fraction(1, 2**53)
+        h = weight @ h + bias
+        h = np.maximum(h, 0) if layer.relu else h
+    return r.tolist()
+
+
 def evaluate(network: Network, point: tuple[Fraction, ...]) -> list[Fraction]:
-    """The outputs at a point, in real arithmetic."""
+    """The outputs at a point, in real arithmetic on the numbers of the layers."""
     scale = lcm(*(value.denominator for value in point))
     h = Dyadic([value * scale // 1 for value in point], 0)
     for layer in network.layers:

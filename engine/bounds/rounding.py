@@ -12,6 +12,7 @@ times a small number. With u = 2^-53, n the width and L the number of layers, pe
   slopes       three operations on magnitudes of at most 2 |A_j|, times |z_j| <= M_j      12 u
   intercepts   a dot product of n + 1 terms and the widening itself                       (n + 4) u
   weights      the products with weights and bias, n + 1 terms each                       2 (n + 2) u
+  rounded      weights and biases that are only the nearest to the network's own          u
   constant     it is one term of the products at each layer still to come, and is itself
                at most the sum of these weights over the layers passed                    L (n + 3) u
 
@@ -23,14 +24,24 @@ assumed signs add coefficients of their own, which are widened in the same way (
 be taken in any order and with fused multiply-adds (Higham, Accuracy and Stability of Numerical
 Algorithms, sections 3.1 and 4.2): the same holds on CPU and GPU.
 
+In real semantics the numbers of a rounded layer (engine/network.py) may be off by u of themselves. With h as it truly
+is, z_j lies within u M_j of W h + b then: bounds are those of the true values, and each layer errs by itself alone.
+
 A network executed in float32, in any order of summation, gives each layer's outputs with an error of
-at most gamma M_j, gamma = m v / (1 - m v), v = 2^-24, m = n + 4 roundings (products, sums, bias and a
-Gemm's two factors). That is the same kind of widening: `float32` semantics only makes `unit` larger.
+at most gamma M_j, gamma = m v / (1 - m v), v = 2^-24, m = n + 4 roundings. That is the same kind of widening:
+`float32` semantics only makes `unit` larger. No term meets more than n + 1 of them: a product is rounded once, then
+in each of at most n additions, of the other products and the bias; the bias once by a Gemm's beta, then in as
+many additions. alpha is 1 or -1, which is exact. A negation is exact; a constant minus the signal and a product entry
+by entry are one operation of a layer with one input each. Fused multiply-adds round less often.
 
 Products that underflow add at most 2^-1074 to a coefficient. While all inputs and magnitudes M stay below LARGEST,
 which is checked, that is far below UNDERFLOW, which every bound gives up, and nothing
-overflows, in float32 neither. In float32 products and partial sums that are flushed to zero add at most
-2^-126 each to an output, which `floor` covers; weights are assumed not to be flushed.
+overflows, in float32 neither. In float32 what lies between 0 and the smallest normal number may be rounded to a
+multiple of 2^-149, or flushed to zero, at each operation: that adds less than 2^-126 each time to an output. There
+are at most n products, n additions, and one product with beta. ReLUs, and zeros added after the layer, change no
+value but such a flushed one: as a value that is 0 stays 0, all of them together and the last addition count once.
+`floor` covers 2n + 4. Weights and inputs are assumed not to be flushed. What else a graph may do to sums before
+they are made, to constants and to inputs is no part of this: engine/onnx_file/execution.py tells where.
 """
 
 from ..errors import InputError

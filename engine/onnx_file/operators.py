@@ -92,11 +92,9 @@ def matmul(a: Value, b: Value, /) -> Value:
         raise InputError(
             f"shape {shape_text(signal.shape)} holds several points", advice="export with batch size 1"
         )
-    if signal is a:
-        matrix = constant.moved(lambda array: array.reshape(signal.size, -1).T)
-    else:
-        matrix = constant.moved(lambda array: array.reshape(-1, signal.size))
-    return signal.times(matrix, shape)
+    if signal is a and len(b.shape) > 1:
+        constant = constant.moved(lambda array: array.swapaxes(-1, -2))
+    return signal.times(constant.moved(lambda array: array.reshape(-1, signal.size)), shape)
 
 
 def gemm(a: Value, b: Value, c: Value | None = None, /, *, alpha: float = 1.0, beta: float = 1.0,

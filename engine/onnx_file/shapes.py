@@ -47,9 +47,11 @@ def cast(x: Value, /, *, to: int, saturate: int = 1) -> Value:
     types = {TensorProto.FLOAT: np.float32, TensorProto.DOUBLE: np.float64, TensorProto.INT64: np.int64,
              TensorProto.INT32: np.int32, TensorProto.BOOL: np.bool_}
     with np.errstate(all="ignore"):
-        values = x.values.astype(types[to]).astype(np.int64 if to in INTEGERS else np.float64)
-    if not np.array_equal(values, x.values):
+        values = x.values.astype(types[to])
+        same = np.array_equal(values.astype(x.values.dtype), x.values)
+    if not same:
         raise InputError(f"it rounds numbers to {type_name(to)}", advice=_FOLD)
+    values = values.astype(np.int64 if to in INTEGERS else np.float64)
     stays = x.kind in FLOATS and to in FLOATS  # else the numbers cannot be written back
     return replace(x, values=values, kind=to, index=x.index if stays else None)
 

@@ -110,8 +110,9 @@ def repair(network: Network, properties: list[Property], *, preserve: list[Prope
 
     Returns Held, Repaired or Failed. [lower, upper] is the domain on which advisories should stay. The properties
     that are violated are repaired one after the other, each step keeping what was proved before it.
-    InputError where properties contradict each other.
+    InputError where properties contradict each other, or numbers of the network are not its own.
     """
+    network.demand_own_numbers("repair")
     run = _Run(settings, state or State(None), say)
     _demand_no_conflict([*properties, *preserve])
     say("verifying the original")

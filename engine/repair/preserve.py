@@ -83,6 +83,8 @@ def preservation(original: Network, changed: Network, *, lower: Vector, upper: V
     It ends after `timeout` seconds, or when at most the share `enough` is open. Boxes are first cut at the faces of
     the boxes `first` (lower, upper), which may be where outputs change.
     """
+    for network in (original, changed):
+        network.demand_own_numbers("a proof of what stays the same")
     case = Case(tuple(lower), tuple(upper), lowest(original.n_inputs, original.n_outputs))
     if not all(a < b for a, b in zip(lower, upper)):
         raise InputError("the domain has no volume", advice="choose a domain that is wide in every input")

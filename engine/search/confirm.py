@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from ..exact import evaluate, float32_inside
+from ..exact import evaluate, float32_inside, radii
 from ..network import Network
 from ..property import Case
 from ..replay import Replay
@@ -34,7 +34,7 @@ class Judge:
         exact_y = evaluate(self._network, exact_x)
         self._replay = self._replay or Replay(self._network)
         y = self._replay(x[None])[0]
-        exact = self.case.violated_at(exact_x, exact_y)
+        exact = self.case.violated_at(exact_x, exact_y, radii(self._network, exact_x))
         replayed = bool(np.isfinite(y).all()) and self.case.violated_at(exact_x, tuple(Fraction(float(v)) for v in y))
         if not exact and not replayed:
             return None

@@ -19,6 +19,7 @@ class Answer:
 
 def solve(network: Network, property: Property, *, timeout: float | None = None) -> Answer:
     """Does some real point of some case reach an unsafe polytope? `timeout` in seconds, for each case."""
+    network.demand_own_numbers("an exact answer by z3")
     answers = (solve_case(network, case, timeout=timeout) for case in property.cases)
     worst = Answer("unsat")
     for answer in answers:
@@ -29,7 +30,7 @@ def solve(network: Network, property: Property, *, timeout: float | None = None)
 
 
 def solve_case(network: Network, case: Case, *, timeout: float | None = None) -> Answer:
-    """The same for one case."""
+    """The same for one case, of the numbers in the layers."""
     solver = z3.SolverFor("QF_LRA")
     if timeout is not None:
         solver.set("timeout", round(1000 * timeout))

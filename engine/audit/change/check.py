@@ -55,7 +55,7 @@ class Walk(Proof):
         bounds, self.pair = ARITHMETIC[arithmetic], pair
         everything = np.ones(len(certificate.tree.split), bool)
         super().__init__(certificate, pair.network, bounds(pair.network, "real"), everything)
-        front = Network(pair.network.layers[: pair.last], False, "")
+        front = Network(pair.network.layers[: pair.last], "")
         self.front = bounds(front, "real") if front.layers else None
         self._open, self._unequal = Fraction(0), Fraction(0)
         (case,) = self.cases

@@ -19,17 +19,18 @@ class Pair:
     """first, last: the first and the last layer whose numbers differ, the last of all where none does; network: x ->
     (original(x), changed(x)), where what comes before the first difference is there once.
 
-    Rejected where the networks' shapes differ.
+    Rejected where the networks' shapes differ, or their numbers are not their own.
     """
 
     def __init__(self, original: Network, changed: Network):
         shapes = [[(layer.weight.shape, layer.relu) for layer in network.layers] for network in (original, changed)]
         demand(shapes[0] == shapes[1], "the networks have different shapes")
+        demand(not original.rounded and not changed.rounded, "numbers of a network are not its own, but the nearest")
         both = list(zip(original.layers, changed.layers))
         found = [k for k, (a, b) in enumerate(both) if (a.weight != b.weight).any() or (a.bias != b.bias).any()]
         self.first, self.last = (found[0], found[-1]) if found else (len(both) - 1,) * 2
         layers = [a if k < self.first else _joined(a, b, k == self.first) for k, (a, b) in enumerate(both)]
-        self.network = Network(tuple(layers), original.single and changed.single, "")
+        self.network = Network(tuple(layers), "")
         self.parts, self._both = hidden_parts(self.network), both
 
     def unequal(self, u: np.ndarray) -> np.ndarray:
