@@ -8,8 +8,10 @@ may be refused; `unsat` may not be said. That most that is a little beyond is pr
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from cases import case, prop, row
@@ -77,7 +79,7 @@ def random_graph(random: np.random.Generator) -> Graph:
             made.append(({"neg": "Neg", "relu": "Relu"}[kind], [], {}, False))
         else:
             name = {"mul": "Mul", "add": "Add", "sub": "Sub", "minus": "Sub"}[kind]
-            made.append((name, [sized(random, n, 120)], {}, kind == "minus"))
+            made.append((name, [sized(random, random.choice([n, 1]), 120)], {}, kind == "minus"))
         n = m if kind in ("gemm", "matmul") else n
     return graph
 
@@ -200,7 +202,15 @@ def questions(network: Network, lower, upper, least, most) -> tuple[list[Problem
     return reached, beyond
 
 
-def asked(seed: int) -> tuple[list[str], list[str]] | None:
+def merged(data: bytes, folder: Path) -> list[str]:
+    """The operators of its own that onnxruntime makes of a graph. FusedGemm is one with the ReLU after it."""
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath, options.log_severity_level = str(folder / "optimized.onnx"), 4
+    onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    return [n.op_type for n in onnx.load(folder / "optimized.onnx").graph.node if n.domain]
+
+
+def asked(seed: int, folder: Path) -> tuple[list[str], list[str]] | None:
     """The verdicts on what one graph reaches on some boxes, and on what is beyond; None where it is refused."""
     random = np.random.default_rng(seed)
     graph = random_graph(random)
@@ -211,6 +221,7 @@ def asked(seed: int) -> tuple[list[str], list[str]] | None:
     except InputError:
         return None
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    assert not set(merged(data, folder)) - {"FusedGemm"}, f"seed {seed}: a sum is scaled as it is not analysed"
     reached, beyond = [], []
     for _ in range(BOXES):
         lower, upper = box(random, graph.width)
@@ -226,10 +237,10 @@ def asked(seed: int) -> tuple[list[str], list[str]] | None:
     return words[: len(reached)], words[len(reached) :]
 
 
-def test_no_threshold_that_is_reached_is_proved():
+def test_no_threshold_that_is_reached_is_proved(tmp_path):
     thresholds = graphs = accepted = decided = proved = 0
     for seed in seeds():
-        graphs, words = graphs + 1, asked(seed)
+        graphs, words = graphs + 1, asked(seed, tmp_path)
         if words:
             reached, beyond = words
             assert "unsat" not in reached, f"seed {seed}: a value that was executed is proved impossible"
@@ -240,7 +251,7 @@ def test_no_threshold_that_is_reached_is_proved():
         assert accepted >= graphs / 8 and proved >= decided / 3
 
 
-# --- the two that were found ----------------------------------------------------------------------
+# --- what was found -------------------------------------------------------------------------------
 
 
 def scaled(alpha: float, weight: float, last: float) -> bytes:
@@ -270,3 +281,29 @@ def test_scaled_sums(name):
     assert [v.word for v in verify_all([Problem(believed, question)], options)] == ["unsat"]
     (verdict,) = verify_all([Problem(network, question)], Options(device="cpu", threads=1))
     assert verdict.word == "unsat"  # in real arithmetic it holds
+
+
+@pytest.mark.parametrize("operators", ["Mul MatMul", "MatMul Mul", "Div MatMul", "MatMul Div", "Mul Add MatMul",
+                                       "Mul Identity MatMul", "Mul Mul", "Mul Gemm"])
+def test_factors_next_to_products(operators, tmp_path):
+    """Merged with a product before or after it, a factor scales its sums. Zeros that are added do not part them."""
+    given = {"Mul": f32(2.0**-120), "Div": f32(2.0**120), "MatMul": f32([2.0**120]), "Gemm": f32([2.0**120]),
+             "Add": f32(0), "Identity": None}
+    nodes = [(name, [] if given[name] is None else [given[name]], {}, False) for name in operators.split()]
+    data = onnx_bytes(Graph(1, nodes))
+    if "MatMul" in operators:
+        assert merged(data, tmp_path) == ["FusedMatMul"]
+        session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+        assert np.isinf(session.run(None, {"x": f32([300])})[0])
+    with pytest.raises(InputError, match="may merge factors with the product next to them"):
+        Stack([parse_network(data, name="net")], semantics="float32")
+
+
+@pytest.mark.parametrize("operators", ["Mul Bias MatMul", "Mul Relu MatMul", "Gemm Bias Mul", "Mul Bias Mul"])
+def test_factors_apart_from_products(operators, tmp_path):
+    given = {"Mul": f32(0.5), "MatMul": f32([3]), "Gemm": f32([3]), "Bias": f32(1), "Relu": None}
+    nodes = [("Add" if name == "Bias" else name, [] if given[name] is None else [given[name]], {}, False)
+             for name in operators.split()]
+    data = onnx_bytes(Graph(1, nodes))
+    assert "FusedMatMul" not in merged(data, tmp_path)
+    Stack([parse_network(data, name="net")], semantics="float32")

@@ -53,17 +53,22 @@ class Chain:
 
     def __init__(self):
         self.layers, self.rounded, self.obstacle, self.zeros_first = [], False, "", False
+        self.factors = False  # whether the last layer is a Mul or Div
 
     @property
     def open(self) -> bool:
         """Whether the last layer has neither b nor ReLU."""
         return bool(self.layers) and self.layers[-1][1] is None and not self.layers[-1][2]
 
-    def multiply(self, weight: np.ndarray) -> None:
+    def multiply(self, weight: np.ndarray, *, factors: bool = False) -> None:
+        _, bias, relu = self.layers[-1] if self.layers else (None, None, True)
+        bare = not relu and (bias is None or not bias.any())
+        self.refuse_float32(bare and (factors or self.factors), "a Mul or Div may be merged with the product next to it")
         self.layers.append([np.ascontiguousarray(weight, np.float64), None, False])
+        self.factors = factors
 
     def scale(self, factors: np.ndarray) -> None:
-        self.multiply(np.diag(factors.astype(np.float64)))
+        self.multiply(np.diag(factors.astype(np.float64)), factors=True)
 
     def shift(self, constant: np.ndarray) -> None:
         constant = constant.astype(np.float64)

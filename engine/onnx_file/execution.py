@@ -7,6 +7,8 @@ normal range may be flushed to zero, weights and inputs not. So these have no fl
                                           underflow where the scaled ones do not
   computed constants                      execution may round them, or flush them to zero; partial sums of a product
                                           of matrices even where its results are exact
+  factors next to a product               runtimes merge a Mul or Div with the matrix product directly before or after
+                                          it, whose sums are scaled then as by alpha: onnxruntime does
   quotients                               but by powers of two they may be products with a rounded reciprocal
   normalizations                          each runtime has an order of its own
   zeros added to the input                a runtime may flush an input's subnormal numbers here, before they meet
@@ -36,6 +38,8 @@ def obstacle(operator: str, operands: Sequence, attributes: dict, result: Consta
         return _fold_obstacle(operator, result) if operator in _COMPUTE and result.kind in FLOATS else ""
     if operator == "BatchNormalization":
         return "runtimes normalize in different orders"
+    if result.mergeable:
+        return "runtimes may merge factors with the product next to them, which scales its sums"
     if operator == "Div" and not _powers_of_two(operands[1].values):
         return "runtimes divide, or multiply by rounded reciprocals"
     return ""

@@ -37,6 +37,8 @@ class Signal:
 
     Nothing is ever fused: a second bias or matrix opens the next piece, so no number is rounded and
     each can be written back. Only what changes nothing (adding zeros, ReLU after ReLU) vanishes.
+    entrywise: `weight` holds factors for each element; mergeable: somewhere such factors stand directly before or
+    after another weight, with nothing but zeros added between.
     """
 
     shape: Shape
@@ -45,6 +47,8 @@ class Signal:
     weight: Constant | None = None
     bias: Constant | None = None
     rounded: bool = False
+    entrywise: bool = False
+    mergeable: bool = False
 
     @property
     def untouched(self) -> bool:
@@ -59,14 +63,17 @@ class Signal:
         """The same elements in the same order."""
         return replace(self, shape=shape)
 
-    def times(self, weight: Constant, shape: Shape, *, rounded: bool = False) -> "Signal":
+    def times(self, weight: Constant, shape: Shape, *, rounded: bool = False, entrywise: bool = False) -> "Signal":
         """weight @ self, weight [out, in]."""
-        return replace(self.closed(relu=False), weight=weight, shape=shape, rounded=rounded)
+        bare = self.weight is not None and (self.bias is None or not self.bias.values.any())
+        mergeable = self.mergeable or (bare and (entrywise or self.entrywise))
+        return replace(self.closed(relu=False), weight=weight, shape=shape, rounded=rounded, entrywise=entrywise,
+                       mergeable=mergeable)
 
     def scaled(self, factors: Constant, *, rounded: bool = False) -> "Signal":
         """factors * self, factors [size]: a layer of its own, even where all of them are 1."""
         self._demand_few()
-        return self.times(diagonal(factors), self.shape, rounded=rounded)
+        return self.times(diagonal(factors), self.shape, rounded=rounded, entrywise=True)
 
     def plus(self, bias: Constant, shape: Shape) -> "Signal":
         """self + bias, bias [out]."""
@@ -94,7 +101,7 @@ class Signal:
         if self.weight is None:
             return self
         piece = Piece(self.weight, self.bias, relu, self.rounded)
-        return replace(self, pieces=(*self.pieces, piece), weight=None, bias=None, rounded=False)
+        return replace(self, pieces=(*self.pieces, piece), weight=None, bias=None, rounded=False, entrywise=False)
 
     def chain(self) -> tuple[Piece, ...]:
         """All pieces, at least one."""
