@@ -25,6 +25,9 @@ import numpy as np
 import onnx
 from cases import case, executable, prop, row, with_layers
 from conftest import network, random_network
+from onnx_graphs import f32
+from onnx_graphs import model as onnx_model
+from onnx_graphs import node as step
 from test_search import random_question
 from engine.vnnlib.writer import property_text
 
@@ -224,9 +227,27 @@ def networks() -> dict[str, bytes]:
         "affine": with_layers(random_network((3, 5, 4, 5, 2), seed=0), relu=(True, False, True, False)),
     }
     made |= {f"random_{seed}": random_question(seed)[0] for seed in (2, 21, 43)}
-    files = {name: executable(net).onnx_bytes for name, net in made.items()}
+    files = {name: executable(net).onnx_bytes for name, net in made.items()} | affine_steps()
     # tensors are W0, b0, W1, ..; a float32 number has 23 bits for its fraction, the least first
     return files | {"signs_other": flipped(files["signs"], 5, 20), "signs_nearly": flipped(files["signs"], 5, 0)}
+
+
+def affine_steps() -> dict[str, bytes]:
+    """Networks of operators that scale: not all are executed in float32 as they are analysed, or have float64 factors."""
+    relu = [step("Relu", "z", "a"), step("MatMul", "a V", "y")]
+    single = lambda nodes, **constants: onnx_model(nodes, constants, shape=(1, 1)).SerializeToString()
+    column = lambda value: f32([value])
+    shifted = [step("Sub", "x m", "a"), step("MatMul", "a W", "y")]
+    return {
+        "under": single([step("Gemm", "x W", "z", alpha=2.0**120), *relu], W=column(2.0**-120), V=column(2.0**39)),
+        "over": single([step("Gemm", "x W", "z", alpha=2.0**-120), *relu], W=column(2.0**120), V=column(1)),
+        "merged": single([step("Mul", "x c", "a"), step("MatMul", "a W", "y")], c=f32(2.0**-120), W=column(2.0**120)),
+        "flushed": single(shifted, m=f32(0), W=column(2.0**100)),
+        "covered": single(shifted, m=f32(0), W=column(2)),
+        "beta": single([step("Gemm", "x W b", "y", alpha=-1.0, beta=-0.5)], W=column(3), b=f32(2)),
+        "third": single([step("Div", "x d", "y")], d=f32(3)),
+        "normalized": single([step("BatchNormalization", "x s b m v", "y")], s=f32(2), b=f32(1), m=f32(0.5), v=f32(3)),
+    }
 
 
 def properties() -> dict[str, Property]:
@@ -253,6 +274,16 @@ def properties() -> dict[str, Property]:
         "signs_lower": prop(case([-1, -1], [1, 1], [row([1], Fraction("0.7533"))])),
         "signs_high": prop(case([-1, -1], [1, 1], [row([1], Fraction("0.7"))])),
         "affine_corner": prop(case([-1] * 3, [1] * 3, low, [high]), n_outputs=2),
+        "under_low": prop(case([Fraction(1, 2**40)], [Fraction(1, 2**39)], [one(1, -half / 2)])),
+        "over_high": prop(case([200], [300], [one(-1, 1000)])),
+        "flushed_low": prop(case([Fraction(1, 2**130)], [Fraction(1, 2**129)], [one(1, -Fraction(1, 2**31))])),
+        "covered_high": prop(case(*unit, [one(-1, "2.001")])),
+        "beta_high": prop(case(*unit, [one(-1, "2.001")])),
+        "third_high": prop(case(*unit, [one(-1, "0.334")])),
+        "third_some": prop(case(*unit, [one(-1, "0.3")])),
+        "third_reached": prop(case([1], [1], [one(-3, 1)])),
+        "third_below": prop(case([1], [1], [one(3, -1, strict=True)])),
+        "normalized_high": prop(case(*unit, [one(-1, "1.58")])),
     }
     return made | {f"random_{seed}": random_question(seed)[1] for seed in (2, 21, 43)}
 
@@ -319,6 +350,47 @@ def touching() -> Draft:
     draft = proof(properties()["relu_half"], _leaf())
     draft.cases[0]["unsafe"].pop()
     return draft
+
+
+def scaling() -> list[tuple]:
+    """As by_hand: of networks that scale."""
+    asked, third = properties(), Fraction(1 / 3)
+
+    def single(draft: Draft) -> Draft:
+        draft.manifest["semantics"] = "float32"
+        return draft
+
+    def point(name: str, factor: int, constant: str) -> Draft:
+        return witness(asked[name], "1", str(third), str(factor * third + Fraction(constant)))
+
+    whole = lambda name: proof(asked[name], _leaf())
+    return [
+        ("valid", "under", "under", "under_low", "accepted", "scaled by a Gemm's alpha, in real arithmetic",
+         whole("under_low")),
+        ("valid", "beta_float32", "beta", "beta_high", "accepted", "a bias scaled by beta, alpha -1; in float32 semantics",
+         single(whole("beta_high"))),
+        ("valid", "covered_float32", "covered", "covered_high", "accepted", "zeros added to the input before a weight of 2",
+         single(whole("covered_high"))),
+        ("valid", "third", "third", "third_high", "accepted", "a quotient that is no float64 number", whole("third_high")),
+        ("valid", "third_witness", "third", "third_some", "accepted", "a witness within the radius of a quotient",
+         point("third_some", -1, "0.3")),
+        ("valid", "normalized", "normalized", "normalized_high", "accepted", "a normalization by an irrational number",
+         whole("normalized_high")),
+        ("tampered", "float32_under", "under", "under_low", "rejected", "executed, a sum underflows before it is scaled",
+         single(whole("under_low"))),
+        ("tampered", "float32_over", "over", "over_high", "rejected", "executed, a sum overflows before it is scaled",
+         single(whole("over_high"))),
+        ("tampered", "float32_merged", "merged", "over_high", "rejected", "merged with the product, a factor scales its sums",
+         single(whole("over_high"))),
+        ("tampered", "float32_flushed", "flushed", "flushed_low", "rejected", "an input may be flushed where 0 is added",
+         single(whole("flushed_low"))),
+        ("tampered", "float32_third", "third", "third_high", "rejected", "quotients have no float32 semantics",
+         single(whole("third_high"))),
+        ("tampered", "third_reached", "third", "third_reached", "rejected",
+         "1 / 3 is reached; the float64 number nearest to it is less", whole("third_reached")),
+        ("tampered", "third_below", "third", "third_below", "rejected", "1 / 3 is not below 1 / 3, as its float64 number is",
+         point("third_below", 3, "-1")),
+    ]
 
 
 def by_hand() -> list[tuple]:
@@ -863,7 +935,7 @@ def made() -> list[Recipe]:
     for name, (*names, options, what) in SEARCHED.items():
         paths = paths_of(*names)
         found.append(Recipe(f"valid/{name}.zip", *paths, "accepted", what, partial(searched, *paths, options)))
-    for folder, name, *names, expected, what, draft in by_hand():
+    for folder, name, *names, expected, what, draft in by_hand() + scaling():
         paths = paths_of(*names)
         found.append(Recipe(f"{folder}/{name}.zip", *paths, expected, what, partial(_signed, draft, paths)))
     return found

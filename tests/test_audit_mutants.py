@@ -188,6 +188,12 @@ MUTANTS = {
     "property_hash_ignored": (_read("read_property", sha256=_Any()), "tampered/property_given"),
     "array_hashes_ignored": ([(certificate, "sha256", _AnyHash)], "malformed/hash_other"),
     "float32_obstacles_ignored": (_read("read_network", obstacle=""), "tampered/float32_double"),
+    "scaled_sums_that_underflow": (_read("read_network", obstacle=""), "tampered/float32_under"),
+    "scaled_sums_that_overflow": (_read("read_network", obstacle=""), "tampered/float32_over"),
+    "merged_factors": (_read("read_network", obstacle=""), "tampered/float32_merged"),
+    "inputs_that_are_flushed": (_read("read_network", obstacle=""), "tampered/float32_flushed"),
+    "quotients_taken_for_exact": (_read("read_network", rounded=False), "tampered/third_reached", "exact"),
+    "witness_of_a_quotient_taken_for_exact": (_read("read_network", rounded=False), "tampered/third_below"),
     "witness_unchecked": ([(check, "_check_witness", _nothing)], "tampered/witness_outside"),
 }
 
