@@ -22,13 +22,15 @@ class Affine:
 class Network:
     """A chain of affine layers. Real semantics: these weights, real arithmetic.
 
-    `sha256` is that of the (decompressed) ONNX bytes in `onnx_bytes`, which onnxruntime replays.
+    `sha256` is that of the (decompressed) ONNX bytes in `onnx_bytes`, which onnxruntime replays; `number`, numpy's
+    float32 or float64, is what its inputs are there.
     """
 
     layers: tuple[Affine, ...]
     name: str = ""
     sha256: str = ""
     onnx_bytes: bytes = b""
+    number: type[np.floating] = np.float32
 
     @property
     def n_inputs(self) -> int:
