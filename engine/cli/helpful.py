@@ -18,7 +18,7 @@ def _where(standing: Standing) -> str:
         parts.append(f"{standing.open:,} boxes open, up to {standing.deepest} splits deep, the median one "
                      f"{standing.width:.2g} of its case's box wide")
     if standing.bound is not None and standing.nearest is not None:
-        parts.append(f"the least margin lies between {standing.bound:.3g} and {standing.nearest:.3g}")
+        parts.append(f"the least margin of its rows lies between {standing.bound:.3g} and {standing.nearest:.3g}")
     elif standing.nearest is not None:
         parts.append(f"the worst point tried is {standing.nearest:.3g} from unsafe")
     return "; ".join(parts)
@@ -27,19 +27,15 @@ def _where(standing: Standing) -> str:
 def _advice(verdict: Unknown, arguments: Namespace) -> list[str]:
     near, standing = verdict.near_miss, verdict.standing
     if near and near.exact:
-        strict = "float32" == verdict.semantics and not near.executable
-        return ["--semantics real, in which that point is a counterexample" if strict else
-                "another threshold: in exact arithmetic the property does not hold, so more time cannot prove it"]
+        if verdict.semantics == "float32" and not near.executable:
+            return ["--semantics real, in which that point is a counterexample"]
+        return ["another threshold: in exact arithmetic the property does not hold, so that it cannot be proved"]
     advice = []
-    if standing and standing.bound is not None and standing.nearest is not None and tiny(standing):
-        advice.append("another threshold: the margin seems to be zero, and then no time suffices")
+    if standing and standing.ties:
+        boxes = "1 box" if standing.ties == 1 else f"{standing.ties:,} boxes"
+        advice.append(f"another threshold: on {boxes} the margin is zero, or less than rounding can change")
     if verdict.timed_out:
         advice.append(f"a longer --timeout than {arguments.timeout:g} s" if arguments.timeout else "a longer --timeout")
     if near and not near.exact or verdict.semantics == "float32":
         advice.append("--semantics real, which asks for less")
     return advice or ["another threshold, or smaller input boxes"]
-
-
-def tiny(standing: Standing) -> bool:
-    """Whether bound and nearest point both are zero but for rounding, whatever the property's units."""
-    return standing.bound <= 0 <= standing.nearest <= 1e-9 and standing.bound >= -1e-9

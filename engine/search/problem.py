@@ -106,9 +106,10 @@ class Search:
 
     `open`: slots of its open boxes, newest last, with how far from unsafe the worst corner is and the bound is that
     holds; `proved`: share of its volume where it holds; `ties`: boxes left whose margin is zero, or less than rounding
-    can change; `tie`, `stuck`: such a box, or one that can be split no further, was left for good; `nearest`: how far
-    from unsafe the worst point was; `near_miss`: a point that is unsafe in exact arithmetic or as executed, but not
-    in both; `refuted`: after how many boxes one was found that is unsafe in exact arithmetic.
+    can change; `tie`, `stuck`: such a box, or one that can be split no further, was left for good; `bound`: the
+    least bound of those; `nearest`: how far from unsafe the worst point was; `near_miss`: a point that is unsafe in
+    exact arithmetic or as executed, but not in both; `refuted`: after how many boxes one was found that is unsafe in
+    exact arithmetic.
     """
 
     index: int
@@ -121,6 +122,7 @@ class Search:
     ties: int = 0
     tie: bool = False
     stuck: bool = False
+    bound: float = inf
     nearest: float = inf
     refuted: int | None = None
     counterexample: Counterexample | None = None

@@ -240,6 +240,7 @@ class Run:
             if stuck[place] or owner.ties > TIES:
                 owner.tie |= bool(tied[place])
                 owner.stuck |= not tied[place]
+                owner.bound = min(owner.bound, float(left.bound[place]))
                 wanted[place] = False
         return wanted
 
@@ -298,7 +299,7 @@ class Run:
         return torch.stack([nodes.lower, nodes.upper], 1).cpu().numpy()
 
     def _standing(self, search: Search) -> Standing:
-        bound = min((bound for _, bound in search.open.values()), default=-torch.inf)
+        bound = min([search.bound, *(bound for _, bound in search.open.values())])
         deepest, width = 0, 0.0
         if search.open:
             root, lower, upper, depth = self._pool.look(list(search.open), "root", "lower", "upper", "depth")
@@ -306,7 +307,8 @@ class Run:
             shares = torch.where(whole > 0, (upper - lower) / whole, 0.0)
             deepest, width = int(depth.max()), float(shares.amax(1).median())
         known = lambda value: value if abs(value) < torch.inf else None
-        return Standing(len(search.open), deepest, width, known(bound), known(search.nearest))
+        return Standing(len(search.open), deepest, width, known(bound), known(search.nearest),
+                        search.ties)
 
     def _proof(self, search: Search) -> Proof | None:
         """Its roots stand in the order of its property's cases."""
