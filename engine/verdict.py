@@ -83,7 +83,7 @@ class Standing:
 
     `bound`, `nearest`: a row of each unsafe polytope is above `bound` where it is not proved to be above zero, and all
     rows of one are at most `nearest` at a point that was tried; None where nothing was bounded or tried. `ties`: on how
-    many boxes both were so near zero that rounding can change the sign.
+    many boxes nothing but rounding was between the two, and zero.
     """
 
     open: int

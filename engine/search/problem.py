@@ -107,9 +107,9 @@ class Search:
     `open`: slots of its open boxes, newest last, with how far from unsafe the worst corner is and the bound is that
     holds; `proved`: share of its volume where it holds; `ties`: boxes left whose margin is zero, or less than rounding
     can change; `tie`, `stuck`: such a box, or one that can be split no further, was left for good; `bound`: the
-    least bound of those; `nearest`: how far from unsafe the worst point was; `near_miss`: a point that is unsafe in
-    exact arithmetic or as executed, but not in both; `refuted`: after how many boxes one was found that is unsafe in
-    exact arithmetic.
+    least bound of those; `nearest`: how far from unsafe the worst point was; `judged`: how many points were judged;
+    `near_miss`: the best point that is unsafe in exact arithmetic or as executed, but decides nothing; `hopeless`: how
+    many boxes and points were done when it was known that there will be no proof.
     """
 
     index: int
@@ -124,10 +124,26 @@ class Search:
     stuck: bool = False
     bound: float = inf
     nearest: float = inf
-    refuted: int | None = None
+    judged: int = 0
+    hopeless: tuple[int, int] | None = None
     counterexample: Counterexample | None = None
     near_miss: Counterexample | None = None
     verdict: Verdict | None = None
+
+    @property
+    def refuted(self) -> bool:
+        """Whether some point is unsafe in exact arithmetic."""
+        return self.near_miss is not None and self.near_miss.exact
+
+    def give_up_proof(self) -> None:
+        """From now on it is only a counterexample that is sought."""
+        self.hopeless = self.hopeless or (self.boxes, self.judged)
+
+    @property
+    def since(self) -> tuple[int, int]:
+        """How many boxes and points were done since then."""
+        boxes, judged = self.hopeless or (self.boxes, self.judged)
+        return self.boxes - boxes, self.judged - judged
 
     def take(self, n: int) -> list[int]:
         """Removes n open boxes: half the most suspicious, which finds counterexamples, half the newest,

@@ -18,7 +18,7 @@ from ..verdict import Counterexample, Standing, Statistics, Unknown, Verified, V
 from .branching import split_input, split_sign, splits
 from .confirm import Judge, better
 from .deepest import deepest_points
-from .exclude import WARM_NONE, Shown, exclude
+from .exclude import WARM_NONE, Remaining, Shown, exclude
 from .finish import signs_to_split
 from .pool import Nodes, Pool
 from .problem import OnVerdict, Options, Problem, Progress, Search
@@ -26,9 +26,10 @@ from .recorder import Recorder
 
 FIRST_SAMPLES, FIRST_STARTS = 128, 8  # points of the first attack on each root
 JUDGED = 4  # points of a problem that one attack may have checked exactly, milliseconds each
-ROUNDING = 2.0**12  # times a row's error: margins that the rounding of a network's bounds can change are below it
-TIES = 2_000  # boxes with such margins that are split for a problem; along a face there would be no end of them
-SEEK = 4_096  # boxes of a problem, once it is known not to hold, that are searched for a point that decides it
+NEARLY = 2.0**12  # times a row's error: how far from unsafe points are judged, as rounding may have moved them
+NOISE = 8.0  # times that of the last layer, which is less than what a bound gives up in all: what is called a tie
+TIES = 2_000  # ties of a problem that are split: along a face there would be no end of them
+SEEK, SOUGHT = 4_096, 64  # boxes of a problem that cannot be proved, and points judged, in search of a counterexample
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,9 @@ class Left:
     """The boxes of a part of a batch where an unsafe polytope may be reached.
 
     plane: [n, inputs + 1], the worst polytope's; neuron: [n], whose sign to split, or -1; value: [n], how
-    far the worst corner is from unsafe; bound: [n], how far from unsafe all of it is known to be; suspects: (root, x,
-    value) of the points nearest to unsafe; shown: how polytopes were excluded on all boxes of the part.
+    far the worst corner is from unsafe; bound: [n], how far from unsafe all of it is known to be; tied: [n], whether
+    nothing but rounding is between the two, and zero; suspects: (root, x, value) of the points nearest to unsafe;
+    shown: how polytopes were excluded on all boxes of the part.
     """
 
     nodes: Nodes
@@ -45,6 +47,7 @@ class Left:
     neuron: torch.Tensor
     value: torch.Tensor
     bound: torch.Tensor
+    tied: torch.Tensor
     suspects: tuple[torch.Tensor, torch.Tensor, torch.Tensor]
     shown: Shown
 
@@ -68,7 +71,7 @@ class Run:
         self._judge = [judge for _, judge in pairs]
         networks_of_roots = [place[id(search.problem.network)] for search in self._owner]
         self._roots = make_roots(self._stack, networks_of_roots, [judge.case for judge in self._judge])
-        self._rounding = ROUNDING * self._roots.error.amax(1)
+        self._nearly = NEARLY * self._roots.error.amax(1)
         self._active: list[Search] = []
         self._generator = torch.Generator().manual_seed(options.seed)
         self._workers, self._parts = workers, parts
@@ -155,14 +158,28 @@ class Run:
         left, shown = exclude(stack, roots, nodes, boxes, lines, steps=self._options.steps)
         neuron = signs_to_split(stack, roots, nodes, boxes, lines, left, stalled=self._options.stalled)
         polytopes = lambda root: self._judge[root].case.unsafe
+        affine = ~((boxes.l < 0) & (boxes.u > 0)).any(1)[left.open]
         place, points = deepest_points(stack.networks, roots, polytopes, nodes, boxes, left)
         nodes = nodes.select(left.open)
         value, suspects = self._attack(nodes, left.plane, torch.Generator().manual_seed(seed))
+        tied = self._tied(nodes.root, left, affine, lines[-1].rounding[left.open], value)
         if len(place):
             root = nodes.root[place]
             met = descend(stack, roots, root, points, torch.zeros_like(points), steps=0)
             suspects = tuple(map(torch.cat, zip(suspects, (root, *met))))
-        return Left(nodes, left.plane, neuron, value, left.bound, suspects, shown)
+        return Left(nodes, left.plane, neuron, value, left.bound, tied, suspects, shown)
+
+    def _tied(self, root: torch.Tensor, left: Remaining, affine: torch.Tensor, rounding: torch.Tensor,
+              value: torch.Tensor) -> torch.Tensor:
+        """Whether nothing but rounding is between the bound and the worst corner's value, and zero between them: always
+        where the network is affine on the box and the bound is that of one row alone.
+
+        rounding: [left, outputs], what it can change of these.
+        """
+        alone = (~self._roots.absent[root, left.polytope]).sum(1) == 1
+        rows = self._roots.rows[root, left.polytope][..., :-1].abs()
+        noise = (rows @ rounding.unsqueeze(2)).amax((1, 2))
+        return (value >= 0) & (affine & alone | (value - left.bound <= NOISE * noise))
 
     def _tally(self, nodes: Nodes, sign: int) -> None:
         """Adds the boxes' shares of their cases' volume to what is proved, or takes them off."""
@@ -193,14 +210,15 @@ class Run:
         """Has the points that look unsafe judged, or unsafe but for rounding, or that may be brought onto equations: the
         most promising first, a few for each problem."""
         judged = Counter()
-        values, roots, rounding = value.tolist(), root.tolist(), self._rounding[root].tolist()
+        values, roots, nearly = value.tolist(), root.tolist(), self._nearly[root].tolist()
         for i in sorted(range(len(values)), key=values.__getitem__):
             owner, judge = self._owner[roots[i]], self._judge[roots[i]]
             owner.nearest = min(owner.nearest, values[i])
             if owner.counterexample or judged[owner.index] == JUDGED:
                 continue
-            if values[i] <= rounding[i] or judge.has_equations:
+            if values[i] <= nearly[i] or judge.has_equations:
                 judged[owner.index] += 1
+                owner.judged += 1
                 found = judge.counterexample(x[i].cpu().numpy())
                 if found:
                     self._hear(owner, judge, found)
@@ -214,8 +232,8 @@ class Run:
             owner.counterexample = found
             return
         owner.near_miss = better(owner.near_miss, found)
-        if found.exact and owner.refuted is None:
-            owner.refuted = owner.boxes
+        if found.exact:
+            owner.give_up_proof()
 
     def _split(self, left: Left) -> None:
         """Opens the children of each box, by sign where a neuron is given, else by input where possible."""
@@ -231,18 +249,19 @@ class Run:
         self._open(parents, split_input(parents, left.plane[by_input]), *known)
 
     def _leave(self, left: Left, wanted: torch.Tensor, stuck: torch.Tensor) -> torch.Tensor:
-        """Leaves for good what can be split no further, and boxes beyond TIES whose margin is zero or less than rounding
-        can change: their bound and their worst corner are on both sides of zero and that close. Says which are kept."""
-        tied = (left.value >= 0) & (left.value - left.bound <= self._rounding[left.nodes.root])
-        for place in (wanted & (tied | stuck)).nonzero()[:, 0].tolist():
-            owner = self._owner[int(left.nodes.root[place])]
-            owner.ties += bool(tied[place])
+        """Leaves for good what can be split no further, and ties beyond TIES. Says what is kept."""
+        kept = wanted.clone()
+        for place in (wanted & (left.tied | stuck)).nonzero()[:, 0].tolist():
+            owner, tied = self._owner[int(left.nodes.root[place])], bool(left.tied[place])
+            owner.ties += tied
             if stuck[place] or owner.ties > TIES:
-                owner.tie |= bool(tied[place])
-                owner.stuck |= not tied[place]
+                owner.tie |= tied
+                owner.stuck |= not tied
                 owner.bound = min(owner.bound, float(left.bound[place]))
-                wanted[place] = False
-        return wanted
+                kept[place] = False
+            if owner.ties > TIES:
+                owner.give_up_proof()
+        return kept
 
     def _open(self, parents: Nodes, pair: tuple[Nodes, Nodes], value: torch.Tensor, bound: torch.Tensor,
               neuron=None) -> None:
@@ -270,14 +289,13 @@ class Run:
         limit = search.problem.timeout or options.timeout
         late = limit is not None and search.seconds > limit
         crowded = self._pool.used > options.max_open and len(search.open) == max(len(s.open) for s in self._active)
-        sought = search.refuted is not None and search.boxes - search.refuted >= SEEK
+        near, boxes, judged = search.near_miss, *search.since
         if search.counterexample:
             search.verdict = Violated(search.counterexample, options.semantics, statistics)
-        elif not (search.open or search.tie or search.stuck or search.refuted is not None):
-            search.verdict = Verified(options.semantics, statistics, search.near_miss, self._proof(search))
-        elif late or crowded or sought or not search.open:
-            near = search.near_miss
-            if near and near.exact and not near.executable and options.semantics == "real":
+        elif not (search.open or search.tie or search.stuck or search.refuted):
+            search.verdict = Verified(options.semantics, statistics, near, self._proof(search))
+        elif late or crowded or boxes >= SEEK or judged >= SOUGHT or not search.open:
+            if search.refuted and not near.executable and options.semantics == "real":
                 search.verdict = Violated(near, options.semantics, statistics)
             else:
                 reason, standing = self._reason(search, late, crowded), self._standing(search)
@@ -317,19 +335,20 @@ class Run:
         return self._recorder.proof([i for i, owner in enumerate(self._owner) if owner is search])
 
     def _reason(self, search: Search, late: bool, crowded: bool) -> str:
-        near, boxes = search.near_miss, len(search.open)
+        near = search.near_miss
         if late:
-            reason = f"out of time after {search.seconds:.1f} s with {boxes:,} boxes open"
+            reason = f"out of time after {search.seconds:.1f} s with {len(search.open):,} boxes open"
         elif crowded:
             reason = f"more than {self._options.max_open:,} boxes open (max_open)"
-        elif search.refuted is not None:
-            reason = "it cannot be proved, and no point was found that violates it in both arithmetics"
+        elif search.refuted:
+            reason = "no proof can exist, and no point was found that is unsafe both exactly and as executed"
         elif search.tie:
             reason = "on boxes that were left the margin is zero, or less than rounding can change"
         else:
             reason = "boxes were left that can be split no further, and their bounds do not exclude what is unsafe"
         if near and not near.executable:
-            reason += f"; exact arithmetic violates it where the network can be given no number ({unheld_text(near.point, near.inputs)})"
+            reason += (f"; exact arithmetic violates it at a point that {search.problem.network.number.__name__} cannot "
+                       f"hold ({unheld_text(near.point, near.inputs)})")
         elif near:
             reason += f"; a point was found that is unsafe in {'exact arithmetic' if near.exact else 'onnxruntime'} alone"
         return reason
