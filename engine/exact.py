@@ -1,6 +1,7 @@
-"""Networks in exact rational arithmetic, and the float32 numbers inside exact intervals."""
+"""Networks in exact rational arithmetic, and the floating-point numbers inside exact intervals."""
 
 from collections.abc import Sequence
+from decimal import Context, Decimal
 from fractions import Fraction
 from math import lcm
 
@@ -9,6 +10,8 @@ import numpy as np
 from engine.errors import InputError
 from engine.network import Network
 from engine.property import Vector
+
+SHORT = 40  # digits of a number that are printed exactly
 
 
 def evaluate(network: Network, point: Sequence[Fraction | float]) -> Vector:
@@ -64,27 +67,71 @@ def scaled_integers(values: np.ndarray) -> tuple[np.ndarray, int]:
     return odd.astype(object) << (places + bits).astype(object), bits
 
 
-def float32_inside(lower: Sequence[Fraction], upper: Sequence[Fraction]) -> tuple[np.ndarray, np.ndarray]:
-    """(low, high): the least float32 >= lower and the greatest <= upper, exactly, for each coordinate.
+def floats_inside(lower: Sequence[Fraction], upper: Sequence[Fraction],
+                  number: type[np.floating] = np.float32) -> tuple[np.ndarray, np.ndarray]:
+    """(low, high): the least `number` (numpy's float32 or float64) >= lower and the greatest <= upper, exactly, for
+    each coordinate.
 
-    Where an interval holds no finite float32 number, low > high there: np.flatnonzero(low > high)
+    Where an interval holds no finite such number, low > high there: np.flatnonzero(low > high)
     names such coordinates.
     """
-    low = [_least_float32(_fraction(value)) for value in lower]
-    high = [-_least_float32(-_fraction(value)) for value in upper]
-    return np.array(low, dtype=np.float32) + 0, np.array(high, dtype=np.float32) + 0  # + 0: no -0.0
+    low = [_least(_fraction(value), number) for value in lower]
+    high = [-_least(-_fraction(value), number) for value in upper]
+    return np.array(low, dtype=number) + 0, np.array(high, dtype=number) + 0  # + 0: no -0.0
 
 
-def _least_float32(value: Fraction) -> np.float32:
-    """The least finite float32 >= value, or infinity."""
-    largest = np.finfo(np.float32).max
+def _least(value: Fraction, number: type[np.floating]) -> np.floating:
+    """The least finite `number` >= value, or infinity."""
+    largest = np.finfo(number).max
     if value > Fraction(float(largest)):
-        return np.float32(np.inf)
+        return number(np.inf)
     if value < -Fraction(float(largest)):
         return -largest
-    # Rounding twice is monotone, so the result is one of value's two float32 neighbours.
-    nearest = np.float32(float(value))
-    return nearest if Fraction(float(nearest)) >= value else np.nextafter(nearest, np.float32(np.inf))
+    # Rounding twice is monotone, so the result is one of value's two neighbours.
+    nearest = number(float(value))
+    return nearest if Fraction(float(nearest)) >= value else np.nextafter(nearest, number(np.inf))
+
+
+def nearest_floats(point: Sequence[Fraction], number: type[np.floating] = np.float32) -> np.ndarray:
+    """For each coordinate the finite `number` nearest to it, but for the rounding to float64 before."""
+    largest = np.finfo(number).max
+    held = [min(max(value, -Fraction(float(largest))), Fraction(float(largest))) for value in point]
+    return np.array([float(value) for value in held]).astype(number) + 0
+
+
+def derivatives(network: Network, point: Sequence[Fraction | float], inputs: Sequence[int]) -> list[Vector]:
+    """How fast the outputs grow in each of the given inputs, exactly, in the affine piece of the point: of a neuron
+    at 0 that of its negative side.
+    """
+    x = [_fraction(value) for value in point]
+    denominator, scale = lcm(*(value.denominator for value in x)), 1
+    h = np.array([value.numerator * (denominator // value.denominator) for value in x], dtype=object)
+    slopes = np.array([[int(i == j) for j in inputs] for i in range(len(x))], dtype=object)
+    for layer in network.layers:
+        numbers, bits = scaled_integers(np.column_stack([layer.weight, layer.bias]))
+        h, slopes = numbers[:, :-1] @ h + numbers[:, -1] * denominator, numbers[:, :-1] @ slopes
+        if layer.relu:
+            active = h > 0
+            h, slopes = np.where(active, h, 0), np.where(active[:, None], slopes, 0)
+        denominator, scale = denominator << bits, scale << bits
+    return [tuple(Fraction(value, scale) for value in column) for column in slopes.T]
+
+
+def unheld_text(point: Sequence[Fraction | float], other: Sequence[Fraction | float], *, most: int = 3) -> str:
+    """The inputs of a point that are not those of the other one, exactly, by a property's names."""
+    pairs = [(_fraction(v), _fraction(w)) for v, w in zip(point, other)]
+    texts = [f"X_{i} = {number_text(v)}" for i, (v, w) in enumerate(pairs) if v != w]
+    return ", ".join(texts[:most]) + (f", and {len(texts) - most} more" if len(texts) > most else "")
+
+
+def number_text(value: Fraction) -> str:
+    """The number as a decimal where that is short, else as a fraction, else roughly, which the text says."""
+    decimal = Context(prec=SHORT).divide(Decimal(value.numerator), Decimal(value.denominator)).normalize()
+    if Fraction(decimal) == value:
+        plain = f"{decimal:f}"
+        return plain if len(plain) <= SHORT else str(decimal)
+    fraction = str(value) if max(value.numerator.bit_length(), value.denominator.bit_length()) < SHORT else ""
+    return fraction or f"about {float(value)!r}"
 
 
 def _fraction(value: Fraction | float) -> Fraction:

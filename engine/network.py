@@ -26,9 +26,9 @@ class Affine:
 class Network:
     """A chain of affine layers. Real semantics: these weights, real arithmetic.
 
-    `sha256` is that of the (decompressed) ONNX bytes in `onnx_bytes`, which onnxruntime replays.
-    `float32_obstacle` names the first node of that file whose execution is not what is analysed in float32
-    semantics, and why; it is empty where there is none.
+    `sha256` is that of the (decompressed) ONNX bytes in `onnx_bytes`, which onnxruntime replays; `number`, numpy's
+    float32 or float64, is what its inputs are there. `float32_obstacle` names the first node of that file whose
+    execution is not what is analysed in float32 semantics, and why; it is empty where there is none.
     """
 
     layers: tuple[Affine, ...]
@@ -36,6 +36,7 @@ class Network:
     sha256: str = ""
     onnx_bytes: bytes = b""
     float32_obstacle: str = ""
+    number: type[np.floating] = np.float32
 
     @property
     def n_inputs(self) -> int:

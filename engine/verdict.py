@@ -6,22 +6,40 @@ from fractions import Fraction
 import numpy as np
 
 from engine.proof import Proof
+from engine.property import Vector
 
 
 @dataclass(frozen=True, slots=True)
 class Counterexample:
-    """A float32 point inside the exact input box whose output is unsafe.
+    """A point inside the exact input box whose output is unsafe.
 
-    `exact_outputs` are the network's outputs at `inputs` in exact rational arithmetic, `outputs`
-    those of onnxruntime on the CPU. `exact` and `replayed` say in which of the two it is unsafe. Of a
-    rounded network they are those of its stored numbers; `exact` means that what they stand for is unsafe, too.
+    `exact_outputs` are the network's outputs at the point in exact rational arithmetic. `exact` and `replayed` say
+    whether it is unsafe in that, and in onnxruntime on the CPU. Where the network can be given the point, it is `inputs`,
+    and `outputs` are onnxruntime's there. Else it is `exact_inputs`; `inputs` are the nearest numbers of floating point,
+    `outputs` onnxruntime's at these, and `replayed` is False. Of a rounded network `exact_outputs` are those of its
+    stored numbers; `exact` means that what they stand for is unsafe, too.
     """
 
     inputs: tuple[float, ...]
     outputs: tuple[float, ...]
-    exact_outputs: tuple[Fraction, ...]
+    exact_outputs: Vector
     exact: bool
     replayed: bool
+    exact_inputs: Vector | None = None
+
+    @property
+    def executable(self) -> bool:
+        return self.exact_inputs is None
+
+    @property
+    def point(self) -> Vector:
+        """The point, exactly."""
+        return tuple(map(Fraction, self.inputs)) if self.exact_inputs is None else self.exact_inputs
+
+    @property
+    def stands(self) -> bool:
+        """Whether it is unsafe in both arithmetics."""
+        return self.exact and self.replayed
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +68,31 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Violated:
-    """The property is violated, in exact arithmetic and as executed by onnxruntime."""
+    """The property is violated in exact arithmetic, and as executed by onnxruntime where the network can be given the
+    point. It cannot only in real semantics, and only where no point is known that it can be given."""
 
     counterexample: Counterexample
     semantics: str
     statistics: Statistics
     word = "sat"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a search stood that was given up: how many boxes were open, the most splits of one, and their median width
+    as a share of the case's box, in the input where that is largest.
+
+    `bound`, `nearest`: a row of each unsafe polytope is above `bound` where it is not proved to be above zero, and all
+    rows of one are at most `nearest` at a point that was tried; None where nothing was bounded or tried. `ties`: on how
+    many boxes nothing but rounding was between the two, and zero.
+    """
+
+    open: int
+    deepest: int
+    width: float
+    bound: float | None
+    nearest: float | None
+    ties: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +109,7 @@ class Unknown:
     statistics: Statistics
     near_miss: Counterexample | None = None
     boxes: np.ndarray | None = field(default=None, compare=False, repr=False)
+    standing: Standing | None = None
 
     @property
     def word(self) -> str:

@@ -13,8 +13,10 @@ def result_text(verdict: Verdict) -> str:
 def counterexample_text(found: Counterexample) -> str:
     """((X_0 v) ... (Y_0 v) ...), one variable a line; outputs are onnxruntime's.
 
-    Numbers are written so that they read back to the same bits as float32 and as float64.
+    Numbers are written so that they read back to the same bits as float32 and as float64. Of a point that the network
+    cannot be given, the decimals read back to the nearest numbers, and outputs are those at the nearest inputs.
     """
-    pairs = [f"({letter}_{i} {value!r})" for letter, values in (("X", found.inputs), ("Y", found.outputs))
+    inputs = tuple(map(float, found.point))
+    pairs = [f"({letter}_{i} {value!r})" for letter, values in (("X", inputs), ("Y", found.outputs))
              for i, value in enumerate(values)]
     return "(" + "\n ".join(pairs) + ")\n"

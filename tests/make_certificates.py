@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from cases import case, executable, prop, row, with_layers
+from cases import case, exact_trace, executable, prop, row, with_layers
 from conftest import network, random_network
 from onnx_graphs import f32
 from onnx_graphs import model as onnx_model
@@ -257,7 +257,10 @@ def properties() -> dict[str, Property]:
     half = Fraction(1, 2)
     low = [row(y, Fraction("0.234"), n_inputs=3) for y in ([1, 0], [0, 1])]
     high = row([-1, -half], Fraction("0.602"), n_inputs=3)
+    sloped = [row([0], -Fraction("0.7"), inputs=[1, 3]), row([0], Fraction("0.7"), inputs=[-1, -3])]
     made = {
+        "line_tenth": prop(case(["0.1"], ["0.1"], [one(-1, "0.1")])),
+        "signs_equation": prop(case([0, 0], [1, 1], [*sloped, row([1], -100)])),
         "line_low": prop(case([0], ["0.3"], [one(1, -1)])),
         "line_end": prop(case([0], ["0.3"], [one(-1, "0.3")])),
         "relu_negative": prop(case([0], [1], [one(1, "0.125")]), case([half], ["0.75"], [one(1, "0.25", strict=True)])),
@@ -311,6 +314,7 @@ SEARCHED = {
     "signs": ("signs", "signs_low", SIGNS, "splits of signs, multipliers"),
     "signs_float32": ("signs", "signs_low", SIGNS | FLOAT32, "the same in float32 semantics"),
     "signs_witness": ("signs", "signs_high", {}, "a witness"),
+    "signs_equation": ("signs", "signs_equation", {}, "a witness at a point that float32 cannot hold, on an equation"),
     "affine": ("affine", "affine_corner", {"stalled": 6}, "a layer without ReLU; combinations, slopes, multipliers"),
     "random_2": ("random_2", "random_2", {}, "three cases, combinations of rows"),
     "random_21": ("random_21", "random_21", SIGNS, "three polytopes excluded at different nodes"),
@@ -391,11 +395,20 @@ def scaling() -> list[tuple]:
         ("tampered", "third_below", "third", "third_below", "rejected", "1 / 3 is not below 1 / 3, as its float64 number is",
          point("third_below", 3, "-1")),
     ]
+def nearest_float32() -> Draft:
+    """Where an equation has no solution: the exact outputs and margins of a point that is nearly one."""
+    asked, net = properties()["signs_equation"], random_network((2, 6, 6, 1), seed=2)
+    x = [Fraction(float(np.float32(0.7))), Fraction(0)]
+    (y,) = exact_trace(net, x).y
+    draft = witness(asked, *map(str, (x[0], y, x[0] - Fraction("0.7"))))
+    draft.manifest["point"].append("0")
+    draft.manifest["margins"] += [str(Fraction("0.7") - x[0]), str(y - 100)]
+    return draft
 
 
 def by_hand() -> list[tuple]:
     """Folder, name, network, property, expected, what is special or wrong, the draft."""
-    asked = properties()
+    asked, tenth = properties(), Fraction(float(np.float32(0.1)))
 
     def wrong(name: str, network: str, property: str, *rest) -> tuple:
         *trees, what = rest
@@ -407,6 +420,8 @@ def by_hand() -> list[tuple]:
          proof(asked["absolute_strict"], _leaf())),
         ("valid", "witness_tie", "absolute", "absolute_zero", "accepted", "a point on the border, unusual rationals",
          witness(asked["absolute_zero"], "0", "0/7", "-0.00")),
+        ("valid", "witness_tenth", "line", "line_tenth", "accepted", "a point that float32 cannot hold",
+         witness(asked["line_tenth"], "1/10", "1/10", "0")),
         wrong("tie_not_strict", "absolute", "absolute_zero", _leaf(), "a bound of 0, but no row is strict"),
         wrong("chord", "relu", "relu_one", _leaf(), "what a ReLU's upper line shows, and 2^-26 more"),
         wrong("box_end", "line", "line_end", _leaf(), "violated at 0.3, and not at the float64 nearest to it"),
@@ -421,6 +436,10 @@ def by_hand() -> list[tuple]:
         wrong("multiplier_negative", "relu", "relu_quarter", _split(1, _leaf(), _leaf((0, -1.0))),
               "a multiplier is negative"),
         ("tampered", "touching", "relu", "relu_half", "rejected", "rows that touch do not contradict", touching()),
+        ("tampered", "witness_off_box", "line", "line_tenth", "rejected", "the float32 number nearest to a box of one point",
+         witness(asked["line_tenth"], *[str(tenth)] * 2, str(Fraction("0.1") - tenth))),
+        ("tampered", "witness_nearly", "signs", "signs_equation", "rejected", "nearly a solution of an equation",
+         nearest_float32()),
         ("tampered", "witness_outside", "line", "line_end", "rejected", "a point outside of the box",
          witness(asked["line_end"], "1", "1", "-0.7")),
     ]
@@ -809,6 +828,11 @@ def witness_outputs(c):
 @tampered("standin_witness", "a margin is not the row's")
 def witness_margins(c):
     c.manifest["margins"][0] = str(Fraction(c.manifest["margins"][0]) / 2)
+
+
+@tampered("witness_tenth", "a margin that is the row's but for 10^-30")
+def witness_margin_nearly(c):
+    c.manifest["margins"] = [f"1/{10**30}"]
 
 
 @tampered("witness_tie", "a point that is safe")

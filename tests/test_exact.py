@@ -12,7 +12,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from engine.errors import InputError
-from engine.exact import evaluate, float32_inside, scaled_integers
+from engine.exact import evaluate, floats_inside, scaled_integers
 from engine.network import Affine, Network
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
@@ -151,7 +151,7 @@ def float32_neighbours(value: np.float32) -> tuple[float, float]:
 @example(1 + Fraction(1, 2**24) - Fraction(1, 2**80))
 def test_float32_next_to_a_number(value):
     assume(abs(value) <= LARGEST)
-    low, high = (array[0] for array in float32_inside([value], [value]))
+    low, high = (array[0] for array in floats_inside([value], [value]))
     assert low.dtype == high.dtype == np.float32
     assert Fraction(float(high)) <= value <= Fraction(float(low))
     assert float32_neighbours(low)[0] < value
@@ -162,20 +162,20 @@ def test_float32_next_to_a_number(value):
 
 def test_intervals_that_hold_no_float32():
     tenth = Fraction(1, 10)
-    low, high = float32_inside([tenth, 0, 2 * LARGEST, -3 * LARGEST], [tenth, 1, 3 * LARGEST, -2 * LARGEST])
+    low, high = floats_inside([tenth, 0, 2 * LARGEST, -3 * LARGEST], [tenth, 1, 3 * LARGEST, -2 * LARGEST])
     assert np.flatnonzero(low > high).tolist() == [0, 2, 3]
     assert (low[1], high[1]) == (0, 1)
 
 
 def test_intervals_beyond_float32_are_clipped():
-    low, high = float32_inside([-(10**400)], [Fraction(10**400)])
+    low, high = floats_inside([-(10**400)], [Fraction(10**400)])
     assert (low[0], high[0]) == (np.finfo(np.float32).min, np.finfo(np.float32).max)
 
 
 @given(st.lists(st.tuples(FRACTIONS, FRACTIONS), min_size=1, max_size=4))
 def test_clipping_stays_inside(pairs):
     lower, upper = [min(pair) for pair in pairs], [max(pair) for pair in pairs]
-    low, high = float32_inside(lower, upper)
+    low, high = floats_inside(lower, upper)
     for i in np.flatnonzero(low <= high):
         assert lower[i] <= Fraction(float(low[i])) <= Fraction(float(high[i])) <= upper[i]
 

@@ -74,6 +74,7 @@ def _loaded(chunk: Chunk, options: Options, send: Send) -> Iterator[tuple[Instan
         if not reason:
             try:
                 problem = Problem(network, prop, instance.limit)
+                problem.demand_inputs(options.semantics)
             except InputError as error:
                 reason = str(error)
         if reason:

@@ -101,7 +101,7 @@ def _rational(value: Fraction, limit: int = MAX_DIGITS) -> str:
 
 def _witness(property: Property, verdict: Violated) -> dict:
     """The point with the polytope that it lies in, and how far inside, exactly."""
-    x = tuple(Fraction(value) for value in verdict.counterexample.inputs)
+    x = verdict.counterexample.point
     y = verdict.counterexample.exact_outputs
     case, polytope = next((case, polytope) for case in property.cases for polytope in case.unsafe
                           if Case(case.lower, case.upper, (polytope,)).violated_at(x, y))

@@ -2,10 +2,12 @@
 
 import json
 from argparse import Namespace
+from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
 
 from engine.acasxu import network_index
+from engine.cli.helpful import helpful
 from engine.cli.judged import judge_written
 from engine.cli.labels import encounter, explain, label
 from engine.cli.live import live_line, search_text
@@ -15,11 +17,14 @@ from engine.cli.picture import prepare_picture
 from engine.cli.region_picture import check_two_inputs, write_regions
 from engine.data import network_path, property_path
 from engine.errors import InputError
+from engine.exact import unheld_text
 from engine.network import Network
 from engine.property import Property
 from engine.files import prepare, write_bytes
 from engine.verdict import Counterexample, Unknown, Verdict, Verified, Violated
 from engine.vnncomp import result_text
+
+SHOWN = 5  # outputs of a point in a line
 
 
 def run(arguments: Namespace) -> int:
@@ -45,7 +50,7 @@ def run(arguments: Namespace) -> int:
         answer(json.dumps(content | _content(network_file, verdict), indent=2, allow_nan=False))
     else:
         answer(result_text(verdict))
-    note(_explanation(network_file, verdict))
+    note(_explanation(network_file, network, verdict, arguments))
     return {Verified: HOLDS, Violated: VIOLATED, Unknown: UNDECIDED}[type(verdict)]
 
 
@@ -101,30 +106,45 @@ def _write(path: Path, data: bytes, verdict: Verdict) -> None:
 # In words
 
 
-def _explanation(network_file: Path, verdict: Verdict) -> str:
+def _explanation(network_file: Path, network: Network, verdict: Verdict, arguments: Namespace) -> str:
     statistics = verdict.statistics
     lines = [label(network_file)]
     boxes = f"{statistics.boxes:,} box{'es' if statistics.boxes != 1 else ''}"
-    lines.append(f"{_meaning(verdict)}; semantics {verdict.semantics}, {boxes}, {statistics.seconds:.2f} s, "
+    lines.append(f"{_meaning(verdict, network)}; semantics {verdict.semantics}, {boxes}, {statistics.seconds:.2f} s, "
                  f"{statistics.device}")
     if isinstance(verdict, Violated):
         lines.append(explain(network_file, verdict.counterexample))
     elif verdict.near_miss:
-        lines.append(_near_miss(verdict.near_miss))
+        lines.append(_near_miss(verdict.near_miss, network))
+    if isinstance(verdict, Unknown):
+        lines.append(helpful(verdict, arguments))
     return "\n".join(filter(None, lines))
 
 
-def _meaning(verdict: Verdict) -> str:
+def _meaning(verdict: Verdict, network: Network) -> str:
     match verdict:
         case Verified():
             return "the property holds"
-        case Violated():
+        case Violated(counterexample) if counterexample.executable:
             return "the property is violated, in exact arithmetic and in onnxruntime"
+        case Violated(counterexample):
+            return f"the property is violated in exact arithmetic, {_beyond(counterexample, network)}"
         case Unknown():
-            return f"not decided: {verdict.reason}; it holds on {verdict.proved:.4%} of the volume"
+            return f"not decided: {verdict.reason}; proved on {verdict.proved:.4%} of the volume"
 
 
-def _near_miss(found: Counterexample) -> str:
+def _beyond(found: Counterexample, network: Network) -> str:
+    """Where a point is that the network cannot be given, and what it gives nearby."""
+    name, outputs = network.number.__name__, found.outputs
+    values = ", ".join(f"Y_{i} = {value!r}" for i, value in enumerate(outputs[:SHOWN]))
+    more = f" and {len(outputs) - SHOWN} more outputs" if len(outputs) > SHOWN else ""
+    return (f"at a point that {name} cannot hold ({unheld_text(found.point, found.inputs)}); at the nearest {name} point "
+            f"({unheld_text(found.inputs, found.point)}) onnxruntime gives {values}{more}")
+
+
+def _near_miss(found: Counterexample, network: Network) -> str:
+    if not found.executable:
+        return f"near miss: a point is unsafe in exact arithmetic, {_beyond(found, network)}"
     where, other = ("exact arithmetic", "onnxruntime") if found.exact else ("onnxruntime", "exact arithmetic")
     return f"near miss: a point is unsafe in {where} only, not in {other}: {list(found.inputs)}"
 
@@ -146,16 +166,19 @@ def _content(network_file: Path, verdict: Verdict) -> dict:
         "near_miss": _point(network_file, getattr(verdict, "near_miss", None)),
         "reason": verdict.reason if undecided else None,
         "proved": verdict.proved if undecided else None,
+        "standing": asdict(verdict.standing) if undecided and verdict.standing else None,
         "label": label(network_file),
         "statistics": {"boxes": statistics.boxes, "seconds": statistics.seconds, "device": statistics.device},
     }
 
 
 def _point(network_file: Path, found: Counterexample | None) -> dict | None:
-    """A point as JSON; `exact_outputs` are rationals, n/d."""
+    """A point as JSON; `exact_inputs` and `exact_outputs` are rationals, n/d."""
     if found is None:
         return None
     return {
+        "executable": found.executable,
+        "exact_inputs": [_rational(value) for value in found.point],
         "inputs": list(found.inputs),
         "outputs": [value if abs(value) < float("inf") else str(value) for value in found.outputs],
         "exact_outputs": [_rational(value) for value in found.exact_outputs],

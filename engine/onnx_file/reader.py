@@ -6,8 +6,9 @@ import zlib
 from os import PathLike
 from pathlib import Path
 
+import numpy as np
 from google.protobuf.message import DecodeError
-from onnx import ModelProto, load_model_from_string
+from onnx import ModelProto, TensorProto, load_model_from_string
 
 from engine.errors import InputError
 from engine.network import Network
@@ -23,9 +24,16 @@ def load_network(path: str | PathLike) -> Network:
 
 def parse_network(data: bytes, *, name: str = "", where: str = "<bytes>") -> Network:
     """The network in the bytes of an (uncompressed) ONNX file; `where` stands in error messages."""
-    graph = read_graph_of(data, where=where)[1]
+    model, graph = read_graph_of(data, where=where)
     layers = tuple(piece.affine() for piece in graph.pieces)
-    return Network(layers, name, hashlib.sha256(data).hexdigest(), data, graph.float32_obstacle)
+    digest, number = hashlib.sha256(data).hexdigest(), _number(model, graph)
+    return Network(layers, name, digest, data, graph.float32_obstacle, number)
+
+
+def _number(model: ModelProto, graph: Graph) -> type[np.floating]:
+    """The type of the network's inputs."""
+    (kind,) = (i.type.tensor_type.elem_type for i in model.graph.input if i.name == graph.input[0])
+    return np.float64 if kind == TensorProto.DOUBLE else np.float32
 
 
 def read_graph_of(data: bytes, *, where: str) -> tuple[ModelProto, Graph]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..exact import float32_inside
+from ..exact import floats_inside
 from ..property import Case, Polytope, Vector
 
 FACES = 0.4  # share of a box's samples' inputs that lie at an end: networks are worst there
@@ -95,7 +95,7 @@ class Region:
 
 
 def region_of(case: Case, n_outputs: int, *, property: int = 0, target: bool = True) -> Region:
-    low, high = float32_inside(case.lower, case.upper)
+    low, high = floats_inside(case.lower, case.upper)
     return Region(property, target, floats(case.lower), floats(case.upper), low, high, unsafe_set(case, n_outputs))
 
 

@@ -1,14 +1,19 @@
 """From a suspicious point to a counterexample that stands: exact arithmetic and onnxruntime."""
 
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 
-from ..exact import evaluate, float32_inside, radii
+from ..exact import evaluate, nearest_floats, radii
 from ..network import Network
-from ..property import Case
+from ..property import Case, Vector
 from ..replay import Replay
 from ..verdict import Counterexample
+from .equations import equations
+from .inputs import Gap, InputSet
+
+NEAREST = 2  # sets of inputs of a case that are looked for points near one point, each of some milliseconds
 
 
 class Judge:
@@ -17,25 +22,84 @@ class Judge:
     def __init__(self, network: Network, case: Case):
         self.case = case
         self._network = network
-        self._low, self._high = float32_inside(case.lower, case.upper)
         self._replay: Replay | None = None
 
-    @property
-    def holds_floats(self) -> bool:
-        """Whether the exact box holds any float32 point: if not, no input of the network lies in it."""
-        return bool((self._low <= self._high).all())
+    @cached_property
+    def has_equations(self) -> bool:
+        """Whether a polytope holds equations, which points found by sampling and descent do not meet exactly."""
+        return any(map(equations, self.case.unsafe))
 
     def counterexample(self, point: np.ndarray) -> Counterexample | None:
-        """The nearest float32 point of the exact box, if it is unsafe exactly or when executed."""
-        if not self.holds_floats:
+        """What the point shows, or a point near it: at best that the case is violated exactly and as executed, else
+        exactly where the network can be given no number, else in one of the two alone."""
+        found = None
+        for inputs in [self._box, *self._nearest(point)]:
+            found = better(found, self._among(inputs, point))
+            if found and found.stands:
+                break
+        return found
+
+    def gap(self, found: Counterexample) -> Gap | None:
+        """Why the network can be given no input that the violated polytopes speak of; None where it can, or where that
+        is not known."""
+        x, y = found.point, found.exact_outputs
+        polytopes = (p for p in self.case.unsafe if p.contains(x, y))
+        gaps = [InputSet(self.case, polytope, self._network.number).gap for polytope in polytopes]
+        return gaps[0] if all(gaps) else None
+
+    @cached_property
+    def _box(self) -> InputSet:
+        return InputSet(self.case, None, self._network.number)
+
+    @cached_property
+    def _special(self) -> list[InputSet]:
+        """The inputs of each polytope that says more of them than the box does, or equations of outputs."""
+        sets = (InputSet(self.case, polytope, self._network.number) for polytope in self.case.unsafe)
+        return [inputs for inputs in sets if not inputs.plain]
+
+    def _nearest(self, point: np.ndarray) -> list[InputSet]:
+        """Those of the special sets whose polytopes' rows the point violates least, about."""
+        if len(self._special) <= NEAREST:
+            return self._special
+        x = tuple(Fraction(float(v)) for v in point)
+        y = tuple(Fraction(float(v)) for v in self._network.evaluate(point))
+        return sorted(self._special, key=lambda inputs: max(row.value(x, y) for row in inputs.polytope.rows))[:NEAREST]
+
+    def _among(self, inputs: InputSet, point: np.ndarray) -> Counterexample | None:
+        """What is shown by the nearest numbers of floating point in a set; else by the nearest exact point, or by
+        numbers of floating point near that."""
+        rounded = None if inputs.equations else inputs.rounded(point)
+        found = self._judged(rounded) if rounded else None
+        if found and found.exact:
+            return found
+        real = inputs.real(point, self._network)
+        violated = self._judged(real) if real and real != rounded else None
+        if violated and not violated.executable:
+            for x in inputs.executable_near(real, self._network):
+                violated = better(violated, self._judged(x))
+                if violated.stands:
+                    break
+        return better(found, violated)
+
+    def _judged(self, x: Vector) -> Counterexample | None:
+        """The point, if it is unsafe exactly or, where the network can be given it, when executed."""
+        y = evaluate(self._network, x)
+        exact = self.case.violated_at(x, y, radii(self._network, x))
+        nearest = nearest_floats(x, self._network.number)
+        executable = tuple(Fraction(float(v)) for v in nearest) == x
+        if not (exact or executable):
             return None
-        x = np.clip(point.astype(np.float32), self._low, self._high)
-        exact_x = tuple(Fraction(float(v)) for v in x)
-        exact_y = evaluate(self._network, exact_x)
         self._replay = self._replay or Replay(self._network)
-        y = self._replay(x[None])[0]
-        exact = self.case.violated_at(exact_x, exact_y, radii(self._network, exact_x))
-        replayed = bool(np.isfinite(y).all()) and self.case.violated_at(exact_x, tuple(Fraction(float(v)) for v in y))
-        if not exact and not replayed:
+        outputs = self._replay(nearest[None])[0]
+        executed = executable and bool(np.isfinite(outputs).all())
+        replayed = executed and self.case.violated_at(x, tuple(Fraction(float(v)) for v in outputs))
+        if not (exact or replayed):
             return None
-        return Counterexample(tuple(map(float, x)), tuple(map(float, y)), exact_y, exact, replayed)
+        numbers = tuple(map(float, nearest)), tuple(map(float, outputs))
+        return Counterexample(*numbers, y, exact, replayed, None if executable else x)
+
+
+def better(one: Counterexample | None, other: Counterexample | None) -> Counterexample | None:
+    """The one that shows more; the first where they show the same."""
+    shows = lambda found: -1 if found is None else 2 * found.exact + (found.replayed or not found.executable)
+    return other if shows(other) > shows(one) else one

@@ -65,9 +65,17 @@ class Pool:
 
     def take(self, slots: list[int]) -> Nodes:
         """Removes and returns the nodes in these slots, in this order."""
-        index = torch.tensor(slots, dtype=torch.long, device=self._columns[0].device)
+        index = self._index(slots)
         self._free.extend(slots)
         return Nodes(*(column[index] for column in self._columns))
+
+    def look(self, slots: list[int], *names: str) -> list[torch.Tensor]:
+        """The named columns of the nodes in these slots, which stay."""
+        index = self._index(slots)
+        return [self._columns[Nodes.__slots__.index(name)][index] for name in names]
+
+    def _index(self, slots: list[int]) -> torch.Tensor:
+        return torch.tensor(slots, dtype=torch.long, device=self._columns[0].device)
 
     def release(self, slots: list[int]) -> None:
         """Frees the slots of nodes that need no more work."""

@@ -3,6 +3,7 @@
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 
 from ..bounds.rounding import SEMANTICS
 from ..errors import InputError
@@ -10,6 +11,7 @@ from ..network import Network
 from ..property import Property
 from ..verdict import Counterexample, Verdict
 from .confirm import Judge
+from .inputs import gap_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,19 @@ class Problem:
                     where=self.property.name,
                     advice="choose a property written for this network",
                 )
+
+    def demand_inputs(self, semantics: str) -> None:
+        """InputError where the question is what is executed on inputs of which there are none."""
+        if semantics == "real":
+            return
+        gap = None
+        for case in filter(lambda case: case.unsafe, self.property.cases):
+            gap = gap_of(case, self.network.number)
+            if gap is None:
+                return
+        if gap:
+            raise InputError(f"{gap.what}, so no input exists in float32 semantics", where=self.property.name,
+                             advice=f"{gap.advice}, or use --semantics real")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,22 +104,46 @@ class Progress:
 class Search:
     """One problem while it is searched.
 
-    `open`: slots of its open boxes, newest last, with how far the worst corner is from unsafe; `proved`:
-    share of its volume where it holds; `tie`: a box was left that no split can decide; `near_miss`: a
-    point that is unsafe in exact arithmetic or as executed, but not in both.
+    `open`: slots of its open boxes, newest last, with how far from unsafe the worst corner is and the bound is that
+    holds; `proved`: share of its volume where it holds; `ties`: boxes left whose margin is zero, or less than rounding
+    can change; `tie`, `stuck`: such a box, or one that can be split no further, was left for good; `bound`: the
+    least bound of those; `nearest`: how far from unsafe the worst point was; `judged`: how many points were judged;
+    `near_miss`: the best point that is unsafe in exact arithmetic or as executed, but decides nothing; `hopeless`: how
+    many boxes and points were done when it was known that there will be no proof.
     """
 
     index: int
     problem: Problem
     judges: list[Judge]
-    open: dict[int, float] = field(default_factory=dict)
+    open: dict[int, tuple[float, float]] = field(default_factory=dict)
     boxes: int = 0
     seconds: float = 0.0
     proved: float = 0.0
+    ties: int = 0
     tie: bool = False
+    stuck: bool = False
+    bound: float = inf
+    nearest: float = inf
+    judged: int = 0
+    hopeless: tuple[int, int] | None = None
     counterexample: Counterexample | None = None
     near_miss: Counterexample | None = None
     verdict: Verdict | None = None
+
+    @property
+    def refuted(self) -> bool:
+        """Whether some point is unsafe in exact arithmetic."""
+        return self.near_miss is not None and self.near_miss.exact
+
+    def give_up_proof(self) -> None:
+        """From now on it is only a counterexample that is sought."""
+        self.hopeless = self.hopeless or (self.boxes, self.judged)
+
+    @property
+    def since(self) -> tuple[int, int]:
+        """How many boxes and points were done since then."""
+        boxes, judged = self.hopeless or (self.boxes, self.judged)
+        return self.boxes - boxes, self.judged - judged
 
     def take(self, n: int) -> list[int]:
         """Removes n open boxes: half the most suspicious, which finds counterexamples, half the newest,

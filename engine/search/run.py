@@ -12,12 +12,13 @@ from ..attack import descend, sample
 from ..bounds.crown import Boxes, tighten
 from ..bounds.roots import Roots, make_roots
 from ..bounds.stack import Stack
+from ..exact import unheld_text
 from ..proof import Proof
-from ..verdict import Statistics, Unknown, Verified, Violated
+from ..verdict import Counterexample, Standing, Statistics, Unknown, Verified, Violated
 from .branching import split_input, split_sign, splits
-from .confirm import Judge
+from .confirm import Judge, better
 from .deepest import deepest_points
-from .exclude import WARM_NONE, Shown, exclude
+from .exclude import WARM_NONE, Remaining, Shown, exclude
 from .finish import signs_to_split
 from .pool import Nodes, Pool
 from .problem import OnVerdict, Options, Problem, Progress, Search
@@ -25,6 +26,10 @@ from .recorder import Recorder
 
 FIRST_SAMPLES, FIRST_STARTS = 128, 8  # points of the first attack on each root
 JUDGED = 4  # points of a problem that one attack may have checked exactly, milliseconds each
+NEARLY = 2.0**12  # times a row's error: how far from unsafe points are judged, as rounding may have moved them
+NOISE = 8.0  # times that of the last layer, which is less than what a bound gives up in all: what is called a tie
+TIES = 2_000  # ties of a problem that are split: along a face there would be no end of them
+SEEK, SOUGHT = 4_096, 64  # boxes of a problem that cannot be proved, and points judged, in search of a counterexample
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +37,17 @@ class Left:
     """The boxes of a part of a batch where an unsafe polytope may be reached.
 
     plane: [n, inputs + 1], the worst polytope's; neuron: [n], whose sign to split, or -1; value: [n], how
-    far the worst corner is from unsafe; suspects: (root, x, value) of the points nearest to it; shown:
-    how polytopes were excluded on all boxes of the part.
+    far the worst corner is from unsafe; bound: [n], how far from unsafe all of it is known to be; tied: [n], whether
+    nothing but rounding is between the two, and zero; suspects: (root, x, value) of the points nearest to unsafe;
+    shown: how polytopes were excluded on all boxes of the part.
     """
 
     nodes: Nodes
     plane: torch.Tensor
     neuron: torch.Tensor
     value: torch.Tensor
+    bound: torch.Tensor
+    tied: torch.Tensor
     suspects: tuple[torch.Tensor, torch.Tensor, torch.Tensor]
     shown: Shown
 
@@ -63,6 +71,7 @@ class Run:
         self._judge = [judge for _, judge in pairs]
         networks_of_roots = [place[id(search.problem.network)] for search in self._owner]
         self._roots = make_roots(self._stack, networks_of_roots, [judge.case for judge in self._judge])
+        self._nearly = NEARLY * self._roots.error.amax(1)
         self._active: list[Search] = []
         self._generator = torch.Generator().manual_seed(options.seed)
         self._workers, self._parts = workers, parts
@@ -100,7 +109,7 @@ class Run:
             root = torch.tensor(roots, device=self._stack.device)
             self._try(root.repeat_interleave(FIRST_STARTS), *self._first_attack(root))
             for i, slot in zip(roots, self._pool.put(root_nodes(self._roots, root))):
-                self._owner[i].open[slot] = 0.0
+                self._owner[i].open[slot] = 0.0, -torch.inf
             self._active += admitted
         return admitted
 
@@ -149,14 +158,28 @@ class Run:
         left, shown = exclude(stack, roots, nodes, boxes, lines, steps=self._options.steps)
         neuron = signs_to_split(stack, roots, nodes, boxes, lines, left, stalled=self._options.stalled)
         polytopes = lambda root: self._judge[root].case.unsafe
+        affine = ~((boxes.l < 0) & (boxes.u > 0)).any(1)[left.open]
         place, points = deepest_points(stack.networks, roots, polytopes, nodes, boxes, left)
         nodes = nodes.select(left.open)
         value, suspects = self._attack(nodes, left.plane, torch.Generator().manual_seed(seed))
+        tied = self._tied(nodes.root, left, affine, lines[-1].rounding[left.open], value)
         if len(place):
             root = nodes.root[place]
             met = descend(stack, roots, root, points, torch.zeros_like(points), steps=0)
             suspects = tuple(map(torch.cat, zip(suspects, (root, *met))))
-        return Left(nodes, left.plane, neuron, value, suspects, shown)
+        return Left(nodes, left.plane, neuron, value, left.bound, tied, suspects, shown)
+
+    def _tied(self, root: torch.Tensor, left: Remaining, affine: torch.Tensor, rounding: torch.Tensor,
+              value: torch.Tensor) -> torch.Tensor:
+        """Whether nothing but rounding is between the bound and the worst corner's value, and zero between them: always
+        where the network is affine on the box and the bound is that of one row alone.
+
+        rounding: [left, outputs], what it can change of these.
+        """
+        alone = (~self._roots.absent[root, left.polytope]).sum(1) == 1
+        rows = self._roots.rows[root, left.polytope][..., :-1].abs()
+        noise = (rows @ rounding.unsqueeze(2)).amax((1, 2))
+        return (value >= 0) & (affine & alone | (value - left.bound <= NOISE * noise))
 
     def _tally(self, nodes: Nodes, sign: int) -> None:
         """Adds the boxes' shares of their cases' volume to what is proved, or takes them off."""
@@ -184,20 +207,33 @@ class Run:
         return value[: len(nodes)], (root[top], *suspects)
 
     def _try(self, root: torch.Tensor, x: torch.Tensor, value: torch.Tensor) -> None:
-        """Has the points that look unsafe judged, the most promising first, a few for each problem."""
+        """Has the points that look unsafe judged, or unsafe but for rounding, or that may be brought onto equations: the
+        most promising first, a few for each problem."""
         judged = Counter()
-        values, roots = value.tolist(), root.tolist()
+        values, roots, nearly = value.tolist(), root.tolist(), self._nearly[root].tolist()
         for i in sorted(range(len(values)), key=values.__getitem__):
-            if values[i] > 0:
-                break
-            owner = self._owner[roots[i]]
-            if owner.counterexample is None and judged[owner.index] < JUDGED:
+            owner, judge = self._owner[roots[i]], self._judge[roots[i]]
+            owner.nearest = min(owner.nearest, values[i])
+            if owner.counterexample or judged[owner.index] == JUDGED:
+                continue
+            if values[i] <= nearly[i] or judge.has_equations:
                 judged[owner.index] += 1
-                found = self._judge[roots[i]].counterexample(x[i].cpu().numpy())
-                if found and found.exact and found.replayed:
-                    owner.counterexample = found
-                elif found:
-                    owner.near_miss = found
+                owner.judged += 1
+                found = judge.counterexample(x[i].cpu().numpy())
+                if found:
+                    self._hear(owner, judge, found)
+
+    def _hear(self, owner: Search, judge: Judge, found: Counterexample) -> None:
+        """Takes the point as a counterexample, or as one in case there is no better.
+
+        In real semantics one that the network cannot be given counts where it can be given none of the set.
+        """
+        if found.stands or (self._options.semantics == "real" and not found.executable and judge.gap(found)):
+            owner.counterexample = found
+            return
+        owner.near_miss = better(owner.near_miss, found)
+        if found.exact:
+            owner.give_up_proof()
 
     def _split(self, left: Left) -> None:
         """Opens the children of each box, by sign where a neuron is given, else by input where possible."""
@@ -205,19 +241,36 @@ class Run:
         wanted = torch.tensor(wanted, dtype=torch.bool, device=left.neuron.device)
         by_sign = wanted & (left.neuron >= 0)
         by_input = wanted & (left.neuron < 0) & splits(left.nodes).any(1)
-        for root in left.nodes.root[wanted & ~by_sign & ~by_input].tolist():
-            self._owner[root].tie = True
-        parents, neuron = left.nodes.select(by_sign), left.neuron[by_sign]
-        self._open(parents, split_sign(parents, neuron), left.value[by_sign], neuron)
-        parents = left.nodes.select(by_input)
-        self._open(parents, split_input(parents, left.plane[by_input]), left.value[by_input])
+        kept = self._leave(left, wanted, wanted & ~by_sign & ~by_input)
+        by_sign, by_input = by_sign & kept, by_input & kept
+        parents, neuron, known = left.nodes.select(by_sign), left.neuron[by_sign], (left.value[by_sign], left.bound[by_sign])
+        self._open(parents, split_sign(parents, neuron), *known, neuron)
+        parents, known = left.nodes.select(by_input), (left.value[by_input], left.bound[by_input])
+        self._open(parents, split_input(parents, left.plane[by_input]), *known)
 
-    def _open(self, parents: Nodes, pair: tuple[Nodes, Nodes], value: torch.Tensor, neuron=None) -> None:
+    def _leave(self, left: Left, wanted: torch.Tensor, stuck: torch.Tensor) -> torch.Tensor:
+        """Leaves for good what can be split no further, and ties beyond TIES. Says what is kept."""
+        kept = wanted.clone()
+        for place in (wanted & (left.tied | stuck)).nonzero()[:, 0].tolist():
+            owner, tied = self._owner[int(left.nodes.root[place])], bool(left.tied[place])
+            owner.ties += tied
+            if stuck[place] or owner.ties > TIES:
+                owner.tie |= tied
+                owner.stuck |= not tied
+                owner.bound = min(owner.bound, float(left.bound[place]))
+                kept[place] = False
+            if owner.ties > TIES:
+                owner.give_up_proof()
+        return kept
+
+    def _open(self, parents: Nodes, pair: tuple[Nodes, Nodes], value: torch.Tensor, bound: torch.Tensor,
+              neuron=None) -> None:
         if self._recorder:
             self._recorder.split(parents, *pair, neuron)
+        known = list(zip(value.tolist(), bound.tolist()))
         for children in pair:
-            for root, slot, v in zip(children.root.tolist(), self._pool.put(children), value.tolist()):
-                self._owner[root].open[slot] = v
+            for root, slot, of_parent in zip(children.root.tolist(), self._pool.put(children), known):
+                self._owner[root].open[slot] = of_parent
 
     def _charge(self, admitted: list[Search], shares: list[tuple[Search, int]], start: float) -> None:
         """Shares the time since `start` among the batch's problems by boxes, or among the admitted."""
@@ -236,14 +289,18 @@ class Run:
         limit = search.problem.timeout or options.timeout
         late = limit is not None and search.seconds > limit
         crowded = self._pool.used > options.max_open and len(search.open) == max(len(s.open) for s in self._active)
+        near, boxes, judged = search.near_miss, *search.since
         if search.counterexample:
             search.verdict = Violated(search.counterexample, options.semantics, statistics)
-        elif not search.open and not search.tie:
-            search.verdict = Verified(options.semantics, statistics, search.near_miss, self._proof(search))
-        elif late or crowded or not search.open:
-            reason = self._reason(search, late, crowded)
-            search.verdict = Unknown(reason, late, max(0.0, search.proved), options.semantics, statistics,
-                                     search.near_miss, self._open_boxes(search))
+        elif not (search.open or search.tie or search.stuck or search.refuted):
+            search.verdict = Verified(options.semantics, statistics, near, self._proof(search))
+        elif late or crowded or boxes >= SEEK or judged >= SOUGHT or not search.open:
+            if search.refuted and not near.executable and options.semantics == "real":
+                search.verdict = Violated(near, options.semantics, statistics)
+            else:
+                reason, standing = self._reason(search, late, crowded), self._standing(search)
+                search.verdict = Unknown(reason, late, max(0.0, search.proved), options.semantics, statistics, near,
+                                         self._open_boxes(search), standing)
         if search.verdict:
             self._pool.release(list(search.open))
             search.open.clear()
@@ -259,6 +316,18 @@ class Run:
         nodes = self._pool.take(worst)
         return torch.stack([nodes.lower, nodes.upper], 1).cpu().numpy()
 
+    def _standing(self, search: Search) -> Standing:
+        bound = min([search.bound, *(bound for _, bound in search.open.values())])
+        deepest, width = 0, 0.0
+        if search.open:
+            root, lower, upper, depth = self._pool.look(list(search.open), "root", "lower", "upper", "depth")
+            whole = (self._roots.upper - self._roots.lower)[root]
+            shares = torch.where(whole > 0, (upper - lower) / whole, 0.0)
+            deepest, width = int(depth.max()), float(shares.amax(1).median())
+        known = lambda value: value if abs(value) < torch.inf else None
+        return Standing(len(search.open), deepest, width, known(bound), known(search.nearest),
+                        search.ties)
+
     def _proof(self, search: Search) -> Proof | None:
         """Its roots stand in the order of its property's cases."""
         if self._recorder is None:
@@ -266,17 +335,22 @@ class Run:
         return self._recorder.proof([i for i, owner in enumerate(self._owner) if owner is search])
 
     def _reason(self, search: Search, late: bool, crowded: bool) -> str:
+        near = search.near_miss
         if late:
-            reason = f"out of time after {search.seconds:.1f} s with {len(search.open)} boxes open"
+            reason = f"out of time after {search.seconds:.1f} s with {len(search.open):,} boxes open"
         elif crowded:
-            reason = f"more than {self._options.max_open} boxes open (max_open)"
+            reason = f"more than {self._options.max_open:,} boxes open (max_open)"
+        elif search.refuted:
+            reason = "no proof can exist, and no point was found that is unsafe both exactly and as executed"
+        elif search.tie:
+            reason = "on boxes that were left the margin is zero, or less than rounding can change"
         else:
-            reason = "on a box that cannot be split the margin is zero, or below what rounding can change"
-        if search.near_miss:
-            where = "exact arithmetic" if search.near_miss.exact else "onnxruntime"
-            reason += f"; a point was found that is unsafe in {where} alone"
-        if not all(judge.holds_floats for judge in search.judges):
-            reason += "; an input box holds no float32 value"
+            reason = "boxes were left that can be split no further, and their bounds do not exclude what is unsafe"
+        if near and not near.executable:
+            reason += (f"; exact arithmetic violates it at a point that {search.problem.network.number.__name__} cannot "
+                       f"hold ({unheld_text(near.point, near.inputs)})")
+        elif near:
+            reason += f"; a point was found that is unsafe in {'exact arithmetic' if near.exact else 'onnxruntime'} alone"
         return reason
 
 

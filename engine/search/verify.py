@@ -32,6 +32,8 @@ def verify_all(problems: list[Problem], options: Options, *, on_verdict: OnVerdi
     Problems whose networks have the same shape share batches. A problem's seconds are its share
     of each batch's time, by boxes, since it was admitted to the window.
     """
+    for problem in problems:
+        problem.demand_inputs(options.semantics)
     device = choose_device(options.device)
     verdicts: list[Verdict | None] = [None] * len(problems)
     start, boxes = time.perf_counter(), 0
