@@ -217,9 +217,25 @@ def is_implied(row, rows):
     return bool(weaker) if row.form else not is_false(row)
 
 
+def is_false_on_box(row, rows):
+    """Whether it is over inputs alone, and false at every point where the single-input ones of the rows hold."""
+    if any(name[0] == "Y" for name in row.form):
+        return False
+    least, strict = row.constant, row.strict
+    for name, a in row.form.items():
+        ends = [(r.constant, r.strict) for r in rows if r.form == {name: -ONE if a > 0 else ONE}]
+        if not ends:
+            return False
+        end, also = max(ends)
+        least, strict = least + abs(a) * end, strict or also
+    return is_false(Row({}, least, strict))
+
+
 def is_covered(disjunct, cases):
     rows = list(map(normal, disjunct))
     if any(map(is_false, rows)) or any(contradict(*pair) for pair in combinations(rows, 2)):
+        return True
+    if any(is_false_on_box(row, rows) for row in rows):
         return True
     for case in cases:
         box = [Row({f"X_{i}": -ONE}, end, False) for i, end in enumerate(case.lower)]

@@ -3,7 +3,6 @@
 import gc
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from engine.search.problem import Options, Problem, Progress
 from engine.search.verify import choose_device, verify_all
 from engine.verdict import Unknown, Verdict, Violated
 from engine.vnncomp import counterexample_text
-from engine.vnnlib import load_property, parse_property
+from engine.vnnlib import load_property, property_of
 
 PIECES = 8  # into which instances are divided when one of them is at fault
 TOLD_EVERY = 0.5  # seconds
@@ -91,11 +90,7 @@ def _network(path: Path, files: Mapping[Path, bytes]) -> Network:
 def _property(path: Path, files: Mapping[Path, bytes]) -> Property:
     if path not in files:
         return load_property(path)
-    from hashlib import sha256
-
-    name = path.name.removesuffix(".gz").removesuffix(".vnnlib")
-    prop = parse_property(files[path].decode("utf-8-sig"), name=name, where=str(path))
-    return replace(prop, sha256=sha256(files[path]).hexdigest())
+    return property_of(files[path], path)
 
 
 def _search(problems: list[tuple[Instance, Problem]], options: Options, send: Send) -> None:

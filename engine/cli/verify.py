@@ -117,7 +117,7 @@ def _explanation(network_file: Path, verdict: Verdict) -> str:
 def _meaning(verdict: Verdict) -> str:
     match verdict:
         case Verified():
-            return "the property holds"
+            return f"warning: {verdict.warning}" if verdict.warning else "the property holds"
         case Violated():
             return "the property is violated, in exact arithmetic and in onnxruntime"
         case Unknown():
@@ -144,6 +144,7 @@ def _content(network_file: Path, verdict: Verdict) -> dict:
         "semantics": verdict.semantics,
         "counterexample": _point(network_file, getattr(verdict, "counterexample", None)),
         "near_miss": _point(network_file, getattr(verdict, "near_miss", None)),
+        "warning": getattr(verdict, "warning", "") or None,
         "reason": verdict.reason if undecided else None,
         "proved": verdict.proved if undecided else None,
         "label": label(network_file),
