@@ -72,6 +72,8 @@ def _decide(network_file: Path, property_file: Path, arguments: Namespace, updat
     network, prop = load_network(network_file), load_property(property_file)
     if arguments.picture:
         check_two_inputs(network)
+    if arguments.certificate:
+        _warn_of_limits(arguments.certificate, prop)
     from engine.search.verify import Problem, verify_all
 
     on_progress = update and (lambda progress: update(search_text(progress)))
@@ -79,11 +81,23 @@ def _decide(network_file: Path, property_file: Path, arguments: Namespace, updat
     return network, prop, verdict
 
 
+def _warn_of_limits(path: Path, prop: Property) -> None:
+    """Says before the search what would only be met after it."""
+    from engine.certificate.writer import unprovable
+
+    if reason := unprovable(prop):
+        note(f"acasxu: {path} will not be written if the property holds: {reason}")
+
+
 def _certify(path: Path, network: Network, prop: Property, verdict: Verdict, arguments: Namespace) -> None:
     """Writes the certificate, if there is a verdict to be certified."""
     from engine.certificate import certificate_bytes
 
-    data = certificate_bytes(network, prop, verdict, search_options(arguments))
+    try:
+        data = certificate_bytes(network, prop, verdict, search_options(arguments))
+    except InputError as error:
+        raise InputError(f"the verdict is {verdict.word}, but {error.what}", where=str(path),
+                         advice=error.advice) from None
     if data:
         _write(path, data, verdict)
     else:
