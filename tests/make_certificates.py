@@ -253,6 +253,9 @@ def properties() -> dict[str, Property]:
         "signs_lower": prop(case([-1, -1], [1, 1], [row([1], Fraction("0.7533"))])),
         "signs_high": prop(case([-1, -1], [1, 1], [row([1], Fraction("0.7"))])),
         "affine_corner": prop(case([-1] * 3, [1] * 3, low, [high]), n_outputs=2),
+        # rows of inputs alone: beside the box, so that nothing satisfies the asserts, and at its corner
+        "signs_beside": prop(case([-1, -1], [1, 1], [row([1], 0), row([0], "2.5", inputs=[1, 1])])),
+        "signs_corner": prop(case([-1, -1], [1, 1], [row([0], 2, inputs=[1, 1])])),
     }
     return made | {f"random_{seed}": random_question(seed)[1] for seed in (2, 21, 43)}
 
@@ -321,6 +324,13 @@ def touching() -> Draft:
     return draft
 
 
+def claiming_nothing(property: str) -> Draft:
+    """A box without polytopes: what is written where nothing satisfies the asserts."""
+    draft = proof(properties()[property], Node())
+    draft.cases[0]["unsafe"].clear()
+    return draft
+
+
 def by_hand() -> list[tuple]:
     """Folder, name, network, property, expected, what is special or wrong, the draft."""
     asked = properties()
@@ -335,6 +345,10 @@ def by_hand() -> list[tuple]:
          proof(asked["absolute_strict"], _leaf())),
         ("valid", "witness_tie", "absolute", "absolute_zero", "accepted", "a point on the border, unusual rationals",
          witness(asked["absolute_zero"], "0", "0/7", "-0.00")),
+        ("valid", "nothing_asked", "signs", "signs_beside", "accepted", "nothing satisfies the asserts, nothing is claimed",
+         claiming_nothing("signs_beside")),
+        ("tampered", "nothing_claimed", "signs", "signs_corner", "rejected", "a row that touches the box is not false on it",
+         claiming_nothing("signs_corner")),
         wrong("tie_not_strict", "absolute", "absolute_zero", _leaf(), "a bound of 0, but no row is strict"),
         wrong("chord", "relu", "relu_one", _leaf(), "what a ReLU's upper line shows, and 2^-26 more"),
         wrong("box_end", "line", "line_end", _leaf(), "violated at 0.3, and not at the float64 nearest to it"),

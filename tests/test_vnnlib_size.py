@@ -138,7 +138,8 @@ def test_a_flat_disjunction_is_not_multiplied_out(monkeypatch):
 
 def test_what_is_read_is_bounded(monkeypatch):
     monkeypatch.setattr(reader, "MAX_PARTS", 1000)
-    for text in (alternatives(600), terms(1000), f"{declared(1, 1)}(assert (<= Y_0 (+ {' '.join(map(str, range(2000)))})))"):
+    numbers = " ".join(map(str, range(2000)))
+    for text in (alternatives(600), terms(1000), f"{declared(1, 1)}(assert (<= Y_0 (+ {numbers})))"):
         assert message(text) == "the file has more than 1,000 comparisons, terms and different numbers"
 
 

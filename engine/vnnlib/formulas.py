@@ -45,7 +45,8 @@ def conjunction(parts: Sequence[Formula]) -> Formula:
     count = prod(map(len, choices))
     atoms = sum(count // len(choice) * sum(map(len, choice)) for choice in choices)
     base = tuple(chain.from_iterable(part.base for part in parts))
-    check_size(count, len(base) + atoms, "multiplied out, the disjunctions have" if len(choices) > 1 else "this conjunction has")
+    what = "multiplied out, the disjunctions have" if len(choices) > 1 else "this conjunction has"
+    check_size(count, len(base) + atoms, what)
     if len(choices) == 1:
         return Formula(base, choices[0])
     return Formula(base, tuple(tuple(chain.from_iterable(pick)) for pick in product(*choices)))

@@ -203,8 +203,8 @@ class _Script:
     def count_part(self, at: int) -> None:
         self.parts += 1
         if self.parts > MAX_PARTS:
-            raise self.source.error(f"the file has more than {MAX_PARTS:,} comparisons, terms and different numbers", at,
-                                    advice="split the property into several files")
+            raise self.source.error(f"the file has more than {MAX_PARTS:,} comparisons, terms and different numbers",
+                                    at, advice="split the property into several files")
 
     def as_formula(self, item: Item, head: Token) -> Formula:
         if isinstance(item, Formula):
