@@ -26,3 +26,10 @@ class Proof:
     slope_value: np.ndarray
     multiplier: np.ndarray
     multiplier_value: np.ndarray
+
+    @classmethod
+    def of_nothing(cls) -> "Proof":
+        """That of one case without unsafe polytopes: a leaf, and nothing to be excluded."""
+        ends, none = np.full(1, -1, np.int32), np.zeros(0, np.int32)
+        arrays = dict.fromkeys(cls.__slots__, none) | dict.fromkeys(("cut", "multiplier_value"), np.zeros(0))
+        return cls(**arrays | {"split": ends})

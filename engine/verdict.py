@@ -56,13 +56,14 @@ class Verified:
     """The property holds under `semantics`: on boxes that cover all cases every unsafe polytope is excluded.
 
     `near_miss`, if any, is a point found unsafe as executed although the property holds exactly; `proof`
-    is there if it was asked for.
+    is there if it was asked for; `warning` is there if the property holds for every network.
     """
 
     semantics: str
     statistics: Statistics
     near_miss: Counterexample | None = None
     proof: Proof | None = None
+    warning: str = ""
     word = "unsat"
 
 

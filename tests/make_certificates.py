@@ -287,6 +287,9 @@ def properties() -> dict[str, Property]:
         "third_reached": prop(case([1], [1], [one(-3, 1)])),
         "third_below": prop(case([1], [1], [one(3, -1, strict=True)])),
         "normalized_high": prop(case(*unit, [one(-1, "1.58")])),
+        # rows of inputs alone: beside the box, so that nothing satisfies the asserts, and at its corner
+        "signs_beside": prop(case([-1, -1], [1, 1], [row([1], 0), row([0], "2.5", inputs=[1, 1])])),
+        "signs_corner": prop(case([-1, -1], [1, 1], [row([0], 2, inputs=[1, 1])])),
     }
     return made | {f"random_{seed}": random_question(seed)[1] for seed in (2, 21, 43)}
 
@@ -395,6 +398,8 @@ def scaling() -> list[tuple]:
         ("tampered", "third_below", "third", "third_below", "rejected", "1 / 3 is not below 1 / 3, as its float64 number is",
          point("third_below", 3, "-1")),
     ]
+
+
 def nearest_float32() -> Draft:
     """Where an equation has no solution: the exact outputs and margins of a point that is nearly one."""
     asked, net = properties()["signs_equation"], random_network((2, 6, 6, 1), seed=2)
@@ -403,6 +408,13 @@ def nearest_float32() -> Draft:
     draft = witness(asked, *map(str, (x[0], y, x[0] - Fraction("0.7"))))
     draft.manifest["point"].append("0")
     draft.manifest["margins"] += [str(Fraction("0.7") - x[0]), str(y - 100)]
+    return draft
+
+
+def claiming_nothing(property: str) -> Draft:
+    """A box without polytopes: what is written where nothing satisfies the asserts."""
+    draft = proof(properties()[property], Node())
+    draft.cases[0]["unsafe"].clear()
     return draft
 
 
@@ -422,6 +434,10 @@ def by_hand() -> list[tuple]:
          witness(asked["absolute_zero"], "0", "0/7", "-0.00")),
         ("valid", "witness_tenth", "line", "line_tenth", "accepted", "a point that float32 cannot hold",
          witness(asked["line_tenth"], "1/10", "1/10", "0")),
+        ("valid", "nothing_asked", "signs", "signs_beside", "accepted", "nothing satisfies the asserts, nothing is claimed",
+         claiming_nothing("signs_beside")),
+        ("tampered", "nothing_claimed", "signs", "signs_corner", "rejected", "a row that touches the box is not false on it",
+         claiming_nothing("signs_corner")),
         wrong("tie_not_strict", "absolute", "absolute_zero", _leaf(), "a bound of 0, but no row is strict"),
         wrong("chord", "relu", "relu_one", _leaf(), "what a ReLU's upper line shows, and 2^-26 more"),
         wrong("box_end", "line", "line_end", _leaf(), "violated at 0.3, and not at the float64 nearest to it"),

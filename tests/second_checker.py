@@ -168,15 +168,18 @@ def read_property(text):
 
 
 def disjuncts_of(formula):
+    if isinstance(formula, str):
+        must(formula in ("true", "false"), ValueError)
+        return [[]] if formula == "true" else []
     operator, *parts = formula
     if operator == "or":
         return [rows for part in parts for rows in disjuncts_of(part)]
     if operator == "and":
         return [sum(choice, []) for choice in product(*map(disjuncts_of, parts))]
-    must(operator in ("<=", "<", ">=", ">") and len(parts) == 2, ValueError)
-    left, right = map(linear, parts if operator[0] == "<" else reversed(parts))
-    form = total([left, {name: -a for name, a in right.items()}])
-    return [[Row(form, form.pop("", ZERO), operator in ("<", ">"))]]
+    must(operator in ("<=", "<", ">=", ">", "=") and len(parts) == 2, ValueError)
+    left, right = map(linear, reversed(parts) if operator[0] == ">" else parts)
+    forms = [total([left, scaled(right, -ONE)]), total([right, scaled(left, -ONE)])]
+    return [[Row(form, form.pop("", ZERO), operator in ("<", ">")) for form in forms[: 1 + (operator == "=")]]]
 
 
 def linear(term):
@@ -184,14 +187,28 @@ def linear(term):
     if isinstance(term, str):
         return {term: ONE} if term[0] in "XY" else {"": rational(term)}
     operator, *parts = term[0], *map(linear, term[1:])
-    if operator == "+":
-        return total(parts)
-    factor, form = ({"": -ONE}, *parts) if operator == "-" else parts
-    must(operator in ("*", "-") and set(factor) == {""}, ValueError)
-    return {name: factor[""] * a for name, a in form.items()}
+    must(operator in tuple("+-*/") and len(parts) > (operator == "/"), ValueError)
+    if operator in "+-":
+        signs = [ONE if operator == "+" or (i == 0 and len(parts) > 1) else -ONE for i in range(len(parts))]
+        return total(map(scaled, parts, signs))
+    if operator == "/":
+        must(all(map(is_constant, parts[1:])), ValueError)
+        parts[1:] = [{"": 1 / part.get("", ZERO)} for part in parts[1:]]
+    *factors, form = sorted(parts, key=lambda part: not is_constant(part))
+    must(all(map(is_constant, factors)), ValueError)
+    return scaled(form, math.prod(factor.get("", ZERO) for factor in factors))
+
+
+def scaled(form, factor):
+    return {name: factor * a for name, a in form.items()}
+
+
+def is_constant(form):
+    return not any(a for name, a in form.items() if name)
 
 
 def total(forms):
+    forms = list(forms)
     return {name: sum(form.get(name, ZERO) for form in forms) for name in set().union(*forms)}
 
 
@@ -217,9 +234,25 @@ def is_implied(row, rows):
     return bool(weaker) if row.form else not is_false(row)
 
 
+def is_false_on_box(row, rows):
+    """Whether it is over inputs alone, and false at every point where the single-input ones of the rows hold."""
+    if any(name[0] == "Y" for name in row.form):
+        return False
+    least, strict = row.constant, row.strict
+    for name, a in row.form.items():
+        ends = [(r.constant, r.strict) for r in rows if r.form == {name: -ONE if a > 0 else ONE}]
+        if not ends:
+            return False
+        end, also = max(ends)
+        least, strict = least + abs(a) * end, strict or also
+    return is_false(Row({}, least, strict))
+
+
 def is_covered(disjunct, cases):
     rows = list(map(normal, disjunct))
     if any(map(is_false, rows)) or any(contradict(*pair) for pair in combinations(rows, 2)):
+        return True
+    if any(is_false_on_box(row, rows) for row in rows):
         return True
     for case in cases:
         box = [Row({f"X_{i}": -ONE}, end, False) for i, end in enumerate(case.lower)]

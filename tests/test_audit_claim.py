@@ -14,7 +14,6 @@ from engine.audit.claim import check_claim
 from engine.audit.data import Case, Rejected, Row, Specification
 from engine.audit.vnnlib_reader import read_property
 from engine.data import property_path
-from engine.errors import InputError
 from engine.vnnlib import load_property
 
 DECLARED = "".join(f"(declare-const {name} Real)" for name in ("X_0", "X_1", "Y_0", "Y_1"))
@@ -39,7 +38,7 @@ def files(tmp_path, text: str) -> tuple[tuple[Case, ...], Specification]:
 
 
 def specification(*disjuncts, n_inputs=1, n_outputs=2) -> Specification:
-    return Specification(n_inputs, n_outputs, tuple(map(tuple, disjuncts)), "")
+    return Specification(n_inputs, n_outputs, (), tuple(map(tuple, disjuncts)), "")
 
 
 def x(factor, constant, *, strict=False, i=0) -> Row:
@@ -193,9 +192,23 @@ def with_polytope(one: Case, k: int, polytope) -> Case:
     ([], [x(1, -1), x(-1, 2)], True),
     ([], [Row({0: F(1)}, {1: F(2)}, F(1), False), Row({0: F(-2)}, {1: F(-4)}, F(0), False)], True),
     ([], [y(1, 0), y(-1, 1, j=1)], False),
+    # rows of inputs that are false on the box
+    ([], [*BOX, x(1, 0, i=1), x(-1, -1, i=1), Row({0: F(1), 1: F(1)}, {}, F(2), False)], True),
+    ([], [*BOX, x(1, 0, i=1), x(-1, -1, i=1), Row({0: F(1), 1: F(1)}, {}, F(1), False)], False),
+    ([], [*BOX, x(1, 0, i=1), x(-1, -1, i=1), Row({0: F(1), 1: F(1)}, {}, F(1), True)], True),
+    ([], [*BOX, x(1, 0, i=1), x(-1, -1, i=1, strict=True), Row({0: F(1), 1: F(1)}, {}, F(1), False)], True),
+    ([], [*BOX, x(1, 0, i=1, strict=True), x(-1, -1, i=1), Row({0: F(1), 1: F(1)}, {}, F(1), False)], False),
+    ([], [*BOX, x(1, 0, i=1), x(-1, -1, i=1), Row({0: F(-1), 1: F(2)}, {}, F(2), False)], False),
+    ([], [*BOX, x(1, 0, i=1), x(-1, -1, i=1), Row({0: F(-1), 1: F(2)}, {}, F(4), False)], True),
+    ([], [*BOX, x(1, 0, i=1), Row({0: F(1), 1: F(1)}, {}, F(2), False)], False),  # x_1 has no lower end
+    ([], [*BOX, x(1, 0, i=1), x(-1, -1, i=1), Row({0: F(1), 1: F(1)}, {0: F(1)}, F(9), False)], False),
 ])
 def test_the_rules(cases, disjunct, covered):
-    assert covers(cases, specification(disjunct)) == covered
+    """However its rows are divided into those that the file asserts throughout and the rest."""
+    n_inputs = 2 if any(1 in row.inputs for row in disjunct) else 1
+    for k in range(len(disjunct) + 1):
+        spec = Specification(n_inputs, 2, tuple(disjunct[:k]), (tuple(disjunct[k:]),), "")
+        assert covers(cases, spec) == covered
 
 
 def test_no_disjunct_needs_no_case():
@@ -229,13 +242,11 @@ def test_random_formulas(tmp_path_factory, asserts, seed):
     path.write_text(DECLARED + "".join(f"{gap(rng)}(assert {render(tree, rng)})" for tree in asserts))
     spec, points = read_property(path), rng.sample([*product(GRID, repeat=4)], 40)
     unsafe = [p for p in points if all(evaluate(tree, dict(zip(VARIABLES, p))) for tree in asserts)]
-    assert unsafe == [p for p in points if any(all(holds(row, p) for row in rows) for rows in spec.disjuncts)]
-    try:
-        cases = audit_cases(load_property(path))
-    except InputError as error:
-        assert "contradict" in error.what or "false at every point" in error.what
-        cases = ()
-    check_claim(cases, spec)
+    assert unsafe == [p for p in points if any(all(holds(row, p) for row in (*spec.base, *rows))
+                                               for rows in spec.disjuncts)]
+    prop = load_property(path)
+    cases = audit_cases(prop)
+    assert check_claim(cases, spec) == bool(cases) != bool(prop.warning)
     for _ in range(5):
         changed = [one if rng.random() < 0.5 else rng.choice([*weaker(one), *stronger(one)]) for one in cases]
         if covers(changed, spec):

@@ -282,7 +282,8 @@ DECLARED = "(declare-const X_0 Real)\n(declare-const Y_0 Real)\n"
 def rows_of(scratch: Path, text: str) -> tuple[tuple[Row, ...], ...]:
     path = scratch / "p.vnnlib"
     path.write_text(DECLARED + text)
-    return read_property(path).disjuncts
+    found = read_property(path)
+    return tuple(found.base + disjunct for disjunct in found.disjuncts)
 
 
 def row(inputs=(), outputs=(), constant=0, strict=False) -> Row:
@@ -328,9 +329,8 @@ class TestProperties:
         text = "(assert (or (<= Y_0 1) (<= Y_0 2)))" * 3 + '(set-info :source |(assert false "|) (check-sat)'
         assert len(rows_of(scratch, text)) == 8
 
-    # The engine refuses these because nothing would be left to verify; their meaning is clear.
-    MEANINGFUL = ("has no lower bound", "has no upper bound", "contradict", "false at every point",
-                  "a number is larger than 2^1022")
+    # The engine refuses these because it could not verify them; their meaning is clear.
+    MEANINGFUL = ("has no lower bound", "has no upper bound", "a number is larger than 2^1022")
 
     @pytest.mark.parametrize("added, expected", TEXTS, ids=[expected for _, expected in TEXTS])
     def test_what_the_engine_refuses(self, scratch, added, expected):
@@ -349,9 +349,9 @@ class TestProperties:
         (f"(assert (<= Y_0 0.{'1' * 1001}))", 3, "too long a number"),
         (f"(assert (<= Y_0 {'1' * 10**6}x))", 3, "neither a declared variable nor a number"),
         ("(assert (<= Y_0 1e999999999999999999))", 3, "too long a number"),
-        (f"(assert (<= Y_0 (* {'1e-999 ' * 99})))", 3, "grows beyond 100,000 bits"),
-        ("(assert " + "(and " * 100, 3, "more than 100 parentheses are open"),
-        ("(" * 10**6, 3, "more than 100 parentheses are open"),
+        (f"(assert (<= Y_0 (* {'1e-999 ' * 99})))", 3, "grows beyond 10,000 bits"),
+        ("(assert " + "(and " * 1000, 3, "more than 1000 parentheses are open"),
+        ("(" * 10**6, 3, "more than 1000 parentheses are open"),
         (")", 3, "')' stands outside all parentheses"),
         ("(assert (<= Y_0 0)", 3, "a parenthesis is open"),
         ("(check-sat)", 3, "has asserted nothing"),
@@ -360,7 +360,7 @@ class TestProperties:
         (f"(assert ({'z' * 999} 0))", 3, "zz is not an operator"),
         ("(assert (<= 0 Y_0 1))", 3, "<= takes other arguments"),
         ("(assert ((<= 0 Y_0)))", 3, "'()' is not an operator"),
-        (f"(assert ((* {'1e999 ' * 7})))", 3, "'()' is not an operator"),
+        (f"(assert ((* {'1e999 ' * 3})))", 3, "'()' is not an operator"),
         ("(assert (<= (<= 0 Y_0) 0))", 3, "a formula stands where a term should"),
         ("(assert (and (+ 0 Y_0) true))", 3, "something else stands where a formula should"),
         ("(assert (/ 1 X_0 2))", 3, "/ takes other arguments"),

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.errors import InputError
 from engine.property import Case, Polytope, Property, Row
 from engine.vnnlib import load_property, parse_property
 
@@ -128,7 +127,7 @@ class TestGolden:
         ("0", F(0)), ("-0", F(0)), ("007", F(7)), ("-0.5", F(-1, 2)), ("+0.5", F(1, 2)), (".5", F(1, 2)),
         ("1.", F(1)), ("1e-3", F(1, 1000)), ("-2.5E+2", F(-250)), ("(- 0.5)", F(-1, 2)), ("(/ 1 3)", F(1, 3)),
         ("0.1", F(1, 10)), ("0.10000000000000000555", F(10000000000000000555, 10**20)),
-        ("1e-10000", F(1, 10**10000)),
+        ("1e-999", F(1, 10**999)),
     ])
     def test_numbers_are_exact(self, text, value):
         (row,) = rows_of(X + Y + UNIT + f"(assert (<= Y_0 {text}))")
@@ -293,10 +292,6 @@ def test_meaning_is_that_of_the_text(asserts, seed, ends):
     points = [*product(GRID, repeat=4)]
     points = rng.sample(points, 60) + [tuple(F(rng.randint(-9, 9), 7) for _ in range(4)) for _ in range(20)]
     expected = [all(evaluate(tree, dict(zip(VARIABLES, p))) for tree in asserts) for p in points]
-    try:
-        prop = parse_property(text)
-    except InputError as error:
-        assert "contradict" in error.what or "false at every point" in error.what
-        assert not any(expected)
-        return
+    prop = parse_property(text)
+    assert bool(prop.cases) or prop.warning
     assert expected == [any(case.violated_at(p[:2], p[2:]) for case in prop.cases) for p in points]

@@ -7,7 +7,7 @@ import pytest
 
 from engine.errors import InputError
 from engine.vnnlib import load_property, parse_property
-from engine.vnnlib.source import read_text
+from engine.vnnlib.source import read_bytes
 
 # Three lines; what a test adds begins in line 4.
 HEAD = """(declare-const X_0 Real) (declare-const Y_0 Real)
@@ -39,7 +39,9 @@ TEXTS = [
     ("(assert (<= Y_0 \u00a00))", "4: '\\xa00' is neither a number nor a declared variable"),
     # Commands and operators
     ("(define-fun f () Real 1)", "4: unknown command 'define-fun'"),
-    ("(vnnlib-version <2.0>)", "4: unknown command 'vnnlib-version'"),
+    ("(vnnlib-version <2.0>)", "4: VNN-LIB 2.0 is not supported yet ('vnnlib-version'); write it in VNN-LIB 1.0"),
+    ("\n(declare-network f (declare-input X Real [2]))", "5: VNN-LIB 2.0 is not supported yet ('declare-network')"),
+    ("(declare-input X float32 [1, 5])", "4: VNN-LIB 2.0 is not supported yet ('declare-input')"),
     ("(push 1)", "4: unknown command 'push'"),
     ("(<= Y_0 0)", "4: unknown command '<='"),
     ("(assert\n(not (<= Y_0 0)))", "5: unknown operator 'not'"),
@@ -85,14 +87,14 @@ TEXTS = [
     ("(assert (<= Y_0 \u0661))", "4: '\\u0661' is neither a number"),
     ("(assert (<= Y_0 \uff11.5))", "4: '\\uff11.5' is neither a number"),
     ("(assert (<= Y_0 1e\u0662))", "4: '1e\\u0662' is neither a number"),
-    ("(assert (<= Y_0 1e999999999))", "4: a number has more than 1,000 digits or an exponent beyond 10,000"),
-    ("(assert (<= Y_0 1e-10001))", "4: a number has more than 1,000 digits or an exponent beyond 10,000"),
+    ("(assert (<= Y_0 1e999999999))", "4: a number has more than 1,000 digits or an exponent beyond 999"),
+    ("(assert (<= Y_0 1e-1000))", "4: a number has more than 1,000 digits or an exponent beyond 999"),
     (f"(assert (<= Y_0 1{'0' * 5000}))", "4: a number has more than 1,000 digits"),
     (f"(assert (<= Y_0 1e{'9' * 5000}))", "4: a number has more than 1,000 digits"),
     ("(assert (<= Y_0 1e308))", "4: a number is larger than 2^1022"),
     ("(assert (<= Y_0 (* 1e300 1e300)))", "4: a number is larger than 2^1022"),
     ("(assert (<= (* 1e-9 Y_0) 1e300))", "4: a number is larger than 2^1022"),
-    (f"(assert (<= Y_0 (* {'1e-9999 ' * 9})))", "4: a number grows beyond 100,000 bits"),
+    (f"(assert (<= Y_0 (* {'1e-999 ' * 4})))", "4: a number grows beyond 10,000 bits"),
     # Variables
     ("(assert (<=\nY_2 0))", "5: Y_2 is not declared"),
     ("(assert (<= Y_2 0)) (declare-const Y_2 Real)", "4: Y_2 is not declared"),
@@ -114,22 +116,9 @@ TEXTS = [
     ("(declare-const X_1 Real)\n(assert (>= X_1 0))", "4: X_1 has no upper bound; add (assert (<= X_1 ...))"),
     ("(declare-const X_1 Real) (assert (>= X_1 0))\n(assert (or (<= X_1 1) (<= Y_0 0)))",
      "4: X_1 has no upper bound in input box 2 of 2"),
-    # Contradictions
-    ("(assert (or))", "4: this assert is false at every point"),
-    ("(assert (and (<= Y_0 0) (or)))", "4: this assert is false at every point"),
-    ("\n(assert (< 1 1))", "5: this assert is false at every point"),
-    ("(assert false)", "4: this assert is false at every point"),
-    ("\n(assert\n(<= X_0 ; below\n  (- 1)))", "6: the input constraints contradict each other: "
-     "(>= X_0 0) (line 3) and (<= X_0 (- 1)) (line 6); no point satisfies all asserts"),
-    ("(assert (< X_0 0))", "4: the input constraints contradict each other"),
-    ("(assert (<= Y_0 1))\n(assert (>= (* 2 Y_0) 4))", "5: the output constraints contradict each other: "
-     "(<= Y_0 1) (line 4) and (>= (* 2 Y_0) 4) (line 5)"),
-    ("(assert (<= (+ X_0 Y_0) 1)) (assert (> (+ Y_0 X_0) 1))", "4: the linear constraints contradict"),
-    ("(assert (or (>= X_0 2) (and (<= Y_0 1)\n(>= Y_0 2))))",
-     "4: the input constraints contradict each other: (<= X_0 1) (line 3) and (>= X_0 2) (line 4)"),
     # Size
-    ("(assert (or (<= Y_0 0) (<= Y_1 0)))\n" * 17,
-     "21: multiplied out, the disjunctions have 131,072 alternatives, more than 100,000"),
+    ("(assert (or (<= Y_0 0) (<= Y_1 0)))\n" * 18,
+     "22: multiplied out, the disjunctions have 262,144 alternatives, more than 250,000"),
     ("(assert (or (<= Y_0 0) (<= Y_1 0)))" * 999,
      "4: multiplied out, the disjunctions have over 10^15 alternatives"),
     (f"(assert (or (<= Y_1 0) (and {'(<= Y_0 0)' * 999})))\n(assert (or {'(<= Y_0 0)' * 9999}))",
@@ -235,8 +224,8 @@ def test_large_file(tmp_path, name):
     data = b" " * 1_000_000
     (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith("gz") else data)
     with pytest.raises(InputError, match="holds more than 999,999 bytes"):
-        read_text(tmp_path / name, max_bytes=999_999)
-    assert len(read_text(tmp_path / name, max_bytes=1_000_000)[0]) == 1_000_000
+        read_bytes(tmp_path / name, max_bytes=999_999)
+    assert len(read_bytes(tmp_path / name, max_bytes=1_000_000)) == 1_000_000
 
 
 def test_place_in_a_file(tmp_path):

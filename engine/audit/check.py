@@ -20,7 +20,8 @@ ARITHMETIC = {"float64": Floating, "exact": Exact}
 @dataclass(frozen=True)
 class Result:
     """A verdict. nodes: of the whole proof; checked, leaves, exclusions: how many nodes, and of these how many leaves,
-    and how many exclusions were checked; margin: the least bound that showed one.
+    and how many exclusions were checked; margin: the least bound that showed one; empty: nothing satisfies the
+    property's asserts, so that what is accepted says nothing about the network.
     """
 
     accepted: bool
@@ -35,6 +36,7 @@ class Result:
     margin: float
     seconds: float
     certificate: Certificate | None
+    empty: bool = False
 
 
 def check(certificate_path, network_path, property_path, *, arithmetic="float64", sample=None, seed=0,
@@ -45,7 +47,7 @@ def check(certificate_path, network_path, property_path, *, arithmetic="float64"
     be checked with their ancestors, instead of all; share (i, n): check the i-th of n parts, which together are the
     whole; on_progress(nodes checked, nodes to be checked).
     """
-    start, certificate, tally, reason = time.perf_counter(), None, Tally(), ""
+    start, certificate, tally, reason, empty = time.perf_counter(), None, Tally(), "", False
     try:
         certificate = read_certificate(certificate_path)
         semantics = semantics or certificate.semantics
@@ -54,7 +56,7 @@ def check(certificate_path, network_path, property_path, *, arithmetic="float64"
         if certificate.kind == "witness":
             _check_witness(certificate, network, specification)
         else:
-            check_claim(certificate.cases, specification)
+            empty = not check_claim(certificate.cases, specification)
             wanted, bounds = _wanted(certificate.tree, sample, seed), ARITHMETIC[arithmetic](network, semantics)
             report = lambda nodes: on_progress and on_progress(nodes, int(wanted.sum()))
             tally = _walk(Proof(certificate, network, bounds, wanted), share, report)
@@ -65,7 +67,7 @@ def check(certificate_path, network_path, property_path, *, arithmetic="float64"
         accepted, reason = False, str(error)
     kind, tree = (certificate.kind, certificate.tree) if certificate else ("", None)
     return Result(accepted, reason, kind, semantics or "", arithmetic, len(tree.split) if tree else 0, *tally,
-                  time.perf_counter() - start, certificate)
+                  time.perf_counter() - start, certificate, empty)
 
 
 def _belongs(certificate: Certificate, network: Network, specification: Specification, semantics: str) -> None:
@@ -94,7 +96,7 @@ def _check_witness(certificate: Certificate, network: Network, specification: Sp
     r = radii(network, certificate.witness.point)
     most = lambda row: value(row) + sum(abs(c) * r[j] for j, c in row.outputs.items())
     holds = lambda row: most(row) < 0 or (most(row) == 0 and not row.strict)
-    unsafe = any(all(map(holds, rows)) for rows in specification.disjuncts)
+    unsafe = all(map(holds, specification.base)) and any(all(map(holds, rows)) for rows in specification.disjuncts)
     demand(unsafe, "the point is not in the property's unsafe set")
 
 

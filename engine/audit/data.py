@@ -61,7 +61,7 @@ class Network:
     rounded: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """sum inputs[i] x_i + sum outputs[j] y_j + constant <= 0 (< 0 where strict); no coefficient is 0."""
 
@@ -73,10 +73,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Specification:
-    """The unsafe set of a VNN-LIB file: the union of `disjuncts`, each a conjunction of rows."""
+    """The unsafe set of a VNN-LIB file: where all rows of `base` hold and all of one of the `disjuncts`."""
 
     n_inputs: int
     n_outputs: int
+    base: tuple[Row, ...]
     disjuncts: tuple[tuple[Row, ...], ...]
     sha256: str
 

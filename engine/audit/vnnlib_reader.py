@@ -11,7 +11,7 @@ from itertools import chain, product
 
 from .data import Malformed, Row, Specification, need, read_bytes
 
-MAX_BYTES, MAX_DEPTH, MAX_BITS = 16 << 20, 100, 100_000  # bits: of a numerator or denominator
+MAX_BYTES, MAX_DEPTH, MAX_BITS = 16 << 20, 1_000, 10_000  # bits: of a numerator or denominator
 MAX_PARTS = 5_000_000  # of all disjuncts that are ever built: themselves, the disjuncts they are made of, their rows
 
 TOKEN = re.compile(r';[^\r\n]*|"[^"]*"|\|[^|]*\||[()]|[^\s()";|]+|\S', re.ASCII)
@@ -19,6 +19,7 @@ NUMBER = re.compile(r"[+-]?(?=\.?[0-9])[0-9]{0,1000}\.?[0-9]{0,1000}(?:[eE][+-]?
 VARIABLE = re.compile(r"[XY]_(?:0|[1-9][0-9]{0,6})")
 SIGNS = {"<=": (1,), "<": (1,), ">=": (-1,), ">": (-1,), "=": (1, -1)}  # of left - right, in each row
 IGNORED = ("set-logic", "set-info", "set-option", "check-sat", "get-model")
+SECOND = ("vnnlib-version", "declare-network", "declare-input", "declare-output", "declare-hidden")  # of VNN-LIB 2.0
 
 
 def read_property(path) -> Specification:
@@ -48,6 +49,7 @@ class _Script:
         elif not token.startswith(";"):
             need(self.groups, f"{token[:40]!a} stands outside all parentheses")
             if token != ")":
+                need(self.groups[-1] or token not in SECOND, f"VNN-LIB 2.0 is not supported ({token})")
                 self.groups[-1].append(token)
             elif len(self.groups) == 1:
                 self.command(*self.groups.pop())
@@ -98,11 +100,15 @@ class _Script:
         """The disjunction of formulas, or their conjunction, multiplied out."""
         formulas = [{"true": [()], "false": []}.get(item) if isinstance(item, str) else item for item in items]
         need(all(isinstance(formula, list) for formula in formulas), "something else stands where a formula should")
+        if len(formulas) == 1:
+            return formulas[0]
+        products = head == "and" and sum(len(formula) > 1 for formula in formulas) > 1
         disjuncts = []
         for pick in zip(chain(*formulas)) if head == "or" else product(*formulas):
             disjuncts.append(tuple(chain(*pick)))
             self.parts += 1 + len(pick) + len(disjuncts[-1])
-            need(self.parts <= MAX_PARTS, f"multiplied out, its disjuncts have more than {MAX_PARTS:,} parts")
+            need(self.parts <= MAX_PARTS, f"{'multiplied out, ' * products}"
+                 f"its disjuncts have more than {MAX_PARTS:,} parts")
         return disjuncts
 
     def specification(self, digest: str) -> Specification:
@@ -110,7 +116,11 @@ class _Script:
         n_inputs, n_outputs = (sum(name[0] == letter for name in self.variables) for letter in "XY")
         wanted = {f"X_{i}" for i in range(n_inputs)} | {f"Y_{j}" for j in range(n_outputs)}
         need(n_inputs and n_outputs and self.variables == wanted, "not all of X_0, X_1, ... and Y_0, ... are declared")
-        return Specification(n_inputs, n_outputs, tuple(self.joined("and", self.asserts)), digest)
+        base = tuple(chain(*(formula[0] for formula in self.asserts if len(formula) == 1)))
+        disjuncts = tuple(self.joined("and", [formula for formula in self.asserts if len(formula) != 1]))
+        rows = sum(len(row.inputs) + len(row.outputs) != 1 or row.strict for row in base)  # not just ends of a box
+        need(rows * len(disjuncts) <= MAX_PARTS, f"{rows:,} rows times {len(disjuncts):,} disjuncts are too many")
+        return Specification(n_inputs, n_outputs, base, disjuncts, digest)
 
 
 def _row(term: dict, strict: bool) -> Row:

@@ -3,13 +3,12 @@
 import gc
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 from engine.bench.chunk import Answer, Chunk, Standing, pieces
 from engine.bench.instances import Instance
-from engine.bench.row import Row, error_row
+from engine.bench.row import Row, error_row, one_line
 from engine.certificate import certificate_bytes
 from engine.errors import EngineError, InputError
 from engine.network import Network
@@ -19,7 +18,7 @@ from engine.search.problem import Options, Problem, Progress
 from engine.search.verify import choose_device, verify_all
 from engine.verdict import Unknown, Verdict, Violated
 from engine.vnncomp import counterexample_text
-from engine.vnnlib import load_property, parse_property
+from engine.vnnlib import load_property, property_of
 
 PIECES = 8  # into which instances are divided when one of them is at fault
 TOLD_EVERY = 0.5  # seconds
@@ -92,11 +91,7 @@ def _network(path: Path, files: Mapping[Path, bytes]) -> Network:
 def _property(path: Path, files: Mapping[Path, bytes]) -> Property:
     if path not in files:
         return load_property(path)
-    from hashlib import sha256
-
-    name = path.name.removesuffix(".gz").removesuffix(".vnnlib")
-    prop = parse_property(files[path].decode("utf-8-sig"), name=name, where=str(path))
-    return replace(prop, sha256=sha256(files[path]).hexdigest())
+    return property_of(files[path], path)
 
 
 def _search(problems: list[tuple[Instance, Problem]], options: Options, send: Send) -> None:
@@ -145,6 +140,6 @@ def _answer(instance: Instance, problem: Problem, verdict: Verdict, options: Opt
         except Exception as error:
             return Answer(error_row(instance.names, reason_of(error), verdict.semantics))
     row = Row(*instance.names, verdict.word, verdict.semantics, cost.seconds, cost.boxes, cost.device,
-              certificate and len(certificate))
+              certificate and len(certificate), warning=one_line(problem.property.warning))
     point = counterexample_text(verdict.counterexample) if isinstance(verdict, Violated) else None
     return Answer(row, point, certificate)

@@ -66,6 +66,16 @@ def errors(rows: list[Row]) -> Table | None:
     return table if found else None
 
 
+def warnings(rows: list[Row]) -> Table | None:
+    """Verdicts with a warning; None where there are none."""
+    found = [row for row in rows if row.warning]
+    title = "warnings" if len(found) <= ERRORS else f"warnings, {ERRORS} of {len(found)}"
+    table = Table("network", "property", "verdict", "warning", box=box.SIMPLE, title=title, title_justify="left")
+    for row in found[:ERRORS]:
+        table.add_row(*map(escape, (row.network, row.property, row.verdict, row.warning)))
+    return table if found else None
+
+
 def repairs(rows: list[dict[str, str]]) -> Table:
     """What came of each network that violates something."""
     found = Counter(row["outcome"] for row in rows)

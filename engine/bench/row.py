@@ -11,7 +11,7 @@ class Row:
     """An instance, by its names, and what came of it.
 
     `check`: what the independent checker says of the certificate, or empty; `error`: in one line why there is
-    no verdict, or why the certificate was not accepted.
+    no verdict, or why the certificate was not accepted; `warning`: what to know of a verdict.
     """
 
     network: str
@@ -25,6 +25,7 @@ class Row:
     check: str = ""
     check_seconds: float | None = None
     error: str = ""
+    warning: str = ""
 
     @property
     def names(self) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 
 from engine import __version__
-from engine.errors import EngineError
+from engine.errors import InputError
 from engine.network import Network
 from engine.proof import Proof
 from engine.property import Case, Property, Row, Vector
@@ -19,6 +19,7 @@ from engine.verdict import Unknown, Verdict, Verified, Violated
 
 FORMAT, VERSION = "acasxu-certificate", 1
 MAX_BYTES = 160 * 2**20  # of a certificate's members together
+MAX_MANIFEST = 16 * 2**20
 MAX_DIGITS, MAX_WITNESS_DIGITS = 1_000, 10_000  # of a rational, as text
 KINDS = {Verified: "proof", Violated: "witness"}
 # options that say how long or where to search, but not how
@@ -46,13 +47,30 @@ def certificate_bytes(network: Network, property: Property, verdict: Verdict, op
     }
     if isinstance(verdict, Verified):
         arrays = _arrays(verdict.proof)
-        manifest["cases"] = [_case(case) for case in property.cases]
+        manifest["cases"] = _claim(property)
         manifest["arrays"] = {name: {"count": count, "sha256": hashlib.sha256(data).hexdigest()}
                               for name, (_, count, data) in arrays.items()}
     else:
         arrays = {}
         manifest |= _witness(property, verdict)
     return _zipped(manifest, arrays)
+
+
+def unprovable(property: Property) -> str:
+    """Why no proof about this property can be written, whatever is found; empty where none is known."""
+    try:
+        _json(_claim(property))
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+def _json(content) -> bytes:
+    text = json.dumps(content, indent=1).encode()
+    if len(text) > MAX_MANIFEST:
+        raise InputError(f"its claim has {len(text) / 2**20:,.0f} MiB, more than the {MAX_MANIFEST // 2**20} MiB that a "
+                         f"certificate holds of it", advice="split the property into several")
+    return text
 
 
 def _told(options: Options) -> dict:
@@ -68,6 +86,12 @@ def _arrays(proof: Proof) -> dict[str, tuple[str, int, bytes]]:
         data = array.astype("<i4" if whole else "<f8", casting="safe").tobytes()
         arrays[name] = (f"{name}.{'i32' if whole else 'f64'}", len(array), data)
     return arrays
+
+
+def _claim(property: Property) -> list[dict]:
+    """Its cases; where it has none, one that claims nothing: a file whose asserts exclude each other is covered so."""
+    nowhere = (Fraction(0),) * property.n_inputs
+    return [_case(case) for case in property.cases or (Case(nowhere, nowhere, ()),)]
 
 
 def _case(case: Case) -> dict:
@@ -94,8 +118,8 @@ def _rational(value: Fraction, limit: int = MAX_DIGITS) -> str:
     except ValueError:  # Python's own limit, 4300 digits
         text = ""
     if not 0 < len(text) <= limit:
-        raise EngineError("a number has more digits than a certificate can hold",
-                          advice="use shorter numbers in the property")
+        raise InputError("a number has more digits than a certificate can hold",
+                         advice="use shorter numbers in the property")
     return text
 
 
@@ -114,11 +138,11 @@ def _witness(property: Property, verdict: Violated) -> dict:
 
 
 def _zipped(manifest: dict, arrays: dict[str, tuple[str, int, bytes]]) -> bytes:
-    members = [("manifest.json", json.dumps(manifest, indent=1).encode())]
+    members = [("manifest.json", _json(manifest))]
     members += [(file, data) for file, _, data in arrays.values()]
     if sum(len(data) for _, data in members) > MAX_BYTES:
-        raise EngineError(f"the certificate of {manifest['network']['name']} would hold more than "
-                          f"{MAX_BYTES // 2**20} MiB", advice="split the property into several")
+        raise InputError(f"its certificate would hold more than {MAX_BYTES // 2**20} MiB",
+                         advice="split the property into several")
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, data in members:

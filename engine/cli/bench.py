@@ -110,14 +110,15 @@ def _kept(session) -> str:
 
 
 def _say(session, arguments: Namespace) -> None:
-    from engine.bench.report import errors, hardest, repairs, summary
+    from engine.bench.report import errors, hardest, repairs, summary, warnings
 
     if session.dropped:
         note(f"acasxu: {session.dropped} lines of the interrupted run were cut off, or lacked their files: done again")
     if arguments.resume and session.begun:
         rest = len(session.rows) - session.begun
         note(f"acasxu: {session.begun} instances were done already, " + (f"{rest} now" if rest else "nothing is left"))
-    tables = [summary(session.rows, seconds=session.seconds), hardest(session.rows), errors(session.rows)]
+    tables = [summary(session.rows, seconds=session.seconds), hardest(session.rows), errors(session.rows),
+              warnings(session.rows)]
     tables += [] if session.repairs is None else [repairs(session.repairs)]
     show(*(table for table in tables if table is not None))
 

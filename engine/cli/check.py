@@ -11,6 +11,7 @@ from engine.errors import InputError
 from engine.files import prepare, write_bytes
 
 ACCEPTED, REJECTED = 0, 1
+NOTHING = "nothing satisfies the property's asserts, so that this says nothing about the network"
 _THREADS = "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"
 
 
@@ -95,7 +96,8 @@ def _meaning(outcome) -> str:
                 f"{result.arithmetic} arithmetic, {result.seconds:.2f} s")
     how = f"semantics {result.semantics}, {result.arithmetic} arithmetic, {result.seconds:.2f} s"
     if outcome.word == "accepted":
-        return f"{names}: the property holds; {result.nodes:,} nodes, {result.leaves:,} leaves, {how}"
+        meaning = NOTHING if result.empty else "the property holds"
+        return f"{names}: {meaning}; {result.nodes:,} nodes, {result.leaves:,} leaves, {how}"
     return (f"{names}: no error found, but only {result.checked:,} of {result.nodes:,} nodes "
             f"were checked, for {result.leaves:,} leaves; {how}")
 
@@ -104,6 +106,7 @@ def _content(outcome) -> dict:
     result = outcome.result
     content = {"file": str(outcome.file), "result": outcome.word,
                "reason": outcome.reason or None,
+               "warning": NOTHING if result is not None and result.empty else None,
                "network": outcome.network and str(outcome.network)}
     change = result is not None and result.kind == "change"
     about = "changed" if change else "property"

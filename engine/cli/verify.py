@@ -77,6 +77,8 @@ def _decide(network_file: Path, property_file: Path, arguments: Namespace, updat
     network, prop = load_network(network_file), load_property(property_file)
     if arguments.picture:
         check_two_inputs(network)
+    if arguments.certificate:
+        _warn_of_limits(arguments.certificate, prop)
     from engine.search.verify import Problem, verify_all
 
     on_progress = update and (lambda progress: update(search_text(progress)))
@@ -84,11 +86,23 @@ def _decide(network_file: Path, property_file: Path, arguments: Namespace, updat
     return network, prop, verdict
 
 
+def _warn_of_limits(path: Path, prop: Property) -> None:
+    """Says before the search what would only be met after it."""
+    from engine.certificate.writer import unprovable
+
+    if reason := unprovable(prop):
+        note(f"acasxu: {path} will not be written if the property holds: {reason}")
+
+
 def _certify(path: Path, network: Network, prop: Property, verdict: Verdict, arguments: Namespace) -> None:
     """Writes the certificate, if there is a verdict to be certified."""
     from engine.certificate import certificate_bytes
 
-    data = certificate_bytes(network, prop, verdict, search_options(arguments))
+    try:
+        data = certificate_bytes(network, prop, verdict, search_options(arguments))
+    except InputError as error:
+        raise InputError(f"the verdict is {verdict.word}, but {error.what}", where=str(path),
+                         advice=error.advice) from None
     if data:
         _write(path, data, verdict)
     else:
@@ -124,7 +138,7 @@ def _explanation(network_file: Path, network: Network, verdict: Verdict, argumen
 def _meaning(verdict: Verdict, network: Network) -> str:
     match verdict:
         case Verified():
-            return "the property holds"
+            return f"warning: {verdict.warning}" if verdict.warning else "the property holds"
         case Violated(counterexample) if counterexample.executable:
             return "the property is violated, in exact arithmetic and in onnxruntime"
         case Violated(counterexample):
@@ -164,6 +178,7 @@ def _content(network_file: Path, verdict: Verdict) -> dict:
         "semantics": verdict.semantics,
         "counterexample": _point(network_file, getattr(verdict, "counterexample", None)),
         "near_miss": _point(network_file, getattr(verdict, "near_miss", None)),
+        "warning": getattr(verdict, "warning", "") or None,
         "reason": verdict.reason if undecided else None,
         "proved": verdict.proved if undecided else None,
         "standing": asdict(verdict.standing) if undecided and verdict.standing else None,

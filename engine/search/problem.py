@@ -23,9 +23,6 @@ class Problem:
     timeout: float | None = None
 
     def __post_init__(self):
-        if not self.property.cases:
-            raise InputError("the property says nothing about any input", where=self.property.name,
-                             advice="give it at least one case")
         for kind in ("inputs", "outputs"):
             of_network, of_property = (getattr(part, f"n_{kind}") for part in (self.network, self.property))
             if of_network != of_property:

@@ -9,8 +9,9 @@ import torch
 from ..errors import InputError
 from ..memory import keep_freed_memory
 from ..network import Network
+from ..proof import Proof
 from ..property import Property
-from ..verdict import Verdict
+from ..verdict import Statistics, Verdict, Verified
 from .problem import OnProgress, OnVerdict, Options, Problem
 from .run import Run
 
@@ -43,6 +44,9 @@ def verify_all(problems: list[Problem], options: Options, *, on_verdict: OnVerdi
         if on_verdict:
             on_verdict(index, verdict)
 
+    for i, problem in enumerate(problems):
+        if not problem.property.cases:
+            report(i, _holds_of_every_network(problem.property, options, device))
     keep_freed_memory()
     with _workers(options, device) as (workers, parts):
         for group in _groups(problems):
@@ -54,6 +58,12 @@ def verify_all(problems: list[Problem], options: Options, *, on_verdict: OnVerdi
                     on_progress(run.progress(len(problems), decided, boxes, seconds))
             boxes += run.boxes
     return verdicts
+
+
+def _holds_of_every_network(property: Property, options: Options, device: torch.device) -> Verified:
+    """The verdict on a property without cases: there is nothing to search."""
+    proof = Proof.of_nothing() if options.proofs else None
+    return Verified(options.semantics, Statistics(0, 0.0, device.type), proof=proof, warning=property.warning)
 
 
 @contextmanager
@@ -81,8 +91,9 @@ def choose_device(name: str) -> torch.device:
 
 
 def _groups(problems: list[Problem]) -> list[list[int]]:
-    """Indices of problems that can share batches: same network shape and number of outputs."""
+    """Indices of problems to be searched that can share batches: same network shape and number of outputs."""
     shapes: dict[tuple, list[int]] = {}
     for i, problem in enumerate(problems):
-        shapes.setdefault(problem.network.shape, []).append(i)
+        if problem.property.cases:
+            shapes.setdefault(problem.network.shape, []).append(i)
     return [indices[i : i + GROUP] for indices in shapes.values() for i in range(0, len(indices), GROUP)]

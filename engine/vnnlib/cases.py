@@ -1,28 +1,23 @@
 """From a formula to the cases of a property: boxes, and the polytopes that are unsafe on each."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cache
+from itertools import chain
 
 from engine.errors import InputError
 from engine.property import Case, Polytope, Row, Vector
-from engine.vnnlib.formulas import Conjunct, Formula
+from engine.vnnlib.contradiction import Contradiction, Ends, Refuter, tightened
+from engine.vnnlib.formulas import Conjunct, Formula, check_size
 from engine.vnnlib.source import Source
 from engine.vnnlib.terms import HalfSpace
 
+MAX_NUMBERS = 20_000_000  # in all boxes and rows of a property: they are not sparse
+
 _ZERO = Fraction(0)
 
-# The tightest half-space on each side (form, upper) of each linear form.
-Ends = dict[tuple, HalfSpace]
-
-
-class Contradiction(Exception):
-    """Two half-spaces over one linear form that do not meet."""
-
-    def __init__(self, first: HalfSpace, second: HalfSpace):
-        super().__init__()
-        self.first, self.second = first, second
+# The end of input i is at 2 i, the upper one at 2 i + 1.
+Box = list[HalfSpace | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,108 +27,125 @@ class Variables:
     inputs: Mapping[str, int]
     outputs: Mapping[str, int]
 
-    def bounds_input(self, atom: HalfSpace) -> bool:
-        """Whether it bounds a single input, so that it belongs to the box."""
-        return len(atom.form) == 1 and atom.form[0][0] in self.inputs
-
-    def needs_row(self, atom: HalfSpace) -> bool:
-        """Whether a closed box does not say all of it."""
-        return atom.strict or not self.bounds_input(atom)
-
     def row(self, atom: HalfSpace) -> Row:
         of = atom.term.coefficients
-        inputs = tuple(of.get(name, _ZERO) for name in self.inputs)
-        outputs = tuple(of.get(name, _ZERO) for name in self.outputs)
+        inputs, outputs = (tuple(of.get(name, _ZERO) for name in names) for names in (self.inputs, self.outputs))
         return Row(inputs, outputs, atom.term.constant, atom.strict)
+
+    def output_row(self, atom: HalfSpace, no_inputs: Vector) -> Row:
+        """That of an atom which reads no input: all these share one vector."""
+        of = atom.term.coefficients
+        outputs = tuple(of.get(name, _ZERO) for name in self.outputs)
+        return Row(no_inputs, outputs, atom.term.constant, atom.strict)
 
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """A box, as what its branches tighten beyond the base, and the distinct polytopes on it."""
+    """A box, as the ends that its branches tighten beyond the base's, and the distinct polytopes on it."""
 
-    ends: Ends
+    moved: Mapping[int, HalfSpace]
     polytopes: dict[frozenset, tuple[HalfSpace, ...]] = field(default_factory=dict)
 
 
 def cases(formula: Formula, variables: Variables, source: Source) -> tuple[Case, ...]:
     """The formula's branches in the order of the file, those with the same box as one case.
 
-    Branches that contradict themselves are dropped; it is an error if none is left. Of the half-spaces
+    Branches that contradict themselves are dropped; raises `Contradiction` if none is left. Of the half-spaces
     on one side of one linear form only the tightest is kept. A strict bound of an input is both a
     closed bound of the box and a strict row.
     """
-    try:
-        base = _tightened({}, formula.base)
-        groups = _grouped(base, formula.branches, variables)
-    except Contradiction as contradiction:
-        raise _contradiction(contradiction, source) from None
-    row = cache(variables.row)
+    base = tightened({}, formula.base)
+    groups = _grouped(base, formula.branches, source)
+    box: Box = [None] * (2 * len(variables.inputs))
+    for atom in filter(_bounds_input, base.values()):
+        box[_side(atom)] = atom
+    row = _rows(groups, variables, source)
     result = []
     for place, group in enumerate(groups, 1):
         which = f" in input box {place} of {len(groups)}" if len(groups) > 1 else ""
-        lower, upper = _box({**base, **group.ends}, variables, source, which=which)
-        unsafe = (Polytope(tuple(map(row, rows))) for rows in group.polytopes.values())
+        lower, upper = _corners(box, group.moved, variables, source, which=which)
+        unsafe = (Polytope(tuple(map(row.__getitem__, rows))) for rows in group.polytopes.values())
         result.append(Case(lower, upper, tuple(unsafe)))
     return tuple(result)
 
 
-def _grouped(base: Ends, branches: tuple[Conjunct, ...], variables: Variables) -> list[_Group]:
+def _grouped(base: Ends, branches: tuple[Conjunct, ...], source: Source) -> list[_Group]:
     """The branches that do not contradict themselves, by box; where all do, raises what the first says."""
-    base_rows = {side: atom for side, atom in base.items() if variables.needs_row(atom)}
+    base_rows = {side: atom for side, atom in base.items() if _needs_row(atom)}
+    _check_rows(branches, len(base_rows), source)
+    refuter = Refuter(base)
     groups: dict[frozenset, _Group] = {}
     first = None
     for branch in branches:
         try:
-            ends = _tightened(base, branch)
+            ends = tightened(base, branch)
+            refuter.check(ends)
         except Contradiction as contradiction:
             first = first or contradiction
             continue
-        rows = tuple(filter(variables.needs_row, {**base_rows, **ends}.values()))
-        group = groups.setdefault(_moved(base, ends, variables), _Group(ends))
-        group.polytopes.setdefault(frozenset(rows), rows)
+        rows = tuple(filter(_needs_row, {**base_rows, **ends}.values()))
+        moved = {_side(atom): atom for side, atom in ends.items()
+                 if _bounds_input(atom) and not (side in base and base[side].bound == atom.bound)}
+        key = frozenset((side, atom.bound) for side, atom in moved.items())
+        groups.setdefault(key, _Group(moved)).polytopes.setdefault(frozenset(rows), rows)
     if first and not groups:
-        raise first
+        raise first.in_each_of(len(branches))
     return list(groups.values())
 
 
-def _tightened(known: Ends, atoms: Conjunct) -> Ends:
-    """The ends that `atoms` tighten beyond `known`; raises where two do not meet."""
-    ends: Ends = {}
-    for atom in atoms:
-        here, there = (atom.form, atom.upper), (atom.form, not atom.upper)
-        opposite = ends.get(there) or known.get(there)
-        if opposite and atom.excludes(opposite):
-            raise Contradiction(opposite, atom)
-        tightest = ends.get(here) or known.get(here)
-        if tightest is None or atom.tighter_than(tightest):
-            ends[here] = atom
-    return ends
+def _check_rows(branches: tuple[Conjunct, ...], base_rows: int, source: Source) -> None:
+    """Every branch becomes a polytope, which has the rows of the base too."""
+    atoms = len(branches) * base_rows + sum(map(len, branches))
+    try:
+        check_size(len(branches), atoms, "multiplied out, the asserts have")
+    except InputError as error:
+        raise source.error(error.what, len(source.text), advice=error.advice) from None
 
 
-def _moved(base: Ends, ends: Ends, variables: Variables) -> frozenset:
-    """What tells a branch's box from the base's: short, however many inputs there are."""
-    return frozenset(
-        (side, atom.bound) for side, atom in ends.items()
-        if variables.bounds_input(atom) and not (side in base and base[side].bound == atom.bound))
+def _bounds_input(atom: HalfSpace) -> bool:
+    """Whether it bounds a single input, so that it belongs to the box."""
+    return len(atom.form.terms) == 1 and _reads_inputs(atom)
 
 
-def _box(ends: Ends, variables: Variables, source: Source, *, which: str) -> list[Vector]:
+def _reads_inputs(atom: HalfSpace) -> bool:
+    return atom.form.terms[0][0][0] == "X"  # they are sorted
+
+
+def _needs_row(atom: HalfSpace) -> bool:
+    """Whether a closed box does not say all of it."""
+    return atom.strict or not _bounds_input(atom)
+
+
+def _side(atom: HalfSpace) -> int:
+    return 2 * int(atom.form.terms[0][0][2:]) + atom.upper
+
+
+def _rows(groups: list[_Group], variables: Variables, source: Source) -> dict[HalfSpace, Row]:
+    """Each distinct row once."""
+    polytopes = chain.from_iterable(group.polytopes.values() for group in groups)
+    distinct = dict.fromkeys(chain.from_iterable(polytopes))
+    n_inputs, n_outputs = len(variables.inputs), len(variables.outputs)
+    wide = sum(map(_reads_inputs, distinct))
+    numbers = 2 * len(groups) * n_inputs + wide * n_inputs + len(distinct) * n_outputs
+    if numbers > MAX_NUMBERS:
+        raise source.error(f"{len(groups):,} boxes and {len(distinct):,} rows over {n_inputs:,} inputs and "
+                           f"{n_outputs:,} outputs have {numbers:,} numbers, more than {MAX_NUMBERS:,}",
+                           len(source.text), advice="split the property into several files")
+    none = (_ZERO,) * n_inputs
+    return {atom: variables.row(atom) if _reads_inputs(atom) else variables.output_row(atom, none)
+            for atom in distinct}
+
+
+def _corners(box: Box, moved: Mapping[int, HalfSpace], variables: Variables, source: Source, *,
+             which: str) -> Iterable[Vector]:
     """The lower and the upper ends of all inputs."""
-    corners = []
-    for upper, side, operator in (False, "lower", ">="), (True, "upper", "<="):
-        atoms = {name: ends.get((((name, 1, 1),), upper)) for name in variables.inputs}
-        for name, atom in atoms.items():
-            if atom is None:
-                raise source.error(f"{name} has no {side} bound{which}", variables.inputs[name],
-                                   advice=f"add (assert ({operator} {name} ...))")
-        corners.append(tuple(atom.bound for atom in atoms.values()))
-    return corners
-
-
-def _contradiction(pair: Contradiction, source: Source) -> InputError:
-    first, second = sorted((pair.first, pair.second), key=lambda atom: atom.start)
-    letters = {name[0] for name, *_ in first.form}
-    kind = {"X": "input", "Y": "output"}[letters.pop()] if len(letters) == 1 else "linear"
-    texts = (f"{source.excerpt(a.start, a.end)} (line {source.line(a.start)})" for a in (first, second))
-    return source.error(f"the {kind} constraints contradict each other: {' and '.join(texts)}", second.start,
-                        advice="no point satisfies all asserts; correct one of them")
+    ends = box.copy()
+    for side, atom in moved.items():
+        ends[side] = atom
+    open_side = next((side for side, atom in enumerate(ends) if atom is None), None)
+    if open_side is not None:
+        index, upper = divmod(open_side, 2)
+        name, side, operator = f"X_{index}", ("lower", "upper")[upper], (">=", "<=")[upper]
+        raise source.error(f"{name} has no {side} bound{which}", variables.inputs[name],
+                           advice=f"add (assert ({operator} {name} ...))")
+    return (tuple(atom.bound for atom in ends[upper::2]) for upper in (0, 1))

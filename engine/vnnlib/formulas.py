@@ -11,7 +11,7 @@ from math import prod
 from engine.errors import InputError
 from engine.vnnlib.terms import HalfSpace, Linear, half_space, subtract
 
-MAX_BRANCHES = 100_000
+MAX_BRANCHES = 250_000
 MAX_ATOMS = 5_000_000  # in all branches together: what bounds the memory
 
 Conjunct = tuple[HalfSpace, ...]
@@ -45,7 +45,8 @@ def conjunction(parts: Sequence[Formula]) -> Formula:
     count = prod(map(len, choices))
     atoms = sum(count // len(choice) * sum(map(len, choice)) for choice in choices)
     base = tuple(chain.from_iterable(part.base for part in parts))
-    _check_size(count, len(base) + atoms)
+    what = "multiplied out, the disjunctions have" if len(choices) > 1 else "this conjunction has"
+    check_size(count, len(base) + atoms, what)
     if len(choices) == 1:
         return Formula(base, choices[0])
     return Formula(base, tuple(tuple(chain.from_iterable(pick)) for pick in product(*choices)))
@@ -58,8 +59,9 @@ def disjunction(parts: Sequence[Formula]) -> Formula:
         return parts[0]
     count = sum(len(part.branches) for part in parts)
     atoms = sum(len(part.base) * len(part.branches) + sum(map(len, part.branches)) for part in parts)
-    _check_size(count, atoms)
-    return Formula((), tuple(part.base + branch for part in parts for branch in part.branches))
+    check_size(count, atoms, "this disjunction has")
+    branches = (tuple(part.base + branch for branch in part.branches) if part.base else part.branches for part in parts)
+    return Formula((), tuple(chain.from_iterable(branches)))
 
 
 def comparison(operator: str, terms: Sequence[Linear], *, start: int = 0, end: int = 0) -> Formula:
@@ -76,13 +78,12 @@ def comparison(operator: str, terms: Sequence[Linear], *, start: int = 0, end: i
     return Formula(tuple(atoms), _NO_CHOICE)
 
 
-def _check_size(branches: int, atoms: int) -> None:
-    if branches > MAX_BRANCHES:
-        raise InputError(f"multiplied out, the disjunctions have {_count(branches)} alternatives, more than "
-                         f"{MAX_BRANCHES:,}", advice="split the property into several files")
-    if atoms > MAX_ATOMS:
-        raise InputError(f"multiplied out, the disjunctions have {_count(atoms)} comparisons, more than "
-                         f"{MAX_ATOMS:,}", advice="split the property into several files")
+def check_size(branches: int, atoms: int, what: str) -> None:
+    """Refuses what would not fit into memory; `what` says what has these branches and atoms."""
+    for count, most, kind in (branches, MAX_BRANCHES, "alternatives"), (atoms, MAX_ATOMS, "comparisons"):
+        if count > most:
+            raise InputError(f"{what} {_count(count)} {kind}, more than {most:,}",
+                             advice="split the property into several files")
 
 
 def _count(n: int) -> str:

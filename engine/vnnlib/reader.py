@@ -1,5 +1,6 @@
 """Reads VNN-LIB 1.0: commands, declarations and expressions, evaluated as their parentheses close."""
 
+import hashlib
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,11 +9,13 @@ from engine.errors import InputError
 from engine.property import Property
 from engine.vnnlib import terms
 from engine.vnnlib.cases import Variables, cases
+from engine.vnnlib.contradiction import Contradiction
 from engine.vnnlib.formulas import FALSE, TRUE, Formula, comparison, conjunction, disjunction
-from engine.vnnlib.source import Source, Token, quoted, read_text
+from engine.vnnlib.source import Source, Token, decoded, quoted, read_bytes
 from engine.vnnlib.terms import Linear
 
 MAX_DEPTH = 1_000  # nothing here recurses, but deep towers of `or` multiply out in cubic time
+MAX_PARTS = 6_000_000  # comparisons, terms and numbers that are kept: what bounds the memory
 
 _VARIABLE = re.compile(r"[XY]_(?:0|[1-9][0-9]{0,9})")
 _NOT_FINITE = {"nan", "inf", "infinity"}
@@ -21,10 +24,14 @@ _ARITHMETIC = {"+": terms.add, "-": terms.subtract, "*": terms.multiply, "/": te
 _COMPARISONS = ("<=", ">=", "<", ">", "=")
 _CONNECTIVES = {"and": conjunction, "or": disjunction}
 _OPERATORS = (*_CONNECTIVES, *_COMPARISONS, *_ARITHMETIC)
+_TAKE_TERMS = {*_COMPARISONS, *_ARITHMETIC}
 
 # These say nothing about which points are unsafe.
 _IGNORED = ("set-logic", "set-info", "set-option", "check-sat", "get-model")
 _COMMANDS = ("declare-const", "declare-fun", "assert", *_IGNORED)
+_VERSION = "vnnlib-version"
+_SECOND = (_VERSION, "declare-network", "declare-input", "declare-output", "declare-hidden")  # of VNN-LIB 2.0
+_VERSION_1 = re.compile(r"\s*<?1\b")
 
 Item = Token | Linear | Formula | None  # None: the empty group ()
 
@@ -35,23 +42,31 @@ def load_property(path: str | Path) -> Property:
     `name` is the file's name without these endings, `sha256` that of the decompressed bytes.
     """
     path = Path(path)
-    text, sha256 = read_text(path)
+    return property_of(read_bytes(path), path)
+
+
+def property_of(data: bytes, path: Path) -> Property:
+    """That of the decompressed content of a file."""
     name = path.name.removesuffix(".gz").removesuffix(".vnnlib")
-    return replace(parse_property(text, name=name, where=str(path)), sha256=sha256)
+    found = parse_property(decoded(data, where=str(path)), name=name, where=str(path))
+    return replace(found, sha256=hashlib.sha256(data).hexdigest())
 
 
 def parse_property(text: str, *, name: str = "", where: str = "<text>") -> Property:
     """The exact property of a VNN-LIB 1.0 text: unsafe is where all its asserts hold.
 
-    Numbers are the rationals that the decimals denote, strict comparisons stay strict. `where` names
-    the text in errors, which give the line.
+    Numbers are the rationals that the decimals denote, strict comparisons stay strict. Where nothing
+    satisfies the asserts, the property has no cases. `where` names the text in errors, which give the line.
     """
     script = _Script(Source(text, where))
     script.run()
-    formula = script.formula()
-    variables = script.variables()
-    n_inputs, n_outputs = len(variables.inputs), len(variables.outputs)
-    return Property(cases(formula, variables, script.source), n_inputs, n_outputs, name)
+    formula, variables = script.formula(), script.variables()
+    found, emptiness = (), script.falsehood
+    try:
+        found = () if emptiness else cases(formula, variables, script.source)
+    except Contradiction as contradiction:
+        emptiness = contradiction.told(script.source)
+    return Property(found, len(variables.inputs), len(variables.outputs), name, emptiness=emptiness)
 
 
 @dataclass(slots=True)
@@ -74,6 +89,8 @@ class _Script:
     declared: dict[str, int] = field(default_factory=dict)
     known: dict[str, Linear] = field(default_factory=dict)
     asserts: list[Formula] = field(default_factory=list)
+    falsehood: str = ""  # which assert is false at every point, if one is
+    parts: int = 0
 
     def run(self) -> None:
         """Reads the whole text."""
@@ -87,7 +104,7 @@ class _Script:
             elif text != ")":
                 if not groups[-1].items:
                     self.check_head(text, at, groups)
-                groups[-1].items.append(Token(text, at))
+                groups[-1].items.append(self.item(text, at, groups[-1]))
             elif len(groups) > 1:
                 group = groups.pop()
                 groups[-1].items.append(self.evaluate(group, at + 1) if group.items else None)
@@ -105,8 +122,19 @@ class _Script:
                                     advice="nest less deeply")
         return _Group(at)
 
+    def item(self, text: str, at: int, group: _Group) -> Item:
+        """A word; where a term is due and its value is known, that: it is shared, a word is not."""
+        if group.items and group.items[0].text in _TAKE_TERMS:
+            return self.known.get(text) or Token(text, at)
+        return Token(text, at)
+
     def check_head(self, name: str, at: int, groups: list[_Group]) -> None:
         """Refuses by name what is not known here, before anything inside it is read."""
+        if name == _VERSION and _VERSION_1.match(self.source.text, at + len(name)):
+            return
+        if name in _SECOND:
+            raise self.source.error(f"VNN-LIB 2.0 is not supported yet ('{name}')", at,
+                                    advice="write it in VNN-LIB 1.0, with X_0, X_1, ... and Y_0, Y_1, ... of type Real")
         known, kind = (_OPERATORS, "operator") if len(groups) > 1 else (_COMMANDS, "command")
         if name in known:
             return
@@ -123,7 +151,7 @@ class _Script:
         head, *arguments = group.items
         if head.text == "assert":
             self.add_assert(head, arguments)
-        elif head.text not in _IGNORED:
+        elif head.text not in (*_IGNORED, _VERSION):
             self.declare(head, arguments)
 
     def declare(self, head: Token, arguments: list[Item]) -> None:
@@ -155,13 +183,13 @@ class _Script:
                                     advice="give one formula")
         formula = self.as_formula(arguments[0], head)
         if not formula.branches:
-            raise self.source.error("this assert is false at every point", head.at,
-                                    advice="remove or correct it: no network could violate the property")
+            self.falsehood = self.falsehood or f"the assert of line {self.source.line(head.at)} is false at every point"
         self.asserts.append(formula)
 
     def evaluate(self, group: _Group, end: int) -> Linear | Formula:
         """The value of an expression whose head is known, from the values of its arguments."""
         head, *arguments = group.items
+        self.count_part(group.at)
         try:
             if head.text in _CONNECTIVES:
                 return _CONNECTIVES[head.text]([self.as_formula(item, head) for item in arguments])
@@ -171,6 +199,12 @@ class _Script:
             return comparison(head.text, values, start=group.at, end=end)
         except InputError as error:
             raise self.placed(error, head.at) from None
+
+    def count_part(self, at: int) -> None:
+        self.parts += 1
+        if self.parts > MAX_PARTS:
+            raise self.source.error(f"the file has more than {MAX_PARTS:,} comparisons, terms and different numbers",
+                                    at, advice="split the property into several files")
 
     def as_formula(self, item: Item, head: Token) -> Formula:
         if isinstance(item, Formula):
@@ -197,6 +231,7 @@ class _Script:
         except InputError as error:
             raise self.placed(error, at) from None
         if value is not None:
+            self.count_part(at)
             self.known[text] = terms.constant(value)
             return self.known[text]
         if _VARIABLE.fullmatch(text):

@@ -1,7 +1,7 @@
 """The text of a VNN-LIB file: from bytes to tokens that know their place."""
 
+import codecs
 import gzip
-import hashlib
 import re
 import zlib
 from collections.abc import Iterator
@@ -57,20 +57,20 @@ def quoted(text: str) -> str:
     return ascii(text if len(text) <= 40 else text[:37] + "...")
 
 
-def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> tuple[str, str]:
-    """The file's text and the SHA-256 of its bytes, both after decompression of a `.gz`."""
-    data = _read_bytes(path, max_bytes)
+def decoded(data: bytes, *, where: str) -> str:
+    """The text that a file's bytes are; a byte order mark is none of it."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise InputError("is UTF-16 text", where=where, advice="save it as UTF-8")
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = 1 + data.count(b"\n", 0, error.start)
-        raise InputError("is not UTF-8 text", where=f"{path}:{line}",
+        raise InputError("is not UTF-8 text", where=f"{where}:{line}",
                          advice="give a VNN-LIB file, or its .gz") from None
-    return text, hashlib.sha256(data).hexdigest()
 
 
-def _read_bytes(path: Path, max_bytes: int) -> bytes:
-    """At most `max_bytes`, whatever a compressed file claims to hold."""
+def read_bytes(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
+    """The content of the file, that of a `.gz` decompressed: at most `max_bytes`, whatever it claims to hold."""
     opener = gzip.open if path.suffix == ".gz" else open
     try:
         with opener(path, "rb") as file:

@@ -12,8 +12,8 @@ from fractions import Fraction
 from engine.errors import InputError
 
 MAX_DIGITS = 1_000  # of a number as written
-MAX_EXPONENT = 10_000  # 1e999999999 would fill the memory before anyone could compare it
-MAX_BITS = 100_000  # of a numerator or denominator
+MAX_EXPONENT = 999  # 1e999999999 would fill the memory before anyone could compare it
+MAX_BITS = 10_000  # of a numerator or denominator: every number as written has fewer
 MAX_SIZE = 1022  # as a power of two: float64 can hold every number read, if not exactly
 
 _ZERO, _ONE = Fraction(0), Fraction(1)
@@ -31,16 +31,32 @@ class Linear:
 
 
 @dataclass(frozen=True, slots=True)
+class Form:
+    """A linear form: (variable, numerator, denominator) of each coefficient, sorted by variable.
+
+    The first coefficient is 1: so multiples of one form compare. Its hash is computed once, however
+    many terms it has and however often it is looked up; integers hash faster than fractions.
+    """
+
+    terms: tuple[tuple[str, int, int], ...]
+    digest: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self):
+        object.__setattr__(self, "digest", hash(self.terms))
+
+    def __hash__(self) -> int:
+        return self.digest
+
+
+@dataclass(frozen=True, slots=True)
 class HalfSpace:
     """form <= bound (`upper`) or form >= bound; < or > where `strict`.
 
-    `form` is (variable, numerator, denominator) of each coefficient, sorted by variable, the first
-    coefficient 1: so multiples of one linear form compare, and integers hash faster than fractions.
     Equality is that of the half-space; `term`, of which it says that it is <= 0, keeps the scale of
     the file, and `start`, `end` its place.
     """
 
-    form: tuple[tuple[str, int, int], ...]
+    form: Form
     upper: bool
     bound: Fraction
     strict: bool
@@ -129,7 +145,7 @@ def divide(terms: Sequence[Linear]) -> Linear:
 def half_space(term: Linear, *, strict: bool, start: int = 0, end: int = 0) -> HalfSpace:
     """term <= 0, or < 0 where `strict`; the term is not constant."""
     (first, lead), *others = sorted(term.coefficients.items())
-    form = ((first, 1, 1), *((name, *(c / lead).as_integer_ratio()) for name, c in others))
+    form = Form(((first, 1, 1), *((name, *(c / lead).as_integer_ratio()) for name, c in others)))
     bound = checked(-term.constant / lead)
     return HalfSpace(form, lead > _ZERO, bound, strict, term, start, end)
 

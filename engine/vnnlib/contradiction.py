@@ -1,0 +1,88 @@
+"""Half-spaces that no point satisfies together, found exactly."""
+
+from dataclasses import dataclass, field
+
+from engine.vnnlib.formulas import Conjunct
+from engine.vnnlib.source import Source
+from engine.vnnlib.terms import Form, HalfSpace
+
+MAX_STEPS = 5_000_000  # terms of rows that are compared with boxes; what is left is left to the search
+
+# The tightest half-space on each side (form, upper) of each linear form.
+Ends = dict[tuple[Form, bool], HalfSpace]
+
+
+class Contradiction(Exception):
+    """Two half-spaces over one linear form that do not meet, or one that is false wherever its inputs' bounds hold.
+
+    In each of `branches`, of which this is the first.
+    """
+
+    def __init__(self, *atoms: HalfSpace, branches: int = 1):
+        super().__init__()
+        self._atoms, self._branches = sorted(atoms, key=lambda atom: atom.start), branches
+
+    def in_each_of(self, branches: int) -> "Contradiction":
+        return Contradiction(*self._atoms, branches=branches)
+
+    def told(self, source: Source) -> str:
+        """In words, with the lines."""
+        text = " and ".join(f"{source.excerpt(a.start, a.end)} (line {source.line(a.start)})" for a in self._atoms)
+        text += " exclude each other" if len(self._atoms) > 1 else " is false wherever the bounds of its inputs hold"
+        return f"in each of {self._branches:,} alternatives, as in the first: {text}" if self._branches > 1 else text
+
+
+def tightened(known: Ends, atoms: Conjunct) -> Ends:
+    """The ends that `atoms` tighten beyond `known`; raises where two do not meet."""
+    ends: Ends = {}
+    for atom in atoms:
+        here, there = (atom.form, atom.upper), (atom.form, not atom.upper)
+        opposite = ends.get(there) or known.get(there)
+        if opposite and atom.excludes(opposite):
+            raise Contradiction(opposite, atom)
+        tightest = ends.get(here) or known.get(here)
+        if tightest is None or atom.tighter_than(tightest):
+            ends[here] = atom
+    return ends
+
+
+@dataclass(slots=True)
+class Refuter:
+    """Finds rows over several inputs that are false on a whole box; first of all in what holds in every branch."""
+
+    base: Ends
+    steps: int = MAX_STEPS
+    rows: list[HalfSpace] = field(init=False)
+
+    def __post_init__(self):
+        self.rows = list(filter(_is_input_row, self.base.values()))
+        self._check(self.rows, {})
+
+    def check(self, ends: Ends) -> None:
+        """Raises where a row is false on the box of a branch, which tightens the base to `ends`."""
+        own = list(ends.values())
+        if any(len(atom.form.terms) == 1 for atom in own):  # it may have another box
+            own += self.rows
+        self._check(filter(_is_input_row, own), ends)
+
+    def _check(self, rows, ends: Ends) -> None:
+        for row in rows:
+            self.steps -= len(row.form.terms)
+            if self.steps >= 0 and self._is_false(row, ends):
+                raise Contradiction(row)
+
+    def _is_false(self, row: HalfSpace, ends: Ends) -> bool:
+        """Whether the least value of its term on the box is above 0, or is 0 and not reached."""
+        least, strict = row.term.constant, row.strict
+        for name, factor in row.term.coefficients.items():
+            side = Form(((name, 1, 1),)), factor < 0
+            end = ends.get(side) or self.base.get(side)
+            if end is None:
+                return False
+            least, strict = least + factor * end.bound, strict or end.strict
+        return least > 0 or (least == 0 and strict)
+
+
+def _is_input_row(atom: HalfSpace) -> bool:
+    terms = atom.form.terms
+    return len(terms) > 1 and terms[-1][0][0] == "X"  # they are sorted, inputs first
