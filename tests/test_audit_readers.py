@@ -74,7 +74,7 @@ class TestIndependence:
         tree = ast.parse(Path(engine.audit.__file__).with_name(f"{part}.py").read_text())
         for entry in ast.walk(tree):
             if isinstance(entry, ast.ImportFrom) and entry.level:
-                assert (entry.level, entry.module) == (1, "data")
+                assert entry.level == 1 and entry.module in ("data", *(["archive"] if part == "certificate" else []))
             elif isinstance(entry, (ast.Import, ast.ImportFrom)):
                 names = [entry.module] if isinstance(entry, ast.ImportFrom) else [a.name for a in entry.names]
                 allowed = {"numpy", *(["onnx"] if part == "onnx_reader" else []), *sys.stdlib_module_names}
