@@ -146,4 +146,6 @@ def number(text, limit=MAX_DIGITS) -> Fraction:
     good = type(text) is str and len(text) <= limit and re.fullmatch(r"-?[0-9]+(/0*[1-9][0-9]*|\.[0-9]+)?", text)
     need(good, "a number is not written as the format wants it")
     above, _, below = text.partition("/")
-    return Fraction(Decimal(above)) / Fraction(Decimal(below or 1))  # int() takes at most 4300 digits
+    whole, _, part = above.partition(".")
+    n, d = (int(Decimal(digits)) for digits in (whole + part, below or "1"))  # int() takes at most 4300 digits
+    return Fraction(n, d * 10 ** len(part))

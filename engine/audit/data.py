@@ -55,7 +55,8 @@ def demand(holds: bool, what: str) -> None:
 def read_bytes(path, limit: int) -> bytes:
     """A file's content, decompressed where its name ends in `.gz`; never more than `limit` bytes of it."""
     try:
-        need(stat.S_ISREG(os.stat(path).st_mode), f"{path}: is not a file")  # a pipe would never end
+        mode = os.stat(path).st_mode
+        need(stat.S_ISREG(mode) or stat.S_ISDIR(mode), f"{path}: is a pipe or a device")  # which may never end
         with gzip.open(path) if str(path).endswith(".gz") else open(path, "rb") as file:
             data = b"".join(islice(iter(lambda: file.read(1 << 20), b""), (limit >> 20) + 1))
     except (OSError, EOFError, ValueError, zlib.error) as error:

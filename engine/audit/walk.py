@@ -36,6 +36,9 @@ class Proof:
         self.exclusions = np.searchsorted(self.tree.node, nodes).astype(np.int32)  # where those of each node begin
         self.rows, self.slopes, self.multipliers = map(
             begins, (self.tree.rows, self.tree.slopes, self.tree.multipliers))  # those of each exclusion
+        for name in ("slope", "multiplier"):
+            there = getattr(self.tree, name) < bounds.parts[-1].stop
+            demand(there.all(), f"{name}: there is no such neuron")
         width = self.inputs + sum(len(layer.bias) for layer in network.layers)
         sizes = width + max(len(case.unsafe) for case in self.cases), width
         self.batch, self.at_once = (max(1, min(BATCH, CELLS // size)) for size in sizes)
@@ -94,10 +97,8 @@ class Proof:
         rows = np.array([self._sum(self.terms[case][p], slice(*ends)) for case, p, *ends in parts], dtype=object)
         slopes, multipliers = np.full((len(e), nodes.l.shape[1]), nan), np.zeros((len(e), nodes.l.shape[1]))
         of, entry = _entries(self.slopes, e)
-        _demand(tree.slope[entry] < slopes.shape[1], number[of], "the slope of a neuron that is not there")
         slopes[of, tree.slope[entry]] = tree.slope_value[entry] / 1024
         of, entry = _entries(self.multipliers, e)
-        _demand(tree.multiplier[entry] < slopes.shape[1], number[of], "the multiplier of a neuron that is not there")
         sign = nodes.sign[node[of], tree.multiplier[entry]]
         _demand(sign != 0, number[of], "the multiplier of a neuron without an assumed sign")
         multipliers[of, tree.multiplier[entry]] = sign * tree.multiplier_value[entry]
