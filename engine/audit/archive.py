@@ -12,7 +12,8 @@ from .data import Malformed, Rejected, need, read_bytes
 
 MAX_MEMBERS, MAX_DIRECTORY, MAX_BYTES = 14, 1 << 16, 128 << 20  # MAX_BYTES: of all members together, unpacked
 MAX_FILE = MAX_BYTES + (16 << 20)  # compressed
-END = struct.Struct("<4s4H2LH")  # signature, two disks, members here and in all, size and place of the directory, comment
+#: The end record: signature, two disks, members here and in all, the directory's size and place, the comment's length.
+END = struct.Struct("<4s4H2LH")
 
 
 def read_members(path, content):

@@ -42,7 +42,8 @@ def read_manifest(members: dict[str, bytes]):
     """The manifest as JSON has it. How much memory that takes is bounded before it is read."""
     text = members.pop("manifest.json", b"")
     need(len(text) <= MAX_MANIFEST, f"its manifest has more than {MAX_MANIFEST:,} bytes")
-    need(sum(map(text.count, b"{[,:")) <= MAX_MARKS, f"its manifest has more than {MAX_MARKS:,} commas, colons, [ and {{")
+    marks = sum(map(text.count, b"{[,:"))
+    need(marks <= MAX_MARKS, f"its manifest has more than {MAX_MARKS:,} commas, colons, brackets and braces")
     return json.loads(text.decode(), object_pairs_hook=_object, parse_constant=_constant,
                       parse_int=lambda number: int(_short(number)), parse_float=lambda number: float(_short(number)))
 

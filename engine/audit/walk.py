@@ -105,7 +105,7 @@ class Proof:
         return Exclusions(node, rows[:, :-1], slopes, multipliers), rows[:, -1] > 0
 
     def _sum(self, terms: list, part: slice) -> list:
-        """1024 times the sum of rows, of one polytope: outputs' coefficients, constant, inputs' coefficients, strict."""
+        """1024 times a sum of rows of one polytope: coefficients of outputs, constant, those of inputs, strict."""
         total = [0] * (self.outputs + self.inputs + 2)
         for row, weight in zip(self.tree.row[part].tolist(), self.tree.row_weight[part].tolist()):
             for place, value in terms[row]:
