@@ -22,10 +22,11 @@ PROOF, WITNESS = {"cases": list, "arrays": dict}, {"case": dict, "point": list, 
 
 def read_certificate(path) -> Certificate:
     """The certificate in a file. Malformed where there is none; Rejected where its arrays break a rule of section 4."""
-    return read_members(path, _certificate)
+    return read_members(path, parse_certificate)
 
 
-def _certificate(members: dict[str, bytes], digest: str) -> Certificate:
+def parse_certificate(members: dict[str, bytes], digest: str) -> Certificate:
+    """The certificate that a file with these members is; digest: of the file."""
     manifest = read_manifest(members)
     proof = isinstance(manifest, dict) and manifest.get("kind") == "proof"
     name, version, kind, semantics, net, spec, engine, *body = fields(manifest, HEAD | (PROOF if proof else WITNESS))

@@ -16,10 +16,11 @@ class Change(namedtuple("Change", "network_sha256 changed_sha256 open unequal ca
 
 def read_change(path) -> Change:
     """The certificate in a file. Malformed where there is none; Rejected where its arrays break a rule of section 4."""
-    return read_members(path, _change)
+    return read_members(path, parse_change)
 
 
-def _change(members: dict[str, bytes], digest: str) -> Change:
+def parse_change(members: dict[str, bytes], digest: str) -> Change:
+    """The certificate that a file with these members is; digest: of the file."""
     manifest = read_manifest(members)
     *head, original, changed, engine, some, unequal, cases, arrays = fields(manifest, KEYS)
     need(head == ["acasxu-certificate", 1, "change", "real"], "it is of another format, version, kind or semantics")
