@@ -1,5 +1,7 @@
 """What the engine raises when it cannot go on: what is wrong, where, and what to do."""
 
+from engine.foreign import plain
+
 
 class EngineError(Exception):
     """One line for the user: `where: what; advice`.
@@ -17,7 +19,7 @@ class EngineError(Exception):
     def __str__(self) -> str:
         line = f"{self.where}: {self.what}" if self.where else self.what
         line = f"{line}; {self.advice}" if self.advice else line
-        return " ".join(line.split())
+        return plain(" ".join(line.split()))
 
 
 class InputError(EngineError):

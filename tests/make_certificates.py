@@ -418,6 +418,20 @@ def claiming_nothing(property: str) -> Draft:
     return draft
 
 
+def at_the_limits(draft: Draft) -> Draft:
+    """The same, by other words."""
+    nested = []
+    for _ in range(98):
+        nested = [nested]
+    draft.manifest["network"]["name"] = "\ud800\n\x1b[2K\u202e"
+    draft.manifest["engine"]["options"] = {"nested": nested, "whole": 10**999, "": -0.0}
+    row, box = draft.cases[0]["unsafe"][0][0], draft.cases[0]
+    box["lower"][0] = f"-1.{'0' * 997}"
+    row["outputs"]["0"] = f"1.{'0' * 998}"
+    row["inputs"]["0"] = "-0.0"
+    return draft
+
+
 def by_hand() -> list[tuple]:
     """Folder, name, network, property, expected, what is special or wrong, the draft."""
     asked, tenth = properties(), Fraction(float(np.float32(0.1)))
@@ -438,6 +452,8 @@ def by_hand() -> list[tuple]:
          claiming_nothing("signs_beside")),
         ("tampered", "nothing_claimed", "signs", "signs_corner", "rejected", "a row that touches the box is not false on it",
          claiming_nothing("signs_corner")),
+        ("valid", "limits", "absolute", "absolute_close", "accepted", "at the limits: long numbers, nested options",
+         at_the_limits(proof(asked["absolute_close"], _leaf()))),
         wrong("tie_not_strict", "absolute", "absolute_zero", _leaf(), "a bound of 0, but no row is strict"),
         wrong("chord", "relu", "relu_one", _leaf(), "what a ReLU's upper line shows, and 2^-26 more"),
         wrong("box_end", "line", "line_end", _leaf(), "violated at 0.3, and not at the float64 nearest to it"),
@@ -782,6 +798,16 @@ def output_not_there(c):
     c.cases[0]["unsafe"].append([{"inputs": {}, "outputs": {"1": "1"}, "constant": "0", "strict": False}])
 
 
+@tampered("signs", "a row with an output that the network does not have, with a coefficient of 0")
+def output_zero_not_there(c):
+    c.cases[0]["unsafe"][0][0]["outputs"]["1"] = "0"
+
+
+@tampered("signs", "a row's number beyond 2^900, in a polytope that is excluded without it")
+def number_beyond(c):
+    c.cases[0]["unsafe"][0].append({"inputs": {}, "outputs": {}, "constant": str(-(2**900) - 1), "strict": False})
+
+
 # what it is about
 
 
@@ -963,6 +989,66 @@ def damaged() -> dict[str, tuple[str, bytes]]:
         "witness_array": ("a witness with an array", packed(point.members() | {"split.i32": b""})),
         "witness_no_margin": ("a witness without the margin of its row", key("margins", [], point)),
         "witness_no_input": ("a witness without its last input", key("point", ["0"], point)),
+    } | beyond_limits(draft, point)
+
+
+def beyond_limits(draft: Draft, point: Draft) -> dict[str, tuple[str, bytes]]:
+    """name -> what is wrong, the file: of this proof or witness, what a certificate may not hold, or only less of."""
+    members = draft.members()
+    text, whole = members["manifest.json"].decode(), packed(members)
+    place = len(whole) - 22  # of the end record
+    end = whole[place:]
+
+    def options(value: str) -> bytes:
+        assert '"options":{' in text
+        start = text.index('"options":{')
+        stop = text.index("}", start)
+        return packed(members | {"manifest.json": f'{text[:start]}"options":{value}{text[stop + 1:]}'.encode()},
+                      zipfile.ZIP_DEFLATED)
+
+    def witness_of(numbers: list[str]) -> bytes:
+        changed = Draft(point.manifest | {"point": numbers})
+        return packed(changed.members(), zipfile.ZIP_DEFLATED)
+
+    def rows(*constants: str) -> bytes:
+        cases = json.loads(json.dumps(draft.cases))
+        row_of = lambda constant: {"inputs": {}, "outputs": {}, "constant": constant, "strict": False}
+        cases[0]["unsafe"][0] += map(row_of, constants)
+        return packed(members | {"manifest.json": json.dumps(draft.manifest | {"cases": cases}).encode()},
+                      zipfile.ZIP_DEFLATED)
+
+    def counted(count: int) -> bytes:
+        return whole[:place] + end[:8] + count.to_bytes(2, "little") * 2 + end[12:]
+
+    deep = lambda depth: '{"a":' + "[" * (depth - 1) + "]" * (depth - 1) + "}"
+    return {
+        "byte_order_mark": ("the manifest begins with a byte order mark",
+                            packed(members | {"manifest.json": b"\xef\xbb\xbf" + text.encode()})),
+        "options_nan": ("NaN among the options", options('{"a":NaN}')),
+        "options_infinity": ("Infinity among the options", options('{"a":[1e400,Infinity]}')),
+        "options_negative_infinity": ("-Infinity among the options", options('{"a":{"b":-Infinity}}')),
+        "options_key_twice": ("a key twice among the options", options('{"a":{"b":1,"b":1}}')),
+        "options_deep": ("options that are nested 101 deep", options(deep(101))),
+        "options_long_integer": ("an integer of 1,001 digits among the options", options(f'{{"a":{"1" * 1001}}}')),
+        "options_long_float": ("a number of 1,001 characters among the options", options(f'{{"a":1.{"0" * 999}}}')),
+        "options_many": ("2^20 values among the options", options('{"a":[' + "0," * 2**20 + "0]}")),
+        "number_1001": ("a number of 1,001 characters", rows("0." + "1" * 999)),
+        "denominators": ("numbers whose common denominator has more than 32,768 bits",
+                         rows(*(f"1/{10**998 + k}" for k in range(12)))),
+        "witness_number_10001": ("a witness's number of 10,001 characters", witness_of(["0." + "0" * 9999, "0"])),
+        "witness_denominators": ("a witness's point whose common denominator has more than 32,768 bits",
+                                 witness_of([f"1/1{'0' * 5999}{end}" for end in "13"])),
+        "index_ten_digits": ("an output's index of ten digits, its coefficient 0",
+                             packed(members | {"manifest.json": text.replace(
+                                 '"outputs":{', '"outputs":{"1234567890":"0",', 1).encode()})),
+        "comment": ("the archive has a comment", whole[:-2] + b"\1\0#"),
+        "bytes_after": ("bytes after the archive's end", whole + b"\0"),
+        "members_more": ("its end says that there is a member more", counted(len(members) + 1)),
+        "members_less": ("its end says that there is a member less", counted(len(members) - 1)),
+        "members_many": ("a hundred members", packed({f"{k}": b"" for k in range(100)})),
+        "directory_large": ("its end says that the directory has more than 64 KiB",
+                            whole[:place] + end[:12] + (2**16 + 1).to_bytes(4, "little") + end[16:]),
+        "zip64": ("an archive in ZIP64", whole[:place] + b"PK\6\7" + bytes(16) + end),
     }
 
 

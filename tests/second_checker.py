@@ -28,8 +28,9 @@ Network = namedtuple("Network", "inputs outputs layers first g e")  # first: the
 Line = namedtuple("Line", "a c t s noise")  # noise: N(M_k + t)
 Node = namedtuple("Node", "case lower upper signs low high excluded")  # low, high: bounds of all hidden neurons
 
-HASH, INDEX = "[0-9a-f]{64}", "0|[1-9][0-9]*"
-RATIONAL = r"(?=.{1,10000}$)-?[0-9]+(/0*[1-9][0-9]*|\.[0-9]+)?"
+HASH, INDEX = "[0-9a-f]{64}", "0|[1-9][0-9]{0,8}"
+RATIONAL = r"(?=.{1,1000}$)-?[0-9]+(/0*[1-9][0-9]*|\.[0-9]+)?"
+LONG = RATIONAL.replace("1000", "10000")
 FORM = (INDEX, RATIONAL)
 CASE = {"lower": [RATIONAL], "upper": [RATIONAL],
         "unsafe": [[{"inputs": FORM, "outputs": FORM, "constant": RATIONAL, "strict": bool}]]}
@@ -38,7 +39,7 @@ COMMON = {"format": "acasxu-certificate", "version": int, "network": {"name": st
 PROOF = {"kind": "proof", "semantics": "real|float32", "cases": [CASE],
          "arrays": {name[:-4]: {"count": int, "sha256": HASH} for name in ARRAYS}}
 WITNESS = {"kind": "witness", "semantics": "real", "case": CASE,
-           "point": [RATIONAL], "outputs": [RATIONAL], "margins": [RATIONAL]}
+           "point": [LONG], "outputs": [LONG], "margins": [LONG]}
 
 
 class Rejected(Exception):
@@ -74,29 +75,50 @@ def accepts(certificate, network, property):
 
 def read_certificate(path):
     """The manifest, its cases, and a proof's arrays or a witness's point, outputs, margins."""
+    end = path.read_bytes()[-42:]
+    must(end[20:24] == b"PK\5\6" and end[40:] == b"\0\0" and end[:4] != b"PK\6\7", ValueError)
+    disk, directory_disk, here, count, directory = struct.unpack("<4HL", end[24:36])
+    must((disk, directory_disk, here) == (0, 0, count) and count <= 14 and directory <= 2**16, ValueError)
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-            must(sum(member.file_size for member in members) <= 2**28, ValueError)
+            must(len(members) == count and sum(member.file_size for member in members) <= 2**27, ValueError)
             must(all(m.compress_type in (0, 8) and not m.flag_bits & 1 for m in members), ValueError)
-            data = {member.filename: archive.read(member) for member in members}
+            data = {member.orig_filename: archive.read(member) for member in members}
             must(sorted(len(part) for part in data.values()) == sorted(m.file_size for m in members), ValueError)
-            must("manifest.json" in data and len(data["manifest.json"]) <= 2**24, ValueError)
-            text = data.pop("manifest.json").decode()
-            manifest = json.loads(text, object_pairs_hook=unique, parse_constant=unique)
+            must("manifest.json" in data, ValueError)
+            manifest = read_json(data.pop("manifest.json"))
     except BROKEN_ZIP as error:
         raise ValueError(str(error)) from error
     witness = isinstance(manifest, dict) and manifest.get("kind") == "witness"
     must(fits(manifest, COMMON | (WITNESS if witness else PROOF)) and manifest["version"] == 1, ValueError)
+    must(depth(manifest["engine"]["options"]) <= 100, ValueError)
     must(set(data) == (set() if witness else ARRAYS), ValueError)
     cases = [read_case(case) for case in ([manifest["case"]] if witness else manifest["cases"])]
     must(len({len(case.lower) for case in cases}) == 1, ValueError)
     return manifest, cases, (read_lists if witness else read_arrays)(manifest, cases, data)
 
 
+def read_json(text):
+    must(len(text) <= 2**24 and sum(text.count(mark) for mark in (b"{", b"[", b",", b":")) <= 2**20, ValueError)
+    return json.loads(text.decode(), object_pairs_hook=unique, parse_constant=unique,
+                      parse_int=lambda number: int(short(number)), parse_float=lambda number: float(short(number)))
+
+
 def unique(pairs):
     must(len(dict(pairs)) == len(pairs), ValueError)
     return dict(pairs)
+
+
+def short(number):
+    must(len(number) <= 1000, ValueError)
+    return number
+
+
+def depth(value):
+    """How many lists and objects are in each other."""
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if parts is None else 1 + max(map(depth, parts), default=0)
 
 
 def fits(value, schema):
@@ -125,17 +147,22 @@ def read_case(case):
                for row in polytope] for polytope in case["unsafe"]]
     used = {name for polytope in unsafe for row in polytope for name in row.form if name[0] == "X"}
     must(used <= set(names("X", len(lower))), ValueError)
+    for polytope in unsafe:
+        numbers = [a for row in polytope for a in (*row.form.values(), row.constant)]
+        must(math.lcm(*(a.denominator for a in numbers)) < 2**32768, ValueError)
     return Case(lower, upper, unsafe)
 
 
 def read_lists(manifest, cases, data):
     lists = [list(map(rational, manifest[key])) for key in ("point", "outputs", "margins")]
     must(len(lists[0]) == len(cases[0].lower) and list(map(len, cases[0].unsafe)) == [len(lists[2])], ValueError)
+    must(math.lcm(*(a.denominator for a in lists[0])) < 2**32768, ValueError)
     return lists
 
 
 def read_arrays(manifest, cases, data):
     arrays = {}
+    must(len(data["split.i32"]) <= 4 * 2**22, ValueError)
     for member, entries in data.items():
         name, code = member[:-4], "<i" if member.endswith(".i32") else "<d"
         described = {"count": len(entries) / struct.calcsize(code), "sha256": hashlib.sha256(entries).hexdigest()}
@@ -329,6 +356,8 @@ def check_proof(net, disjuncts, cases, arrays):
     must(all(0 < weight <= 1024 for weight in arrays["row_weight"]))
     must(all(0 <= slope <= 1024 for slope in arrays["slope_value"]))
     must(all(0 <= value < math.inf for value in arrays["multiplier_value"]))
+    must(all(abs(a) <= 2**900 for case in cases for polytope in case.unsafe for row in polytope
+             for a in (*row.form.values(), row.constant)))
     must(all(-1 <= s < net.inputs + net.first[-1] for s in split) and all(map(math.isfinite, arrays["cut"])))
     must(len(split) == len(cases) + 2 * sum(s >= 0 for s in split))
     lists = [read_parts(arrays, *keys) for keys in (("row", "row_weight", Fraction(1, 1024)),

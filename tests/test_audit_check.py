@@ -428,9 +428,9 @@ def test_neurons_that_are_not_there(proof, neuron):
     leaf = leaves_of(root)[0]
     shown = leaf.exclusions[0]
     leaf.exclusions[0] = Exclusion(shown.rows, {neuron: 512})
-    rejected(question.write([root]), "the slope of a neuron that is not there")
+    rejected(question.write([root]), "slope: there is no such neuron")
     leaf.exclusions[0] = Exclusion(shown.rows, {}, {neuron: 0.5})
-    rejected(question.write([root]), "the multiplier of a neuron that is not there")
+    rejected(question.write([root]), "multiplier: there is no such neuron")
     leaf.exclusions[0] = shown
     root.split = 2 + neuron
     rejected(question.write([root]), "node 0: it is split by what is not there")

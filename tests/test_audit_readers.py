@@ -32,7 +32,7 @@ from test_vnnlib_fuzz import mutations
 import engine.audit
 from engine.audit import vnnlib_reader
 from engine.audit.certificate import ARRAYS, read_certificate
-from engine.audit.data import Malformed, Rejected, Row, Tree, read_bytes
+from engine.audit.data import Malformed, Rejected, Row, Tree, plain, read_bytes
 from engine.audit.onnx_reader import read_network
 from engine.audit.vnnlib_reader import read_property
 from engine.data import property_path
@@ -41,7 +41,7 @@ from engine.onnx_file import load_network
 from engine.vnnlib import load_property
 
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-PARTS = ("__init__", "data", "onnx_operators", "onnx_reader", "vnnlib_reader", "certificate", "claim")
+PARTS = ("__init__", "data", "archive", "onnx_operators", "onnx_reader", "vnnlib_reader", "certificate", "claim")
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +54,9 @@ def refused(read, path) -> str:
     with pytest.raises(Malformed) as caught:
         read(path)
     message = str(caught.value)
-    assert message.startswith(str(path)) and len(message.splitlines()) == 1
-    return message.removeprefix(str(path))
+    named = plain(str(path))
+    assert message.startswith(named) and len(message.splitlines()) == 1
+    return message.removeprefix(named)
 
 
 def reads_or_refuses(read, path, data: bytes):
@@ -74,7 +75,9 @@ class TestIndependence:
         tree = ast.parse(Path(engine.audit.__file__).with_name(f"{part}.py").read_text())
         for entry in ast.walk(tree):
             if isinstance(entry, ast.ImportFrom) and entry.level:
-                assert (entry.level, entry.module) in [(1, "data"), (1, "onnx_operators")]
+                assert entry.level == 1
+                assert entry.module in {"data", *(["archive"] if part == "certificate" else []),
+                                        *(["onnx_operators"] if part == "onnx_reader" else [])}
             elif isinstance(entry, (ast.Import, ast.ImportFrom)):
                 names = [entry.module] if isinstance(entry, ast.ImportFrom) else [a.name for a in entry.names]
                 allowed = {"numpy", *(["onnx"] if part.startswith("onnx") else []), *sys.stdlib_module_names}
@@ -516,7 +519,7 @@ class TestCertificates:
         assert second.unsafe == ((Row({}, {0: F(1)}, F(0), False),), ())
         for name, values in TREE.items():
             array = getattr(certificate.tree, name)
-            assert array.dtype == (np.float64 if name in ("cut", "multiplier_value") else np.int64)
+            assert array.dtype == (np.float64 if name in ("cut", "multiplier_value") else np.int32)
             np.testing.assert_array_equal(array, np.array(values))
 
     def test_stored_and_deflated_members_and_one_input(self, scratch):
@@ -723,7 +726,9 @@ class TestArchives:
         refused(read_certificate, saved(scratch, data))
 
     def test_a_member_twice(self, scratch):
-        out = io.BytesIO(zipped(*proof()))
+        manifest, members = proof()
+        del members["multiplier.i32"]
+        out = io.BytesIO(zipped(manifest, members))
         with warnings.catch_warnings(), zipfile.ZipFile(out, "a") as archive:
             warnings.simplefilter("ignore")
             archive.writestr("split.i32", proof()[1]["split.i32"])
@@ -740,13 +745,13 @@ class TestArchives:
         assert "encrypted" in refused(read_certificate, saved(scratch, bytes(data)))
 
     def test_more_than_it_may_hold(self, scratch):
-        """A bomb of 17 members of 16 MiB, which are a few KiB each, is not unpacked."""
+        """A bomb of 9 members of 16 MiB, which are a few KiB each, is not unpacked."""
         out = io.BytesIO()
         with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-            for k in range(17):
+            for k in range(9):
                 archive.writestr(f"{k}", bytes(2**24))
         message = refused(read_certificate, saved(scratch, out.getvalue()))
-        assert "holds more than 167,772,160 bytes" in message
+        assert "holds more than 134,217,728 bytes" in message
 
     @pytest.mark.parametrize("declared", [0, 1, 31, 33, 2**28, 2**32 - 2])
     @pytest.mark.parametrize("actual", [32, 2**24])

@@ -100,11 +100,10 @@ def leaves(original: Network, changed: Network, found) -> list[tuple]:
 
     tree = Tree(**{name: getattr(found.proof, name).astype(float if name in ("cut", "multiplier_value") else int)
                    for name in Tree._fields})
-    change = Change("", "", found.open, found.unequal, (_case(found.case),), tree,
-                    {}, "")
+    change = Change("", "", found.open, found.unequal, (_case(found.case),), 0, tree, {}, "")
     walk = Seen(change, Pair(_read(original), _read(changed)), "float64")
-    walk.walk([walk.roots()], lambda done: None)
-    assert walk.open <= found.open and walk.unequal <= found.unequal
+    walk.walk([*walk.roots()], lambda done: None)
+    assert walk.open.at_most(found.open) and walk.unequal.at_most(found.unequal)
     return met
 
 

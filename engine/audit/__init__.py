@@ -6,7 +6,8 @@ says what a certificate is and when it is to be accepted; this is one implementa
     data.py            the data: networks, rows, cases, trees, certificates; the two ways to fail
     onnx_reader.py     ONNX file -> Network
     vnnlib_reader.py   VNN-LIB file -> Specification, the unsafe set as a union of conjunctions
-    certificate.py     certificate file -> Certificate
+    archive.py         certificate file -> its members
+    certificate.py     these -> Certificate
     claim.py           does what the certificate claims cover what the VNN-LIB file asks?
     arithmetic.py      bounds in float64, with all that rounding can change
     exact.py           the same bounds in exact arithmetic

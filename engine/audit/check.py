@@ -76,8 +76,7 @@ def _belongs(certificate: Certificate, network: Network, specification: Specific
                                  ("property", certificate.property_sha256, specification.sha256)):
         demand(claimed == found, f"it is about a {name} with SHA-256 {claimed[:12]}..., this one has {found[:12]}...")
     sizes = network.layers[0].weight.shape[1], len(network.layers[-1].bias)
-    used = (j for case in certificate.cases for rows in case.unsafe for row in rows for j in row.outputs)
-    fits = all(len(case.lower) == sizes[0] for case in certificate.cases) and max(used, default=0) < sizes[1]
+    fits = len(certificate.cases[0].lower) == sizes[0] and certificate.outputs <= sizes[1]
     fits = fits and sizes == (specification.n_inputs, specification.n_outputs)
     demand(fits, "network, property and certificate do not have the same inputs and outputs")
     if semantics == "float32":
@@ -115,8 +114,13 @@ def _walk(proof: Proof, share: tuple[int, int], report) -> Tally:
     """Checks all wanted nodes, or a share: of the nodes where the walk stands when there are enough of them, every
     n-th with all below it; those before them count for the first share.
     """
-    (mine, shares), pending = share, [proof.roots()]
-    top = proof.walk(pending, report, 8 * shares if shares > 1 else 0)
-    if pending:
-        pending = [Nodes(*map(np.concatenate, zip(*pending))).take(slice(mine, None, shares))]
-    return merge(top if mine == 0 else Tally(), proof.walk(pending, report))
+    (mine, shares), tally = share, Tally()
+    for roots in proof.roots():
+        done, pending = tally.nodes, [roots]
+        top = proof.walk(pending, lambda nodes: report(done + nodes), 8 * shares if shares > 1 else 0)
+        tally = merge(tally, top if mine == 0 else Tally())
+        if pending:
+            pending = [Nodes(*map(np.concatenate, zip(*pending))).take(slice(mine, None, shares))]
+        done = tally.nodes
+        tally = merge(tally, proof.walk(pending, lambda nodes: report(done + nodes)))
+    return tally

@@ -14,11 +14,27 @@ import numpy as np
 RANGES = {"row_weight": (1, 1024), "slope_value": (0, 1024), "multiplier_value": (0, np.inf), "cut": (-np.inf, np.inf)}
 
 
-class Malformed(Exception):
+LONGEST = 2_000  # characters of a line
+
+
+def plain(text: str) -> str:
+    """The text as one line that hides and forges nothing: what is not printable is written as Python escapes it."""
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:LONGEST])
+    return line if len(text) <= LONGEST else f"{line}..."
+
+
+class _OneLine(Exception):
+    """Whatever names and numbers of files are in it, str() is one plain line."""
+
+    def __str__(self) -> str:
+        return plain(super().__str__())
+
+
+class Malformed(_OneLine):
     """A file cannot be read as what it should be: one line that says which, where and why."""
 
 
-class Rejected(Exception):
+class Rejected(_OneLine):
     """All files are well formed, but the certificate does not prove its claim: one line that says why."""
 
 
@@ -88,12 +104,12 @@ class Case(namedtuple("Case", "lower upper unsafe")):
 
 class Tree(namedtuple("Tree", "split cut node polytope rows slopes multipliers "
                       "row row_weight slope slope_value multiplier multiplier_value")):
-    """The arrays of the format's section 4, by their names there (int64 and float64)."""
+    """The arrays of the format's section 4, by their names there, as they are in the file: int32 and float64."""
 
     def check(self, cases: tuple[Case, ...]) -> None:
         """Section 4, as far as it speaks of the arrays alone: Malformed by their lengths, else Rejected."""
         exclusions, cuts = len(self.node), np.count_nonzero((0 <= self.split) & (self.split < len(cases[0].lower)))
-        sums = [counts.sum() for counts in (self.rows, self.slopes, self.multipliers)]
+        sums = [counts.sum(dtype=np.int64) for counts in (self.rows, self.slopes, self.multipliers)]
         lengths = [len(self.split), cuts, *[exclusions] * 5, *np.repeat(sums, 2)]
         need(list(map(len, self)) == lengths, "its arrays' lengths do not belong together")
         for holds, rule in self._rules(cases):
@@ -102,7 +118,8 @@ class Tree(namedtuple("Tree", "split cut node polytope rows slopes multipliers "
     def _rules(self, cases: tuple[Case, ...]):
         """Where each order and range holds, and a text; what comes later relies on what came before."""
         roots, splits = len(cases), np.flatnonzero(self.split >= 0)
-        root = np.concatenate([np.arange(roots), np.repeat(splits, 2)])  # the parents at first
+        # the parents at first
+        root = np.concatenate([np.arange(roots, dtype=np.int32), np.repeat(splits.astype(np.int32), 2)])
         yield self.split >= -1, "split: there are numbers below -1"
         yield len(root) == len(self.split), "split: there are not as many nodes as roots and children of nodes"
         yield root[roots:] < np.arange(roots, len(root)), "split: a node is its own child or descendant"
@@ -111,22 +128,33 @@ class Tree(namedtuple("Tree", "split cut node polytope rows slopes multipliers "
         yield (0 <= self.node) & (self.node < len(root)), "node: there is no such node"
         case, first = root[self.node], np.cumsum([0, *(len(case.unsafe) for case in cases)])
         yield (0 <= self.polytope) & (self.polytope < np.diff(first)[case]), "polytope: the case has no such polytope"
-        yield _ascend(self.node, self.polytope), "node, polytope: not in ascending order"
-        sizes = np.array([len(rows) for case in cases for rows in case.unsafe], np.int64)[first[case] + self.polytope]
+        new = self.node[1:] > self.node[:-1]
+        more = (self.node[1:] == self.node[:-1]) & (self.polytope[1:] > self.polytope[:-1])
+        yield new | more, "node, polytope: not in ascending order"
+        sizes = np.array([len(rows) for case in cases for rows in case.unsafe], np.int32)[first[case] + self.polytope]
         for name in ("row", "slope", "multiplier"):
             counts, entries = getattr(self, name + "s"), getattr(self, name)
             yield counts >= 0, f"{name}s: there are negative numbers"
-            owner = np.repeat(np.arange(len(counts)), counts)
-            yield (0 <= entries) & ((name != "row") | (entries < sizes[owner])), f"{name}: there is no such {name}"
-            yield _ascend(owner, entries), f"{name}: not in ascending order within an exclusion"
+            yield 0 <= entries, f"{name}: there is no such {name}"
+            yield name != "row" or entries < np.repeat(sizes, counts), f"{name}: there is no such {name}"
+            yield _ascend(entries, begins(counts)), f"{name}: not in ascending order within an exclusion"
         for name, (a, b) in RANGES.items():
             values = getattr(self, name)
             yield np.isfinite(values) & (a <= values) & (values <= b), f"{name}: a number is not between {a} and {b}"
 
 
-def _ascend(groups: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Whether each pair of non-negative 32-bit numbers is larger than the one before it."""
-    return np.diff((groups << 32) + values) > 0
+def begins(counts: np.ndarray) -> np.ndarray:
+    """Where each group of so many entries begins, and where the last one ends: int32, as no array is longer."""
+    found = np.zeros(len(counts) + 1, np.int32)
+    np.cumsum(counts, out=found[1:])
+    return found
+
+
+def _ascend(entries: np.ndarray, begin: np.ndarray) -> np.ndarray:
+    """Whether each number is larger than the one before it, or begins a group."""
+    starts = np.zeros(len(entries) + 1, bool)
+    starts[begin] = True
+    return starts[1:-1] | (entries[1:] > entries[:-1])
 
 
 class Witness(namedtuple("Witness", "point outputs margins")):
@@ -134,8 +162,9 @@ class Witness(namedtuple("Witness", "point outputs margins")):
 
 
 class Certificate(namedtuple("Certificate", "kind semantics network_sha256 property_sha256 "
-                             "cases tree witness manifest sha256")):
+                             "cases outputs tree witness manifest sha256")):
     """A certificate's content. A proof has cases and a Tree, a witness has a Witness and one case with one polytope.
 
-    The first four are strings of the manifest; it is there as a whole too, for reports. sha256: of the file itself.
+    The first four are strings of the manifest; it is there as a whole too. outputs: how many the network must have for
+    all that rows name; sha256: of the file itself.
     """

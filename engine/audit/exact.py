@@ -13,6 +13,7 @@ from .arithmetic import Exclusions, Floating, down, relu_lines
 from .data import Layer, Network
 
 PRODUCTS = np.multiply, np.matmul
+CELLS = 2**17  # so many numbers are in the rows that are bounded at once
 SUMS = np.add, np.subtract, np.negative, np.absolute, np.maximum, np.minimum
 
 
@@ -59,6 +60,7 @@ class Exact(Floating):
     def __init__(self, network: Network, semantics: str):
         super().__init__(network, semantics)  # for parts, and the same limits
         self.layers = [Layer(Dyadic.of(a.weight), Dyadic.of(a.bias), a.relu) for a in network.layers]
+        self.at_once = max(1, CELLS // max(max(a.weight.shape) for a in network.layers))
         width, executed = max(max(a.weight.shape) for a in network.layers), int(semantics == "float32")
         unit = -(-executed * (width + 4) * 2**60 // (2**24 - width - 4))  # g, rounded up
         self.unit = Dyadic(unit + 2**7 * network.rounded, 60)
@@ -74,12 +76,13 @@ class Exact(Floating):
             size, low, high = np.abs(layer.weight) @ h + np.abs(layer.bias), l[part], u[part]
             noise = self._noise(size)
             at = np.flatnonzero((low < 0) & (high > 0))
-            for bound, sign in ((low, 1), (high, -1)):
-                row = sign * layer.weight[at], sign * layer.bias[at]
-                for k in range(len(lines) - 1, -1, -1):
-                    row = self._substitute(k, *row, *lines[k])
-                least = _minimum(lower, upper, *row) - noise[at]
-                bound[at] = sign * np.maximum(sign * bound[at], least.down())
+            for some in (at[i : i + self.at_once] for i in range(0, len(at), self.at_once)):
+                for bound, sign in ((low, 1), (high, -1)):
+                    row = sign * layer.weight[some], sign * layer.bias[some]
+                    for k in range(len(lines) - 1, -1, -1):
+                        row = self._substitute(k, *row, *lines[k])
+                    least = _minimum(lower, upper, *row) - noise[some]
+                    bound[some] = sign * np.maximum(sign * bound[some], least.down())
             if layer.relu:
                 (a, c, t), h, reached = relu_lines(low, high), np.maximum(high, 0), high > 0
             else:

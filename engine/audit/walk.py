@@ -7,7 +7,7 @@ from math import inf, nan
 import numpy as np
 
 from .arithmetic import Exclusions
-from .data import Certificate, Network, Rejected, Row, demand
+from .data import Certificate, Network, Rejected, Row, begins, demand
 
 BATCH, CELLS = 1024, 2**19  # so many nodes, or nodes times hidden neurons or polytopes, are bounded at once
 
@@ -27,30 +27,45 @@ class Proof:
 
     def __init__(self, certificate: Certificate, network: Network, bounds, wanted: np.ndarray):
         self.tree, self.cases, self.bounds, self.wanted = certificate.tree, certificate.cases, bounds, wanted
-        split, self.inputs, outputs = self.tree.split, len(self.cases[0].lower), len(network.layers[-1].bias)
-        self.child = len(self.cases) + 2 * np.cumsum(split >= 0) - 2  # the first of each split node
-        self.cut = np.cumsum((split >= 0) & (split < self.inputs)) - 1  # where each input split's cut stands
-        self.exclusions = np.searchsorted(self.tree.node, np.arange(len(split) + 1))  # where those of each node begin
-        parts = self.tree.rows, self.tree.slopes, self.tree.multipliers
-        self.rows, self.slopes, self.multipliers = (np.cumsum([0, *part]) for part in parts)  # those of each exclusion
-        sizes = bounds.parts[-1].stop, *(len(case.unsafe) for case in self.cases)
-        self.batch, self.at_once = (max(1, min(BATCH, CELLS // max(1, size))) for size in (max(sizes), sizes[0]))
-        self.numbers = [[_numbers(polytope, outputs, self.inputs) for polytope in case.unsafe] for case in self.cases]
+        split, self.inputs, self.outputs = self.tree.split, len(self.cases[0].lower), len(network.layers[-1].bias)
+        inner = split >= 0
+        self.child = len(self.cases) + 2 * np.cumsum(inner, dtype=np.int32) - 2  # the first of each split node
+        self.cut = np.cumsum(inner & (split < self.inputs), dtype=np.int32) - 1  # where each input split's cut stands
+        self.below = _below(split, len(self.cases))
+        nodes = np.arange(len(split) + 1, dtype=np.int32)
+        self.exclusions = np.searchsorted(self.tree.node, nodes).astype(np.int32)  # where those of each node begin
+        self.rows, self.slopes, self.multipliers = map(
+            begins, (self.tree.rows, self.tree.slopes, self.tree.multipliers))  # those of each exclusion
+        for name in ("slope", "multiplier"):
+            there = getattr(self.tree, name) < bounds.parts[-1].stop
+            demand(there.all(), f"{name}: there is no such neuron")
+        width = self.inputs + sum(len(layer.bias) for layer in network.layers)
+        sizes = width + max(len(case.unsafe) for case in self.cases), width
+        self.batch, self.at_once = (max(1, min(BATCH, CELLS // size)) for size in sizes)
+        self.terms = [[[_terms(row, self.outputs) for row in rows] for rows in case.unsafe] for case in self.cases]
 
-    def roots(self) -> Nodes:
-        """The cases. A polytope with a false row without variables is excluded from the start."""
-        lower = np.array([[_outward(end, -1) for end in case.lower] for case in self.cases])
-        upper = np.array([[_outward(end, 1) for end in case.upper] for case in self.cases])
+    def roots(self):
+        """The cases, as many at a time as are bounded at once. What has a false row without variables is excluded."""
+        for first in range(0, len(self.cases), self.batch):
+            roots = self._roots(np.arange(first, min(first + self.batch, len(self.cases))))
+            yield roots.take(self.wanted[roots.number])
+
+    def _roots(self, number: np.ndarray) -> Nodes:
+        cases = self.cases[number[0] : number[-1] + 1]
+        lower = np.array([[_outward(end, -1) for end in case.lower] for case in cases])
+        upper = np.array([[_outward(end, 1) for end in case.upper] for case in cases])
         l, u = np.stack([self.bounds.root(*ends) for ends in zip(lower, upper)], axis=1)
-        excluded = np.ones((len(self.cases), max(len(case.unsafe) for case in self.cases)), bool)
-        for case, here in zip(self.cases, excluded):
+        excluded = np.ones((len(cases), max(len(case.unsafe) for case in self.cases)), bool)
+        for case, here in zip(cases, excluded):
             here[: len(case.unsafe)] = [any(map(_false, polytope)) for polytope in case.unsafe]
-        number = np.arange(len(self.cases))
-        nodes = Nodes(number, number, lower, upper, l, u, np.zeros(l.shape, np.int8), excluded)
-        return nodes.take(self.wanted[: len(number)])
+        return Nodes(number, number, lower, upper, l, u, np.zeros(l.shape, np.int8), excluded)
 
     def walk(self, pending: list[Nodes], report, enough=inf) -> Tally:
-        """Checks the pending nodes and all below them, or stops when `enough` are pending; report(nodes checked)."""
+        """Checks the pending nodes and all below them, or stops when `enough` are pending; report(nodes checked).
+
+        The smallest subtrees come first: what is left behind is at least as large as what is done before it, so that
+        never more than about 2 ln(nodes) batches are pending, whatever the tree's shape.
+        """
         tally = Tally()
         while 0 < sum(len(nodes.number) for nodes in pending) < enough:
             with np.errstate(all="ignore"):  # what overflows shows nothing
@@ -79,21 +94,26 @@ class Proof:
         """Exclusions e of nodes `node` of the batch; which of them have a strict row."""
         tree, number = self.tree, nodes.number[node]
         parts = zip(nodes.case[node], tree.polytope[e], self.rows[e], self.rows[e + 1])
-        rows = np.array([tree.row_weight[first:last].astype(object) @ self.numbers[case][p][tree.row[first:last]]
-                         for case, p, first, last in parts])
+        rows = np.array([self._sum(self.terms[case][p], slice(*ends)) for case, p, *ends in parts], dtype=object)
         slopes, multipliers = np.full((len(e), nodes.l.shape[1]), nan), np.zeros((len(e), nodes.l.shape[1]))
         of, entry = _entries(self.slopes, e)
-        _demand(tree.slope[entry] < slopes.shape[1], number[of], "the slope of a neuron that is not there")
         slopes[of, tree.slope[entry]] = tree.slope_value[entry] / 1024
         of, entry = _entries(self.multipliers, e)
-        _demand(tree.multiplier[entry] < slopes.shape[1], number[of], "the multiplier of a neuron that is not there")
         sign = nodes.sign[node[of], tree.multiplier[entry]]
         _demand(sign != 0, number[of], "the multiplier of a neuron without an assumed sign")
         multipliers[of, tree.multiplier[entry]] = sign * tree.multiplier_value[entry]
         return Exclusions(node, rows[:, :-1], slopes, multipliers), rows[:, -1] > 0
 
+    def _sum(self, terms: list, part: slice) -> list:
+        """1024 times a sum of rows of one polytope: coefficients of outputs, constant, those of inputs, strict."""
+        total = [0] * (self.outputs + self.inputs + 2)
+        for row, weight in zip(self.tree.row[part].tolist(), self.tree.row_weight[part].tolist()):
+            for place, value in terms[row]:
+                total[place] += weight * value
+        return total
+
     def _children(self, parents: Nodes) -> Nodes:
-        """The wanted children of split nodes."""
+        """The wanted children of split nodes, those with the fewest nodes below them last."""
         split, number = self.tree.split[parents.number], parents.number
         _demand(split < self.inputs + parents.l.shape[1], number, "it is split by what is not there")
         children = parents.take(np.repeat(np.arange(len(split)), 2))
@@ -109,7 +129,8 @@ class Proof:
         children.sign[first, j], children.sign[second, j] = -1, 1
         children.u[first, j] = np.minimum(children.u[first, j], 0)
         children.l[second, j] = np.maximum(children.l[second, j], 0)
-        return children.take(self.wanted[children.number])
+        order = np.argsort(-self.below[children.number], kind="stable")
+        return children.take(order[self.wanted[children.number[order]]])
 
 
 def merge(a: Tally, b: Tally) -> Tally:
@@ -149,12 +170,17 @@ def _false(row: Row) -> bool:
     return not row.inputs and not row.outputs and (row.constant > 0 or row.constant == 0 and row.strict)
 
 
-def _numbers(polytope: tuple[Row, ...], outputs: int, inputs: int) -> np.ndarray:
-    """For each row: coefficients of the outputs, constant, coefficients of the inputs, 1 where strict."""
-    rows = np.zeros((len(polytope), outputs + inputs + 2), dtype=object)
-    for numbers, row in zip(rows, polytope):
-        terms = [*row.outputs.items(), (outputs, row.constant), *((outputs + 1 + i, c) for i, c in row.inputs.items())]
-        for place, value in [*terms, (-1, int(row.strict))]:
-            demand(abs(value) <= 2**900, "a number of the property is beyond 2^900")
-            numbers[place] = value.numerator if value.denominator == 1 else value  # integers are faster
-    return rows
+def _terms(row: Row, outputs: int) -> list[tuple]:
+    """(place, number) of all that is not 0 in: coefficients of the outputs, constant, of the inputs, 1 where strict."""
+    terms = [*row.outputs.items(), (outputs, row.constant), *((outputs + 1 + i, c) for i, c in row.inputs.items())]
+    demand(all(abs(value) <= 2**900 for _, value in terms), "a number of the property is beyond 2^900")
+    terms = [(place, value.numerator if value.denominator == 1 else value) for place, value in terms]  # faster so
+    return terms + [(-1, 1)] * row.strict
+
+
+def _below(split: np.ndarray, roots: int) -> np.ndarray:
+    """How many nodes there are in each node's subtree."""
+    sizes, splits = [1] * len(split), np.flatnonzero(split >= 0)[::-1].tolist()
+    for node, child in zip(splits, range(len(split) - 2, roots - 1, -2)):  # children have larger numbers
+        sizes[node] += sizes[child] + sizes[child + 1]
+    return np.array(sizes, np.int32)

@@ -7,7 +7,6 @@ from pathlib import Path
 from statistics import median
 
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
 from engine.bench.row import Row
@@ -62,7 +61,7 @@ def errors(rows: list[Row]) -> Table | None:
     title = "errors" if len(found) <= ERRORS else f"errors, {ERRORS} of {len(found)}"
     table = Table("network", "property", "reason", box=box.SIMPLE, title=title, title_justify="left")
     for row in found[:ERRORS]:
-        table.add_row(*map(escape, (row.network, row.property, row.error)))
+        table.add_row(row.network, row.property, row.error)
     return table if found else None
 
 
@@ -89,8 +88,8 @@ def repairs(rows: list[dict[str, str]]) -> Table:
     for row in rows:
         if row["outcome"] != "held":
             how = row["method"] or row["error"]
-            table.add_row(*map(escape, (row["network"], row["properties"], row["outcome"], how, row["seconds"],
-                                        row["changed_outside"], row["weights"])))
+            table.add_row(row["network"], row["properties"], row["outcome"], how, row["seconds"],
+                          row["changed_outside"], row["weights"])
     return table
 
 

@@ -122,6 +122,8 @@ def _check_one(file: Path, *, networks: Path, properties: Path | None, changed: 
         return Outcome(file, network, prop, "unreadable", str(error))
     except Rejected as error:  # by reading it alone
         return Outcome(file, network, prop, "rejected", str(error))
+    except MemoryError:
+        return Outcome(file, network, prop, "unreadable", f"{file}: checking it needs more memory than there is")
     word = "rejected" if not result.accepted else "sampled" if result.reason else "accepted"
     return Outcome(file, network, prop, word, result.reason, result if result.certificate else None)
 

@@ -3,6 +3,7 @@
 import hashlib
 
 from engine import __version__
+from engine.audit.change.certificate import parse_change
 from engine.certificate.writer import FORMAT, VERSION, _arrays, _case, _rational, _zipped
 from engine.network import Network
 from engine.repair.preserve import Preservation
@@ -21,4 +22,4 @@ def change_certificate_bytes(original: Network, changed: Network, found: Preserv
         "arrays": {name: {"count": count, "sha256": hashlib.sha256(data).hexdigest()}
                    for name, (_, count, data) in arrays.items()},
     }
-    return _zipped(manifest, arrays)
+    return _zipped(manifest, arrays, parse_change)

@@ -16,6 +16,11 @@ import engine.audit
 from engine.acasxu import ADVISORIES, INPUTS, recognize
 from engine.audit.data import Case, Row
 from engine.certificate.batch import Outcome
+from engine.digits import decimal, rational
+from engine.foreign import markdown, plain
+
+MOST, MOST_INPUTS = 100, 10_000  # polytopes of a case, and inputs of all cases of a certificate, that are listed
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:
@@ -29,17 +34,20 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A case in words: `unsafe` are the polytopes, each a list of inequalities."""
+    """A case in words: `unsafe` are the polytopes, each by its inequalities; `more` are not listed."""
 
     inputs: list[Interval]
-    unsafe: list[list[str]]
+    unsafe: list[str]
+    more: int
 
 
 def report_text(outcomes: list[Outcome], *, suffix: str) -> str:
     """The report as an HTML page (suffix .html) or as Markdown (.md)."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("engine.certificate"), autoescape=suffix == ".html",
-        trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+        finalize=plain if suffix == ".html" else markdown, trim_blocks=True, lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined)
+    environment.filters["decimal"] = decimal
     counts = {word: sum(outcome.word == word for outcome in outcomes)
               for word in ("accepted", "sampled", "rejected", "unreadable")}
     return environment.get_template(f"report{suffix}.j2").render(
@@ -63,7 +71,8 @@ def _claims(outcome: Outcome) -> list[Claim]:
     if outcome.result is None:
         return []
     known = bool(recognize(outcome.network))
-    return [_claim(case, known) for case in outcome.result.certificate.cases]
+    cases = outcome.result.certificate.cases
+    return [_claim(case, known) for case in cases[: max(1, MOST_INPUTS // len(cases[0].lower))]]
 
 
 def _claim(case: Case, known: bool) -> Claim:
@@ -74,9 +83,11 @@ def _claim(case: Case, known: bool) -> Claim:
         if known:
             unit = INPUTS[i]
             name = f"x{i} ({unit.symbol})"
-            physical = f"{float(unit.raw(lower)):.6g} to {float(unit.raw(upper)):.6g} {unit.unit}"
-        inputs.append(Interval(name, str(float(lower)), str(float(upper)), physical))
-    return Claim(inputs, [[_inequality(row) for row in polytope] for polytope in case.unsafe])
+            ends = (decimal(unit.raw(end), digits=6) for end in (lower, upper))
+            physical = f"{' to '.join(ends)} {unit.unit}"
+        inputs.append(Interval(name, decimal(lower), decimal(upper), physical))
+    unsafe = [" and ".join(map(_inequality, polytope)) or "no condition" for polytope in case.unsafe[:MOST]]
+    return Claim(inputs, unsafe, max(0, len(case.unsafe) - MOST))
 
 
 def _inequality(row: Row) -> str:
@@ -85,13 +96,9 @@ def _inequality(row: Row) -> str:
     right = " + ".join(_term(-c, name) for c, name in terms if c < 0)
     constant = -row.constant
     if constant or not right:
-        right = f"{right} {'-' if constant < 0 else '+'} {_number(abs(constant))}" if right else _number(constant)
+        right = f"{right} {'-' if constant < 0 else '+'} {rational(abs(constant))}" if right else rational(constant)
     return f"{left} {'<' if row.strict else '<='} {right}"
 
 
 def _term(coefficient: Fraction, name: str) -> str:
-    return name if coefficient == 1 else f"{_number(coefficient)} {name}"
-
-
-def _number(value: Fraction) -> str:
-    return str(value) if len(str(value)) < 20 else f"{float(value)!r} (rounded)"
+    return name if coefficient == 1 else f"{rational(coefficient)} {name}"

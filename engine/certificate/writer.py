@@ -10,6 +10,9 @@ from fractions import Fraction
 import numpy as np
 
 from engine import __version__
+from engine.audit.archive import MAX_BYTES
+from engine.audit.certificate import MAX_DIGITS, MAX_MANIFEST, MAX_WITNESS_DIGITS, parse_certificate
+from engine.audit.data import Malformed, Rejected
 from engine.errors import InputError
 from engine.network import Network
 from engine.proof import Proof
@@ -18,9 +21,6 @@ from engine.search.problem import Options
 from engine.verdict import Unknown, Verdict, Verified, Violated
 
 FORMAT, VERSION = "acasxu-certificate", 1
-MAX_BYTES = 160 * 2**20  # of a certificate's members together
-MAX_MANIFEST = 16 * 2**20
-MAX_DIGITS, MAX_WITNESS_DIGITS = 1_000, 10_000  # of a rational, as text
 KINDS = {Verified: "proof", Violated: "witness"}
 # options that say how long or where to search, but not how
 _UNTOLD = "timeout", "device", "proofs", "open_boxes"
@@ -137,15 +137,22 @@ def _witness(property: Property, verdict: Violated) -> dict:
     }
 
 
-def _zipped(manifest: dict, arrays: dict[str, tuple[str, int, bytes]]) -> bytes:
-    members = [("manifest.json", _json(manifest))]
-    members += [(file, data) for file, _, data in arrays.values()]
-    if sum(len(data) for _, data in members) > MAX_BYTES:
-        raise InputError(f"its certificate would hold more than {MAX_BYTES // 2**20} MiB",
-                         advice="split the property into several")
+def _zipped(manifest: dict, arrays: dict[str, tuple[str, int, bytes]], parse=parse_certificate) -> bytes:
+    """The file. InputError where it exceeds what a certificate may hold, by the word of the checker's own reader."""
+    members = {"manifest.json": _json(manifest)}
+    members |= {file: data for file, _, data in arrays.values()}
+    try:
+        if sum(map(len, members.values())) > MAX_BYTES:
+            raise Malformed(f"it would hold more than {MAX_BYTES // 2**20} MiB")
+        parse(dict(members), "")
+    except Malformed as error:
+        raise InputError(f"no certificate can be written of what was found: {error}", where=manifest["network"]["name"],
+                         advice="split the property into several, or search with fewer boxes") from None
+    except Rejected:  # no matter of size: whoever checks the file will say what is wrong
+        pass
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name, data in members:
+        for name, data in members.items():
             # a name alone gives the date 1980-01-01 and the same attributes on every system
             info = zipfile.ZipInfo(name)
             info.compress_type, info.create_system = zipfile.ZIP_DEFLATED, 3

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from engine.cli.live import live_line
 from engine.cli.output import BAD_INPUT, answer, note
+from engine.digits import percent
 from engine.errors import InputError
+from engine.foreign import plain
 from engine.files import prepare, write_bytes
 
 ACCEPTED, REJECTED = 0, 1
@@ -74,7 +76,7 @@ def _say(outcomes: list, arguments: Namespace) -> None:
         answer(json.dumps([_content(outcome) for outcome in outcomes], indent=2, allow_nan=False))
     else:
         for outcome in outcomes:
-            answer(f"{outcome.word}: {outcome.file.name}: {_meaning(outcome)}")
+            answer(f"{outcome.word}: {plain(f'{outcome.file.name}: {_meaning(outcome)}')}")
     if len(outcomes) > 1:
         words = [outcome.word for outcome in outcomes]
         note(", ".join(f"{words.count(word)} {word}" for word in ("accepted", "sampled", "rejected", "unreadable")
@@ -91,8 +93,8 @@ def _meaning(outcome) -> str:
     if result.kind == "change":
         names = f"{outcome.property.name} instead of {outcome.network.name}"
         change = result.certificate
-        return (f"{names}: the advisory may differ on at most {float(change.open):.6%}, outputs on at most "
-                f"{float(change.unequal):.6%} of the box; {result.nodes:,} nodes, {result.leaves:,} leaves, "
+        return (f"{names}: the advisory may differ on at most {percent(change.open, up=True)}, outputs on at "
+                f"most {percent(change.unequal, up=True)} of the box; {result.nodes:,} nodes, {result.leaves:,} leaves, "
                 f"{result.arithmetic} arithmetic, {result.seconds:.2f} s")
     how = f"semantics {result.semantics}, {result.arithmetic} arithmetic, {result.seconds:.2f} s"
     if outcome.word == "accepted":

@@ -2,8 +2,6 @@
 
 import json
 from argparse import Namespace
-from fractions import Fraction
-from math import ceil, floor
 from pathlib import Path
 
 from engine.cli.fidelity import fidelity_content, fidelity_table, figures_content, figures_table
@@ -11,6 +9,7 @@ from engine.cli.judged import judge_written
 from engine.cli.live import live_line
 from engine.cli.output import DONE, answer, note, show
 from engine.cli.picture import prepare_picture, write_picture
+from engine.digits import percent
 from engine.errors import InputError
 from engine.files import prepare, write_bytes
 
@@ -50,9 +49,9 @@ def run(arguments: Namespace) -> int:
                f"advisory: the lowest score; domain: {name}")
         show(fidelity_table(found), *([figures_table(figures)] if figures else []))
         if proved:
-            answer(f"proved: the advisory may differ on at most {_percent(proved.open, up=True)} of the domain "
+            answer(f"proved: the advisory may differ on at most {percent(proved.open, up=True)} of the domain "
                    f"({proved.boxes:,} boxes, {proved.seconds:.1f} s);\n"
-                   f"all outputs are exactly equal on at least {_percent(1 - proved.unequal, up=False)} of it")
+                   f"all outputs are exactly equal on at least {percent(1 - proved.unequal, up=False)} of it")
     return DONE
 
 
@@ -81,13 +80,6 @@ def _certify(path: Path, original, changed, proved, networks: list[Path]) -> Non
         raise InputError(f"the certificate cannot be written there ({error.strerror})", where=str(path),
                          advice="check the disk, and run again") from None
     judge_written(path, lambda: check_change(path, *networks), lost="nothing is proved; please report it")
-
-
-def _percent(share: Fraction, *, up: bool) -> str:
-    """In percent with six digits behind the point, rounded up or down."""
-    millionths = share * 10**8
-    number = ceil(millionths) if up else floor(millionths)
-    return f"{number // 10**6}.{number % 10**6:06d}".rstrip("0").rstrip(".") + "%"
 
 
 def _proved(found) -> dict:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from engine.cli.labels import label
 from engine.cli.output import DONE, answer
+from engine.foreign import plain
 
 
 def run(arguments: Namespace) -> int:
@@ -37,7 +38,7 @@ def _text(path: Path, found, published: str | None) -> str:
         ("parameters", f"{found.parameters:,}"),
         ("operators", ", ".join(f"{count} {name}" for name, count in found.operators)),
     ]
-    return "\n".join(f"{name:11}{value}" for name, value in rows if value)
+    return "\n".join(f"{name:11}{plain(value)}" for name, value in rows if value)
 
 
 def _published(sha256: str) -> str | None:

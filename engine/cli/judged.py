@@ -5,6 +5,7 @@ from pathlib import Path
 
 from engine.cli.output import note
 from engine.errors import EngineError
+from engine.foreign import plain
 
 
 def judge_written(certificate: Path, check: Callable, *, lost: str) -> None:
@@ -16,9 +17,9 @@ def judge_written(certificate: Path, check: Callable, *, lost: str) -> None:
     try:
         result = check()
     except Malformed as error:  # its readers know fewer forms than the engine's
-        note(f"{certificate} is not checked: the checker does not read its files ({error})")
+        note(f"{plain(certificate)} is not checked: the checker does not read its files ({error})")
         return
     if not result.accepted:
         raise EngineError(f"the independent checker rejects the certificate: {result.reason}", where=str(certificate),
                           advice=lost)
-    note(f"{certificate} is accepted by the independent checker ({result.seconds:.2f} s)")
+    note(f"{plain(certificate)} is accepted by the independent checker ({result.seconds:.2f} s)")

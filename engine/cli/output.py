@@ -3,6 +3,9 @@
 import os
 import sys
 from io import StringIO
+from typing import TextIO
+
+from engine.foreign import plain
 
 HOLDS, DONE = 0, 0
 VIOLATED, MISMATCH = 1, 1
@@ -16,13 +19,16 @@ WIDTH = 100  # columns where no terminal says how many
 
 
 def answer(text: str) -> None:
-    """To stdout, at once: a pipe that is closed or full fails here and not when Python ends."""
-    print(text.rstrip("\n"), flush=True)
+    """Lines to stdout, at once: a pipe that is closed or full fails here and not when Python ends.
+
+    No escape sequence gets through. Ends of lines do: foreign text that is part of a line must be `plain`.
+    """
+    _print("\n".join(plain(line, longest=sys.maxsize) for line in text.rstrip("\n").split("\n")), sys.stdout)
 
 
 def note(text: str) -> None:
-    """To stderr."""
-    print(text, file=sys.stderr, flush=True)
+    """Lines to stderr."""
+    _print("\n".join(map(plain, text.split("\n"))), sys.stderr)
 
 
 def complain(text: str) -> None:
@@ -33,20 +39,33 @@ def complain(text: str) -> None:
         pass
 
 
+def _print(text: str, stream: TextIO | None) -> None:
+    """What the stream's encoding lacks is escaped, too."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
+
+
 def show(*renderables: object) -> None:
     """Tables and other things of rich, to stdout; plain text where that is no terminal.
 
-    Not printed by rich itself, which ends with exit code 1 when a pipe closes.
+    Not printed by rich itself, which ends with exit code 1 when a pipe closes. Escape sequences are rich's own: those
+    of foreign text are written out.
     """
     from rich.console import Console
 
+    class Plain(Console):
+        """Shows strings as they are: no markup, no escape sequences, no ends of lines in a cell."""
+
+        def render_str(self, text, **options):
+            return super().render_str(plain(text), **options | {"markup": False})
+
     terminal = sys.stdout is not None and sys.stdout.isatty()
     width = None if terminal else WIDTH
-    console = Console(file=StringIO(), width=width, force_terminal=terminal, highlight=False, emoji=False)
+    console = Plain(file=StringIO(), width=width, force_terminal=terminal, highlight=False, emoji=False)
     for renderable in renderables:
         console.print(renderable)
     lines = console.file.getvalue().splitlines()
-    answer("\n".join(line.rstrip() for line in lines))
+    _print("\n".join(line.rstrip() for line in lines), sys.stdout)
 
 
 def drop_stdout() -> None:

@@ -1,6 +1,8 @@
 """Is a certificate of kind "change" to be accepted? The verdict on a file."""
 
 import time
+from collections import namedtuple
+from decimal import Decimal
 from fractions import Fraction
 from math import inf, prod
 
@@ -24,10 +26,11 @@ def check_change(certificate_path, original_path, changed_path, *, arithmetic="f
         _belongs(certificate, original, changed)
         proof = Walk(certificate, Pair(original, changed), arithmetic)
         nodes = len(certificate.tree.split)
-        tally = proof.walk([proof.roots()], lambda done: on_progress and on_progress(done, nodes))
+        tally = proof.walk([*proof.roots()], lambda done: on_progress and on_progress(done, nodes))
         for what, found, claimed in (("advisory", proof.open, certificate.open),
                                      ("outputs", proof.unequal, certificate.unequal)):
-            demand(found <= claimed, f"the {what} may differ on {float(found):.9%}, not at most {float(claimed):.9%}")
+            percent = 100 * Decimal(claimed.numerator) / Decimal(claimed.denominator)
+            demand(found.at_most(claimed), f"the {what} may differ on {found.percent}, not at most {percent:.9g}%")
     except Rejected as error:
         reason = str(error)
     nodes = len(certificate.tree.split) if certificate else 0
@@ -44,7 +47,30 @@ def _belongs(certificate: Change, original: Network, changed: Network) -> None:
     (case,) = certificate.cases
     demand(len(case.lower) == original.layers[0].weight.shape[1], "networks and certificate have different inputs")
     demand(case.unsafe == lowest(len(original.layers[-1].bias)), "its polytopes are not those of the networks' outputs")
+    demand(certificate.outputs <= 2 * len(original.layers[-1].bias), "its rows name outputs that do not exist")
     demand(all(a < b for a, b in zip(case.lower, case.upper)), "its box has no volume")
+
+
+class Share(namedtuple("Share", "part bits over under")):
+    """part / 2^bits of a volume over / under, at most 1: whole numbers of maybe millions of digits, never reduced."""
+
+    def more(self, part: int, bits: int) -> "Share":
+        """With another part / 2^bits."""
+        most = max(bits, self.bits)
+        return self._replace(part=(self.part << most - self.bits) + (part << most - bits), bits=most)
+
+    def at_most(self, claimed: Fraction) -> bool:
+        """Exactly."""
+        (n, d), (part, whole) = claimed.as_integer_ratio(), self._ratio()
+        return claimed >= 1 or part * d <= n * whole
+
+    @property
+    def percent(self) -> str:
+        part, whole = self._ratio()
+        return f"{min(1, (part << 60) // whole / 2**60):.9%}"
+
+    def _ratio(self) -> tuple[int, int]:
+        return self.part * self.under, self.over << self.bits
 
 
 class Walk(Proof):
@@ -57,17 +83,10 @@ class Walk(Proof):
         super().__init__(certificate, pair.network, bounds(pair.network, "real"), everything)
         front = Network(pair.network.layers[: pair.last], "")
         self.front = bounds(front, "real") if front.layers else None
-        self._open, self._unequal = Fraction(0), Fraction(0)
         (case,) = self.cases
-        self._whole = prod(b - a for a, b in zip(case.lower, case.upper))
-
-    @property
-    def open(self) -> Fraction:
-        return min(Fraction(1), self._open / self._whole)
-
-    @property
-    def unequal(self) -> Fraction:
-        return min(Fraction(1), self._unequal / self._whole)
+        sides = [b - a for a, b in zip(case.lower, case.upper)]
+        nothing = Share(0, 0, prod(side.numerator for side in sides), prod(side.denominator for side in sides))
+        self.open, self.unequal = nothing, nothing
 
     def _step(self, nodes: Nodes) -> tuple[Nodes, Tally]:
         """Checks these nodes, and returns their children: first those where nothing is excluded so far."""
@@ -104,7 +123,6 @@ class Walk(Proof):
         same = ~(differ & ~never).any(1) | ((~never).sum(1) <= 1)
         widths = Dyadic.of(leaves.upper) - Dyadic.of(leaves.lower)
         volume = prod(widths.numbers[:, d] for d in range(self.inputs))  # of integers: exact
-        scale = 1 << widths.bits * self.inputs
-        self._open += Fraction(int(volume[~same].sum()), scale)
-        self._unequal += Fraction(int(volume[differ.any(1)].sum()), scale)
+        self.open = self.open.more(int(volume[~same].sum()), widths.bits * self.inputs)
+        self.unequal = self.unequal.more(int(volume[differ.any(1)].sum()), widths.bits * self.inputs)
         return self._children(nodes.take(split >= 0)), Tally(len(split), len(differ), exclusions, margin)
