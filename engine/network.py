@@ -22,7 +22,8 @@ class Affine:
 class Network:
     """A chain of affine layers. Real semantics: these weights, real arithmetic.
 
-    `sha256` is that of the (decompressed) ONNX bytes in `onnx_bytes`, which onnxruntime replays.
+    `onnx_bytes`: an ONNX file of it, which onnxruntime replays. `sha256` is that of the (decompressed) file that was
+    read: of these bytes, or where others hold its data, of them all (onnx_file/external.py).
     """
 
     layers: tuple[Affine, ...]

@@ -1,14 +1,14 @@
 """ONNX file -> Network, every number as it stands in the file. What is not known here is refused."""
 
 import math
-from hashlib import sha256
 
 import numpy as np
 import onnx
 
 from .data import Layer, Malformed, Network, need, read_bytes
+from .onnx_data import MAX_BYTES, whole_model
 
-MAX_BYTES, MAX_WIDTH = 512 << 20, 1 << 13
+MAX_WIDTH = 1 << 13
 FLOATS = {onnx.TensorProto.FLOAT: np.float32, onnx.TensorProto.DOUBLE: np.float64}
 OPTIONS = {"Constant": {"value": onnx.TensorProto}, "Flatten": {"axis": int}, "Reshape": {"allowzero": int},
            "Gemm": {"alpha": float, "beta": float, "transA": int, "transB": int}}
@@ -18,11 +18,12 @@ def read_network(path) -> Network:
     """The network in an `.onnx` or `.onnx.gz` file, at batch size 1; Malformed where it is not one known chain."""
     data = read_bytes(path, MAX_BYTES)
     try:
-        layers = _layers(onnx.ModelProto.FromString(data))
+        model, digest = whole_model(data, path)
+        layers = _layers(model)
     except Exception as error:  # Malformed, and what protobuf and numpy raise on damaged files
         raise Malformed(f"{path}: {' '.join(str(error).split()) or type(error).__name__}") from None
     single = all((a == a.astype(np.float32)).all() for layer in layers for a in (layer.weight, layer.bias))
-    return Network(layers, single, sha256(data).hexdigest())
+    return Network(layers, single, digest)
 
 
 def _layers(model: onnx.ModelProto) -> tuple[Layer, ...]:

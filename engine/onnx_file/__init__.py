@@ -8,21 +8,26 @@ may be folded through the same operators where float64 holds the result exactly.
     signal.py      the chain of affine pieces that the input runs through
     operators.py   what each operator does to constants and to the signal
     graph.py       the walk over the nodes
+    external.py    data in files beside the ONNX file
     reader.py      files and bytes -> Network
     writer.py      Network -> the same graph with other weights
     describe.py    what a file holds, for people
 """
 
 from engine.onnx_file.describe import Description, describe
-from engine.onnx_file.reader import load_network, parse_network, read_bytes
+from engine.onnx_file.external import Whole
+from engine.onnx_file.reader import load_network, network_of, parse_network, read_bytes, read_whole
 from engine.onnx_file.writer import rewritten, save_network
 
 __all__ = [
     "Description",
+    "Whole",
     "describe",
     "load_network",
+    "network_of",
     "parse_network",
     "read_bytes",
+    "read_whole",
     "rewritten",
     "save_network",
 ]

@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-import os
 from collections import Counter
 from dataclasses import replace
 from fractions import Fraction
@@ -13,6 +12,7 @@ import numpy as np
 from onnx import TensorProto, numpy_helper
 
 from engine.errors import InputError
+from engine.files import write_bytes
 from engine.network import Affine, Network
 from engine.onnx_file.constant import Constant, type_name, write_tensor
 from engine.onnx_file.graph import Graph
@@ -20,18 +20,19 @@ from engine.onnx_file.reader import parse_network, read_graph_of
 
 
 def save_network(network: Network, path: str | PathLike, *, force: bool = False) -> Network:
-    """Writes `rewritten(network)` to an `.onnx` or `.onnx.gz` file and returns it.
+    """Writes `rewritten(network)` to an `.onnx` or `.onnx.gz` file and returns it, under that file's SHA-256.
 
-    The file appears whole or not at all. One that exists is replaced only where `force`.
+    All data are in this one file, wherever they were. It appears whole or not at all. One that exists is replaced only where `force`.
     """
     path = Path(path)
     if path.exists() and not force:
         raise InputError("this file exists", where=str(path), advice="choose another name or force it")
     result = rewritten(network)
+    result = replace(result, sha256=hashlib.sha256(result.onnx_bytes).hexdigest())
     packed = path.suffix == ".gz"
     data = gzip.compress(result.onnx_bytes, mtime=0) if packed else result.onnx_bytes
     try:
-        _write_whole(path, data)
+        write_bytes(path, data)
     except OSError as error:
         what = f"it cannot be written ({error.strerror})"
         raise InputError(what, where=str(path), advice="check the folder") from None
@@ -131,13 +132,3 @@ def _other_shape(where: str) -> InputError:
         where=where,
         advice="keep each layer's shape and ReLU",
     )
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """Writes a file through a temporary neighbour, so that it is never seen half-written."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
