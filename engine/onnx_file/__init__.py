@@ -11,11 +11,13 @@ may be folded through the same operators where float64 holds the result exactly.
     external.py    data in files beside the ONNX file
     reader.py      files and bytes -> Network
     writer.py      Network -> the same graph with other weights
+    lowered.py     the same graph under older version numbers
     describe.py    what a file holds, for people
 """
 
 from engine.onnx_file.describe import Description, describe
 from engine.onnx_file.external import Whole
+from engine.onnx_file.lowered import lowered, versions
 from engine.onnx_file.reader import load_network, network_of, parse_network, read_bytes, read_whole
 from engine.onnx_file.writer import rewritten, save_network
 
@@ -24,10 +26,12 @@ __all__ = [
     "Whole",
     "describe",
     "load_network",
+    "lowered",
     "network_of",
     "parse_network",
     "read_bytes",
     "read_whole",
     "rewritten",
     "save_network",
+    "versions",
 ]
