@@ -19,10 +19,11 @@ from engine.onnx_file.describe import Description, describe
 from engine.onnx_file.external import Whole
 from engine.onnx_file.lowered import lowered, versions
 from engine.onnx_file.reader import load_network, network_of, parse_network, read_bytes, read_whole
-from engine.onnx_file.writer import rewritten, save_network
+from engine.onnx_file.writer import Storable, rewritten, save_network, storable
 
 __all__ = [
     "Description",
+    "Storable",
     "Whole",
     "describe",
     "load_network",
@@ -33,5 +34,6 @@ __all__ = [
     "read_whole",
     "rewritten",
     "save_network",
+    "storable",
     "versions",
 ]
