@@ -19,7 +19,7 @@ from engine.certificate.parallel import parallel
 from engine.errors import InputError
 
 MAX_FILE = 512 * 2**20
-MOST_ENTRIES = 100_000  # files and folders that are looked at for the one that a certificate names
+MOST_ENTRIES, MOST_DEEP = 100_000, 32  # files and folders that are looked at for the one that a certificate names
 NETWORKS, PROPERTIES = ("*.onnx", "*.onnx.gz"), ("*.vnnlib", "*.vnnlib.gz")
 
 
@@ -62,8 +62,8 @@ def check_all(files: list[Path], *, network: Path, property: Path | None, change
     """An outcome for each certificate, in order; `how` are the options of `audit.check.check`, or, where there is a
     changed network instead of a property, of `audit.change.check.check_change`.
 
-    `network`, `property` and `changed` are files, or folders in which the file with the SHA-256 that the
-    certificate names is looked up. `jobs` processes check one certificate each, or, where there
+    `network`, `property` and `changed` are files, or folders in which, and in whose subfolders, the file with the
+    SHA-256 that the certificate names is looked up. `jobs` processes check one certificate each, or, where there
     is only one, a share of its nodes each.
     """
     for path, kind in ((network, "--network"), (property, "--property"), (changed, "--changed")):
@@ -156,10 +156,10 @@ def _by_hash(folder: Path, patterns: tuple[str, ...]) -> dict[str, Path]:
 
 def _files(folder: Path, patterns: tuple[str, ...]) -> Iterator[Path]:
     """Those in the folder itself come first. Malformed where there are too many to look at."""
-    left = MOST_ENTRIES
+    left, depth = MOST_ENTRIES, len(folder.parts)
     for place, folders, names in os.walk(folder):
         left -= len(folders) + len(names)
         if left < 0:
             raise Malformed(f"{folder}: it holds more than {MOST_ENTRIES:,} files and folders; name the file itself")
-        folders.sort()
+        folders[:] = sorted(folders) if len(Path(place).parts) - depth < MOST_DEEP else []
         yield from (Path(place, name) for name in sorted(names) if any(fnmatch(name, each) for each in patterns))

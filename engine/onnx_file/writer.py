@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import os
 from collections import Counter
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -25,10 +26,11 @@ FACTOR_BITS = 29  # of a factor whose product with any float32 number float64 ho
 def save_network(network: Network, path: str | PathLike, *, force: bool = False) -> Network:
     """Writes `rewritten(network)` to an `.onnx` or `.onnx.gz` file and returns it, under that file's SHA-256.
 
-    All data are in this one file, wherever they were. It appears whole or not at all. One that exists is replaced only where `force`.
+    All data are in this one file, wherever they were. It appears whole or not at all. One that exists is replaced only
+    where `force`.
     """
     path = Path(path)
-    if path.exists() and not force:
+    if os.path.lexists(path) and not force:
         raise InputError("this file exists", where=str(path), advice="choose another name or force it")
     result = rewritten(network)
     result = replace(result, sha256=hashlib.sha256(result.onnx_bytes).hexdigest())
