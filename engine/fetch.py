@@ -3,17 +3,16 @@
 import csv
 import hashlib
 import http.client
-import os
-import urllib.error
-import urllib.request
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.data import download_folder, shipped
+from engine.download import BrokenOff, Missing, Share, answers, download
 from engine.errors import InputError
+from engine.files import regular, write_bytes
 
 # The public VNN-COMP benchmarks of 2022: where they are kept now, and as they were first published.
 SOURCES = (
@@ -22,10 +21,8 @@ SOURCES = (
     "c96a9c0fc7745e901f5f267a5e327c5d44d4e87d/benchmarks/acasxu/onnx",
 )
 SUFFIXES = (".gz", "")  # the forms in which a source may hold a file
-TIMEOUT = 30.0  # seconds without an answer or a byte
 
 Progress = Callable[[float, int], None]  # (files done, a part of one included; files in all)
-Share = Callable[[float], None]  # the part of one file
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +53,9 @@ def fetch(
     """Afterwards every file of `entries` (by default the manifest) lies in the folder returned, as listed.
 
     `source` is a folder or the http(s) URL of one, by default the public benchmark repository; it holds
-    each file as NAME.gz or NAME. What `target` holds already is kept. A download that breaks off leaves a
-    `.part` file, which the next call resumes; one whose checksum is wrong leaves nothing and is an
-    InputError, like everything else that stops a download.
+    each file as NAME.gz or NAME. What `target` holds already is kept. No more is taken than the manifest's size
+    allows. A connection that breaks off leaves a `.part` file, which the next call resumes; Ctrl-C, a full disk and a
+    wrong checksum leave nothing. What stops a download is an InputError.
     """
     entries = manifest() if entries is None else entries
     folder = download_folder() if target is None else Path(target)
@@ -79,15 +76,10 @@ def fetch(
 def reachable(*, timeout: float) -> bool:
     """Whether a public source answers within so many seconds."""
     name = manifest()[0].name
-    for url in (f"{base}/{name}{suffix}" for base in SOURCES for suffix in SUFFIXES):
-        try:
-            urllib.request.urlopen(url, timeout=timeout).close()
-            return True
-        except urllib.error.HTTPError as error:
-            error.close()
-        except (OSError, http.client.HTTPException):
-            return False
-    return False
+    try:
+        return any(answers(f"{base}/{name}{suffix}", timeout=timeout) for base in SOURCES for suffix in SUFFIXES)
+    except (OSError, http.client.HTTPException):
+        return False
 
 
 @contextmanager
@@ -103,10 +95,6 @@ def progress_bar() -> Iterator[Progress]:
 
 
 # One file
-
-
-class _Missing(Exception):
-    """The source does not hold the file under this name."""
 
 
 def _bases(source: str | Path | None) -> Sequence[str]:
@@ -136,7 +124,7 @@ def _fetch_one(
         part = folder / f"{entry.name}{suffix}.part"
         try:
             _obtain(f"{base}/{entry.name}{suffix}", part, folder / entry.name, entry, report)
-        except _Missing:
+        except Missing:
             continue
         return base, suffix
     bases = " and ".join(dict.fromkeys(base for base, _ in forms))
@@ -145,23 +133,31 @@ def _fetch_one(
 
 
 def _obtain(location: str, part: Path, final: Path, entry: Entry, report: Share) -> None:
-    """Puts the checked content at `final`, by way of `part`, in one step."""
-    transfer = _download if _is_url(location) else _copy
-    resumed = part.exists()
-    transfer(location, part, report)
-    content = _content(part, entry)
-    if resumed and not entry.matches(content):  # perhaps the part was wrong: once more, from the start
-        part.unlink()
-        transfer(location, part, report)
-        content = _content(part, entry)
+    """Puts the checked content at `final` in one step. All that is unfinished is in memory."""
+    limit = entry.size + (entry.size // 100 + 4096 if location.endswith(".gz") else 0)  # gzip may add a little
+    held = _held(part, limit)
+    part.unlink(missing_ok=True)
+    data = _transfer(location, part, limit, held, report)
+    if held and not entry.matches(_content(location, data, entry)):  # perhaps what was held was wrong: from the start
+        data = _transfer(location, part, limit, b"", report)
+    content = _content(location, data, entry)
     if not entry.matches(content):
         final.unlink(missing_ok=True)
         _discard_parts(final)
         raise InputError("the SHA-256 is not the manifest's; nothing was kept", where=location,
                          advice="try again, or name another source with --from DIR_OR_URL")
-    part.write_bytes(content)
-    os.replace(part, final)
+    write_bytes(final, content)
     _discard_parts(final)
+
+
+def _held(part: Path, limit: int) -> bytes:
+    """What an earlier download left."""
+    try:
+        with open(part, "rb", opener=regular) as file:
+            data = file.read(limit + 1)
+    except OSError:
+        return b""
+    return data if len(data) <= limit else b""
 
 
 def _discard_parts(final: Path) -> None:
@@ -169,76 +165,36 @@ def _discard_parts(final: Path) -> None:
         final.with_name(f"{final.name}{suffix}.part").unlink(missing_ok=True)
 
 
-def _content(part: Path, entry: Entry) -> bytes:
-    """What was downloaded, decompressed: at most a byte more than the entry has, so no bomb unfolds."""
-    content = part.read_bytes()
-    if not part.name.endswith(".gz.part"):
-        return content
+def _content(location: str, data: bytes, entry: Entry) -> bytes:
+    """The data, decompressed: at most a byte more than the entry has, so no bomb unfolds."""
+    if not location.endswith(".gz"):
+        return data
     try:
-        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(content, entry.size + 1)
+        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(data, entry.size + 1)
     except zlib.error:
         return b""
 
 
-def _copy(location: str, part: Path, report: Share) -> None:
+def _transfer(location: str, part: Path, limit: int, held: bytes, report: Share) -> bytes:
+    """At most a byte more than the limit. A connection that breaks leaves what has come at `part`, if there is room."""
+    if not _is_url(location):
+        return _copy(location, limit)
     try:
-        content = Path(location).read_bytes()
+        return download(location, limit=limit, held=held, report=report)
+    except BrokenOff as error:
+        if error.received:
+            with suppress(OSError):
+                write_bytes(part, error.received)
+        raise InputError(
+            f"download failed: {error}", where=location,
+            advice="run `acasxu fetch` again to go on, or name a source with --from DIR_OR_URL") from error
+
+
+def _copy(location: str, limit: int) -> bytes:
+    try:
+        with open(location, "rb", opener=regular) as file:
+            return file.read(limit + 1)
     except FileNotFoundError as error:
-        raise _Missing from error
+        raise Missing from error
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", where=location) from error
-    part.write_bytes(content)
-
-
-# HTTP
-
-
-def _download(url: str, part: Path, report: Share) -> None:
-    """Downloads into `part`: on after what it holds where the server can, else from the start."""
-    start = part.stat().st_size if part.exists() else 0
-    try:
-        with _open(url, start) as response:
-            _receive(response, part, start if _goes_on(response, start) else 0, report)
-    except urllib.error.HTTPError as error:
-        error.close()
-        if error.code in (404, 410):
-            raise _Missing from error
-        raise _broken_off(url, f"HTTP status {error.code} {error.reason}") from error
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise _broken_off(url, getattr(error, "reason", None) or error or type(error).__name__) from error
-
-
-def _open(url: str, start: int) -> http.client.HTTPResponse:
-    """The answer that starts at `start`, or at 0 where the server cannot."""
-    if start:
-        request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"})
-        try:
-            response = urllib.request.urlopen(request, timeout=TIMEOUT)
-            if response.status != 206 or _goes_on(response, start):
-                return response
-            response.close()
-        except urllib.error.HTTPError as error:
-            if error.code != 416:  # there is nothing at `start`: what `part` holds is no beginning
-                raise
-            error.close()
-    return urllib.request.urlopen(url, timeout=TIMEOUT)
-
-
-def _goes_on(response: http.client.HTTPResponse, start: int) -> bool:
-    return response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
-
-
-def _receive(response: http.client.HTTPResponse, part: Path, start: int, report: Share) -> None:
-    length, received = response.length, 0
-    with part.open("ab" if start else "wb") as file:
-        while chunk := response.read1(1 << 16):
-            file.write(chunk)
-            received += len(chunk)
-            report((start + received) / (start + length) if length else 0.0)
-    if length is not None and received < length:
-        raise OSError(f"the connection ended after {received} of {length} bytes")
-
-
-def _broken_off(url: str, why: object) -> InputError:
-    return InputError(f"download failed: {why}", where=url,
-                      advice="run `acasxu fetch` again to go on, or name a source with --from DIR_OR_URL")

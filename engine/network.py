@@ -26,7 +26,8 @@ class Affine:
 class Network:
     """A chain of affine layers. Real semantics: these weights, real arithmetic.
 
-    `sha256` is that of the (decompressed) ONNX bytes in `onnx_bytes`, which onnxruntime replays; `number`, numpy's
+    `onnx_bytes`: an ONNX file of it, which onnxruntime replays. `sha256` is that of the (decompressed) file that was
+    read: of these bytes, or where others hold its data, of them all (onnx_file/external.py). `number`, numpy's
     float32 or float64, is what its inputs are there. `float32_obstacle` names the first node of that file whose
     execution is not what is analysed in float32 semantics, and why; it is empty where there is none.
     """

@@ -18,7 +18,7 @@ from onnx import ModelProto, load_model_from_string, version_converter
 
 from engine.errors import EngineError, InputError
 from engine.network import Network
-from engine.onnx_file import read_bytes
+from engine.onnx_file import read_whole
 
 KNOWN_OPSET = 14  # of which onnx2torch has every operator that engine.onnx_file reads
 
@@ -32,7 +32,7 @@ def load_module(source: Network | str | PathLike) -> torch.nn.Module:
     if isinstance(source, Network):
         data, where = source.onnx_bytes, source.name or "network"
     else:
-        data, where = read_bytes(source), str(source)
+        data, where = read_whole(source).data, str(source)
     convert = _onnx2torch_convert()
     try:
         return _converted(convert, load_model_from_string(data)).eval()

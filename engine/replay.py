@@ -1,10 +1,15 @@
 """Networks as executed: onnxruntime on one CPU thread, one point at a time."""
 
+from functools import cache
+
 import numpy as np
 import onnxruntime
+from onnx import IR_VERSION, TensorProto, helper
+from onnx.defs import onnx_opset_version
 
 from engine.errors import InputError
 from engine.network import Network
+from engine.onnx_file import lowered, versions
 
 _TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64}
 
@@ -12,21 +17,15 @@ _TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64}
 class Replay:
     """Runs a network's own ONNX bytes, not what was read from them.
 
-    The session lives as long as the object. The same point gives the same bits whatever comes with it.
+    Where they are newer than onnxruntime, a copy with older version numbers runs (onnx_file/lowered.py). The session lives as long as the object. The same point gives the same bits whatever comes with it.
     """
 
     def __init__(self, network: Network):
         self.network = network
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.use_deterministic_compute = True
-        options.log_severity_level = 4
         try:
-            self._session = onnxruntime.InferenceSession(
-                network.onnx_bytes, options, providers=["CPUExecutionProvider"]
-            )
+            self._session = _session(network.onnx_bytes)
         except Exception as error:  # onnxruntime's exceptions share no base of their own
-            raise self._error(error) from error
+            self._session = self._of_a_copy(error)
         (self._input,) = self._session.get_inputs()
         self._shape = [d if isinstance(d, int) and d > 0 else 1 for d in self._input.shape]
 
@@ -54,11 +53,61 @@ class Replay:
             raise self._error(error) from error
         return output.ravel()
 
+    def _of_a_copy(self, error: Exception) -> onnxruntime.InferenceSession:
+        """With older version numbers. `error`: why the original cannot be run."""
+        ir_version, opset = newest()
+        try:
+            found = versions(self.network.onnx_bytes)
+        except Exception:  # it is no ONNX file
+            raise self._error(error) from error
+        if found[0] <= ir_version and found[1] <= opset:
+            raise self._error(error) from error
+        try:
+            return _session(lowered(self.network.onnx_bytes, ir_version=ir_version, opset=opset))
+        except Exception as reason:
+            raise InputError(
+                f"it has IR version {found[0]} and opset {found[1]}, and onnxruntime {onnxruntime.__version__}, which is "
+                f"installed, runs up to {ir_version} and {opset}", where=self.network.name or "network",
+                advice=f"save it with ir_version={ir_version} and opset {opset}, or install a newer onnxruntime",
+            ) from reason
+
     def _error(self, error: Exception) -> InputError:
-        what = f"onnxruntime cannot run it ({error})"
+        what = f"onnxruntime cannot run it ({ascii(str(error))[1:-1]})"
         return InputError(what, where=self.network.name or "network", advice="check the ONNX file")
 
 
 def replay(network: Network, points: np.ndarray) -> np.ndarray:
     """Replay(network)(points), for one use."""
     return Replay(network)(points)
+
+
+def demand_executable(network: Network) -> None:
+    """InputError where onnxruntime does not take the network, so that this is known before anything is searched."""
+    if network.onnx_bytes:
+        Replay(network)
+
+
+@cache
+def newest() -> tuple[int, int]:
+    """The newest IR version and opset that the installed onnxruntime takes, of those that onnx knows; by trial."""
+    ir_version = next(v for v in range(IR_VERSION, 0, -1) if _takes(v, 13) or v == 1)
+    return ir_version, next(v for v in range(onnx_opset_version(), 0, -1) if _takes(ir_version, v) or v == 1)
+
+
+def _takes(ir_version: int, opset: int) -> bool:
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "trial", ends[:1], ends[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=ir_version)
+    try:
+        _session(model.SerializeToString())
+    except Exception:
+        return False
+    return True
+
+
+def _session(data: bytes) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.use_deterministic_compute = True
+    options.log_severity_level = 4
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])

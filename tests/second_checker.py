@@ -55,11 +55,12 @@ def accepts(certificate, network, property):
     """Does the certificate show its claim for these files (paths)? ValueError where one is malformed."""
     manifest, cases, content = read_certificate(certificate)
     try:
-        for key, path in (("network", network), ("property", property)):
-            must(hashlib.sha256(path.read_bytes()).hexdigest() == manifest[key]["sha256"])
         try:
+            model, identity = read_model(network)
+            must(identity == manifest["network"]["sha256"])
+            must(hashlib.sha256(property.read_bytes()).hexdigest() == manifest["property"]["sha256"])
             disjuncts, declared = read_property(property.read_text())
-            net = read_network(network.read_bytes(), manifest["semantics"])
+            net = read_network(model, manifest["semantics"])
         except (LookupError, TypeError, AttributeError, ArithmeticError, DecodeError) as error:
             raise ValueError("malformed or unsupported") from error
         must(declared == {*names("X", net.inputs), *names("Y", net.outputs)} and len(cases[0].lower) == net.inputs)
@@ -292,9 +293,32 @@ def is_covered(disjunct, cases):
 # 3. The network
 
 
-def read_network(data, semantics):
+def read_model(path):
+    """The model with all data inside, and its identity (section 1)."""
+    data = path.read_bytes()
+    model, digests = onnx.load_from_string(data), [hashlib.sha256(data).hexdigest() + "  \n"]
+    tensors = [*model.graph.initializer, *(a.t for n in model.graph.node if n.op_type == "Constant" for a in n.attribute)]
+    outside = [(t, unique([(e.key, e.value) for e in t.external_data])) for t in tensors if t.data_location == 1]
+    for name in sorted({entries.get("location", "") for _, entries in outside}):
+        folder, file = path.parent.resolve(), (path.parent / name).resolve()
+        must(name.isprintable() and name[:1] != "/" and ".." not in name.split("/"), ValueError)
+        must(folder in file.parents and file.is_file() and path.suffix != ".gz", ValueError)
+        digests.append(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {name}\n")
+    for tensor, entries in outside:
+        must(set(entries) <= {"location", "offset", "length", "checksum"}, ValueError)
+        must(all(re.fullmatch("[0-9]{1,15}", entries.get(key, "0")) for key in ("offset", "length")), ValueError)
+        must(not (tensor.raw_data or tensor.float_data or tensor.double_data or tensor.int64_data), ValueError)
+        rest = (path.parent / entries["location"]).read_bytes()[int(entries.get("offset", 0)):]
+        size = math.prod(tensor.dims) * {1: 4, 7: 8, 11: 8}[tensor.data_type]
+        must(0 < size == int(entries.get("length", len(rest))) <= len(rest), ValueError)
+        tensor.raw_data, tensor.data_location = rest[:size], 0
+    text = "".join(digests).encode()
+    return model, hashlib.sha256(text if outside else data).hexdigest()
+
+
+def read_network(model, semantics):
     """A chain of MatMul, Add, Sub, Relu, Flatten, Reshape and Identity."""
-    graph = onnx.load_from_string(data).graph
+    graph = model.graph
     constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     (source,) = [value for value in graph.input if value.name not in constants]
     inputs = width = math.prod(d.dim_value for d in source.type.tensor_type.shape.dim)

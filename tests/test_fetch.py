@@ -1,15 +1,23 @@
 """Downloads from a local HTTP server that can be told to misbehave."""
 
+import errno
 import gzip
 import hashlib
+import io
+import os
 import re
+import socket
 import threading
+import time
+import urllib.error
+import urllib.request
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
-from engine import fetch as fetching
+from engine import download as downloading
 from engine.acasxu import NETWORKS
 from engine.errors import InputError
 from engine.fetch import SOURCES, Entry, fetch, manifest, progress_bar
@@ -60,6 +68,7 @@ def site():
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.handle_error = lambda *_: None  # who asked may be gone, as having had enough
         offered.url = f"http://127.0.0.1:{server.server_port}/onnx"
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
@@ -210,7 +219,7 @@ def test_an_address_that_is_none(get):
 
 
 def test_silence_is_not_waited_for_forever(site, get, monkeypatch):
-    monkeypatch.setattr(fetching, "TIMEOUT", 0.05)
+    monkeypatch.setattr(downloading, "STALL", 0.05)
     gate = threading.Event()
     monkeypatch.setattr(Site, "status", property(lambda self: gate.wait(5) and 503, lambda self, value: None))
     with pytest.raises(InputError, match="timed out"):
@@ -218,8 +227,9 @@ def test_silence_is_not_waited_for_forever(site, get, monkeypatch):
     gate.set()
 
 
-def test_ctrl_c_keeps_the_part(site, get, tmp_path):
+def test_ctrl_c_leaves_nothing(site, get, tmp_path):
     site.files = CONTENT
+    part(tmp_path, CONTENT["a.onnx"][:700])  # of a connection that broke off before
 
     def interrupt(done, total):
         if done > 0:
@@ -227,10 +237,156 @@ def test_ctrl_c_keeps_the_part(site, get, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         get(progress=interrupt)
-    [(name, kept)] = held(tmp_path / "to").items()
-    assert name == "a.onnx.part" and kept and CONTENT["a.onnx"].startswith(kept)
+    assert held(tmp_path / "to") == {}
     get()
     assert held(tmp_path / "to") == CONTENT
+
+
+@pytest.mark.parametrize("files", [CONTENT, GZIPPED], ids=["plain", "gzipped"])
+def test_a_full_disk_leaves_nothing(site, get, tmp_path, monkeypatch, files):
+    site.files = files
+
+    def full(self, data):
+        with self.open("wb") as file:
+            file.write(data[:10])
+        raise OSError(errno.ENOSPC, "No space left on device", str(self))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(InputError, match="cannot be written: No space left on device") as caught:
+        get()
+    assert caught.value.exit_code == 2 and held(tmp_path / "to") == {}
+    site.stop_after = 1000
+    with pytest.raises(InputError, match="ended after 1000 of"):  # no room for what could be resumed
+        get()
+    assert held(tmp_path / "to") == {}
+
+
+# Hostile servers
+
+
+@pytest.fixture
+def raw(tmp_path):
+    """A server that answers each request with the bytes that a function makes, one piece after the other."""
+    servers, stop = [], threading.Event()
+
+    def serve(pieces):
+        sent = []
+        server = socket.create_server(("127.0.0.1", 0))
+        servers.append(server)
+
+        def run():
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.recv(4096)
+                    try:
+                        for piece in pieces():
+                            connection.sendall(piece)
+                            sent.append(len(piece))
+                            if stop.is_set():
+                                return
+                    except OSError:
+                        pass
+
+        threading.Thread(target=run, daemon=True).start()
+        return f"http://127.0.0.1:{server.getsockname()[1]}/onnx", sent
+
+    yield serve
+    stop.set()
+    for server in servers:
+        server.close()
+
+
+def endless(*pieces):
+    """These pieces, and then the last one again and again."""
+    yield from pieces
+    while True:
+        yield pieces[-1]
+
+
+def drips(*pieces):
+    yield pieces[0]
+    for piece in endless(*pieces[1:]):
+        time.sleep(0.02)
+        yield piece
+
+
+@pytest.mark.parametrize("head", [b"", b"Content-Length: 10\r\n", b"Content-Length: 99999999999999\r\n",
+                                  b"Content-Length: -5\r\n", b"Content-Encoding: gzip\r\n"])
+def test_no_more_is_taken_than_the_manifest_says(raw, get, tmp_path, head):
+    """Whatever the server announces."""
+    url, sent = raw(lambda: endless(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n", b"x" * 10_000))
+    with pytest.raises(InputError):
+        get(source=url)
+    assert sum(sent) < 40 * 2**20  # what buffers of sockets hold, beside a hundred KB
+    assert held(tmp_path / "to") == {}
+
+
+@pytest.mark.parametrize("pieces", [
+    (b"HTTP/1.1 200 OK\r\n\r\n", b"x"),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"x"),
+    (b"HTTP/1.1 200 OK\r\nX: ", b"x"),
+    (b"H", b"x"),
+    (b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\n\r\n", b"x"),
+    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n", b"0"),
+], ids=["body", "body of a length", "header", "status", "redirect", "chunks"])
+def test_a_dripping_server_is_left(raw, get, tmp_path, pieces, monkeypatch):
+    """Each byte comes soon enough; the whole never."""
+    monkeypatch.setattr(downloading, "WHOLE", 0.4)
+    url, _ = raw(lambda: drips(*pieces))
+    start = time.monotonic()
+    with pytest.raises(InputError, match="download failed: ") as caught:
+        get(source=url)
+    assert time.monotonic() - start < 5 and caught.value.exit_code == 2
+    assert not [name for name in held(tmp_path / "to") if not name.endswith(".part")]
+
+
+HOSTILE = "\x1b[2J\x07\x9b31m\u202e"
+
+
+def test_what_a_server_says_is_printed_as_plain_text(raw, get):
+    url, _ = raw(lambda: [f"HTTP/1.1 503 No {HOSTILE[:-1]}\r\n\r\n".encode("latin-1")])
+    with pytest.raises(InputError, match="HTTP status 503 No ") as caught:
+        get(source=url)
+    assert str(caught.value).isprintable() and str(caught.value).isascii() and "\\x1b[2J" in str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["ftp://127.0.0.1/a", "file:///etc/passwd", "data:,x", "gopher://a", "//[bad",
+                                     f"ftp://a/{HOSTILE[:-1]}", "http://127.0.0.1:99999/", "javascript:x"])
+def test_redirects_lead_to_web_pages_alone(raw, get, tmp_path, address):
+    url, _ = raw(lambda: endless(f"HTTP/1.1 302 Found\r\nLocation: {address}\r\n\r\n".encode("latin-1"), b"x" * 999))
+    with pytest.raises(InputError, match="download failed: ") as caught:
+        get(source=url)
+    assert str(caught.value).isprintable() and str(caught.value).isascii()
+    assert held(tmp_path / "to") == {}
+
+
+def test_redirects_to_web_pages_are_followed(site, raw):
+    site.files = {"moved": CONTENT["a.onnx"]}
+    url, _ = raw(lambda: [f"HTTP/1.1 301 Moved\r\nLocation: {site.url}/moved\r\nContent-Length: 0\r\n\r\n".encode()])
+    assert downloading.download(f"{url}/a.onnx", limit=10**6) == CONTENT["a.onnx"]
+
+
+def test_redirects_in_a_circle_end(raw, get):
+    url, _ = raw(lambda: [b"HTTP/1.1 302 Found\r\nLocation: /onnx/a.onnx\r\nContent-Length: 0\r\n\r\n"])
+    with pytest.raises(InputError, match="HTTP status 302"):
+        get(source=url)
+
+
+def test_no_redirect_from_https_to_http():
+    request = urllib.request.Request("https://a/b")
+    with pytest.raises(urllib.error.URLError, match="redirects to http://a/b, which is no https address"):
+        downloading._Redirects().redirect_request(request, io.BytesIO(), 302, "Found", {}, "http://a/b")
+
+
+def test_a_pipe_in_the_source_folder(get, tmp_path):
+    (tmp_path / "from").mkdir()
+    os.mkfifo(tmp_path / "from" / "a.onnx")
+    with pytest.raises(InputError, match="it is a pipe, not a regular file"):
+        get(source=tmp_path / "from")
 
 
 def test_progress_goes_from_none_to_all(site, get):

@@ -13,7 +13,7 @@ import engine
 ROOT = Path(engine.__file__).parent
 LAYERS = [
     {"errors", "foreign", "digits", "network", "property", "proof", "verdict", "memory", "audit"},
-    {"exact", "replay", "files", "onnx_file", "onnx_torch", "vnnlib", "acasxu", "specs", "data", "fetch"},
+    {"exact", "replay", "files", "onnx_file", "onnx_torch", "vnnlib", "acasxu", "specs", "data", "download", "fetch"},
     {"bounds"},
     {"attack", "solvers"},
     {"search"},

@@ -3,6 +3,7 @@
 import math
 import re
 import sys
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from engine.data import property_path
 from engine.errors import InputError
 from engine.repair.maps import NOWHERE, RANGE, Geometry, advisory_maps, coordinates, geometries, inputs_at
 from engine.vnnlib import load_property
+from engine.vnnlib.writer import property_text
 
 TURN, PI = 6.28318530718, math.pi
 MEANS, RANGES = (19791.091, 0, 0, 650, 600), (60261, TURN, TURN, 1100, 1200)
@@ -131,6 +133,20 @@ def test_compare_draws(files, tmp_path, capsys):
     assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     assert f"advisory maps in {path}" in capsys.readouterr().err
     assert {each.name for each in tmp_path.iterdir()} == {"a.onnx", "b.onnx", "maps.png"}
+
+
+def test_repair_names_the_files_in_its_picture(files, tmp_path, monkeypatch):
+    """Not "before: before"."""
+    pytest.importorskip("matplotlib")
+    named = []
+    monkeypatch.setattr("engine.cli.picture.write_picture", lambda path, maps, *, names: named.append(names))
+    spec = tmp_path / "holds.vnnlib"
+    spec.write_text(property_text(prop(case([0] * 5, [Fraction(1, 10)] * 5, [row([1, 0, 0, 0, 0], 10**6, n_inputs=5)]),
+                                       n_outputs=5)))
+    command = ["repair", files[0], str(spec), "--out", str(tmp_path / "mended.onnx"), "--picture",
+               str(tmp_path / "maps.png"), "--samples", "100", "--grid", "2"]
+    assert main(command) == 0
+    assert named == [("a.onnx", "mended.onnx")]
 
 
 @pytest.mark.parametrize("form, magic", [("png", b"\x89PNG\r\n\x1a\n"), ("pdf", b"%PDF-"), ("svg", b"<?xml")])

@@ -7,12 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import TensorProto
+from cases import case, prop, row
+from command_line import one_line
+from onnx import IR_VERSION, TensorProto
+from onnx.defs import onnx_opset_version
 from onnx_graphs import f32, model, node
 
+from engine import replay as replaying
+from engine.cli import main
 from engine.errors import InputError
-from engine.onnx_file import parse_network
+from engine.onnx_file import lowered, parse_network, versions
 from engine.replay import Replay, replay
+from engine.vnnlib.writer import property_text
 
 W = f32([1, 2], [3, 4], [5, 6])
 ROOT = Path(__file__).resolve().parent.parent
@@ -106,3 +112,94 @@ def test_it_says_nothing_of_its_own(tmp_path):
         [sys.executable, "-c", code, str(tmp_path / "net.onnx")], cwd=ROOT, capture_output=True, text=True
     )
     assert (child.returncode, child.stdout, child.stderr) == (0, "", "")
+
+
+# Files newer than the installed onnxruntime
+
+
+NEWEST = {"opset": onnx_opset_version(), "ir_version": IR_VERSION}
+DEEP = [node("Identity", "x", "i"), node("Flatten", "i", "f"), node("Gemm", "f W b", "h", alpha=0.5), node("Relu", "h", "y")]
+
+
+def newer(nodes=DEEP, *, opset=NEWEST["opset"], ir_version=NEWEST["ir_version"]):
+    proto = model(nodes, {"W": W, "b": f32(7, 8)}, opset=opset)
+    proto.ir_version = ir_version
+    proto.opset_import.add(domain="pkg.onnxscript", version=1)
+    return parse_network(proto.SerializeToString(), name="net")
+
+
+@pytest.fixture
+def older(monkeypatch):
+    """An onnxruntime that takes no newer file than IR version 8 and this opset."""
+    session = replaying._session
+
+    def of(opset: int):
+        def refuses(data):
+            ir_version, given = versions(data)
+            if ir_version > 8 or given > opset:
+                raise RuntimeError("/src/model.cc:256 onnxruntime::Model::Model(onnx::ModelProto&&) too new")
+            return session(data)
+
+        monkeypatch.setattr(replaying, "_session", refuses)
+        monkeypatch.setattr(replaying, "newest", replaying.newest.__wrapped__)
+        assert replaying.newest() == (8, opset)
+
+    return of
+
+
+def test_what_exporters_write_by_default_today_runs():
+    """IR version and opset of the onnx that is installed, whatever the installed onnxruntime takes."""
+    assert replay(newer(), f32([1, 0, 0])).tolist() == [[7.5, 9]]
+    ir_version, opset = replaying.newest()
+    assert 8 <= ir_version <= IR_VERSION and 13 <= opset <= onnx_opset_version()
+
+
+@pytest.mark.parametrize("opset", [22, 23, 24, 26])
+def test_an_older_runtime_gets_a_copy(older, opset):
+    """With numbers changed, or converted where an operator has a newer form: Identity and Flatten have, since 23."""
+    older(opset)
+    network = newer()
+    assert replay(network, f32([1, 0, 0])).tolist() == [[7.5, 9]]
+    copy = lowered(network.onnx_bytes, ir_version=8, opset=opset)
+    assert versions(copy) == (8, opset)
+    for one, other in zip(parse_network(copy).layers, network.layers, strict=True):
+        assert np.array_equal(one.weight, other.weight) and np.array_equal(one.bias, other.bias)
+    assert network.sha256 == parse_network(network.onnx_bytes).sha256  # the original's, as read
+
+
+def test_a_copy_that_is_another_network_does_not_run(older, monkeypatch):
+    older(24)
+
+    def wrong(proto, opset):
+        other = type(proto)()
+        other.CopyFrom(proto)
+        other.graph.initializer[0].raw_data = (-W).tobytes()
+        return other
+
+    monkeypatch.setattr("onnx.version_converter.convert_version", wrong)
+    with pytest.raises(InputError, match="installed, runs up to 8 and 24"):
+        Replay(newer())
+
+
+def test_what_cannot_run_is_refused_before_the_search(older, monkeypatch, tmp_path, capsys):
+    older(13)  # for which onnx has no adapter of Identity
+    monkeypatch.setattr("engine.search.verify.Run", None)  # nothing is searched
+    (tmp_path / "net.onnx").write_bytes(newer().onnx_bytes)
+    (tmp_path / "p.vnnlib").write_text(property_text(prop(case([0] * 3, [1] * 3, [row([1, 0], -8)]), n_outputs=2)))
+    files = [str(tmp_path / "net.onnx"), str(tmp_path / "p.vnnlib")]
+    for command in (["verify", *files], ["repair", *files, "--out", str(tmp_path / "r.onnx")]):
+        assert main(command) == 2
+        line = one_line(capsys.readouterr().err)
+        assert f"IR version {IR_VERSION} and opset {onnx_opset_version()}, and onnxruntime" in line
+        assert line.endswith("save it with ir_version=8 and opset 13, or install a newer onnxruntime")
+        assert "Model::Model" not in line
+
+
+def test_a_verdict_on_a_new_file(tmp_path, capsys):
+    """Whatever the installed onnxruntime takes: found by search, and executed."""
+    (tmp_path / "net.onnx").write_bytes(newer().onnx_bytes)
+    for name, limit, code in (("holds", 6, 0), ("violated", 8, 1)):  # y0 = 7 + (x0 + 3 x1 + 5 x2) / 2 >= 7
+        (tmp_path / f"{name}.vnnlib").write_text(
+            property_text(prop(case([0] * 3, [1] * 3, [row([1, 0], -limit)]), n_outputs=2)))
+        assert main(["verify", str(tmp_path / "net.onnx"), str(tmp_path / f"{name}.vnnlib")]) == code
+    assert capsys.readouterr().out.startswith("unsat\nsat\n")

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
-from math import isclose
+from math import isclose, log10
 
 import bench_folders as folders
 import pytest
@@ -19,7 +19,9 @@ from engine.errors import InputError
 from engine.report import write_report
 from engine.report.page import PICTURES, markdown
 from engine.report.pictures import small_picture
+from engine.report.plots import _histogram
 from engine.report.public import public_tools
+from engine.report.rows import Row
 from engine.report.sketch import HEIGHT, WIDTH, scene, sketch
 
 MOST = 5_000_000  # bytes of a page
@@ -237,6 +239,30 @@ def test_plots_of_extremes(tmp_path):
                                                    "certificate_bytes": str(boxes)}
             for network, (number, boxes) in zip(NETWORKS, [(n, b) for n in numbers for b in (0, 1, 10**29)])]
     assert len(page_of(folders.write(tmp_path / "out", rows)).loaded) == 3
+
+
+def test_a_few_instances_are_no_distribution(tmp_path):
+    """Two of them would be one block."""
+    pytest.importorskip("matplotlib")
+    rows = [folders.row(network, PROPERTIES[0]) | {"seconds": "0.5", "boxes": "7"} for network in NETWORKS[:5]]
+    for count in (2, 4, 5):
+        page = page_of(folders.write(tmp_path / str(count), rows[:count]))
+        assert ("Times and boxes" in page.text) == (count == 5) and "Instances decided within a time" in page.text
+
+
+@pytest.mark.parametrize("spread", [1.0, 1.5, 1000.0])
+def test_bars_of_alike_values_do_not_fill_the_picture(spread):
+    pytest.importorskip("matplotlib")
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots()
+    rows = tuple(Row("n", "p", "unsat", seconds=0.5 * spread ** (i % 2)) for i in range(6))
+    _histogram(axes, rows, lambda row: row.seconds, "seconds")
+    bars = [bar for container in axes.containers for bar in container]
+    assert sum(bar.get_height() for bar in bars) == 6
+    left, right = (log10(value) for value in axes.get_xlim())
+    widths = [log10(bar.get_x() + bar.get_width()) - log10(bar.get_x()) for bar in bars if bar.get_height()]
+    assert sum(widths) < 0.35 * (right - left)
 
 
 def test_pictures_fit(tmp_path):

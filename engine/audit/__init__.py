@@ -4,6 +4,7 @@ It needs Python's standard library, numpy, and onnx to parse network files. docs
 says what a certificate is and when it is to be accepted; this is one implementation of that text.
 
     data.py            the data: networks, rows, cases, trees, certificates; the two ways to fail
+    onnx_data.py       ONNX file -> the model with all its data, some from files beside it
     onnx_reader.py     ONNX file -> Network
     vnnlib_reader.py   VNN-LIB file -> Specification, the unsafe set as a union of conjunctions
     archive.py         certificate file -> its members

@@ -1,27 +1,26 @@
 """ONNX file -> Network, every number as it stands in the file. What is not known here is refused."""
 
 import math
-from hashlib import sha256
 
 import numpy as np
 import onnx
 
 from .data import Layer, Malformed, Network, need, read_bytes
+from .onnx_data import MAX_BYTES, whole_model
 from .onnx_operators import FLOATS, MAX_WIDTH, Chain, numbers_of, result
-
-MAX_BYTES = 512 << 20
 
 
 def read_network(path) -> Network:
     """The network in an `.onnx` or `.onnx.gz` file, at batch size 1; Malformed where it is not one known chain."""
     data = read_bytes(path, MAX_BYTES)
     try:
-        chain = _chain(onnx.ModelProto.FromString(data))
+        model, digest = whole_model(data, path)
+        chain = _chain(model)
     except Exception as error:  # Malformed, and what protobuf and numpy raise on damaged files
         raise Malformed(f"{path}: {' '.join(str(error).split()) or type(error).__name__}") from None
     layers = tuple(Layer(weight, np.zeros(len(weight)) if bias is None else bias, relu)
                    for weight, bias, relu in chain.layers)
-    return Network(layers, sha256(data).hexdigest(), chain.obstacle or _obstacle(layers, chain.zeros_first),
+    return Network(layers, digest, chain.obstacle or _obstacle(layers, chain.zeros_first),
                    chain.rounded)
 
 

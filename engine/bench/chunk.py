@@ -6,6 +6,7 @@ from pathlib import Path
 
 from engine.bench.instances import Instance
 from engine.bench.row import Row
+from engine.onnx_file import Whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,7 @@ class Chunk:
 
     instances: tuple[Instance, ...]
     hashes: Mapping[str, str | None]
-    files: Mapping[Path, bytes] = field(default_factory=dict)
+    files: Mapping[Path, Whole] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from engine.bench.row import Row, error_row, one_line
 from engine.certificate import certificate_bytes
 from engine.errors import EngineError, InputError
 from engine.network import Network
-from engine.onnx_file import load_network, parse_network
+from engine.onnx_file import Whole, load_network, network_of
 from engine.property import Property
 from engine.search.problem import Options, Problem, Progress
 from engine.search.verify import choose_device, verify_all
@@ -82,16 +82,14 @@ def _loaded(chunk: Chunk, options: Options, send: Send) -> Iterator[tuple[Instan
             yield instance, problem
 
 
-def _network(path: Path, files: Mapping[Path, bytes]) -> Network:
-    if path not in files:
-        return load_network(path)
-    return parse_network(files[path], name=path.name.removesuffix(".gz").removesuffix(".onnx"), where=str(path))
+def _network(path: Path, files: Mapping[Path, Whole]) -> Network:
+    return network_of(files[path], path) if path in files else load_network(path)
 
 
-def _property(path: Path, files: Mapping[Path, bytes]) -> Property:
+def _property(path: Path, files: Mapping[Path, Whole]) -> Property:
     if path not in files:
         return load_property(path)
-    return property_of(files[path], path)
+    return property_of(files[path].data, path)
 
 
 def _search(problems: list[tuple[Instance, Problem]], options: Options, send: Send) -> None:

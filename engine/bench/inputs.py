@@ -1,14 +1,11 @@
 """What the files of a run hold, by their SHA-256."""
 
-import gzip
-import hashlib
-import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
 from engine.bench.instances import Instance
-
-CHUNK = 1 << 20
+from engine.errors import InputError
+from engine.onnx_file import read_whole
 
 
 def listed_files(instances: Iterable[Instance]) -> dict[str, Path]:
@@ -20,16 +17,14 @@ def listed_files(instances: Iterable[Instance]) -> dict[str, Path]:
 
 
 def input_hashes(files: dict[str, Path]) -> dict[str, str | None]:
-    """SHA-256 of each file's decompressed bytes; None where it cannot be read."""
+    """SHA-256 of each file's decompressed bytes, those of a network's data files included; None where it cannot be
+    read.
+    """
     return {name: _hash(path) for name, path in files.items()}
 
 
 def _hash(path: Path) -> str | None:
-    digest = hashlib.sha256()
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            while data := file.read(CHUNK):
-                digest.update(data)
-    except (OSError, EOFError, zlib.error, ValueError):
+        return read_whole(path).sha256
+    except InputError:
         return None
-    return digest.hexdigest()

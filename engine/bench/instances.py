@@ -10,6 +10,7 @@ from engine.acasxu import NETWORKS, PROPERTIES, NetworkIndex, Specification
 from engine.acasxu import benchmark_instances as benchmark
 from engine.data import network_path, property_path
 from engine.errors import InputError
+from engine.files import regular
 
 FORM = "write NETWORK.onnx,PROPERTY.vnnlib or NETWORK.onnx,PROPERTY.vnnlib,SECONDS"
 
@@ -89,7 +90,7 @@ def _named(spec: Specification, network: NetworkIndex, data: Path | None) -> Ins
 def _rows(path: Path) -> Iterator[tuple[str, list[str]]]:
     """The rows that are no comment, each with its place."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with open(path, newline="", encoding="utf-8-sig", opener=regular) as file:
             reader = csv.reader(file, skipinitialspace=True, strict=True)
             for row in reader:
                 row, where = [cell.strip() for cell in row], f"{path}:{reader.line_num}"

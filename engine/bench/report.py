@@ -11,6 +11,7 @@ from rich.table import Table
 
 from engine.bench.row import Row
 from engine.errors import InputError
+from engine.files import regular
 
 WORDS = {"unsat": "holds", "sat": "violated", "unknown": "unknown", "timeout": "out of time"}
 ERRORS = 10  # that are listed
@@ -147,7 +148,7 @@ def _key(network: str, prop: str) -> tuple[str, str]:
 def _read_expected(path: Path) -> dict[tuple[str, str], str]:
     advice = "give a csv with a header network,property,verdict"
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with open(path, newline="", encoding="utf-8-sig", opener=regular) as file:
             reader = csv.DictReader(file)
             expected = {}
             for row in reader:

@@ -4,7 +4,6 @@ Instances are handed out in chunks, which are read and searched by one worker to
 memory, or lost if the program is killed, than one chunk a worker and those whose certificates are being checked.
 """
 
-import gzip
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,6 +14,8 @@ from engine.bench.folder import ResultsFolder
 from engine.bench.instances import Instance
 from engine.bench.row import Row, error_row, one_line
 from engine.bench.workers import Event, Task, wait_for
+from engine.errors import InputError
+from engine.onnx_file import Whole, read_whole
 
 DECIDE, CHECK = "engine.bench.decide:decide", "engine.bench.checks:check_one"
 PIECES = 8  # into which the instances of a worker that died are divided
@@ -71,10 +72,10 @@ class Runner:
             self._unanswered[id(task)] = {instance.names: instance for instance in part}
             self._searchers.submit(task)
 
-    def _files(self, part: list[Instance]) -> dict[Path, bytes]:
+    def _files(self, part: list[Instance]) -> dict[Path, Whole]:
         paths = {path for instance in part for path in (instance.network, instance.property)}
         found = {path: _content(path) for path in paths} if self._plan.carry else {}
-        return {path: data for path, data in found.items() if data is not None}
+        return {path: content for path, content in found.items() if content is not None}
 
     def _take(self, events: list[Event]) -> None:
         """Keeps all that has come: files first, and then the rows that are complete with them."""
@@ -133,10 +134,9 @@ def counts(rows: list[Row]) -> Counter:
     return Counter(row.verdict for row in rows)
 
 
-def _content(path: Path) -> bytes | None:
-    """Decompressed; None where it cannot be read, which the worker will find out and say."""
+def _content(path: Path) -> Whole | None:
+    """None where it cannot be read, which the worker will find out and say."""
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            return file.read()
-    except (OSError, EOFError):
+        return read_whole(path)
+    except InputError:
         return None

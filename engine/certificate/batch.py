@@ -1,7 +1,10 @@
 """Many certificates checked side by side. The checking itself is `engine.audit`, alone."""
 
+import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from fnmatch import fnmatch
 from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
@@ -11,10 +14,12 @@ from engine.audit.change.certificate import read_change
 from engine.audit.change.check import check_change
 from engine.audit.check import Result, check
 from engine.audit.data import Malformed, Rejected, read_bytes
+from engine.audit.onnx_data import network_hash
 from engine.certificate.parallel import parallel
 from engine.errors import InputError
 
 MAX_FILE = 512 * 2**20
+MOST_ENTRIES, MOST_DEEP = 100_000, 32  # files and folders that are looked at for the one that a certificate names
 NETWORKS, PROPERTIES = ("*.onnx", "*.onnx.gz"), ("*.vnnlib", "*.vnnlib.gz")
 
 
@@ -57,8 +62,8 @@ def check_all(files: list[Path], *, network: Path, property: Path | None, change
     """An outcome for each certificate, in order; `how` are the options of `audit.check.check`, or, where there is a
     changed network instead of a property, of `audit.change.check.check_change`.
 
-    `network`, `property` and `changed` are files, or folders in which the file with the SHA-256 that the
-    certificate names is looked up. `jobs` processes check one certificate each, or, where there
+    `network`, `property` and `changed` are files, or folders in which, and in whose subfolders, the file with the
+    SHA-256 that the certificate names is looked up. `jobs` processes check one certificate each, or, where there
     is only one, a share of its nodes each.
     """
     for path, kind in ((network, "--network"), (property, "--property"), (changed, "--changed")):
@@ -139,5 +144,24 @@ def _named(digest: str, place: Path, patterns: tuple[str, ...]) -> Path:
 
 @cache
 def _by_hash(folder: Path, patterns: tuple[str, ...]) -> dict[str, Path]:
-    files = sorted(path for pattern in patterns for path in folder.glob(pattern))
-    return {sha256(read_bytes(path, MAX_FILE)).hexdigest(): path for path in files}
+    """The folder's files, those of its subfolders too, by the SHA-256 that certificates name them by.
+
+    Links to folders are not followed; what cannot be read is none of them.
+    """
+    found = {}
+    for path in _files(folder, patterns):
+        with suppress(Malformed):
+            digest = network_hash(path) if patterns == NETWORKS else sha256(read_bytes(path, MAX_FILE)).hexdigest()
+            found.setdefault(digest, path)
+    return found
+
+
+def _files(folder: Path, patterns: tuple[str, ...]) -> Iterator[Path]:
+    """Those in the folder itself come first. Malformed where there are too many to look at."""
+    left, depth = MOST_ENTRIES, len(folder.parts)
+    for place, folders, names in os.walk(folder):
+        left -= len(folders) + len(names)
+        if left < 0:
+            raise Malformed(f"{folder}: it holds more than {MOST_ENTRIES:,} files and folders; name the file itself")
+        folders[:] = sorted(folders) if len(Path(place).parts) - depth < MOST_DEEP else []
+        yield from (Path(place, name) for name in sorted(names) if any(fnmatch(name, each) for each in patterns))

@@ -28,6 +28,7 @@ def run(arguments: Namespace) -> int:
 def _text(path: Path, found, published: str | None) -> str:
     rows = [
         ("file", str(path)),
+        ("data", ", ".join(found.data_files)),
         ("label", label(path)),
         ("published", published and f"yes, {published}"),
         ("SHA-256", found.sha256),

@@ -57,7 +57,7 @@ def run(arguments: Namespace) -> int:
             found, figures = _fidelity(network, outcome, lower, upper, regions, arguments)
         if picture and not isinstance(outcome, Failed):
             maps = advisory_maps(network, getattr(outcome, "network", network), properties)
-            write_picture(picture, maps, names=("before", "after"))
+            write_picture(picture, maps, names=(question.network.name, arguments.out.name))
     if isinstance(outcome, Failed):
         say_failed(outcome, arguments, explained)
         return OUT_OF_TIME if outcome.timed_out else NOT_REPAIRED

@@ -9,7 +9,9 @@ from itertools import chain, count
 from pathlib import Path
 
 from engine.errors import EngineError, InputError
-from engine.files import unwritable
+from engine.files import fitting, unwritable
+
+ROOM = ".proof.zip"  # the longest ending
 
 
 class Place:
@@ -21,15 +23,15 @@ class Place:
         Even `force` replaces no folder that holds anything but certificates and properties.
         """
         stem = out.name.removesuffix(".gz").removesuffix(".onnx")
-        self.out, self.certificates = out, certificates or out.with_name(f"{stem}.certificates")
+        self.out, self.certificates = out, certificates or out.with_name(fitting(stem, ".certificates"))
         option = f"--certificates {self.certificates}"
-        if out.is_dir():
-            raise InputError("this is a directory", where=f"--out {out}", advice="name a file in it")
-        if out.exists() and not force:
-            raise _exists(f"--out {out}")
-        if self.certificates.resolve() in (out.resolve(), *out.resolve().parents):
-            raise InputError("the repaired network would lie in it", where=option, advice="name another folder")
         try:
+            if out.is_dir():
+                raise InputError("this is a directory", where=f"--out {out}", advice="name a file in it")
+            if out.exists() and not force:
+                raise _exists(f"--out {out}")
+            if self.certificates.resolve() in (out.resolve(), *out.resolve().parents):
+                raise InputError("the repaired network would lie in it", where=option, advice="name another folder")
             if self.certificates.exists():
                 _demand_replaceable(self.certificates, option, force)
             for path in (self.out, self.certificates):
@@ -49,7 +51,7 @@ class Place:
         try:
             with _folder_beside(self.out) as folder, _folder_beside(self.certificates) as other:
                 part, certificates = folder / self.out.name, other / "certificates"
-                save_network(network, part)
+                network = save_network(network, part)
                 certificates.mkdir()
                 for name, (prop, verdict) in zip(_names([prop.name for prop, _ in proved]), proved):
                     path = certificates / certificate_name(name, verdict)
@@ -90,11 +92,16 @@ def _folder_beside(path: Path) -> Iterator[Path]:
 
 
 def _names(names: list[str]) -> list[str]:
-    """The same, each once: properties from several folders may share a name."""
+    """The same, each once and with room for an ending: properties from several folders may share a name."""
     used = []
     for name in names:
-        used.append(next(text for text in chain([name], (f"{name}-{n}" for n in count(2))) if text not in used))
+        texts = chain([name], (f"{name}-{n}" for n in count(2)))
+        used.append(next(text for text in map(_with_room, texts) if text not in used))
     return used
+
+
+def _with_room(name: str) -> str:
+    return fitting(name, ROOM).removesuffix(ROOM)
 
 
 def _check(certificate: Path, network: Path, prop: Path) -> None:

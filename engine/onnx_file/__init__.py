@@ -14,21 +14,32 @@ is named too.
     execution.py   where execution in float32 is not what is analysed
     remedies.py    what to do where an operator is not supported
     graph.py       the walk over the nodes
+    external.py    data in files beside the ONNX file
     reader.py      files and bytes -> Network
     writer.py      Network -> the same graph with other weights
+    lowered.py     the same graph under older version numbers
     describe.py    what a file holds, for people
 """
 
 from engine.onnx_file.describe import Description, describe
-from engine.onnx_file.reader import load_network, parse_network, read_bytes
-from engine.onnx_file.writer import rewritten, save_network
+from engine.onnx_file.external import Whole
+from engine.onnx_file.lowered import lowered, versions
+from engine.onnx_file.reader import load_network, network_of, parse_network, read_bytes, read_whole
+from engine.onnx_file.writer import Storable, rewritten, save_network, storable
 
 __all__ = [
     "Description",
+    "Storable",
+    "Whole",
     "describe",
     "load_network",
+    "lowered",
+    "network_of",
     "parse_network",
     "read_bytes",
+    "read_whole",
     "rewritten",
     "save_network",
+    "storable",
+    "versions",
 ]

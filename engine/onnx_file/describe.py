@@ -1,19 +1,21 @@
 """What an ONNX file holds, for people."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 
 import numpy as np
 
 from engine.network import Network
 from engine.onnx_file.constant import LITERAL
-from engine.onnx_file.reader import load_network, read_graph_of
+from engine.onnx_file.reader import network_of, read_graph_of, read_whole
 from engine.onnx_file.signal import shape_text
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """parameters: numbers that stand in layers of the file; widths: of the input and each layer."""
+    """parameters: numbers that stand in layers of the file; widths: of the input and each layer; data_files: those
+    beside the ONNX file that hold its numbers.
+    """
 
     name: str
     sha256: str
@@ -25,11 +27,18 @@ class Description:
     widths: tuple[int, ...]
     relus: int
     parameters: int
+    data_files: tuple[str, ...] = ()
 
 
 def describe(source: Network | str | PathLike) -> Description:
     """What stands in a network's ONNX file."""
-    network = source if isinstance(source, Network) else load_network(source)
+    if isinstance(source, Network):
+        return _description(source)
+    content = read_whole(source)
+    return replace(_description(network_of(content, source)), data_files=content.files)
+
+
+def _description(network: Network) -> Description:
     graph = read_graph_of(network.onnx_bytes, where=network.name)[1]
     widths = (network.n_inputs, *(len(layer.bias) for layer in network.layers))
     relus = sum(len(layer.bias) for layer in network.layers if layer.relu)

@@ -3,6 +3,9 @@
 import gzip
 import hashlib
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
@@ -11,7 +14,9 @@ from google.protobuf.message import DecodeError
 from onnx import ModelProto, TensorProto, load_model_from_string
 
 from engine.errors import InputError
+from engine.files import regular
 from engine.network import Network
+from engine.onnx_file.external import Whole, beside, whole
 from engine.onnx_file.graph import Graph, read_graph
 
 MAX_BYTES = 512 * 2**20
@@ -19,7 +24,19 @@ MAX_BYTES = 512 * 2**20
 
 def load_network(path: str | PathLike) -> Network:
     """The network in an `.onnx` or `.onnx.gz` file, named like the file; InputError says what is wrong."""
-    return parse_network(read_bytes(path), name=_stem(path), where=str(path))
+    return network_of(read_whole(path), path)
+
+
+def network_of(content: Whole, path: str | PathLike) -> Network:
+    """The network in the content of the file at `path`."""
+    return replace(parse_network(content.data, name=_stem(path), where=str(path)), sha256=content.sha256)
+
+
+def read_whole(path: str | PathLike) -> Whole:
+    """What a file holds, and the files beside it that hold its tensors' data."""
+    data = read_bytes(path)
+    with _placed(str(path)):
+        return whole(data, beside(path), limit=MAX_BYTES)
 
 
 def parse_network(data: bytes, *, name: str = "", where: str = "<bytes>") -> Network:
@@ -39,12 +56,20 @@ def _number(model: ModelProto, graph: Graph) -> type[np.floating]:
 def read_graph_of(data: bytes, *, where: str) -> tuple[ModelProto, Graph]:
     """A model, and what it computes: the graph's homes are tensors of that model."""
     try:
-        model = load_model_from_string(data)
-        return model, read_graph(model)
+        with _placed(where):
+            model = load_model_from_string(data)
+            return model, read_graph(model)
     except (DecodeError, UnicodeDecodeError):
         raise InputError(
             "this is no ONNX file, or one cut short", where=where, advice="check or download it again"
         ) from None
+
+
+@contextmanager
+def _placed(where: str) -> Iterator[None]:
+    """An InputError raised inside says where."""
+    try:
+        yield
     except InputError as error:
         place = f"{where}: {error.where}" if error.where else where
         raise InputError(error.what, where=place, advice=error.advice) from None
@@ -54,8 +79,9 @@ def read_bytes(path: str | PathLike, *, limit: int = MAX_BYTES) -> bytes:
     """A file's content, decompressed where its name ends in `.gz`, of at most `limit` bytes."""
     path = Path(path)
     try:
-        with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
-            data = file.read(limit + 1)
+        with open(path, "rb", opener=regular) as raw:
+            with gzip.open(raw) if path.suffix == ".gz" else raw as file:
+                data = file.read(limit + 1)
     except FileNotFoundError:
         raise _unreadable(path, "there is no such file", "check the name") from None
     except IsADirectoryError:

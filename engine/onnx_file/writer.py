@@ -4,8 +4,9 @@ import gzip
 import hashlib
 import os
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from os import PathLike
 from pathlib import Path
 
@@ -13,27 +14,31 @@ import numpy as np
 from onnx import TensorProto, numpy_helper
 
 from engine.errors import InputError
+from engine.files import write_bytes
 from engine.network import Affine, Network
 from engine.onnx_file.constant import LITERAL, Constant, type_name, write_tensor
 from engine.onnx_file.graph import Graph
 from engine.onnx_file.reader import parse_network, read_graph_of
 
 _OTHER_LAYER = "change another layer, or export the network with this one written out"
+FACTOR_BITS = 29  # of a factor whose product with any float32 number float64 holds exactly
 
 
 def save_network(network: Network, path: str | PathLike, *, force: bool = False) -> Network:
-    """Writes `rewritten(network)` to an `.onnx` or `.onnx.gz` file and returns it.
+    """Writes `rewritten(network)` to an `.onnx` or `.onnx.gz` file and returns it, under that file's SHA-256.
 
-    The file appears whole or not at all. One that exists is replaced only where `force`.
+    All data are in this one file, wherever they were. It appears whole or not at all. One that exists is replaced only
+    where `force`.
     """
     path = Path(path)
-    if path.exists() and not force:
+    if os.path.lexists(path) and not force:
         raise InputError("this file exists", where=str(path), advice="choose another name or force it")
     result = rewritten(network)
+    result = replace(result, sha256=hashlib.sha256(result.onnx_bytes).hexdigest())
     packed = path.suffix == ".gz"
     data = gzip.compress(result.onnx_bytes, mtime=0) if packed else result.onnx_bytes
     try:
-        _write_whole(path, data)
+        write_bytes(path, data)
     except OSError as error:
         what = f"it cannot be written ({error.strerror})"
         raise InputError(what, where=str(path), advice="check the folder") from None
@@ -60,6 +65,60 @@ def rewritten(network: Network) -> Network:
     return replace(written, name=network.name, layers=network.layers)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Storable:
+    """What a layer's weight or bias can be in the file: scale * x, entry by entry, for float32 numbers x.
+
+    values: what it is; fixed: why it can be nothing else, or nothing.
+    """
+
+    values: np.ndarray
+    scale: float = 1.0
+    fixed: str = ""
+
+    def nearest(self, wanted: np.ndarray) -> np.ndarray:
+        """The nearest of these numbers, as float64; what float32 cannot tell from the present number stays that."""
+        with np.errstate(over="ignore"):  # infinite ones are refused when they are written
+            single, before = np.asarray(wanted, np.float32), self.values.astype(np.float32)
+            stored = single if self.scale == 1.0 else (np.asarray(wanted, np.float64) / self.scale).astype(np.float32)
+        return np.where(single == before, self.values, self.scale * stored.astype(np.float64))
+
+
+def storable(network: Network) -> tuple[tuple[Storable, Storable], ...]:
+    """Of each layer's weight and bias, what other numbers `rewritten` can write for them.
+
+    A Gemm's factor alpha makes the network's numbers multiples of the file's: not every float32 number is one.
+    """
+    if not network.onnx_bytes:
+        return tuple((Storable(layer.weight), Storable(layer.bias)) for layer in network.layers)
+    return _storable(network.onnx_bytes)
+
+
+@lru_cache(maxsize=4)  # a repair asks for each of its candidates, and has one original
+def _storable(data: bytes) -> tuple[tuple[Storable, Storable], ...]:
+    graph = read_graph_of(data, where="network")[1]
+    layers = [piece.affine() for piece in graph.pieces]
+    return tuple((_of(layer.weight, piece.weight, graph.uses), _of(layer.bias, piece.bias, graph.uses))
+                 for layer, piece in zip(layers, graph.pieces))
+
+
+def _of(values: np.ndarray, constant: Constant | None, uses: Counter) -> Storable:
+    fixed, scale = _not_own(constant, uses), 1.0 if constant is None else constant.scale
+    if not fixed and (constant.index == LITERAL).any():
+        fixed = "off its diagonal it has no numbers in the file"
+    if not fixed and len(np.unique(constant.index)) < constant.index.size:
+        fixed = f"one number of {constant.names[0]!r} stands for several in it"
+    if not fixed and (scale == 0.0 or _bits(scale) > FACTOR_BITS):
+        fixed = f"it is {constant.names[0]!r} times {scale!r}"
+    return Storable(values, 1.0 if fixed else scale, fixed)
+
+
+def _bits(value: float) -> int:
+    """How many significant bits it has."""
+    numerator = abs(Fraction(value).numerator)
+    return (numerator // (numerator & -numerator)).bit_length()
+
+
 def _changes(layers: tuple[Affine, ...], graph: Graph, where: str) -> list[tuple[str, Constant, np.ndarray]]:
     """What must be written: each changed weight or bias with where it stands."""
     changes = []
@@ -80,13 +139,20 @@ def _changes(layers: tuple[Affine, ...], graph: Graph, where: str) -> list[tuple
 
 def _check_own(place: str, constant: Constant | None, uses: Counter) -> None:
     """Whether the numbers stand in one tensor of the file that serves nothing else."""
+    why = _not_own(constant, uses)
+    if why:
+        raise InputError(why, where=place, advice=_OTHER_LAYER)
+
+
+def _not_own(constant: Constant | None, uses: Counter) -> str:
+    """Why not, or nothing."""
     if constant is None or not constant.names:
-        raise InputError("it has no initializer in the file", where=place, advice=_OTHER_LAYER)
+        return "it has no initializer in the file"
     if constant.index is None:
-        names = ", ".join(repr(name) for name in constant.names)
-        raise InputError(f"it is folded from {names}", where=place, advice=_OTHER_LAYER)
+        return f"it is folded from {', '.join(repr(name) for name in constant.names)}"
     if uses[constant.names[0]] > 1:
-        raise InputError(f"its initializer {constant.names[0]!r} is shared", where=place, advice=_OTHER_LAYER)
+        return f"its initializer {constant.names[0]!r} is shared"
+    return ""
 
 
 def _store(place: str, constant: Constant, values: np.ndarray, home: TensorProto) -> None:
@@ -135,13 +201,3 @@ def _other_shape(where: str) -> InputError:
         where=where,
         advice="keep each layer's shape and ReLU",
     )
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """Writes a file through a temporary neighbour, so that it is never seen half-written."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ import torch
 from ..attack import violation
 from .guides import SCALE, Facts
 from .localize import Localization, localize
+from .storage import free_weight
 from .task import Evidence, Task
 from .tuned import Tuned
 
@@ -25,14 +26,15 @@ def choices(task: Task, evidence: Evidence, *, localization: str | None = None, 
 
     localization: vere or nnrepair; by default outputs in the order of how rarely they are lowest, and hidden neurons by
     `_significance`. neurons: so many hidden ones at once, instead of first none and then SCHEDULE; outputs: whether
-    outputs are tuned.
+    outputs are tuned. Layers that the file can hold no other weights of are left out.
     """
     last = len(task.network.layers) - 1
+    outputs = outputs and free_weight(task.network, last)
     found = localize(task, evidence).after(localization) if localization else None
     if outputs and (not last or not neurons):
         facts = Facts(task, last)
         yield facts, _of_outputs(facts, found)
-    if last:
+    if last and free_weight(task.network, last - 1):
         facts = Facts(task, last - 1)
         order = _ranked(found, last - 1) if found else _significance(facts).argsort(descending=True).tolist()
         beside = {last: list(range(task.network.n_outputs))} if outputs else {}

@@ -8,16 +8,16 @@ import numpy as np
 import torch
 
 from ..network import Affine, Network
-from ..onnx_file import rewritten
+from ..onnx_file import rewritten, storable
 
 CHUNK = 1 << 12  # points evaluated at once: they stay in the processor's cache
 
 
 def edited(network: Network, layers: dict[int, tuple[np.ndarray, np.ndarray]]) -> Network:
-    """The network with other weights [out, in] and biases [out] in some layers, rounded to float32."""
-    parts = list(network.layers)
+    """The network with other weights [out, in] and biases [out] in some layers, rounded to what its file can hold."""
+    parts, kept = list(network.layers), storable(network)
     for k, (weight, bias) in layers.items():
-        parts[k] = Affine(single(weight), single(bias), parts[k].relu)
+        parts[k] = Affine(kept[k][0].nearest(weight), kept[k][1].nearest(bias), parts[k].relu)
     return rewritten(replace(network, layers=tuple(parts)))
 
 

@@ -21,6 +21,7 @@ from ..network import Network
 from .edit import edited, scores, single, values
 from .program import largest
 from .samples import Samples
+from .storage import free_bias, free_weight
 
 STRATEGIES = ("rewritten", "shift", "extended", "relayed")
 STRENGTH = 10.0  # an extended neuron's new outgoing weight, in terms of its largest one so far
@@ -33,7 +34,7 @@ class Feature:
     chain: (layer, neuron) of those rewritten: the first computes z, the others hand it on; empty for a shift.
     y: scores without it [n, outputs]; out: what it gives to each score beside the direction; strength: of the
     direction; inputs: what it reads [n, width]; base: its weights and bias now; lower: the least ones allowed;
-    largest: each input's largest absolute value.
+    largest: each input's largest absolute value; bias: whether the file can hold another bias.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Feature:
     base: np.ndarray
     lower: float
     largest: np.ndarray
+    bias: bool = True
 
     def along(self, v: np.ndarray) -> np.ndarray:
         """What z is multiplied with, if scores are to move in direction v."""
@@ -92,7 +94,11 @@ class Features:
         self._x = samples.x
 
     def at(self, samples: Samples, strategy: str, place: int, *, known: bool = False) -> Feature | None:
-        """None where the network has no such feature; known: other samples said that it has."""
+        """None where the network has no such feature, or its file cannot hold it; known: other samples said that it
+        has.
+        """
+        if not free_weight(self._network, -1):
+            return None
         if strategy == "shift":
             return self._shift(samples) if place == 0 else None
         if not self._relus or len(self._network.layers) < 2:
@@ -104,10 +110,10 @@ class Features:
     def _shift(self, samples: Samples) -> Feature:
         width, outputs = samples.last.shape[1], samples.y.shape[1]
         return Feature("monotone score shift", (), samples.y, np.zeros(outputs), 1.0, samples.last,
-                       np.zeros(width + 1), 0.0, largest(samples.last))
+                       np.zeros(width + 1), 0.0, largest(samples.last), free_bias(self._network, -1))
 
     def _last_hidden(self, samples: Samples, place: int, *, extended: bool, known: bool) -> Feature | None:
-        if place >= len(self._fires):
+        if place >= len(self._fires) or not free_weight(self._network, -2):
             return None
         hidden, last = self._network.layers[-2:]
         neuron, k = int(np.argsort(self._fires, kind="stable")[place]), len(self._network.layers) - 2
@@ -119,13 +125,15 @@ class Features:
         strength = float(single(STRENGTH * max(np.abs(out).max(), 1e-3))) if extended else 1.0
         name = f"neuron {neuron} of layer {k + 1} {'extended' if extended else 'rewritten'}"
         return Feature(name, ((k, neuron),), y, out if extended else np.zeros_like(out), strength, samples.inner,
-                       base, -np.inf, largest(samples.inner))
+                       base, -np.inf, largest(samples.inner), free_bias(self._network, -2))
 
     def _relayed(self, samples: Samples, place: int) -> Feature | None:
         """The neuron is of the layer before the last hidden one, or `place` before that."""
         hidden = len(self._network.layers) - 1
         first = hidden - 2 - place
         if first < 0 or any(self._highest[k].min() >= 0 for k in range(first, hidden)):
+            return None
+        if not all(free_weight(self._network, k) and free_bias(self._network, k) for k in range(first, hidden)):
             return None
         chain = tuple((k, int(self._highest[k].argmin())) for k in range(first, hidden))
         layer, neuron = self._network.layers[first], chain[0][1]

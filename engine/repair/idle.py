@@ -20,6 +20,7 @@ from .idle_collar import THICKNESS, Distances, distances
 from .idle_search import idle_neurons
 from .region import Region, in_box
 from .samples import points, regions
+from .storage import idle_depth
 from .task import Candidate, Evidence, Say, Task
 
 MOST = 8  # idle neurons taken of a layer
@@ -112,6 +113,7 @@ def idle(task: Task, evidence: Evidence, say: Say, *, depth: int = 3, most: int 
     if case is None:
         return say("idle neurons: they can switch on in one box, and the targets have several")
     say("idle neurons: looking for them")
+    depth = min(depth, idle_depth(task.network))
     chain = idle_neurons(task.network, task.lower, task.upper, depth=depth, most=most, seconds=seconds, seed=task.seed)
     if len(chain) < 2:
         return say("idle neurons: none proved in layer 1" if not chain else "idle neurons: none proved in layer 2")

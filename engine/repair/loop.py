@@ -20,6 +20,7 @@ from .attempt import Attempt, cost_of, judge
 from .conflict import conflict
 from .methods import IN_AUTO, METHODS, order
 from .state import State
+from .storage import demand_writable
 from .task import Box, Candidate, Evidence, Say, Task
 
 FIRST = 0.25  # share of a candidate's time for proofs that it gets before others are tried
@@ -110,7 +111,8 @@ def repair(network: Network, properties: list[Property], *, preserve: list[Prope
 
     Returns Held, Repaired or Failed. [lower, upper] is the domain on which advisories should stay. The properties
     that are violated are repaired one after the other, each step keeping what was proved before it.
-    InputError where properties contradict each other, or numbers of the network are not its own.
+    InputError where properties contradict each other, where numbers of the network are not its own, and where the
+    network's file could not hold any repair.
     """
     network.demand_own_numbers("repair")
     run = _Run(settings, state or State(None), say)
@@ -127,12 +129,13 @@ def repair(network: Network, properties: list[Property], *, preserve: list[Prope
                            for kind in (Violated, Unknown))
     if not targets:
         return Held(tuple(held), violated, undecided)
-    domain, order = (np.asarray(lower, float), np.asarray(upper, float)), targets
+    demand_writable(network, order(settings.method))
+    domain, queue = (np.asarray(lower, float), np.asarray(upper, float)), targets
     for _ in targets:
-        outcome = _in_order(run, network, order, [prop for prop, _ in held], domain, (violated, undecided))
-        if isinstance(outcome, Repaired) or outcome.timed_out or outcome.target is order[0]:
+        outcome = _in_order(run, network, queue, [prop for prop, _ in held], domain, (violated, undecided))
+        if isinstance(outcome, Repaired) or outcome.timed_out or outcome.target is queue[0]:
             break
-        order = [outcome.target, *(prop for prop in order if prop is not outcome.target)]  # what is hard comes first
+        queue = [outcome.target, *(prop for prop in queue if prop is not outcome.target)]  # what is hard comes first
     return outcome
 
 
@@ -300,6 +303,7 @@ class _Run:
         options = {**(IN_AUTO.get(name, {}) if self.settings.method == "auto" else {}),
                    **self.settings.options.get(name, {})}
         try:
+            demand_writable(task.network, (name,))
             yield from METHODS[name]()(task, evidence, lambda text: self._tell(f"{name}: {text}"), **options)
         except InputError as error:
             if self.settings.method != "auto":

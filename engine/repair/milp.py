@@ -161,8 +161,10 @@ class _Known:
         lost = floor > cap  # whatever z is
         need, cap = np.where(lost, -np.inf, np.maximum(need, floor)), np.where(lost, np.inf, cap)
         n = len(feature.base)
-        return Program(feature.inputs, feature.base, need, cap, np.full(n, feature.lower), np.full(n, np.inf),
-                       self._norm, feature.largest)
+        lower, upper = np.full(n, feature.lower), np.full(n, np.inf)
+        if not feature.bias:
+            lower[-1] = upper[-1] = feature.base[-1]
+        return Program(feature.inputs, feature.base, need, cap, lower, upper, self._norm, feature.largest)
 
     def _limits(self, feature: Feature, plan: _Plan, samples: Samples) -> tuple[np.ndarray, ...]:
         """(need, floor, cap) of z at the samples, whatever the level: those of all are kept until the next plan."""

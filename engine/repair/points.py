@@ -15,10 +15,12 @@ import numpy as np
 
 from ..acasxu import ADVISORIES, INPUTS, domain
 from ..errors import InputError
+from ..files import regular
 from ..network import Network
 from ..property import Case, Polytope, Property, Row
 
 MOST = 10_000  # points
+MAX_BYTES = 64 * 2**20
 SLACK = 1e-6  # by which a point's decimals may leave the domain: its ends are rounded themselves
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
@@ -55,10 +57,13 @@ def read_points(path: str | Path, network: Network) -> Property:
 def _rows(path: Path) -> tuple[bytes, list[tuple[int, list[str]]]]:
     """The file's bytes, and (line, cells) of each line that is not blank; the first is the header."""
     try:
-        data = path.read_bytes()
+        with open(path, "rb", opener=regular) as file:
+            data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = (getattr(error, "strerror", None) or str(error)).lower()
         raise InputError(f"cannot be read ({reason})", where=str(path), advice="check the path") from None
+    if len(data) > MAX_BYTES:
+        raise InputError(f"holds more than {MAX_BYTES:,} bytes", where=str(path), advice="split the file")
     try:
         reader = csv.reader(data.decode("utf-8-sig").splitlines(), strict=True)
         rows = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if any(map(str.strip, cells))]

@@ -14,6 +14,7 @@ from ..errors import InputError
 from .localize import Edge, Localization, localize
 from .smt_points import Points
 from .smt_search import Search
+from .storage import free_bias
 from .task import Candidate, Evidence, Say, Task
 
 MARGINS = (0.1, 0.01, 0.003)  # by which unsafe rows are to be missed: the larger, the easier the proof
@@ -31,7 +32,10 @@ def smt(task: Task, evidence: Evidence, say: Say, *, edges: Sequence[Edge] | Non
     outputs and edges, by default VERE outputs and NNrepair edges.
     """
     last = len(task.network.layers) - 1
-    choices = [[list(edges)]] if edges is not None else by_output(localize(task, evidence).after(localization))
+    if edges is not None:
+        choices = [[list(edges)]]
+    else:
+        choices = by_output(localize(task, evidence).after(localization), biases=free_bias(task.network, last))
     points = Points(task, _layer(choices, last), samples)
     points.learn(evidence)
     searches = [[Search(points, choice, most) for choice in group] for group in choices]
@@ -44,14 +48,14 @@ def smt(task: Task, evidence: Evidence, say: Say, *, edges: Sequence[Edge] | Non
                     break  # no point is wrong, only the proof too hard
 
 
-def by_output(localization: Localization) -> list[list[list[Edge]]]:
-    """The last layer's edges, biases first: each output's, the most significant output first; and then all."""
+def by_output(localization: Localization, *, biases: bool = True) -> list[list[list[Edge]]]:
+    """The last layer's edges, `biases` first: each output's, the most significant output first; and then all."""
     last = len(localization.neurons) - 1
     edges = localization.best_edges(layer=last)
     bias = localization.edges[last].shape[1]
     choices = []
     for _, output in localization.best_neurons(layer=last):
-        choices.append([(last, output, bias)] + [edge for edge in edges if edge[1] == output])
+        choices.append([(last, output, bias)] * biases + [edge for edge in edges if edge[1] == output])
     return [choices, [[edge for choice in choices for edge in choice]]]
 
 

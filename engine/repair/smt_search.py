@@ -13,7 +13,8 @@ import z3
 from scipy.optimize import nnls
 
 from ..network import Network
-from .edit import edited, single
+from ..onnx_file import storable
+from .edit import edited
 from .localize import Edge
 from .smt_points import NOISE, Demand, Points
 from .task import Say
@@ -84,9 +85,14 @@ class Search:
         return change
 
     def _rounded(self, change: np.ndarray) -> np.ndarray:
-        """The changes that remain when the changed weights are float32 numbers."""
-        old = np.array([self._points.numbers[out, i] for _, out, i in self._edges])
-        return single(old + change) - old
+        """The changes that remain when the changed weights are numbers that the file can hold."""
+        numbers = self._points.numbers
+        wanted = numbers.copy()
+        for (_, out, i), delta in zip(self._edges, change):
+            wanted[out, i] += delta
+        weight, bias = storable(self._points.original)[self._points.layer]
+        held = np.column_stack([weight.nearest(wanted[:, :-1]), bias.nearest(wanted[:, -1])])
+        return np.array([held[out, i] - numbers[out, i] for _, out, i in self._edges])
 
     def _solve(self) -> np.ndarray | list[int]:
         """Changes that meet all demands; or the demands in conflict, with -1 among them for the bound on changes."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..files import write_text
+from ..files import regular, write_text
 from ..network import Network
 from .attempt import Attempt
 from .task import Box, Counterexample, Task
@@ -30,7 +30,7 @@ class State:
             return
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            text = self._path.read_text() if self._path.exists() else ""
+            text = _text(self._path) if self._path.exists() else ""
             lines = text[: text.rfind("\n") + 1].splitlines()  # the last line may have been cut off
             if len(text.splitlines()) > len(lines):
                 write_text(self._path, "".join(line + "\n" for line in lines))
@@ -89,3 +89,8 @@ class State:
         if differs:
             raise InputError(f"it holds the state of another repair: {', '.join(sorted(differs))} differ",
                              where=str(self._path.parent), advice="choose another folder, or remove it")
+
+
+def _text(path: Path) -> str:
+    with open(path, encoding="ascii", opener=regular) as file:
+        return file.read()

@@ -68,7 +68,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """A network that may be the repair; its numbers are float32 values.
+    """A network that may be the repair; its numbers are such as its file can hold.
 
     note: what was done, in a few words; provisional: better ones may follow once the method knows the samples at which
     this one changes advisories, so that its proof can wait.

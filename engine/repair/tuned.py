@@ -5,6 +5,7 @@ import torch
 from ..network import Network
 from .certified import Weights
 from .edit import edited
+from .storage import free_bias
 
 
 class Tuned:
@@ -16,6 +17,9 @@ class Tuned:
         self._layers = [(torch.tensor(a.weight, dtype=torch.float32), torch.tensor(a.bias, dtype=torch.float32), a.relu)
                         for a in network.layers]
         self._units = {k: units[k] for k in chosen}
+        self._free = {k: torch.ones(len(units[k])) for k in chosen}
+        for k in chosen:
+            self._free[k][-1] = float(free_bias(network, k))
         self.change = {k: torch.zeros(len(neurons), len(units[k]), requires_grad=True) for k, neurons in chosen.items()}
 
     @torch.no_grad()
@@ -30,7 +34,7 @@ class Tuned:
         found = {}
         for k, change in self.change.items():
             weight, bias, _ = self._layers[k]
-            change = change * self._units[k]
+            change = change * self._units[k] * self._free[k]
             found[k] = (weight.index_add(0, self.neurons[k], change[:, :-1]),
                         bias.index_add(0, self.neurons[k], change[:, -1]))
         return found

@@ -5,6 +5,8 @@ from io import BytesIO
 from math import dist
 from pathlib import Path
 
+from engine.files import regular
+
 WIDTHS = 1000, 800, 640, 520, 400
 #: How many greys and how many other colours are kept, and how far each is at least from all others of its kind.
 GREYS, COLOURS = (8, 24.0), (10, 40.0)
@@ -24,12 +26,11 @@ class Small:
 def small_picture(path: Path, *, limit: int) -> Small | None:
     """The PNG in at most `limit` bytes, as wide as that allows; None where that cannot be had."""
     try:
-        if path.stat().st_size > MAX_FILE:
-            return None
-        data = path.read_bytes()
+        with open(path, "rb", opener=regular) as file:
+            data = file.read(MAX_FILE + 1)
     except OSError:
         return None
-    if not data.startswith(_PNG):
+    if len(data) > MAX_FILE or not data.startswith(_PNG):
         return None
     return _made_small(data, limit)
 

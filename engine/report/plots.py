@@ -16,6 +16,8 @@ _STYLE = {"font.size": 9, "axes.titlesize": 9, "axes.linewidth": 0.6, "axes.spin
           "axes.spines.right": False, "svg.hashsalt": "report", "svg.fonttype": "path", "text.usetex": False,
           "text.parse_math": False}
 _LEAST = 1e-3  # s: what is faster is drawn there
+_FEW = 5  # instances of which a picture says more than the table
+_SPAN = 8  # quarters of a power of ten that a histogram shows at least: else values that are alike fill it
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,8 @@ def _cactus(run: Run, tools: tuple[Tool, ...]) -> Plot | None:
 
 
 def _distributions(run: Run) -> Plot | None:
-    """How many instances took how many seconds and boxes."""
-    if not times(run.rows):
+    """How many instances took how many seconds and boxes; None for a few."""
+    if len(times(run.rows)) < _FEW:
         return None
     figure, (left, right) = _figure(2, height=2.5)
     _histogram(left, run.rows, lambda row: row.seconds and max(row.seconds, _LEAST), "seconds")
@@ -97,7 +99,8 @@ def _histogram(axes, rows: tuple[Row, ...], value, label: str) -> None:
     every = [v for values in by_word.values() for v in values]
     if every:
         low, high = floor(log10(min(every)) * 4), ceil(log10(max(every)) * 4 + 1e-9)
-        edges = [10 ** (step / 4) for step in range(low, max(high, low + 1) + 1)]
+        beside = max(0, _SPAN - (high - low) + 1) // 2
+        edges = [10 ** (step / 4) for step in range(low - beside, high + beside + 1)]
         axes.hist(list(by_word.values()), bins=edges, stacked=True, label=[WORDS[word] for word in by_word],
                   color=[COLOURS[word] for word in by_word], edgecolor="white", linewidth=0.3)
         for container, word in zip(axes.containers, by_word):
@@ -112,7 +115,7 @@ def _checks(run: Run) -> Plot | None:
     """Certificate sizes against the time of their checks."""
     pairs = [(n, row.check_seconds) for row in run.rows
              if row.check_seconds is not None and (n := certificate_bytes(run, row))]
-    if len(pairs) < 5:
+    if len(pairs) < _FEW:
         return None
     figure, axes = _figure(1, height=2.5)
     axes.plot(*zip(*((n / 1000, max(s, _LEAST)) for n, s in pairs)), "o", color=COLOURS["unsat"], markersize=3,

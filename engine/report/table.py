@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import InputError
+from engine.files import regular
 
 MAX_BYTES = 256 * 2**20
 _MORE = "run the benchmark again, or mend the file"
@@ -60,7 +61,7 @@ def is_file(path: Path) -> bool:
 def read_text(path: Path, *, limit: int) -> str:
     """The UTF-8 text of a file of at most `limit` bytes, lines ended by newlines alone."""
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=regular) as file:
             data = file.read(limit + 1)
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         why = error.strerror if isinstance(error, OSError) else error

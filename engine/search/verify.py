@@ -11,6 +11,7 @@ from ..memory import keep_freed_memory
 from ..network import Network
 from ..proof import Proof
 from ..property import Property
+from ..replay import demand_executable
 from ..verdict import Statistics, Verdict, Verified
 from .problem import OnProgress, OnVerdict, Options, Problem
 from .run import Run
@@ -31,11 +32,14 @@ def verify_all(problems: list[Problem], options: Options, *, on_verdict: OnVerdi
     """A verdict for each problem; `on_verdict(index, verdict)` is called as soon as each is known.
 
     Problems whose networks have the same shape share batches. A problem's seconds are its share
-    of each batch's time, by boxes, since it was admitted to the window.
+    of each batch's time, by boxes, since it was admitted to the window. InputError, before anything is searched,
+    where a network cannot be executed: no counterexample to it could be confirmed.
     """
     for problem in problems:
         problem.demand_inputs(options.semantics)
     device = choose_device(options.device)
+    for network in {id(problem.network): problem.network for problem in problems}.values():
+        demand_executable(network)
     verdicts: list[Verdict | None] = [None] * len(problems)
     start, boxes = time.perf_counter(), 0
 

@@ -1,0 +1,49 @@
+"""What of a network's file a repair can change, and which methods can do with that.
+
+Weights and biases may stand in no tensor of their own: then no file of the same graph has others.
+"""
+
+from ..errors import InputError
+from ..network import Network
+from ..onnx_file import storable
+
+
+def free_weight(network: Network, layer: int) -> bool:
+    """Whether a layer's weights can be changed. Layers count from the end where negative."""
+    kept = storable(network)
+    return -len(kept) <= layer < len(kept) and not kept[layer][0].fixed
+
+
+def free_bias(network: Network, layer: int) -> bool:
+    """Whether a layer's biases can be changed."""
+    return not storable(network)[layer][1].fixed
+
+
+def idle_depth(network: Network) -> int:
+    """In how many of the first layers neurons can be rewritten, with what reads the last of them."""
+    hidden = len(network.layers) - 1
+    whole = next((k for k in range(hidden) if not (free_weight(network, k) and free_bias(network, k))), hidden)
+    return next((k for k in range(whole, 0, -1) if free_weight(network, k)), 0)
+
+
+_USABLE = {
+    "milp": lambda network: free_weight(network, -1),
+    "gradient": lambda network: free_weight(network, -1) or free_weight(network, -2),
+    "idle": lambda network: idle_depth(network) >= 2,
+    "smt": lambda network: free_weight(network, -1),
+}
+
+
+def demand_writable(network: Network, methods: tuple[str, ...]) -> None:
+    """InputError where none of these methods could write what it finds into the network's file."""
+    if not any(_USABLE[name](network) for name in methods):
+        raise InputError(f"what {' or '.join(methods)} would find cannot be written into its file: {_obstacle(network)}",
+                         where=network.name or "network",
+                         advice="export it with the weights of every layer as initializers of their own")
+
+
+def _obstacle(network: Network) -> str:
+    """Of the last part that can be nothing else, why not."""
+    parts = [(f"{name} of layer {number}", part.fixed) for number, pair in enumerate(storable(network), 1)
+             for name, part in zip(("bias", "weight"), reversed(pair)) if part.fixed]
+    return ": ".join(parts[-1])
