@@ -233,7 +233,7 @@ def networks() -> dict[str, bytes]:
 
 
 def affine_steps() -> dict[str, bytes]:
-    """Networks of operators that scale: not all are executed in float32 as they are analysed, or have float64 factors."""
+    """Networks that scale: not all are executed in float32 as they are analysed, or have float64 factors."""
     relu = [step("Relu", "z", "a"), step("MatMul", "a V", "y")]
     single = lambda nodes, **constants: onnx_model(nodes, constants, shape=(1, 1)).SerializeToString()
     column = lambda value: f32([value])
@@ -371,33 +371,30 @@ def scaling() -> list[tuple]:
         return witness(asked[name], "1", str(third), str(factor * third + Fraction(constant)))
 
     whole = lambda name: proof(asked[name], _leaf())
-    return [
-        ("valid", "under", "under", "under_low", "accepted", "scaled by a Gemm's alpha, in real arithmetic",
-         whole("under_low")),
-        ("valid", "beta_float32", "beta", "beta_high", "accepted", "a bias scaled by beta, alpha -1; in float32 semantics",
-         single(whole("beta_high"))),
-        ("valid", "covered_float32", "covered", "covered_high", "accepted", "zeros added to the input before a weight of 2",
+    valid = [
+        ("under", "under_low", "scaled by a Gemm's alpha, in real arithmetic", whole("under_low")),
+        ("beta_float32", "beta_high", "alpha -1, a bias scaled by beta; float32 semantics", single(whole("beta_high"))),
+        ("covered_float32", "covered_high", "zeros added to the input before a weight of 2",
          single(whole("covered_high"))),
-        ("valid", "third", "third", "third_high", "accepted", "a quotient that is no float64 number", whole("third_high")),
-        ("valid", "third_witness", "third", "third_some", "accepted", "a witness within the radius of a quotient",
-         point("third_some", -1, "0.3")),
-        ("valid", "normalized", "normalized", "normalized_high", "accepted", "a normalization by an irrational number",
-         whole("normalized_high")),
-        ("tampered", "float32_under", "under", "under_low", "rejected", "executed, a sum underflows before it is scaled",
-         single(whole("under_low"))),
-        ("tampered", "float32_over", "over", "over_high", "rejected", "executed, a sum overflows before it is scaled",
-         single(whole("over_high"))),
-        ("tampered", "float32_merged", "merged", "over_high", "rejected", "merged with the product, a factor scales its sums",
-         single(whole("over_high"))),
-        ("tampered", "float32_flushed", "flushed", "flushed_low", "rejected", "an input may be flushed where 0 is added",
-         single(whole("flushed_low"))),
-        ("tampered", "float32_third", "third", "third_high", "rejected", "quotients have no float32 semantics",
-         single(whole("third_high"))),
-        ("tampered", "third_reached", "third", "third_reached", "rejected",
-         "1 / 3 is reached; the float64 number nearest to it is less", whole("third_reached")),
-        ("tampered", "third_below", "third", "third_below", "rejected", "1 / 3 is not below 1 / 3, as its float64 number is",
+        ("third", "third_high", "a quotient that is no float64 number", whole("third_high")),
+        ("third_witness", "third_some", "a witness within the radius of a quotient", point("third_some", -1, "0.3")),
+        ("normalized", "normalized_high", "a normalization by an irrational number", whole("normalized_high")),
+    ]
+    wrong = [
+        ("float32_under", "under_low", "executed, a sum underflows before it is scaled", single(whole("under_low"))),
+        ("float32_over", "over_high", "executed, a sum overflows before it is scaled", single(whole("over_high"))),
+        ("float32_merged", "over_high", "merged with a product, a factor scales its sums", single(whole("over_high"))),
+        ("float32_flushed", "flushed_low", "an input may be flushed where 0 is added", single(whole("flushed_low"))),
+        ("float32_third", "third_high", "quotients have no float32 semantics", single(whole("third_high"))),
+        ("third_reached", "third_reached", "1 / 3 is reached; the float64 number nearest to it is less",
+         whole("third_reached")),
+        ("third_below", "third_below", "1 / 3 is not below 1 / 3, as its float64 number is",
          point("third_below", 3, "-1")),
     ]
+    about = lambda name: name.removeprefix("float32_").partition("_")[0]
+    return [(folder, name, about(name), asked_of, expected, what, draft)
+            for folder, expected, recipes in (("valid", "accepted", valid), ("tampered", "rejected", wrong))
+            for name, asked_of, what, draft in recipes]
 
 
 def nearest_float32() -> Draft:

@@ -77,7 +77,7 @@ def _affine(draw, chain: Builder) -> None:
     width = draw(st.integers(1, 4))
     if len(chain.shape) > 1 and chain.shape[-1] == 1 and chain.shape[-2] == chain.size and not chain.batched:
         _column(draw, chain, width)
-    elif chain.shape[-1] == chain.size:
+    elif chain.shape and chain.shape[-1] == chain.size:
         _row(draw, chain, width)
 
 
@@ -107,7 +107,7 @@ def _row(draw, chain: Builder, width: int) -> None:
 
 
 def _shift(draw, chain: Builder) -> None:
-    shape = draw(st.sampled_from([chain.shape, (chain.shape[-1],), (1,), ()]))
+    shape = draw(st.sampled_from([chain.shape, chain.shape[-1:], (1,)[: len(chain.shape)], ()]))
     if len(chain.shape) > 1 and chain.shape[-1] == 1:
         shape = chain.shape
     values = _numbers(draw, shape) * draw(st.sampled_from([0, 1, 1]))
@@ -138,7 +138,40 @@ def _relu(draw, chain: Builder) -> None:
 
 
 def _identity(draw, chain: Builder) -> None:
-    chain.step("Identity", "@", chain.shape)
+    chain.step(draw(st.sampled_from(["Identity", "Dropout"])), "@", chain.shape)
+
+
+def _rectify(draw, chain: Builder) -> None:
+    """A ReLU in another form."""
+    zero = chain.constant(np.float32(0), as_node=draw(st.booleans()))
+    chain.step(*draw(st.sampled_from([("Clip", f"@ {zero}"), ("Max", f"@ {zero}"), ("Max", f"{zero} @")])), chain.shape)
+
+
+def _scale(draw, chain: Builder) -> None:
+    """By small integers or powers of two."""
+    operator, shape = draw(st.sampled_from(["Mul", "Div", "Neg"])), draw(st.sampled_from([chain.shape, (1,), ()]))
+    if operator == "Neg":
+        chain.step("Neg", "@", chain.shape)
+        return
+    numbers = np.asarray(_numbers(draw, shape), np.float32)
+    numbers = np.exp2(np.sign(numbers)) if operator == "Div" else numbers
+    constant = chain.constant(np.asarray(numbers, np.float32), as_node=draw(st.booleans()))
+    chain.step(operator, f"{constant} @" if operator == "Mul" and draw(st.booleans()) else f"@ {constant}", chain.shape)
+
+
+def _dot(draw, chain: Builder) -> None:
+    """A product with a vector, after which a dimension is missing."""
+    if chain.shape and chain.shape[-1] == chain.size:
+        chain.step("MatMul", "@ " + chain.constant(_numbers(draw, (chain.size,))), chain.shape[:-1])
+
+
+def _turn(draw, chain: Builder) -> None:
+    """Axes in another order, in which no element moves."""
+    order = draw(st.permutations(range(len(chain.shape))))
+    long = [axis for axis in order if chain.shape[axis] > 1]
+    if long == sorted(long) and order:
+        chain.step("Transpose", "@", tuple(chain.shape[axis] for axis in order), perm=list(order))
+        chain.batched = chain.batched and order[0] == 0
 
 
 INPUT_SHAPES = [(3,), (1, 3), (1, 1, 1, 5), (4, 1), (1, 4, 1), ("N", 2), ("N", 1, 3), ("batch", 2, 2)]
@@ -149,10 +182,10 @@ def chains(draw) -> ModelProto:
     """A random chain of the supported operators in many forms, exact in float32 on small integers."""
     shape = draw(st.sampled_from(INPUT_SHAPES))
     chain = Builder(shape)
-    steps = [_affine, _affine, _affine, _shift, _relu, _reshape, _flatten, _identity]
+    steps = [_affine, _affine, _affine, _shift, _relu, _reshape, _flatten, _identity, _rectify, _scale, _dot, _turn]
     for step in draw(st.lists(st.sampled_from(steps), min_size=1, max_size=9)):
         step(draw, chain)
     if not chain.nodes or chain.name == "x":
         _identity(draw, chain)
-    opset = draw(st.sampled_from([11, 13, 17, 21]))
+    opset = draw(st.sampled_from([12, 13, 17, 21]))
     return model(chain.nodes, chain.constants, shape=shape, output=chain.name, opset=opset)

@@ -24,7 +24,7 @@ ZERO, ONE = Fraction(0), Fraction(1)
 Row = namedtuple("Row", "form constant strict")  # form: {"X_0" or "Y_0" and so on: coefficient}
 Case = namedtuple("Case", "lower upper unsafe")
 Layer = namedtuple("Layer", "weights bias relu")
-Network = namedtuple("Network", "inputs outputs layers first g e")  # first: the first hidden neuron of each layer
+Network = namedtuple("Network", "inputs outputs layers first g e")  # first: each layer's first hidden neuron
 Line = namedtuple("Line", "a c t s noise")  # noise: N(M_k + t)
 Node = namedtuple("Node", "case lower upper signs low high excluded")  # low, high: bounds of all hidden neurons
 
@@ -317,37 +317,109 @@ def read_model(path):
 
 
 def read_network(model, semantics):
-    """A chain of MatMul, Add, Sub, Relu, Flatten, Reshape and Identity."""
+    """A chain of MatMul, Gemm, Add, Sub, Mul, Div, BatchNormalization, Relu, Flatten, Reshape and Identity."""
     graph = model.graph
     constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     (source,) = [value for value in graph.input if value.name not in constants]
-    inputs = width = math.prod(d.dim_value for d in source.type.tensor_type.shape.dim)
-    layers, signal, after_product = [], source.name, False
+    inputs = math.prod(d.dim_value for d in source.type.tensor_type.shape.dim)
+    chain, signal = Chain(inputs), source.name
     for node in graph.node:
         must(node.input[0] == signal and all(name in constants for name in node.input[1:]), ValueError)
-        signal, operand = node.output[0], [constants[name] for name in node.input[1:]]
-        if node.op_type == "MatMul":
-            must(operand[0].ndim == 2 and operand[0].shape[0] == width, ValueError)
-            layers.append(Layer([exact(row) for row in operand[0].T], [ZERO] * operand[0].shape[1], False))
-            width = len(layers[-1].bias)
-        elif node.op_type in ("Add", "Sub"):
-            bias = [b if node.op_type == "Add" else -b for b in exact(operand[0])]
-            must(len(bias) == width, ValueError)
-            layers += [identity(width)] if any(bias) and not after_product else []
-            layers[-1:] = [layer._replace(bias=bias) if any(bias) else layer for layer in layers[-1:]]
-        elif node.op_type == "Relu":
-            layers[-1:] = [layer._replace(relu=True) for layer in layers[-1:] or [identity(width)]]
-        else:
-            must(node.op_type in ("Flatten", "Reshape", "Identity"), ValueError)
-        after_product = node.op_type == "MatMul" or after_product and node.op_type not in ("Add", "Sub", "Relu")
+        options = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+        must(node.op_type in ("Gemm", "BatchNormalization", "Flatten", "Reshape") or not options, ValueError)
+        signal, operands = node.output[0], [constants[name] for name in node.input[1:]]
+        chain.add(node.op_type, operands, options)
     must(signal == graph.output[0].name, ValueError)
-    first = list(accumulate((len(layer.bias) * layer.relu for layer in layers), initial=0))
-    if semantics == "real":
-        return Network(inputs, width, layers, first, 0, 0)
-    must(all(w == float32(w) for layer in layers for row in [*layer.weights, layer.bias] for w in row))
-    n = max(inputs, *(len(layer.bias) for layer in layers))
-    g = Fraction(n + 4, 2**24) / (1 - Fraction(n + 4, 2**24))
-    return Network(inputs, width, layers, first, Fraction(math.ceil(g * 2**60), 2**60), Fraction(2 * n + 4, 2**126))
+    return chain.network(semantics)
+
+
+class Chain:
+    """Section 3's layers, one node after the other. executed: whether there are float32 semantics, so far; factors: of
+    which layers W is of a Mul or Div; bare: whether the last layer is a product with no b but zeros, and no ReLU."""
+
+    def __init__(self, inputs):
+        self.inputs = self.width = inputs
+        self.layers, self.factors, self.rounded, self.executed = [], [], False, True
+        self.after_product = self.bare = self.zeros_first = False
+
+    def add(self, operator, operands, options):
+        if operator in ("MatMul", "Gemm"):
+            must(operands[0].ndim == 2 and set(options) <= {"alpha", "beta"}, ValueError)
+            alpha, beta = (Fraction(options.get(name, 1.0)) for name in ("alpha", "beta"))
+            self.product([[alpha * w for w in exact(row)] for row in operands[0].T], False)
+            self.executed &= abs(alpha) == 1
+            if len(operands) > 1:
+                self.shift([beta * b for b in self.spread(operands[1])])
+        elif operator in ("Add", "Sub"):
+            self.shift([b if operator == "Add" else -b for b in self.spread(operands[0])])
+        elif operator == "Mul":
+            self.scale(self.spread(operands[0]))
+        elif operator == "Div":
+            divisors = self.spread(operands[0])
+            self.executed &= all(abs(math.frexp(d)[0]) == 0.5 and 2.0**-126 <= abs(d) <= 2.0**126 for d in divisors)
+            self.scale([self.nearest(d.denominator, d.numerator) for d in divisors])
+        elif operator == "BatchNormalization":
+            must(set(options) <= {"epsilon"}, ValueError)
+            scale, bias, mean, variance = map(self.spread, operands)
+            epsilon, self.executed = Fraction(options.get("epsilon", 10995116 / 2**40)), False
+            self.shift([-m for m in mean])
+            self.scale([self.nearest_to_root(s, v + epsilon) for s, v in zip(scale, variance)])
+            self.shift(bias)
+        elif operator == "Relu":
+            self.layers[-1:] = [layer._replace(relu=True) for layer in self.layers[-1:] or [identity(self.width)]]
+            self.after_product = self.bare = False
+        else:
+            must(operator in ("Flatten", "Reshape", "Identity"), ValueError)
+
+    def product(self, weights, factors):
+        must(all(len(row) == self.width for row in weights), ValueError)
+        self.executed &= not (self.bare and (factors or self.factors[-1]))
+        self.layers.append(Layer(weights, [ZERO] * len(weights), False))
+        self.factors.append(factors)
+        self.width, self.after_product, self.bare = len(weights), True, True
+
+    def scale(self, factors):
+        self.product([[f if i == j else ZERO for j in range(self.width)] for i, f in enumerate(factors)], True)
+
+    def shift(self, bias):
+        if any(bias) and not self.after_product:
+            self.product(identity(self.width).weights, False)
+        self.zeros_first |= not self.layers
+        self.layers[-1:] = [layer._replace(bias=bias) if any(bias) else layer for layer in self.layers[-1:]]
+        self.after_product, self.bare = False, self.bare and not any(bias)
+
+    def spread(self, operand):
+        must(operand.size in (1, self.width), ValueError)
+        return exact(operand) * (self.width if operand.size == 1 else 1)
+
+    def nearest(self, numerator, denominator):
+        """Python divides integers to the nearest float64."""
+        found = Fraction(numerator / denominator)
+        self.rounded |= found != Fraction(numerator, denominator)
+        return found
+
+    def nearest_to_root(self, scale, square):
+        """scale / sqrt(square), cut off far behind the last bit of a float64."""
+        must(square > 0, ValueError)
+        wanted = scale**2 / square
+        root = Fraction(math.isqrt(math.floor(wanted * 4**400)), 2**400)
+        found = Fraction(float(root))
+        self.rounded |= found**2 != wanted
+        return found if scale > 0 else -found
+
+    def network(self, semantics):
+        layers, widths = self.layers, [self.inputs, *(len(layer.bias) for layer in self.layers)]
+        first, n = list(accumulate((len(layer.bias) * layer.relu for layer in layers), initial=0)), max(widths)
+        whole = self.inputs, self.width, layers, first
+        if semantics == "real":
+            return Network(*whole, Fraction(self.rounded, 2**53), 0)
+        must(self.executed)
+        must(all(w == float32(w) for layer in layers for row in [*layer.weights, layer.bias] for w in row))
+        for row, b in zip(layers[0].weights, layers[0].bias) if self.zeros_first else ():
+            flushes = self.inputs + 1 + sum(max(1, abs(w)) for w in row)
+            must(flushes <= 2 * n + 4 or sum(map(abs, row)) <= 2**103 * abs(b))
+        g = Fraction(n + 4, 2**24) / (1 - Fraction(n + 4, 2**24))
+        return Network(*whole, Fraction(math.ceil(g * 2**60), 2**60), Fraction(2 * n + 4, 2**126))
 
 
 def exact(array):
@@ -555,12 +627,17 @@ def is_shown(net, node, lines, number, weights, slopes, multipliers):
 
 def check_witness(net, disjuncts, cases, lists):
     point, outputs, margins = lists
-    values = point
+    values, radii = point, [ZERO] * len(point)
     for layer in net.layers:
+        sizes = [abs(value) + radius for value, radius in zip(values, radii)]
+        rows = [([abs(w) for w in row], abs(b)) for row, b in zip(layer.weights, layer.bias)]
+        radii = [dot(row, radii) + net.g * (dot(row, sizes) + b) for row, b in rows]
         values = [max(value, ZERO) if layer.relu else value for value in apply(layer, values)]
     found = dict(zip(names("X", net.inputs) + names("Y", net.outputs), point + values))
+    spread = dict(zip(names("Y", net.outputs), radii))
+    most = lambda row: left_side(row, found) + sum(abs(a) * spread.get(name, ZERO) for name, a in row.form.items())
     must(outputs == values and margins == [left_side(row, found) for row in cases[0].unsafe[0]])
-    must(any(all((left_side(row, found), row.strict) <= (0, False) for row in rows) for rows in disjuncts))
+    must(any(all((most(row), row.strict) <= (0, False) for row in rows) for rows in disjuncts))
 
 
 def left_side(row, found):
