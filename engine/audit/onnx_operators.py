@@ -63,7 +63,8 @@ class Chain:
     def multiply(self, weight: np.ndarray, *, factors: bool = False) -> None:
         _, bias, relu = self.layers[-1] if self.layers else (None, None, True)
         bare = not relu and (bias is None or not bias.any())
-        self.refuse_float32(bare and (factors or self.factors), "a Mul or Div may be merged with the product next to it")
+        self.refuse_float32(bare and (factors or self.factors),
+                            "a Mul or Div may be merged with the product next to it")
         self.layers.append([np.ascontiguousarray(weight, np.float64), None, False])
         self.factors = factors
 
