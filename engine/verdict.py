@@ -14,9 +14,9 @@ class Counterexample:
     """A point inside the exact input box whose output is unsafe.
 
     `exact_outputs` are the network's outputs at the point in exact rational arithmetic. `exact` and `replayed` say
-    whether it is unsafe in that, and in onnxruntime on the CPU. Where the network can be given the point, it is `inputs`,
-    and `outputs` are onnxruntime's there. Else it is `exact_inputs`; `inputs` are the nearest numbers of floating point,
-    `outputs` onnxruntime's at these, and `replayed` is False.
+    whether it is unsafe in that, and in onnxruntime on the CPU. Where the network can be given the point, it is
+    `inputs`, and `outputs` are onnxruntime's there. Else it is `exact_inputs`; `inputs` are the nearest numbers of
+    floating point, `outputs` onnxruntime's at these, and `replayed` is False.
     """
 
     inputs: tuple[float, ...]
