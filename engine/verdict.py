@@ -14,10 +14,10 @@ class Counterexample:
     """A point inside the exact input box whose output is unsafe.
 
     `exact_outputs` are the network's outputs at the point in exact rational arithmetic. `exact` and `replayed` say
-    whether it is unsafe in that, and in onnxruntime on the CPU. Where the network can be given the point, it is `inputs`,
-    and `outputs` are onnxruntime's there. Else it is `exact_inputs`; `inputs` are the nearest numbers of floating point,
-    `outputs` onnxruntime's at these, and `replayed` is False. Of a rounded network `exact_outputs` are those of its
-    stored numbers; `exact` means that what they stand for is unsafe, too.
+    whether it is unsafe in that, and in onnxruntime on the CPU. Where the network can be given the point, it is
+    `inputs`, and `outputs` are onnxruntime's there. Else it is `exact_inputs`; `inputs` are the nearest numbers of
+    floating point, `outputs` onnxruntime's at these, and `replayed` is False. Of a rounded network
+    `exact_outputs` are those of its stored numbers; `exact` means that what they stand for is unsafe, too.
     """
 
     inputs: tuple[float, ...]

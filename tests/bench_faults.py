@@ -30,6 +30,18 @@ def echo(value, send) -> None:
     send((os.getpid(), os.environ.get("OMP_NUM_THREADS")))
 
 
+class Unreadable:
+    """Can be sent, and not be received."""
+
+    def __reduce__(self):
+        return int, ("no number",)
+
+
+def unreadable(send) -> None:
+    send(Unreadable())
+    time.sleep(60)
+
+
 def check(certificate, network, prop, send) -> None:
     """Instead of engine.bench.checks: the network says by its name."""
     if network.name.startswith("die"):

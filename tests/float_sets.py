@@ -1,4 +1,4 @@
-"""Random questions whose sets of inputs hold few numbers of floating point, or none: with small networks, for z3 too."""
+"""Random questions whose sets of inputs hold few numbers of floating point, or none, of networks small enough for z3."""
 
 from fractions import Fraction
 
@@ -10,7 +10,6 @@ from engine.network import Network
 from engine.property import Property, Row
 
 KINDS = ("pinned", "all_pinned", "equation", "equations", "dyadic", "narrow", "open", "output")
-TENTH = Fraction(1, 10)
 
 
 def question(seed: int) -> tuple[str, Network, Property]:

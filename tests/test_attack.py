@@ -129,6 +129,8 @@ def test_exact_and_executed_are_told_apart():
     assert above is not None and above.exact and not above.replayed
 
 
-def test_no_counterexample_where_no_float32_value_is():
+def test_an_exact_point_where_no_float32_value_is():
     judge = Judge(executable(network([[[1.0]]], [[0]])), case(["0.1"], ["0.1"], []))
-    assert not judge.holds_floats and judge.counterexample(np.array([0.1])) is None
+    found = judge.counterexample(np.array([0.1]))
+    assert (found.exact, found.replayed, found.executable, found.point) == (True, False, False, (Fraction(1, 10),))
+    assert judge.gap(found).what == "X_0 is 0.1 exactly, which float32 cannot hold"

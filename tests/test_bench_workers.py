@@ -79,6 +79,17 @@ def test_certificates_are_checked_and_a_checker_may_die(tmp_path, monkeypatch):
     assert (rows["good"]["error"], rows["die"]["verdict"]) == ("", "unsat")
 
 
+def test_a_worker_that_is_ended_here_is_not_said_to_have_died_of_memory():
+    with Workers(1) as workers:
+        workers.submit(Task("bench_faults:unreadable", ()))
+        found = []
+        while workers.tasks():
+            wait_for([workers], 10)
+            found += workers.events()
+    (event,) = found
+    assert (event.kind, event.value) == ("failed", "what the worker process sent could not be read; it was ended")
+
+
 def test_workers_are_used_again_and_set_their_environment():
     with Workers(1, {"OMP_NUM_THREADS": "3"}) as workers:
         for i in range(2):

@@ -15,6 +15,7 @@ from engine.vnnlib.writer import property_text
 from engine import Options, Problem, load_network, load_property, verify_all
 from engine.audit.check import check
 from engine.certificate import certificate_bytes, certificate_name, writer
+from engine.certificate.writer import _rational
 from engine.errors import EngineError, InputError
 from engine.verdict import Statistics, Unknown
 
@@ -128,3 +129,24 @@ def test_names(tmp_path):
                 for word in [v.word]}
     assert certificate_name("net_prop", verdicts["unsat"]) == "net_prop.proof.zip"
     assert certificate_name("net_prop", verdicts["sat"]) == "net_prop.witness.zip"
+
+
+@pytest.mark.parametrize("digits, limit, held", [(999, 1_000, True), (1_001, 1_000, False), (9_000, 10_000, True),
+                                                 (10_001, 10_000, False), (100_000, 10_000, False)])
+def test_numbers_of_as_many_digits_as_the_format_says(digits, limit, held):
+    """Python's own limit, 4,300 digits, is not the format's."""
+    value = Fraction(10) ** (digits - 1) + 7
+    if held:
+        assert _rational(value, limit) == "1" + "0" * (digits - 2) + "7"
+        assert _rational(-1 / value, limit + 3).startswith("-1/1000")
+    else:
+        with pytest.raises(EngineError, match=f"more than {limit:,} digits"):
+            _rational(value, limit)
+
+
+def test_what_is_too_long_is_named():
+    """A witness's outputs are the network's: other numbers in the property would not shorten them."""
+    for limit, advice in ((1_000, "use shorter numbers in the property"), (10_000, "leave out the certificate")):
+        with pytest.raises(EngineError) as caught:
+            _rational(Fraction(10) ** 20_000, limit)
+        assert caught.value.advice == advice

@@ -1,5 +1,6 @@
 """Bounds that plain floating point gets wrong: what is claimed must hold exactly, or in float32."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -22,7 +23,9 @@ from conftest import network, random_network
 from onnx import TensorProto
 from onnx_graphs import model, node
 
+from engine.bounds.interval import hidden_intervals
 from engine.bounds.rounding import floor, unit
+from engine.bounds.stack import Stack
 from engine.errors import InputError
 from engine.onnx_file import parse_network
 from engine.search.verify import verify
@@ -364,3 +367,16 @@ def test_bounds_survive_any_order_of_summation(monkeypatch):
         monkeypatch.setattr(f"engine.bounds.{module}.matmul", shuffled)
     for name in ("shallow", "deep", "cancelling_1e8", "cancelling_1e15", "affine_inside"):
         check_crown(*batch(name))
+
+
+def test_deep_narrow_networks_are_refused_for_their_depth_too():
+    with pytest.raises(InputError, match="^1000000000000 layers of width 2 are beyond the rounding analysis of real"):
+        unit(2, 10**12, "real")
+
+
+def test_the_network_whose_numbers_are_too_large_is_named():
+    """It is the second of a batch."""
+    small, large = (replace(network([[[w]]], [[0.0]]), name=n) for w, n in ((1.0, "small"), (2.0**99, "large")))
+    stack = Stack([small, large])
+    with pytest.raises(InputError, match="^large: inputs or outputs of layer 1 may reach"):
+        hidden_intervals(stack, torch.tensor([0, 1]), -4 * torch.ones(2, 1).double(), 4 * torch.ones(2, 1).double())

@@ -15,6 +15,7 @@ from engine.errors import EngineError
 
 
 MESSAGES = 64  # taken from a worker at once: they may be large
+ENDING = 1.0  # seconds that a process whose connection ended may take to end too
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +128,15 @@ class Workers:
         return Event(kind, task, value)
 
     def _bury(self, worker: _Worker) -> str:
+        """How the process ended; one that goes on is ended here, which is not taken for its own end."""
+        worker.process.join(ENDING)
+        alive = worker.process.exitcode is None
         worker.process.kill()
         worker.process.join()
         worker.connection.close()
         self._workers.remove(worker)
+        if alive:
+            return "what the worker process sent could not be read; it was ended"
         code = worker.process.exitcode
         how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
         hint = ", as it is where memory is short" if code == -signal.SIGKILL else ""

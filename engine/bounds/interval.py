@@ -22,9 +22,10 @@ def hidden_intervals(stack: Stack, network: torch.Tensor, lower: torch.Tensor, u
         centre, radius = (low + high) / 2, (high - low) / 2
         size = magnitudes(stack, k, torch.maximum(low.abs(), high.abs()), network, runs)
         # NaN is not below it either
-        if not bool((size < LARGEST).all() and (lower.abs() < LARGEST).all() and (upper.abs() < LARGEST).all()):
+        small = (size < LARGEST).all(1) & (lower.abs() < LARGEST).all(1) & (upper.abs() < LARGEST).all(1)
+        if not bool(small.all()):
             raise InputError(f"inputs or outputs of layer {k + 1} may reach 2^100 on the input box",
-                             where=stack.networks[0].name, advice="use smaller weights or inputs")
+                             where=stack.networks[int(network[~small][0])].name, advice="use smaller weights or inputs")
         slack = stack.noise(size)
         z = matmul(centre, layer.weight.mT, runs) + layer.bias[network]
         r = matmul(radius, layer.weight.abs().mT, runs) + slack

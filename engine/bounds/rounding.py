@@ -58,7 +58,8 @@ def unit(width: int, depth: int, semantics: str) -> float:
     if semantics == "float32":
         roundings += executed / (1 - executed)
     if roundings > 2.0**-10:
-        raise InputError(f"layers of width {width} are beyond the rounding analysis of {semantics} semantics")
+        raise InputError(f"{depth} layers of width {width} are beyond the rounding analysis of {semantics} semantics",
+                         advice="use a narrower network")
     return roundings
 
 

@@ -5,6 +5,7 @@ import io
 import json
 import zipfile
 from dataclasses import asdict
+from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
@@ -113,14 +114,19 @@ def _rationals(vector: Vector, limit: int = MAX_DIGITS) -> list[str]:
 
 
 def _rational(value: Fraction, limit: int = MAX_DIGITS) -> str:
-    try:
-        text = str(value)
-    except ValueError:  # Python's own limit, 4300 digits
-        text = ""
-    if not 0 < len(text) <= limit:
-        raise InputError("a number has more digits than a certificate can hold",
-                         advice="use shorter numbers in the property")
+    parts = value.as_integer_ratio()
+    if max(map(int.bit_length, parts)) > 4 * limit:  # so many bits are more digits than that
+        raise _too_long(limit)
+    numerator, denominator = (f"{Decimal(part):f}" for part in parts)  # str(int) takes at most 4300 digits
+    text = numerator if denominator == "1" else f"{numerator}/{denominator}"
+    if len(text) > limit:
+        raise _too_long(limit)
     return text
+
+
+def _too_long(limit: int) -> EngineError:
+    advice = {MAX_DIGITS: "use shorter numbers in the property"}.get(limit, "leave out the certificate")
+    return EngineError(f"a number has more than {limit:,} digits, and a certificate cannot hold it", advice=advice)
 
 
 def _witness(property: Property, verdict: Violated) -> dict:

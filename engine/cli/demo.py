@@ -50,7 +50,7 @@ def _fetched() -> Path | None:
 
     note("The ACAS Xu networks are not here; trying to download them.")
     if not reachable(timeout=5.0):
-        note("Their public repository does not answer.")
+        note("Their public repository was not reached within seconds.")
         return None
     try:
         with progress_bar() as progress:

@@ -16,8 +16,8 @@ def judge_written(certificate: Path, check: Callable, *, lost: str) -> None:
         return
     try:
         result = check()
-    except Malformed as error:  # its readers know fewer forms than the engine's
-        note(f"{plain(certificate)} is not checked: the checker does not read its files ({error})")
+    except Malformed as error:  # its readers know fewer forms of networks and properties than the engine's
+        note(f"{plain(certificate)} is not checked: the checker cannot read one of the files ({error})")
         return
     if not result.accepted:
         raise EngineError(f"the independent checker rejects the certificate: {result.reason}", where=str(certificate),

@@ -152,8 +152,9 @@ def _beyond(found: Counterexample, network: Network) -> str:
     name, outputs = network.number.__name__, found.outputs
     values = ", ".join(f"Y_{i} = {value!r}" for i, value in enumerate(outputs[:SHOWN]))
     more = f" and {len(outputs) - SHOWN} more outputs" if len(outputs) > SHOWN else ""
-    return (f"at a point that {name} cannot hold ({unheld_text(found.point, found.inputs)}); at the nearest {name} point "
-            f"({unheld_text(found.inputs, found.point)}) onnxruntime gives {values}{more}")
+    point, nearest = unheld_text(found.point, found.inputs), unheld_text(found.inputs, found.point)
+    return (f"at a point that {name} cannot hold ({point}); at the nearest {name} point ({nearest}) onnxruntime gives "
+            f"{values}{more}")
 
 
 def _near_miss(found: Counterexample, network: Network) -> str:

@@ -18,6 +18,7 @@ from .equations import Lattice, dyadic_solutions, equations, meeting, pivots, so
 
 NEWTON = 3  # steps to a point that solves equations of outputs, each exact where no sign changes
 TOWARDS_MIDDLE = tuple(Fraction(1, 2**k) for k in (60, 20, 10, 4, 1, 0))  # ways from a point to the set's middle
+SHOWN = 6  # terms of an equation in a message
 FINEST, COARSEST = 1, 13  # bits fewer than the numbers have, of the steps of solutions
 
 
@@ -97,7 +98,8 @@ class InputSet:
         if isinstance(self.lattice, Row):
             rows = [row for row in self.equations if not any(row.outputs)]
             row = next(row for row in rows if self._with_pins(row) == self.lattice)
-            others = ", with the other equations and inputs of one value," if len(rows) > 1 or row != self.lattice else ""
+            alone = len(rows) == 1 and row == self.lattice
+            others = "" if alone else ", with the other equations and inputs of one value,"
             return Gap(f"{_equation_text(row)}{others} has no solution in {name} numbers",
                        "write two inequalities with some room between them")
         return None
@@ -145,8 +147,8 @@ class InputSet:
             rows, columns = pivots(self._slopes(x, network) * self._room(x))
             slopes = derivatives(network, x, columns) if of_outputs else [() for _ in columns]
             rows = [self.equations[i] for i in rows]
-            grow = [[row.inputs[j] + sum(c * s for c, s in zip(row.outputs, slope)) for j, slope in zip(columns, slopes)]
-                    for row in rows]
+            grow = [[row.inputs[j] + sum(c * s for c, s in zip(row.outputs, slope))
+                     for j, slope in zip(columns, slopes)] for row in rows]
             step = solved(grow, [-row.value(x, y) for row in rows])
             if step is None:
                 return None
@@ -196,7 +198,8 @@ def _interval_gap(i: int, lower: Fraction, upper: Fraction, near: np.floating, i
         held = f"write {exact}, or an interval around it" if "about" not in exact else "write an interval around it"
         return Gap(f"X_{i} is {number_text(lower)} exactly, which {name} cannot hold", held)
     if lower > upper:
-        return Gap(f"X_{i} is to be at least {number_text(lower)} and at most {number_text(upper)}", "correct its bounds")
+        ends = f"at least {number_text(lower)} and at most {number_text(upper)}"
+        return Gap(f"X_{i} is to be {ends}", "correct its bounds")
     ends = f"{'strictly ' * is_open}between {number_text(lower)} and {number_text(upper)}"
     return Gap(f"X_{i} lies {ends}, where {name} has no number", f"widen the interval to hold {exact}")
 
@@ -205,8 +208,9 @@ def _equation_text(row: Row) -> str:
     """The equation, divided by its first coefficient, in a property's names."""
     lead = next(c for c in row.inputs if c)
     terms = [(c / lead, f"X_{i}") for i, c in enumerate(row.inputs) if c]
-    text = " ".join(f"{'-' if c < 0 else '+'} {'' if abs(c) == 1 else number_text(abs(c)) + ' '}{x}" for c, x in terms[:6])
-    more = f" + ... ({len(terms)} terms)" if len(terms) > 6 else ""
+    factor = lambda c: "" if abs(c) == 1 else f"{number_text(abs(c))} "
+    text = " ".join(f"{'-' if c < 0 else '+'} {factor(c)}{x}" for c, x in terms[:SHOWN])
+    more = f" + ... ({len(terms)} terms)" if len(terms) > SHOWN else ""
     return f"{text.removeprefix('+ ')}{more} = {number_text(-row.constant / lead)}"
 
 

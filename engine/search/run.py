@@ -207,7 +207,7 @@ class Run:
         return value[: len(nodes)], (root[top], *suspects)
 
     def _try(self, root: torch.Tensor, x: torch.Tensor, value: torch.Tensor) -> None:
-        """Has the points that look unsafe judged, or unsafe but for rounding, or that may be brought onto equations: the
+        """Has the points judged that look unsafe, at least but for rounding, or that may be brought onto equations: the
         most promising first, a few for each problem."""
         judged = Counter()
         values, roots, nearly = value.tolist(), root.tolist(), self._nearly[root].tolist()
@@ -243,10 +243,11 @@ class Run:
         by_input = wanted & (left.neuron < 0) & splits(left.nodes).any(1)
         kept = self._leave(left, wanted, wanted & ~by_sign & ~by_input)
         by_sign, by_input = by_sign & kept, by_input & kept
-        parents, neuron, known = left.nodes.select(by_sign), left.neuron[by_sign], (left.value[by_sign], left.bound[by_sign])
-        self._open(parents, split_sign(parents, neuron), *known, neuron)
-        parents, known = left.nodes.select(by_input), (left.value[by_input], left.bound[by_input])
-        self._open(parents, split_input(parents, left.plane[by_input]), *known)
+        parents, neuron = left.nodes.select(by_sign), left.neuron[by_sign]
+        self._open(parents, split_sign(parents, neuron), left.value[by_sign], left.bound[by_sign], neuron)
+        parents = left.nodes.select(by_input)
+        pair = split_input(parents, left.plane[by_input])
+        self._open(parents, pair, left.value[by_input], left.bound[by_input])
 
     def _leave(self, left: Left, wanted: torch.Tensor, stuck: torch.Tensor) -> torch.Tensor:
         """Leaves for good what can be split no further, and ties beyond TIES. Says what is kept."""
@@ -347,10 +348,12 @@ class Run:
         else:
             reason = "boxes were left that can be split no further, and their bounds do not exclude what is unsafe"
         if near and not near.executable:
-            reason += (f"; exact arithmetic violates it at a point that {search.problem.network.number.__name__} cannot "
-                       f"hold ({unheld_text(near.point, near.inputs)})")
+            number = search.problem.network.number.__name__
+            reason += f"; exact arithmetic violates it at a point that {number} cannot hold "
+            reason += f"({unheld_text(near.point, near.inputs)})"
         elif near:
-            reason += f"; a point was found that is unsafe in {'exact arithmetic' if near.exact else 'onnxruntime'} alone"
+            where = "exact arithmetic" if near.exact else "onnxruntime"
+            reason += f"; a point was found that is unsafe in {where} alone"
         return reason
 
 
