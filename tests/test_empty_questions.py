@@ -3,11 +3,11 @@
 import json
 
 import pytest
+import second_checker
 from bench_runs import bench, results
 from cases import executable
 from conftest import random_network
 
-import second_checker
 from engine import InputError, Property, Verified, load_property, verify
 from engine.audit.check import check
 from engine.cli import main
