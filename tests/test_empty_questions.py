@@ -3,11 +3,12 @@
 import json
 
 import pytest
+import second_checker
 from bench_runs import bench, results
 from cases import executable
+from command_line import one_line
 from conftest import random_network
 
-import second_checker
 from engine import InputError, Property, Verified, load_property, verify
 from engine.audit.check import check
 from engine.cli import main
@@ -142,3 +143,13 @@ def test_a_warning_does_not_forge_lines(network, tmp_path, capsys):
     assert main(["verify", str(network), str(path), "--device", "cpu"]) == 0
     out, err = capsys.readouterr()
     assert out == "unsat\n" and "\x1b" not in err and "(<= X_0 -3)" in err
+
+
+@pytest.mark.parametrize("command", [
+    ["verify", "N", "P", "--picture", "p.png"], ["repair", "N", "P", "--out", "r.onnx"],
+    ["compare", "N", "N", "P"]], ids=lambda command: command[0])
+def test_what_needs_inputs_says_that_there_are_none(network, tmp_path, capsys, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    path = write(tmp_path, EMPTY["bounds of an input"][0])
+    assert main([{"N": str(network), "P": str(path)}.get(word, word) for word in command]) == 2
+    assert "p.vnnlib: nothing satisfies the asserts (" in one_line(capsys.readouterr().err)

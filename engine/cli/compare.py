@@ -16,18 +16,18 @@ from engine.files import prepare, write_bytes
 
 def run(arguments: Namespace) -> int:
     """Prints how two networks of one shape differ, in weights, scores and advisories, and what is proved of that."""
+    from engine.cli.asked import load_asking
     from engine.onnx_file import load_network
     from engine.repair.fidelity import compare, region
     from engine.repair.figures import MOST, measure
     from engine.repair.maps import advisory_maps
-    from engine.vnnlib import load_property
 
     if arguments.certificate and not arguments.prove:
         raise InputError("only a proof can have a certificate", where="--certificate", advice="add --prove")
     certificate = prepare(arguments.certificate, option="--certificate") if arguments.certificate else None
     picture = prepare_picture(arguments.picture) if arguments.picture else None
     original, changed = load_network(arguments.networks[0]), load_network(arguments.networks[1])
-    properties = [load_property(path) for path in arguments.properties]
+    properties = list(map(load_asking, arguments.properties))
     maps = advisory_maps(original, changed, properties) if picture else ()  # first: it may refuse the networks
     lower, upper, name = region(original, properties)
     found = compare(original, changed, properties, lower=lower, upper=upper, points=arguments.points,

@@ -85,9 +85,10 @@ def _question(arguments: Namespace) -> _Question:
 
 def _properties(question: _Question, network, points: Path | None):
     """The properties that are to hold, those to be preserved; by SHA-256 each one's file, or its text."""
+    from engine.cli.asked import load_asking
     from engine.vnnlib import load_property
 
-    loaded = [[load_property(path) for path in paths] for paths in (question.properties, question.preserve)]
+    loaded = [list(map(load_asking, question.properties)), list(map(load_property, question.preserve))]
     files = {prop.sha256: path for props, paths in zip(loaded, (question.properties, question.preserve))
              for prop, path in zip(props, paths)}
     if points:
@@ -131,12 +132,12 @@ def _state(arguments: Namespace, network, properties: list):
 
 def _regions(arguments: Namespace) -> list:
     """The properties in whose boxes points are held out."""
-    from engine.vnnlib import load_property
+    from engine.cli.asked import load_asking
 
     if arguments.held_out and not arguments.points:
         raise InputError("without points of your own all counterexamples are held out", where="--held-out",
                          advice="add --points, or leave it out")
-    return [load_property(path) for path in arguments.held_out]
+    return list(map(load_asking, arguments.held_out))
 
 
 def _fidelity(network, outcome, lower, upper, regions: list, arguments: Namespace):

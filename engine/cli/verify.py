@@ -71,10 +71,11 @@ def _files(arguments: Namespace) -> tuple[Path, Path]:
 
 
 def _decide(network_file: Path, property_file: Path, arguments: Namespace, update):
+    from engine.cli.asked import load_asking
     from engine.onnx_file import load_network
     from engine.vnnlib import load_property
 
-    network, prop = load_network(network_file), load_property(property_file)
+    network, prop = load_network(network_file), (load_asking if arguments.picture else load_property)(property_file)
     if arguments.picture:
         check_two_inputs(network)
     if arguments.certificate:
