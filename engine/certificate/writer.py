@@ -124,9 +124,9 @@ def _rational(value: Fraction, limit: int = MAX_DIGITS) -> str:
     return text
 
 
-def _too_long(limit: int) -> EngineError:
+def _too_long(limit: int) -> InputError:
     advice = {MAX_DIGITS: "use shorter numbers in the property"}.get(limit, "leave out the certificate")
-    return EngineError(f"a number has more than {limit:,} digits, and a certificate cannot hold it", advice=advice)
+    return InputError(f"a number has more than {limit:,} digits, and a certificate cannot hold it", advice=advice)
 
 
 def _witness(property: Property, verdict: Violated) -> dict:
