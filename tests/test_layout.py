@@ -13,7 +13,8 @@ import engine
 ROOT = Path(engine.__file__).parent
 LAYERS = [
     {"errors", "network", "property", "proof", "verdict", "memory", "audit"},
-    {"exact", "replay", "files", "onnx_file", "onnx_torch", "vnnlib", "acasxu", "specs", "data", "fetch"},
+    {"exact", "replay", "files", "onnx_file", "onnx_torch", "vnnlib", "acasxu", "specs", "data", "fetch",
+     "identity"},
     {"bounds"},
     {"attack", "solvers"},
     {"search"},

@@ -13,9 +13,13 @@ import numpy
 import onnx
 
 import engine.audit
-from engine.acasxu import ADVISORIES, INPUTS, recognize
+from engine.acasxu import ADVISORIES, INPUTS
 from engine.audit.data import Case, Row
 from engine.certificate.batch import Outcome
+from engine.errors import InputError
+from engine.identity import Identity, identify_bytes, known_networks
+from engine.onnx_file import read_bytes
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:
@@ -42,9 +46,10 @@ def report_text(outcomes: list[Outcome], *, suffix: str) -> str:
         trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     counts = {word: sum(outcome.word == word for outcome in outcomes)
               for word in ("accepted", "sampled", "rejected", "unreadable")}
+    found = [(outcome, _identity(outcome)) for outcome in outcomes]
     return environment.get_template(f"report{suffix}.j2").render(
-        outcomes=[(outcome, _claims(outcome)) for outcome in outcomes], counts=counts,
-        advisories=ADVISORIES, checker=_checker(),
+        outcomes=[(outcome, identity and identity.label, _claims(outcome, identity)) for outcome, identity in found],
+        counts=counts, advisories=ADVISORIES if any(identity for _, identity in found) else (), checker=_checker(),
         date=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"))
 
 
@@ -59,11 +64,25 @@ def _checker() -> dict[str, str]:
     }
 
 
-def _claims(outcome: Outcome) -> list[Claim]:
+def _identity(outcome: Outcome) -> Identity | None:
+    """What the network that the certificate is about is known to be: by its hash, or by that file's own metadata."""
+    if outcome.result is None:
+        return None
+    claimed = outcome.result.certificate.network_sha256
+    known = known_networks().get(claimed)
+    if known or outcome.network is None:
+        return known
+    try:
+        data = read_bytes(outcome.network)
+    except InputError:
+        return None
+    return identify_bytes(data) if sha256(data).hexdigest() == claimed else None
+
+
+def _claims(outcome: Outcome, identity: Identity | None) -> list[Claim]:
     if outcome.result is None:
         return []
-    known = bool(recognize(outcome.network))
-    return [_claim(case, known) for case in outcome.result.certificate.cases]
+    return [_claim(case, identity is not None) for case in outcome.result.certificate.cases]
 
 
 def _claim(case: Case, known: bool) -> Claim:

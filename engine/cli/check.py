@@ -90,7 +90,7 @@ def _meaning(outcome) -> str:
     if result.kind == "change":
         names = f"{outcome.property.name} instead of {outcome.network.name}"
         change = result.certificate
-        return (f"{names}: the advisory may differ on at most {float(change.open):.6%}, outputs on at most "
+        return (f"{names}: which output is lowest may differ on at most {float(change.open):.6%}, outputs on at most "
                 f"{float(change.unequal):.6%} of the box; {result.nodes:,} nodes, {result.leaves:,} leaves, "
                 f"{result.arithmetic} arithmetic, {result.seconds:.2f} s")
     how = f"semantics {result.semantics}, {result.arithmetic} arithmetic, {result.seconds:.2f} s"
@@ -115,6 +115,6 @@ def _content(outcome) -> dict:
                              "network": result.certificate.network_sha256,
                              about: getattr(result.certificate, f"{about}_sha256")}
     if change:
-        content |= {"advisory_may_differ_at_most": str(result.certificate.open),
+        content |= {"decision_may_differ_at_most": str(result.certificate.open),
                     "outputs_may_differ_at_most": str(result.certificate.unequal)}
     return content

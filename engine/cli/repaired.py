@@ -49,7 +49,7 @@ class Place:
         try:
             with _folder_beside(self.out) as folder, _folder_beside(self.certificates) as other:
                 part, certificates = folder / self.out.name, other / "certificates"
-                save_network(network, part)
+                network = save_network(network, part)
                 certificates.mkdir()
                 for name, (prop, verdict) in zip(_names([prop.name for prop, _ in proved]), proved):
                     path = certificates / certificate_name(name, verdict)

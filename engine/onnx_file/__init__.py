@@ -10,10 +10,12 @@ may be folded through the same operators where float64 holds the result exactly.
     graph.py       the walk over the nodes
     reader.py      files and bytes -> Network
     writer.py      Network -> the same graph with other weights
+    provenance.py  what a file says it was made from
     describe.py    what a file holds, for people
 """
 
 from engine.onnx_file.describe import Description, describe
+from engine.onnx_file.provenance import made_from
 from engine.onnx_file.reader import load_network, parse_network, read_bytes
 from engine.onnx_file.writer import rewritten, save_network
 
@@ -21,6 +23,7 @@ __all__ = [
     "Description",
     "describe",
     "load_network",
+    "made_from",
     "parse_network",
     "read_bytes",
     "rewritten",
