@@ -336,7 +336,7 @@ def test_a_run_is_resumed(files, out, offers, tmp_path, capsys):
     line = refused(repair(files, out, "left", options=[*options, "--force", "--seed", "1"]), capsys)
     assert "another repair: seed differ" in line
     line = refused(repair(files, out, "right", options=[*options, "--force"]), capsys)
-    assert "another repair: properties differ" in line
+    assert "another repair: domain, properties differ" in line
 
 
 # Bad input
@@ -423,8 +423,13 @@ ARGUMENTS = {
                                      "r.onnx"], "milp takes no localization"),
     "held out of nothing": (["small.onnx", "left.vnnlib", "--held-out", "left.vnnlib", "--out", "r.onnx"],
                             "--held-out"),
-    "held out elsewhere": (["small.onnx", "--points", "p.csv", "--held-out", "other.vnnlib", "--out", "r.onnx"],
-                           "other inputs or outputs"),
+    "held out elsewhere": (["small.onnx", "--points", "p.csv", "--decision", "lowest", "--held-out", "other.vnnlib",
+                            "--out", "r.onnx"], "other inputs or outputs"),
+    "points, but of what": (["small.onnx", "--points", "p.csv", "--out", "r.onnx"], "say so with --decision lowest"),
+    "a domain of other inputs": (["small.onnx", "left.vnnlib", "--domain", "other.vnnlib", "--out", "r.onnx"],
+                                 "--domain other.vnnlib: it declares 2 inputs"),
+    "no domain there": (["small.onnx", "left.vnnlib", "--domain", "none.vnnlib", "--out", "r.onnx"], "none.vnnlib"),
+    "no ACAS Xu network": (["small.onnx", "left.vnnlib", "--domain", "acasxu", "--out", "r.onnx"], "it has 1 inputs"),
     "no neurons": (["small.onnx", "left.vnnlib", "--neurons", "0", "--out", "r.onnx"], "--neurons"),
     "unknown objective": (["small.onnx", "left.vnnlib", "--objective", "fame", "--out", "r.onnx"], "fame"),
     "another network's": (["small.onnx", "other.vnnlib", "--out", "r.onnx"], "2 inputs"),

@@ -23,8 +23,8 @@ def search_settings(arguments: Namespace) -> dict:
 def add_meaning(parser: ArgumentParser) -> None:
     """Adds the options by which a user says what a network means."""
     parser.add_argument("--domain", metavar="FILE.vnnlib|acasxu",
-                        help="the inputs that the network is for: the box in a VNN-LIB file, in the network's own units,\n"
-                             "or ACAS Xu's (default: ACAS Xu's for its networks, of others it is not known)")
+                        help="the inputs that the network is for: the box in a VNN-LIB file, in the network's own\n"
+                             "units, or ACAS Xu's (default: ACAS Xu's for its networks, of others it is not known)")
     parser.add_argument("--decision", "--advisory", choices=[each.value for each in Decision],
                         help="which output is the network's decision (default: the lowest for ACAS Xu's networks;\n"
                              "of others it is not known, and none is compared)")

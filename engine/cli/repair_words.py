@@ -72,7 +72,7 @@ def _say_how_compared(meant: Meaning) -> None:
     by = "" if meant.decision.is_known else " by which output is lowest"
     on = "" if meant.domain else " on the hull of the properties' boxes"
     if by or on:
-        note(f"candidates were compared{by}{on}: a choice of this program's, as no option says better")
+        answer(f"candidates were compared{by}{on}: a choice of this program's, as no option says better")
 
 
 def _left_out(outcome) -> None:

@@ -112,7 +112,8 @@ def repair(network: Network, properties: list[Property], *, preserve: list[Prope
     """A network of the same shape for which all of `properties` hold, and those of `preserve` that held before.
 
     Returns Held, Repaired or Failed. [lower, upper] is the domain on which decisions should stay, where they are not
-    known the lowest output. The properties that are violated are repaired one after the other, each step keeping what was proved before it.
+    known the lowest output. The properties that are violated are repaired one after the other, each step keeping what
+    was proved before it.
     InputError where properties contradict each other.
     """
     run = _Run(settings, state or State(None), say, decision)

@@ -16,8 +16,8 @@ def repairs(run: Run) -> Listing:
     same = "gives the same advisory (lowest score)" if lowest else "decides the same, where its decision is known"
     lines = [_line(run, repair) for repair in run.repairs]
     return listing(heads, lines, numeric="|".join(heads.split("|")[4:]), caption=(
-        f"Agreement: the share of random points at which the repaired network {same}, in the domain outside the properties' boxes, and inside them where the original was safe. It is measured; "
-        "the properties are proved."))
+        f"Agreement: the share of random points at which the repaired network {same}, in the domain outside the "
+        "properties' boxes, and inside them where the original was safe. It is measured; the properties are proved."))
 
 
 def fidelity(repair: Repair) -> Listing:

@@ -51,7 +51,8 @@ def read_run(folder: Path) -> Run:
     points = {row.number: point for row in rows if row.verdict == "sat" and (point := _point(folder, row, notes))}
     repairs, of_repairs = read_repairs(folder)
     certificates = {row.number: path for row in rows if (path := _certificate(folder, row))}
-    return Run(folder, rows, manifest, names_of(manifest), points, certificates, repairs, tuple(_few([*notes, *of_repairs])))
+    return Run(folder, rows, manifest, names_of(manifest), points, certificates, repairs,
+               tuple(_few([*notes, *of_repairs])))
 
 
 def _manifest(path: Path, notes: list[str]) -> Manifest:
