@@ -16,7 +16,7 @@ from engine.repair.domain import Domain, acasxu_domain, read_domain
 
 ACASXU = "acasxu"  # as a domain: that of ACAS Xu's networks
 NO_DOMAIN = "not known; nothing outside the properties' boxes was measured, --domain FILE says where to"
-NO_DECISION = "not known, whether it is the lowest or the highest output; --decision says it"
+NO_DECISION = "not known; decisions were not measured, --decision lowest or highest says which output they are"
 
 
 @dataclass(frozen=True, slots=True)

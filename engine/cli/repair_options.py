@@ -33,7 +33,7 @@ def add_repair(parser, *, count, seconds, add_data) -> None:
     parser.add_argument("--force", action="store_true", help="replace what is there")
     parser.add_argument("--method", choices=METHODS, default="auto",
                         help="auto (default): all of them, until one changes no sampled decision\n"
-                             "milp: linear programs for score shifts and new features of neurons that never fire\n"
+                             "milp: linear programs for shifts of outputs and new features of neurons that never fire\n"
                              "gradient: descend the certified bound over the boxes left open\n"
                              "idle: neurons that never fire become a switch that is on in the box alone\n"
                              "smt: few weights by z3, in exact rationals")

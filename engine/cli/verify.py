@@ -31,8 +31,7 @@ def run(arguments: Namespace) -> int:
     certificate = prepare(arguments.certificate, option="--certificate") if arguments.certificate else None
     picture = prepare_picture(arguments.picture) if arguments.picture else None
     with live_line("loading") as update:
-        network, prop, verdict = _decide(network_file, property_file, arguments, update)
-    identity = as_told(network, told) if told else identify(network)
+        network, identity, prop, verdict = _decide(network_file, property_file, told, arguments, update)
     if certificate:
         _certify(certificate, network, prop, verdict, arguments)
         from engine.audit.check import check
@@ -65,18 +64,19 @@ def _files(arguments: Namespace, told: NetworkIndex | None) -> tuple[Path, Path]
     return network, files.pop() if files else property_path(arguments.property)
 
 
-def _decide(network_file: Path, property_file: Path, arguments: Namespace, update):
+def _decide(network_file: Path, property_file: Path, told: NetworkIndex | None, arguments: Namespace, update):
     from engine.onnx_file import load_network
     from engine.vnnlib import load_property
 
     network, prop = load_network(network_file), load_property(property_file)
+    identity = as_told(network, told) if told else identify(network)
     if arguments.picture:
         check_two_inputs(network)
     from engine.search.verify import Problem, verify_all
 
     on_progress = update and (lambda progress: update(search_text(progress)))
     (verdict,) = verify_all([Problem(network, prop)], search_options(arguments), on_progress=on_progress)
-    return network, prop, verdict
+    return network, identity, prop, verdict
 
 
 def _certify(path: Path, network: Network, prop: Property, verdict: Verdict, arguments: Namespace) -> None:
