@@ -234,6 +234,13 @@ def test_bench_and_report(given, capsys):
         silent(text)
 
 
+def test_the_demo_shows_published_networks_alone(tmp_path, capsys):
+    """A folder of files that have their names alone is refused before anything is decided."""
+    (tmp_path / f"{PUBLISHED}.onnx").write_bytes(OTHERS[PUBLISHED][0].onnx_bytes)
+    assert main(["demo", "--data", str(tmp_path)]) == 2
+    assert "its content is not that of the published network; run `acasxu fetch`" in capsys.readouterr().err
+
+
 # Units
 
 
