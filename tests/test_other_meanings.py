@@ -15,7 +15,8 @@ import onnx
 import pytest
 from bench_runs import Here
 from cases import case, executable, prop, row
-from conftest import network, random_network
+from conftest import random_network
+from test_cli_repair import SMALL
 
 from engine.acasxu import NetworkIndex
 from engine.cli import main
@@ -23,6 +24,7 @@ from engine.data import property_path
 from engine.identity import CONTENT, METADATA, OPTION, SHAPE, as_told, identify, identify_file, known_networks
 from engine.network import Affine, Network
 from engine.onnx_file import load_network, made_from, save_network
+from engine.repair import milp as linear
 from engine.repair.edit import edited
 from engine.repair.methods import METHODS
 from engine.repair.task import Candidate
@@ -267,6 +269,28 @@ def test_units_do_not_matter(tmp_path, capsys):
         found.append({where.split(",")[-1]: region for where, region in
                       json.loads(capsys.readouterr().out)["regions"].items()})
     assert found[0] == found[1] and 0 < found[0]["domain outside the boxes"]["changed"] < 3000
+
+
+def test_a_repair_in_other_units_is_the_same_repair(tmp_path, monkeypatch, capsys):
+    """As long as its domain is given in these: the same weights, and the same figures."""
+    for name, number in {"DOMAIN": 1000, "TARGET": 500, "KEEP": 300, "FRESH": 1000, "MARGINS": (0.03,)}.items():
+        monkeypatch.setattr(linear, name, number)
+    found, layers = [], []
+    for name, factor in (("unit", 1), ("other", 2**14)):
+        unsafe = [row([0, 1, 0, 0], Fraction(-3, 5), n_inputs=1)]
+        for file, ends in (("box", (-factor, Fraction(-3 * factor, 4))), ("domain", (-factor, factor))):
+            box = prop(case([ends[0]], [ends[1]], unsafe), n_outputs=4)
+            (tmp_path / f"{name}_{file}.vnnlib").write_text(property_text(box))
+        (tmp_path / f"{name}.onnx").write_bytes(scaled(SMALL, [factor]).onnx_bytes)
+        files = [str(tmp_path / f"{name}{end}") for end in (".onnx", "_box.vnnlib", "_domain.vnnlib", "_out.onnx")]
+        assert main(["repair", *files[:2], "--domain", files[2], "--out", files[3], "--decision", "lowest", *FEW,
+                     "--json"]) == 0
+        regions = json.loads(capsys.readouterr().out)["fidelity"]["regions"]
+        found.append({where.split(",")[-1]: region for where, region in regions.items()})
+        layers.append(load_network(files[3]).layers)
+    assert found[0] == found[1] and found[0]["domain outside the boxes"]["points"] > 300
+    for a, b, factor in zip(*layers, (2**14, 1)):
+        assert (a.weight == b.weight * factor).all() and (a.bias == b.bias).all()
 
 
 # What is known, and how
