@@ -156,6 +156,28 @@ def test_standins_have_encounters_and_are_called_so(tmp_path):
     assert page.tags.count("svg") == 1 and "not one of ACAS Xu's" in page.text
 
 
+def test_published_names_alone_are_names(tmp_path, monkeypatch):
+    """Without the published files' hashes nothing on the page is about ACAS Xu, whatever the files are called."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    rows = [folders.row(network, spec) for network in NETWORKS[:3] for spec in PROPERTIES[:4]]
+    content = folders.whole_manifest(rows) | {"inputs": {name: "0" * 64 for each in rows for name in (
+        each["network"], each["property"])}}
+    page = page_of(folders.write(tmp_path / "out", rows, manifest=content, repairs=1))
+    assert [name for name, _ in page.tables if "matrix" in name] == ["matrix names"] and page.tags.count("svg") == 0
+    assert "ACASXU_run2a_1_2_batch_2000" in page.text and "decides the same" in page.text
+    for word in ("N(1,2)", "P2", "COC", "advisory", "score", "ft", "ACAS Xu", "meant to apply"):
+        assert not re.search(rf"\b{re.escape(word)}(?!\w)", page.text), word
+
+
+def test_a_repaired_network_has_the_units_that_its_metadata_say(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    rows = [folders.benchmark()[0] | {"network": "mine.onnx", "property": "prop_3.vnnlib", "verdict": "sat"}]
+    content = folders.whole_manifest(rows) | {"made_from": {"mine.onnx": folders.hashes()[NETWORKS[0].file_name]}}
+    page = page_of(folders.write(tmp_path / "out", rows, manifest=content))
+    assert page.tags.count("svg") == 1 and "made from N(1,1) by its own metadata" in page.text
+    assert [name for name, _ in page.tables if "matrix" in name] == ["matrix names"], "it is none of the 45 itself"
+
+
 def test_names_mean_nothing_to_the_page(tmp_path):
     names = ("<script>alert(1)</script>", "a\"b'c & d</td>", "ünïcode 网络", "|`*[x](http://e.org)", "</style><!--")
     rows = [folders.benchmark()[0] | {"network": name, "property": name, "verdict": verdict, "error": name}
