@@ -126,7 +126,7 @@ def measured(found: dict) -> dict:
             "outside_changed": outside["changed"], "outside_agreement": outside["agreement"],
             "grid_changed": grid["changed"], "safe_points": sum(region["points"] for region in safe),
             "safe_changed": sum(region["changed"] for region in safe),
-            "mean_score_change": outside["mean_score_change"], "largest_score_change": outside["largest_score_change"],
+            "mean_score_change": outside["mean_output_change"], "largest_score_change": outside["largest_output_change"],
             **vere(found["vere"]["properties"])}
 
 
@@ -150,7 +150,7 @@ def preserved(task, out: Path, seconds: float) -> dict:
     start = time.perf_counter()
     found, _ = compared(task, out, seconds)
     proved = found.get("proved", {})
-    return {"prove_seconds": round(time.perf_counter() - start, 1), "may_differ": share(proved, "advisory"),
+    return {"prove_seconds": round(time.perf_counter() - start, 1), "may_differ": share(proved, "decision"),
             "not_equal": share(proved, "outputs")}
 
 

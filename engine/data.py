@@ -1,10 +1,12 @@
 """Where the networks and the properties lie."""
 
+import csv
+import hashlib
 import os
 import sysconfig
 from pathlib import Path
 
-from engine.acasxu import file_name, recognize, specification
+from engine.acasxu import PROPERTIES, file_name, recognize, specification
 from engine.errors import InputError
 
 _CHECKOUT = Path(__file__).resolve().parent.parent
@@ -39,6 +41,13 @@ def network_path(a: int, t: int, *, data: str | Path | None = None) -> Path:
 def property_path(number: int) -> Path:
     """The VNN-LIB file of property 1..10."""
     return shipped("specs", f"{specification(number).name}.vnnlib")
+
+
+def property_hashes() -> list[tuple[str, int]]:
+    """(SHA-256, number) of each file that is known to hold property 1..10: this project's, and VNN-COMP's."""
+    own = [(hashlib.sha256(property_path(spec.number).read_bytes()).hexdigest(), spec.number) for spec in PROPERTIES]
+    with shipped("specs", "published.csv").open(newline="", encoding="ascii") as file:
+        return own + [(row["sha256"], int(row["number"])) for row in csv.DictReader(file)]
 
 
 def standins() -> tuple[Path, ...]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from engine.acasxu import NETWORKS, PROPERTIES, NetworkIndex, Specification
 from engine.audit.certificate import read_certificate
+from engine.identity import known_networks, known_properties
 from engine.report.repairs import COLUMNS as REPAIR_COLUMNS
 from engine.report.rows import COLUMNS
 
@@ -72,12 +73,13 @@ def point(prop: str) -> str:
 
 def whole_manifest(rows: list[dict[str, str]]) -> dict:
     names = sorted({each[kind] for each in rows for kind in ("network", "property")})
+    known = hashes()
     return {
         "format": 1, "engine": "9.9", "commit": "0123456789abcdef", "started": "2026-01-02T03:04:05Z",
         "versions": {"python": "3.11.7", "torch": "2.13.0", "gurobipy": None},
         "machine": {"cpu": "a processor", "cores": 2, "memory_bytes": 24 * 2**30, "gpu": None, "system": "Linux"},
         "options": {"semantics": "real", "timeout": None, "certificates": True},
-        "inputs": {name: f"{number:064x}" for number, name in enumerate(names)},
+        "inputs": {name: known.get(name, f"{number:064x}") for number, name in enumerate(names)},
         "instances": [[each["network"], each["property"], 116] for each in rows], "files": {},
         "sessions": [{"started": "2026-01-02T03:04:05Z", "ended": None, "decided": 3, "wall_seconds": 1.5},
                      {"started": "2026-01-02T04:04:05Z", "ended": "2026-01-02T04:04:25Z", "decided": 5,
@@ -85,14 +87,22 @@ def whole_manifest(rows: list[dict[str, str]]) -> dict:
     }
 
 
+@cache
+def hashes() -> dict[str, str]:
+    """The SHA-256 of the published networks, the stand-ins and the ten properties, by the names of their files."""
+    named = {each.index.file_name if each.index else f"{each.name}.onnx": sha256
+             for sha256, each in known_networks().items()}
+    return named | {f"{spec.name}.vnnlib": sha256 for sha256, spec in known_properties().items()}
+
+
 def write_repairs(folder: Path, rows: list[dict[str, str]]) -> None:
     (folder / "repairs").mkdir()
     cells = ("repaired", "milp", 10.5, 3.25, 0.9999995, 12, 1.0, 0.106, 12, 6, 2, 4, "")
     table(folder / "repairs.csv", list(REPAIR_COLUMNS),
           [dict(zip(REPAIR_COLUMNS, (each["network"], each["property"], *cells))) for each in rows])
-    region = {"points": 24_300_000, "changed": 12, "agreement": 0.9999995, "mean_score_change": 0.002,
-              "largest_score_change": 0.106}
-    none = {"points": 0, "changed": 0, "agreement": None, "mean_score_change": 0.0, "largest_score_change": 0.0}
+    region = {"points": 24_300_000, "changed": 12, "agreement": 0.9999995, "mean_output_change": 0.002,
+              "largest_output_change": 0.106}
+    none = {"points": 0, "changed": 0, "agreement": None, "mean_output_change": 0.0, "largest_output_change": 0.0}
     report = {"result": "repaired", "chosen": [{"method": "milp", "what": "neuron 38 of layer 6 rewritten"}],
               "fidelity": {"regions": {"grid of the domain": region, "prop_2, unsafe before": none}}}
     for each in rows:

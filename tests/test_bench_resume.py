@@ -45,7 +45,7 @@ def test_the_manifest_says_what_the_run_is_about(finished):
     path, folder = finished
     content = manifest(folder)
     assert set(content) == {"format", "engine", "versions", "machine", "started", "options", "commit", "inputs",
-                            "instances", "files", "sessions"}
+                            "made_from", "instances", "files", "sessions"}
     assert {"python", "torch", "numpy", "onnx", "onnxruntime", "gurobipy", "z3"} <= set(content["versions"])
     assert set(content["machine"]) == {"cpu", "cores", "memory_bytes", "gpu", "system"}
     assert {"timeout", "semantics", "device", "jobs", "certificates", "repair", "check"} <= set(content["options"])

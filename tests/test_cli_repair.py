@@ -14,6 +14,7 @@ from command_line import one_line
 from conftest import network
 from onnx import numpy_helper
 
+from engine import __version__
 from engine.audit.check import check
 from engine.cli import main
 from engine.onnx_file import load_network
@@ -27,7 +28,8 @@ from engine.vnnlib.writer import property_text
 #: y0 = 0.25 + relu(-x) / 2, y1 = 0.25 + 0.4 relu(-x), y2 = 2, y3 = relu(x)
 SMALL = executable(network([[[1.0], [-1.0]], [[0.0, 0.5], [0.0, 0.4], [0.0, 0.0], [1.0, 0.0]]],
                            [[0.0, 0.0], [0.25, 0.25, 2.0, 0.0]]))
-FEW = ["--method", "milp", "--solver", "highs", "--samples", "1000", "--grid", "5", "--device", "cpu"]
+FEW = ["--method", "milp", "--solver", "highs", "--samples", "1000", "--grid", "5", "--device", "cpu",
+       "--decision", "lowest"]
 
 
 def at_most(output: int, limit: Fraction, low, high):
@@ -116,6 +118,9 @@ def test_only_numbers_of_the_graph_change(files, out):
     assert any((a != b).any() for a, b in zip(*(n.values() for n in numbers)))
     for model in (before, after):
         del model.graph.initializer[:]
+    assert {entry.key: entry.value for entry in after.metadata_props} == {
+        "acasxu.made_from": SMALL.sha256, "acasxu.tool": f"acasxu-engine {__version__}"}
+    del after.metadata_props[:]
     assert before == after
 
 
@@ -186,7 +191,7 @@ def test_as_json(files, out, capsys):
 def test_explained(files, out, capsys):
     assert repair(files, out, "left", options=["--explain"]) == 0
     text = capsys.readouterr().out
-    for words in ("weights changed, in", "VERE's figures", "what was tried", "significance", "edge score", "proved",
+    for words in ("weights changed, in", "VERE's figures", "what was tried", "significance", "edge strength", "proved",
                   "left, safe before"):
         assert words in text
 
@@ -203,7 +208,7 @@ def test_options_reach_the_methods(files, out, monkeypatch, capsys):
     assert repair(files, out, "left", options=["--method", "smt"]) == 1
     assert met == [("gradient", {"localization": "nnrepair", "neurons": 3, "objective": "proxy"}),
                    ("smt", {"localization": None})]
-    assert "edge score" in capsys.readouterr().out
+    assert "edge strength" in capsys.readouterr().out
 
 
 # Points
@@ -243,7 +248,7 @@ def test_points_and_what_is_held_out(files, out, capsys):
     assert region["generalization_points"] == 1000 and 0 <= region["generalization"] <= 1
 
 
-@pytest.mark.parametrize("text, expected", [("x0,wanted\n0,9\n", "wanted is '9', no advisory"), ("", "is empty")])
+@pytest.mark.parametrize("text, expected", [("x0,wanted\n0,9\n", "wanted is '9', no output"), ("", "is empty")])
 def test_bad_points(text, expected, files, out, capsys):
     (files / "wishes.csv").write_text(text)
     line = refused(repair(files, out, options=["--points", files / "wishes.csv"]), capsys)
@@ -331,7 +336,7 @@ def test_a_run_is_resumed(files, out, offers, tmp_path, capsys):
     line = refused(repair(files, out, "left", options=[*options, "--force", "--seed", "1"]), capsys)
     assert "another repair: seed differ" in line
     line = refused(repair(files, out, "right", options=[*options, "--force"]), capsys)
-    assert "another repair: properties differ" in line
+    assert "another repair: domain, properties differ" in line
 
 
 # Bad input
@@ -418,8 +423,13 @@ ARGUMENTS = {
                                      "r.onnx"], "milp takes no localization"),
     "held out of nothing": (["small.onnx", "left.vnnlib", "--held-out", "left.vnnlib", "--out", "r.onnx"],
                             "--held-out"),
-    "held out elsewhere": (["small.onnx", "--points", "p.csv", "--held-out", "other.vnnlib", "--out", "r.onnx"],
-                           "other inputs or outputs"),
+    "held out elsewhere": (["small.onnx", "--points", "p.csv", "--decision", "lowest", "--held-out", "other.vnnlib",
+                            "--out", "r.onnx"], "other inputs or outputs"),
+    "points, but of what": (["small.onnx", "--points", "p.csv", "--out", "r.onnx"], "say so with --decision lowest"),
+    "a domain of other inputs": (["small.onnx", "left.vnnlib", "--domain", "other.vnnlib", "--out", "r.onnx"],
+                                 "--domain other.vnnlib: it declares 2 inputs"),
+    "no domain there": (["small.onnx", "left.vnnlib", "--domain", "none.vnnlib", "--out", "r.onnx"], "none.vnnlib"),
+    "no ACAS Xu network": (["small.onnx", "left.vnnlib", "--domain", "acasxu", "--out", "r.onnx"], "it has 1 inputs"),
     "no neurons": (["small.onnx", "left.vnnlib", "--neurons", "0", "--out", "r.onnx"], "--neurons"),
     "unknown objective": (["small.onnx", "left.vnnlib", "--objective", "fame", "--out", "r.onnx"], "fame"),
     "another network's": (["small.onnx", "other.vnnlib", "--out", "r.onnx"], "2 inputs"),

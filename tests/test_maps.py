@@ -122,7 +122,7 @@ def files(tmp_path) -> list[str]:
     return [str(tmp_path / "a.onnx"), str(tmp_path / "b.onnx")]
 
 
-QUICK = ("--points", "10", "--grid", "2")
+QUICK = ("--points", "10", "--grid", "2", "--domain", "acasxu")
 
 
 def test_compare_draws(files, tmp_path, capsys):
@@ -196,5 +196,18 @@ def test_networks_of_another_shape(tmp_path, capsys):
     path = tmp_path / "a.onnx"
     path.write_bytes(executable(random_network((2, 6, 2), seed=0)).onnx_bytes)
     assert main(["compare", str(path), str(path), *QUICK, "--picture", str(tmp_path / "maps.png")]) == 2
-    assert "advisory maps need ACAS Xu's 5 inputs" in capsys.readouterr().err
+    assert "it has 2 inputs and 2 outputs, ACAS Xu's networks have 5 and 5" in capsys.readouterr().err
+    assert not (tmp_path / "maps.png").exists()
+
+
+@pytest.mark.parametrize("command", ["compare", "repair"])
+def test_no_maps_of_what_is_not_known_to_be_acas_xu_s(files, tmp_path, capsys, command):
+    """Five inputs and five outputs are no proof, and neither is a name. It is said before any work is done."""
+    pytest.importorskip("matplotlib")
+    net = tmp_path / "ACASXU_run2a_1_1_batch_2000.onnx"
+    net.write_bytes(open(files[0], "rb").read())
+    rest = [files[1]] if command == "compare" else [str(property_path(1)), "--out", str(tmp_path / "out.onnx")]
+    assert main([command, str(net), *rest, "--picture", str(tmp_path / "maps.png")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "--picture: maps show ACAS Xu's encounters, and this is not known to be one of its networks" in line
     assert not (tmp_path / "maps.png").exists()

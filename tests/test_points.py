@@ -10,6 +10,7 @@ from conftest import network, random_network
 from engine import Options, Problem, verify_all
 from engine.errors import InputError
 from engine.repair import points
+from engine.repair.decision import Decision
 from engine.repair.figures import Figures, drawn, measure
 from engine.repair.points import read_points
 
@@ -18,10 +19,10 @@ ACASXU = random_network((5, 4, 5), seed=0)
 HEAD = "x0,x1,wanted,forbidden\n"
 
 
-def read(tmp_path, text, net=NET):
+def read(tmp_path, text, net=NET, *, decision=Decision.LOWEST):
     path = tmp_path / "points.csv"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return read_points(path, net)
+    return read_points(path, net, decision=decision, acasxu=net is ACASXU)
 
 
 def holds(property, x, y) -> bool:
@@ -45,6 +46,19 @@ def test_forbidden_is_not_lowest(tmp_path):
     x = (Fraction(1, 2), Fraction(-1, 4))
     assert holds(found, x, (0, 1, 2)) and holds(found, x, (2, 1, 0))
     assert not holds(found, x, (2, 1, 3)) and not holds(found, x, (1, 1, 1))
+
+
+def test_of_the_highest_it_is_the_other_way_around(tmp_path):
+    wanted = read(tmp_path, "x0,x1,wanted\n0.5,-0.25,1\n", decision=Decision.HIGHEST)
+    forbidden = read(tmp_path, "x0,x1,forbidden\n0.5,-0.25,1\n", decision=Decision.HIGHEST)
+    x = (Fraction(1, 2), Fraction(-1, 4))
+    for y, is_wanted, is_allowed in (((2, 3, 1), True, False), ((2, 1, 3), False, True), ((3, 3, 1), False, False)):
+        assert (holds(wanted, x, y), holds(forbidden, x, y)) == (is_wanted, is_allowed)
+
+
+def test_where_the_decision_is_not_known_nothing_can_be_wanted(tmp_path):
+    with pytest.raises(InputError, match="not known; say so with --decision"):
+        read(tmp_path, "x0,x1,wanted\n0.5,-0.25,1\n", decision=Decision.UNKNOWN)
 
 
 def test_points_are_float32_exactly_and_merge(tmp_path):
@@ -95,10 +109,10 @@ ERRORS = {
     "missing": (HEAD + ",0,1,\n", ":2: x0 is ''"),
     "underscore": (HEAD + "1_0,0,1,\n", ":2: x0 is '1_0'"),
     "other digits": (HEAD + "\u0661,0,1,\n", ":2: x0 is '\\u0661'"),
-    "neither": (HEAD + "0,0,,\n", ":2: no advisory given"),
+    "neither": (HEAD + "0,0,,\n", ":2: no output given"),
     "both": (HEAD + "0,0,1,2\n", ":2: both wanted and forbidden given"),
-    "no such advisory": (HEAD + "0,0,3,\n", ":2: wanted is '3', no advisory; use 0..2"),
-    "name elsewhere": (HEAD + "0,0,COC,\n", ":2: wanted is 'COC', no advisory"),
+    "no such output": (HEAD + "0,0,3,\n", ":2: wanted is '3', no output; use 0..2"),
+    "name elsewhere": (HEAD + "0,0,COC,\n", ":2: wanted is 'COC', no output"),
     "negative": (HEAD + "0,0,,-1\n", ":2: forbidden is '-1'"),
     "two wanted": (HEAD + "0,0,1,\n1,1,1,\n0,-0,2,\n", ":4: contradicts what line 2"),
     "wanted and forbidden": (HEAD + "0,0,1,\n0,0,,1\n", ":3: contradicts"),
@@ -123,10 +137,18 @@ def test_raw_units_are_noticed(tmp_path):
     read(tmp_path, "x0,x1,x2,x3,x4,wanted\n-0.328422877,0.5,-0.5,0.5,0.5,1\n", ACASXU)
 
 
+def test_of_other_networks_any_units_are_right(tmp_path):
+    """Of the same shape, too: what is not known to be ACAS Xu's has no domain, and no names for its outputs."""
+    other = random_network((5, 4, 5), seed=1)
+    assert read(tmp_path, "x0,x1,x2,x3,x4,wanted\n1500,0,0,0,-9e9,1\n", other).cases[0].lower[0] == 1500
+    with pytest.raises(InputError, match="wanted is 'COC', no output; use 0..4$"):
+        read(tmp_path, "x0,x1,x2,x3,x4,wanted\n0,0,0,0,0,COC\n", other)
+
+
 def test_files_that_cannot_be_read(tmp_path, monkeypatch):
     for path in (tmp_path / "none.csv", tmp_path, tmp_path / "a\0b"):
         with pytest.raises(InputError, match="cannot be read"):
-            read_points(path, NET)
+            read_points(path, NET, decision=Decision.LOWEST)
     monkeypatch.setattr(points, "MOST", 2)
     with pytest.raises(InputError, match="more than 2 points"):
         read(tmp_path, HEAD + "0,0,1,\n1,0,1,\n2,0,1,\n")
@@ -152,6 +174,12 @@ def test_figures_by_hand():
     assert 0.3 < found.generalization < 0.6  # every other batch is thick at the ends
     worse = measure(step(0.5), step(0.25), REGION, given, points=2000)
     assert worse.success == worse.generalization == 0.0 and 0.2 < worse.drawdown < 0.6
+
+
+def test_drawdown_is_of_decisions():
+    """Of the highest output it is as of the lowest: there are two; where none is known there is none."""
+    lowest, highest, unknown = (measure(step(0.5), step(0.25), REGION, decision=each, points=500) for each in Decision)
+    assert lowest == highest and 0.2 < lowest.drawdown and unknown.drawdown is None and unknown.success == 0
 
 
 def test_figures_without_points():

@@ -107,7 +107,7 @@ def test_the_benchmark(whole):
         "lowest: the advisory", "58,353.8 ft", "1,172.5 ft/s", "alpha-beta-CROWN", "186 of 186",
         "neuron 38 of layer 6 rewritten",
         "99.999950%", "24,300,000", "186 of 186 checked", "acasxu check out/certificates", "torch", "gurobipy none",
-        f"{3:064x}", "not known: it was interrupted", "Margin",
+        folders.hashes()["prop_7.vnnlib"], "not known: it was interrupted", "Margin",
     ):
         assert text in page.text, text
     assert "could not read" not in page.text
@@ -148,7 +148,7 @@ def test_other_networks_have_a_matrix_by_names_and_no_encounters(tmp_path):
     page = page_of(folders.write(tmp_path / "out", rows))
     assert page.tags.count("svg") == 0 and "0.25, -0.5" in page.text
     assert [name for name, _ in page.tables if "matrix" in name] == ["matrix names"]
-    assert "COC" not in page.text.replace("Seen from above", "")  # their prop_1 is another
+    assert "COC" not in page.text  # it is ACAS Xu's prop_1, but not about one of its networks
     assert re.search(r"prop_1 x_9 x_10", page.text)
 
 
@@ -156,6 +156,28 @@ def test_standins_have_encounters_and_are_called_so(tmp_path):
     rows = [folders.benchmark()[0] | {"network": "standin_tau_0.onnx", "property": "prop_3.vnnlib", "verdict": "sat"}]
     page = page_of(folders.write(tmp_path / "out", rows))
     assert page.tags.count("svg") == 1 and "not one of ACAS Xu's" in page.text
+
+
+def test_published_names_alone_are_names(tmp_path, monkeypatch):
+    """Without the published files' hashes nothing on the page is about ACAS Xu, whatever the files are called."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    rows = [folders.row(network, spec) for network in NETWORKS[:3] for spec in PROPERTIES[:4]]
+    content = folders.whole_manifest(rows) | {"inputs": {name: "0" * 64 for each in rows for name in (
+        each["network"], each["property"])}}
+    page = page_of(folders.write(tmp_path / "out", rows, manifest=content, repairs=1))
+    assert [name for name, _ in page.tables if "matrix" in name] == ["matrix names"] and page.tags.count("svg") == 0
+    assert "ACASXU_run2a_1_2_batch_2000" in page.text and "decides the same" in page.text
+    for word in ("N(1,2)", "P2", "COC", "advisory", "score", "ft", "ACAS Xu", "meant to apply"):
+        assert not re.search(rf"\b{re.escape(word)}(?!\w)", page.text), word
+
+
+def test_a_repaired_network_has_the_units_that_its_metadata_say(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    rows = [folders.benchmark()[0] | {"network": "mine.onnx", "property": "prop_3.vnnlib", "verdict": "sat"}]
+    content = folders.whole_manifest(rows) | {"made_from": {"mine.onnx": folders.hashes()[NETWORKS[0].file_name]}}
+    page = page_of(folders.write(tmp_path / "out", rows, manifest=content))
+    assert page.tags.count("svg") == 1 and "made from N(1,1) by its own metadata" in page.text
+    assert [name for name, _ in page.tables if "matrix" in name] == ["matrix names"], "it is none of the 45 itself"
 
 
 def test_names_mean_nothing_to_the_page(tmp_path):
@@ -294,7 +316,7 @@ def test_damaged_pictures_are_left_out(small, data):
     name.write_bytes(data)
     page = page_of(small)
     if not data.startswith(folders.png(3, 3)[:40]):  # libraries show as much as there is of a picture that is cut off
-        assert f"The advisory maps are in repairs/{name.name}" in page.text
+        assert f"The maps are in repairs/{name.name}" in page.text
 
 
 # Encounters
@@ -415,7 +437,7 @@ def test_a_torn_last_row_is_left_out_and_said(small, torn):
     (text(b"{", name="repairs/ACASXU_run2a_1_2_batch_2000.json"), "_1_2_batch_2000.json: this is no JSON"),
     (text(b'{"chosen": 3, "fidelity": {"regions": {"a": 4, "b": {}}}}',
           name="repairs/ACASXU_run2a_1_2_batch_2000.json"), ""),
-    (lambda f: shutil.rmtree(f / "repairs"), "is missing: where advisories changed"),
+    (lambda f: shutil.rmtree(f / "repairs"), "is missing: where decisions changed"),
     (text(b"network,properties,outcome,weights,agreement_outside\nN,a;b,repaired,many,\n", name="repairs.csv"),
      "repairs/N.json is missing"),
     (text(b"network,properties,outcome\n" + b"n" * 300 + b",b,repaired\n", name="repairs.csv"), ".json is missing"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from engine.bench.instances import Instance
 from engine.errors import InputError
-from engine.onnx_file import read_whole
+from engine.onnx_file import made_from, read_bytes, read_whole
 
 
 def listed_files(instances: Iterable[Instance]) -> dict[str, Path]:
@@ -21,6 +21,20 @@ def input_hashes(files: dict[str, Path]) -> dict[str, str | None]:
     read.
     """
     return {name: _hash(path) for name, path in files.items()}
+
+
+def origins(instances: Iterable[Instance]) -> dict[str, str]:
+    """The SHA-256 of what networks were made from, by the names of those whose own metadata say it."""
+    networks = {instance.names[0]: instance.network for instance in instances}
+    found = {name: _origin(path) for name, path in networks.items()}
+    return {name: sha256 for name, sha256 in found.items() if sha256}
+
+
+def _origin(path: Path) -> str | None:
+    try:
+        return made_from(read_bytes(path))
+    except InputError:
+        return None
 
 
 def _hash(path: Path) -> str | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from engine import __version__
 from engine.bench.durable import sync_folder, write_durably
+from engine.bench.inputs import origins
 from engine.bench.instances import Instance
 from engine.bench.machine import commit, machine, versions
 from engine.errors import InputError
@@ -26,6 +27,7 @@ def make_manifest(instances: list[Instance], *, files: dict[str, Path], hashes: 
     return {
         "format": FORMAT, "engine": __version__, "versions": versions(), "machine": machine(gpu),
         "started": _now(), "options": options, "commit": commit(), "inputs": hashes,
+        "made_from": origins(instances),
         "instances": [[*instance.names, instance.limit] for instance in instances],
         "files": {name: abspath(path) for name, path in files.items()},
     }

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
 
-from engine.acasxu import benchmark_instances, recognize
+from engine.acasxu import benchmark_instances
 from engine.bench.durable import Table, sync_folder
 from engine.bench.instances import Instance, network_stem
 from engine.bench.row import Row, one_line
 from engine.bench.workers import Event, Task, wait_for
 from engine.data import property_path
 from engine.files import unwritable
+from engine.identity import identify_file
 
 COLUMNS = ("network", "properties", "outcome", "method", "seconds", "proof_seconds", "agreement_outside",
-           "changed_outside", "agreement_safe", "max_score_change", "weights", "neurons", "layers", "certificates",
+           "changed_outside", "agreement_safe", "max_output_change", "weights", "neurons", "layers", "certificates",
            "error")
 OUTCOMES = ("repaired", "held", "failed", "error")
 DEATHS = 2  # of workers, until the network at which they died has an error
@@ -50,8 +51,8 @@ class Job:
 def jobs(instances: list[Instance], rows: list[Row], folder: Path) -> list[Job]:
     """One for each network of the list, in its order.
 
-    Kept are the listed properties that are not known to be violated, and, for a network that by its name is one of
-    ACAS Xu's, all of the benchmark's: repairing decides which of them hold.
+    Kept are the listed properties that are not known to be violated, and, for a network that is known to be one of ACAS
+    Xu's or made from one, all of the benchmark's: repairing decides which of them hold.
     """
     verdicts = {row.names: row.verdict for row in rows}
     networks: dict[str, list[Instance]] = {}
@@ -67,8 +68,8 @@ def jobs(instances: list[Instance], rows: list[Row], folder: Path) -> list[Job]:
 
 
 def _benchmark(network: Path) -> list[Path]:
-    index = recognize(network)
-    return [property_path(spec.number) for spec, other in benchmark_instances() if index and other == index]
+    identity = identify_file(network)
+    return [property_path(spec.number) for spec, other in benchmark_instances() if identity and other == identity.index]
 
 
 class RepairsFolder:

@@ -81,7 +81,8 @@ def repairs(rows: list[dict[str, str]]) -> Table:
     found = Counter(row["outcome"] for row in rows)
     words = ", ".join(f"{count} {outcome}" for outcome, count in sorted(found.items())) or "no network"
     table = Table("network", "properties", "outcome", "by", box=box.SIMPLE, title=f"repairs: {words}",
-                  title_justify="left", caption="changed: sampled advisories outside the boxes", caption_justify="left")
+                  title_justify="left", caption_justify="left",
+                  caption="changed: sampled decisions outside the boxes, where these are known")
     for column in table.columns:
         column.overflow = "fold"
     for name in ("seconds", "changed", "weights"):

@@ -13,11 +13,14 @@ import numpy
 import onnx
 
 import engine.audit
-from engine.acasxu import ADVISORIES, INPUTS, recognize
+from engine.acasxu import ADVISORIES, INPUTS
 from engine.audit.data import Case, Row
 from engine.certificate.batch import Outcome
 from engine.digits import decimal, rational
+from engine.errors import InputError
 from engine.foreign import markdown, plain
+from engine.identity import Identity, identify_bytes, known_networks
+from engine.onnx_file import read_bytes
 
 MOST, MOST_INPUTS = 100, 10_000  # polytopes of a case, and inputs of all cases of a certificate, that are listed
 
@@ -50,9 +53,10 @@ def report_text(outcomes: list[Outcome], *, suffix: str) -> str:
     environment.filters["decimal"] = decimal
     counts = {word: sum(outcome.word == word for outcome in outcomes)
               for word in ("accepted", "sampled", "rejected", "unreadable")}
+    found = [(outcome, _identity(outcome)) for outcome in outcomes]
     return environment.get_template(f"report{suffix}.j2").render(
-        outcomes=[(outcome, _claims(outcome)) for outcome in outcomes], counts=counts,
-        advisories=ADVISORIES, checker=_checker(),
+        outcomes=[(outcome, identity and identity.label, _claims(outcome, identity)) for outcome, identity in found],
+        counts=counts, advisories=ADVISORIES if any(identity for _, identity in found) else (), checker=_checker(),
         date=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"))
 
 
@@ -67,12 +71,26 @@ def _checker() -> dict[str, str]:
     }
 
 
-def _claims(outcome: Outcome) -> list[Claim]:
+def _identity(outcome: Outcome) -> Identity | None:
+    """What the network that the certificate is about is known to be: by its hash, or by that file's own metadata."""
+    if outcome.result is None:
+        return None
+    claimed = outcome.result.certificate.network_sha256
+    known = known_networks().get(claimed)
+    if known or outcome.network is None:
+        return known
+    try:
+        data = read_bytes(outcome.network)
+    except InputError:
+        return None
+    return identify_bytes(data) if sha256(data).hexdigest() == claimed else None
+
+
+def _claims(outcome: Outcome, identity: Identity | None) -> list[Claim]:
     if outcome.result is None:
         return []
-    known = bool(recognize(outcome.network))
     cases = outcome.result.certificate.cases
-    return [_claim(case, known) for case in cases[: max(1, MOST_INPUTS // len(cases[0].lower))]]
+    return [_claim(case, identity is not None) for case in cases[: max(1, MOST_INPUTS // len(cases[0].lower))]]
 
 
 def _claim(case: Case, known: bool) -> Claim:

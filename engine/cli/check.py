@@ -93,7 +93,7 @@ def _meaning(outcome) -> str:
     if result.kind == "change":
         names = f"{outcome.property.name} instead of {outcome.network.name}"
         change = result.certificate
-        return (f"{names}: the advisory may differ on at most {percent(change.open, up=True)}, outputs on at "
+        return (f"{names}: which output is lowest may differ on at most {percent(change.open, up=True)}, outputs on at "
                 f"most {percent(change.unequal, up=True)} of the box; {result.nodes:,} nodes, {result.leaves:,} leaves, "
                 f"{result.arithmetic} arithmetic, {result.seconds:.2f} s")
     how = f"semantics {result.semantics}, {result.arithmetic} arithmetic, {result.seconds:.2f} s"
@@ -120,6 +120,6 @@ def _content(outcome) -> dict:
                              "network": result.certificate.network_sha256,
                              about: getattr(result.certificate, f"{about}_sha256")}
     if change:
-        content |= {"advisory_may_differ_at_most": str(result.certificate.open),
+        content |= {"decision_may_differ_at_most": str(result.certificate.open),
                     "outputs_may_differ_at_most": str(result.certificate.unequal)}
     return content

@@ -5,12 +5,13 @@ from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.acasxu import NetworkIndex, recognize, specification
-from engine.cli.labels import explain, is_standin
+from engine.acasxu import NetworkIndex, specification
+from engine.cli.labels import explain
 from engine.cli.live import live_line, search_text
 from engine.cli.output import DONE, UNDECIDED, answer, note, show
 from engine.data import find_networks, network_path, property_path, standins
 from engine.errors import InputError
+from engine.identity import Identity, identify_file
 from engine.verdict import Verdict, Violated
 
 REAL = (((1, 1), 3), ((3, 3), 9), ((4, 5), 10), ((4, 9), 1), ((5, 3), 2), ((2, 9), 8), ((1, 9), 3))
@@ -25,10 +26,11 @@ class Shown:
 
     network: Path
     number: int
+    identity: Identity
 
     @property
     def name(self) -> str:
-        return str(recognize(self.network) or self.network.stem)
+        return str(self.identity)
 
 
 def run(arguments: Namespace) -> int:
@@ -61,12 +63,20 @@ def _fetched() -> Path | None:
 
 
 def _real(folder: Path) -> list[Shown]:
-    return [Shown(network_path(*NetworkIndex(*index), data=folder), number) for index, number in REAL]
+    return [_shown(network_path(*NetworkIndex(*index), data=folder), number) for index, number in REAL]
 
 
 def _stand_ins() -> list[Shown]:
     files = {path.stem: path for path in standins()}
-    return [Shown(files[name], number) for name, number in STANDINS]
+    return [_shown(files[name], number) for name, number in STANDINS]
+
+
+def _shown(path: Path, number: int) -> Shown:
+    identity = identify_file(path)
+    if identity is None:
+        raise InputError("its content is not that of the published network", where=str(path),
+                         advice="run `acasxu fetch`, or name another folder with --data")
+    return Shown(path, number, identity)
 
 
 def _origin(folder: Path | None) -> str:
@@ -108,9 +118,9 @@ def _explained(chosen: list[Shown], verdicts: list[Verdict], seconds: float) -> 
     lines = [f"{seconds:.1f} s in all. {proved}"]
     for shown, verdict in zip(chosen, verdicts):
         if isinstance(verdict, Violated):
-            kind = " (a stand-in)" if is_standin(shown.network) else ""
+            kind = " (a stand-in)" if shown.identity.is_standin else ""
             lines += ["", f"Where {shown.name}{kind} violates P{shown.number}, exactly and in onnxruntime:",
-                      explain(shown.network, verdict.counterexample)]
+                      explain(shown.identity, verdict.counterexample)]
             break
     return "\n".join(lines)
 

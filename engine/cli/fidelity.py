@@ -1,57 +1,67 @@
-"""How two networks differ, and VERE's figures of a repair, as tables and as JSON."""
+"""How two networks differ, and VERE's figures of a repair, as tables and as JSON.
+
+Tables are in the words of the network's meaning; of decisions they are silent where these are not known.
+"""
 
 SHARES = {"success": "given", "generalization": "held_out", "drawdown": "safe"}  # each of so many points
 
 
-def fidelity_table(found):
+def fidelity_table(found, meaning):
     """A rich table of a Fidelity."""
     from rich import box
     from rich.table import Table
 
+    decided = [f"{meaning.word} changed", "agreement"] if found.decision.is_known else []
+    heads = ["points", *decided, f"mean {meaning.output} change", "largest"]
     table = Table("where", box=box.SIMPLE)
-    for name in ("points", "advisory changed", "agreement", "mean score change", "largest"):
+    for name in heads:
         table.add_column(name, justify="right")
     for where, difference in _rows(found):
-        if difference.points:
-            table.add_row(where, f"{difference.points:,}", f"{difference.changed:,}", f"{difference.agreement:.6%}",
-                          f"{difference.mean:.3g}", f"{difference.largest:.3g}")
-        else:
-            table.add_row(where, "0", "", "", "", "")
+        if difference is None:
+            continue
+        cells = [f"{difference.changed:,}", f"{difference.agreement:.6%}"] if difference.agreement is not None else []
+        cells += [f"{difference.mean:.3g}", f"{difference.largest:.3g}"]
+        table.add_row(where, f"{difference.points:,}", *(cells if difference.points else [""] * (len(heads) - 1)))
     return table
 
 
 def fidelity_content(found) -> dict:
-    """A Fidelity as JSON."""
-    regions = {where: {"points": d.points, "changed": d.changed, "agreement": d.agreement,
-                       "mean_score_change": d.mean, "largest_score_change": d.largest}
+    """A Fidelity as JSON: null for regions of a domain that is not known, and for decisions that are not."""
+    regions = {where: d and {"points": d.points, "changed": d.changed if found.decision.is_known else None,
+                             "agreement": d.agreement, "mean_output_change": d.mean, "largest_output_change": d.largest}
                for where, d in _rows(found)}
     return {"weights": found.weights, "neurons": found.neurons, "layers": found.layers, "regions": regions}
 
 
-def figures_table(figures):
+def figures_table(figures, meaning):
     """A rich table of Figures, one row for each property, and under it what they are."""
     from rich import box
     from rich.console import Group
     from rich.table import Table
 
-    from engine.repair.figures import DEFINITIONS
-
-    table = Table("VERE's figures", *SHARES, box=box.SIMPLE)
+    texts = _definitions(meaning)
+    table = Table("VERE's figures", *texts, box=box.SIMPLE)
     for found in figures:
-        shares = [(getattr(found, name), getattr(found, points)) for name, points in SHARES.items()]
+        shares = [(getattr(found, name), getattr(found, SHARES[name])) for name in texts]
         table.add_row(found.property, *("no points" if share is None else f"{share:.4%} of {points:,}"
                                         for share, points in shares))
-    return Group(table, *(f"  {name}: {text}" for name, text in DEFINITIONS.items()))
+    return Group(table, *(f"  {name}: {text}" for name, text in texts.items()))
 
 
-def figures_content(figures) -> dict:
+def figures_content(figures, meaning) -> dict:
     """Figures as JSON: for each property VERE's names, of how many points each is, and what they mean."""
-    from engine.repair.figures import DEFINITIONS
-
     properties = [{"property": found.property, **{name: getattr(found, name) for name in SHARES},
                    **{f"{name}_points": getattr(found, points) for name, points in SHARES.items()}}
                   for found in figures]
-    return {"definitions": DEFINITIONS, "properties": properties}
+    return {"definitions": _definitions(meaning), "properties": properties}
+
+
+def _definitions(meaning) -> dict[str, str]:
+    """Of the figures that can be given: drawdown is one of decisions."""
+    from engine.repair.figures import definitions
+
+    return {name: text for name, text in definitions(meaning.word).items()
+            if name != "drawdown" or meaning.decision.is_known}
 
 
 def _rows(found) -> list[tuple[str, object]]:

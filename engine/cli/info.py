@@ -5,33 +5,35 @@ from argparse import Namespace
 from dataclasses import asdict
 from pathlib import Path
 
-from engine.cli.labels import label
 from engine.cli.output import DONE, answer
 from engine.foreign import plain
+from engine.identity import Identity, identify
 
 
 def run(arguments: Namespace) -> int:
-    """Prints shape, operators, parameters and hash, and whether it is one of the published files."""
-    from engine.onnx_file import describe
+    """Prints shape, operators, parameters and hash, and what the network is known to be."""
+    from engine.onnx_file import describe, load_network, made_from
 
-    found = describe(arguments.network)
+    network = load_network(arguments.network)
+    found, identity, original = describe(network), identify(network), made_from(network.onnx_bytes)
     published = _published(found.sha256)
     if arguments.json:
         content = asdict(found) | {"operators": dict(found.operators), "file": str(arguments.network),
-                                   "label": label(arguments.network), "published": published}
+                                   "label": identity and identity.label, "published": published, "made_from": original}
         answer(json.dumps(content, indent=2))
         return DONE
-    answer(_text(arguments.network, found, published))
+    answer(_text(arguments.network, found, identity, published, original))
     return DONE
 
 
-def _text(path: Path, found, published: str | None) -> str:
+def _text(path: Path, found, identity: Identity | None, published: str | None, original: str | None) -> str:
     rows = [
         ("file", str(path)),
         ("data", ", ".join(found.data_files)),
-        ("label", label(path)),
+        ("label", identity and identity.label),
         ("published", published and f"yes, {published}"),
         ("SHA-256", found.sha256),
+        ("made from", original and f"SHA-256 {original}, by its own metadata"),
         ("input", f"{found.input_name} {found.input_shape}"),
         ("output", f"{found.output_name} {found.output_shape}"),
         ("widths", " - ".join(map(str, found.widths))),

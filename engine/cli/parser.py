@@ -6,6 +6,7 @@ from typing import NoReturn
 
 from engine.cli.bench_options import USAGE as BENCH_USAGE
 from engine.cli.bench_options import add_bench
+from engine.cli.options import add_meaning
 from engine.cli.repair_options import USAGE, add_repair
 from engine.errors import InputError
 
@@ -115,16 +116,18 @@ def _add_small_commands(commands) -> None:
     parser.add_argument("--points", type=_count, default=1_000_000, metavar="N",
                         help="random points of each region (default: 1000000)")
     parser.add_argument("--grid", type=_count, default=30, metavar="N",
-                        help="points along each input of a regular grid (default: 30)")
+                        help="points along each input of a regular grid, fewer where that makes more than 30^5\n"
+                             "(default: 30)")
+    add_meaning(parser)
     parser.add_argument("--seed", type=int, default=0, help="of the random points (default: 0)")
     parser.add_argument("--prove", action="store_true",
-                        help="prove on how much of the domain the advisory may differ at most")
+                        help="prove on how much of the domain the decision may differ at most")
     parser.add_argument("--timeout", type=_seconds, default=60.0, metavar="S",
                         help="seconds for that proof (default: 60)")
     parser.add_argument("--certificate", type=Path, metavar="FILE", help="write the proof, for `acasxu check`")
     parser.add_argument("--picture", type=Path, metavar="FILE",
-                        help="draw the advisory seen from above, before and after, for a few encounters:\n"
-                             "FILE.png, .svg or .pdf; needs matplotlib")
+                        help="of ACAS Xu's networks: draw the advisory seen from above, before and after, for a\n"
+                             "few encounters: FILE.png, .svg or .pdf; needs matplotlib")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
     parser = _command(commands, "report", "write report.html, report.md and results.json from a bench folder",
                       "acasxu report DIR")

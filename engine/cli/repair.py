@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
-from engine.acasxu import benchmark_instances, network_index
+from engine.acasxu import NetworkIndex, benchmark_instances, network_index
 from engine.cli.live import live_line
+from engine.cli.meaning import Meaning, demand_maps, meaning
 from engine.cli.repair_words import say_failed, say_repaired
 from engine.data import network_path, property_path
 from engine.errors import InputError
@@ -17,11 +18,15 @@ NEURONS = 12  # that --explain shows
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """Files: a network, the properties that are to hold, and those to be preserved where they hold."""
+    """Files: a network, the properties that are to hold, and those to be preserved where they hold.
+
+    told: which of the 45 the user says that it is.
+    """
 
     network: Path
     properties: tuple[Path, ...]
     preserve: tuple[Path, ...]
+    told: NetworkIndex | None = None
 
 
 def run(arguments: Namespace) -> int:
@@ -30,38 +35,42 @@ def run(arguments: Namespace) -> int:
     from engine.cli.repaired import Place
     from engine.cli.picture import prepare_picture, write_picture
     from engine.onnx_file import load_network
-    from engine.repair.fidelity import demand_fit, region
+    from engine.repair.domain import hull
+    from engine.repair.fidelity import demand_fit
     from engine.repair.loop import Failed, repair
     from engine.repair.maps import advisory_maps
 
     place = Place(arguments.out, arguments.certificates, force=arguments.force)
     picture = prepare_picture(arguments.picture) if arguments.picture else None
     network = load_network(question.network)
-    properties, preserve, files = _properties(question, network, arguments.points)
+    meant = meaning(network, arguments, told=question.told)
+    if picture:
+        demand_maps(meant.identity)
+    properties, preserve, files = _properties(question, network, meant, arguments.points)
     regions = _regions(arguments)
     demand_fit(network, regions)
+    where = meant.domain or hull(properties)  # methods need somewhere to look
     with live_line("loading") as update:
         say = update or (lambda text: None)
-        *ends, domain = region(network, properties)
-        lower, upper = ([float(v) for v in end] for end in ends)
+        lower, upper = where.ends
         settings = _settings(arguments)
-        state = _state(arguments, network, [*properties, *preserve])
-        outcome = repair(network, properties, preserve=preserve, lower=lower, upper=upper,
+        state = _state(arguments, network, [*properties, *preserve], meant, where)
+        outcome = repair(network, properties, preserve=preserve, lower=lower, upper=upper, decision=meant.decision,
                          settings=settings, state=state, say=say)
-        explained = _localized(network, properties, lower, upper, arguments) if arguments.explain else []
+        explained = _localized(network, properties, where, meant, arguments) if arguments.explain else []
         if not isinstance(outcome, Failed):
             say("writing and checking the certificates")
             certificates = place.write(getattr(outcome, "network", network), outcome.proved, files,
                                        settings.search())
             say("measuring what changed")
-            found, figures = _fidelity(network, outcome, lower, upper, regions, arguments)
+            found, figures = _fidelity(network, outcome, regions, meant, arguments)
         if picture and not isinstance(outcome, Failed):
             maps = advisory_maps(network, getattr(outcome, "network", network), properties)
             write_picture(picture, maps, names=(question.network.name, arguments.out.name))
     if isinstance(outcome, Failed):
-        say_failed(outcome, arguments, explained)
+        say_failed(outcome, arguments, explained, meant)
         return OUT_OF_TIME if outcome.timed_out else NOT_REPAIRED
-    say_repaired(outcome, found, figures, certificates, domain, explained, arguments)
+    say_repaired(outcome, found, figures, certificates, explained, arguments, meant)
     return REPAIRED
 
 
@@ -80,10 +89,10 @@ def _question(arguments: Namespace) -> _Question:
     rest = [path for path in own if path not in wanted]
     if not wanted and not files:
         wanted, rest = own, []
-    return _Question(network_path(*index, data=arguments.data), (*wanted, *files), (*rest, *arguments.keep))
+    return _Question(network_path(*index, data=arguments.data), (*wanted, *files), (*rest, *arguments.keep), index)
 
 
-def _properties(question: _Question, network, points: Path | None):
+def _properties(question: _Question, network, meant: Meaning, points: Path | None):
     """The properties that are to hold, those to be preserved; by SHA-256 each one's file, or its text."""
     from engine.cli.asked import load_asking
     from engine.vnnlib import load_property
@@ -92,15 +101,20 @@ def _properties(question: _Question, network, points: Path | None):
     files = {prop.sha256: path for props, paths in zip(loaded, (question.properties, question.preserve))
              for prop, path in zip(props, paths)}
     if points:
-        from engine.repair.points import read_points
         from engine.vnnlib.writer import property_text
 
-        prop = read_points(points, network)
+        prop = _points(points, network, meant)
         text = property_text(prop).encode("ascii")
         loaded[0].append(replace(prop, sha256=sha256(text).hexdigest()))
         files[loaded[0][-1].sha256] = text
     wanted, preserved = ({prop.sha256: prop for prop in props} for props in loaded)  # each once
     return list(wanted.values()), [prop for key, prop in preserved.items() if key not in wanted], files
+
+
+def _points(path: Path, network, meant: Meaning):
+    from engine.repair.points import read_points
+
+    return read_points(path, network, decision=meant.decision, acasxu=meant.identity is not None)
 
 
 def _settings(arguments: Namespace):
@@ -118,12 +132,14 @@ def _settings(arguments: Namespace):
                     semantics=arguments.semantics, device=arguments.device, options=options)
 
 
-def _state(arguments: Namespace, network, properties: list):
+def _state(arguments: Namespace, network, properties: list, meant: Meaning, where):
     from engine import __version__
     from engine.repair.state import State
 
     hashes = sha256("".join(prop.sha256 for prop in properties).encode()).hexdigest()
-    about = {"engine": __version__, "network": network.sha256, "properties": hashes}
+    ends = sha256(" ".join(map(str, (*where.lower, *where.upper))).encode()).hexdigest()
+    about = {"engine": __version__, "network": network.sha256, "properties": hashes, "domain": ends,
+             "decision": meant.decision.value}
     about |= {name: getattr(arguments, name) for name in ("method", "seed", "semantics", "norm", "solver",
                                                           "proof_timeout", "localization", "neurons",
                                                           "objective")}
@@ -140,31 +156,30 @@ def _regions(arguments: Namespace) -> list:
     return list(map(load_asking, arguments.held_out))
 
 
-def _fidelity(network, outcome, lower, upper, regions: list, arguments: Namespace):
+def _fidelity(network, outcome, regions: list, meant: Meaning, arguments: Namespace):
     """What changed, inside the boxes of what was repaired and elsewhere, and VERE's figures of each property that
     was, and of the points in `regions`; None where nothing had to be."""
     from engine.repair.fidelity import compare
     from engine.repair.figures import MOST, measure
     from engine.repair.loop import Held
-    from engine.repair.points import read_points
 
     if isinstance(outcome, Held):
         return None, []
-    found = compare(network, outcome.network, list(outcome.targets), lower=lower, upper=upper,
+    lower, upper = (meant.domain.lower, meant.domain.upper) if meant.domain else (None, None)
+    found = compare(network, outcome.network, list(outcome.targets), lower=lower, upper=upper, decision=meant.decision,
                     points=arguments.samples, grid=arguments.grid, seed=arguments.seed)
-    given = [case.lower for case in read_points(arguments.points, network).cases] if regions else None
+    given = [case.lower for case in _points(arguments.points, network, meant).cases] if regions else None
     pairs = [(prop, None) for prop in outcome.targets] + [(prop, given) for prop in regions]
-    return found, [measure(network, outcome.network, prop, points, points=min(arguments.samples, MOST),
-                           seed=arguments.seed) for prop, points in pairs]
+    return found, [measure(network, outcome.network, prop, points, decision=meant.decision,
+                           points=min(arguments.samples, MOST), seed=arguments.seed) for prop, points in pairs]
 
 
-def _localized(network, properties: list, lower, upper, arguments: Namespace) -> list:
+def _localized(network, properties: list, where, meant: Meaning, arguments: Namespace) -> list:
     """The neurons that decide the violation, the most significant first."""
-    import numpy as np
-
     from engine.repair.localize import localize
+    from engine.repair.mirror import as_lowest
     from engine.repair.task import Evidence, Task
 
-    task = Task(network, tuple(properties), (), np.array(lower), np.array(upper), arguments.seed)
+    task = Task(network, tuple(properties), (), *where.ends, arguments.seed, meant.decision)
     kind = None if arguments.localization == "own" else arguments.localization
-    return localize(task, Evidence()).table(NEURONS, kind=kind)
+    return localize(as_lowest(task), Evidence()).table(NEURONS, kind=kind)

@@ -12,8 +12,8 @@ from pathlib import Path
 from engine.bench.durable import write_durably
 from engine.bench.repairs import Job
 from engine.cli.output import BAD_INPUT
+from engine.identity import identify_file
 
-POINTS = 30**5  # of the regular grid, at most
 _REPAIRED, _FAILED, _LATE = 0, 1, 3
 
 
@@ -38,13 +38,11 @@ def repair_one(job: Job, options: dict[str, object], send: Callable[[object], No
 
 
 def _command(job: Job, options: dict[str, object], state: Path) -> list[str]:
-    inputs, outputs = _shape(job.path)
-    options = options | {"grid": max(1, min(options["grid"], int(POINTS ** (1 / inputs) + 1e-9)))}
     words = ["repair", str(job.path), *(str(path) for _, path in job.targets), "--out", str(job.file(".onnx")),
              "--certificates", str(job.stem), "--state", str(state), "--force", "--json"]
     keep = _once(job.keep, [path for _, path in job.targets])
     words += ["--keep", *map(str, keep)] if keep else []
-    if (inputs, outputs) == (5, 5) and find_spec("matplotlib"):  # others have no advisories
+    if identify_file(job.path) and find_spec("matplotlib"):  # others have no advisories
         words += ["--picture", str(job.file(".png"))]
     for name, value in options.items():
         words += [f"--{name}", str(value)] if value is not None else []
@@ -64,28 +62,22 @@ def _once(keep: tuple[Path, ...], targets: list[Path]) -> list[Path]:
     return found
 
 
-def _shape(path: Path) -> tuple[int, int]:
-    from engine.onnx_file import load_network
-
-    network = load_network(path)
-    return network.n_inputs, network.n_outputs
-
-
 def _row(found: dict, folder: Path) -> dict[str, object]:
     """What the table says, from what `acasxu repair --json` says."""
     if "fidelity" not in found:
         held = found["result"] == "held already"
         return {"outcome": "held" if held else "failed", "error": "" if held else _why_not(found)}
     fidelity, attempts = found["fidelity"], found["attempts"]
-    outside = fidelity["regions"].get("domain outside the boxes", {})
-    safe = [region for where, region in fidelity["regions"].items() if where.endswith(", safe before")]
-    points = sum(region["points"] for region in safe)
+    regions = {where: region for where, region in fidelity["regions"].items() if region}
+    outside = regions.get("domain outside the boxes", {})
+    safe = [region for where, region in regions.items() if where.endswith(", safe before")]
+    points = sum(region["points"] for region in safe if region["agreement"] is not None)
     return {
         "outcome": "repaired", "method": ";".join(dict.fromkeys(attempt["method"] for attempt in found["chosen"])),
         "proof_seconds": round(float(sum(attempt["seconds"] for attempt in attempts)), 3),
         "agreement_outside": outside.get("agreement"), "changed_outside": outside.get("changed"),
         "agreement_safe": 1 - sum(region["changed"] for region in safe) / points if points else None,
-        "max_score_change": max(region["largest_score_change"] for region in fidelity["regions"].values()),
+        "max_output_change": max(region["largest_output_change"] for region in regions.values()),
         **{name: fidelity[name] for name in ("weights", "neurons", "layers")},
         "certificates": len(list(folder.glob("*.zip"))),
     }

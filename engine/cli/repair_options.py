@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from engine.cli.options import add_meaning
+
 METHODS = ("auto", "milp", "gradient", "idle", "smt")
 USAGE = ("acasxu repair NETWORK.onnx PROPERTY.vnnlib [MORE.vnnlib ...] --out REPAIRED.onnx [options]\n"
          "       acasxu repair --network 2,9 [--property N ...] --out REPAIRED.onnx [options]")
@@ -17,9 +19,11 @@ def add_repair(parser, *, count, seconds, add_data) -> None:
     parser.add_argument("--property", type=int, action="append", metavar="N",
                         help="with --network: repair it for ACAS Xu property N alone (may be repeated)")
     parser.add_argument("--points", type=Path, metavar="FILE.csv",
-                        help="inputs (normalized) and the advisory wanted or forbidden there: x0,...,wanted,forbidden")
+                        help="inputs as the network sees them, and the output wanted or forbidden there as its\n"
+                             "decision: x0,...,wanted,forbidden")
     parser.add_argument("--keep", type=Path, nargs="+", default=[], metavar="PROPERTY.vnnlib",
                         help="properties to be proved again if they hold now")
+    add_meaning(parser)
     parser.add_argument("--held-out", type=Path, nargs="+", default=[], metavar="PROPERTY.vnnlib",
                         help="with --points: properties in whose boxes to measure how the repair generalizes to\n"
                              "counterexamples other than these points; not asked for, nor proved")
@@ -28,8 +32,8 @@ def add_repair(parser, *, count, seconds, add_data) -> None:
                         help="folder for the certificates (default: REPAIRED.certificates beside it)")
     parser.add_argument("--force", action="store_true", help="replace what is there")
     parser.add_argument("--method", choices=METHODS, default="auto",
-                        help="auto (default): all of them, until one changes no sampled advisory\n"
-                             "milp: linear programs for score shifts and new features of neurons that never fire\n"
+                        help="auto (default): all of them, until one changes no sampled decision\n"
+                             "milp: linear programs for shifts of outputs and new features of neurons that never fire\n"
                              "gradient: descend the certified bound over the boxes left open\n"
                              "idle: neurons that never fire become a switch that is on in the box alone\n"
                              "smt: few weights by z3, in exact rationals")
@@ -57,10 +61,11 @@ def add_repair(parser, *, count, seconds, add_data) -> None:
     parser.add_argument("--samples", type=count, default=1_000_000, metavar="N",
                         help="random points of each region to compare on (default: 1000000)")
     parser.add_argument("--grid", type=count, default=30, metavar="N",
-                        help="points along each input of a regular grid to compare on (default: 30)")
+                        help="points along each input of a regular grid to compare on, fewer where that makes more\n"
+                             "than 30^5 (default: 30)")
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
     parser.add_argument("--picture", type=Path, metavar="FILE",
-                        help="draw the advisories before and after, as .png, .svg or .pdf")
+                        help="of ACAS Xu's networks: draw the advisories before and after, as .png, .svg or .pdf")
     parser.add_argument("--semantics", choices=("real", "float32"), default="real",
                         help="of the proofs: real (default) or float32, as executed")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto",

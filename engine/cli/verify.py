@@ -6,10 +6,10 @@ from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
 
-from engine.acasxu import network_index
+from engine.acasxu import NetworkIndex, network_index
 from engine.cli.helpful import helpful
 from engine.cli.judged import judge_written
-from engine.cli.labels import encounter, explain, label
+from engine.cli.labels import encounter, explain
 from engine.cli.live import live_line, search_text
 from engine.cli.options import search_options
 from engine.cli.output import HOLDS, UNDECIDED, VIOLATED, answer, note
@@ -18,6 +18,7 @@ from engine.cli.region_picture import check_two_inputs, write_regions
 from engine.data import network_path, property_path
 from engine.errors import InputError
 from engine.exact import unheld_text
+from engine.identity import Identity, as_told, identify
 from engine.network import Network
 from engine.property import Property
 from engine.files import prepare, write_bytes
@@ -29,12 +30,13 @@ SHOWN = 5  # outputs of a point in a line
 
 def run(arguments: Namespace) -> int:
     """Decides the property, and says so on stdout, in the results file and by the exit code."""
-    network_file, property_file = _files(arguments)
+    told = None if arguments.network is None else network_index(arguments.network)
+    network_file, property_file = _files(arguments, told)
     results = prepare(arguments.results, option="--results") if arguments.results else None
     certificate = prepare(arguments.certificate, option="--certificate") if arguments.certificate else None
     picture = prepare_picture(arguments.picture) if arguments.picture else None
     with live_line("loading") as update:
-        network, prop, verdict = _decide(network_file, property_file, arguments, update)
+        network, identity, prop, verdict = _decide(network_file, property_file, told, arguments, update)
     if certificate:
         _certify(certificate, network, prop, verdict, arguments)
         from engine.audit.check import check
@@ -47,35 +49,33 @@ def run(arguments: Namespace) -> int:
         _write(results, result_text(verdict).encode("ascii"), verdict)
     if arguments.json:
         content = {"network": _source(network_file, network), "property": _source(property_file, prop)}
-        answer(json.dumps(content | _content(network_file, verdict), indent=2, allow_nan=False))
+        answer(json.dumps(content | _content(identity, verdict), indent=2, allow_nan=False))
     else:
         answer(result_text(verdict))
-    note(_explanation(network_file, network, verdict, arguments))
+    note(_explanation(identity, network, verdict, arguments))
     return {Verified: HOLDS, Violated: VIOLATED, Unknown: UNDECIDED}[type(verdict)]
 
 
-def _files(arguments: Namespace) -> tuple[Path, Path]:
+def _files(arguments: Namespace, told: NetworkIndex | None) -> tuple[Path, Path]:
     """The network's and the property's file: given as such, or named by an option."""
     files = list(arguments.files)
-    wanted = (arguments.network is None) + (arguments.property is None)
+    wanted = (told is None) + (arguments.property is None)
     if len(files) != wanted:
         raise InputError(
             f"files given: {len(files)}, needed: {wanted}",
             advice="give NETWORK.onnx or --network A,T, and PROPERTY.vnnlib or --property N",
         )
-    if arguments.network is None:
-        network = files.pop(0)
-    else:
-        network = network_path(*network_index(arguments.network), data=arguments.data)
+    network = network_path(*told, data=arguments.data) if told else files.pop(0)
     return network, files.pop() if files else property_path(arguments.property)
 
 
-def _decide(network_file: Path, property_file: Path, arguments: Namespace, update):
+def _decide(network_file: Path, property_file: Path, told: NetworkIndex | None, arguments: Namespace, update):
     from engine.cli.asked import load_asking
     from engine.onnx_file import load_network
     from engine.vnnlib import load_property
 
     network, prop = load_network(network_file), (load_asking if arguments.picture else load_property)(property_file)
+    identity = as_told(network, told) if told else identify(network)
     if arguments.picture:
         check_two_inputs(network)
     if arguments.certificate:
@@ -84,7 +84,7 @@ def _decide(network_file: Path, property_file: Path, arguments: Namespace, updat
 
     on_progress = update and (lambda progress: update(search_text(progress)))
     (verdict,) = verify_all([Problem(network, prop)], search_options(arguments), on_progress=on_progress)
-    return network, prop, verdict
+    return network, identity, prop, verdict
 
 
 def _warn_of_limits(path: Path, prop: Property) -> None:
@@ -121,14 +121,14 @@ def _write(path: Path, data: bytes, verdict: Verdict) -> None:
 # In words
 
 
-def _explanation(network_file: Path, network: Network, verdict: Verdict, arguments: Namespace) -> str:
+def _explanation(identity: Identity | None, network: Network, verdict: Verdict, arguments: Namespace) -> str:
     statistics = verdict.statistics
-    lines = [label(network_file)]
+    lines = [identity.label] if identity else []
     boxes = f"{statistics.boxes:,} box{'es' if statistics.boxes != 1 else ''}"
     lines.append(f"{_meaning(verdict, network)}; semantics {verdict.semantics}, {boxes}, {statistics.seconds:.2f} s, "
                  f"{statistics.device}")
     if isinstance(verdict, Violated):
-        lines.append(explain(network_file, verdict.counterexample))
+        lines.append(explain(identity, verdict.counterexample))
     elif verdict.near_miss:
         lines.append(_near_miss(verdict.near_miss, network))
     if isinstance(verdict, Unknown):
@@ -172,25 +172,26 @@ def _source(path: Path, source) -> dict:
     return {"file": str(path), "name": source.name, "sha256": source.sha256}
 
 
-def _content(network_file: Path, verdict: Verdict) -> dict:
+def _content(identity: Identity | None, verdict: Verdict) -> dict:
     statistics = verdict.statistics
     undecided = isinstance(verdict, Unknown)
     return {
         "verdict": verdict.word,
         "semantics": verdict.semantics,
-        "counterexample": _point(network_file, getattr(verdict, "counterexample", None)),
-        "near_miss": _point(network_file, getattr(verdict, "near_miss", None)),
+        "counterexample": _point(identity, getattr(verdict, "counterexample", None)),
+        "near_miss": _point(identity, getattr(verdict, "near_miss", None)),
         "warning": getattr(verdict, "warning", "") or None,
         "reason": verdict.reason if undecided else None,
         "proved": verdict.proved if undecided else None,
         "standing": asdict(verdict.standing) if undecided and verdict.standing else None,
-        "label": label(network_file),
+        "label": identity and identity.label,
         "statistics": {"boxes": statistics.boxes, "seconds": statistics.seconds, "device": statistics.device},
     }
 
 
-def _point(network_file: Path, found: Counterexample | None) -> dict | None:
-    """A point as JSON; `exact_inputs` and `exact_outputs` are rationals, n/d."""
+def _point(identity: Identity | None, found: Counterexample | None) -> dict | None:
+    """A point as JSON; `exact_inputs` and `exact_outputs` are rationals, n/d. The encounter only where its units are
+    known."""
     if found is None:
         return None
     return {
@@ -201,7 +202,7 @@ def _point(network_file: Path, found: Counterexample | None) -> dict | None:
         "exact_outputs": [_rational(value) for value in found.exact_outputs],
         "unsafe_in": [name for name, is_unsafe in (("exact arithmetic", found.exact),
                                                    ("onnxruntime", found.replayed)) if is_unsafe],
-        "encounter": _encounter(network_file, found),
+        **_encounter(identity, found),
     }
 
 
@@ -212,10 +213,10 @@ def _rational(value: Fraction) -> str:
     return str(value)
 
 
-def _encounter(network_file: Path, found: Counterexample) -> dict | None:
-    point = encounter(network_file, found)
-    return point and {
+def _encounter(identity: Identity | None, found: Counterexample) -> dict:
+    point = encounter(identity, found)
+    return {"encounter": {
         "distance_ft": point.distance, "bearing_degrees_left": point.bearing,
         "heading_degrees_left": point.heading, "own_speed_ft_s": point.own_speed,
         "intruder_speed_ft_s": point.intruder_speed, "scores": list(point.scores), "advisory": point.advisory,
-    }
+    }} if point else {}

@@ -18,12 +18,14 @@ is named too.
     reader.py      files and bytes -> Network
     writer.py      Network -> the same graph with other weights
     lowered.py     the same graph under older version numbers
+    provenance.py  what a file says it was made from
     describe.py    what a file holds, for people
 """
 
 from engine.onnx_file.describe import Description, describe
 from engine.onnx_file.external import Whole
 from engine.onnx_file.lowered import lowered, versions
+from engine.onnx_file.provenance import made_from
 from engine.onnx_file.reader import load_network, network_of, parse_network, read_bytes, read_whole
 from engine.onnx_file.writer import Storable, rewritten, save_network, storable
 
@@ -35,6 +37,7 @@ __all__ = [
     "load_network",
     "lowered",
     "network_of",
+    "made_from",
     "parse_network",
     "read_bytes",
     "read_whole",

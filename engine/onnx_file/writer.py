@@ -18,6 +18,7 @@ from engine.files import write_bytes
 from engine.network import Affine, Network
 from engine.onnx_file.constant import LITERAL, Constant, type_name, write_tensor
 from engine.onnx_file.graph import Graph
+from engine.onnx_file.provenance import mark
 from engine.onnx_file.reader import parse_network, read_graph_of
 
 _OTHER_LAYER = "change another layer, or export the network with this one written out"
@@ -48,9 +49,10 @@ def save_network(network: Network, path: str | PathLike, *, force: bool = False)
 def rewritten(network: Network) -> Network:
     """The same layers, with `onnx_bytes` that hold them: the original graph with other initializers.
 
-    Names, shapes, types, operators and the tensors of unchanged layers stay as they are. InputError
-    where a number cannot stand in the file: one that its type must round, or one that is not the
-    layer's own there (an initializer that is shared or folded, or none at all).
+    Names, shapes, types, operators and the tensors of unchanged layers stay as they are; the file's metadata say what
+    it was made from. Where no number changes, neither does the file. InputError where a number cannot stand in the
+    file: one that its type must round, or one that is not the layer's own there (an initializer that is shared or
+    folded, or none at all).
     """
     where = network.name or "network"
     model, graph = read_graph_of(network.onnx_bytes, where=where)
@@ -59,6 +61,7 @@ def rewritten(network: Network) -> Network:
         return network
     for place, constant, values in changes:
         _store(place, constant, values, graph.homes[constant.names[0]])
+    mark(model, network.onnx_bytes)
     data = model.SerializeToString()
     written = parse_network(data, where=where)
     _check_same(written, network, where)

@@ -17,17 +17,17 @@ MORE = 2  # times as many samples of the domain for a choice among candidates as
 
 @dataclass(frozen=True, slots=True, order=True)
 class Cost:
-    """What a repair changed, the worst first: sampled advisories inside safe parts of boxes and outside; weights."""
+    """What a repair changed, the worst first: sampled decisions inside safe parts of boxes and outside; weights."""
 
     changed: int
     weights: int
 
     def __str__(self) -> str:
-        return f"{self.changed:,} sampled advisories and {self.weights:,} weights changed"
+        return f"{self.changed:,} sampled decisions and {self.weights:,} weights changed"
 
     @property
     def perfect(self) -> bool:
-        """Whether no sampled advisory changed."""
+        """Whether no sampled decision changed."""
         return self.changed == 0
 
 
@@ -37,7 +37,7 @@ class Attempt:
 
     verdicts: of task.properties, all Verified, or empty; words: what was said of each property that was decided or
     given up, of none where no proof was tried; proved: the least share of a property's volume that was proved;
-    changed: some of the samples whose advisory is another.
+    changed: some of the samples whose decision is another.
     """
 
     words: dict[str, str] = field(default_factory=dict)
@@ -99,9 +99,9 @@ def judge(task: Task, network: Network, options: Options, *, on_progress: OnProg
 
 
 def cost_of(task: Task, network: Network, *, points: int, seed: int) -> tuple[Cost, tuple[np.ndarray, ...]]:
-    """On MORE times so many samples of the domain, a quarter as many of each box; and some where advisories change."""
-    found = compare(task.network, network, list(task.targets), lower=task.lower, upper=task.upper, points=MORE * points,
-                    inside=points // 4, grid=0, seed=seed)
+    """On MORE times so many samples of the domain, a quarter as many of each box; and some where decisions change."""
+    found = compare(task.network, network, list(task.targets), lower=task.lower, upper=task.upper,
+                    decision=task.decision.guide, points=MORE * points, inside=points // 4, grid=0, seed=seed)
     parts = [found.outside, *(inside.safe for inside in found.inside)]
     cost = Cost(sum(part.changed for part in parts), changes(task.network, network)[0])
     return cost, tuple(x for part in parts for x in part.examples)

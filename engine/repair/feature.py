@@ -2,7 +2,7 @@
 
 A feature z is added to the scores in some direction. It is linear in the weights sought wherever it is above 0:
 
-- *monotone score shift*: z is a combination, with coefficients >= 0, of what the last layer reads.
+- *monotone shift*: z is a combination, with coefficients >= 0, of what the last layer reads.
 - *rewritten neuron*: z is the output of a neuron of the last hidden layer that never fires, or that no advisory
   depends on. Its incoming weights are free, its outgoing ones are the direction. As it has a ReLU, z is zero wherever
   its row is negative, so that a program need only bound it from above there.
@@ -109,7 +109,7 @@ class Features:
 
     def _shift(self, samples: Samples) -> Feature:
         width, outputs = samples.last.shape[1], samples.y.shape[1]
-        return Feature("monotone score shift", (), samples.y, np.zeros(outputs), 1.0, samples.last,
+        return Feature("monotone shift", (), samples.y, np.zeros(outputs), 1.0, samples.last,
                        np.zeros(width + 1), 0.0, largest(samples.last), free_bias(self._network, -1))
 
     def _last_hidden(self, samples: Samples, place: int, *, extended: bool, known: bool) -> Feature | None:

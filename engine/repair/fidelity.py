@@ -1,7 +1,6 @@
-"""How two networks of one shape differ: in their weights, scores and advisories.
+"""How two networks of one shape differ: in their weights, outputs and decisions.
 
-The advisory is the output with the lowest score, the first of equals. Figures are measured on points, in
-float32 as networks are executed: they are statistics, not proofs.
+Figures are measured on points, in float32 as networks are executed: they are statistics, not proofs.
 """
 
 from dataclasses import dataclass, field
@@ -9,28 +8,30 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from engine.acasxu import ADVISORIES, INPUTS, domain
 from engine.errors import InputError
 from engine.network import Affine, Network
-from engine.property import Property, Vector
+from engine.property import Property
+from engine.repair.decision import Decision
 from engine.repair.edit import in_threads
 from engine.repair.region import Region, floats, region_of
 
-EXAMPLES = 100  # points with another advisory that are kept
+EXAMPLES = 100  # points with another decision that are kept
+GRID = 30**5  # points of a regular grid, at most
 CHUNK = 1 << 12  # points evaluated at once: they stay in the processor's cache
 
 
 @dataclass(slots=True)
 class Difference:
-    """On `points` points: at how many the advisory changed, the largest and the mean change of a score.
+    """On `points` points: at how many the decision changed, the largest and the mean change of an output.
 
-    examples: some of the points [n, inputs] where it changed.
+    examples: some of the points [n, inputs] where the decision changed. Where it is not known, it changes nowhere.
     """
 
+    decision: Decision = Decision.LOWEST
     points: int = 0
     changed: int = 0
     largest: float = 0.0
-    total: float = field(default=0.0, repr=False)  # of all scores' changes, each point's mean
+    total: float = field(default=0.0, repr=False)  # of all outputs' changes, each point's mean
     examples: list[np.ndarray] = field(default_factory=list, repr=False)
 
     @property
@@ -39,8 +40,8 @@ class Difference:
 
     @property
     def agreement(self) -> float | None:
-        """The share of points with the same advisory; None without points."""
-        return 1 - self.changed / self.points if self.points else None
+        """The share of points with the same decision; None without points, and where the decision is not known."""
+        return 1 - self.changed / self.points if self.points and self.decision.is_known else None
 
     def merge(self, other: "Difference") -> None:
         """Counts in what was found at other points."""
@@ -49,12 +50,14 @@ class Difference:
         self.examples = (self.examples + other.examples)[:EXAMPLES]
 
     def add(self, x: np.ndarray, before: torch.Tensor, after: torch.Tensor) -> None:
-        """Counts in the scores [n, outputs] at n more points x [n, inputs]."""
+        """Counts in the outputs [n, outputs] at n more points x [n, inputs]."""
         if len(before):
-            change, other = (after - before).abs(), (before.argmin(1) != after.argmin(1)).cpu().numpy()
+            change = (after - before).abs()
             self.points += len(before)
-            self.changed += int(other.sum())
-            self.examples += list(x[other][: EXAMPLES - len(self.examples)])
+            if self.decision.is_known:
+                other = (self.decision.of(before) != self.decision.of(after)).cpu().numpy()
+                self.changed += int(other.sum())
+                self.examples += list(x[other][: EXAMPLES - len(self.examples)])
             self.largest = max(self.largest, float(change.max()))
             self.total += float(change.double().mean(1).sum())
 
@@ -70,34 +73,26 @@ class Inside:
 
 @dataclass(frozen=True, slots=True)
 class Fidelity:
-    """What a change of weights did: `outside` all boxes, on the regular `grid` of the domain, `inside` each box."""
+    """What a change of weights did: `outside` all boxes, on the regular `grid` of the domain, `inside` each box.
+
+    decision: what is compared; outside, grid: None where the domain is not known.
+    """
 
     weights: int
     neurons: int
     layers: int
-    outside: Difference
-    grid: Difference
+    decision: Decision
+    outside: Difference | None
+    grid: Difference | None
     inside: tuple[Inside, ...]
 
 
-def region(network: Network, properties: list[Property]) -> tuple[Vector, Vector, str]:
-    """The inputs that "everywhere" means (lower, upper), and its name: ACAS Xu's domain for a network of its shape,
-    else the hull of the properties' boxes. InputError where there is neither.
-    """
-    if (network.n_inputs, network.n_outputs) == (len(INPUTS), len(ADVISORIES)):
-        return *domain(), "the hull of the ten properties' boxes"
-    boxes = [(case.lower, case.upper) for prop in properties for case in prop.cases]
-    if not boxes:
-        raise InputError("the inputs to compare on are not known", where=network.name, advice="name a property")
-    lower, upper = (tuple(map(best, zip(*ends))) for best, ends in zip((min, max), zip(*boxes)))
-    return lower, upper, "the hull of the properties' boxes"
-
-
-def compare(original: Network, repaired: Network, properties: list[Property], *, lower, upper,
-            points: int = 1_000_000, inside: int | None = None, grid: int = 30, seed: int = 0,
-            device: str = "cpu") -> Fidelity:
+def compare(original: Network, repaired: Network, properties: list[Property], *, lower=None, upper=None,
+            decision: Decision = Decision.LOWEST, points: int = 1_000_000, inside: int | None = None, grid: int = 30,
+            seed: int = 0, device: str = "cpu") -> Fidelity:
     """Both networks on `points` uniform points of the domain [lower, upper] outside the properties' boxes, on
-    grid^inputs points of it, and on `inside` (`points` where that is None) uniform points of each property's boxes.
+    grid^inputs points of it, at most GRID, and on `inside` (`points` where that is None) uniform points of each
+    property's boxes. Without a domain, on the boxes alone.
 
     InputError where the networks' shapes differ.
     """
@@ -105,14 +100,20 @@ def compare(original: Network, repaired: Network, properties: list[Property], *,
         raise InputError("the networks have different shapes", where=repaired.name or "the second network",
                          advice="compare networks of the same architecture")
     demand_fit(original, properties)
-    lower, upper = floats(lower), floats(upper)
-    pair, boxes = _Pair(original, repaired, device=device), [region for prop in properties for region in _regions(prop)]
-    domain = _Uniform(lower, upper, points, seed)
-    (outside,) = _measured(pair, domain, lambda x, *scores: [~_within(boxes, x)])
-    (regular,) = _measured(pair, _Grid(lower, upper, grid), lambda x, *scores: [slice(None)])
+    pair, outside, regular = _Pair(original, repaired, decision, device=device), None, None
+    if lower is not None:
+        lower, upper = floats(lower), floats(upper)
+        boxes = [region for prop in properties for region in _regions(prop)]
+        (outside,) = _measured(pair, _Uniform(lower, upper, points, seed), lambda x, *outputs: [~_within(boxes, x)])
+        (regular,) = _measured(pair, _Grid(lower, upper, _along(grid, len(lower))), lambda x, *outputs: [slice(None)])
     of_box = points if inside is None else inside
     within = tuple(_inside(pair, prop, of_box, [seed, number]) for number, prop in enumerate(properties, 1))
-    return Fidelity(*changes(original, repaired), outside, regular, within)
+    return Fidelity(*changes(original, repaired), decision, outside, regular, within)
+
+
+def _along(grid: int, inputs: int) -> int:
+    """As many points along each input as asked for, and fewer where that makes more than GRID in all."""
+    return min(grid, max(1, int(GRID ** (1 / inputs) + 1e-9)))
 
 
 def demand_fit(network: Network, properties: list[Property]) -> None:
@@ -130,11 +131,11 @@ def _measured(pair: "_Pair", source, parts) -> list[Difference]:
     """
     def measure(i: int) -> list[Difference]:
         x = source.chunk(i)
-        before, after = pair.scores(x)
+        before, after = pair.outputs(x)
         found = []
         for which in parts(x, before, after):
             on_device = which if isinstance(which, slice) else torch.from_numpy(which).to(before.device)
-            found.append(Difference())
+            found.append(Difference(pair.decision))
             found[-1].add(x[which], before[on_device], after[on_device])
         return found
 
@@ -155,10 +156,13 @@ def changes(original: Network, repaired: Network) -> tuple[int, int, int]:
 
 
 class _Pair:
-    """Both networks in float32 on one device; the layers that they share at the start are evaluated once."""
+    """Both networks in float32 on one device; the layers that they share at the start are evaluated once.
 
-    def __init__(self, original: Network, repaired: Network, *, device: str):
-        self._device = device
+    decision: which of their outputs is compared.
+    """
+
+    def __init__(self, original: Network, repaired: Network, decision: Decision, *, device: str):
+        self.decision, self._device = decision, device
         pairs = [[self._layer(layer) for layer in both] for both in zip(original.layers, repaired.layers)]
         same = [np.array_equal(a.weight, b.weight) and np.array_equal(a.bias, b.bias)
                 for a, b in zip(original.layers, repaired.layers)]
@@ -170,7 +174,7 @@ class _Pair:
         return (torch.tensor(layer.weight.T, dtype=torch.float32, device=self._device),
                 torch.tensor(layer.bias, dtype=torch.float32, device=self._device), layer.relu)
 
-    def scores(self, x: np.ndarray) -> list[torch.Tensor]:
+    def outputs(self, x: np.ndarray) -> list[torch.Tensor]:
         """Outputs of both at points [n, inputs]."""
         h = self._evaluate(self._shared, torch.tensor(x, dtype=torch.float32, device=self._device))
         return [self._evaluate(layers, h) for layers in self._rest]
@@ -185,7 +189,7 @@ class _Pair:
 
 def _inside(pair: _Pair, prop: Property, points: int, seed: list[int]) -> Inside:
     """An equal number of points in each case's box."""
-    safe, unsafe = Difference(), Difference()
+    safe, unsafe = Difference(pair.decision), Difference(pair.decision)
     for number, box in enumerate(_regions(prop)):
         source = _Uniform(box.lower, box.upper, max(1, points // len(prop.cases)), [*seed, number])
 

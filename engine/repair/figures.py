@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from .decision import Decision
 from .edit import scores
 from .region import Region, in_box, region_of
 from ..attack import descend
@@ -21,17 +22,23 @@ BATCH = 1 << 14  # samples at once, of all boxes together
 BATCHES = 20  # at most, where unsafe points are rare
 STARTS, STEPS = 256, 20  # of descent from the samples nearest to unsafe
 
-#: In one line each, as reports give them.
-DEFINITIONS = {
-    "success": "of counterexamples of the original, the share that is safe now",
-    "generalization": "the same of held-out counterexamples, none of them among the former",
-    "drawdown": "of points where the original was safe, the share whose advisory is another now",
-}
+
+
+def definitions(decision: str) -> dict[str, str]:
+    """The figures in one line each, as reports give them; `decision` is the word for the network's."""
+    return {
+        "success": "of counterexamples of the original, the share that is safe now",
+        "generalization": "the same of held-out counterexamples, none of them among the former",
+        "drawdown": f"of points where the original was safe, the share whose {decision} is another now",
+    }
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """VERE's figures for one property: shares of so many points as DEFINITIONS say, None where there are none."""
+    """VERE's figures for one property: shares of so many points as `definitions` say, None where there are none.
+
+    drawdown: None too where the network's decision is not known.
+    """
 
     property: str
     given: int
@@ -43,7 +50,7 @@ class Figures:
 
 
 def measure(original: Network, repaired: Network, prop: Property, given: np.ndarray | None = None, *,
-            points: int = MOST, seed: int = 0) -> Figures:
+            decision: Decision = Decision.LOWEST, points: int = MOST, seed: int = 0) -> Figures:
     """The figures on up to `points` counterexamples, as many held-out ones and as many safe points.
 
     given: the counterexamples that the repair was made with [n, inputs]; those that are none of the original do not
@@ -59,7 +66,7 @@ def measure(original: Network, repaired: Network, prop: Property, given: np.ndar
         given = given[unsafe_at(original, where, given)]
         found, safe = drawn(original, prop, points, points, avoid=given, seed=seed)
     success, generalization = (_share(~unsafe_at(repaired, where, x)) for x in (given, found))
-    drawdown = _share(advisories(original, safe) != advisories(repaired, safe))
+    drawdown = _changed(original, repaired, safe, decision)
     return Figures(prop.name, len(given), success, len(found), generalization, len(safe), drawdown)
 
 
@@ -77,8 +84,11 @@ def _share(which: np.ndarray) -> float | None:
     return float(which.mean()) if len(which) else None
 
 
-def advisories(network: Network, x: np.ndarray) -> np.ndarray:
-    return scores(network, x).argmin(1) if len(x) else np.empty(0, int)
+def _changed(original: Network, repaired: Network, x: np.ndarray, decision: Decision) -> float | None:
+    """The share of points [n, inputs] with another decision."""
+    if not (len(x) and decision.is_known):
+        return None
+    return _share(decision.of(scores(original, x)) != decision.of(scores(repaired, x)))
 
 
 def unsafe_at(network: Network, where: list[Region], x: np.ndarray) -> np.ndarray:

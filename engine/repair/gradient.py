@@ -226,9 +226,8 @@ def _rounds(repair: _Repair, evidence: Evidence, say: Say, share: float, rounds:
     for i in range(rounds):
         say(f"tuning {in_words(repair.chosen)}" + (f", {len(evidence.boxes)} open boxes" if i else ""))
         repair.certify(evidence) if i else repair.polish(evidence)
-        agreement = repair.agreement()
-        if agreement < share or not repair.safe():
+        if repair.agreement() < share or not repair.safe():
             return
         yield Candidate(repair.tuned.edited(), f"{in_words(repair.chosen)}: {repair.tuned.count()} weights changed, "
-                        f"margin {repair.margin:.3g}, agreement {agreement:.3%} on {FRESH} points")
+                        f"margin {repair.margin:.3g}")
         repair.margin *= 2

@@ -1,7 +1,7 @@
 """The repair loop: a method offers networks, the search tries to prove them, what it meets goes back to the method.
 
 A network is a repair only when every property asked for, and every one that held before, is proved for it, from
-scratch. Among repairs the loop keeps the one that changes fewest sampled advisories, then fewest weights.
+scratch. Among repairs the loop keeps the one that changes fewest sampled decisions, then fewest weights.
 """
 
 import time
@@ -18,7 +18,9 @@ from ..search.verify import verify_all
 from ..verdict import Unknown, Verdict, Verified, Violated
 from .attempt import Attempt, cost_of, judge
 from .conflict import conflict
+from .decision import Decision
 from .methods import IN_AUTO, METHODS, order
+from .mirror import as_lowest, unmirrored
 from .state import State
 from .storage import demand_writable
 from .task import Box, Candidate, Evidence, Say, Task
@@ -106,16 +108,17 @@ class _Late(Exception):
 
 
 def repair(network: Network, properties: list[Property], *, preserve: list[Property] = (), lower, upper,
-           settings: Settings = Settings(), state: State | None = None, say: Say = lambda text: None):
+           decision: Decision = Decision.LOWEST, settings: Settings = Settings(), state: State | None = None,
+           say: Say = lambda text: None):
     """A network of the same shape for which all of `properties` hold, and those of `preserve` that held before.
 
-    Returns Held, Repaired or Failed. [lower, upper] is the domain on which advisories should stay. The properties
-    that are violated are repaired one after the other, each step keeping what was proved before it.
-    InputError where properties contradict each other, where numbers of the network are not its own, and where the
-    network's file could not hold any repair.
+    Returns Held, Repaired or Failed. [lower, upper] is the domain on which decisions should stay, where they are not
+    known the lowest output. The properties that are violated are repaired one after the other, each step keeping what
+    was proved before it. InputError where properties contradict each other, where numbers of the network are not its
+    own, and where the network's file could not hold any repair.
     """
     network.demand_own_numbers("repair")
-    run = _Run(settings, state or State(None), say)
+    run = _Run(settings, state or State(None), say, decision)
     _demand_no_conflict([*properties, *preserve])
     say("verifying the original")
     try:
@@ -144,7 +147,7 @@ def _in_order(run: "_Run", network: Network, targets: list[Property], keep: list
     current, chosen = network, []
     for number, target in enumerate(targets, 1):
         stage = f"{target.name}, {number} of {len(targets)}: " if len(targets) > 1 else ""
-        task = Task(current, (target,), tuple(keep), *domain, run.settings.seed)
+        task = Task(current, (target,), tuple(keep), *domain, run.settings.seed, run.decision)
         best = run.best(task, stage)
         if best is None:
             return run.failed(target, run.reason())
@@ -174,11 +177,16 @@ def _weighed_as(judged: Attempt, attempt: Attempt) -> Attempt:
                    network=attempt.network)
 
 
+def _unmirrored(candidate: Candidate, task: Task) -> Candidate:
+    note = f"{candidate.note} (of the negated outputs)"
+    return replace(candidate, network=unmirrored(candidate.network, task.network), note=note)
+
+
 class _Run:
     """What is common to all steps of one repair. attempts: of all steps, those of the present one from `first` on."""
 
-    def __init__(self, settings: Settings, state: State, say: Say):
-        self.settings, self.state = settings, state
+    def __init__(self, settings: Settings, state: State, say: Say, decision: Decision):
+        self.settings, self.state, self.decision = settings, state, decision
         self.stage, self.first, self.attempts, self.skipped = "", 0, [], []
         self._say, self._start = say, time.monotonic()
         self._best: Attempt | None = None
@@ -201,7 +209,7 @@ class _Run:
         return self._best
 
     def _by(self, name: str, task: Task, evidence: Evidence) -> None:
-        """Tries what the method offers, up to a repair that changes no sampled advisory.
+        """Tries what the method offers, up to a repair that changes no sampled decision.
 
         Candidates that change some, where better ones may follow, wait for their proof. Where nothing is proved yet,
         what was proved most of gets more time.
@@ -228,7 +236,7 @@ class _Run:
             self._compare(self.attempts[nearest])
 
     def _weigh(self, task: Task, attempt: Attempt, evidence: Evidence) -> Attempt:
-        """What it changes, on samples of its own; those at which the advisory changes are added to the evidence."""
+        """What it changes, on samples of its own; those at which the decision changes are added to the evidence."""
         self._tell(f"{attempt.method}: comparing: {attempt.note}")
         self._weighed += 1  # the final report's samples are those of number 0
         cost, changed = cost_of(task, attempt.network, points=self.settings.points,
@@ -304,7 +312,9 @@ class _Run:
                    **self.settings.options.get(name, {})}
         try:
             demand_writable(task.network, (name,))
-            yield from METHODS[name]()(task, evidence, lambda text: self._tell(f"{name}: {text}"), **options)
+            seen = as_lowest(task)
+            for candidate in METHODS[name]()(seen, evidence, lambda text: self._tell(f"{name}: {text}"), **options):
+                yield candidate if seen is task else _unmirrored(candidate, task)
         except InputError as error:
             if self.settings.method != "auto":
                 raise

@@ -75,7 +75,7 @@ class AdvisoryMap:
 
 def advisory_maps(before: Network, after: Network, properties: Sequence[Property] = (), *,
                   size: int = SIZE) -> tuple[AdvisoryMap, ...]:
-    """One map for each of `geometries(properties)`.
+    """One map for each of `geometries(properties)`; the networks are to be known as ACAS Xu's (engine/identity.py).
 
     InputError for networks or properties without ACAS Xu's inputs and outputs.
     """

@@ -248,7 +248,8 @@ def milp(task: Task, evidence: Evidence, say: Say, *, backend: str = "auto", nor
     one, several = directions(known.where)
     local = known.share() <= MOST
     if not (local or wide):
-        raise InputError("the property is about most of the domain", advice="use --method milp to try nevertheless")
+        raise InputError("the property is about most of the inputs that are looked at",
+                         advice="use --method milp to try nevertheless")
     others = [name for name in strategies if name != "relayed"]
     hopeless = np.inf  # the least margin without a plan
     for margin in MARGINS if local else MARGINS[:1]:

@@ -1,4 +1,4 @@
-"""Point-wise repair as VERE and ProRepair have it: inputs with the advisory that is wanted or forbidden there.
+"""Point-wise repair as VERE and ProRepair have it: inputs with the decision that is wanted or forbidden there.
 
 The points become a property of point boxes, so that everything else treats them as any property.
 """
@@ -13,11 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ..acasxu import ADVISORIES, INPUTS, domain
+from ..acasxu import ADVISORIES, domain
 from ..errors import InputError
 from ..files import regular
 from ..network import Network
 from ..property import Case, Polytope, Property, Row
+from .decision import Decision
 
 MOST = 10_000  # points
 MAX_BYTES = 64 * 2**20
@@ -34,22 +35,27 @@ class Wish:
     forbidden: set[int] = field(default_factory=set)
 
 
-def read_points(path: str | Path, network: Network) -> Property:
+def read_points(path: str | Path, network: Network, *, decision: Decision, acasxu: bool = False) -> Property:
     """One case for each point of a CSV file with the columns x0, x1, ... and wanted, forbidden or both.
 
-    Inputs are normalized; each is rounded to float32, and the case's box is that point exactly. An advisory is
-    an output's index, or for a network of ACAS Xu's shape its name; a line gives one of the two. Wanted means
-    that every other score is higher, not equal, which is stricter than being the first of equals; forbidden
-    that some other score is lower. InputError, with the line, for everything else and for contradictions.
+    Inputs are the network's own, of one of ACAS Xu's (`acasxu`) normalized; each is rounded to float32, and the case's
+    box is that point exactly. What is wanted or forbidden is an output's index, of ACAS Xu's also its name; a line
+    gives one of the two. Where the lowest output is the decision, wanted means that every other output is higher, not
+    equal, which is stricter than being the first of equals; forbidden that some other output is lower. Where it is the
+    highest, the other way around. InputError, with the line, for everything else and for contradictions; and where the
+    decision is not known.
     """
+    if not decision.is_known:
+        raise InputError("whether the lowest or the highest output is to be the one wanted is not known",
+                         where=f"--points {path}", advice="say so with --decision lowest or --decision highest")
     data, rows = _rows(Path(path))
-    reader = _Reader(str(path), network, rows[0])
+    reader = _Reader(str(path), network, rows[0], acasxu)
     wishes: dict[bytes, Wish] = {}
     for line, cells in rows[1:]:
         reader.add(wishes, line, cells)
     if not wishes:
         raise InputError("holds no points", where=str(path), advice="add a line for each point below the header")
-    cases = [_case(np.frombuffer(key, np.float32), wish, network.n_outputs) for key, wish in wishes.items()]
+    cases = [_case(np.frombuffer(key, np.float32), wish, network.n_outputs, decision) for key, wish in wishes.items()]
     return Property(tuple(cases), network.n_inputs, network.n_outputs, Path(path).name.split(".")[0],
                     hashlib.sha256(data).hexdigest())
 
@@ -82,9 +88,9 @@ def _rows(path: Path) -> tuple[bytes, list[tuple[int, list[str]]]]:
 class _Reader:
     """Reads lines under one header, for one network."""
 
-    def __init__(self, path: str, network: Network, header: tuple[int, list[str]]):
-        self._path, self._network = path, network
-        self._is_acasxu = (network.n_inputs, network.n_outputs) == (len(INPUTS), len(ADVISORIES))
+    def __init__(self, path: str, network: Network, header: tuple[int, list[str]], is_acasxu: bool):
+        self._path, self._network, self._is_acasxu = path, network, is_acasxu
+        self._word = "advisory" if is_acasxu else "output"
         self._inputs = [f"x{i}" for i in range(network.n_inputs)]
         line, self._columns = header
         wishes = [name for name in self._columns if name not in self._inputs]
@@ -101,14 +107,14 @@ class _Reader:
         point = np.array([self._number(line, name, cell[name]) for name in self._inputs], dtype=np.float32) + 0
         given = [name for name in ("wanted", "forbidden") if cell.get(name)]
         if len(given) != 1:
-            what = "both wanted and forbidden" if given else "no advisory"
-            raise self._error(line, f"{what} given", advice="give one advisory, wanted or forbidden")
-        advisory = self._advisory(line, given[0], cell[given[0]])
+            what = "both wanted and forbidden" if given else f"no {self._word}"
+            raise self._error(line, f"{what} given", advice=f"give one {self._word}, wanted or forbidden")
+        output = self._output(line, given[0], cell[given[0]])
         wish = wishes.setdefault(point.tobytes(), Wish(line))
         if given == ["forbidden"]:
-            wish.forbidden.add(advisory)
-        elif wish.wanted in (None, advisory):
-            wish.wanted = advisory
+            wish.forbidden.add(output)
+        elif wish.wanted in (None, output):
+            wish.wanted = output
         else:
             raise self._contradiction(line, wish)
         if wish.wanted in wish.forbidden or len(wish.forbidden) == self._network.n_outputs:
@@ -126,13 +132,13 @@ class _Reader:
                                   advice="give inputs normalized, not in feet or radians")
         return value
 
-    def _advisory(self, line: int, column: str, text: str) -> int:
+    def _output(self, line: int, column: str, text: str) -> int:
         names = ADVISORIES if self._is_acasxu else ()
         for index in range(self._network.n_outputs):
             if text == str(index) or (names and text.lower() == names[index].lower()):
                 return index
         choice = f"use 0..{self._network.n_outputs - 1}" + (f" or {', '.join(names)}" if names else "")
-        raise self._error(line, f"{column} is {_shown(text)}, no advisory", advice=choice)
+        raise self._error(line, f"{column} is {_shown(text)}, no {self._word}", advice=choice)
 
     def _contradiction(self, line: int, wish: Wish) -> InputError:
         return self._error(line, f"contradicts what line {wish.line} or later lines say of the same point",
@@ -146,11 +152,14 @@ def _shown(text: str) -> str:
     return ascii(text if len(text) <= 40 else text[:37] + "...")
 
 
-def _case(point: np.ndarray, wish: Wish, n_outputs: int) -> Case:
-    """The point's box; unsafe: any other score at most the wanted one's, a forbidden one at most all others."""
-    exact = tuple(Fraction(float(v)) for v in point)
-    others = lambda advisory: [u for u in range(n_outputs) if u != advisory]
-    row = lambda low, high: _at_most(low, high, len(exact), n_outputs)
+def _case(point: np.ndarray, wish: Wish, n_outputs: int, decision: Decision) -> Case:
+    """The point's box; unsafe: any other output at most the wanted one, a forbidden one at most all others.
+
+    At least instead of at most where the decision is the highest.
+    """
+    exact, turned = tuple(Fraction(float(v)) for v in point), decision is Decision.HIGHEST
+    others = lambda output: [u for u in range(n_outputs) if u != output]
+    row = lambda low, high: _at_most(*((high, low) if turned else (low, high)), len(exact), n_outputs)
     unsafe = [] if wish.wanted is None else [Polytope((row(u, wish.wanted),)) for u in others(wish.wanted)]
     unsafe += [Polytope(tuple(row(f, u) for u in others(f))) for f in sorted(wish.forbidden)]
     return Case(exact, exact, tuple(unsafe))

@@ -1,8 +1,8 @@
 """Proved preservation: on how much of the domain a changed network may give another advisory.
 
-The advisory is the output with the lowest score, the first of equals, in real arithmetic. Both networks
-are bounded as a pair (pair.py) by branch and bound. With E the outputs that are nowhere lowest on a box in either
-network, shown there or on an ancestor, a box is closed
+The advisory is the lowest output, the first of equals, in real arithmetic; of the highest, the same is proved with both
+networks' mirror images (mirror.py). Both networks are bounded as a pair (pair.py) by branch and bound. With E the
+outputs that are nowhere lowest on a box in either network, shown there or on an ancestor, a box is closed
 
 - as equal, where no output differs;
 - as the same advisory, where all outputs that may differ are in E (the others are equal, and one of them is lowest),

@@ -11,13 +11,16 @@ import numpy as np
 
 from ..network import Network
 from ..property import Property
+from .decision import Decision
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Task:
     """Make `targets` hold, and keep those that hold already (`keep`), with little other change.
 
-    lower, upper: float64 [inputs], the domain on which advisories are to stay as they are.
+    lower, upper: float64 [inputs], the domain on which decisions are to stay as they are. Methods know of the lowest
+    output alone: for another decision they see the task's mirror image (mirror.py), and the rest of this package calls
+    the lowest output the advisory.
     """
 
     network: Network
@@ -26,6 +29,7 @@ class Task:
     lower: np.ndarray
     upper: np.ndarray
     seed: int = 0
+    decision: Decision = Decision.LOWEST
 
     @property
     def properties(self) -> tuple[Property, ...]:

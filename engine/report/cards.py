@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from engine.acasxu import ADVISORIES, INPUTS, Encounter, describe_point
 from engine.audit.certificate import read_certificate
 from engine.audit.data import Malformed, Rejected
-from engine.report.names import has_units, is_standin, network_label, network_of, property_label, specification_of
+from engine.identity import METADATA
 from engine.report.points import Point
 from engine.report.rows import Row
 from engine.report.run import Run
@@ -30,7 +30,8 @@ class Card:
     `values` as the network sees them.
 
     `margin`: the exact left-hand side of the violated row that is nearest to zero, from the certificate; 0 or less is
-    unsafe. `meant`: whether the property was written for this network, None where that is not known.
+    unsafe. `meant`: whether the property was written for this network, None where that is not known. `origin`: what the
+    network's own file says it was made from.
     """
 
     row: Row
@@ -39,6 +40,7 @@ class Card:
     unsafe: str = ""
     meant: bool | None = None
     standin: bool = False
+    origin: str = ""
     facts: tuple[tuple[str, str], ...] = ()
     scores: tuple[Score, ...] = ()
     picture: str = ""
@@ -51,17 +53,17 @@ def cards(run: Run) -> tuple[Card, ...]:
     return tuple(_card(run, row) for row in run.rows if row.number in run.points)[:MOST]
 
 
-def encounter_of(row: Row, point: Point) -> Encounter | None:
-    """The point in feet, degrees and ft/s, where the network's name says that these are its units."""
+def encounter_of(run: Run, row: Row, point: Point) -> Encounter | None:
+    """The point in feet, degrees and ft/s, where the network is known to have these units."""
     shaped = (len(point.inputs), len(point.outputs)) == (len(INPUTS), len(ADVISORIES))
-    if not (has_units(row.network) and shaped and all(map(math.isfinite, (*point.inputs, *point.outputs)))):
+    if not (run.names.identity(row.network) and shaped and all(map(math.isfinite, (*point.inputs, *point.outputs)))):
         return None
     return describe_point(point.inputs, point.outputs)
 
 
-def meant(row: Row) -> bool | None:
-    """Whether the property was written for this network."""
-    network, spec = network_of(row.network), specification_of(row.network, row.property)
+def meant(run: Run, row: Row) -> bool | None:
+    """Whether the property was written for this network; None where one of the two is not known."""
+    network, spec = run.names.index(row.network), run.names.specification(row.network, row.property)
     return network in spec.meant_for if network and spec else None
 
 
@@ -78,11 +80,14 @@ def margin_of(run: Run, row: Row) -> float | None:
 
 
 def _card(run: Run, row: Row) -> Card:
-    point, spec = run.points[row.number], specification_of(row.network, row.property)
-    title = f"{network_label(row.network)} / {property_label(row.property, network=row.network)}"
+    point, spec = run.points[row.number], run.names.specification(row.network, row.property)
+    title = f"{run.names.network_label(row.network)} / {run.names.property_label(row.property, network=row.network)}"
+    identity = run.names.identity(row.network)
     about = {"words": spec.words, "unsafe": spec.unsafe_words} if spec else {}
-    known = Card(row, title, **about, meant=meant(row), standin=is_standin(row.network), margin=margin_of(run, row))
-    encounter = encounter_of(row, point)
+    known = Card(row, title, **about, meant=meant(run, row), standin=bool(identity and identity.is_standin),
+                 origin=identity.label if identity and identity.source == METADATA else "",
+                 margin=margin_of(run, row))
+    encounter = encounter_of(run, row, point)
     if not encounter:
         return replace(known, values=_values(point))
     return replace(known, facts=_facts(encounter), scores=_scores(encounter.scores),

@@ -1,7 +1,6 @@
 """Certificates of the run: how large, how long their checks took, and what the inputs were."""
 
 from engine.report.listing import Cell, Listing, listing
-from engine.report.names import network_label, property_label
 from engine.report.rows import Row
 from engine.report.run import Run
 from engine.report.tables import certificate_bytes
@@ -15,7 +14,7 @@ def largest(run: Run) -> Listing:
     known = [(n, row) for row in run.rows if (n := certificate_bytes(run, row))]
     known.sort(key=lambda entry: (-entry[0], entry[1].number))
     return listing("network|property|size|check|check, s",
-                   ((*_names(row), size(n), Cell(row.check, word=row.check), seconds(row.check_seconds))
+                   ((*_names(run, row), size(n), Cell(row.check, word=row.check), seconds(row.check_seconds))
                     for n, row in known[:LARGEST]), numeric="size|check, s")
 
 
@@ -43,6 +42,6 @@ def inputs(run: Run) -> Listing:
     return listing("file|SHA-256", run.manifest.inputs)
 
 
-def _names(row: Row) -> tuple[Cell, Cell]:
-    prop = property_label(row.property, network=row.network)
-    return Cell(network_label(row.network), target=f"i{row.number}"), Cell(prop)
+def _names(run: Run, row: Row) -> tuple[Cell, Cell]:
+    prop = run.names.property_label(row.property, network=row.network)
+    return Cell(run.names.network_label(row.network), target=f"i{row.number}"), Cell(prop)

@@ -15,7 +15,7 @@ def results_json(run: Run) -> str:
     """One JSON object in ASCII, instances by property and network."""
     counts = Counter(row.verdict for row in run.rows)
     manifest = asdict(run.manifest)
-    for name in ("versions", "machine", "options", "inputs"):
+    for name in ("versions", "machine", "options", "inputs", "made_from"):
         manifest[name] = dict(manifest[name])
     content = {
         "format": 1, "name": run.name, "notes": list(run.notes),
@@ -35,7 +35,7 @@ def _instance(run: Run, row: Row) -> dict:
     point = run.points.get(row.number)
     if point:
         content["counterexample"] = asdict(point) | {"exact_margin": margin_of(run, row)}
-        encounter = encounter_of(row, point)
+        encounter = encounter_of(run, row, point)
         if encounter:
             names = {"distance": "distance_ft", "bearing": "bearing_deg_left", "heading": "heading_deg_left",
                      "own_speed": "own_speed_ft_s", "intruder_speed": "intruder_speed_ft_s", "scores": "scores"}

@@ -23,7 +23,10 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """How the results came to be, as far as the file says. Names and values as text, for reading."""
+    """How the results came to be, as far as the file says. Names and values as text, for reading.
+
+    inputs: files' SHA-256 by name; made_from: what networks' own metadata say that they were made from, likewise.
+    """
 
     engine: str = ""
     commit: str = ""
@@ -33,6 +36,7 @@ class Manifest:
     machine: Pairs = ()
     options: Pairs = ()
     inputs: Pairs = ()
+    made_from: Pairs = ()
     instances: tuple[tuple[str, str], ...] = ()
     sessions: tuple[Session, ...] = ()
 
@@ -58,7 +62,7 @@ def read_manifest(path: Path) -> Manifest:
     if not isinstance(content, dict):
         raise InputError("this is no JSON object", where=str(path), advice="run the benchmark again")
     texts = {name: word(content.get(name)) for name in ("engine", "commit", "started", "command")}
-    pairs = {name: _pairs(content.get(name)) for name in ("versions", "machine", "options", "inputs")}
+    pairs = {name: _pairs(content.get(name)) for name in ("versions", "machine", "options", "inputs", "made_from")}
     return Manifest(**texts, **pairs, instances=_instances(content.get("instances")),
                     sessions=tuple(_session(s) for s in _list(content.get("sessions")) if isinstance(s, dict)))
 

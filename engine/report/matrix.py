@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from engine.acasxu import NETWORKS, PROPERTIES
-from engine.report.names import network_label, network_of, plain_property, property_of
+from engine.report.names import Names, plain_property
 from engine.report.rows import WORDS, Row
+from engine.report.run import Run
 
 #: One letter each, so that nothing depends on colour.
 SIGNS = {"unsat": "H", "sat": "V", "unknown": "?", "timeout": "T", "error": "E"}
@@ -39,32 +40,36 @@ class Matrix:
         return [(word, counts) for word, counts in found if any(counts) or word in ("holds", "violated")]
 
 
-def matrices(rows: tuple[Row, ...]) -> list[Matrix]:
+def matrices(run: Run) -> list[Matrix]:
     """45 x 10 for ACAS Xu's networks and properties, if there are any, and one by names for all else.
 
     None by names where it would be too large: the list of all instances says the same.
     """
-    known = [row for row in rows if network_of(row.network) and property_of(row.property)]
-    others = [row for row in rows if not (network_of(row.network) and property_of(row.property))]
-    return [_acasxu(known)] * bool(known) + _by_names(others, "Other networks" if known else "Networks")
+    known, others = {}, []
+    for row in run.rows:
+        place = run.names.index(row.network), run.names.specification(row.network, row.property)
+        if all(place) and place not in known:  # copies under other names are told apart by these
+            known[place] = row
+        else:
+            others.append(row)
+    return [_acasxu(known)] * bool(known) + _by_names(others, "Other networks" if known else "Networks", run.names)
 
 
-def _acasxu(rows: list[Row]) -> Matrix:
-    at = {(network_of(row.network), property_of(row.property).number): row for row in rows}
+def _acasxu(at: dict) -> Matrix:
     return Matrix(
         "ACAS Xu: 45 networks, ten properties",
         tuple(Head(str(n), f"previous advisory {n.previous_advisory}, tau {n.tau} s") for n in NETWORKS),
         tuple(Head(f"P{spec.number}", spec.words) for spec in PROPERTIES),
-        tuple(tuple(at.get((n, spec.number)) for spec in PROPERTIES) for n in NETWORKS),
+        tuple(tuple(at.get((n, spec)) for spec in PROPERTIES) for n in NETWORKS),
         tuple(i for i, n in enumerate(NETWORKS) if n.t == 1))
 
 
-def _by_names(rows: list[Row], title: str) -> list[Matrix]:
+def _by_names(rows: list[Row], title: str, names: Names) -> list[Matrix]:
     at = {row.names: row for row in rows}
     networks, properties = (list(dict.fromkeys(names)) for names in zip(*at)) if at else ([], [])
     if not rows or len(properties) > MOST_COLUMNS or len(networks) * len(properties) > MOST_CELLS:
         return []
     return [Matrix(
-        title, tuple(Head(network_label(name), name) for name in networks),
+        title, tuple(Head(names.network_label(name), name) for name in networks),
         tuple(Head(plain_property(name), name) for name in properties),
         tuple(tuple(at.get((network, prop)) for prop in properties) for network in networks))]

@@ -1,47 +1,54 @@
-"""What networks and properties are called on the page, and which are ACAS Xu's by their names.
+"""What a run's networks and properties are called on the page, and which are ACAS Xu's.
 
-A name proves nothing about the content of a file: the page gives the SHA-256 of what was read beside it.
+They are known by the SHA-256 that the run's manifest gives for what was read: a file's name proves nothing, and stands
+for itself alone.
 """
 
-import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
-from engine.acasxu import PROPERTIES, NetworkIndex, Specification, recognize
-
-
-def network_of(name: str) -> NetworkIndex | None:
-    """Which of the 45 results mean by a network's name. None for a path: names were not unique then."""
-    return None if "/" in name or "\\" in name else recognize(name)
+from engine.acasxu import NetworkIndex, Specification
+from engine.identity import METADATA, Identity, known_networks, known_properties
+from engine.report.manifest import Manifest
 
 
-def property_of(name: str) -> Specification | None:
-    """Likewise which of the ten properties."""
-    match = re.fullmatch(r"prop_([1-9]|10)\.vnnlib(\.gz)?", name)
-    return PROPERTIES[int(match[1]) - 1] if match else None
+@dataclass(frozen=True, slots=True)
+class Names:
+    """By the names that results use: the networks that are known, and ACAS Xu's own properties."""
+
+    networks: Mapping[str, Identity] = field(default_factory=dict)
+    properties: Mapping[str, Specification] = field(default_factory=dict)
+
+    def identity(self, network: str) -> Identity | None:
+        """What is known of a network; where something is, inputs and outputs are ACAS Xu's."""
+        return self.networks.get(network)
+
+    def index(self, network: str) -> NetworkIndex | None:
+        """Which of the 45 published files it is, if any."""
+        identity = self.identity(network)
+        return identity.index if identity and identity.is_published else None
+
+    def network_label(self, network: str) -> str:
+        return str(self.index(network) or network.removesuffix(".gz").removesuffix(".onnx"))
+
+    def specification(self, network: str, prop: str) -> Specification | None:
+        """ACAS Xu's property of this name, where the network has ACAS Xu's inputs and outputs."""
+        return self.properties.get(prop) if self.identity(network) else None
+
+    def property_label(self, prop: str, *, network: str) -> str:
+        """P1 to P10 where it is one of them, else the file's name."""
+        spec = self.specification(network, prop)
+        return f"P{spec.number}" if spec else plain_property(prop)
 
 
-def network_label(name: str) -> str:
-    return str(network_of(name) or name.removesuffix(".gz").removesuffix(".onnx"))
-
-
-def property_label(name: str, *, network: str) -> str:
-    """P1 to P10 where the network has ACAS Xu's inputs: another's prop_1 is something else."""
-    spec = specification_of(network, name)
-    return f"P{spec.number}" if spec else plain_property(name)
+def names_of(manifest: Manifest) -> Names:
+    """What is known by the hashes in a manifest; nothing where it has none."""
+    networks, properties = known_networks(), known_properties()
+    found = {name: networks[sha256] for name, sha256 in manifest.inputs if sha256 in networks}
+    made = {name: replace(networks[sha256], source=METADATA) for name, sha256 in manifest.made_from
+            if sha256 in networks}
+    return Names(made | found, {name: properties[sha256] for name, sha256 in manifest.inputs if sha256 in properties})
 
 
 def plain_property(name: str) -> str:
     return name.removesuffix(".gz").removesuffix(".vnnlib")
-
-
-def specification_of(network: str, name: str) -> Specification | None:
-    return property_of(name) if has_units(network) else None
-
-
-def has_units(network: str) -> bool:
-    """Whether inputs and outputs are ACAS Xu's: the published networks, and this project's stand-ins for them."""
-    name = re.split(r"[/\\]", network)[-1]
-    return name.startswith("standin_") or recognize(name) is not None
-
-
-def is_standin(network: str) -> bool:
-    return re.split(r"[/\\]", network)[-1].startswith("standin_")

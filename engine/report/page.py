@@ -46,10 +46,10 @@ def _context(run: Run) -> dict:
     each = min(PICTURE, PICTURES // max(1, sum(repair.picture is not None for repair in run.repairs)))
     found = cards(run)
     return {
-        "run": run, "summary": tables.summary(run), "matrices": matrices(run.rows), "signs": SIGNS, "words": WORDS,
+        "run": run, "summary": tables.summary(run), "matrices": matrices(run), "signs": SIGNS, "words": WORDS,
         "plots": drawn, "comparison": tables.comparison(run, tools), "hardest": tables.hardest(run, tools),
         "cards": found, "more_cards": max(0, len(run.points) - MOST), "instances": tables.instances(run),
-        "repairs": repair_tables.repairs(run), "repair_details": [_repair(repair, each) for repair in run.repairs],
+        "repairs": repair_tables.repairs(run), "repair_details": [_repair(run, repair, each) for repair in run.repairs],
         "certificates": certificate_tables.totals(run), "largest": certificate_tables.largest(run),
         "rejected": certificate_tables.rejected(run), "inputs": certificate_tables.inputs(run),
         "targets": {f"c{card.row.number}" for card in found} | {f"r{repair.number}" for repair in run.repairs}
@@ -57,10 +57,10 @@ def _context(run: Run) -> dict:
     }
 
 
-def _repair(repair: Repair, limit: int) -> dict:
+def _repair(run: Run, repair: Repair, limit: int) -> dict:
     """A repair's title, tables and picture."""
     picture = small_picture(repair.picture, limit=limit) if repair.picture else None
-    return {"repair": repair, "title": repair_tables.title(repair), "fidelity": repair_tables.fidelity(repair),
+    return {"repair": repair, "title": repair_tables.title(run, repair), "fidelity": repair_tables.fidelity(repair),
             "picture": picture and data_url(picture.data, picture.kind)}
 
 

@@ -47,11 +47,11 @@ def _cactus(run: Run, tools: tuple[Tool, ...]) -> Plot | None:
     from matplotlib.ticker import MaxNLocator
 
     rows = [row for row in run.rows if row.decided]
-    inside = [row for row in rows if in_benchmark(row)]
+    inside = [row for row in rows if in_benchmark(run, row)]
     if not times(rows):
         return None
     curves = [("this run", sorted(times(inside or rows)))]
-    asked = {benchmark_key(row) for row in run.rows if in_benchmark(row)}
+    asked = {benchmark_key(run, row) for row in run.rows if in_benchmark(run, row)}
     curves += [(tool.name, sorted(t for key, t in tool.times.items() if key in asked)) for tool in tools
                if tool.times and inside]
     figure, axes = _figure(1, height=3.2)

@@ -72,7 +72,7 @@ def _repair(index: int, cells: dict[str, str], folder: Path, notes: list[str]) -
         except InputError as error:
             notes.append(f"repairs/{report.name}: {error.what}")
     elif cells["outcome"] == "repaired":
-        notes.append(f"repairs/{report.name} is missing: where advisories changed is known from repairs.csv alone")
+        notes.append(f"repairs/{report.name} is missing: where decisions changed is known from repairs.csv alone")
     values = {column: _float(cells.get(column, "")) for column in COLUMNS[4:-1]}
     return Repair(
         index, cells["network"], tuple(p.strip() for p in cells["properties"].split(";") if p.strip()),
@@ -98,7 +98,7 @@ def _read_report(path: Path) -> tuple[str, tuple[Region, ...]]:
     chosen, regions = _part(content, "chosen"), _part(_part(content, "fidelity"), "regions")
     what = [word(attempt.get("what")) for attempt in chosen if isinstance(attempt, dict)] if chosen else []
     entries = regions.items() if isinstance(regions, dict) else ()
-    names = ("points", "changed", "agreement", "mean_score_change", "largest_score_change")
+    names = ("points", "changed", "agreement", "mean_output_change", "largest_output_change")
     return "; ".join(filter(None, what)), tuple(
         Region(where, *(number(entry.get(name)) for name in names)) for where, entry in entries
         if isinstance(entry, dict))

@@ -6,6 +6,7 @@ from pathlib import Path
 from engine.bench.folder import instance_stem
 from engine.errors import InputError
 from engine.report.manifest import Manifest, read_manifest
+from engine.report.names import Names, names_of
 from engine.report.points import Point, read_point
 from engine.report.repairs import Repair, read_repairs
 from engine.report.rows import Row, read_rows
@@ -14,11 +15,14 @@ from engine.report.table import is_file
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a folder holds. `points` and `certificates` are by rows' numbers; `notes` say what is missing or damaged."""
+    """What a folder holds. `points` and `certificates` are by rows' numbers; `names`: what networks and properties are
+    known to be; `notes` say what is missing or damaged.
+    """
 
     folder: Path
     rows: tuple[Row, ...]
     manifest: Manifest
+    names: Names
     points: dict[int, Point]
     certificates: dict[int, Path]
     repairs: tuple[Repair, ...]
@@ -47,7 +51,8 @@ def read_run(folder: Path) -> Run:
     points = {row.number: point for row in rows if row.verdict == "sat" and (point := _point(folder, row, notes))}
     repairs, of_repairs = read_repairs(folder)
     certificates = {row.number: path for row in rows if (path := _certificate(folder, row))}
-    return Run(folder, rows, manifest, points, certificates, repairs, tuple(_few([*notes, *of_repairs])))
+    return Run(folder, rows, manifest, names_of(manifest), points, certificates, repairs,
+               tuple(_few([*notes, *of_repairs])))
 
 
 def _manifest(path: Path, notes: list[str]) -> Manifest:

@@ -7,7 +7,6 @@ from statistics import median
 from engine.acasxu import benchmark_instances
 from engine.report.cards import meant
 from engine.report.listing import Cell, Listing, listing
-from engine.report.names import network_label, network_of, property_label, property_of
 from engine.report.public import Key, Tool
 from engine.report.rows import WORDS, Row
 from engine.report.run import Run
@@ -23,7 +22,7 @@ def summary(run: Run) -> Listing:
     lines = [("instances", count(run.expected))]
     if run.expected > len(run.rows):
         lines.append(("of these with a result", count(len(run.rows))))
-    lines += [(_meaning(word), _verdicts(word, run.rows))
+    lines += [(_meaning(word), _verdicts(word, run))
               for word, meaning in WORDS.items() if counts[word] or word in ("sat", "unsat")]
     lines.append(("an instance's share", f"median {seconds(median(own))} s, most {seconds(max(own))} s, together "
                                          f"{seconds(sum(own))} s" if own else ""))
@@ -45,25 +44,25 @@ def times(rows) -> list[float]:
     return [row.seconds for row in rows if row.seconds is not None]
 
 
-def in_benchmark(row: Row) -> bool:
-    """Whether it is one of VNN-COMP's 186 instances, by its names."""
-    return benchmark_key(row) in _BENCHMARK
+def in_benchmark(run: Run, row: Row) -> bool:
+    """Whether it is one of VNN-COMP's 186 instances."""
+    return benchmark_key(run, row) in _BENCHMARK
 
 
-def benchmark_key(row: Row) -> Key | None:
+def benchmark_key(run: Run, row: Row) -> Key | None:
     """As in ("N(3,3)", "P2"), None for other networks and properties."""
-    network, spec = network_of(row.network), property_of(row.property)
+    network, spec = run.names.index(row.network), run.names.specification(row.network, row.property)
     return (str(network), f"P{spec.number}") if network and spec else None
 
 
 def hardest(run: Run, tools: tuple[Tool, ...]) -> Listing:
     """The instances that took most of the time, and how long others took for them where that is public."""
     rows = sorted((row for row in run.rows if row.seconds is not None), key=lambda row: (-row.seconds, row.number))
-    others = [tool for tool in tools if any(benchmark_key(row) in tool.times for row in rows[:HARDEST])]
+    others = [tool for tool in tools if any(benchmark_key(run, row) in tool.times for row in rows[:HARDEST])]
     more = [f"{tool.name}, s" for tool in others]
     return listing("|".join(["network|property|verdict|seconds|boxes", *more]), (
-        (*_named(row), seconds(row.seconds), count(row.boxes),
-         *(seconds(tool.times.get(benchmark_key(row))) for tool in others))
+        (*_named(run, row), seconds(row.seconds), count(row.boxes),
+         *(seconds(tool.times.get(benchmark_key(run, row))) for tool in others))
         for row in rows[:HARDEST]), numeric="|".join(["seconds|boxes", *more]))
 
 
@@ -72,7 +71,7 @@ def instances(run: Run) -> Listing:
     rest = len(run.rows) - MOST
     heads = "network|property|verdict|seconds|boxes|certificate|check|check, s|semantics|device|error or warning"
     return listing(heads, (
-        (*_named(row, here=True), seconds(row.seconds), count(row.boxes), size(certificate_bytes(run, row)),
+        (*_named(run, row, here=True), seconds(row.seconds), count(row.boxes), size(certificate_bytes(run, row)),
          Cell(row.check, word=row.check), seconds(row.check_seconds), row.semantics, row.device,
          "; ".join(filter(None, (row.error, row.warning))))
         for row in run.rows[:MOST]), numeric="seconds|boxes|certificate|check, s",
@@ -89,7 +88,7 @@ def certificate_bytes(run: Run, row: Row) -> int | None:
 
 def comparison(run: Run, tools: tuple[Tool, ...]) -> Listing:
     """This run on the benchmark's 186 instances beside published figures, if it ran all of them."""
-    rows = [row for row in run.rows if in_benchmark(row)]
+    rows = [row for row in run.rows if in_benchmark(run, row)]
     own = times(row for row in rows if row.decided)
     if len({row.names for row in rows}) < len(_BENCHMARK) or not own:
         return listing("tool", ())
@@ -105,16 +104,17 @@ def _known(value: float | None) -> str:
     return "" if value is None or value != value else f"{value:,.4g}"
 
 
-def _named(row: Row, *, here: bool = False) -> tuple[Cell, Cell, Cell]:
+def _named(run: Run, row: Row, *, here: bool = False) -> tuple[Cell, Cell, Cell]:
     """Network, property and verdict; they lead to the instance's line, or from there to its counterexample."""
     target = f"c{row.number}" if row.verdict == "sat" else "" if here else f"i{row.number}"
-    return (Cell(network_label(row.network)), Cell(property_label(row.property, network=row.network)),
+    return (Cell(run.names.network_label(row.network)),
+            Cell(run.names.property_label(row.property, network=row.network)),
             Cell(WORDS[row.verdict], target=target, word=row.verdict))
 
 
-def _verdicts(word: str, rows: tuple[Row, ...]) -> str:
-    found = [row for row in rows if row.verdict == word]
-    apart = sum(meant(row) is False for row in found)
+def _verdicts(word: str, run: Run) -> str:
+    found = [row for row in run.rows if row.verdict == word]
+    apart = sum(meant(run, row) is False for row in found)
     return count(len(found)) + (f", {apart:,} of them where the property is not meant to apply"
                                 if word == "sat" and apart else "")
 

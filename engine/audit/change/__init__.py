@@ -1,4 +1,4 @@
-"""The checker of certificates of kind "change": on how much of a box a changed network may give another advisory.
+"""The checker of certificates of kind "change": on how much of a box a changed network may have another lowest output.
 
 Section 9 of docs/certificate-format.md says when one is to be accepted. Like engine.audit, on which it builds, it
 shares no code with the rest of `engine`.

@@ -27,10 +27,10 @@ def check_change(certificate_path, original_path, changed_path, *, arithmetic="f
         proof = Walk(certificate, Pair(original, changed), arithmetic)
         nodes = len(certificate.tree.split)
         tally = proof.walk([*proof.roots()], lambda done: on_progress and on_progress(done, nodes))
-        for what, found, claimed in (("advisory", proof.open, certificate.open),
+        for what, found, claimed in (("which output is lowest", proof.open, certificate.open),
                                      ("outputs", proof.unequal, certificate.unequal)):
             percent = 100 * Decimal(claimed.numerator) / Decimal(claimed.denominator)
-            demand(found.at_most(claimed), f"the {what} may differ on {found.percent}, not at most {percent:.9g}%")
+            demand(found.at_most(claimed), f"{what} may differ on {found.percent}, not at most {percent:.9g}%")
     except Rejected as error:
         reason = str(error)
     nodes = len(certificate.tree.split) if certificate else 0
@@ -74,8 +74,8 @@ class Share(namedtuple("Share", "part bits over under")):
 
 
 class Walk(Proof):
-    """The walk through the tree, that adds up the shares of the volume of leaves: `open` of those where the advisory
-    may differ, `unequal` of those where outputs may."""
+    """The walk through the tree, that adds up the shares of the volume of leaves: `open` of those where another output
+    may be lowest, `unequal` of those where outputs may differ."""
 
     def __init__(self, certificate: Change, pair: Pair, arithmetic: str):
         bounds, self.pair = ARITHMETIC[arithmetic], pair

@@ -1,0 +1,33 @@
+"""Which of a network's outputs is its decision, where that is known."""
+
+from enum import Enum
+from typing import Any
+
+
+class Decision(Enum):
+    """The lowest output, as of ACAS Xu's networks, or the highest, as of most others; the first of equals.
+
+    No property says which of the two it is: forbidding that an output is highest says nothing of the lowest. So where
+    nobody says it, it is UNKNOWN, and nothing is said of decisions.
+    """
+
+    LOWEST = "lowest"
+    HIGHEST = "highest"
+    UNKNOWN = "none"
+
+    @property
+    def is_known(self) -> bool:
+        return self is not Decision.UNKNOWN
+
+    @property
+    def guide(self) -> "Decision":
+        """What a search for repairs keeps: where it is not known the lowest output, which is a choice, no claim.
+
+        Something has to be kept, so that what is not to be repaired stays much as it is, and one rule that is stated
+        is better than a guess.
+        """
+        return self if self.is_known else Decision.LOWEST
+
+    def of(self, y: Any) -> Any:
+        """The decision [n] of outputs y [n, outputs], numpy's or torch's."""
+        return {Decision.LOWEST: y.argmin, Decision.HIGHEST: y.argmax}[self](1)
