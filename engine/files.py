@@ -1,9 +1,39 @@
-"""Files that are written whole or not at all."""
+"""Files that are read only where they are files, and written whole or not at all."""
 
+import errno
+import hashlib
 import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from engine.errors import InputError
+
+LONGEST = 255  # bytes of a file's name, on the usual file systems
+_KINDS = {stat.S_IFIFO: "a pipe", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device", stat.S_IFSOCK: "a socket"}
+
+
+# Reading
+
+
+def regular(path: str | os.PathLike, flags: int) -> int:
+    """Opens a regular file, for `open(path, opener=regular)`; OSError at once for all else.
+
+    A pipe or a device may never end, and opening one may wait for a writer. They are refused even where they
+    would end, as are /dev/stdin and the shell's <(...): what is read here is read again, by the checker for one.
+    """
+    file = os.open(path, flags | os.O_NONBLOCK)
+    kind = stat.S_IFMT(os.fstat(file).st_mode)
+    if kind == stat.S_IFREG:
+        return file
+    os.close(file)
+    if kind == stat.S_IFDIR:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise OSError(errno.EINVAL, f"it is {_KINDS.get(kind, 'something else')}, not a regular file", str(path))
+
+
+# Writing
 
 
 def prepare(path: str | Path, *, option: str) -> Path:
@@ -16,12 +46,13 @@ def prepare(path: str | Path, *, option: str) -> Path:
     try:
         if target.is_dir():
             raise InputError("this is a directory", where=f"{option} {path}", advice="name a file in it")
+        if target.is_fifo():  # a trial would end whoever reads it, and the writing then wait for another reader
+            raise InputError("this is a pipe", where=f"{option} {path}", advice="name a file")
         if _is_special(target):
-            target.open("a").close()
+            os.close(os.open(target, os.O_WRONLY | os.O_NONBLOCK))
         else:
-            part = _part(target)
-            part.touch()
-            part.unlink()
+            with _neighbour(target) as part:
+                part.touch()
             target.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"cannot be written ({error.strerror})", where=f"{option} {path}",
@@ -39,12 +70,9 @@ def write_bytes(path: Path, data: bytes) -> None:
     if _is_special(path):
         path.write_bytes(data)
         return
-    part = _part(path)
-    try:
+    with _neighbour(path) as part:
         part.write_bytes(data)
         os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def unwritable(error: OSError, where: Path) -> InputError:
@@ -53,10 +81,33 @@ def unwritable(error: OSError, where: Path) -> InputError:
                       advice="check the folder, its rights and the disk")
 
 
+def fitting(name: str, ending: str) -> str:
+    """`name` and `ending`, the name shortened where no file could be called so. Different names stay different."""
+    if len(os.fsencode(name + ending)) <= LONGEST:
+        return name + ending
+    mark = f"-{_mark(name)}{ending}"
+    kept = os.fsencode(name)[: LONGEST - len(os.fsencode(mark))]
+    return kept.decode("utf-8", "ignore") + mark
+
+
 def _is_special(path: Path) -> bool:
     """A device or a pipe, which must not be replaced by a file."""
     return path.exists() and not path.is_file()
 
 
-def _part(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
+@contextmanager
+def _neighbour(path: Path) -> Iterator[Path]:
+    """A name beside `path` for what is being written, gone at the end; short however long the other is.
+
+    That it cannot be removed never hides why the writing failed.
+    """
+    part = path.with_name(f".{_mark(path.name)}.{os.getpid()}.part")
+    try:
+        yield part
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _mark(name: str) -> str:
+    return hashlib.sha256(os.fsencode(name)).hexdigest()[:16]

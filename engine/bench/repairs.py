@@ -2,22 +2,27 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from glob import escape
+from hashlib import sha256
 from pathlib import Path
 
 from engine.acasxu import benchmark_instances, recognize
-from engine.bench.durable import Table, sync_folder
+from engine.bench.durable import Table, demand_plain, read_plain, sync_folder
 from engine.bench.instances import Instance, network_stem
-from engine.bench.row import Row, one_line
+from engine.bench.row import CONFIRMED, DECIDED, ORIGINS, TAKEN_OVER, Row, amount, one_line
 from engine.bench.workers import Event, Task, wait_for
 from engine.data import property_path
 from engine.files import unwritable
 
 COLUMNS = ("network", "properties", "outcome", "method", "seconds", "proof_seconds", "agreement_outside",
            "changed_outside", "agreement_safe", "max_score_change", "weights", "neurons", "layers", "certificates",
-           "error")
+           "files_sha256", "origin", "error")
+#: What no repair can exceed.
+MOST = {"seconds": 1e9, "proof_seconds": 1e9, "agreement_outside": 1.0, "changed_outside": 10**12,
+        "agreement_safe": 1.0, "max_score_change": 1e300, "weights": 10**12, "neurons": 10**12, "layers": 10**6,
+        "certificates": 10**6}
 OUTCOMES = ("repaired", "held", "failed", "error")
 DEATHS = 2  # of workers, until the network at which they died has an error
 TICK = 0.5
@@ -25,13 +30,17 @@ TICK = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A network, the properties that it violates, by name, and those to be kept where they hold; where files go."""
+    """A network, the properties that it violates, by name, and those to be kept where they hold; where files go.
+
+    held: those of `keep` that are known to hold.
+    """
 
     network: str
     path: Path
     targets: tuple[tuple[str, Path], ...]
     keep: tuple[Path, ...]
     folder: Path
+    held: tuple[Path, ...] = ()
 
     @property
     def properties(self) -> str:
@@ -61,8 +70,9 @@ def jobs(instances: list[Instance], rows: list[Row], folder: Path) -> list[Job]:
     for name, of in networks.items():
         violated = [i for i in of if verdicts.get(i.names) == "sat"]
         rest = [i.property for i in of if verdicts.get(i.names) in ("unsat", "unknown", "timeout")]
+        held = tuple(i.property for i in of if verdicts.get(i.names) == "unsat")
         targets = tuple((i.names[1], i.property) for i in violated)
-        found.append(Job(name, of[0].network, targets, (*rest, *_benchmark(of[0].network)), folder))
+        found.append(Job(name, of[0].network, targets, (*rest, *_benchmark(of[0].network)), folder, held))
     return found
 
 
@@ -72,12 +82,15 @@ def _benchmark(network: Path) -> list[Path]:
 
 
 class RepairsFolder:
-    """`repairs.csv` and `repairs/`; a context manager. A row is added after its files are durable."""
+    """`repairs.csv` and `repairs/`; a context manager. A row is added after its files are durable, and has a digest of
+    them.
+    """
 
     def __init__(self, folder: Path, *, resume: bool):
         """InputError where it cannot be written. What is there already is replaced unless `resume`."""
         self.files, path = folder / "repairs", folder / "repairs.csv"
         try:
+            demand_plain(self.files, folder=True)
             if not resume and self.files.exists():
                 shutil.rmtree(self.files)
             self.files.mkdir(parents=True, exist_ok=True)
@@ -89,22 +102,36 @@ class RepairsFolder:
         self.rows: list[dict[str, str]] = []
 
     def recover(self, todo: list[Job]) -> None:
-        """Takes the rows of an earlier run that are of these jobs and have their files; drops others."""
-        known = {(job.network, job.properties): job for job in todo}
-        for line in self._table.lines:
-            row = dict(zip(COLUMNS, line))
-            job = known.get((row.get("network"), row.get("properties")))
-            if len(line) == len(COLUMNS) and job and row["outcome"] in OUTCOMES:
-                if row["outcome"] != "repaired" or job.file(".onnx").is_file():
-                    del known[job.network, job.properties]
-                    self.rows.append(row)
-        if len(self.rows) < len(self._table.lines):
-            self._table.replace([list(row.values()) for row in self.rows])
+        """Takes the rows of an earlier run that are of these jobs and have their files, as taken over; drops others.
+
+        Impossible where a row holds a number that no repair can have.
+        """
+        known = {(job.network, job.properties): job for job in todo if job.targets}
+        for number, line in enumerate(self._table.lines, 2):
+            row = read_repair(line, where=f"{self._table.path}:{number}")
+            job = row and known.get((row["network"], row["properties"]))
+            if job and row["outcome"] != "held" and self._complete(row, job):  # what violates a target does not hold it
+                del known[job.network, job.properties]
+                self.rows.append(row | {"origin": TAKEN_OVER})
+        self._save()
+
+    def confirm(self, refuted: Mapping[str, str]) -> None:
+        """Has the repaired networks be confirmed, but for those refuted, which are to be repaired again."""
+        self.rows[:] = [row | {"origin": CONFIRMED} if row["outcome"] == "repaired" else row
+                        for row in self.rows if row["network"] not in refuted]
+        self._save()
+
+    def drop_taken_over(self) -> None:
+        """Has the networks whose repair nobody has confirmed be repaired again."""
+        self.rows[:] = [row for row in self.rows if row["origin"] != TAKEN_OVER]
+        self._save()
 
     def add(self, row: dict[str, object]) -> None:
         """Adds a row after its network's files."""
-        cells = {name: _cell(row.get(name)) for name in COLUMNS}
-        self._sync(network_stem(cells["network"]))
+        stem = network_stem(str(row["network"]))
+        self._sync(stem)
+        digest = files_digest(self.files, stem) if row["outcome"] == "repaired" else ""
+        cells = {name: _cell((row | {"files_sha256": digest, "origin": DECIDED}).get(name)) for name in COLUMNS}
         self._table.append([list(cells.values())])
         self.rows.append(cells)
 
@@ -112,7 +139,7 @@ class RepairsFolder:
         """Puts the rows in the order of the list."""
         place = {job.network: i for i, job in enumerate(todo)}
         self.rows.sort(key=lambda row: place[row["network"]])
-        self._table.replace([list(row.values()) for row in self.rows])
+        self._save()
 
     def __enter__(self) -> "RepairsFolder":
         return self
@@ -120,17 +147,54 @@ class RepairsFolder:
     def __exit__(self, *exception) -> None:
         self._table.close()
 
+    def _complete(self, row: dict[str, str], job: Job) -> bool:
+        if row["outcome"] != "repaired":
+            return not row["files_sha256"]
+        return job.file(".onnx").is_file() and row["files_sha256"] == files_digest(self.files, job.stem.name)
+
+    def _save(self) -> None:
+        self._table.replace([list(row.values()) for row in self.rows])
+
     def _sync(self, stem: str) -> None:
         try:
-            inside = self.files / stem
-            for path in [*self.files.glob(f"{escape(stem)}.*"), *(inside.iterdir() if inside.is_dir() else ())]:
-                if path.is_file():
-                    with path.open("rb") as file:
-                        os.fsync(file.fileno())
-            for folder in filter(Path.is_dir, (inside, self.files)):
+            for path in files_of(self.files, stem):
+                with path.open("rb") as file:
+                    os.fsync(file.fileno())
+            for folder in filter(Path.is_dir, (self.files / stem, self.files)):
                 sync_folder(folder)
         except OSError as error:
             raise unwritable(error, self.files) from None
+
+
+def read_repair(line: list[str], *, where: str) -> dict[str, str] | None:
+    """The row that was written so, None where it is none; Impossible where it holds an impossible number."""
+    if len(line) != len(COLUMNS) or not all(map(str.isprintable, line)):
+        return None
+    row = dict(zip(COLUMNS, line))
+    try:
+        for name, most in MOST.items():
+            amount(row[name], name, most=most, where=where)
+    except ValueError:
+        return None
+    return row if row["outcome"] in OUTCOMES and row["origin"] in ORIGINS else None
+
+
+def files_of(folder: Path, stem: str) -> Iterator[Path]:
+    """A network's files in the folder of repairs, by name: links are none."""
+    inside = folder / stem
+    for path in sorted([*folder.glob(f"{escape(stem)}.*"), *(inside.iterdir() if inside.is_dir() else ())]):
+        if path.is_file() and not path.is_symlink() and not inside.is_symlink():
+            yield path
+
+
+def files_digest(folder: Path, stem: str) -> str:
+    """One SHA-256 of a network's files and their names; nothing where one of them cannot be read."""
+    try:
+        lines = [f"{sha256(read_plain(path)).hexdigest()} {path.relative_to(folder)}\n"
+                 for path in files_of(folder, stem)]
+    except (OSError, ValueError):
+        return ""
+    return sha256("".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def repair_all(todo: list[Job], function: str, arguments: tuple, folder: RepairsFolder, workers, *,

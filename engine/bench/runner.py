@@ -4,7 +4,6 @@ Instances are handed out in chunks, which are read and searched by one worker to
 memory, or lost if the program is killed, than one chunk a worker and those whose certificates are being checked.
 """
 
-import gzip
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from engine.bench.chunk import Answer, Chunk, Standing, pieces
 from engine.bench.folder import ResultsFolder
+from engine.bench.inputs import content
 from engine.bench.instances import Instance
 from engine.bench.row import Row, error_row, one_line
 from engine.bench.workers import Event, Task, wait_for
@@ -73,7 +73,7 @@ class Runner:
 
     def _files(self, part: list[Instance]) -> dict[Path, bytes]:
         paths = {path for instance in part for path in (instance.network, instance.property)}
-        found = {path: _content(path) for path in paths} if self._plan.carry else {}
+        found = {path: content(path) for path in paths} if self._plan.carry else {}
         return {path: data for path, data in found.items() if data is not None}
 
     def _take(self, events: list[Event]) -> None:
@@ -89,8 +89,7 @@ class Runner:
                 self._open[id(event.task)] = event.value.open
             else:
                 rows += self._ended(event)
-        self._folder.keep(answers)
-        rows += [answer.row for answer in answers if not self._to_be_checked(answer)]
+        rows += [row for row in self._folder.keep(answers) if not self._to_be_checked(row)]
         self._folder.add(rows)
 
     def _ended(self, event: Event) -> list[Row]:
@@ -106,16 +105,17 @@ class Runner:
             return [error_row(rest[0].names, f"{reason}, {ALONE} times", self._plan.options["semantics"])]
         return []
 
-    def _to_be_checked(self, answer: Answer) -> bool:
-        if not (self._plan.check and answer.certificate):
+    def _to_be_checked(self, row: Row) -> bool:
+        if not (self._plan.check and row.certificate_sha256):
             return False
-        self._unchecked[answer.row.names] = answer.row
-        self._check(answer.row.names, 0)
+        self._unchecked[row.names] = row
+        self._check(row.names, 0)
         return True
 
     def _check(self, names: tuple[str, str], deaths: int) -> None:
-        instance, certificate = self._instances[names], self._folder.certificate_path(self._unchecked[names])
-        self._checkers.submit(Task(CHECK, (certificate, instance.network, instance.property), about=(names, deaths)))
+        hashes = tuple(self._hashes[name] for name in names)
+        claim = self._folder.claim(self._unchecked[names], self._instances[names], hashes)
+        self._checkers.submit(Task(CHECK, (claim,), about=(names, deaths)))
 
     def _checked(self, event: Event) -> list[Row]:
         names, deaths = event.task.about
@@ -131,12 +131,3 @@ class Runner:
 def counts(rows: list[Row]) -> Counter:
     """How many rows there are of each verdict."""
     return Counter(row.verdict for row in rows)
-
-
-def _content(path: Path) -> bytes | None:
-    """Decompressed; None where it cannot be read, which the worker will find out and say."""
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            return file.read()
-    except (OSError, EOFError):
-        return None

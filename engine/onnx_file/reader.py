@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError
 from onnx import ModelProto, load_model_from_string
 
 from engine.errors import InputError
+from engine.files import regular
 from engine.network import Network
 from engine.onnx_file.graph import Graph, read_graph
 
@@ -46,8 +47,9 @@ def read_bytes(path: str | PathLike, *, limit: int = MAX_BYTES) -> bytes:
     """A file's content, decompressed where its name ends in `.gz`, of at most `limit` bytes."""
     path = Path(path)
     try:
-        with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
-            data = file.read(limit + 1)
+        with open(path, "rb", opener=regular) as raw:
+            with gzip.open(raw) if path.suffix == ".gz" else raw as file:
+                data = file.read(limit + 1)
     except FileNotFoundError:
         raise _unreadable(path, "there is no such file", "check the name") from None
     except IsADirectoryError:

@@ -12,8 +12,8 @@ _GOOD = {"repaired": "unsat", "held": "unsat", "failed": "unknown", "error": "er
 def repairs(run: Run) -> Listing:
     """A line for each repair."""
     heads = ("network|properties|outcome|method|weights|neurons|layers|agreement outside|changed outside|"
-             "agreement, safe inside|largest score change|seconds|of these proofs|certificates")
-    return listing(heads, map(_line, run.repairs), numeric="|".join(heads.split("|")[4:]), caption=(
+             "agreement, safe inside|largest score change|seconds|of these proofs|certificates|origin")
+    return listing(heads, map(_line, run.repairs), numeric="|".join(heads.split("|")[4:-1]), caption=(
         "Agreement: the share of random points at which the repaired network gives the same advisory (lowest score), "
         "in the domain outside the properties' boxes, and inside them where the original was safe. It is measured; "
         "the properties are proved."))
@@ -43,7 +43,7 @@ def _line(repair: Repair) -> tuple:
             Cell(repair.outcome, word=_GOOD[repair.outcome]), repair.method,
             *(_whole(get(name)) for name in ("weights", "neurons", "layers")), share(get("agreement_outside")),
             _whole(get("changed_outside")), share(get("agreement_safe")), figure(get("max_score_change")),
-            seconds(get("seconds")), seconds(get("proof_seconds")), _whole(certificates))
+            seconds(get("seconds")), seconds(get("proof_seconds")), _whole(certificates), repair.origin)
 
 
 def _whole(value: float | None) -> str:

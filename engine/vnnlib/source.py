@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.errors import InputError
+from engine.files import regular
 
 MAX_BYTES = 1 << 26  # decompressed; a gzip bomb stops here, two million bounds fit
 
@@ -71,10 +72,10 @@ def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> tuple[str, str]:
 
 def _read_bytes(path: Path, max_bytes: int) -> bytes:
     """At most `max_bytes`, whatever a compressed file claims to hold."""
-    opener = gzip.open if path.suffix == ".gz" else open
     try:
-        with opener(path, "rb") as file:
-            data = file.read(max_bytes + 1)
+        with open(path, "rb", opener=regular) as raw:
+            with gzip.open(raw) if path.suffix == ".gz" else raw as file:
+                data = file.read(max_bytes + 1)
     except FileNotFoundError:
         raise InputError("no such file", where=str(path), advice="check the path") from None
     except IsADirectoryError:
