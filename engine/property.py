@@ -54,7 +54,8 @@ class Case:
 class Property:
     """Holds for a network f when no case contains an x with (x, f(x)) unsafe.
 
-    A counterexample is a point of one case. `sha256` is that of the (decompressed) file read.
+    A counterexample is a point of one case. Without cases it holds for every network; `emptiness` says why
+    there are none. `sha256` is that of the (decompressed) file read.
     """
 
     cases: tuple[Case, ...]
@@ -62,3 +63,12 @@ class Property:
     n_outputs: int
     name: str = ""
     sha256: str = ""
+    emptiness: str = ""
+
+    @property
+    def warning(self) -> str:
+        """What to know of the verdict, where the property says nothing about any network."""
+        if self.cases:
+            return ""
+        why = f" ({self.emptiness})" if self.emptiness else ""
+        return f"nothing satisfies the asserts{why}: unsat says nothing about the network"

@@ -130,7 +130,7 @@ def test_results_summary_and_comparison(listing, tmp_path, capsys):
     out, err = capsys.readouterr()
     rows = results(folder)
     assert list(rows[0]) == ("network,property,verdict,semantics,seconds,boxes,device,certificate_bytes,"
-                             "certificate_sha256,point_sha256,check,check_seconds,origin,error").split(",")
+                             "certificate_sha256,point_sha256,check,check_seconds,origin,warning,error").split(",")
     words = {(row["network"], row["property"]): row["verdict"] for row in rows}
     assert words == {("standin_tau_0.onnx", "prop_10.vnnlib"): "unsat",
                      ("standin_tau_80.onnx", "prop_3.vnnlib"): "sat",

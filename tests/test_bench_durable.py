@@ -37,8 +37,8 @@ def test_rows_read_back(row, tmp_path):
 
 @pytest.mark.parametrize("cells", [
     [], HOLDS.cells()[:-1], [*HOLDS.cells(), ""], ["n", "p", "maybe", *HOLDS.cells()[3:]],
-    [*HOLDS.cells()[:4], "0.2?", *HOLDS.cells()[5:]], [*HOLDS.cells()[:10], "perhaps", "", "decided", ""],
-    [*HOLDS.cells()[:12], "found", ""], [*HOLDS.cells()[:4], "", *HOLDS.cells()[5:]],
+    [*HOLDS.cells()[:4], "0.2?", *HOLDS.cells()[5:]], [*HOLDS.cells()[:10], "perhaps", "", "decided", "", ""],
+    [*HOLDS.cells()[:12], "found", "", ""], [*HOLDS.cells()[:4], "", *HOLDS.cells()[5:]],
     [*HOLDS.cells()[:-1], "\x1b[31m"], [*HOLDS.cells()[:4], "1_0", *HOLDS.cells()[5:]],
 ])
 def test_what_is_no_row(cells):

@@ -1,9 +1,6 @@
 """What the checker's parts hand to each other."""
 
-import errno
 import gzip
-import os
-import stat
 import zlib
 from collections import namedtuple
 from dataclasses import dataclass
@@ -37,28 +34,15 @@ def demand(holds: bool, what: str) -> None:
         raise Rejected(what)
 
 
-def read_bytes(path, limit: int, *, packed: bool | None = None) -> bytes:
-    """A file's content, decompressed where `packed`, by default where its name ends in `.gz`; never more than `limit`
-    bytes of it.
-    """
-    packed = str(path).endswith(".gz") if packed is None else packed
+def read_bytes(path, limit: int) -> bytes:
+    """A file's content, decompressed where its name ends in `.gz`; never more than `limit` bytes of it."""
     try:
-        with open(path, "rb", opener=_regular) as raw:
-            with gzip.open(raw) if packed else raw as file:
-                data = b"".join(islice(iter(lambda: file.read(1 << 20), b""), (limit >> 20) + 1))
+        with gzip.open(path) if str(path).endswith(".gz") else open(path, "rb") as file:
+            data = b"".join(islice(iter(lambda: file.read(1 << 20), b""), (limit >> 20) + 1))
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise Malformed(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
     need(len(data) <= limit, f"{path}: holds more than {limit:,} bytes")
     return data
-
-
-def _regular(path, flags: int) -> int:
-    """Opens a regular file; OSError for a pipe or a device, which may never end or wait for a writer."""
-    file = os.open(path, flags | os.O_NONBLOCK)
-    if stat.S_ISREG(os.fstat(file).st_mode):
-        return file
-    os.close(file)
-    raise OSError(errno.EINVAL, "it is not a regular file")
 
 
 class Layer(namedtuple("Layer", "weight bias relu")):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from engine.bench.chunk import Answer, Chunk, Standing, pieces
 from engine.bench.instances import Instance
-from engine.bench.row import Row, error_row
+from engine.bench.row import Row, error_row, one_line
 from engine.certificate import certificate_bytes
 from engine.errors import EngineError, InputError
 from engine.network import Network
@@ -147,6 +147,6 @@ def _answer(instance: Instance, problem: Problem, verdict: Verdict, options: Opt
         except Exception as error:
             return Answer(error_row(instance.names, reason_of(error), verdict.semantics))
     row = Row(*instance.names, verdict.word, verdict.semantics, cost.seconds, cost.boxes, cost.device,
-              certificate and len(certificate))
+              certificate and len(certificate), warning=one_line(problem.property.warning))
     point = counterexample_text(verdict.counterexample) if isinstance(verdict, Violated) else None
     return Answer(row, point, certificate)

@@ -7,7 +7,7 @@ from pathlib import Path
 from engine.audit.certificate import read_certificate
 from engine.audit.check import check
 from engine.audit.data import Malformed, Rejected
-from engine.bench.repairs import Job
+from engine.bench.repairs import Job, files_of
 from engine.bench.workers import Task, wait_for
 from engine.errors import EngineError
 
@@ -62,7 +62,7 @@ def _reason(claim: Claim) -> str:
     wanted = [load_property(path) for path in (*(path for _, path in job.targets), *job.held)]
     known = {load_property(path).sha256: path for path in (*(path for _, path in job.targets), *job.keep)}
     proved = []
-    for certificate in sorted(job.stem.glob("*.zip")):
+    for certificate in (path for path in files_of(job.folder, job.stem.name) if path.suffix == ".zip"):
         path = known.get(read_certificate(certificate).property_sha256)
         if path is None:
             return f"{certificate.name} is about none of the properties"

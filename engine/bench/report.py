@@ -10,11 +10,13 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from engine.bench.row import ORIGINS, TAKEN_OVER, Row, one_line
+from engine.bench.row import CONFIRMED, DECIDED, TAKEN_OVER, Row, one_line
 from engine.errors import InputError
 from engine.files import regular
 
 WORDS = {"unsat": "holds", "sat": "violated", "unknown": "unknown", "timeout": "out of time"}
+MEANINGS = {DECIDED: "decided now", CONFIRMED: "confirmed again from their evidence",
+            TAKEN_OVER: "taken over, neither decided nor checked now"}
 ERRORS = 10  # that are listed
 HARDEST = 5
 
@@ -27,10 +29,10 @@ def summary(rows: list[Row], *, seconds: float) -> Table:
     for word, meaning in (WORDS | {"error": "without verdict"}).items():
         if counts[word] or word in ("unsat", "sat"):
             table.add_row(f"{meaning} ({word})", f"{counts[word]}")
-    if origins.keys() - {ORIGINS[0]}:
-        for origin, meaning in zip(ORIGINS, ("decided now", "confirmed again from their evidence",
-                                             "taken over, neither decided nor checked now")):
-            table.add_row(meaning, f"{origins[origin]}")
+    if origins.keys() - {DECIDED}:
+        for origin, meaning in MEANINGS.items():
+            if origins[origin]:
+                table.add_row(meaning, f"{origins[origin]}")
     _add_certificates(table, rows)
     own = [row.seconds for row in rows] or [0.0]
     table.add_row("wall time of the run", f"{seconds:.1f} s")
@@ -62,12 +64,12 @@ def hardest(rows: list[Row]) -> Table:
 
 
 def errors(rows: list[Row]) -> Table | None:
-    """Instances without verdict, and certificates not accepted, with the reason; None where there are none."""
-    found = [row for row in rows if row.error]
-    title = "errors" if len(found) <= ERRORS else f"errors, {ERRORS} of {len(found)}"
+    """Instances without verdict, certificates not accepted and odd questions, with the reason; None for none."""
+    found = [row for row in rows if row.remark]
+    title = "errors and warnings" + (f", {ERRORS} of {len(found)}" if len(found) > ERRORS else "")
     table = Table("network", "property", "reason", box=box.SIMPLE, title=title, title_justify="left")
     for row in found[:ERRORS]:
-        _add(table, row.network, row.property, row.error)
+        _add(table, row.network, row.property, row.remark)
     return table if found else None
 
 

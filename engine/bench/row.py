@@ -26,8 +26,8 @@ class Row:
     """An instance, by its names, and what came of it.
 
     `certificate_sha256`, `point_sha256`: of the files that speak for the verdict. `check`: what the independent
-    checker says of the certificate, or empty. `origin`: one of ORIGINS. `error`: in one line why there is no verdict,
-    or why the certificate was not accepted.
+    checker says of the certificate, or empty. `origin`: one of ORIGINS. `warning`: what to know of the question;
+    `error`: why there is no verdict, or why the certificate was not accepted; in a line each.
     """
 
     network: str
@@ -43,6 +43,7 @@ class Row:
     check: str = ""
     check_seconds: float | None = None
     origin: str = DECIDED
+    warning: str = ""
     error: str = ""
 
     @property
@@ -52,6 +53,11 @@ class Row:
     @property
     def decided(self) -> bool:
         return self.verdict in ("sat", "unsat")
+
+    @property
+    def remark(self) -> str:
+        """All that is to be said of it."""
+        return "; ".join(filter(None, (self.error, self.warning)))
 
     @property
     def word(self) -> str:

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from engine.bench.chunk import Answer, Chunk, Standing, pieces
 from engine.bench.folder import ResultsFolder
-from engine.bench.inputs import content
 from engine.bench.instances import Instance
 from engine.bench.row import Row, error_row, one_line
 from engine.bench.workers import Event, Task, wait_for
+from engine.errors import InputError
+from engine.onnx_file import read_bytes
 
 DECIDE, CHECK = "engine.bench.decide:decide", "engine.bench.checks:check_one"
 PIECES = 8  # into which the instances of a worker that died are divided
@@ -73,7 +74,7 @@ class Runner:
 
     def _files(self, part: list[Instance]) -> dict[Path, bytes]:
         paths = {path for instance in part for path in (instance.network, instance.property)}
-        found = {path: content(path) for path in paths} if self._plan.carry else {}
+        found = {path: _content(path) for path in paths} if self._plan.carry else {}
         return {path: data for path, data in found.items() if data is not None}
 
     def _take(self, events: list[Event]) -> None:
@@ -131,3 +132,11 @@ class Runner:
 def counts(rows: list[Row]) -> Counter:
     """How many rows there are of each verdict."""
     return Counter(row.verdict for row in rows)
+
+
+def _content(path: Path) -> bytes | None:
+    """Decompressed; None where it cannot be read, which the worker will find out and say."""
+    try:
+        return read_bytes(path)
+    except InputError:
+        return None

@@ -72,10 +72,10 @@ def hardest(run: Run, tools: tuple[Tool, ...]) -> Listing:
 def instances(run: Run) -> Listing:
     """Every instance, at most MOST."""
     rest = len(run.rows) - MOST
-    heads = "network|property|verdict|seconds|boxes|certificate|check|check, s|origin|semantics|device|error"
+    heads = "network|property|verdict|seconds|boxes|certificate|check|check, s|origin|semantics|device|remark"
     return listing(heads, (
         (*_named(row, here=True), seconds(row.seconds), count(row.boxes), size(certificate_bytes(run, row)),
-         Cell(row.check, word=row.check), seconds(row.check_seconds), row.origin, row.semantics, row.device, row.error)
+         Cell(row.check, word=row.check), seconds(row.check_seconds), row.origin, row.semantics, row.device, row.remark)
         for row in run.rows[:MOST]), numeric="seconds|boxes|certificate|check, s",
         caption=f"The other {rest:,} are in results.csv and results.json." if rest > 0 else "")
 
