@@ -86,7 +86,7 @@ def test_names_that_are_not_unique_are_paths(tmp_path):
     ("n.onnx,p.vnnlib,soon\n", ":1: 'soon' is no number"), ("n.onnx,p.vnnlib,nan\n", "is no number"),
     ("n.onnx,p.vnnlib,-1\n", "is no number"), ("n.onnx,p.vnnlib,inf\n", "is no number"),
     ("network,property\n", "no instance is listed"), ("n.onnx,p.vnnlib\nnetwork,property,time\n", "'time' is no number"),
-    ("[('f', 'n.onnx')\n", ":1: this is no instance"), ("[],p.vnnlib\n", ":1: this is no instance"),
+    ("[('f', 'n.onnx')\n", ":1: this is no instance"), ("[(],p.vnnlib\n", ":1: this is no instance"),
     ('n.onnx,"p.vnnlib\n', "no list of instances"),
     ("n\0.onnx,p.vnnlib\n", ":1"), ('"n\n.onnx",p.vnnlib\n', ":2"), ("\udcff", "no list of instances"),
 ])

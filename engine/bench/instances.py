@@ -177,7 +177,7 @@ def _networks(row: list[str]) -> tuple[tuple[str, ...], list[str]]:
 
     For questions about several networks VNN-COMP writes [('f', 'a.onnx'), ('g', 'b.onnx')], in quotes or not.
     """
-    if row[0].startswith("["):
+    if row[0].startswith("[("):
         end = next((i for i, cell in enumerate(row, 1) if cell.endswith("]")), len(row))
         return tuple(re.findall(r"""['"]([^'"]*)['"]\s*\)""", ",".join(row[:end]))), row[end:]
     count = 2 if len(row) > 2 and all(cell.endswith(_NETWORK) for cell in row[:2]) else 1
