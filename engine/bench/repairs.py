@@ -32,7 +32,7 @@ TICK = 0.5
 class Job:
     """A network, the properties that it violates, by name, and those to be kept where they hold; where files go.
 
-    held: those of `keep` that are known to hold.
+    held: those of `keep` that are known to hold; taken_over: whether that rests on what an earlier session said.
     """
 
     network: str
@@ -41,6 +41,7 @@ class Job:
     keep: tuple[Path, ...]
     folder: Path
     held: tuple[Path, ...] = ()
+    taken_over: bool = False
 
     @property
     def properties(self) -> str:
@@ -57,12 +58,13 @@ class Job:
 
 
 def jobs(instances: list[Instance], rows: list[Row], folder: Path) -> list[Job]:
-    """One for each network of the list, in its order.
+    """One for each network of the list that violates something or is known to hold all, in its order.
 
     Kept are the listed properties that are not known to be violated, and, for a network that by its name is one of
     ACAS Xu's, all of the benchmark's: repairing decides which of them hold.
     """
     verdicts = {row.names: row.verdict for row in rows}
+    taken_over = {row.network for row in rows if row.origin == TAKEN_OVER}
     networks: dict[str, list[Instance]] = {}
     for instance in instances:
         networks.setdefault(instance.names[0], []).append(instance)
@@ -72,7 +74,9 @@ def jobs(instances: list[Instance], rows: list[Row], folder: Path) -> list[Job]:
         rest = [i.property for i in of if verdicts.get(i.names) in ("unsat", "unknown", "timeout")]
         held = tuple(i.property for i in of if verdicts.get(i.names) == "unsat")
         targets = tuple((i.names[1], i.property) for i in violated)
-        found.append(Job(name, of[0].network, targets, (*rest, *_benchmark(of[0].network)), folder, held))
+        if targets or len(held) == len(of):
+            keep = (*rest, *_benchmark(of[0].network))
+            found.append(Job(name, of[0].network, targets, keep, folder, held, name in taken_over))
     return found
 
 
@@ -94,6 +98,8 @@ class RepairsFolder:
             if not resume and self.files.exists():
                 shutil.rmtree(self.files)
             self.files.mkdir(parents=True, exist_ok=True)
+            for found in self.files.rglob("*"):  # what a repair writes would follow links
+                demand_plain(found, folder=found.is_dir() and not found.is_symlink())
             for left in self.files.glob(".repair-*"):  # by a repair that was killed
                 shutil.rmtree(left)
         except OSError as error:
@@ -131,7 +137,8 @@ class RepairsFolder:
         stem = network_stem(str(row["network"]))
         self._sync(stem)
         digest = files_digest(self.files, stem) if row["outcome"] == "repaired" else ""
-        cells = {name: _cell((row | {"files_sha256": digest, "origin": DECIDED}).get(name)) for name in COLUMNS}
+        row = {"origin": DECIDED} | row | {"files_sha256": digest}
+        cells = {name: _cell(row.get(name)) for name in COLUMNS}
         self._table.append([list(cells.values())])
         self.rows.append(cells)
 
@@ -150,7 +157,8 @@ class RepairsFolder:
     def _complete(self, row: dict[str, str], job: Job) -> bool:
         if row["outcome"] != "repaired":
             return not row["files_sha256"]
-        return job.file(".onnx").is_file() and row["files_sha256"] == files_digest(self.files, job.stem.name)
+        held = job.file(".onnx") in files_of(self.files, job.stem.name)
+        return held and row["files_sha256"] == files_digest(self.files, job.stem.name)
 
     def _save(self) -> None:
         self._table.replace([list(row.values()) for row in self.rows])
@@ -203,7 +211,8 @@ def repair_all(todo: list[Job], function: str, arguments: tuple, folder: Repairs
     done = {row["network"] for row in folder.rows}
     for job in todo:
         if job.network not in done and not job.targets:
-            folder.add({"network": job.network, "outcome": "held"})
+            folder.add({"network": job.network, "outcome": "held",
+                        "origin": TAKEN_OVER if job.taken_over else DECIDED})
         elif job.network not in done:
             workers.submit(Task(function, (job, *arguments), about=(job, 1)))
     while workers.tasks():
