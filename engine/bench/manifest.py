@@ -132,7 +132,7 @@ def _inputs(old: dict, new: dict) -> list[str]:
 
 
 def _short(digest: str | None) -> str:
-    return f"{one_line(digest)[:12]}..." if digest else "unreadable"
+    return f"{one_line(str(digest))[:12]}..." if digest else "unreadable"
 
 
 def _lists(old: list, new: list) -> list[str]:
