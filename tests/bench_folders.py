@@ -10,8 +10,10 @@ from pathlib import Path
 
 from engine.acasxu import NETWORKS, PROPERTIES, NetworkIndex, Specification
 from engine.audit.certificate import read_certificate
+from engine.bench.instances import instance_stem, network_stem
+from engine.bench.manifest import FORMAT
+from engine.bench.repairs import COLUMNS as REPAIR_COLUMNS
 from engine.identity import known_networks, known_properties
-from engine.report.repairs import COLUMNS as REPAIR_COLUMNS
 from engine.report.rows import COLUMNS
 
 WITNESS = Path(__file__).parent / "certificates" / "valid" / "standin_witness.zip"
@@ -30,7 +32,7 @@ def benchmark(*, every: bool = False) -> list[dict[str, str]]:
 def row(network: NetworkIndex, spec: Specification, number: int = 1) -> dict[str, str]:
     violated = VIOLATED.get(spec.number, lambda n: False)(network)
     cells = (network.file_name, f"{spec.name}.vnnlib", "sat" if violated else "unsat", "real", f"{0.003 * number:.4f}",
-             str(1 + number**2), "cpu", str(2000 + 7 * number), "accepted", f"{0.001 * number:.3f}", "")
+             str(1 + number**2), "cpu", str(2000 + 7 * number), "", "", "accepted", f"{0.001 * number:.3f}", "decided", "", "")
     return dict(zip(COLUMNS, cells))
 
 
@@ -59,7 +61,7 @@ def certify(folder: Path, each: dict[str, str]) -> None:
 
 
 def stem(each: dict[str, str]) -> str:
-    return f"{each['network'].removesuffix('.onnx')}_{each['property'].removesuffix('.vnnlib')}".replace("/", "__")
+    return instance_stem((each["network"], each["property"]))
 
 
 def point(prop: str) -> str:
@@ -75,7 +77,7 @@ def whole_manifest(rows: list[dict[str, str]]) -> dict:
     names = sorted({each[kind] for each in rows for kind in ("network", "property")})
     known = hashes()
     return {
-        "format": 1, "engine": "9.9", "commit": "0123456789abcdef", "started": "2026-01-02T03:04:05Z",
+        "format": FORMAT, "engine": "9.9", "commit": "0123456789abcdef", "started": "2026-01-02T03:04:05Z",
         "versions": {"python": "3.11.7", "torch": "2.13.0", "gurobipy": None},
         "machine": {"cpu": "a processor", "cores": 2, "memory_bytes": 24 * 2**30, "gpu": None, "system": "Linux"},
         "options": {"semantics": "real", "timeout": None, "certificates": True},
@@ -97,7 +99,7 @@ def hashes() -> dict[str, str]:
 
 def write_repairs(folder: Path, rows: list[dict[str, str]]) -> None:
     (folder / "repairs").mkdir()
-    cells = ("repaired", "milp", 10.5, 3.25, 0.9999995, 12, 1.0, 0.106, 12, 6, 2, 4, "")
+    cells = ("repaired", "milp", 10.5, 3.25, 0.9999995, 12, 1.0, 0.106, 12, 6, 2, 4, "", "decided", "")
     table(folder / "repairs.csv", list(REPAIR_COLUMNS),
           [dict(zip(REPAIR_COLUMNS, (each["network"], each["property"], *cells))) for each in rows])
     region = {"points": 24_300_000, "changed": 12, "agreement": 0.9999995, "mean_output_change": 0.002,
@@ -106,7 +108,7 @@ def write_repairs(folder: Path, rows: list[dict[str, str]]) -> None:
     report = {"result": "repaired", "chosen": [{"method": "milp", "what": "neuron 38 of layer 6 rewritten"}],
               "fidelity": {"regions": {"grid of the domain": region, "prop_2, unsafe before": none}}}
     for each in rows:
-        name = folder / "repairs" / each["network"].removesuffix(".onnx").replace("/", "__")
+        name = folder / "repairs" / network_stem(each["network"])
         name.with_suffix(".json").write_text(json.dumps(report))
         name.with_suffix(".png").write_bytes(picture())
 

@@ -52,6 +52,17 @@ def tiny_instances(folder: Path, networks: int, properties: int) -> Path:
     return path
 
 
+def tiny_list(folder: Path, *, networks: int = 2) -> Path:
+    """A list of networks x two properties, of which p0 is violated and p1 holds; all within a few boxes."""
+    tiny_instances(folder, networks, 1)
+    text = (folder / "p0.vnnlib").read_text().replace("(>= Y_0 0e-1)", "(>= Y_0 -5)")
+    (folder / "p0.vnnlib").write_text(text)
+    (folder / "p1.vnnlib").write_text(text.replace("-5", "9"))
+    path = folder / "instances.csv"
+    path.write_text("".join(f"n{i}.onnx,p{j}.vnnlib,60\n" for i in range(networks) for j in range(2)))
+    return path
+
+
 class Here:
     """Workers' tasks done in this process, one message after the other."""
 

@@ -1,5 +1,6 @@
 """Many instances in one run: lists, results, comparison, interruption."""
 
+import errno
 import json
 import os
 import signal
@@ -69,17 +70,6 @@ def test_an_instance_that_is_listed_twice_is_one_with_the_longest_limit(tmp_path
     assert [(i.names[0], i.limit) for i in distinct(read_instances(path))] == [("n.onnx", 7), ("m.onnx", None)]
 
 
-@pytest.mark.parametrize("lines", [
-    "n.onnx,p.vnnlib\nn.onnx.gz,p.vnnlib\n", "a_b.onnx,c.vnnlib\na.onnx,b_c.vnnlib\n",
-])
-def test_two_instances_whose_files_would_have_one_name(lines, tmp_path, capsys):
-    path = tmp_path / "instances.csv"
-    path.write_text(lines)
-    assert bench(path, tmp_path / "out") == 2
-    assert f"{path}:2: " in (err := one_line(capsys.readouterr().err)) and "the same name" in err
-    assert not (tmp_path / "out").exists()
-
-
 def test_names_that_are_not_unique_are_paths(tmp_path):
     for name in ("a/n.onnx", "b/n.onnx", "p.vnnlib"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -94,7 +84,9 @@ def test_names_that_are_not_unique_are_paths(tmp_path):
     ("n.onnx\n", ":1: this is no instance"), ("\nn.onnx,\n", ":2: this is no instance"),
     ("n.onnx,p.vnnlib,1,2\n", ":1: this is no instance"),
     ("n.onnx,p.vnnlib,soon\n", ":1: 'soon' is no number"), ("n.onnx,p.vnnlib,nan\n", "is no number"),
-    ("n.onnx,p.vnnlib,-1\n", "is no number"),
+    ("n.onnx,p.vnnlib,-1\n", "is no number"), ("n.onnx,p.vnnlib,inf\n", "is no number"),
+    ("network,property\n", "no instance is listed"), ("n.onnx,p.vnnlib\nnetwork,property,time\n", "'time' is no number"),
+    ("[('f', 'n.onnx')\n", ":1: this is no instance"), ("[(],p.vnnlib\n", ":1: this is no instance"),
     ('n.onnx,"p.vnnlib\n', "no list of instances"),
     ("n\0.onnx,p.vnnlib\n", ":1"), ('"n\n.onnx",p.vnnlib\n', ":2"), ("\udcff", "no list of instances"),
 ])
@@ -137,8 +129,8 @@ def test_results_summary_and_comparison(listing, tmp_path, capsys):
     assert bench(listing(SOME), folder, "--expected", EXPECTED, "--device", "cpu") == 0
     out, err = capsys.readouterr()
     rows = results(folder)
-    assert list(rows[0]) == ("network,property,verdict,semantics,seconds,boxes,device,certificate_bytes,check,"
-                             "check_seconds,error,warning").split(",")
+    assert list(rows[0]) == ("network,property,verdict,semantics,seconds,boxes,device,certificate_bytes,"
+                             "certificate_sha256,point_sha256,check,check_seconds,origin,warning,error").split(",")
     words = {(row["network"], row["property"]): row["verdict"] for row in rows}
     assert words == {("standin_tau_0.onnx", "prop_10.vnnlib"): "unsat",
                      ("standin_tau_80.onnx", "prop_3.vnnlib"): "sat",
@@ -190,7 +182,9 @@ def test_comparison_in_detail(tmp_path):
     found = compare([Row(name, "p.vnnlib", word) for name, word in words.items()], path)
     assert [row.network for row, _ in found.mismatches] == ["b.onnx"]
     assert [row.network for row, _ in found.undecided] == ["e.onnx"]
-    assert (found.agree, found.unlisted) == (3, 1)  # a; c, which nobody had decided; d
+    assert (found.agree, found.unlisted, found.taken_over) == (3, 1, 0)  # a; c, which nobody had decided; d
+    rows = [Row("a.onnx", "p.vnnlib", "unsat", origin="taken over"), Row("b.onnx", "p.vnnlib", "sat")]
+    assert str(compare(rows, path)) == "2 as expected (1 of them taken over, not checked), 0 mismatches"
 
 
 @pytest.mark.parametrize("text, expected", [
@@ -239,13 +233,17 @@ def test_a_folder_that_cannot_be_made(listing, tmp_path, capsys, here):
         assert "cannot be written" in one_line(capsys.readouterr().err)
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_a_full_disk(listing, tmp_path, capsys, here):
+def test_a_full_disk(listing, tmp_path, capsys, here, monkeypatch):
+    def full(file):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
     folder = tmp_path / "out"
     folder.mkdir()
-    (folder / "results.csv").symlink_to("/dev/full")
-    assert bench(listing(SOME[:1]), folder, "--force") == 2
-    assert "No space left" in one_line(capsys.readouterr().err)
+    for options in ((), ("--force",)):
+        assert bench(listing(SOME[:1]), folder, *options) == 2
+        assert "No space left" in one_line(capsys.readouterr().err)
+        assert [path.name for path in folder.rglob("*") if path.is_file()] == []
 
 
 def test_ctrl_c_keeps_what_is_decided(listing, tmp_path):

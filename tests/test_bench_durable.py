@@ -14,7 +14,7 @@ from engine.bench.row import COLUMNS, Row, error_row, read_row
 from engine.errors import InputError
 
 NAMES = ("n.onnx", "p, with a comma.vnnlib")
-HOLDS = Row(*NAMES, "unsat", "real", 0.25, 17, "cpu", 1234, "accepted", 0.125)
+HOLDS = Row(*NAMES, "unsat", "real", 0.25, 17, "cpu", 1234, "ab" * 32, "", "accepted", 0.125)
 
 
 def lines(path) -> list[str]:
@@ -37,10 +37,23 @@ def test_rows_read_back(row, tmp_path):
 
 @pytest.mark.parametrize("cells", [
     [], HOLDS.cells()[:-1], [*HOLDS.cells(), ""], ["n", "p", "maybe", *HOLDS.cells()[3:]],
-    [*HOLDS.cells()[:4], "0.2?", *HOLDS.cells()[5:]], [*HOLDS.cells()[:8], "perhaps", "", ""],
+    [*HOLDS.cells()[:4], "0.2?", *HOLDS.cells()[5:]], [*HOLDS.cells()[:10], "perhaps", "", "decided", "", ""],
+    [*HOLDS.cells()[:12], "found", "", ""], [*HOLDS.cells()[:4], "", *HOLDS.cells()[5:]],
+    [*HOLDS.cells()[:-1], "\x1b[31m"], [*HOLDS.cells()[:4], "1_0", *HOLDS.cells()[5:]],
 ])
 def test_what_is_no_row(cells):
     assert read_row(cells) is None
+
+
+@pytest.mark.parametrize("column, text", [
+    ("seconds", "-0.1"), ("seconds", "nan"), ("seconds", "1e10"), ("seconds", "inf"), ("boxes", "-1"),
+    ("boxes", "9" * 30), ("certificate_bytes", "9" * 5000), ("check_seconds", "-inf"),
+])
+def test_numbers_that_no_run_can_have_are_neither_damage_nor_results(column, text):
+    cells = HOLDS.cells()
+    cells[COLUMNS.index(column)] = text
+    with pytest.raises(InputError, match=f"results.csv:7: {column} is "):
+        read_row(cells, where="results.csv:7")
 
 
 def test_a_row_cut_off_anywhere_is_not_counted_and_taken_off(tmp_path):
@@ -100,7 +113,7 @@ def test_files_are_durable_before_their_rows(tmp_path, monkeypatch):
     with ResultsFolder(tmp_path, certificates=tmp_path / "c") as folder:
         row = Row(*NAMES, "sat", certificate_bytes=3)
         calls.clear()
-        folder.keep([Answer(row, "((X_0 1))", b"abc")])
+        (row,) = folder.keep([Answer(row, "((X_0 1))", b"abc")])
         assert [name for name, _ in calls] == ["fsync", "replace"] * 2 + ["fsync"] * 2
         assert len(results(tmp_path)) == 0
         folder.add([row])
@@ -113,13 +126,13 @@ def test_rows_without_their_files_strange_rows_and_second_rows_are_dropped(tmp_p
     with ResultsFolder(tmp_path, certificates=tmp_path / "c") as folder:
         kept = [Row(*names[0], "sat", certificate_bytes=3), Row(*names[1], "unsat", certificate_bytes=3),
                 Row(*names[2], "timeout")]
-        folder.keep([Answer(kept[0], "()", b"abc"), Answer(kept[1], None, b"abc")])
+        kept[:2] = folder.keep([Answer(kept[0], "()", b"abc"), Answer(kept[1], None, b"abc")])
         folder.add([*kept, Row(*names[3], "sat"), Row(*names[4], "unsat", certificate_bytes=3),
                     Row("other.onnx", "p.vnnlib", "unsat"), Row(*names[2], "unsat")])
     with (tmp_path / "results.csv").open("ab") as file:
         file.write(b"\0" * 50 + b"\n5.onnx,p.vn")
     with ResultsFolder(tmp_path, certificates=tmp_path / "c", resume=True) as folder:
-        folder.recover(set(names))
+        folder.recover(set(names), semantics="", check=False)
         assert folder.rows == kept and folder.dropped == 5
     assert [read_row(cells) for cells in Table(tmp_path / "results.csv", COLUMNS, fresh=False).lines] == kept
 

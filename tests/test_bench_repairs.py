@@ -14,6 +14,7 @@ from engine.bench.instances import Instance
 from engine.bench.repairs import COLUMNS, RepairsFolder, jobs
 from engine.bench.row import Row
 from engine.cli.repair_one import _once
+from engine.errors import InputError
 from engine.onnx_file import load_network
 from engine.repair import milp as linear
 from engine.vnnlib.writer import property_text
@@ -99,6 +100,28 @@ def test_what_is_kept(acasxu_networks):
     (job,) = jobs(instances, rows, Path("out"))
     assert job.properties == "p7.vnnlib" and job.keep[0] == Path("q.vnnlib")
     assert [p.name for p in job.keep[1:]] == [f"prop_{n}.vnnlib" for n in (1, 2, 3, 4, 7)]
+
+
+def test_a_network_of_which_not_all_is_known_does_not_hold():
+    """It is neither repaired nor said to hold; what holds by the word of an earlier session is said to."""
+    instances = [Instance(Path(name), Path(f"{prop}.vnnlib"), (name, prop)) for name in "abc" for prop in "pq"]
+    words = {"a": ("unsat", "timeout"), "b": ("unsat", "unsat"), "c": ("unsat", "unsat")}
+    rows = [Row(*i.names, words[i.names[0]]["pq".index(i.names[1])],
+                origin="taken over" if i.names == ("c", "q") else "decided") for i in instances]
+    assert [(job.network, job.targets, job.taken_over) for job in jobs(instances, rows, Path("out"))] == [
+        ("b", (), False), ("c", (), True)]
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.state", "a", "a/left.proof.zip", "a.onnx"])
+def test_links_in_the_folder_of_repairs_are_not_followed(name, tmp_path):
+    path = tmp_path / "repairs" / name
+    path.parent.mkdir(parents=True)
+    path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="there is a link"):
+        RepairsFolder(tmp_path, resume=True)
+    assert not (tmp_path / "elsewhere").exists()
+    RepairsFolder(tmp_path, resume=False).__exit__()
+    assert not path.is_symlink()
 
 
 def test_copies_are_kept_once(files):

@@ -160,7 +160,7 @@ def test_what_ends_a_search_is_laid_at_the_right_door(error, reason, standin_pat
 
 def test_a_file_that_changes_during_the_run_decides_nothing(standin_paths, tmp_path, monkeypatch):
     monkeypatch.setattr("engine.bench.session.Workers", Here)
-    monkeypatch.setattr("engine.bench.session.input_hashes", lambda files: {name: "0" * 64 for name in files})
+    monkeypatch.setattr("engine.bench.session.input_hashes", lambda _, files: {name: "0" * 64 for name in files})
     path = write_list(tmp_path / "list.csv", standin_paths, SOME[:1])
     assert bench(path, tmp_path / "out") == 2
     assert "changed since the run began" in results(tmp_path / "out")[0]["error"]

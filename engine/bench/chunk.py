@@ -30,6 +30,20 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """A row, its two input files with the SHA-256 that the manifest has of them, and what speaks for the verdict:
+    the counterexample's file, the certificate's.
+    """
+
+    row: Row
+    network: Path
+    property: Path
+    hashes: tuple[str | None, str | None]
+    point: Path | None = None
+    certificate: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """How many boxes a search has open."""
 

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from multiprocessing import Pipe
 
 from engine import __version__
@@ -72,7 +73,8 @@ class Cluster:
         return self
 
     def __exit__(self, *exception) -> None:
-        self.close()
+        with suppress(Exception) if any(exception) else nullcontext():  # what ended the run is what is to be said
+            self.close()
 
     def _note(self, future) -> None:
         """Called in a thread of the client."""

@@ -67,6 +67,9 @@ def _loaded(chunk: Chunk, options: Options, send: Send) -> Iterator[tuple[Instan
         return found if same else f"{path}: it has changed since the run began"
 
     for instance in chunk.instances:
+        if instance.fault:
+            send(Answer(error_row(instance.names, instance.fault, options.semantics)))
+            continue
         network = load(instance.names[0], instance.network, _network)
         prop = load(instance.names[1], instance.property, _property)
         reason = next((part for part in (network, prop) if isinstance(part, str)), "")

@@ -2,23 +2,29 @@
 
 import os
 from collections.abc import Iterable
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
-from engine.bench.chunk import Answer
-from engine.bench.durable import Table, sync_folder, write_durably
-from engine.bench.instances import instance_stem
+from engine.bench.checks import KINDS
+from engine.bench.chunk import Answer, Claim
+from engine.bench.durable import Table, demand_plain, read_plain, remove_parts, sync_folder, write_durably
+from engine.bench.instances import Instance, instance_stem
 from engine.bench.row import COLUMNS, Row, read_row
 from engine.errors import InputError
 from engine.files import unwritable
 
-KINDS = {"unsat": "proof", "sat": "witness"}  # of certificates, by the verdict
+FILES = ("results.csv", "manifest.json", "repairs.csv", "report.html", "report.md", "results.json")
+FOLDERS = ("counterexamples", "repairs")
 
 
 class ResultsFolder:
     """`results.csv`, a row for each verdict, `counterexamples/` and certificates; a context manager.
 
-    Rows and files are durable when `keep` and `add` return. A row is added after its files: a `sat` row always has
-    its counterexample. One process at a time holds a folder.
+    Rows and files are durable when `keep` and `add` return. A row is added after its files, whose SHA-256 it has: a
+    `sat` row always has its counterexample. One process at a time holds a folder. What lies in it must be plain files
+    and folders: links are not followed.
     """
 
     def __init__(self, folder: Path, *, certificates: Path | None = None, resume: bool = False, force: bool = False):
@@ -30,57 +36,85 @@ class ResultsFolder:
         self.certificates = certificates
         self.rows: list[Row] = []
         self.dropped = 0
+        self._open_things = ExitStack()
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock = _locked(folder)
-        except OSError as error:
-            raise unwritable(error, folder) from None
-        try:
+            self._open_things.callback(_release, _locked(folder))
             self._open(resume, force)
-        except BaseException as error:
-            self._release()
-            if isinstance(error, OSError):
-                raise unwritable(error, self.table) from None
+        except OSError as error:
+            self._open_things.close()
+            raise unwritable(error, folder) from None
+        except BaseException:
+            self._open_things.close()
             raise
 
     def _open(self, resume: bool, force: bool) -> None:
+        for path in self._all():
+            demand_plain(path)
+        for path in self._inside():
+            demand_plain(path, folder=True)
         if not (resume or force):
             self._demand_empty()
         for path in filter(None, (self.points, self.certificates)):
             path.mkdir(parents=True, exist_ok=True)
             sync_folder(path.parent)
+        for path in filter(None, (self.folder, self.points, self.certificates)):
+            remove_parts(path)
         self._table = Table(self.table, COLUMNS, fresh=force)
+        self._open_things.callback(self._table.close)
         if not resume:
             self._clear()
 
-    def recover(self, listed: set[tuple[str, str]]) -> None:
-        """Takes the rows of an earlier run that are whole, have their files and are of `listed`; drops others."""
+    def recover(self, listed: set[tuple[str, str]], *, semantics: str, check: bool) -> None:
+        """Takes the rows of an earlier run that are whole, have their files and can be of this run; drops others.
+
+        Impossible where a row holds a number that no run can have.
+        """
         rows: dict[tuple[str, str], Row] = {}
-        for row in filter(None, map(read_row, self._table.lines)):
-            if row.names in listed and row.names not in rows and self._complete(row):
-                rows[row.names] = row
+        for number, cells in enumerate(self._table.lines, 2):
+            row = read_row(cells, where=f"{self.table}:{number}")
+            if row and row.names in listed and row.names not in rows and row.semantics == semantics:
+                if (check or not row.check) and self._complete(row):
+                    rows[row.names] = row
         self.rows, self.dropped = list(rows.values()), len(self._table.lines) - len(rows)
         if self.dropped:
-            self._table.replace([row.cells() for row in self.rows])
+            self.replace(self.rows)
 
-    def keep(self, answers: Iterable[Answer]) -> None:
-        """Keeps the files of answers whose rows are yet to be added."""
-        folders = set()
+    def claim(self, row: Row, instance: Instance, hashes: tuple[str | None, str | None]) -> Claim:
+        """The row with what speaks for it."""
+        return Claim(row, instance.network, instance.property, hashes,
+                     self.point_path(row.names) if row.verdict == "sat" else None,
+                     self.certificate_path(row) if row.certificate_sha256 else None)
+
+    def keep(self, answers: Iterable[Answer]) -> list[Row]:
+        """Keeps the files of answers; their rows, which are yet to be added, with the SHA-256 of these."""
+        rows, folders = [], set()
         for answer in answers:
+            row = answer.row
             if answer.counterexample is not None:
-                write_durably(self.point_path(answer.row.names), answer.counterexample.encode("ascii"))
+                data = answer.counterexample.encode("ascii")
+                write_durably(self.point_path(row.names), data)
+                row = replace(row, point_sha256=sha256(data).hexdigest())
                 folders.add(self.points)
             if answer.certificate is not None:
-                write_durably(self.certificate_path(answer.row), answer.certificate)
+                write_durably(self.certificate_path(row), answer.certificate)
+                row = replace(row, certificate_sha256=sha256(answer.certificate).hexdigest())
                 folders.add(self.certificates)
+            rows.append(row)
         for folder in folders:
             sync_folder(folder)
+        return rows
 
     def add(self, rows: list[Row]) -> None:
         """Adds rows whose files are kept."""
         if rows:
             self._table.append([row.cells() for row in rows])
             self.rows += rows
+
+    def replace(self, rows: list[Row]) -> None:
+        """Has these be all rows."""
+        self._table.replace([row.cells() for row in rows])
+        self.rows[:] = rows
 
     def reread(self) -> None:
         """Has `rows` be those of the table: an interrupt may have come between the two."""
@@ -89,8 +123,7 @@ class ResultsFolder:
     def sort(self, order: list[tuple[str, str]]) -> None:
         """Puts the rows in this order: whatever interrupted a run, its final table is the same."""
         place = {names: i for i, names in enumerate(order)}
-        self.rows.sort(key=lambda row: place[row.names])
-        self._table.replace([row.cells() for row in self.rows])
+        self.replace(sorted(self.rows, key=lambda row: place[row.names]))
 
     def point_path(self, names: tuple[str, str]) -> Path:
         """Where an instance's counterexample is kept."""
@@ -104,20 +137,25 @@ class ResultsFolder:
         return self
 
     def __exit__(self, *exception) -> None:
-        self._table.close()
-        self._release()
+        self._open_things.close()
 
-    def _release(self) -> None:
-        if self._lock is not None:
-            os.close(self._lock)
+    def _all(self) -> list[Path]:
+        return [self.folder / name for name in FILES]
+
+    def _inside(self) -> list[Path]:
+        """The folders in this one; certificates may be elsewhere, in what the user has named."""
+        own = [self.certificates] if self.certificates and self.certificates.parent == self.folder else []
+        return [self.folder / name for name in FOLDERS] + own
 
     def _complete(self, row: Row) -> bool:
-        if row.verdict == "sat" and not self.point_path(row.names).is_file():
+        """Whether a row has what rows of its verdict have in such a run, and its files are those that it was about."""
+        certified = row.decided and self.certificates is not None
+        if (bool(row.certificate_sha256), bool(row.certificate_bytes)) != (certified, certified):
             return False
-        if self.certificates is None or not row.certificate_bytes:
-            return True
-        path = self.certificate_path(row)
-        return path.is_file() and path.stat().st_size == row.certificate_bytes
+        if bool(row.point_sha256) != (row.verdict == "sat"):
+            return False
+        return (not row.point_sha256 or _digest(self.point_path(row.names)) == row.point_sha256) and (
+            not certified or _digest(self.certificate_path(row)) == row.certificate_sha256)
 
     def _demand_empty(self) -> None:
         held = [self.table, self.folder / "manifest.json", *self.points.glob("*.txt")]
@@ -138,6 +176,14 @@ def _certificates(folder: Path | None) -> list[Path]:
     return [path for kind in KINDS.values() for path in folder.glob(f"*.{kind}.zip")] if folder else []
 
 
+def _digest(path: Path) -> str | None:
+    """The SHA-256 of a plain file, None where there is none."""
+    try:
+        return sha256(read_plain(path)).hexdigest()
+    except (OSError, ValueError):
+        return None
+
+
 def _locked(folder: Path) -> int | None:
     """A hold on the folder that ends with the process, however it ends; None where the system has none."""
     try:
@@ -155,3 +201,9 @@ def _locked(folder: Path) -> int | None:
         os.close(handle)
         return None
     return handle
+
+
+def _release(lock: int | None) -> None:
+    if lock is not None:
+        with suppress(OSError):
+            os.close(lock)

@@ -9,18 +9,20 @@ from engine.onnx_file import made_from, read_bytes, read_whole
 
 
 def listed_files(instances: Iterable[Instance]) -> dict[str, Path]:
-    """Each file by the name that results call it."""
+    """Each file by the name that results call it; none of those with a fault, which are not read."""
     files = {}
     for instance in instances:
-        files |= zip(instance.names, (instance.network, instance.property))
+        if not instance.fault:
+            files |= zip(instance.names, (instance.network, instance.property))
     return files
 
 
-def input_hashes(files: dict[str, Path]) -> dict[str, str | None]:
+def input_hashes(instances: Iterable[Instance], files: dict[str, Path]) -> dict[str, str | None]:
     """SHA-256 of each file's decompressed bytes, those of a network's data files included; None where it cannot be
-    read.
+    read, or is none.
     """
-    return {name: _hash(path) for name, path in files.items()}
+    names = dict.fromkeys(name for instance in instances for name in instance.names)
+    return names | {name: _hash(path) for name, path in files.items()}
 
 
 def origins(instances: Iterable[Instance]) -> dict[str, str]:

@@ -1,9 +1,13 @@
 """Which instances to decide."""
 
 import csv
+import math
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from hashlib import sha256
+from io import StringIO
 from pathlib import Path
 
 from engine.acasxu import NETWORKS, PROPERTIES, NetworkIndex, Specification
@@ -13,43 +17,57 @@ from engine.errors import InputError
 from engine.files import regular
 
 FORM = "write NETWORK.onnx,PROPERTY.vnnlib or NETWORK.onnx,PROPERTY.vnnlib,SECONDS"
+TWO_NETWORKS = "questions about several networks are not supported yet"
+MAX_BYTES = 256 * 2**20  # of a list
+#: Names as files have them, without what ends them; no two of these differ in case alone.
+_PLAIN = r"(?:ACASXU|(?!acasxu)[a-z0-9_])[a-z0-9_.]{0,99}"
+#: Both names of an instance, which can be read from it in this way only.
+_PAIR = re.compile(rf"({_PLAIN}?)_((?:prop_)?[a-z0-9.]{{1,60}})")
+_HEADS = (re.compile(r"(onnx|net|network|model)s?([ _-]?(file|path|name)s?)?", re.IGNORECASE),
+          re.compile(r"(vnnlib|vnn-lib|prop|property|properties|spec|specification)s?([ _-]?(file|path|name)s?)?",
+                     re.IGNORECASE))
+_NETWORK = (".onnx", ".onnx.gz")
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """Two files, what results call them, a time limit if one is given, and where all that is said."""
+    """Two files, what results call them, a time limit if one is given, and where all that is said.
+
+    `fault`: why it cannot be asked, if so; what it names is not read then.
+    """
 
     network: Path
     property: Path
     names: tuple[str, str]
     limit: float | None = None
     where: str = ""
+    fault: str = ""
 
 
 def read_instances(path: Path) -> list[Instance]:
     """The instances of a list in VNN-COMP's form; InputError names the line that is wrong.
 
-    Paths are relative to the list; `.gz` may be missing from them. Blank lines and those that start
-    with `#` are skipped. Whether the files can be read is not asked here.
+    Paths are relative to the list; `.gz` may be missing from them. Blank lines, those that start with `#` and a
+    header are skipped. Whether the files can be read is not asked here. A row about several networks is an instance
+    with a fault.
     """
-    rows = list(_rows(path))
-    if not rows:
+    lines = list(_lines(path))
+    if not lines:
         raise InputError("no instance is listed", where=str(path), advice=FORM)
-    of_networks, of_properties = (_names(row[column] for _, row in rows) for column in (0, 1))
+    of_networks = _names(network for line in lines for network in line.networks)
+    of_properties = _names(line.property for line in lines)
     return [
         Instance(
-            _file(path.parent / row[0]), _file(path.parent / row[1]),
-            (of_networks[row[0]], of_properties[row[1]]), _limit(row[2:], where), where,
+            _file(path.parent / line.networks[0]), _file(path.parent / line.property),
+            ("+".join(of_networks[network] for network in line.networks), of_properties[line.property]),
+            line.limit, line.where, TWO_NETWORKS if len(line.networks) > 1 else "",
         )
-        for where, row in rows
+        for line in lines
     ]
 
 
 def distinct(instances: list[Instance]) -> list[Instance]:
-    """Each question once, with the longest time limit that it is listed with.
-
-    InputError where two questions' files, a counterexample or a certificate, would have the same name.
-    """
+    """Each question once, with the longest time limit that it is listed with."""
     once: dict[tuple[str, str], Instance] = {}
     for instance in instances:
         other = once.setdefault(instance.names, instance)
@@ -57,23 +75,32 @@ def distinct(instances: list[Instance]) -> list[Instance]:
             once[instance.names] = replace(other, limit=max(other.limit, instance.limit))
         else:
             once[instance.names] = replace(other, limit=None)
-    stems: dict[str, Instance] = {}
-    for names, instance in once.items():
-        other = stems.setdefault(instance_stem(names), instance)
-        if other is not instance:
-            raise InputError(f"results of {', '.join(names)} and of {', '.join(other.names)} would have the same name",
-                             where=instance.where, advice="rename a file, or list them in two runs")
     return list(once.values())
 
 
 def instance_stem(names: tuple[str, str]) -> str:
-    """What an instance's files are called, from the names of its network and its property."""
-    return f"{network_stem(names[0])}_{names[1].removesuffix('.gz').removesuffix('.vnnlib').replace('/', '__')}"
+    """What an instance's files are called, without an ending, from the names of its network and its property.
+
+    No two instances' are the same, on any file system, and none is longer than file names may be. Plain names are in
+    it as they are; a digest stands for all others.
+    """
+    stems = names[0].removesuffix(".onnx"), names[1].removesuffix(".vnnlib")
+    text, whole = "_".join(stems), names == (f"{stems[0]}.onnx", f"{stems[1]}.vnnlib")
+    found = _PAIR.fullmatch(text)
+    return text if whole and found and found.groups() == stems else _digested(*names)
 
 
 def network_stem(name: str) -> str:
-    """What a network's files are called, from its name."""
-    return name.removesuffix(".gz").removesuffix(".onnx").replace("/", "__")
+    """What a network's files are called, likewise."""
+    stem = name.removesuffix(".onnx")
+    return stem if stem != name and re.fullmatch(_PLAIN, stem) else _digested(name)
+
+
+def _digested(*names: str) -> str:
+    """What can be shown of the names, and a digest of all of them. Plain names hold no `-`."""
+    stems = (os.path.basename(name).removesuffix(".gz").rpartition(".")[0] or name for name in names)
+    shown = re.sub(r"[^A-Za-z0-9_.]+", "_", "_".join(stems))[:60].strip("._")
+    return f"{shown or 'odd'}-{sha256('/'.join(names).encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
 
 
 def acasxu_instances(*, all_pairs: bool, data: Path | None) -> list[Instance]:
@@ -87,24 +114,74 @@ def _named(spec: Specification, network: NetworkIndex, data: Path | None) -> Ins
     return Instance(*files, (network.file_name, files[1].name), where=f"{network}/P{spec.number}")
 
 
-def _rows(path: Path) -> Iterator[tuple[str, list[str]]]:
-    """The rows that are no comment, each with its place."""
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What a row lists."""
+
+    networks: tuple[str, ...]
+    property: str
+    limit: float | None
+    where: str
+
+
+def _lines(path: Path) -> Iterator[_Line]:
+    """The rows that are neither comment nor header."""
+    reader = csv.reader(StringIO(_text(path)), skipinitialspace=True, strict=True)
+    first = True
     try:
-        with open(path, newline="", encoding="utf-8-sig", opener=regular) as file:
-            reader = csv.reader(file, skipinitialspace=True, strict=True)
-            for row in reader:
-                row, where = [cell.strip() for cell in row], f"{path}:{reader.line_num}"
-                if not any(row) or row[0].startswith("#"):
-                    continue
-                if not (2 <= len(row) <= 3 and row[0] and row[1] and all(map(str.isprintable, row))):
-                    raise InputError(f"this is no instance: {','.join(row)[:60]!r}", where=where, advice=FORM)
-                yield where, row
+        for row in reader:
+            row, where = [cell.strip() for cell in row], f"{path}:{reader.line_num}"
+            if not any(row) or row[0].startswith("#"):
+                continue
+            if not (first and _is_header(row)):
+                yield _line(row, where)
+            first = False
+    except csv.Error as error:
+        raise _no_list(path, error) from None
+
+
+def _text(path: Path) -> str:
+    try:
+        with open(path, "rb", opener=regular) as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise InputError(f"holds more than {MAX_BYTES:,} bytes", where=str(path), advice="list fewer")
+        return data.decode("utf-8-sig")
     except FileNotFoundError:
         raise InputError("no such file", where=str(path), advice="check the path") from None
     except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", where=str(path), advice="check it") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"is no list of instances ({error})", where=str(path), advice=FORM) from None
+        raise InputError(f"cannot be read ({error.strerror})", where=str(path), advice="name a file") from None
+    except UnicodeDecodeError as error:
+        raise _no_list(path, error) from None
+
+
+def _no_list(path: Path, error: Exception) -> InputError:
+    return InputError(f"is no list of instances ({error})", where=str(path), advice=FORM)
+
+
+def _is_header(row: list[str]) -> bool:
+    """Whether the row says what the columns are."""
+    return len(row) >= 2 and all(head.fullmatch(cell) for head, cell in zip(_HEADS, row))
+
+
+def _line(row: list[str], where: str) -> _Line:
+    networks, rest = _networks(row)
+    good = networks and all(networks) and 1 <= len(rest) <= 2 and rest[0]
+    if not (good and all(map(str.isprintable, row))):
+        raise InputError(f"this is no instance: {','.join(row)[:60]!r}", where=where, advice=FORM)
+    return _Line(networks, rest[0], _limit(rest[1:], where), where)
+
+
+def _networks(row: list[str]) -> tuple[tuple[str, ...], list[str]]:
+    """The networks that a row names, and its other cells.
+
+    For questions about several networks VNN-COMP writes [('f', 'a.onnx'), ('g', 'b.onnx')], in quotes or not.
+    """
+    if row[0].startswith("[("):
+        end = next((i for i, cell in enumerate(row, 1) if cell.endswith("]")), len(row))
+        return tuple(re.findall(r"""['"]([^'"]*)['"]\s*\)""", ",".join(row[:end]))), row[end:]
+    count = 2 if len(row) > 2 and all(cell.endswith(_NETWORK) for cell in row[:2]) else 1
+    return tuple(row[:count]), row[count:]
 
 
 def _limit(cells: list[str], where: str) -> float | None:
@@ -114,15 +191,15 @@ def _limit(cells: list[str], where: str) -> float | None:
         limit = float(cells[0])
     except ValueError:
         limit = 0.0
-    if not limit > 0:
-        raise InputError(f"{cells[0]!r} is no number of seconds above 0", where=where, advice=FORM)
+    if not 0 < limit < math.inf:
+        raise InputError(f"{cells[0][:40]!r} is no number of seconds above 0", where=where, advice=FORM)
     return limit
 
 
 def _file(path: Path) -> Path:
     """The file, or the compressed one beside its name, as the competition ships them."""
     zipped = path.with_name(f"{path.name}.gz")
-    return zipped if zipped.is_file() and not path.is_file() else path
+    return zipped if os.path.isfile(zipped) and not os.path.isfile(path) else path
 
 
 def _names(listed: Iterable[str]) -> dict[str, str]:

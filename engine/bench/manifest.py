@@ -7,13 +7,16 @@ from os.path import abspath
 from pathlib import Path
 
 from engine import __version__
-from engine.bench.durable import sync_folder, write_durably
+from engine.bench.durable import read_plain, sync_folder, write_durably
 from engine.bench.inputs import origins
 from engine.bench.instances import Instance
 from engine.bench.machine import commit, machine, versions
+from engine.bench.row import Impossible, one_line
 from engine.errors import InputError
 
-FORMAT = 1
+FORMAT = 2
+MAX_BYTES = 64 * 2**20
+LARGEST = 1e18  # of any number in it
 #: These may differ when a run is resumed: they say how fast, or where, but not what.
 FREE = ("jobs", "threads", "dask")
 SESSION = {"started", "ended", "decided", "wall_seconds"}
@@ -36,19 +39,38 @@ def make_manifest(instances: list[Instance], *, files: dict[str, Path], hashes: 
 def read_manifest(path: Path) -> dict | None:
     """What an earlier run left, None where there is none; InputError where it cannot be understood."""
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = json.loads(read_plain(path, limit=MAX_BYTES).decode("utf-8"))
+        demand_format(content, path)
+        demand_amounts(content, path)
         whole = content["sessions"] and content["started"] and all(
             s.keys() >= SESSION and isinstance(s["decided"], int) for s in content["sessions"])
         named = {name for row in content["instances"] for name in row[:2]}
-        if content["format"] != FORMAT or not (whole and named <= content["inputs"].keys()):
+        if not (whole and named <= content["inputs"].keys()):
             raise ValueError
         differences(content, content)  # it can be compared
         return content
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # it may be damaged anywhere
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):  # it may be damaged anywhere
         raise InputError("this is no manifest of this version", where=str(path),
                          advice="name another folder, or replace the results with --force") from None
+
+
+def demand_format(content: dict, path: Path) -> None:
+    """InputError where a folder is one of another version: its files have other names and columns."""
+    if content["format"] != FORMAT:
+        raise InputError(f"the folder is of format {one_line(str(content['format']))[:20]}, this version's is {FORMAT}",
+                         where=str(path), advice="name another folder, or replace the results with --force")
+
+
+def demand_amounts(content, path: Path, place: str = "") -> None:
+    """Impossible where a number in it is negative, no number, or larger than any that a run can have."""
+    if isinstance(content, (dict, list)):
+        for name, part in content.items() if isinstance(content, dict) else enumerate(content, 1):
+            demand_amounts(part, path, f"{place}, {name}" if place else str(name))
+    elif isinstance(content, (int, float)) and not 0 <= content <= LARGEST:
+        raise Impossible(f"{one_line(place)[:80]} is {str(content)[:40]}, which no run can have", where=str(path),
+                         advice="mend or remove it")
 
 
 def differences(old: dict, new: dict) -> list[str]:
@@ -80,7 +102,7 @@ class Manifest:
             self._save()
 
     def _save(self) -> None:
-        write_durably(self._path, json.dumps(self._content, indent=1).encode())
+        write_durably(self._path, json.dumps(self._content, indent=1, allow_nan=False).encode())
         sync_folder(self._path.parent)
 
 
@@ -96,23 +118,23 @@ def _options(of: dict, *both: dict) -> dict:
 
 
 def _changed(kind: str, old: dict, new: dict) -> list[str]:
-    return [f"{kind} {name}: {_shown(old.get(name))} then, {_shown(new.get(name))} now"
+    return [f"{kind} {one_line(name)}: {_shown(old.get(name))} then, {_shown(new.get(name))} now"
             for name in {**old, **new} if old.get(name) != new.get(name)]
 
 
 def _shown(value: object) -> str:
-    return "none" if value is None else str(value)
+    return "none" if value is None else one_line(str(value))
 
 
 def _inputs(old: dict, new: dict) -> list[str]:
     """Only of files that both lists name: others are told by `_lists`."""
     names = [name for name in old if name in new and old[name] != new[name]]
-    lines = [f"input {name}: SHA-256 {_short(old[name])} then, {_short(new[name])} now" for name in names[:SHOWN]]
+    lines = [f"input {one_line(name)}: SHA-256 {_short(old[name])} then, {_short(new[name])} now" for name in names[:SHOWN]]
     return lines + [f"{len(names) - SHOWN} more inputs have changed"] * (len(names) > SHOWN)
 
 
 def _short(digest: str | None) -> str:
-    return f"{digest[:12]}..." if digest else "unreadable"
+    return f"{one_line(str(digest))[:12]}..." if digest else "unreadable"
 
 
 def _lists(old: list, new: list) -> list[str]:

@@ -8,12 +8,15 @@ from statistics import median
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
-from engine.bench.row import Row
+from engine.bench.row import CONFIRMED, DECIDED, TAKEN_OVER, Row, one_line
 from engine.errors import InputError
 from engine.files import regular
 
 WORDS = {"unsat": "holds", "sat": "violated", "unknown": "unknown", "timeout": "out of time"}
+MEANINGS = {DECIDED: "decided now", CONFIRMED: "confirmed again from their evidence",
+            TAKEN_OVER: "taken over, neither decided nor checked now"}
 ERRORS = 10  # that are listed
 HARDEST = 5
 
@@ -21,11 +24,15 @@ HARDEST = 5
 def summary(rows: list[Row], *, seconds: float) -> Table:
     """Counts by verdict and times."""
     table = Table(box=box.SIMPLE, show_header=False)
-    counts = Counter(row.verdict for row in rows)
+    counts, origins = (Counter(getattr(row, name) for row in rows) for name in ("verdict", "origin"))
     table.add_row("instances", f"{len(rows)}")
     for word, meaning in (WORDS | {"error": "without verdict"}).items():
         if counts[word] or word in ("unsat", "sat"):
             table.add_row(f"{meaning} ({word})", f"{counts[word]}")
+    if origins.keys() - {DECIDED}:
+        for origin, meaning in MEANINGS.items():
+            if origins[origin]:
+                table.add_row(meaning, f"{origins[origin]}")
     _add_certificates(table, rows)
     own = [row.seconds for row in rows] or [0.0]
     table.add_row("wall time of the run", f"{seconds:.1f} s")
@@ -52,27 +59,17 @@ def hardest(rows: list[Row]) -> Table:
     for name in ("seconds", "boxes"):
         table.add_column(name, justify="right")
     for row in sorted(rows, key=lambda row: -row.seconds)[:HARDEST]:
-        table.add_row(row.network, row.property, row.verdict, f"{row.seconds:.2f}", f"{row.boxes:,}")
+        _add(table, row.network, row.property, row.word, f"{row.seconds:.2f}", f"{row.boxes:,}")
     return table
 
 
 def errors(rows: list[Row]) -> Table | None:
-    """Instances without verdict, and certificates not accepted, with the reason; None where there are none."""
-    found = [row for row in rows if row.error]
-    title = "errors" if len(found) <= ERRORS else f"errors, {ERRORS} of {len(found)}"
+    """Instances without verdict, certificates not accepted and odd questions, with the reason; None for none."""
+    found = [row for row in rows if row.remark]
+    title = "errors and warnings" + (f", {ERRORS} of {len(found)}" if len(found) > ERRORS else "")
     table = Table("network", "property", "reason", box=box.SIMPLE, title=title, title_justify="left")
     for row in found[:ERRORS]:
-        table.add_row(row.network, row.property, row.error)
-    return table if found else None
-
-
-def warnings(rows: list[Row]) -> Table | None:
-    """Verdicts with a warning; None where there are none."""
-    found = [row for row in rows if row.warning]
-    title = "warnings" if len(found) <= ERRORS else f"warnings, {ERRORS} of {len(found)}"
-    table = Table("network", "property", "verdict", "warning", box=box.SIMPLE, title=title, title_justify="left")
-    for row in found[:ERRORS]:
-        table.add_row(*map(escape, (row.network, row.property, row.verdict, row.warning)))
+        _add(table, row.network, row.property, row.remark)
     return table if found else None
 
 
@@ -90,9 +87,15 @@ def repairs(rows: list[dict[str, str]]) -> Table:
     for row in rows:
         if row["outcome"] != "held":
             how = row["method"] or row["error"]
-            table.add_row(row["network"], row["properties"], row["outcome"], how, row["seconds"],
-                          row["changed_outside"], row["weights"])
+            outcome = f"{row['outcome']} ({TAKEN_OVER})" if row["origin"] == TAKEN_OVER else row["outcome"]
+            _add(table, row["network"], row["properties"], outcome, how, row["seconds"], row["changed_outside"],
+                 row["weights"])
     return table
+
+
+def _add(table: Table, *cells: str) -> None:
+    """Adds a row of text from elsewhere: nothing in it is markup, and it is on one line."""
+    table.add_row(*(Text(one_line(cell)) for cell in cells))
 
 
 # Expected verdicts
@@ -100,15 +103,20 @@ def repairs(rows: list[dict[str, str]]) -> Table:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Rows that contradict what was expected, are undecided, or are not in the file; each with that."""
+    """Rows that contradict what was expected, are undecided, or are not in the file; each with that.
+
+    taken_over: how many of those that agree this session neither decided nor checked.
+    """
 
     agree: int
+    taken_over: int
     mismatches: list[tuple[Row, str]]
     undecided: list[tuple[Row, str]]
     unlisted: int
 
     def __str__(self) -> str:
-        parts = [f"{self.agree} as expected", f"{len(self.mismatches)} mismatches"]
+        taken = f" ({self.taken_over} of them taken over, not checked)" if self.taken_over else ""
+        parts = [f"{self.agree} as expected{taken}", f"{len(self.mismatches)} mismatches"]
         parts += [f"{len(self.undecided)} undecided"] * bool(self.undecided)
         parts += [f"{self.unlisted} not in the file"] * bool(self.unlisted)
         return ", ".join(parts)
@@ -118,11 +126,11 @@ def compare(rows: list[Row], path: Path) -> Comparison:
     """Compares with a csv of network,property,verdict."""
     expected = _read_expected(path)
     pairs = [(row, expected.get(_key(*row.names))) for row in rows]
-    known = [(row, verdict) for row, verdict in pairs if verdict]
-    different = [(row, verdict) for row, verdict in known if not _same(row.verdict, verdict)]
-    both = [pair for pair in different if {pair[0].verdict, pair[1]} == {"sat", "unsat"}]
-    undecided = [pair for pair in different if pair not in both and not _decided(pair[0].verdict)]
-    return Comparison(len(known) - len(both) - len(undecided), both, undecided, len(pairs) - len(known))
+    found = {word: [] for word in ("agree", "mismatch", "undecided", "unlisted")}
+    for row, verdict in pairs:
+        found[_compared(row.verdict, verdict)].append((row, verdict))
+    taken_over = sum(row.origin == TAKEN_OVER for row, _ in found["agree"])
+    return Comparison(len(found["agree"]), taken_over, found["mismatch"], found["undecided"], len(found["unlisted"]))
 
 
 def differences(pairs: list[tuple[Row, str]], *, title: str) -> Table:
@@ -130,16 +138,17 @@ def differences(pairs: list[tuple[Row, str]], *, title: str) -> Table:
     table = Table("network", "property", "verdict", "expected", box=box.SIMPLE, title=title,
                   title_justify="left")
     for row, expected in pairs:
-        table.add_row(row.network, row.property, row.verdict, expected)
+        _add(table, row.network, row.property, row.word, expected)
     return table
 
 
-def _decided(word: str) -> bool:
-    return word in ("sat", "unsat")
-
-
-def _same(word: str, expected: str) -> bool:
-    return word == expected or not (_decided(word) or _decided(expected))
+def _compared(word: str, expected: str | None) -> str:
+    """A verdict that nobody expected to be had contradicts nothing."""
+    if expected is None:
+        return "unlisted"
+    if {word, expected} == {"sat", "unsat"}:
+        return "mismatch"
+    return "undecided" if expected in ("sat", "unsat") and word != expected else "agree"
 
 
 def _key(network: str, prop: str) -> tuple[str, str]:

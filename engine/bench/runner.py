@@ -90,8 +90,7 @@ class Runner:
                 self._open[id(event.task)] = event.value.open
             else:
                 rows += self._ended(event)
-        self._folder.keep(answers)
-        rows += [answer.row for answer in answers if not self._to_be_checked(answer)]
+        rows += [row for row in self._folder.keep(answers) if not self._to_be_checked(row)]
         self._folder.add(rows)
 
     def _ended(self, event: Event) -> list[Row]:
@@ -107,16 +106,17 @@ class Runner:
             return [error_row(rest[0].names, f"{reason}, {ALONE} times", self._plan.options["semantics"])]
         return []
 
-    def _to_be_checked(self, answer: Answer) -> bool:
-        if not (self._plan.check and answer.certificate):
+    def _to_be_checked(self, row: Row) -> bool:
+        if not (self._plan.check and row.certificate_sha256):
             return False
-        self._unchecked[answer.row.names] = answer.row
-        self._check(answer.row.names, 0)
+        self._unchecked[row.names] = row
+        self._check(row.names, 0)
         return True
 
     def _check(self, names: tuple[str, str], deaths: int) -> None:
-        instance, certificate = self._instances[names], self._folder.certificate_path(self._unchecked[names])
-        self._checkers.submit(Task(CHECK, (certificate, instance.network, instance.property), about=(names, deaths)))
+        hashes = tuple(self._hashes[name] for name in names)
+        claim = self._folder.claim(self._unchecked[names], self._instances[names], hashes)
+        self._checkers.submit(Task(CHECK, (claim,), about=(names, deaths)))
 
     def _checked(self, event: Event) -> list[Row]:
         names, deaths = event.task.about

@@ -6,13 +6,15 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from engine.bench.evidence import sifted
 from engine.bench.folder import ResultsFolder
 from engine.bench.inputs import input_hashes, listed_files
 from engine.bench.instances import Instance
 from engine.bench.machine import cores
 from engine.bench.manifest import Manifest, differences, make_manifest, read_manifest
-from engine.bench.repairs import RepairsFolder, jobs, repair_all
-from engine.bench.row import Row
+from engine.bench.repair_evidence import Claim, refuted_repairs
+from engine.bench.repairs import Job, RepairsFolder, jobs, repair_all
+from engine.bench.row import TAKEN_OVER, Row
 from engine.bench.runner import Plan, Runner
 from engine.bench.workers import Task, Workers, wait_for
 from engine.errors import EngineError, InputError
@@ -25,7 +27,8 @@ TOLD_EVERY = 0.25  # seconds
 @dataclass(frozen=True, slots=True)
 class Settings:
     """search: options of the search, by name, those that are given; certificates: their folder; dask: a cluster's
-    address; repair: options of repairs by name, or None; repairer: the function for workers that repairs a Job.
+    address; verify_resumed: decide again what an earlier session left without evidence; repair: options of repairs
+    by name, or None; repairer: the function for workers that repairs a Job.
     """
 
     out: Path
@@ -35,6 +38,7 @@ class Settings:
     jobs: int = 1
     dask: str | None = None
     resume: bool = False
+    verify_resumed: bool = False
     force: bool = False
     repair: dict | None = None
     repairer: str = ""
@@ -68,8 +72,10 @@ class Differs(InputError):
 
 @dataclass(slots=True)
 class Session:
-    """rows: all there are, of earlier sessions too; begun: how many those were; dropped: lines of theirs that were
-    cut off or lacked their files; repairs: rows of repairs.csv; seconds: of this session.
+    """rows: all there are, of earlier sessions too; begun: how many of those stand; dropped: lines of theirs that were
+    cut off or lacked their files; refuted: by name, why others were not borne out by their evidence; sifting: how many
+    claims of theirs have been gone through, and of how many, while that goes on; repairs: rows of repairs.csv;
+    refuted_repairs: by network, likewise; seconds: of this session.
     """
 
     instances: list[Instance]
@@ -77,7 +83,10 @@ class Session:
     rows: list[Row] = field(default_factory=list)
     begun: int = 0
     dropped: int = 0
+    refuted: dict[tuple[str, str], str] = field(default_factory=dict)
+    sifting: tuple[int, int] | None = None
     repairs: list[dict[str, str]] | None = None
+    refuted_repairs: dict[str, str] = field(default_factory=dict)
     repairing: int = 0
     boxes: int = 0
     seconds: float = 0.0
@@ -91,7 +100,7 @@ class Session:
         """
         self._start = time.monotonic()
         files = listed_files(self.instances)
-        hashes = input_hashes(files)
+        hashes = input_hashes(self.instances, files)
         with ExitStack() as stack:
             searchers, gpu = self._searchers(stack)
             content = make_manifest(self.instances, files=files, hashes=hashes, gpu=gpu,
@@ -108,10 +117,11 @@ class Session:
                     on_progress()
 
             try:
+                self._sift(hashes, folder, tell)
                 self._decide(hashes, folder, searchers, stack, tell)
                 self._repair(tell)
             except BaseException:
-                with suppress(InputError, OSError):  # the disk may be what failed
+                with suppress(Exception):  # the disk may be what failed, and what ended the run is what is to be said
                     folder.reread()
                     manifest.update(len(self.rows) - self.begun, ended=True)
                 raise
@@ -137,7 +147,8 @@ class Session:
             raise Differs(lines, out)
         folder = ResultsFolder(out, certificates=settings.certificates, resume=settings.resume, force=settings.force)
         try:
-            folder.recover({instance.names for instance in self.instances})
+            folder.recover({instance.names for instance in self.instances}, check=settings.check,
+                           semantics=settings.search["semantics"])
             if folder.rows and not old:
                 raise InputError("there are results, but no manifest.json that says of what", where=str(out),
                                  advice="name another folder, or replace them with --force")
@@ -152,6 +163,25 @@ class Session:
         if last["ended"] is None:  # it was killed, and could not say
             last["decided"] = max(0, self.begun - sum(session["decided"] for session in before))
         return folder, old["sessions"]
+
+    def _sift(self, hashes, folder: ResultsFolder, tell) -> None:
+        """Keeps those rows of earlier sessions that their evidence bears out, or that are taken over as such."""
+        settings, instances = self.settings, {instance.names: instance for instance in self.instances}
+        if not folder.rows:
+            return
+        claims = [folder.claim(row, instances[row.names], tuple(hashes[name] for name in row.names))
+                  for row in folder.rows]
+
+        def told(done: int, total: int) -> None:
+            self.sifting = done, total
+            tell()
+
+        with Workers(settings.jobs, ONE_THREAD) as workers:
+            rows, self.refuted = sifted(claims, workers, check=settings.check, on_progress=told)
+        if settings.verify_resumed:
+            rows = [row for row in rows if row.origin != TAKEN_OVER]
+        folder.replace(rows)
+        self.begun, self.sifting = len(rows), None
 
     def _decide(self, hashes, folder: ResultsFolder, searchers, stack: ExitStack, tell) -> None:
         settings = self.settings
@@ -171,8 +201,21 @@ class Session:
         threads = {name: str(max(1, cores() // settings.jobs)) for name in ONE_THREAD} if settings.jobs > 1 else {}
         with RepairsFolder(settings.out, resume=settings.resume) as folder, Workers(settings.jobs, threads) as workers:
             folder.recover(todo)
+            self._sift_repairs(todo, folder, tell)
             self.repairs, self.repairing = folder.rows, len(todo)
             repair_all(todo, settings.repairer, (settings.repair,), folder, workers, on_progress=tell)
+
+    def _sift_repairs(self, todo: list[Job], folder: RepairsFolder, tell) -> None:
+        """Keeps those repairs of earlier sessions that their certificates bear out, or that are taken over as such."""
+        settings, jobs_by_name = self.settings, {job.network: job for job in todo}
+        if settings.check and folder.rows:
+            claims = [Claim(jobs_by_name[row["network"]], settings.repair["semantics"])
+                      for row in folder.rows if row["outcome"] == "repaired"]
+            with Workers(settings.jobs, ONE_THREAD) as workers:
+                self.refuted_repairs = refuted_repairs(claims, workers, tell)
+            folder.confirm(self.refuted_repairs)
+        if settings.verify_resumed:
+            folder.drop_taken_over()
 
 
 def _asked(workers: Workers, function: str, *arguments) -> object:
@@ -183,7 +226,7 @@ def _asked(workers: Workers, function: str, *arguments) -> object:
         wait_for([workers], 1.0)
         for event in workers.events():
             if event.kind == "failed":
-                raise EngineError(f"worker processes cannot be used: {event.value}", advice="see that memory suffices")
+                raise InputError(f"worker processes cannot be used: {event.value}", advice="see that memory suffices")
             found = event.value if event.kind == "message" else found
     if isinstance(found, EngineError):
         raise found

@@ -205,6 +205,8 @@ def _serve(connection: Connection, environment: dict[str, str]) -> None:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return "out of memory"
     return str(error) if isinstance(error, EngineError) else f"{type(error).__name__}: {error}"
 
 

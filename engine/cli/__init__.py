@@ -54,6 +54,9 @@ def _failed(error: BaseException) -> int:
     if isinstance(error, OSError) and error.errno in _FULL:
         complain(f"{error.filename or 'output'}: no space left on the device; free some and run again")
         return BAD_INPUT
+    if isinstance(error, MemoryError):
+        complain("out of memory: nothing was decided by this; free some, or ask for less at once")
+        return BAD_INPUT
     if isinstance(error, EngineError):
         complain(str(error))
         return error.exit_code

@@ -1,9 +1,12 @@
 """`acasxu bench`: many instances, and what is done with them afterwards."""
 
+import os
 from argparse import Namespace
+from collections import Counter
 from dataclasses import replace
 
 from engine.bench.instances import Instance, acasxu_instances, distinct, read_instances
+from engine.bench.row import CONFIRMED, TAKEN_OVER, one_line
 from engine.cli.bench_options import FOLDER
 from engine.cli.live import live_line
 from engine.cli.options import search_settings
@@ -25,7 +28,7 @@ def run(arguments: Namespace) -> int:
             session.run((lambda: update(_progress_text(session))) if update else (lambda: None))
     except Differs as error:
         for line in error.lines:
-            note(f"acasxu: {line}")
+            note(f"acasxu: {one_line(line)}")
         raise
     except KeyboardInterrupt:
         note(f"acasxu: interrupted; {_kept(session)}")
@@ -39,16 +42,18 @@ def run(arguments: Namespace) -> int:
     if arguments.report:
         from engine.report import write_report
 
-        answer(f"report: {write_report(arguments.out)}")
+        answer(f"report: {one_line(str(write_report(arguments.out)))}")
     return code
 
 
 def _demand_sense(arguments: Namespace) -> None:
     """What would otherwise be met after the last verdict only; fills in the folder of certificates."""
-    if arguments.expected and not arguments.expected.is_file():  # opened after the last verdict only
+    if arguments.expected and not os.path.isfile(arguments.expected):  # opened after the last verdict only
         raise InputError("no such file", where=f"--expected {arguments.expected}", advice="check the path")
     if arguments.resume and arguments.force:
         raise InputError("--resume goes on with results, --force replaces them", advice="choose one")
+    if arguments.verify_resumed and not arguments.resume:
+        raise InputError("there is nothing to be verified without --resume", where="--verify-resumed", advice="add it")
     if arguments.check and not arguments.certificates:
         arguments.certificates = FOLDER
     if arguments.certificates == FOLDER:
@@ -75,7 +80,8 @@ def _settings(arguments: Namespace):
               "semantics": arguments.semantics, "device": arguments.device}
     return Settings(
         arguments.out, search_settings(arguments), certificates=arguments.certificates, check=arguments.check,
-        jobs=arguments.jobs, dask=arguments.dask, resume=arguments.resume, force=arguments.force,
+        jobs=arguments.jobs, dask=arguments.dask, resume=arguments.resume, verify_resumed=arguments.verify_resumed,
+        force=arguments.force,
         repair=repair if arguments.repair else None, repairer=REPAIRER)
 
 
@@ -83,6 +89,8 @@ def _progress_text(session) -> str:
     """Where the run stands: done, holds, violated, open, and the time that is left if the rest is like what is done."""
     from engine.bench.runner import counts
 
+    if session.sifting:
+        return "{:,} of {:,} earlier results gone through again".format(*session.sifting)
     if session.repairs is not None:
         return f"{len(session.repairs)} of {session.repairing} networks seen to; {_duration(session.seconds)}"
     done, total, found = len(session.rows), len(session.instances), counts(session.rows)
@@ -106,19 +114,24 @@ def _kept(session) -> str:
     done = f"{len(session.rows)} of {len(session.instances)} instances are decided"
     if not session.rows:
         return done
-    return f"{done} and kept in {session.settings.out / 'results.csv'}; go on with --resume"
+    return f"{done} and kept in {one_line(str(session.settings.out / 'results.csv'))}; go on with --resume"
 
 
 def _say(session, arguments: Namespace) -> None:
-    from engine.bench.report import errors, hardest, repairs, summary, warnings
+    from engine.bench.report import errors, hardest, repairs, summary
 
     if session.dropped:
         note(f"acasxu: {session.dropped} lines of the interrupted run were cut off, or lacked their files: done again")
+    refuted = session.refuted | {(network,): reason for network, reason in session.refuted_repairs.items()}
+    for names, reason in refuted.items():
+        note(f"acasxu: {one_line(' and '.join(names))}: what the folder says is not borne out, and was done again: "
+             f"{one_line(reason)}")
     if arguments.resume and session.begun:
-        rest = len(session.rows) - session.begun
-        note(f"acasxu: {session.begun} instances were done already, " + (f"{rest} now" if rest else "nothing is left"))
-    tables = [summary(session.rows, seconds=session.seconds), hardest(session.rows), errors(session.rows),
-              warnings(session.rows)]
+        rest, found = len(session.rows) - session.begun, Counter(row.origin for row in session.rows)
+        told = ", ".join(f"{found[word]} {word}" for word in (CONFIRMED, TAKEN_OVER) if found[word])
+        note(f"acasxu: {session.begun} instances were done already, " + (f"{rest} now" if rest else "nothing is left")
+             + f"; of the earlier ones {told}" + ": --verify-resumed decides these again" * bool(found[TAKEN_OVER]))
+    tables = [summary(session.rows, seconds=session.seconds), hardest(session.rows), errors(session.rows)]
     tables += [] if session.repairs is None else [repairs(session.repairs)]
     show(*(table for table in tables if table is not None))
 
@@ -131,7 +144,7 @@ def _compared(arguments: Namespace, rows: list) -> int:
     if not arguments.expected:
         return UNDECIDED if undecided else DONE
     comparison = compare(rows, arguments.expected)
-    answer(f"{arguments.expected}: {comparison}")
+    answer(f"{one_line(str(arguments.expected))}: {comparison}")
     if comparison.mismatches:
         show(differences(comparison.mismatches, title="mismatches"))
     if comparison.undecided:

@@ -20,7 +20,10 @@ def add_bench(parser, *, count, seconds, add_data, add_search) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR",
                         help="folder for results.csv, manifest.json and counterexamples/")
     parser.add_argument("--resume", action="store_true",
-                        help="go on with what DIR holds, if it is the same run: versions, options, files, list")
+                        help="go on with what DIR holds, if it is the same run: versions, options, files, list;\n"
+                             "counterexamples are tried again, and certificates checked again with --check")
+    parser.add_argument("--verify-resumed", action="store_true",
+                        help="with --resume: decide again what it left without evidence, instead of taking it over")
     parser.add_argument("--force", action="store_true", help="replace the results that the folders hold already")
     parser.add_argument("--certificates", type=Path, nargs="?", const=FOLDER, metavar="FOLDER",
                         help="write a certificate of each instance that is decided\n"

@@ -1,6 +1,7 @@
 """The options of all commands. Nothing heavy is imported here."""
 
 import argparse
+from math import inf
 from pathlib import Path
 from typing import NoReturn
 
@@ -172,6 +173,6 @@ def _seconds(text: str) -> float:
         number = float(text)
     except ValueError:
         number = 0.0
-    if not number > 0:
+    if not 0 < number < inf:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
     return number

@@ -2,6 +2,7 @@
 
 from argparse import Namespace
 
+from engine.bench.row import one_line
 from engine.cli.output import DONE, answer
 
 
@@ -10,5 +11,5 @@ def run(arguments: Namespace) -> int:
     from engine.report import write_report
 
     page = write_report(arguments.folder)
-    answer(f"{page} ({page.stat().st_size:,} bytes); beside it report.md and results.json")
+    answer(f"{one_line(str(page))} ({page.stat().st_size:,} bytes); beside it report.md and results.json")
     return DONE

@@ -3,7 +3,6 @@
     table.py        a csv file, whose last row may be torn
     rows.py         results.csv
     manifest.py     manifest.json
-    points.py       counterexamples/
     repairs.py      repairs.csv and repairs/
     run.py          the whole folder as one value
     names.py        what its networks and properties are called

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from engine.acasxu import ADVISORIES, INPUTS, Encounter, describe_point
 from engine.audit.certificate import read_certificate
 from engine.audit.data import Malformed, Rejected
+from engine.bench.points import Point
 from engine.identity import METADATA
-from engine.report.points import Point
 from engine.report.rows import Row
 from engine.report.run import Run
 from engine.report.sketch import sketch

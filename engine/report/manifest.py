@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.bench.manifest import demand_amounts, demand_format
 from engine.errors import InputError
 from engine.report.table import read_text
 
@@ -47,20 +48,28 @@ class Manifest:
         return sum(known) if known else None
 
 
+class Unreadable(InputError):
+    """A file without which a report can do."""
+
+
 def read_manifest(path: Path) -> Manifest:
     """What the file says; entries of an unexpected kind are as if they were not there.
 
-    InputError for what is no JSON object.
+    Unreadable for what is no JSON object; InputError for a folder of another version, and for numbers that no run
+    can have.
     """
     try:
         content = json.loads(read_text(path, limit=MAX_BYTES))
+        demand_amounts(content, path)
     except ValueError as error:
         place = f"{path}:{error.lineno}" if isinstance(error, json.JSONDecodeError) else str(path)
-        raise InputError("this is no JSON", where=place, advice="run the benchmark again") from None
+        raise Unreadable("this is no JSON", where=place, advice="run the benchmark again") from None
     except RecursionError:
-        raise InputError("this is nested too deeply", where=str(path), advice="run the benchmark again") from None
+        raise Unreadable("this is nested too deeply", where=str(path), advice="run the benchmark again") from None
     if not isinstance(content, dict):
-        raise InputError("this is no JSON object", where=str(path), advice="run the benchmark again")
+        raise Unreadable("this is no JSON object", where=str(path), advice="run the benchmark again")
+    if "format" in content:
+        demand_format(content, path)
     texts = {name: word(content.get(name)) for name in ("engine", "commit", "started", "command")}
     pairs = {name: _pairs(content.get(name)) for name in ("versions", "machine", "options", "inputs", "made_from")}
     return Manifest(**texts, **pairs, instances=_instances(content.get("instances")),

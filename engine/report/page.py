@@ -1,13 +1,14 @@
 """report.html, report.md and results.json."""
 
+import re
 from base64 import b64encode
 from pathlib import Path
 
 import jinja2
 from markupsafe import Markup, escape
 
+from engine.bench.durable import write_durably
 from engine.errors import InputError
-from engine.files import unwritable, write_bytes
 from engine.report import certificate_tables, repair_tables, tables
 from engine.report.cards import MOST, cards
 from engine.report.content import results_json
@@ -20,9 +21,11 @@ from engine.report.rows import WORDS
 from engine.report.run import Run
 
 PICTURES, PICTURE = 2_700_000, 150_000  # bytes of all pictures, and of one: the page stays below 5 MB
-_MARKDOWN = str.maketrans({c: f"\\{c}" for c in "\\`*[]|~"})
+#: What means something amid a line: marks, underscores at a word's end, and what GitHub makes links of.
+_MARKDOWN = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.", re.IGNORECASE)
 _CONTROL = str.maketrans({code: "\N{REPLACEMENT CHARACTER}"  # and what turns the direction of text around
-                          for code in (*range(32), 127, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+                          for code in (*range(32), *range(127, 160), 0x200E, 0x200F, 0x061C, *range(0x202A, 0x202F),
+                                       *range(0x2066, 0x206A))
                           if chr(code) not in "\n\t"})
 
 
@@ -33,10 +36,7 @@ def write_pages(run: Run) -> Path:
     files = {run.folder / "results.json": results_json(run)}
     files |= {page.with_suffix(suffix): _rendered(suffix, context) for suffix in (".md", ".html")}
     for path, text in files.items():
-        try:
-            write_bytes(path, text.encode("utf-8", "replace"))
-        except OSError as error:
-            raise unwritable(error, path) from None
+        write_durably(path, text.encode("utf-8", "replace"))
     return page
 
 
@@ -86,7 +86,8 @@ def _rendered(suffix: str, context: dict) -> str:
 def markdown(value) -> str:
     """Text on one line in which Markdown and HTML mean nothing."""
     text = " ".join(str(value).translate(_CONTROL).split())
-    return str(escape(text)).replace("&#39;", "'").replace("&#34;", '"').translate(_MARKDOWN)
+    text = str(escape(text)).replace("&#39;", "'").replace("&#34;", '"')
+    return _MARKDOWN.sub(r"\\\g<0>", text)
 
 
 def _plain(value):

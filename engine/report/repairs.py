@@ -4,7 +4,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.bench.repairs import COLUMNS, OUTCOMES
+from engine.bench.durable import demand_plain
+from engine.bench.instances import network_stem
+from engine.bench.repairs import COLUMNS, MOST, OUTCOMES, files_digest
+from engine.bench.row import ORIGINS, amount
 from engine.errors import InputError
 from engine.report.manifest import number, word
 from engine.report.table import is_file, read_table, read_text
@@ -36,6 +39,7 @@ class Repair:
     method: str
     error: str
     values: dict[str, float]
+    origin: str = ""
     what: str = ""
     regions: tuple[Region, ...] = ()
     picture: Path | None = None
@@ -47,23 +51,20 @@ def read_repairs(folder: Path) -> tuple[tuple[Repair, ...], tuple[str, ...]]:
     path = folder / "repairs.csv"
     if not path.exists():
         return (), ()
+    demand_plain(folder / "repairs", folder=True)
     table = read_table(path, columns=COLUMNS, required=REQUIRED)
     notes, found = list(table.notes), []
     for index, (where, cells) in enumerate(table.rows, 1):
-        if cells["outcome"] not in OUTCOMES:
-            raise InputError(f"{cells['outcome']!r} is no outcome", where=where,
-                             advice=f"there are {', '.join(OUTCOMES)}")
-        found.append(_repair(index, cells, folder / "repairs", notes))
+        for column, known in (("outcome", OUTCOMES), ("origin", ("", *ORIGINS))):
+            if cells.get(column, "") not in known:
+                raise InputError(f"{cells[column]!r} is no {column}", where=where,
+                                 advice=f"there are {', '.join(filter(None, known))}")
+        found.append(_repair(index, cells, folder / "repairs", notes, where))
     return tuple(found), tuple(notes)
 
 
-def stem(network: str) -> str:
-    """What a network's files in repairs/ are called."""
-    return network.removesuffix(".gz").removesuffix(".onnx").replace("/", "__")
-
-
-def _repair(index: int, cells: dict[str, str], folder: Path, notes: list[str]) -> Repair:
-    name = stem(cells["network"])
+def _repair(index: int, cells: dict[str, str], folder: Path, notes: list[str], where: str) -> Repair:
+    name = network_stem(cells["network"])
     report, picture = (folder / f"{name}{suffix}" for suffix in (".json", ".png"))
     what, regions = "", ()
     if is_file(report):
@@ -73,12 +74,14 @@ def _repair(index: int, cells: dict[str, str], folder: Path, notes: list[str]) -
             notes.append(f"repairs/{report.name}: {error.what}")
     elif cells["outcome"] == "repaired":
         notes.append(f"repairs/{report.name} is missing: where decisions changed is known from repairs.csv alone")
-    values = {column: _float(cells.get(column, "")) for column in COLUMNS[4:-1]}
+    if cells.get("files_sha256") and cells["files_sha256"] != files_digest(folder, name):
+        notes.append(f"repairs/{name}: the files are not those that the row in repairs.csv is about")
+    values = {column: _amount(cells.get(column, ""), column, where) for column in MOST}
     return Repair(
         index, cells["network"], tuple(p.strip() for p in cells["properties"].split(";") if p.strip()),
         cells["outcome"], cells.get("method", ""), cells.get("error", ""),
-        {column: value for column, value in values.items() if value is not None}, what, regions,
-        picture if is_file(picture) else None, _certificates(folder / name))
+        {column: value for column, value in values.items() if value is not None}, cells.get("origin", ""), what,
+        regions, picture if is_file(picture) else None, _certificates(folder / name))
 
 
 def _certificates(folder: Path) -> int | None:
@@ -109,8 +112,8 @@ def _part(content, name: str):
     return part if isinstance(part, (dict, list)) else None
 
 
-def _float(text: str) -> float | None:
+def _amount(text: str, column: str, where: str) -> float | None:
     try:
-        return number(float(text))
-    except ValueError:
-        return None
+        return amount(text, column, most=MOST[column], where=where)
+    except ValueError as error:
+        raise InputError(str(error), where=where, advice="mend or remove the row") from None

@@ -5,13 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.bench import row
-from engine.bench.row import CHECKS, COLUMNS
+from engine.bench.row import CHECKS, COLUMNS, ORIGINS, amounts
 from engine.errors import InputError
 from engine.report.table import read_table
 
 REQUIRED = 3
 WORDS = {"unsat": "holds", "sat": "violated", "unknown": "unknown", "timeout": "out of time", "error": "error"}
-LARGEST = 1e30  # what is above can only be damage
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +22,7 @@ class Row(row.Row):
 
     seconds: float | None = None
     boxes: int | None = None
+    origin: str = ""
     number: int = 0
 
 
@@ -44,26 +44,12 @@ def _order(name: str) -> list:
 def _row(where: str, cells: dict[str, str]) -> Row:
     if not (cells["network"] and cells["property"]):
         raise InputError("this row names no network or no property", where=where, advice="mend or remove it")
-    for column, known in (("verdict", tuple(WORDS)), ("check", CHECKS)):
+    for column, known in (("verdict", tuple(WORDS)), ("check", CHECKS), ("origin", ("", *ORIGINS))):
         word = cells.get(column, "")
         if word not in known:
             raise InputError(f"{word!r} is no {column}", where=where,
                              advice=f"there are {', '.join(filter(None, known))}")
-    numbers = {"seconds": float, "check_seconds": float, "boxes": int, "certificate_bytes": int}
-    values = {column: _number(cells[column], kind, column, where) if column in numbers else cells[column]
-              for column, kind in ((name, numbers.get(name)) for name in COLUMNS if name in cells)}
-    return Row(**values)
-
-
-def _number(text: str, kind: type, column: str, where: str):
-    """A number that is not negative and below LARGEST, None for an empty cell."""
-    if not text:
-        return None
     try:
-        value = kind(text)
-        if 0 <= value < LARGEST:
-            return value
-    except ValueError:
-        pass
-    raise InputError(f"{column} is {text[:40]!r}, which is no such number", where=where,
-                     advice="mend or remove the row")
+        return Row(**cells | amounts(cells, where=where))
+    except ValueError as error:
+        raise InputError(str(error), where=where, advice="mend or remove the row") from None

@@ -1,13 +1,16 @@
 """A bench folder as one value."""
 
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
-from engine.bench.folder import instance_stem
+from engine.bench.checks import KINDS
+from engine.bench.durable import demand_plain, read_plain
+from engine.bench.instances import instance_stem
+from engine.bench.points import Point, read_point
 from engine.errors import InputError
-from engine.report.manifest import Manifest, read_manifest
+from engine.report.manifest import Manifest, Unreadable, read_manifest
 from engine.report.names import Names, names_of
-from engine.report.points import Point, read_point
 from engine.report.repairs import Repair, read_repairs
 from engine.report.rows import Row, read_rows
 from engine.report.table import is_file
@@ -45,12 +48,14 @@ def read_run(folder: Path) -> Run:
     if not (folder / "results.csv").is_file():
         raise InputError("there are no results in it", where=str(folder / "results.csv"),
                          advice="name the folder that `acasxu bench --out` wrote to")
+    for name in ("counterexamples", "certificates"):
+        demand_plain(folder / name, folder=True)
     rows, notes = read_rows(folder / "results.csv")
     notes = list(notes)
     manifest = _manifest(folder / "manifest.json", notes)
     points = {row.number: point for row in rows if row.verdict == "sat" and (point := _point(folder, row, notes))}
     repairs, of_repairs = read_repairs(folder)
-    certificates = {row.number: path for row in rows if (path := _certificate(folder, row))}
+    certificates = {row.number: path for row in rows if (path := _certificate(folder, row, notes))}
     return Run(folder, rows, manifest, names_of(manifest), points, certificates, repairs,
                tuple(_few([*notes, *of_repairs])))
 
@@ -61,7 +66,7 @@ def _manifest(path: Path, notes: list[str]) -> Manifest:
         return Manifest()
     try:
         return read_manifest(path)
-    except InputError as error:
+    except Unreadable as error:
         notes.append(f"manifest.json: {error.what}; machine, versions, options and hashes are not known")
         return Manifest()
 
@@ -69,16 +74,28 @@ def _manifest(path: Path, notes: list[str]) -> Manifest:
 def _point(folder: Path, row: Row, notes: list[str]) -> Point | None:
     path = folder / "counterexamples" / f"{instance_stem(row.names)}.txt"
     try:
-        return read_point(path)
+        found = read_point(path)
     except InputError as error:
         notes.append(f"counterexamples/{path.name}: {error.what}")
         return None
+    return found if _is_of(row.point_sha256, path, notes) else None
 
 
-def _certificate(folder: Path, row: Row) -> Path | None:
-    kind = {"unsat": "proof", "sat": "witness"}.get(row.verdict)
+def _certificate(folder: Path, row: Row, notes: list[str]) -> Path | None:
+    kind = KINDS.get(row.verdict)
     path = folder / "certificates" / f"{instance_stem(row.names)}.{kind}.zip"
-    return path if kind and is_file(path) else None
+    return path if kind and is_file(path) and _is_of(row.certificate_sha256, path, notes) else None
+
+
+def _is_of(digest: str, path: Path, notes: list[str]) -> bool:
+    """Whether a file is the one that its row is about, as far as the row says."""
+    try:
+        same = not digest or sha256(read_plain(path)).hexdigest() == digest
+    except (OSError, ValueError):
+        same = False
+    if not same:
+        notes.append(f"{path.parent.name}/{path.name}: this is not the file that the row in results.csv is about")
+    return same
 
 
 def _few(notes: list[str], *, most: int = 20) -> list[str]:

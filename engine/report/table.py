@@ -5,8 +5,8 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.bench.durable import read_plain
 from engine.errors import InputError
-from engine.files import regular
 
 MAX_BYTES = 256 * 2**20
 _MORE = "run the benchmark again, or mend the file"
@@ -51,23 +51,20 @@ def read_table(path: Path, *, columns: tuple[str, ...], required: int) -> Table:
 
 
 def is_file(path: Path) -> bool:
-    """Whether a file is there; none can be under a name that no file can have."""
+    """Whether a file is there, which is no link; none can be under a name that no file can have."""
     try:
-        return path.is_file()
+        return path.is_file() and not path.is_symlink()
     except (OSError, ValueError):
         return False
 
 
 def read_text(path: Path, *, limit: int) -> str:
-    """The UTF-8 text of a file of at most `limit` bytes, lines ended by newlines alone."""
+    """The UTF-8 text of a plain file of at most `limit` bytes, lines ended by newlines alone."""
     try:
-        with open(path, "rb", opener=regular) as file:
-            data = file.read(limit + 1)
-    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        data = read_plain(path, limit=limit)
+    except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise InputError(f"cannot be read ({why})", where=str(path), advice="check it") from None
-    if len(data) > limit:
-        raise InputError(f"it has more than {limit:,} bytes", where=str(path), advice=_MORE)
     try:
         return data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:

@@ -5,6 +5,7 @@ from collections import Counter
 from statistics import median
 
 from engine.acasxu import benchmark_instances
+from engine.bench.row import ORIGINS, TAKEN_OVER
 from engine.report.cards import meant
 from engine.report.listing import Cell, Listing, listing
 from engine.report.public import Key, Tool
@@ -24,6 +25,7 @@ def summary(run: Run) -> Listing:
         lines.append(("of these with a result", count(len(run.rows))))
     lines += [(_meaning(word), _verdicts(word, run))
               for word, meaning in WORDS.items() if counts[word] or word in ("sat", "unsat")]
+    lines.append(("come by in the last session", _origins(run.rows)))
     lines.append(("an instance's share", f"median {seconds(median(own))} s, most {seconds(max(own))} s, together "
                                          f"{seconds(sum(own))} s" if own else ""))
     lines.append(("wall time", _wall(run)))
@@ -69,11 +71,10 @@ def hardest(run: Run, tools: tuple[Tool, ...]) -> Listing:
 def instances(run: Run) -> Listing:
     """Every instance, at most MOST."""
     rest = len(run.rows) - MOST
-    heads = "network|property|verdict|seconds|boxes|certificate|check|check, s|semantics|device|error or warning"
+    heads = "network|property|verdict|seconds|boxes|certificate|check|check, s|origin|semantics|device|remark"
     return listing(heads, (
         (*_named(run, row, here=True), seconds(row.seconds), count(row.boxes), size(certificate_bytes(run, row)),
-         Cell(row.check, word=row.check), seconds(row.check_seconds), row.semantics, row.device,
-         "; ".join(filter(None, (row.error, row.warning))))
+         Cell(row.check, word=row.check), seconds(row.check_seconds), row.origin, row.semantics, row.device, row.remark)
         for row in run.rows[:MOST]), numeric="seconds|boxes|certificate|check, s",
         caption=f"The other {rest:,} are in results.csv and results.json." if rest > 0 else "")
 
@@ -109,7 +110,17 @@ def _named(run: Run, row: Row, *, here: bool = False) -> tuple[Cell, Cell, Cell]
     target = f"c{row.number}" if row.verdict == "sat" else "" if here else f"i{row.number}"
     return (Cell(run.names.network_label(row.network)),
             Cell(run.names.property_label(row.property, network=row.network)),
-            Cell(WORDS[row.verdict], target=target, word=row.verdict))
+            Cell(_word(row), target=target, word=row.verdict))
+
+
+def _word(row: Row) -> str:
+    """The verdict in words, with a mark where the last session does not vouch for it."""
+    return WORDS[row.verdict] + (f" ({TAKEN_OVER})" if row.origin == TAKEN_OVER else "")
+
+
+def _origins(rows: tuple[Row, ...]) -> str:
+    found = Counter(row.origin for row in rows if row.origin)
+    return ", ".join(f"{found[origin]:,} {origin}" for origin in ORIGINS if found[origin])
 
 
 def _verdicts(word: str, run: Run) -> str:

@@ -1,0 +1,100 @@
+"""Whether what an earlier session left bears out its verdicts.
+
+A row of an earlier session is a claim of whoever could write to the folder. A claim that a property is violated comes
+with a point, which is tried again; one that it holds comes with a certificate, if at all, which the independent
+checker can judge again. Of all others nothing can be said but that they were taken over.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from engine.bench.checks import judged
+from engine.bench.chunk import Claim
+from engine.bench.durable import read_plain
+from engine.bench.points import read_point
+from engine.bench.row import CONFIRMED, TAKEN_OVER, Row
+from engine.bench.workers import Task, wait_for
+from engine.errors import EngineError
+from engine.network import Network
+from engine.property import Property
+
+BEAR_OUT = "engine.bench.evidence:bear_out"
+TICK = 0.5  # seconds between reports of progress
+
+
+def sifted(claims: list[Claim], workers, *, check: bool,
+           on_progress: Callable[[int, int], None]) -> tuple[list[Row], dict[tuple[str, str], str]]:
+    """The rows as they stand now, confirmed or taken over; by name, why others are not borne out by their evidence.
+
+    check: whether certificates count, and must be accepted again. on_progress(claims gone through, claims to go
+    through).
+    """
+    rows = {claim.row.names: replace(claim.row, origin=TAKEN_OVER) for claim in claims}
+    speaking = [claim for claim in claims if claim.point or (check and claim.certificate)]
+    for claim in speaking:
+        workers.submit(Task(BEAR_OUT, (claim, check), about=claim.row.names))
+    refuted: dict[tuple[str, str], str] = {}
+    while workers.tasks():
+        wait_for([workers], TICK)
+        for event in workers.events():
+            if isinstance(event.value, Row):
+                rows[event.task.about] = event.value
+            elif event.kind != "done":
+                refuted[event.task.about] = str(event.value)
+        on_progress(len(speaking) - workers.tasks(), len(speaking))
+    return [row for names, row in rows.items() if names not in refuted], refuted
+
+
+# In a worker
+
+
+def bear_out(claim: Claim, check: bool, send: Callable[[object], None]) -> None:
+    """Sends the row, confirmed, or why what speaks for it does not bear it out."""
+    row = replace(claim.row, origin=CONFIRMED)
+    try:
+        reason = _tried(claim) if claim.point else ""
+    except EngineError as error:
+        reason = str(error)
+    except MemoryError:
+        reason = "out of memory"
+    if not reason and check and claim.certificate:
+        word, seconds, reason = judged(claim)
+        row = replace(row, check=word, check_seconds=seconds, error="")
+    send(reason or row)
+
+
+def _tried(claim: Claim) -> str:
+    """Why the point in the file is no counterexample, or nothing: all that the file says is computed anew."""
+    from engine.search.confirm import Judge
+    from engine.vnncomp import counterexample_text
+
+    network, prop = _network(claim.network), _property(claim.property)
+    if (network.sha256, prop.sha256) != claim.hashes:
+        return "a file has changed since the run began"
+    text = read_plain(claim.point)
+    point = np.array(read_point(claim.point).inputs)
+    if len(point) != network.n_inputs or prop.n_inputs != network.n_inputs:
+        return "the counterexample is not one of this network"
+    for case in prop.cases:
+        found = Judge(network, case).counterexample(point)
+        if found and found.exact and found.replayed and counterexample_text(found).encode("ascii") == text:
+            return ""
+    return "the counterexample does not violate the property, or its outputs are others"
+
+
+@lru_cache(maxsize=4)
+def _network(path: Path) -> Network:
+    from engine.onnx_file import load_network
+
+    return load_network(path)
+
+
+@lru_cache(maxsize=4)
+def _property(path: Path) -> Property:
+    from engine.vnnlib import load_property
+
+    return load_property(path)
