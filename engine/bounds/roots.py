@@ -14,6 +14,9 @@ from ..errors import InputError
 from ..property import Case
 
 
+UNREAD = 2.0**-200  # how far an input that the network does not read is taken to move something
+
+
 @dataclass(frozen=True, slots=True)
 class Roots:
     """Unsafe rows and boxes of every case, padded to the largest.
@@ -21,7 +24,8 @@ class Roots:
     network: [roots]; rows: [roots, polytopes, rows, outputs + 1], the constant last; inputs: [roots,
     polytopes, rows, inputs]; absent: [roots, polytopes, rows]; missing: [roots, polytopes];
     error: [roots, polytopes], what rounding the decimals and summing rows can change;
-    lower, upper: [roots, inputs], the exact box rounded outward; l, u: [roots, hidden].
+    lower, upper: [roots, inputs], the exact box rounded outward; reach: [roots, inputs], what one unit of
+    an input moves (Stack.reach); l, u: [roots, hidden].
     """
 
     network: torch.Tensor
@@ -32,6 +36,7 @@ class Roots:
     error: torch.Tensor
     lower: torch.Tensor
     upper: torch.Tensor
+    reach: torch.Tensor
     l: torch.Tensor
     u: torch.Tensor
 
@@ -69,7 +74,7 @@ def make_roots(stack: Stack, networks: list[int], cases: list[Case]) -> Roots:
     network = torch.tensor(networks, device=stack.device)
     l, u = hidden_intervals(stack, network, lower, upper)
     error = _row_error(stack, network, rows, inputs, lower, upper)
-    return Roots(network, rows, inputs, absent, missing, error, lower, upper, l, u)
+    return Roots(network, rows, inputs, absent, missing, error, lower, upper, _reach(stack, network, lower, upper), l, u)
 
 
 def outward(value: Fraction, side: int) -> float:
@@ -85,6 +90,12 @@ def nearest(value: Fraction) -> float:
         return float(value)
     except OverflowError:
         raise InputError("a number of the property is beyond float64", advice="use smaller numbers") from None
+
+
+def _reach(stack: Stack, network: torch.Tensor, lower: torch.Tensor, upper: torch.Tensor) -> torch.Tensor:
+    """What one unit of each input moves; where the network does not read it, a tiny share of its box: any unit will
+    do that others of its kind are measured in, too."""
+    return torch.where(stack.reach[network] > 0, stack.reach[network], UNREAD / (upper - lower).clamp(min=UNREAD))
 
 
 def _row_error(stack, network, rows, inputs, lower, upper):

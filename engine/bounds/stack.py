@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from ..errors import InputError
 from ..network import Network
 from .rounding import UNDERFLOW, floor, unit
 
+MOST = 1e300  # of a reach: what is multiplied with it stays finite
 Segments = list[tuple[int, int, int]]  # (network, start, stop): runs of rows that use one network
 
 
@@ -42,6 +44,8 @@ class Stack:
         self.n_inputs = networks[0].n_inputs
         self.n_outputs = networks[0].n_outputs
         self.width = max(max(layer.weight.shape[1:]) for layer in self.layers)
+        #: how much all neurons of the first layer with a ReLU move, taken together, by one unit of each input
+        self.reach = torch.stack([_reach(network) for network in networks]).to(self.device)
         self._unit = unit(self.width, len(self.layers), semantics)
         self._rounding = unit(self.width, len(self.layers), "real")
         self._floor = UNDERFLOW + floor(self.width, semantics)
@@ -92,6 +96,15 @@ class Stack:
 def hidden(parts: list[torch.Tensor], like: torch.Tensor) -> torch.Tensor:
     """The parts [n, neurons] of all ReLU layers side by side, of which there may be none: [n, hidden]."""
     return torch.cat([like.new_zeros(len(like), 0), *parts], 1)
+
+
+def _reach(network: Network) -> torch.Tensor:
+    """The L1 norm of each input's column in the layers up to the first with a ReLU, as one: [inputs]."""
+    first = next((k for k, layer in enumerate(network.layers) if layer.relu), len(network.layers) - 1)
+    weight = network.layers[first].weight
+    for layer in reversed(network.layers[:first]):
+        weight = weight @ layer.weight
+    return torch.tensor(np.abs(weight).sum(0), dtype=torch.float64).clamp(max=MOST)
 
 
 def _is_float32(layer: StackedLayer) -> bool:

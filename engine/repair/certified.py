@@ -121,6 +121,6 @@ def undecided(stack: Stack, roots: Roots, root: torch.Tensor, *, depth: int, lim
         nodes = nodes.select(left.open)
         if i == depth or not len(nodes):
             break
-        low, high = split_input(nodes, left.plane)
+        low, high = split_input(nodes, left.plane, roots.reach[nodes.root])
         nodes = Nodes(*(torch.cat(pair) for pair in zip(low.columns(), high.columns())))
     return Regions(nodes.root, nodes.lower, nodes.upper)

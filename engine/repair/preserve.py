@@ -237,7 +237,8 @@ class _Search:
 
     def _split(self, judged: _Judged) -> None:
         """Opens two children of each box: one input halved, as in search/branching.py, or cut at a face."""
-        nodes, dimension = judged.nodes, input_to_split(judged.nodes, judged.plane)
+        nodes = judged.nodes
+        dimension = input_to_split(nodes, judged.plane, self._roots.reach[nodes.root])
         n = torch.arange(len(nodes))
         value = (nodes.lower + (nodes.upper - nodes.lower) / 2)[n, dimension]
         self._cut_at_faces(nodes, dimension, value)

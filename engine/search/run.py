@@ -210,7 +210,7 @@ class Run:
         parents, neuron = left.nodes.select(by_sign), left.neuron[by_sign]
         self._open(parents, split_sign(parents, neuron), left.value[by_sign], neuron)
         parents = left.nodes.select(by_input)
-        self._open(parents, split_input(parents, left.plane[by_input]), left.value[by_input])
+        self._open(parents, split_input(parents, left.plane[by_input], self._roots.reach[parents.root]), left.value[by_input])
 
     def _open(self, parents: Nodes, pair: tuple[Nodes, Nodes], value: torch.Tensor, neuron=None) -> None:
         if self._recorder:
