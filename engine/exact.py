@@ -6,16 +6,20 @@ from math import lcm
 
 import numpy as np
 
+from engine.deadline import NEVER, Deadline
 from engine.errors import InputError
-from engine.network import Network
+from engine.network import Affine, Network
 from engine.property import Vector
 
 
-def evaluate(network: Network, point: Sequence[Fraction | float]) -> Vector:
+WEIGHTS = 1 << 16  # that are integers at a time: a network of millions takes minutes, and much memory
+
+
+def evaluate(network: Network, point: Sequence[Fraction | float], deadline: Deadline = NEVER) -> Vector:
     """The network's outputs at a point, exactly: real arithmetic on the weights as they are.
 
     Numbers are integers over one denominator for the whole vector; weights are integers over a power of
-    two for each layer, so that no fraction is ever reduced on the way.
+    two for some neurons, so that no fraction is ever reduced on the way. OutOfTime soon after the deadline.
     """
     x = [_fraction(value) for value in point]
     if len(x) != network.n_inputs:
@@ -24,11 +28,21 @@ def evaluate(network: Network, point: Sequence[Fraction | float]) -> Vector:
     denominator = lcm(*(value.denominator for value in x))
     h = np.array([value.numerator * (denominator // value.denominator) for value in x], dtype=object)
     for layer in network.layers:
-        numbers, bits = scaled_integers(np.column_stack([layer.weight, layer.bias]))
-        h = numbers[:, :-1] @ h + numbers[:, -1] * denominator
+        parts = []
+        for some in _some_neurons(layer):
+            deadline.check()
+            numbers, bits = scaled_integers(np.column_stack([layer.weight[some], layer.bias[some]]))
+            parts.append((numbers[:, :-1] @ h + numbers[:, -1] * denominator, bits))
+        most = max(bits for _, bits in parts)
+        h = np.concatenate([part << (most - bits) for part, bits in parts])
         h = np.maximum(h, 0) if layer.relu else h
-        denominator <<= bits
+        denominator <<= most
     return tuple(Fraction(value, denominator) for value in h)
+
+
+def _some_neurons(layer: Affine) -> list[slice]:
+    size = max(1, WEIGHTS // (layer.weight.shape[1] + 1))
+    return [slice(i, i + size) for i in range(0, len(layer.bias), size)]
 
 
 def scaled_integers(values: np.ndarray) -> tuple[np.ndarray, int]:

@@ -12,7 +12,7 @@ import engine
 
 ROOT = Path(engine.__file__).parent
 LAYERS = [
-    {"errors", "network", "property", "proof", "verdict", "memory", "audit"},
+    {"errors", "network", "property", "proof", "verdict", "memory", "deadline", "audit"},
     {"exact", "replay", "files", "onnx_file", "onnx_torch", "vnnlib", "acasxu", "specs", "data", "fetch"},
     {"bounds"},
     {"attack", "solvers"},

@@ -15,7 +15,7 @@ from test_search import check_batch_keeps_rows, check_end_to_end, check_split_in
 from test_slopes import check_targets, multipliers, prepared
 
 from engine.bounds import crown, interval, relaxation, roots, slopes, stack
-from engine.search import branching, exclude, run
+from engine.search import branching, exclude, frontier, run
 
 
 def hidden_and_rows() -> None:
@@ -142,7 +142,7 @@ def _forgets_polytopes(s, r, nodes, boxes, lines, *, steps):
 
 
 def _forgets_roots(all_roots, root):
-    nodes = run.root_nodes(all_roots, root)
+    nodes = frontier.root_nodes(all_roots, root)
     nodes.excluded[root > 0] = True
     return nodes
 

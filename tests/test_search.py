@@ -29,7 +29,7 @@ from engine.search import run as run_module
 from engine.search.branching import split_input, split_sign, splits
 from engine.search.pool import Nodes
 from engine.search.problem import Options, Problem
-from engine.search.run import root_nodes
+from engine.search.frontier import root_nodes
 from engine.search.verify import verify, verify_all
 from engine.solvers.milp import solve_box
 from engine.solvers.smt import solve
@@ -276,14 +276,14 @@ def recorded_leaves(monkeypatch, net, question: Property, **options):
     """verify(), and every box on which all polytopes were excluded: (case, lower, upper)."""
     leaves, cases, original = [], {}, run_module.Run._remaining
 
-    def remaining(self, nodes, seed):
+    def remaining(self, nodes, seed, *, roots, deadline):
         boxes = zip(nodes.root.tolist(), nodes.lower, nodes.upper)
         whole = [(root, low.clone(), high.clone()) for root, low, high in boxes]
-        found = original(self, nodes, seed)
+        found = original(self, nodes, seed, roots=roots, deadline=deadline)
         left = {(root, *low.tolist(), *high.tolist())
                 for root, low, high in zip(found.nodes.root.tolist(), found.nodes.lower, found.nodes.upper)}
         leaves.extend(b for b in whole if (b[0], *b[1].tolist(), *b[2].tolist()) not in left)
-        cases.update(enumerate(zip(self._roots.lower, self._roots.upper)))
+        cases.update(enumerate(zip(roots.lower, roots.upper)))
         return found
 
     monkeypatch.setattr(run_module.Run, "_remaining", remaining)

@@ -2,13 +2,15 @@
 
 import torch
 
+from ..deadline import NEVER, Deadline
 from ..errors import InputError
 from .relaxation import round_down, round_up
 from .rounding import LARGEST
 from .stack import Stack, hidden, matmul
 
 
-def hidden_intervals(stack: Stack, network: torch.Tensor, lower: torch.Tensor, upper: torch.Tensor):
+def hidden_intervals(stack: Stack, network: torch.Tensor, lower: torch.Tensor, upper: torch.Tensor,
+                     deadline: Deadline = NEVER):
     """l <= z <= u for every ReLU's input on the boxes [lower, upper], by interval arithmetic.
 
     lower, upper: [boxes, inputs]; network: [boxes], sorted.
@@ -19,6 +21,7 @@ def hidden_intervals(stack: Stack, network: torch.Tensor, lower: torch.Tensor, u
     found = [], []
     low, high = lower, upper
     for k, layer in enumerate(stack.layers):
+        deadline.check()
         centre, radius = (low + high) / 2, (high - low) / 2
         size = magnitudes(stack, k, torch.maximum(low.abs(), high.abs()), network, runs)
         # NaN is not below it either

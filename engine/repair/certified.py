@@ -16,7 +16,7 @@ from ..bounds.stack import Stack
 from ..search.branching import split_input
 from ..search.exclude import exclude
 from ..search.pool import Nodes
-from ..search.run import root_nodes
+from ..search.frontier import root_nodes
 
 Weights = dict[int, tuple[torch.Tensor, torch.Tensor]]  # layer -> weight [out, in], bias [out]
 

@@ -14,7 +14,7 @@ from ..network import Network
 from ..property import Property
 from .branching import split_input, splits
 from .exclude import exclude
-from .run import root_nodes
+from .frontier import root_nodes
 
 MOST = 20_000  # boxes bounded
 STEPS = 5

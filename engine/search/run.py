@@ -4,26 +4,31 @@ import time
 from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from math import inf
 
 import numpy as np
 import torch
 
-from ..attack import descend, sample
+from ..attack import descend
 from ..bounds.crown import Boxes, tighten
-from ..bounds.roots import Roots, make_roots
+from ..bounds.roots import Roots, extent
 from ..bounds.stack import Stack
+from ..deadline import Deadline, OutOfTime
+from ..memory import size_text
 from ..proof import Proof
 from ..verdict import Statistics, Unknown, Verified, Violated
 from .branching import split_input, split_sign, splits
-from .confirm import Judge
 from .deepest import deepest_points
-from .exclude import WARM_NONE, Shown, exclude
+from .exclude import Shown, exclude
 from .finish import signs_to_split
-from .pool import Nodes, Pool
+from .frontier import Frontier, node_bytes
+from .plan import make_plan
+from .pool import Nodes
 from .problem import OnVerdict, Options, Problem, Progress, Search
 from .recorder import Recorder
+from .suspects import Suspects, by_network, corner_attack, first_attack, joined
 
-FIRST_SAMPLES, FIRST_STARTS = 128, 8  # points of the first attack on each root
 JUDGED = 4  # points of a problem that one attack may have checked exactly, milliseconds each
 
 
@@ -32,16 +37,30 @@ class Left:
     """The boxes of a part of a batch where an unsafe polytope may be reached.
 
     plane: [n, inputs + 1], the worst polytope's; neuron: [n], whose sign to split, or -1; value: [n], how
-    far the worst corner is from unsafe; suspects: (root, x, value) of the points nearest to it; shown:
-    how polytopes were excluded on all boxes of the part.
+    far the worst corner is from unsafe; suspects: the points nearest to it; shown: how polytopes were excluded on all
+    boxes of the part.
     """
 
     nodes: Nodes
     plane: torch.Tensor
     neuron: torch.Tensor
     value: torch.Tensor
-    suspects: tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+    suspects: Suspects
     shown: Shown
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What a batch has of one problem: `size` boxes, some of them open (slot: value), others of cases that wait."""
+
+    search: Search
+    size: int
+    open: dict[int, float]
+
+    @property
+    def cases(self) -> range:
+        """The numbers of these cases."""
+        return range(self.search.begun, self.search.begun + self.size - len(self.open))
 
 
 class Run:
@@ -49,36 +68,34 @@ class Run:
 
     def __init__(self, problems: list[tuple[int, Problem]], options: Options, device: torch.device,
                  workers: ThreadPoolExecutor, parts: int, report: OnVerdict):
+        start = time.monotonic()
         self._options, self._report = options, report
         networks = list({id(p.network): p.network for _, p in problems}.values())
-        place = {id(network): i for i, network in enumerate(networks)}
         self._stack = Stack(networks, device=device, semantics=options.semantics)
-        self._waiting = deque(
-            Search(i, p, [Judge(p.network, case) for case in p.property.cases]) for i, p in problems
-        )
-        # roots in the order of their networks, so that batches in root order are sorted by network
-        pairs = [(search, judge) for search in self._waiting for judge in search.judges]
-        pairs.sort(key=lambda pair: place[id(pair[0].problem.network)])
-        self._owner = [search for search, _ in pairs]
-        self._judge = [judge for _, judge in pairs]
-        networks_of_roots = [place[id(search.problem.network)] for search in self._owner]
-        self._roots = make_roots(self._stack, networks_of_roots, [judge.case for judge in self._judge])
+        padded = extent(case for _, p in problems for case in p.property.cases)
+        size = node_bytes(self._stack, padded[0])
+        self._plan = make_plan(self._stack, padded, size, options, parts)
+        self._recorder = Recorder(self._stack.n_inputs) if options.proofs else None
+        self._frontier = Frontier(networks, self._stack, padded, most=self._plan.open, recorder=self._recorder)
+        self._waiting = deque(Search(i, p, p.timeout or options.timeout or inf) for i, p in problems)
         self._active: list[Search] = []
         self._generator = torch.Generator().manual_seed(options.seed)
         self._workers, self._parts = workers, parts
-        self._recorder = Recorder(len(pairs), self._stack.n_inputs) if options.proofs else None
-        self._pool = Pool(root_nodes(self._roots, torch.arange(1, device=device)))
         self.boxes = 0
+        for search in self._waiting:
+            search.seconds = (time.monotonic() - start) / len(problems)
 
     @torch.no_grad()
     def step(self) -> bool:
         """Bounds one batch of boxes; False when every problem has its verdict."""
-        start = time.perf_counter()
-        admitted = self._admit()
-        nodes, shares = self._take()
-        if len(nodes):
-            self._bound(nodes)
-        self._charge(admitted, shares, start)
+        start = time.monotonic()
+        while self._waiting and len(self._active) < self._options.window:
+            self._active.append(self._waiting.popleft())
+        shares = self._shares()
+        deadline = self._deadline(shares, start)
+        boxes = {slot: value for share in shares for slot, value in share.open.items()}
+        self._bound(boxes | self._begin(shares, deadline), deadline)
+        self._charge(shares, time.monotonic() - start)
         for search in self._active:
             self._settle(search)
         self._active = [search for search in self._active if search.verdict is None]
@@ -89,202 +106,232 @@ class Run:
         open_boxes = sum(len(search.open) for search in self._active)
         return Progress(problems, decided, boxes + self.boxes, open_boxes, done / problems, seconds)
 
-    def _admit(self) -> list[Search]:
-        """Fills the window; new problems are first attacked, and what stands becomes open boxes."""
-        admitted = []
-        while self._waiting and len(self._active) + len(admitted) < self._options.window:
-            admitted.append(self._waiting.popleft())
-        if admitted:
-            chosen = {id(search) for search in admitted}
-            roots = [i for i, search in enumerate(self._owner) if id(search) in chosen]
-            root = torch.tensor(roots, device=self._stack.device)
-            self._try(root.repeat_interleave(FIRST_STARTS), *self._first_attack(root))
-            for i, slot in zip(roots, self._pool.put(root_nodes(self._roots, root))):
-                self._owner[i].open[slot] = 0.0
-            self._active += admitted
-        return admitted
+    def _shares(self) -> list[Share]:
+        """The next batch, an equal share for each active problem: of open boxes, and of cases that wait.
 
-    def _first_attack(self, root: torch.Tensor):
-        """Gradient descent from the best of a few samples of each root's box."""
-        every = root.repeat_interleave(FIRST_SAMPLES)
-        x = sample(self._roots, every, self._generator)
-        _, value = descend(self._stack, self._roots, every, x, torch.zeros_like(x), steps=0)
-        best = value.view(len(root), -1).topk(FIRST_STARTS, largest=False, dim=1).indices
-        x = x.view(len(root), FIRST_SAMPLES, -1).take_along_dim(best.unsqueeze(2), 1).flatten(0, 1)
-        every = root.repeat_interleave(FIRST_STARTS)
-        width = self._roots.upper[every] - self._roots.lower[every]
-        return descend(self._stack, self._roots, every, x, width * 0.1, steps=20)
-
-    def _take(self) -> tuple[Nodes, list[tuple[Search, int]]]:
-        """The deepest open boxes, an equal share of the batch for each active problem."""
-        slots, shares, room = [], [], self._options.batch
-        for i, search in enumerate(sorted(self._active, key=lambda s: len(s.open))):
-            n = min(len(search.open), -(-room // (len(self._active) - i)))
-            slots += search.take(n)
-            shares.append((search, n))
+        Where many boxes are open, cases wait until nothing else is left to do.
+        """
+        shares, room = [], self._plan.batch
+        roomy = self._frontier.open < self._plan.open / 2
+        size = lambda search: len(search.open) + search.waiting
+        for i, search in enumerate(sorted(self._active, key=size)):
+            n = min(size(search), -(-room // (len(self._active) - i)))
+            cases = min(search.waiting, max(n - len(search.open), n - n // 2 if roomy else 0))
+            if n:
+                shares.append(Share(search, n, search.take(n - cases)))
             room -= n
-        nodes = self._pool.take(slots)
-        return nodes.select(nodes.root.argsort(stable=True)), shares
+        return shares
 
-    def _bound(self, nodes: Nodes) -> None:
-        """Bounds the boxes, drops what is proved, looks for counterexamples in the rest and splits it."""
-        parts = torch.arange(len(nodes), device=nodes.root.device).chunk(self._parts)
+    @staticmethod
+    def _deadline(shares: list[Share], start: float) -> Deadline:
+        """When all problems of the batch are out of time, as far as their shares of it go."""
+        total = sum(share.size for share in shares)
+        left = [(share.search.limit - share.search.seconds) * total / share.size for share in shares]
+        return Deadline(start + max(left, default=inf))
+
+    def _begin(self, shares: list[Share], deadline: Deadline) -> dict[int, float]:
+        """Opens the boxes of cases that wait, which are to be bounded, and returns them.
+
+        They are attacked first where that costs less than to bound them.
+        """
+        fresh = [(share.search, number) for share in shares for number in share.cases]
+        fresh.sort(key=lambda pair: self._frontier.place(pair[0]))
+        try:
+            slots, roots = self._frontier.begin(fresh, deadline) if fresh else ([], [])
+        except OutOfTime:  # these cases go on waiting
+            return {}
+        if fresh and self._plan.attack_first:
+            self._attack_first(torch.tensor(roots, device=self._stack.device), deadline)
+        return dict.fromkeys(slots, 0.0)
+
+    def _attack_first(self, root: torch.Tensor, deadline: Deadline) -> None:
+        roots = self._frontier.roots
+        root = root[by_network(roots, root)]
+        try:
+            suspects = first_attack(self._stack, roots, root, self._generator, deadline)
+        except OutOfTime:
+            return
+        self._try(suspects, deadline)
+
+    def _bound(self, boxes: dict[int, float], deadline: Deadline) -> None:
+        """Bounds the boxes (slot: value), drops what is proved, looks for counterexamples in the rest and splits it.
+
+        Parts of them that are not done by the deadline stay open as they were.
+        """
+        frontier, slots = self._frontier, self._undecided(boxes)
+        if not slots:
+            self._stay_open(boxes)
+            return
+        nodes = frontier.read(slots)
+        parts = by_network(frontier.roots, nodes.root).chunk(self._parts)
+        given = [nodes.select(part) for part in parts]
         seeds = torch.randint(2**62, (len(parts),), generator=self._generator).tolist()
-        found = list(self._workers.map(self._remaining, [nodes.select(part) for part in parts], seeds))
-        self._tally(nodes, +1)
-        for left in found:
-            self._tally(left.nodes, -1)
+        remaining = partial(self._remaining, roots=frontier.roots, deadline=deadline)
+        found = list(self._workers.map(remaining, given, seeds))
+        done = [(part, before, left) for part, before, left in zip(parts, given, found) if left]
+        closed = {slots[i] for part, _, _ in done for i in part.tolist()}
+        self._stay_open({slot: value for slot, value in boxes.items() if slot not in closed})
+        for _, before, left in done:
+            self._tally(before, left.nodes)
             if self._recorder:
                 self._recorder.show(left.shown)
-            self._try(*left.suspects)
-        for left in found:
+            self._try(left.suspects, deadline)
+        roots = [root for _, before, _ in done for root in before.root.tolist()]
+        frontier.close(list(closed), roots)
+        for _, _, left in done:
             self._split(left)
+        frontier.prune(roots)
 
-    def _remaining(self, nodes: Nodes, seed: int) -> Left:
-        """Bounds one part of a batch, in a thread of its own, and attacks what is left of it."""
+    def _undecided(self, boxes: dict[int, float]) -> list[int]:
+        """The slots of boxes of problems without a counterexample, of which the first attack may find some."""
+        if not boxes:
+            return []
+        return [slot for slot, owner in zip(boxes, self._frontier.owners(list(boxes))) if not owner.counterexample]
+
+    def _stay_open(self, boxes: dict[int, float]) -> None:
+        if boxes:
+            for (slot, value), owner in zip(boxes.items(), self._frontier.owners(list(boxes))):
+                owner.open[slot] = value
+
+    def _remaining(self, nodes: Nodes, seed: int, *, roots: Roots, deadline: Deadline) -> Left | None:
+        """Bounds one part of a batch, in a thread of its own, and attacks what is left of it; None if out of time."""
         torch.set_grad_enabled(False)  # a setting of each thread
-        stack, roots = self._stack, self._roots
-        boxes = Boxes(roots.network[nodes.root], nodes.lower, nodes.upper, nodes.l, nodes.u)
+        try:
+            return self._left(nodes, torch.Generator().manual_seed(seed), roots, deadline)
+        except OutOfTime:
+            return None
+
+    def _left(self, nodes: Nodes, generator: torch.Generator, roots: Roots, deadline: Deadline) -> Left:
+        stack, options = self._stack, self._options
+        boxes = Boxes(roots.network[nodes.root], nodes.lower, nodes.upper, nodes.l, nodes.u, deadline)
         lines = tighten(stack, boxes)
-        left, shown = exclude(stack, roots, nodes, boxes, lines, steps=self._options.steps)
-        neuron = signs_to_split(stack, roots, nodes, boxes, lines, left, stalled=self._options.stalled)
-        polytopes = lambda root: self._judge[root].case.unsafe
+        left, shown = exclude(stack, roots, nodes, boxes, lines, steps=options.steps, targets=self._plan.targets)
+        neuron = signs_to_split(stack, roots, nodes, boxes, lines, left, stalled=options.stalled)
+        polytopes = lambda root: self._frontier.judge(root).case.unsafe
         place, points = deepest_points(stack.networks, roots, polytopes, nodes, boxes, left)
         nodes = nodes.select(left.open)
-        value, suspects = self._attack(nodes, left.plane, torch.Generator().manual_seed(seed))
+        count = max(16, self._plan.batch // (32 * self._parts))
+        value, suspects = corner_attack(stack, roots, nodes, left.plane, generator, count=count, deadline=deadline)
+        if not self._plan.attack_first:
+            whole = nodes.root[nodes.depth == 0]
+            suspects = joined([suspects, first_attack(stack, roots, whole, generator, deadline)])
         if len(place):
             root = nodes.root[place]
-            met = descend(stack, roots, root, points, torch.zeros_like(points), steps=0)
-            suspects = tuple(map(torch.cat, zip(suspects, (root, *met))))
+            met = descend(stack, roots, root, points, torch.zeros_like(points), steps=0, deadline=deadline)
+            suspects = joined([suspects, (root, *met)])
         return Left(nodes, left.plane, neuron, value, suspects, shown)
 
-    def _tally(self, nodes: Nodes, sign: int) -> None:
-        """Adds the boxes' shares of their cases' volume to what is proved, or takes them off."""
-        shares = torch.ldexp(torch.ones(len(nodes)), -nodes.depth.cpu()).tolist()
-        for root, share in zip(nodes.root.tolist(), shares):
-            self._owner[root].proved += sign * share / len(self._owner[root].judges)
+    def _tally(self, bounded: Nodes, left: Nodes) -> None:
+        """Counts the boxes, and adds the shares of their cases' volume that are proved to what is."""
+        for nodes, sign in ((bounded, 1), (left, -1)):
+            shares = torch.ldexp(torch.ones(len(nodes)), -nodes.depth.cpu()).tolist()
+            for root, share in zip(nodes.root.tolist(), shares):
+                search = self._frontier.owner(root)
+                search.boxes += sign > 0
+                search.proved += sign * share / len(search.problem.property.cases)
+        self.boxes += len(bounded)
 
-    def _attack(self, nodes: Nodes, plane: torch.Tensor, generator: torch.Generator):
-        """How far each box's worst corner is from unsafe, and the most suspicious points after descent.
-
-        They start from the corners and from as many new samples of the roots.
-        """
-        low = (plane[:, :-1] > 0).double()
-        corner = nodes.upper + low * (nodes.lower - nodes.upper)
-        root = torch.cat([nodes.root, nodes.root])
-        x = torch.cat([corner, sample(self._roots, nodes.root, generator)])
-        _, value = descend(self._stack, self._roots, root, x, torch.zeros_like(x), steps=0)
-        width = nodes.upper - nodes.lower
-        width = torch.cat([width * 0.5, (self._roots.upper - self._roots.lower)[nodes.root] * 0.05])
-        count = min(len(nodes), max(16, self._options.batch // (32 * self._parts)))
-        top = [half.topk(count, largest=False).indices + i * len(nodes) for i, half in enumerate(value.chunk(2))]
-        top = torch.cat(top) if len(nodes) else root
-        top = top[root[top].argsort(stable=True)]
-        suspects = descend(self._stack, self._roots, root[top], x[top], width[top], steps=8)
-        return value[: len(nodes)], (root[top], *suspects)
-
-    def _try(self, root: torch.Tensor, x: torch.Tensor, value: torch.Tensor) -> None:
+    def _try(self, suspects: Suspects, deadline: Deadline) -> None:
         """Has the points that look unsafe judged, the most promising first, a few for each problem."""
         judged = Counter()
+        root, x, value = suspects
         values, roots = value.tolist(), root.tolist()
         for i in sorted(range(len(values)), key=values.__getitem__):
             if values[i] > 0:
                 break
-            owner = self._owner[roots[i]]
+            owner = self._frontier.owner(roots[i])
             if owner.counterexample is None and judged[owner.index] < JUDGED:
                 judged[owner.index] += 1
-                found = self._judge[roots[i]].counterexample(x[i].cpu().numpy())
-                if found and found.exact and found.replayed:
-                    owner.counterexample = found
-                elif found:
-                    owner.near_miss = found
+                self._judge(owner, roots[i], x[i].cpu().numpy(), deadline)
+
+    def _judge(self, owner: Search, root: int, point: np.ndarray, deadline: Deadline) -> None:
+        try:
+            found = self._frontier.judge(root).counterexample(point, deadline)
+        except OutOfTime:
+            owner.unchecked = True
+            return
+        if found and found.exact and found.replayed:
+            owner.counterexample = found
+        elif found:
+            owner.near_miss = found
 
     def _split(self, left: Left) -> None:
         """Opens the children of each box, by sign where a neuron is given, else by input where possible."""
-        wanted = [self._owner[root].counterexample is None for root in left.nodes.root.tolist()]
-        wanted = torch.tensor(wanted, dtype=torch.bool, device=left.neuron.device)
+        owners = [self._frontier.owner(root) for root in left.nodes.root.tolist()]
+        wanted = torch.tensor([owner.counterexample is None for owner in owners], dtype=torch.bool,
+                              device=left.neuron.device)
         by_sign = wanted & (left.neuron >= 0)
         by_input = wanted & (left.neuron < 0) & splits(left.nodes).any(1)
-        for root in left.nodes.root[wanted & ~by_sign & ~by_input].tolist():
-            self._owner[root].tie = True
+        for i in (wanted & ~by_sign & ~by_input).nonzero()[:, 0].tolist():
+            owners[i].tie = True
         parents, neuron = left.nodes.select(by_sign), left.neuron[by_sign]
         self._open(parents, split_sign(parents, neuron), left.value[by_sign], neuron)
         parents = left.nodes.select(by_input)
-        self._open(parents, split_input(parents, left.plane[by_input], self._roots.reach[parents.root]), left.value[by_input])
+        reach = self._frontier.roots.reach[parents.root]
+        self._open(parents, split_input(parents, left.plane[by_input], reach), left.value[by_input])
 
     def _open(self, parents: Nodes, pair: tuple[Nodes, Nodes], value: torch.Tensor, neuron=None) -> None:
         if self._recorder:
             self._recorder.split(parents, *pair, neuron)
         for children in pair:
-            for root, slot, v in zip(children.root.tolist(), self._pool.put(children), value.tolist()):
-                self._owner[root].open[slot] = v
+            for root, slot, v in zip(children.root.tolist(), self._frontier.put(children), value.tolist()):
+                self._frontier.owner(root).open[slot] = v
 
-    def _charge(self, admitted: list[Search], shares: list[tuple[Search, int]], start: float) -> None:
-        """Shares the time since `start` among the batch's problems by boxes, or among the admitted."""
-        shares = shares or [(search, 1) for search in admitted]
-        total = sum(n for _, n in shares)
-        seconds = time.perf_counter() - start
-        for search, n in shares:
-            search.boxes += n
-            search.seconds += seconds * n / max(total, 1)
-        self.boxes += total
+    @staticmethod
+    def _charge(shares: list[Share], seconds: float) -> None:
+        """Shares the seconds among the batch's problems, by boxes."""
+        total = sum(share.size for share in shares)
+        for share in shares:
+            share.search.seconds += seconds * share.size / total
 
     def _settle(self, search: Search) -> None:
         """Gives the search its verdict if there is one, and frees its boxes."""
         options = self._options
         statistics = Statistics(search.boxes, search.seconds, str(self._stack.device.type))
-        limit = search.problem.timeout or options.timeout
-        late = limit is not None and search.seconds > limit
-        crowded = self._pool.used > options.max_open and len(search.open) == max(len(s.open) for s in self._active)
+        done = not search.open and not search.waiting
+        crowded = self._crowded() and len(search.open) == max(len(s.open) for s in self._active)
         if search.counterexample:
             search.verdict = Violated(search.counterexample, options.semantics, statistics)
-        elif not search.open and not search.tie:
+        elif done and not search.tie:
             search.verdict = Verified(options.semantics, statistics, search.near_miss, self._proof(search))
-        elif late or crowded or not search.open:
-            reason = self._reason(search, late, crowded)
-            search.verdict = Unknown(reason, late, max(0.0, search.proved), options.semantics, statistics,
+        elif search.late or crowded or done:
+            reason = self._reason(search, crowded)
+            search.verdict = Unknown(reason, search.late, max(0.0, search.proved), options.semantics, statistics,
                                      search.near_miss, self._open_boxes(search))
         if search.verdict:
-            self._pool.release(list(search.open))
-            search.open.clear()
+            self._frontier.drop(search)
             self._report(search.index, search.verdict)
 
+    def _crowded(self) -> str:
+        """What of the memory is full, if anything."""
+        taken = self._frontier.root_bytes + (3 * self._recorder.nbytes if self._recorder else 0)
+        if self._frontier.open > self._plan.open:
+            return f"more than {self._plan.open:,} boxes are open"
+        return "the proof so far, and the cases in work, are too large" if taken > self._plan.rest else ""
+
     def _open_boxes(self, search: Search) -> np.ndarray | None:
-        """Ends of the most suspicious of its open boxes, which are taken from it."""
+        """Ends of the most suspicious of its open boxes."""
         if not self._options.open_boxes:
             return None
         worst = sorted(search.open, key=search.open.__getitem__)[: self._options.open_boxes]
-        for slot in worst:
-            del search.open[slot]
-        nodes = self._pool.take(worst)
+        nodes = self._frontier.read(worst)
         return torch.stack([nodes.lower, nodes.upper], 1).cpu().numpy()
 
     def _proof(self, search: Search) -> Proof | None:
-        """Its roots stand in the order of its property's cases."""
-        if self._recorder is None:
-            return None
-        return self._recorder.proof([i for i, owner in enumerate(self._owner) if owner is search])
+        return self._recorder.proof(search.trees) if self._recorder else None
 
-    def _reason(self, search: Search, late: bool, crowded: bool) -> str:
-        if late:
+    def _reason(self, search: Search, crowded: bool) -> str:
+        if search.late:
             reason = f"out of time after {search.seconds:.1f} s with {len(search.open)} boxes open"
+            reason += "; a point that looks unsafe could not be checked exactly in time" if search.unchecked else ""
         elif crowded:
-            reason = f"more than {self._options.max_open} boxes open (max_open)"
+            limit = f"max_open {self._options.max_open}" if self._options.max_open else "--memory"
+            reason = f"out of memory: {self._crowded()} ({limit}, {size_text(self._options.memory)})"
         else:
             reason = "on a box that cannot be split the margin is zero, or below what rounding can change"
         if search.near_miss:
             where = "exact arithmetic" if search.near_miss.exact else "onnxruntime"
             reason += f"; a point was found that is unsafe in {where} alone"
-        if not all(judge.holds_floats for judge in search.judges):
+        if search.floatless:
             reason += "; an input box holds no float32 value"
         return reason
-
-
-def root_nodes(roots: Roots, root: torch.Tensor) -> Nodes:
-    """The whole boxes of the given roots, nothing assumed and nothing shown."""
-    hidden = (len(root), roots.l.shape[1])
-    zero = torch.zeros(hidden, dtype=torch.int8, device=root.device)
-    none = torch.full(hidden, WARM_NONE, dtype=torch.uint8, device=root.device)
-    start = torch.zeros(hidden, dtype=torch.bfloat16, device=root.device)
-    return Nodes(root, roots.lower[root], roots.upper[root], roots.l[root], roots.u[root],
-                 roots.missing[root], zero, none, start, root.clone(), torch.zeros_like(root))

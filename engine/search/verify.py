@@ -7,14 +7,17 @@ from contextlib import contextmanager
 import torch
 
 from ..errors import InputError
-from ..memory import keep_freed_memory
+from ..bounds.roots import extent
+from ..memory import keep_freed_memory, size_text
 from ..network import Network
 from ..property import Property
-from ..verdict import Verdict
+from ..verdict import Statistics, Unknown, Verdict
+from .plan import stack_bytes
 from .problem import OnProgress, OnVerdict, Options, Problem
 from .run import Run
 
 GROUP = 1024  # problems whose weights are held at once
+SMALL = 64  # rows of a case: cases of up to so many are padded to the same size, larger ones to that of their like
 
 
 def verify(network: Network, property: Property, *, on_progress: OnProgress | None = None, **options) -> Verdict:
@@ -34,7 +37,7 @@ def verify_all(problems: list[Problem], options: Options, *, on_verdict: OnVerdi
     """
     device = choose_device(options.device)
     verdicts: list[Verdict | None] = [None] * len(problems)
-    start, boxes = time.perf_counter(), 0
+    start, boxes = time.monotonic(), 0
 
     def report(index: int, verdict: Verdict):
         verdicts[index] = verdict
@@ -43,12 +46,16 @@ def verify_all(problems: list[Problem], options: Options, *, on_verdict: OnVerdi
 
     keep_freed_memory()
     with _workers(options, device) as (workers, parts):
-        for group in _groups(problems):
+        for group in _groups(problems, options):
+            if refused := _refused(problems[group[0]], options, device):
+                for index in group:
+                    report(index, refused)
+                continue
             run = Run([(i, problems[i]) for i in group], options, device, workers, parts, report)
             while run.step():
                 if on_progress:
                     decided = sum(verdict is not None for verdict in verdicts)
-                    seconds = time.perf_counter() - start
+                    seconds = time.monotonic() - start
                     on_progress(run.progress(len(problems), decided, boxes, seconds))
             boxes += run.boxes
     return verdicts
@@ -78,9 +85,27 @@ def choose_device(name: str) -> torch.device:
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def _groups(problems: list[Problem]) -> list[list[int]]:
-    """Indices of problems that can share batches: same network shape and number of outputs."""
-    shapes: dict[tuple, list[int]] = {}
+def _groups(problems: list[Problem], options: Options) -> list[list[int]]:
+    """Indices of problems that share batches: of the same network shape and about as many rows, as many as fit the
+    memory with their networks."""
+    alike: dict[tuple, list[int]] = {}
     for i, problem in enumerate(problems):
-        shapes.setdefault(problem.network.shape, []).append(i)
-    return [indices[i : i + GROUP] for indices in shapes.values() for i in range(0, len(indices), GROUP)]
+        polytopes, rows = extent(problem.property.cases)
+        size = max(0, polytopes * rows // SMALL).bit_length()
+        alike.setdefault((problem.network.shape, size), []).append(i)
+    found = []
+    for indices in alike.values():
+        most = options.memory // 4 // stack_bytes(problems[indices[0]].network)
+        most = max(1, min(GROUP, most))
+        found += [indices[i : i + most] for i in range(0, len(indices), most)]
+    return found
+
+
+def _refused(problem: Problem, options: Options, device: torch.device) -> Unknown | None:
+    """Why a network is not searched at all: its weights alone fill the memory."""
+    needed = stack_bytes(problem.network)
+    if needed <= options.memory * 3 // 4:
+        return None
+    reason = (f"out of memory: bounds of network {problem.network.name} take {size_text(needed)} before any box is "
+              f"open (--memory, {size_text(options.memory)})")
+    return Unknown(reason, False, 0.0, options.semantics, Statistics(0, 0.0, str(device.type)))
