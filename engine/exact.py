@@ -12,6 +12,7 @@ from engine.network import Affine, Network
 from engine.property import Vector
 
 
+LARGEST = np.finfo(np.float32).max
 WEIGHTS = 1 << 16  # that are integers at a time: a network of millions takes minutes, and much memory
 
 
@@ -58,31 +59,38 @@ def scaled_integers(values: np.ndarray) -> tuple[np.ndarray, int]:
     return odd.astype(object) << (places + bits).astype(object), bits
 
 
-def float32_inside(lower: Sequence[Fraction], upper: Sequence[Fraction]) -> tuple[np.ndarray, np.ndarray]:
+def float32_inside(lower: Sequence[Fraction], upper: Sequence[Fraction],
+                   deadline: Deadline = NEVER) -> tuple[np.ndarray, np.ndarray]:
     """(low, high): the least float32 >= lower and the greatest <= upper, exactly, for each coordinate.
 
     Where an interval holds no finite float32 number, low > high there: np.flatnonzero(low > high)
     names such coordinates.
     """
-    low = [_least_float32(_fraction(value)) for value in lower]
-    high = [-_least_float32(-_fraction(value)) for value in upper]
+    low, high = [], []
+    for a, b in zip(lower, upper, strict=True):
+        deadline.check()
+        low.append(_least_float32(_fraction(a)))
+        high.append(-_least_float32(-_fraction(b)))
     return np.array(low, dtype=np.float32) + 0, np.array(high, dtype=np.float32) + 0  # + 0: no -0.0
 
 
 def _least_float32(value: Fraction) -> np.float32:
     """The least finite float32 >= value, or infinity."""
-    largest = np.finfo(np.float32).max
-    if value > Fraction(float(largest)):
+    numerator, denominator = value.numerator, value.denominator  # integers are compared soonest
+    if numerator > int(LARGEST) * denominator:
         return np.float32(np.inf)
-    if value < -Fraction(float(largest)):
-        return -largest
+    if numerator < -int(LARGEST) * denominator:
+        return -LARGEST
     # Rounding twice is monotone, so the result is one of value's two float32 neighbours.
-    nearest = np.float32(float(value))
-    return nearest if Fraction(float(nearest)) >= value else np.nextafter(nearest, np.float32(np.inf))
+    nearest = np.float32(numerator / denominator)
+    above, scale = float(nearest).as_integer_ratio()
+    return nearest if above * denominator >= numerator * scale else np.nextafter(nearest, np.float32(np.inf))
 
 
 def _fraction(value: Fraction | float) -> Fraction:
     """An integer, float, numpy float, Fraction or Decimal, exactly."""
+    if isinstance(value, Fraction):
+        return value
     try:
         return Fraction(*value.as_integer_ratio())
     except (ValueError, OverflowError):

@@ -56,8 +56,7 @@ def tighten(stack: Stack, boxes: Boxes) -> list[Lines]:
     at_once = rows_at_once(stack)
     h = torch.maximum(boxes.lower.abs(), boxes.upper.abs())
     for k, layer in enumerate(stack.layers):
-        boxes.deadline.check()
-        size = magnitudes(stack, k, h, boxes.network, runs)
+        size = magnitudes(stack, k, h, boxes.network, runs, boxes.deadline)
         if layer.relu:
             l, u = boxes.l[:, stack.slices[k]], boxes.u[:, stack.slices[k]]
             box, neuron = ((l < 0) & (u > 0)).nonzero(as_tuple=True)

@@ -6,7 +6,7 @@ from ..deadline import NEVER, Deadline
 from ..errors import InputError
 from .relaxation import round_down, round_up
 from .rounding import LARGEST
-from .stack import Stack, hidden, matmul
+from .stack import Stack, hidden, matmul, matmul_sizes
 
 
 def hidden_intervals(stack: Stack, network: torch.Tensor, lower: torch.Tensor, upper: torch.Tensor,
@@ -23,14 +23,14 @@ def hidden_intervals(stack: Stack, network: torch.Tensor, lower: torch.Tensor, u
     for k, layer in enumerate(stack.layers):
         deadline.check()
         centre, radius = (low + high) / 2, (high - low) / 2
-        size = magnitudes(stack, k, torch.maximum(low.abs(), high.abs()), network, runs)
+        size = magnitudes(stack, k, torch.maximum(low.abs(), high.abs()), network, runs, deadline)
         # NaN is not below it either
         if not bool((size < LARGEST).all() and (lower.abs() < LARGEST).all() and (upper.abs() < LARGEST).all()):
             raise InputError(f"inputs or outputs of layer {k + 1} may reach 2^100 on the input box",
                              where=stack.networks[0].name, advice="use smaller weights or inputs")
         slack = stack.noise(size)
         z = matmul(centre, layer.weight.mT, runs) + layer.bias[network]
-        r = matmul(radius, layer.weight.abs().mT, runs) + slack
+        r = matmul_sizes(radius, layer.weight, runs, deadline) + slack
         low, high = z - r, z + r
         if layer.relu:
             found[0].append(round_down(low))
@@ -39,7 +39,8 @@ def hidden_intervals(stack: Stack, network: torch.Tensor, lower: torch.Tensor, u
     return hidden(found[0], lower.float()), hidden(found[1], lower.float())
 
 
-def magnitudes(stack: Stack, k: int, h: torch.Tensor, network: torch.Tensor, runs) -> torch.Tensor:
+def magnitudes(stack: Stack, k: int, h: torch.Tensor, network: torch.Tensor, runs,
+               deadline: Deadline = NEVER) -> torch.Tensor:
     """M = |W_k| h + |b_k| for sizes h [boxes, in] of layer k's inputs: what rounding is relative to."""
     layer = stack.layers[k]
-    return matmul(h, layer.weight.abs().mT, runs) + layer.bias[network].abs()
+    return matmul_sizes(h, layer.weight, runs, deadline) + layer.bias[network].abs()

@@ -9,7 +9,7 @@ import torch
 
 from ..deadline import NEVER, Deadline
 from ..errors import InputError
-from ..property import Case
+from ..property import Case, Vector
 from .interval import hidden_intervals, magnitudes
 from .rounding import UNDERFLOW, unit
 from .slopes import Targets
@@ -81,15 +81,23 @@ def make_roots(stack: Stack, networks: list[int], cases: list[Case], *, padded: 
                     r += 1
                 elif not row.holds((), ()):
                     missing[g, p] = True
-    lower = np.array([[outward(v, -1) for v in case.lower] for case in cases])
-    upper = np.array([[outward(v, +1) for v in case.upper] for case in cases])
+    lower = np.array([_ends(case.lower, -1, deadline) for case in cases])
+    upper = np.array([_ends(case.upper, +1, deadline) for case in cases])
     tensors = [torch.from_numpy(a).to(stack.device) for a in (rows, inputs, absent, missing, lower, upper)]
     rows, inputs, absent, missing, lower, upper = tensors
     network = torch.tensor(networks, device=stack.device)
     l, u = hidden_intervals(stack, network, lower, upper, deadline)
-    error = _row_error(stack, network, rows, inputs, lower, upper)
+    error = _row_error(stack, network, rows, inputs, lower, upper, deadline)
     reach = _reach(stack, network, lower, upper)
     return Roots(network, rows, inputs, absent, missing, error, lower, upper, reach, l, u)
+
+
+def _ends(values: Vector, side: int, deadline: Deadline) -> list[float]:
+    found = []
+    for value in values:
+        deadline.check()
+        found.append(outward(value, side))
+    return found
 
 
 def _numbers(values: Iterable[Fraction]) -> list[float]:
@@ -99,8 +107,9 @@ def _numbers(values: Iterable[Fraction]) -> list[float]:
 def outward(value: Fraction, side: int) -> float:
     """The float64 nearest to `value` that is not above it (side -1) or not below it (side +1)."""
     number = nearest(value)
-    inside = number <= value if side < 0 else number >= value  # Python compares these exactly
-    return number if inside else float(np.nextafter(number, side * np.inf))
+    numerator, denominator = number.as_integer_ratio()
+    beyond = numerator * value.denominator - value.numerator * denominator  # integers are compared soonest
+    return number if side * beyond >= 0 else float(np.nextafter(number, side * np.inf))
 
 
 def nearest(value: Fraction) -> float:
@@ -117,7 +126,7 @@ def _reach(stack: Stack, network: torch.Tensor, lower: torch.Tensor, upper: torc
     return torch.where(stack.reach[network] > 0, stack.reach[network], UNREAD / (upper - lower).clamp(min=UNREAD))
 
 
-def _row_error(stack, network, rows, inputs, lower, upper):
+def _row_error(stack, network, rows, inputs, lower, upper, deadline: Deadline):
     """How far float64 rows can lie from the exact ones, and from combinations of them with weights <= 1.
 
     The constant and the input terms are carried through every layer (rounding.py); the coefficients
@@ -127,7 +136,7 @@ def _row_error(stack, network, rows, inputs, lower, upper):
     carried = (inputs.abs() @ h[:, None, :, None])[..., 0] + rows[..., -1].abs()
     runs = stack.segments(network)
     for k in range(len(stack.layers)):
-        h = magnitudes(stack, k, h, network, runs)
+        h = magnitudes(stack, k, h, network, runs, deadline)
     outputs = (rows[..., :-1].abs() @ h[:, None, :, None])[..., 0]
     terms = 4 * (rows.shape[2] + 4)
     carried_unit = unit(terms + stack.width, len(stack.layers), "real")

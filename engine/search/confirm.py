@@ -20,10 +20,11 @@ class Judge:
     replay: gives the network's onnxruntime session, at first use; cases of one network may share it.
     """
 
-    def __init__(self, network: Network, case: Case, replay: Callable[[], Replay] | None = None):
+    def __init__(self, network: Network, case: Case, replay: Callable[[], Replay] | None = None,
+                 deadline: Deadline = NEVER):
         self.case = case
         self._network = network
-        self._low, self._high = float32_inside(case.lower, case.upper)
+        self._low, self._high = float32_inside(case.lower, case.upper, deadline)
         self._replay = replay or cache(lambda: Replay(network))
 
     @property

@@ -68,15 +68,15 @@ class Frontier:
         networks = [search.problem.network for search, _ in fresh]
         places = [self._place[id(network)] for network in networks]
         new = make_roots(self._stack, places, cases, padded=self._padded, deadline=deadline)
+        judges = [Judge(network, case, self._replay[id(network)], deadline) for network, case in zip(networks, cases)]
         roots = self._roots.put(new)
         nodes = root_nodes(self.roots, torch.tensor(roots, device=self._stack.device))
         if self._recorder:
             nodes.id.copy_(torch.tensor(self._recorder.plant(len(fresh))))
         trees = nodes.id.tolist()
-        for (search, _), network, case, root, tree in zip(fresh, networks, cases, roots, trees):
-            self._owner[root], self._count[root] = search, 1
-            self._judge[root] = Judge(network, case, self._replay[id(network)])
-            search.begin(root, tree, self._judge[root].holds_floats)
+        for (search, _), judge, root, tree in zip(fresh, judges, roots, trees):
+            self._owner[root], self._judge[root], self._count[root] = search, judge, 1
+            search.begin(root, tree, judge.holds_floats)
         return self._nodes.put(nodes), roots
 
     def place(self, search: Search) -> int:

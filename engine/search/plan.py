@@ -29,7 +29,7 @@ class Plan:
 def stack_bytes(network: Network, count: int = 1) -> int:
     """What the bounds' copies of so many networks of one shape take, and the largest of the steps with them."""
     sizes = [(len(layer.bias) + 1) * (layer.weight.shape[1] + 1) for layer in network.layers]
-    return NUMBER * (2 * count * sum(sizes) + 3 * max(sizes))
+    return NUMBER * (2 * count * sum(sizes) + max(sizes))
 
 
 def make_plan(stack: Stack, extent: tuple[int, int], node_bytes: int, options: Options, parts: int) -> Plan:

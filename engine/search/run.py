@@ -68,16 +68,19 @@ class Run:
 
     def __init__(self, problems: list[tuple[int, Problem]], options: Options, device: torch.device,
                  workers: ThreadPoolExecutor, parts: int, report: OnVerdict):
+        """OutOfTime where all problems' time together does not suffice to begin."""
         start = time.monotonic()
         self._options, self._report = options, report
         networks = list({id(p.network): p.network for _, p in problems}.values())
-        self._stack = Stack(networks, device=device, semantics=options.semantics)
+        limits = [p.timeout or options.timeout or inf for _, p in problems]
+        deadline = Deadline(start + max(limits) * len(problems))
+        self._stack = Stack(networks, device=device, semantics=options.semantics, deadline=deadline)
         padded = extent(case for _, p in problems for case in p.property.cases)
         size = node_bytes(self._stack, padded[0])
         self._plan = make_plan(self._stack, padded, size, options, parts)
         self._recorder = Recorder(self._stack.n_inputs) if options.proofs else None
         self._frontier = Frontier(networks, self._stack, padded, most=self._plan.open, recorder=self._recorder)
-        self._waiting = deque(Search(i, p, p.timeout or options.timeout or inf) for i, p in problems)
+        self._waiting = deque(Search(i, p, limit) for (i, p), limit in zip(problems, limits))
         self._active: list[Search] = []
         self._generator = torch.Generator().manual_seed(options.seed)
         self._workers, self._parts = workers, parts

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 
 import torch
 
-from ..errors import InputError
 from ..bounds.roots import extent
+from ..deadline import OutOfTime
+from ..errors import InputError
 from ..memory import keep_freed_memory, size_text
 from ..network import Network
 from ..property import Property
@@ -47,11 +48,16 @@ def verify_all(problems: list[Problem], options: Options, *, on_verdict: OnVerdi
     keep_freed_memory()
     with _workers(options, device) as (workers, parts):
         for group in _groups(problems, options):
-            if refused := _refused(problems[group[0]], options, device):
-                for index in group:
-                    report(index, refused)
+            began = time.monotonic()
+            some = [(i, problems[i]) for i in group]
+            if reason := _refused(problems[group[0]], options):
+                _give_up(some, options, device, report, reason=reason)
                 continue
-            run = Run([(i, problems[i]) for i in group], options, device, workers, parts, report)
+            try:
+                run = Run(some, options, device, workers, parts, report)
+            except OutOfTime:
+                _give_up(some, options, device, report, seconds=time.monotonic() - began)
+                continue
             while run.step():
                 if on_progress:
                     decided = sum(verdict is not None for verdict in verdicts)
@@ -101,11 +107,20 @@ def _groups(problems: list[Problem], options: Options) -> list[list[int]]:
     return found
 
 
-def _refused(problem: Problem, options: Options, device: torch.device) -> Unknown | None:
-    """Why a network is not searched at all: its weights alone fill the memory."""
+def _refused(problem: Problem, options: Options) -> str:
+    """Why a network is not searched at all, if its weights alone fill the memory."""
     needed = stack_bytes(problem.network)
     if needed <= options.memory * 3 // 4:
-        return None
-    reason = (f"out of memory: bounds of network {problem.network.name} take {size_text(needed)} before any box is "
-              f"open (--memory, {size_text(options.memory)})")
-    return Unknown(reason, False, 0.0, options.semantics, Statistics(0, 0.0, str(device.type)))
+        return ""
+    return (f"out of memory: bounds of network {problem.network.name} take {size_text(needed)} before any box is "
+            f"open (--memory, {size_text(options.memory)})")
+
+
+def _give_up(problems: list[tuple[int, Problem]], options: Options, device: torch.device, report: OnVerdict, *,
+             reason: str = "", seconds: float = 0.0) -> None:
+    """Reports of all that they are unknown: for this reason, or because these seconds were not enough to begin."""
+    timed_out = not reason
+    reason = reason or f"out of time after {seconds:.1f} s, before any box was bounded"
+    statistics = Statistics(0, seconds / len(problems), str(device.type))
+    for index, _ in problems:
+        report(index, Unknown(reason, timed_out, 0.0, options.semantics, statistics))
