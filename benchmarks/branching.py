@@ -18,9 +18,9 @@ from engine.search import branching
 INSTANCES = [((3, 3), 2), ((4, 2), 2), ((1, 1), 6), ((4, 9), 1), ((3, 3), 9), ((1, 1), 4), ((2, 1), 3), ((1, 8), 2)]
 SETTINGS = [
     ("default", branching.POWER, {}),
-    ("width^1", 1.0, {}),
-    ("width^1.25", 1.25, {}),
-    ("width^2", 2.0, {}),
+    ("width^1", 0.0, {}),
+    ("width^1.25", 0.25, {}),
+    ("width^2", 1.0, {}),
     ("slopes 3 steps", branching.POWER, {"steps": 3}),
     ("slopes 10 steps", branching.POWER, {"steps": 10}),
     ("slopes 20 steps", branching.POWER, {"steps": 20}),

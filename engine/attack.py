@@ -4,8 +4,11 @@ import torch
 
 from .bounds.roots import Roots
 from .bounds.stack import Stack, matmul
+from .deadline import NEVER, Deadline
 
 FACES = 0.4
+NUMBERS = 1 << 24  # of the points that descend together: what is kept of each on the way
+PRODUCTS = 1 << 31  # of these points with one layer: tenths of a second
 
 
 def violation(roots: Roots, root: torch.Tensor, x: torch.Tensor, y: torch.Tensor):
@@ -27,11 +30,20 @@ def violation(roots: Roots, root: torch.Tensor, x: torch.Tensor, y: torch.Tensor
 
 
 def descend(stack: Stack, roots: Roots, root: torch.Tensor, x: torch.Tensor, scale: torch.Tensor, *,
-            steps: int, decay: float = 0.85):
+            steps: int, decay: float = 0.85, deadline: Deadline = NEVER):
     """Signed gradient descent on `violation` from x [n, inputs], `root` [n] sorted by network.
 
     `scale` [n, inputs] is the first step's length. Returns the best points met and their values.
     """
+    of_rows = roots.rows[0].numel() + roots.inputs[0].numel() if len(roots.rows) else 0
+    most = NUMBERS // (stack.n_inputs + stack.n_hidden + of_rows)
+    soon = PRODUCTS // max(layer.weight[0].numel() for layer in stack.layers)
+    parts = zip(*(part.split(max(1, min(most, soon))) for part in (root, x, scale)))
+    found = [_descend(stack, roots, *part, steps=steps, decay=decay, deadline=deadline) for part in parts]
+    return tuple(map(torch.cat, zip(*found)))
+
+
+def _descend(stack, roots, root, x, scale, *, steps: int, decay: float, deadline: Deadline):
     network = roots.network[root]
     runs = stack.segments(network)
     lower, upper = roots.lower[root], roots.upper[root]
@@ -39,6 +51,7 @@ def descend(stack: Stack, roots: Roots, root: torch.Tensor, x: torch.Tensor, sca
     for step in range(steps + 1):
         h, signs = x, []
         for layer in stack.layers:
+            deadline.check()
             h = matmul(h, layer.weight.mT, runs) + layer.bias[network]
             signs.append((h > 0).double() if layer.relu else None)
             h = h.clamp(min=0) if layer.relu else h
@@ -50,6 +63,7 @@ def descend(stack: Stack, roots: Roots, root: torch.Tensor, x: torch.Tensor, sca
             return best_x, best
         gradient = row[:, :-1]
         for layer, sign in zip(reversed(stack.layers), reversed(signs)):
+            deadline.check()
             gradient = matmul(gradient if sign is None else gradient * sign, layer.weight, runs)
         gradient = gradient + inputs
         x = torch.minimum(torch.maximum(x - scale * decay**step * gradient.sign(), lower), upper)

@@ -7,19 +7,21 @@ from math import lcm
 
 import numpy as np
 
+from engine.deadline import NEVER, Deadline
 from engine.errors import InputError
-from engine.network import Network
+from engine.network import Affine, Network
 from engine.property import Vector
 
 SHORT = 40  # digits of a number that are printed exactly
+WEIGHTS = 1 << 16  # that are integers at a time: a network of millions takes minutes, and much memory
 
 
-def evaluate(network: Network, point: Sequence[Fraction | float]) -> Vector:
+def evaluate(network: Network, point: Sequence[Fraction | float], deadline: Deadline = NEVER) -> Vector:
     """The network's outputs at a point, exactly: real arithmetic on the weights as they are.
 
     Where the network is rounded, its outputs are not these, but within `radii` of them. Numbers are integers over one
-    denominator for the whole vector; weights are integers over a power of two for each layer, so that no fraction is
-    ever reduced on the way.
+    denominator for the whole vector; weights are integers over a power of two for some neurons, so that no fraction is
+    ever reduced on the way. OutOfTime soon after the deadline.
     """
     x = [_fraction(value) for value in point]
     if len(x) != network.n_inputs:
@@ -28,10 +30,15 @@ def evaluate(network: Network, point: Sequence[Fraction | float]) -> Vector:
     denominator = lcm(*(value.denominator for value in x))
     h = np.array([value.numerator * (denominator // value.denominator) for value in x], dtype=object)
     for layer in network.layers:
-        numbers, bits = scaled_integers(np.column_stack([layer.weight, layer.bias]))
-        h = numbers[:, :-1] @ h + numbers[:, -1] * denominator
+        parts = []
+        for some in _some_neurons(layer):
+            deadline.check()
+            numbers, bits = scaled_integers(np.column_stack([layer.weight[some], layer.bias[some]]))
+            parts.append((numbers[:, :-1] @ h + numbers[:, -1] * denominator, bits))
+        most = max(bits for _, bits in parts)
+        h = np.concatenate([part << (most - bits) for part, bits in parts])
         h = np.maximum(h, 0) if layer.relu else h
-        denominator <<= bits
+        denominator <<= most
     return tuple(Fraction(value, denominator) for value in h)
 
 
@@ -52,6 +59,11 @@ def radii(network: Network, point: Sequence[Fraction | float]) -> Vector:
         h = weight @ h + bias
         h = np.maximum(h, 0) if layer.relu else h
     return tuple(r)
+
+
+def _some_neurons(layer: Affine) -> list[slice]:
+    size = max(1, WEIGHTS // (layer.weight.shape[1] + 1))
+    return [slice(i, i + size) for i in range(0, len(layer.bias), size)]
 
 
 def scaled_integers(values: np.ndarray) -> tuple[np.ndarray, int]:
@@ -83,13 +95,15 @@ def floats_inside(lower: Sequence[Fraction], upper: Sequence[Fraction],
 def _least(value: Fraction, number: type[np.floating]) -> np.floating:
     """The least finite `number` >= value, or infinity."""
     largest = np.finfo(number).max
-    if value > Fraction(float(largest)):
+    numerator, denominator = value.numerator, value.denominator  # integers are compared soonest
+    if numerator > int(largest) * denominator:
         return number(np.inf)
-    if value < -Fraction(float(largest)):
+    if numerator < -int(largest) * denominator:
         return -largest
     # Rounding twice is monotone, so the result is one of value's two neighbours.
-    nearest = number(float(value))
-    return nearest if Fraction(float(nearest)) >= value else np.nextafter(nearest, number(np.inf))
+    nearest = number(numerator / denominator)
+    above, scale = float(nearest).as_integer_ratio()
+    return nearest if above * denominator >= numerator * scale else np.nextafter(nearest, number(np.inf))
 
 
 def nearest_floats(point: Sequence[Fraction], number: type[np.floating] = np.float32) -> np.ndarray:
@@ -136,6 +150,8 @@ def number_text(value: Fraction) -> str:
 
 def _fraction(value: Fraction | float) -> Fraction:
     """An integer, float, numpy float, Fraction or Decimal, exactly."""
+    if isinstance(value, Fraction):
+        return value
     try:
         return Fraction(*value.as_integer_ratio())
     except (ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""Keeps freed memory in the process."""
+"""Memory: kept in the process when it is freed, and said in words."""
 
 import ctypes
 import sys
@@ -19,3 +19,12 @@ def keep_freed_memory() -> None:
         mallopt(M_MMAP_THRESHOLD, 32 << 20)
         mallopt(M_TRIM_THRESHOLD, 1 << 30)
         mallopt(M_TOP_PAD, 16 << 20)
+
+
+def size_text(size: int) -> str:
+    """So many bytes in the largest unit that gives at least 1."""
+    value, units = float(size), ["bytes", "KiB", "MiB", "GiB", "TiB"]
+    while value >= 1024 and len(units) > 1:
+        value /= 1024
+        units.pop(0)
+    return f"{value:.4g} {units[0]}"

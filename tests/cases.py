@@ -22,7 +22,7 @@ from engine.network import Affine, Network
 from engine.onnx_file import parse_network
 from engine.property import Case, Polytope, Property, Row
 from engine.search.exclude import exclude
-from engine.search.run import root_nodes
+from engine.search.frontier import root_nodes
 
 SEMANTICS = ("real", "float32")
 

@@ -12,7 +12,8 @@ import engine
 
 ROOT = Path(engine.__file__).parent
 LAYERS = [
-    {"errors", "foreign", "digits", "network", "property", "proof", "verdict", "memory", "audit"},
+    {"errors", "foreign", "digits", "network", "property", "proof", "verdict", "memory", "deadline",
+     "audit"},
     {"exact", "replay", "files", "onnx_file", "onnx_torch", "vnnlib", "acasxu", "specs", "data", "download", "fetch",
      "identity"},
     {"bounds"},

@@ -15,7 +15,7 @@ from test_search import check_batch_keeps_rows, check_end_to_end, check_split_in
 from test_slopes import check_targets, multipliers, prepared
 
 from engine.bounds import crown, interval, relaxation, roots, slopes, stack
-from engine.search import branching, exclude, run
+from engine.search import branching, exclude, frontier, run
 
 
 def hidden_and_rows() -> None:
@@ -106,22 +106,22 @@ def _best_corner(s, boxes, planes, box):
     return (planes[..., :-1] * middle).sum(-1) + planes[..., -1]
 
 
-def _gap(nodes, plane):
-    low, high = branching.split_input(nodes, plane)
+def _gap(nodes, plane, reach):
+    low, high = branching.split_input(nodes, plane, reach)
     cut = (high.lower != nodes.lower).double()
     high.lower.add_(cut * (high.upper - high.lower) * 2.0**-30)
     return low, high
 
 
-def _one_dimension(nodes, plane):
+def _one_dimension(nodes, plane, reach):
     """Every box halved at the first's dimension only in its low child."""
-    low, high = branching.split_input(nodes, plane)
-    other = branching.split_input(nodes, plane.flip(0))[1]
+    low, high = branching.split_input(nodes, plane, reach)
+    other = branching.split_input(nodes, plane.flip(0), reach)[1]
     return low, other
 
 
-def _overlap(nodes, plane):
-    low, high = branching.split_input(nodes, plane)
+def _overlap(nodes, plane, reach):
+    low, high = branching.split_input(nodes, plane, reach)
     return low, nodes.copy(depth=high.depth)
 
 
@@ -142,7 +142,7 @@ def _forgets_polytopes(s, r, nodes, boxes, lines, *, steps):
 
 
 def _forgets_roots(all_roots, root):
-    nodes = run.root_nodes(all_roots, root)
+    nodes = frontier.root_nodes(all_roots, root)
     nodes.excluded[root > 0] = True
     return nodes
 

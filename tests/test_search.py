@@ -29,7 +29,7 @@ from engine.search import run as run_module
 from engine.search.branching import split_input, split_sign, splits
 from engine.search.pool import Nodes
 from engine.search.problem import Options, Problem
-from engine.search.run import root_nodes
+from engine.search.frontier import root_nodes
 from engine.search.verify import verify, verify_all
 from engine.solvers.milp import solve_box
 from engine.solvers.smt import solve
@@ -201,7 +201,7 @@ def check_split_input(split=split_input) -> None:
     random = torch.Generator().manual_seed(0)
     nodes = nodes.select(splits(nodes).any(1))
     plane = torch.randn(len(nodes), 4, generator=random, dtype=torch.float64)
-    low, high = split(nodes, plane)
+    low, high = split(nodes, plane, torch.ones(len(nodes), 3).double())
     cut = set()
     for i in range(len(nodes)):
         check_cover((nodes.lower[i], nodes.upper[i]), [(c.lower[i], c.upper[i]) for c in (low, high)])
@@ -220,16 +220,17 @@ def test_a_flat_plane_halves_the_widest_input():
     """Where a bound does not depend on the inputs none of them is halved forever, and inputs of no width never."""
     nodes = some_nodes(50, 3, 4, 2)
     nodes = nodes.select(splits(nodes).any(1))
-    low, _ = split_input(nodes, torch.zeros(len(nodes), 4).double())
+    reach = torch.tensor([1.0, 4.0, 0.5]).double().expand(len(nodes), -1)
+    low, _ = split_input(nodes, torch.zeros(len(nodes), 4).double(), reach)
     cut = (low.upper != nodes.upper).int().argmax(1)
-    assert torch.equal(cut, (nodes.upper - nodes.lower).argmax(1)) and len(set(cut.tolist())) == 3
+    assert torch.equal(cut, ((nodes.upper - nodes.lower) * reach).argmax(1)) and len(set(cut.tolist())) == 3
 
 
 def test_parents_are_left_alone():
     nodes = some_nodes(20, 3, 4, 1)
     nodes = nodes.select(splits(nodes).any(1))
     before = [column.clone() for column in nodes.columns()]
-    low, _ = split_input(nodes, torch.ones(len(nodes), 4).double())
+    low, _ = split_input(nodes, torch.ones(len(nodes), 4).double(), torch.ones(len(nodes), 3).double())
     split_sign(nodes, torch.zeros(len(nodes), dtype=torch.long))
     low.upper.zero_()
     assert all(torch.equal(a, b) for a, b in zip(before, nodes.columns()))
@@ -246,7 +247,7 @@ def test_midpoints_that_collapse(low, high, can):
     found = bool(splits(nodes)[0, 0])
     assert can is None or found == can
     if found:
-        children = split_input(nodes, torch.ones(1, 2).double())
+        children = split_input(nodes, torch.ones(1, 2).double(), torch.ones(1, 1).double())
         check_cover((nodes.lower[0], nodes.upper[0]), [(c.lower[0], c.upper[0]) for c in children])
 
 
@@ -275,14 +276,14 @@ def recorded_leaves(monkeypatch, net, question: Property, **options):
     """verify(), and every box on which all polytopes were excluded: (case, lower, upper)."""
     leaves, cases, original = [], {}, run_module.Run._remaining
 
-    def remaining(self, nodes, seed):
+    def remaining(self, nodes, seed, *, roots, deadline):
         boxes = zip(nodes.root.tolist(), nodes.lower, nodes.upper)
         whole = [(root, low.clone(), high.clone()) for root, low, high in boxes]
-        found = original(self, nodes, seed)
+        found = original(self, nodes, seed, roots=roots, deadline=deadline)
         left = {(root, *low.tolist(), *high.tolist())
                 for root, low, high in zip(found.nodes.root.tolist(), found.nodes.lower, found.nodes.upper)}
         leaves.extend(b for b in whole if (b[0], *b[1].tolist(), *b[2].tolist()) not in left)
-        cases.update(enumerate(zip(self._roots.lower, self._roots.upper)))
+        cases.update(enumerate(zip(roots.lower, roots.upper)))
         return found
 
     monkeypatch.setattr(run_module.Run, "_remaining", remaining)

@@ -10,12 +10,15 @@ from dataclasses import dataclass
 
 import torch
 
+from ..deadline import NEVER, Deadline
 from .interval import magnitudes
 from .relaxation import Lines, identity_lines, relu_lines, round_down, round_up
 from .stack import Stack, matmul
 
 ROWS_AT_ONCE = 1024  # keeps a chunk's coefficients in the processor's cache
 ROWS_ON_CUDA = 1 << 16  # fills a GPU; 50 MiB for each copy of a chunk's coefficients
+NUMBERS, NUMBERS_ON_CUDA = 1 << 19, 1 << 25  # of a chunk of wide networks, in each copy of its coefficients
+PRODUCTS, PRODUCTS_ON_CUDA = 1 << 31, 1 << 36  # of a chunk with one layer: tenths of a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,8 @@ class Boxes:
     """A batch of input boxes, sorted by network, with what is known of the hidden neurons on them.
 
     network: [boxes]; lower, upper: [boxes, inputs] float64; l, u: [boxes, hidden] float32, bounds of
-    the ReLUs' inputs, which `tighten` improves in place.
+    the ReLUs' inputs, which `tighten` improves in place; deadline: of all that is computed about the batch,
+    which ends with OutOfTime.
     """
 
     network: torch.Tensor
@@ -31,19 +35,28 @@ class Boxes:
     upper: torch.Tensor
     l: torch.Tensor
     u: torch.Tensor
+    deadline: Deadline = NEVER
 
     def __len__(self) -> int:
         return len(self.network)
+
+
+def rows_at_once(stack: Stack) -> int:
+    """How many rows to substitute together: what fits the cache, and is done soon after a deadline."""
+    on_cuda = stack.device.type == "cuda"
+    numbers, products = (NUMBERS_ON_CUDA, PRODUCTS_ON_CUDA) if on_cuda else (NUMBERS, PRODUCTS)
+    soon = products // (2 * max(layer.weight[0].numel() for layer in stack.layers))
+    return max(1, min(ROWS_ON_CUDA if on_cuda else ROWS_AT_ONCE, numbers // (stack.width + 1), soon))
 
 
 def tighten(stack: Stack, boxes: Boxes) -> list[Lines]:
     """Bounds every neuron of open sign by full CROWN, in place, and returns each layer's lines."""
     lines: list[Lines] = []
     runs = stack.segments(boxes.network)
-    at_once = ROWS_ON_CUDA if stack.device.type == "cuda" else ROWS_AT_ONCE
+    at_once = rows_at_once(stack)
     h = torch.maximum(boxes.lower.abs(), boxes.upper.abs())
     for k, layer in enumerate(stack.layers):
-        size = magnitudes(stack, k, h, boxes.network, runs)
+        size = magnitudes(stack, k, h, boxes.network, runs, boxes.deadline)
         if layer.relu:
             l, u = boxes.l[:, stack.slices[k]], boxes.u[:, stack.slices[k]]
             box, neuron = ((l < 0) & (u > 0)).nonzero(as_tuple=True)
@@ -76,6 +89,7 @@ def substitute(stack: Stack, boxes: Boxes, lines: list[Lines], rows: torch.Tenso
     """
     runs = stack.segments(boxes.network[box])
     for i in range(k - 1, -1, -1):
+        boxes.deadline.check()
         rows = matmul(lines[i].at(box).relax(rows), stack.layers[i].backward, runs)
     return rows
 

@@ -2,13 +2,15 @@
 
 import torch
 
+from ..deadline import NEVER, Deadline
 from ..errors import InputError
 from .relaxation import round_down, round_up
 from .rounding import LARGEST
-from .stack import Stack, hidden, matmul
+from .stack import Stack, hidden, matmul, matmul_sizes
 
 
-def hidden_intervals(stack: Stack, network: torch.Tensor, lower: torch.Tensor, upper: torch.Tensor):
+def hidden_intervals(stack: Stack, network: torch.Tensor, lower: torch.Tensor, upper: torch.Tensor,
+                     deadline: Deadline = NEVER):
     """l <= z <= u for every ReLU's input on the boxes [lower, upper], by interval arithmetic.
 
     lower, upper: [boxes, inputs]; network: [boxes], sorted.
@@ -19,8 +21,9 @@ def hidden_intervals(stack: Stack, network: torch.Tensor, lower: torch.Tensor, u
     found = [], []
     low, high = lower, upper
     for k, layer in enumerate(stack.layers):
+        deadline.check()
         centre, radius = (low + high) / 2, (high - low) / 2
-        size = magnitudes(stack, k, torch.maximum(low.abs(), high.abs()), network, runs)
+        size = magnitudes(stack, k, torch.maximum(low.abs(), high.abs()), network, runs, deadline)
         # NaN is not below it either
         small = (size < LARGEST).all(1) & (lower.abs() < LARGEST).all(1) & (upper.abs() < LARGEST).all(1)
         if not bool(small.all()):
@@ -28,7 +31,7 @@ def hidden_intervals(stack: Stack, network: torch.Tensor, lower: torch.Tensor, u
                              where=stack.networks[int(network[~small][0])].name, advice="use smaller weights or inputs")
         slack = stack.noise(size)
         z = matmul(centre, layer.weight.mT, runs) + layer.bias[network]
-        r = matmul(radius, layer.weight.abs().mT, runs) + slack
+        r = matmul_sizes(radius, layer.weight, runs, deadline) + slack
         low, high = z - r, z + r
         if layer.relu:
             found[0].append(round_down(low))
@@ -37,7 +40,8 @@ def hidden_intervals(stack: Stack, network: torch.Tensor, lower: torch.Tensor, u
     return hidden(found[0], lower.float()), hidden(found[1], lower.float())
 
 
-def magnitudes(stack: Stack, k: int, h: torch.Tensor, network: torch.Tensor, runs) -> torch.Tensor:
+def magnitudes(stack: Stack, k: int, h: torch.Tensor, network: torch.Tensor, runs,
+               deadline: Deadline = NEVER) -> torch.Tensor:
     """M = |W_k| h + |b_k| for sizes h [boxes, in] of layer k's inputs: what rounding is relative to."""
     layer = stack.layers[k]
-    return matmul(h, layer.weight.abs().mT, runs) + layer.bias[network].abs()
+    return matmul_sizes(h, layer.weight, runs, deadline) + layer.bias[network].abs()

@@ -1,17 +1,21 @@
 """The cases being decided, as tensors: one root for each (network, case)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 import torch
 
-from .interval import hidden_intervals
+from ..deadline import NEVER, Deadline
+from ..errors import InputError
+from ..property import Case, Vector
+from .interval import hidden_intervals, magnitudes
 from .rounding import UNDERFLOW, unit
 from .slopes import Targets
 from .stack import Stack
-from ..errors import InputError
-from ..property import Case
+
+UNREAD = 2.0**-200  # how far an input that the network does not read is taken to move something
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +25,8 @@ class Roots:
     network: [roots]; rows: [roots, polytopes, rows, outputs + 1], the constant last; inputs: [roots,
     polytopes, rows, inputs]; absent: [roots, polytopes, rows]; missing: [roots, polytopes];
     error: [roots, polytopes], what rounding the decimals and summing rows can change;
-    lower, upper: [roots, inputs], the exact box rounded outward; l, u: [roots, hidden].
+    lower, upper: [roots, inputs], the exact box rounded outward; reach: [roots, inputs], what one unit of
+    an input moves (Stack.reach); l, u: [roots, hidden].
     """
 
     network: torch.Tensor
@@ -32,6 +37,7 @@ class Roots:
     error: torch.Tensor
     lower: torch.Tensor
     upper: torch.Tensor
+    reach: torch.Tensor
     l: torch.Tensor
     u: torch.Tensor
 
@@ -41,42 +47,69 @@ class Roots:
         return Targets(box, *parts, phases[box].double())
 
 
-def make_roots(stack: Stack, networks: list[int], cases: list[Case]) -> Roots:
+def extent(cases: Iterable[Case]) -> tuple[int, int]:
+    """The most polytopes of a case and the most rows of a polytope, each at least 1."""
+    polytopes, rows = 1, 1
+    for case in cases:
+        polytopes = max(polytopes, len(case.unsafe))
+        rows = max([rows, *(len(polytope.rows) for polytope in case.unsafe)])
+    return polytopes, rows
+
+
+def make_roots(stack: Stack, networks: list[int], cases: list[Case], *, padded: tuple[int, int] | None = None,
+               deadline: Deadline = NEVER) -> Roots:
     """Roots for case i on network networks[i] of the stack; `networks` ascending.
 
-    Rows without variables are decided here, exactly: a polytope with a false one is missing.
+    Rows without variables are decided here, exactly: a polytope with a false one is missing. padded: the `extent` to
+    which all are padded, at least that of these cases.
     """
-    n_polytopes = max([1, *(len(case.unsafe) for case in cases)])
-    n_rows = max([1, *(len(p.rows) for case in cases for p in case.unsafe)])
-    shape = (len(cases), n_polytopes, n_rows)
+    shape = (len(cases), *(padded or extent(cases)))
     rows = np.zeros((*shape, stack.n_outputs + 1))
     inputs = np.zeros((*shape, stack.n_inputs))
     absent = np.ones(shape, bool)
     missing = np.ones(shape[:2], bool)
     for g, case in enumerate(cases):
         for p, polytope in enumerate(case.unsafe):
-            varying = [row for row in polytope.rows if any(row.inputs) or any(row.outputs)]
-            constant = [row for row in polytope.rows if row not in varying]
-            missing[g, p] = not all(row.holds((), ()) for row in constant)
-            for r, row in enumerate(varying):
-                rows[g, p, r] = [nearest(c) for c in (*row.outputs, row.constant)]
-                inputs[g, p, r] = [nearest(c) for c in row.inputs]
-                absent[g, p, r] = False
-    lower = np.array([[outward(v, -1) for v in case.lower] for case in cases])
-    upper = np.array([[outward(v, +1) for v in case.upper] for case in cases])
+            deadline.check()
+            missing[g, p] = False
+            r = 0
+            for row in polytope.rows:
+                if any(row.inputs) or any(row.outputs):
+                    rows[g, p, r] = _numbers((*row.outputs, row.constant))
+                    inputs[g, p, r] = _numbers(row.inputs)
+                    absent[g, p, r] = False
+                    r += 1
+                elif not row.holds((), ()):
+                    missing[g, p] = True
+    lower = np.array([_ends(case.lower, -1, deadline) for case in cases])
+    upper = np.array([_ends(case.upper, +1, deadline) for case in cases])
     tensors = [torch.from_numpy(a).to(stack.device) for a in (rows, inputs, absent, missing, lower, upper)]
     rows, inputs, absent, missing, lower, upper = tensors
     network = torch.tensor(networks, device=stack.device)
-    l, u = hidden_intervals(stack, network, lower, upper)
-    error = _row_error(stack, network, rows, inputs, lower, upper)
-    return Roots(network, rows, inputs, absent, missing, error, lower, upper, l, u)
+    l, u = hidden_intervals(stack, network, lower, upper, deadline)
+    error = _row_error(stack, network, rows, inputs, lower, upper, deadline)
+    reach = _reach(stack, network, lower, upper)
+    return Roots(network, rows, inputs, absent, missing, error, lower, upper, reach, l, u)
+
+
+def _ends(values: Vector, side: int, deadline: Deadline) -> list[float]:
+    found = []
+    for value in values:
+        deadline.check()
+        found.append(outward(value, side))
+    return found
+
+
+def _numbers(values: Iterable[Fraction]) -> list[float]:
+    return [nearest(value) if value else 0.0 for value in values]
 
 
 def outward(value: Fraction, side: int) -> float:
     """The float64 nearest to `value` that is not above it (side -1) or not below it (side +1)."""
     number = nearest(value)
-    inside = number <= value if side < 0 else number >= value  # Python compares these exactly
-    return number if inside else float(np.nextafter(number, side * np.inf))
+    numerator, denominator = number.as_integer_ratio()
+    beyond = numerator * value.denominator - value.numerator * denominator  # integers are compared soonest
+    return number if side * beyond >= 0 else float(np.nextafter(number, side * np.inf))
 
 
 def nearest(value: Fraction) -> float:
@@ -87,7 +120,13 @@ def nearest(value: Fraction) -> float:
         raise InputError("a number of the property is beyond float64", advice="use smaller numbers") from None
 
 
-def _row_error(stack, network, rows, inputs, lower, upper):
+def _reach(stack: Stack, network: torch.Tensor, lower: torch.Tensor, upper: torch.Tensor) -> torch.Tensor:
+    """What one unit of each input moves; where the network does not read it, a tiny share of its box: any unit will
+    do that others of its kind are measured in, too."""
+    return torch.where(stack.reach[network] > 0, stack.reach[network], UNREAD / (upper - lower).clamp(min=UNREAD))
+
+
+def _row_error(stack, network, rows, inputs, lower, upper, deadline: Deadline):
     """How far float64 rows can lie from the exact ones, and from combinations of them with weights <= 1.
 
     The constant and the input terms are carried through every layer (rounding.py); the coefficients
@@ -95,8 +134,9 @@ def _row_error(stack, network, rows, inputs, lower, upper):
     """
     h = torch.maximum(lower.abs(), upper.abs())
     carried = (inputs.abs() @ h[:, None, :, None])[..., 0] + rows[..., -1].abs()
-    for layer in stack.layers:
-        h = (layer.weight[network].abs() @ h.unsqueeze(2)).squeeze(2) + layer.bias[network].abs()
+    runs = stack.segments(network)
+    for k in range(len(stack.layers)):
+        h = magnitudes(stack, k, h, network, runs, deadline)
     outputs = (rows[..., :-1].abs() @ h[:, None, :, None])[..., 0]
     terms = 4 * (rows.shape[2] + 4)
     carried_unit = unit(terms + stack.width, len(stack.layers), "real")

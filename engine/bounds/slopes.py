@@ -71,6 +71,7 @@ def bound_targets(stack: Stack, boxes: Boxes, lines: list[Lines], targets: Targe
     pinned = bool(targets.phases.any())
     met = []
     for k in range(len(stack.layers) - 1, -1, -1):
+        boxes.deadline.check()
         part, layer = stack.slices[k], stack.layers[k]
         chosen = lines[k].at(targets.box)
         if layer.relu:
@@ -95,6 +96,7 @@ def gradient(stack: Stack, boxes: Boxes, targets: Targets, bound: Bound, met) ->
     slopes, phases = [], []
     h = x
     for k, (rows, lines) in enumerate(met):
+        boxes.deadline.check()
         layer = stack.layers[k]
         z = matmul(h, layer.weight.mT, runs) + layer.bias[boxes.network[targets.box]]
         rows = rows[:, :-1]

@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
+from ..deadline import NEVER, Deadline
 from ..errors import InputError
 from ..network import Network
 from .rounding import UNDERFLOW, floor, unit
 
+NUMBERS = 1 << 22  # of weights that are copied at a time
+MOST = 1e300  # of a reach: what is multiplied with it stays finite
 Segments = list[tuple[int, int, int]]  # (network, start, stop): runs of rows that use one network
 
 
@@ -29,11 +33,12 @@ class Stack:
     """The layers of several networks of one shape, float64, on one device, under one semantics."""
 
     def __init__(self, networks: list[Network], *, device: torch.device | str = "cpu",
-                 semantics: str = "real"):
+                 semantics: str = "real", deadline: Deadline = NEVER):
+        """OutOfTime soon after the deadline: millions of weights take seconds."""
         self.networks = networks
         self.device = torch.device(device)
         self.semantics = semantics
-        self.layers = [self._layer(k) for k in range(len(networks[0].layers))]
+        self.layers = [self._layer(k, deadline) for k in range(len(networks[0].layers))]
         widths = [layer.bias.shape[1] if layer.relu else 0 for layer in self.layers]
         starts = [sum(widths[:k]) for k in range(len(widths) + 1)]
         #: where each layer's ReLUs stand among all hidden neurons (empty where it has none)
@@ -42,6 +47,8 @@ class Stack:
         self.n_inputs = networks[0].n_inputs
         self.n_outputs = networks[0].n_outputs
         self.width = max(max(layer.weight.shape[1:]) for layer in self.layers)
+        #: how much all neurons of the first layer with a ReLU move, taken together, by one unit of each input
+        self.reach = torch.stack([_reach(network) for network in networks]).to(self.device)
         self._unit = unit(self.width, len(self.layers), semantics)
         self._rounding = unit(self.width, len(self.layers), "real")
         self._floor = UNDERFLOW + floor(self.width, semantics)
@@ -59,14 +66,17 @@ class Stack:
             raise InputError("not all weights are float32 numbers: it is not executed in float32",
                              where=self.networks[0].name, advice="use --semantics real")
 
-    def _layer(self, k: int) -> StackedLayer:
+    def _layer(self, k: int, deadline: Deadline) -> StackedLayer:
         affine = [network.layers[k] for network in self.networks]
-        weight = torch.stack([torch.tensor(a.weight, dtype=torch.float64) for a in affine])
-        bias = torch.stack([torch.tensor(a.bias, dtype=torch.float64) for a in affine])
+        weight, bias = (_stacked([getattr(a, name) for a in affine]) for name in ("weight", "bias"))
         n, out, inputs = weight.shape
+        deadline.check()
         # laid out by columns, which is the faster way to multiply narrow rows with it
         backward = torch.zeros(n, inputs + 1, out + 1, dtype=torch.float64).mT
-        backward[:, :out, :inputs] = weight
+        step = max(1, NUMBERS // (n * inputs))
+        for i in range(0, out, step):
+            deadline.check()
+            backward[:, i : min(i + step, out), :inputs] = weight[:, i : i + step]
         backward[:, :out, inputs] = bias
         backward[:, out, inputs] = 1.0
         move = [tensor.to(self.device) for tensor in (weight, bias, backward)]
@@ -104,8 +114,33 @@ def hidden(parts: list[torch.Tensor], like: torch.Tensor) -> torch.Tensor:
     return torch.cat([like.new_zeros(len(like), 0), *parts], 1)
 
 
+def _stacked(arrays: list[np.ndarray]) -> torch.Tensor:
+    """Side by side, in float64; a single one is not copied."""
+    tensors = [torch.from_numpy(np.require(array, np.float64, "W")) for array in arrays]
+    return torch.stack(tensors) if len(tensors) > 1 else tensors[0].unsqueeze(0)
+
+
+def _reach(network: Network) -> torch.Tensor:
+    """The L1 norm of each input's column in the layers up to the first with a ReLU, as one: [inputs]."""
+    first = next((k for k, layer in enumerate(network.layers) if layer.relu), len(network.layers) - 1)
+    weight = network.layers[first].weight
+    for layer in reversed(network.layers[:first]):
+        weight = weight @ layer.weight
+    return torch.tensor(np.abs(weight).sum(0), dtype=torch.float64).clamp(max=MOST)
+
+
 def _is_float32(layer: StackedLayer) -> bool:
     return all(bool((part.float().double() == part).all()) for part in (layer.weight, layer.bias))
+
+
+def matmul_sizes(rows: torch.Tensor, weight: torch.Tensor, runs: Segments, deadline: Deadline = NEVER) -> torch.Tensor:
+    """rows [n, in] times |weight| of the row's network [out, in] -> [n, out], with few absolute values at a time."""
+    step = max(1, NUMBERS // (weight.shape[0] * weight.shape[2]))
+    parts = []
+    for some in weight.split(step, dim=1):
+        deadline.check()
+        parts.append(matmul(rows, some.abs().mT, runs))
+    return torch.cat(parts, 1) if len(parts) > 1 else parts[0]
 
 
 def matmul(rows: torch.Tensor, matrices: torch.Tensor, runs: Segments) -> torch.Tensor:

@@ -158,7 +158,9 @@ def _add_search(parser: argparse.ArgumentParser, *, timeout: str) -> None:
                         help="auto (default) takes CUDA where there is one")
     parser.add_argument("--threads", type=_count, metavar="N",
                         help="of the search (default: as many as torch)")
-    parser.add_argument("--batch", type=_count, metavar="N", help="boxes bounded at once")
+    parser.add_argument("--batch", type=_count, metavar="N", help="boxes bounded at once at most (default: 4096)")
+    parser.add_argument("--memory", type=_bytes, metavar="SIZE",
+                        help="for a search, such as 512M or 16G; what needs more stays unknown (default: 4G)")
 
 
 def _count(text: str) -> int:
@@ -166,6 +168,15 @@ def _count(text: str) -> int:
     if not number:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
     return number
+
+
+def _bytes(text: str) -> int:
+    number, unit = (text[:-1], text[-1:].upper()) if text[-1:].isalpha() else (text, "")
+    factors = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+    size = int(number) * factors.get(unit, 0) if number.isascii() and number.isdigit() else 0
+    if size < 1 << 20:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size of at least 1M, such as 512M or 4G")
+    return size
 
 
 def _seconds(text: str) -> float:

@@ -16,7 +16,7 @@ from ..bounds.stack import Stack
 from ..search.branching import split_input
 from ..search.exclude import exclude
 from ..search.pool import Nodes
-from ..search.run import root_nodes
+from ..search.frontier import root_nodes
 
 Weights = dict[int, tuple[torch.Tensor, torch.Tensor]]  # layer -> weight [out, in], bias [out]
 
@@ -121,6 +121,6 @@ def undecided(stack: Stack, roots: Roots, root: torch.Tensor, *, depth: int, lim
         nodes = nodes.select(left.open)
         if i == depth or not len(nodes):
             break
-        low, high = split_input(nodes, left.plane)
+        low, high = split_input(nodes, left.plane, roots.reach[nodes.root])
         nodes = Nodes(*(torch.cat(pair) for pair in zip(low.columns(), high.columns())))
     return Regions(nodes.root, nodes.lower, nodes.upper)

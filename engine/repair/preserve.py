@@ -39,10 +39,10 @@ from ..search.branching import input_to_split, splits
 from ..search.exclude import Shown, exclude
 from ..search.pool import Nodes, Pool
 from ..search.recorder import Recorder
-from ..search.run import root_nodes
+from ..search.frontier import root_nodes
 from .pair import Differences, lowest, paired
 
-OPEN_BYTES = 360 << 20  # of boxes still to be split; their pool takes up to three times that while it grows
+OPEN_BYTES = 360 << 20  # of boxes still to be split
 STEPS = 5  # of slope optimization for a box
 FRONT_GAP, LEAST_GAP = 0.1, 1e-2  # how far from closed boxes of the front count as, and any box at least
 OPEN, SAME, EQUAL = 0, 1, 2
@@ -136,13 +136,14 @@ class _Search:
         layers, last = self._stack.networks[0].layers, self._differences.last
         self._always_full = last == len(layers) - 1 and not layers[last].relu  # the front has all hidden neurons
         self._front = Stack([Network(layers[:last])]) if last else None
-        self._recorder = Recorder(1, self._stack.n_inputs)
+        self._recorder = Recorder(self._stack.n_inputs)
+        self._recorder.plant(1)
         self._first = [tuple(torch.as_tensor(np.asarray(end, float)) for end in box) for box in first]
         self._workers, self._parts, self._batch, self._outputs = workers, parts, batch, original.n_outputs
         root = root_nodes(self._roots, torch.zeros(1, dtype=torch.long))
         self._width = (root.upper - root.lower)[0]
-        self._pool = Pool(root)
         self._most = OPEN_BYTES // sum(column[0].nbytes for column in root.columns())
+        self._pool = Pool(most=self._most)
         self._heap = [(-1.0, slot) for slot in self._pool.put(root)]
         self._kept: list[torch.Tensor] = []  # ends [n, 2, inputs] of boxes that stay open
         self._same = 0.0
@@ -239,7 +240,8 @@ class _Search:
 
     def _split(self, judged: _Judged) -> None:
         """Opens two children of each box: one input halved, as in search/branching.py, or cut at a face."""
-        nodes, dimension = judged.nodes, input_to_split(judged.nodes, judged.plane)
+        nodes = judged.nodes
+        dimension = input_to_split(nodes, judged.plane, self._roots.reach[nodes.root])
         n = torch.arange(len(nodes))
         value = (nodes.lower + (nodes.upper - nodes.lower) / 2)[n, dimension]
         self._cut_at_faces(nodes, dimension, value)

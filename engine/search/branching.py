@@ -4,9 +4,8 @@ import torch
 
 from .pool import Nodes
 
-# |slope| * width^POWER: measured in benchmarks/branching.py; 1 stalls, 2 is close
-POWER = 1.5
-FLAT = 1e-30  # in place of a smaller slope: of a plane without any the widest input is halved, not always the first
+POWER = 0.5  # how much wide inputs are preferred: measured in benchmarks/branching.py; 0 stalls, 0.4 to 1 are close
+FLAT = 1e-30  # in place of a smaller change: of a plane without any the widest input is halved, not always the first
 MANY = 8  # inputs: to halve each of more than these takes more boxes than to fix the signs of the neurons
 
 
@@ -21,19 +20,24 @@ def splits(nodes: Nodes) -> torch.Tensor:
     return (nodes.lower < middle) & (middle < nodes.upper)
 
 
-def input_to_split(nodes: Nodes, plane: torch.Tensor) -> torch.Tensor:
+def input_to_split(nodes: Nodes, plane: torch.Tensor, reach: torch.Tensor) -> torch.Tensor:
     """The input in which the worst polytope's plane [n, inputs + 1] changes most, wide inputs preferred; the widest
-    where it is flat: [n]."""
-    score = plane[:, :-1].abs().clamp(min=FLAT) * (nodes.upper - nodes.lower) ** POWER
+    where it is flat: [n].
+
+    How wide an input is, is measured by what it moves: its width times its `reach` [n, inputs] (see
+    Stack.reach). So nothing depends on the inputs' units, and powers of two in them change no bit of a score.
+    """
+    width = nodes.upper - nodes.lower
+    score = (plane[:, :-1].abs() * width).clamp(min=FLAT) * (width * reach) ** POWER
     return score.masked_fill(~splits(nodes), -1.0).argmax(1)
 
 
-def split_input(nodes: Nodes, plane: torch.Tensor) -> tuple[Nodes, Nodes]:
+def split_input(nodes: Nodes, plane: torch.Tensor, reach: torch.Tensor) -> tuple[Nodes, Nodes]:
     """Two children that cover each box exactly: one input halved.
 
     See input_to_split. Each box must have an input that `splits`.
     """
-    dimension = input_to_split(nodes, plane)
+    dimension = input_to_split(nodes, plane, reach)
     n = torch.arange(len(nodes), device=dimension.device)
     middle = _middle(nodes)[n, dimension]
     depth = nodes.depth + 1

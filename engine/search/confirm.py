@@ -1,10 +1,12 @@
 """From a suspicious point to a counterexample that stands: exact arithmetic and onnxruntime."""
 
+from collections.abc import Callable
 from fractions import Fraction
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
+from ..deadline import NEVER, Deadline
 from ..exact import evaluate, nearest_floats, radii
 from ..network import Network
 from ..property import Case, Vector
@@ -17,24 +19,30 @@ NEAREST = 2  # sets of inputs of a case that are looked for points near one poin
 
 
 class Judge:
-    """Decides whether points of one case are counterexamples; its onnxruntime session opens at first use."""
+    """Decides whether points of one case are counterexamples.
 
-    def __init__(self, network: Network, case: Case):
+    replay: gives the network's onnxruntime session, at first use; cases of one network may share it.
+    """
+
+    def __init__(self, network: Network, case: Case, replay: Callable[[], Replay] | None = None):
         self.case = case
         self._network = network
-        self._replay: Replay | None = None
+        self._replay = replay or cache(lambda: Replay(network))
 
     @cached_property
     def has_equations(self) -> bool:
         """Whether a polytope holds equations, which points found by sampling and descent do not meet exactly."""
         return any(map(equations, self.case.unsafe))
 
-    def counterexample(self, point: np.ndarray) -> Counterexample | None:
+    def counterexample(self, point: np.ndarray, deadline: Deadline = NEVER) -> Counterexample | None:
         """What the point shows, or a point near it: at best that the case is violated exactly and as executed, else
-        exactly where the network can be given no number, else in one of the two alone."""
+        exactly where the network can be given no number, else in one of the two alone.
+
+        OutOfTime if that is not known by the deadline.
+        """
         found = None
         for inputs in [self._box, *self._nearest(point)]:
-            found = better(found, self._among(inputs, point))
+            found = better(found, self._among(inputs, point, deadline))
             if found and found.stands:
                 break
         return found
@@ -65,32 +73,31 @@ class Judge:
         y = tuple(Fraction(float(v)) for v in self._network.evaluate(point))
         return sorted(self._special, key=lambda inputs: max(row.value(x, y) for row in inputs.polytope.rows))[:NEAREST]
 
-    def _among(self, inputs: InputSet, point: np.ndarray) -> Counterexample | None:
+    def _among(self, inputs: InputSet, point: np.ndarray, deadline: Deadline) -> Counterexample | None:
         """What is shown by the nearest numbers of floating point in a set; else by the nearest exact point, or by
         numbers of floating point near that."""
         rounded = None if inputs.equations else inputs.rounded(point)
-        found = self._judged(rounded) if rounded else None
+        found = self._judged(rounded, deadline) if rounded else None
         if found and found.exact:
             return found
         real = inputs.real(point, self._network)
-        violated = self._judged(real) if real and real != rounded else None
+        violated = self._judged(real, deadline) if real and real != rounded else None
         if violated and not violated.executable:
             for x in inputs.executable_near(real, self._network):
-                violated = better(violated, self._judged(x))
+                violated = better(violated, self._judged(x, deadline))
                 if violated.stands:
                     break
         return better(found, violated)
 
-    def _judged(self, x: Vector) -> Counterexample | None:
+    def _judged(self, x: Vector, deadline: Deadline) -> Counterexample | None:
         """The point, if it is unsafe exactly or, where the network can be given it, when executed."""
-        y = evaluate(self._network, x)
+        y = evaluate(self._network, x, deadline)
         exact = self.case.violated_at(x, y, radii(self._network, x))
         nearest = nearest_floats(x, self._network.number)
         executable = tuple(Fraction(float(v)) for v in nearest) == x
         if not (exact or executable):
             return None
-        self._replay = self._replay or Replay(self._network)
-        outputs = self._replay(nearest[None])[0]
+        outputs = self._replay()(nearest[None])[0]
         executed = executable and bool(np.isfinite(outputs).all())
         replayed = executed and self.case.violated_at(x, tuple(Fraction(float(v)) for v in outputs))
         if not (exact or replayed):

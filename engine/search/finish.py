@@ -44,7 +44,7 @@ def _loosest(stack, roots, nodes, boxes, lines, left: Remaining) -> torch.Tensor
     """
     targets = roots.targets(nodes.root[left.open], left.open, left.polytope, nodes.phases)
     plain = lower_slopes(stack, boxes, lines)
-    found = handed_down(nodes, left.open, left.weights, plain)
+    found = handed_down(nodes.slopes, nodes.multipliers, left.open, left.weights, plain)
     _, met = bound_targets(stack, boxes, lines, targets, found)
     coefficients = [-rows[:, :-1].clamp(max=0) for (rows, _), layer in zip(met, stack.layers) if layer.relu]
     l, u = boxes.l[left.open].double(), boxes.u[left.open].double()

@@ -1,4 +1,4 @@
-"""Storage for open boxes: one row a box in a few large tensors, so that batches are single gathers."""
+"""Storage for open boxes and their roots: one row each in a few large tensors, so that batches are single gathers."""
 
 from dataclasses import dataclass
 
@@ -42,46 +42,71 @@ class Nodes:
 
 
 class Pool:
-    """Open boxes in slots; freed slots are used again, and capacity doubles when they run out."""
+    """Rows of a dataclass of columns (Nodes, Roots) in slots; freed slots are used again.
 
-    def __init__(self, example: Nodes, capacity: int = 1024):
-        self._columns = [c.new_zeros(capacity, *c.shape[1:]) for c in example.columns()]
-        self._free = list(range(capacity - 1, -1, -1))
+    Capacity doubles when slots run out, but does not pass `most` while that suffices.
+    """
+
+    def __init__(self, *, most: int):
+        self._most, self._free = most, []
+        self._type, self._names, self._columns = None, (), []  # known at first use
 
     @property
     def used(self) -> int:
-        """How many slots hold open boxes."""
-        return len(self._columns[0]) - len(self._free)
+        """How many slots hold something."""
+        return self._capacity - len(self._free)
 
-    def put(self, nodes: Nodes) -> list[int]:
-        """Stores the nodes and returns their slots."""
-        while len(self._free) < len(nodes):
-            self._grow()
-        slots = [self._free.pop() for _ in range(len(nodes))]
-        index = torch.tensor(slots, dtype=torch.long, device=nodes.root.device)
-        for column, new in zip(self._columns, nodes.columns()):
+    @property
+    def _capacity(self) -> int:
+        return len(self._columns[0]) if self._columns else 0
+
+    @property
+    def nbytes(self) -> int:
+        return sum(column.nbytes for column in self._columns)
+
+    def all(self):
+        """All slots, whatever is in those that are free: to be indexed by slots."""
+        return self._type(*self._columns)
+
+    def put(self, rows) -> list[int]:
+        """Stores rows and returns their slots."""
+        if not self._columns:
+            self._type, self._names = type(rows), rows.__slots__
+            self._columns = [getattr(rows, name)[:0] for name in self._names]
+        columns = [getattr(rows, name) for name in self._names]
+        self._grow(len(columns[0]) - len(self._free))
+        slots = [self._free.pop() for _ in range(len(columns[0]))]
+        index = torch.tensor(slots, dtype=torch.long, device=columns[0].device)
+        for column, new in zip(self._columns, columns):
             column[index] = new
         return slots
 
-    def take(self, slots: list[int]) -> Nodes:
-        """Removes and returns the nodes in these slots, in this order."""
-        index = self._index(slots)
-        self._free.extend(slots)
-        return Nodes(*(column[index] for column in self._columns))
+    def read(self, slots: list[int]):
+        """The rows in these slots, in this order."""
+        index = torch.tensor(slots, dtype=torch.long, device=self._columns[0].device)
+        return self._type(*(column[index] for column in self._columns))
 
     def look(self, slots: list[int], *names: str) -> list[torch.Tensor]:
-        """The named columns of the nodes in these slots, which stay."""
-        index = self._index(slots)
-        return [self._columns[Nodes.__slots__.index(name)][index] for name in names]
-
-    def _index(self, slots: list[int]) -> torch.Tensor:
-        return torch.tensor(slots, dtype=torch.long, device=self._columns[0].device)
+        """The named columns of the rows in these slots, which stay."""
+        index = torch.tensor(slots, dtype=torch.long, device=self._columns[0].device)
+        return [self._columns[self._names.index(name)][index] for name in names]
 
     def release(self, slots: list[int]) -> None:
-        """Frees the slots of nodes that need no more work."""
+        """Frees the slots of what needs no more work."""
         self._free.extend(slots)
 
-    def _grow(self):
-        size = len(self._columns[0])
-        self._columns = [torch.cat([c, torch.zeros_like(c)]) for c in self._columns]
-        self._free.extend(range(2 * size - 1, size - 1, -1))
+    def take(self, slots: list[int]):
+        """Removes and returns the rows in these slots, in this order."""
+        self.release(slots)
+        return self.read(slots)
+
+    def _grow(self, lacking: int) -> None:
+        """Makes room for so many more than there are slots free."""
+        if lacking <= 0:
+            return
+        size = self._capacity
+        larger = max(size + lacking, min(2 * size, self._most))
+        for i, column in enumerate(self._columns):  # one after the other, for the memory that both copies take
+            self._columns[i] = column.new_empty(larger, *column.shape[1:])
+            self._columns[i][:size] = column
+        self._free.extend(range(larger - 1, size - 1, -1))

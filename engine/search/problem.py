@@ -10,7 +10,6 @@ from ..errors import InputError
 from ..network import Network
 from ..property import Property
 from ..verdict import Counterexample, Verdict
-from .confirm import Judge
 from .inputs import gap_of
 
 
@@ -52,9 +51,9 @@ class Options:
     """How to search. The same for every network and property; no verdict depends on them.
 
     timeout: seconds of a problem's own share of the run, for problems that set none (None: no limit);
-    semantics: real or float32; device: auto, cpu or cuda; batch: boxes bounded at once; window:
-    problems searched at once; max_open: open boxes of all problems together, about 4 KiB each for
-    ACAS Xu; steps: of slope optimization for a box; stalled: after this many splits, signs of neurons
+    semantics: real or float32; device: auto, cpu or cuda; batch: boxes bounded at once, fewer of larger
+    networks; window: problems searched at once; memory: bytes for the search, beside what the problems themselves
+    take; max_open: open boxes of all problems together (None: what fits half of the memory); steps: of slope optimization for a box; stalled: after this many splits, signs of neurons
     are split rather than inputs; threads: batches are divided among (0: as many as torch uses);
     proofs: whether verdicts that a property holds come with their proof; open_boxes: how many of the
     boxes left open come with a verdict that is none.
@@ -65,7 +64,8 @@ class Options:
     device: str = "auto"
     batch: int = 4096
     window: int = 256
-    max_open: int = 200_000
+    memory: int = 4 << 30
+    max_open: int | None = None
     steps: int = 5
     stalled: int = 64
     threads: int = 0
@@ -78,8 +78,8 @@ class Options:
             raise InputError(f"unknown semantics {self.semantics!r}", advice="use real or float32")
         if self.device not in ("auto", "cpu", "cuda"):
             raise InputError(f"unknown device {self.device!r}", advice="use auto, cpu or cuda")
-        for name in ("batch", "window", "max_open", "steps"):
-            if getattr(self, name) < 1:
+        for name in ("batch", "window", "memory", "max_open", "steps"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}", advice="use a number of at least 1")
         if self.timeout is not None and not self.timeout > 0:
             raise InputError(f"timeout is {self.timeout}", advice="use a number of seconds above 0")
@@ -102,17 +102,22 @@ class Search:
     """One problem while it is searched.
 
     `open`: slots of its open boxes, newest last, with how far from unsafe the worst corner is and the bound is that
-    holds; `proved`: share of its volume where it holds; `ties`: boxes left whose margin is zero, or less than rounding
-    can change; `tie`, `stuck`: such a box, or one that can be split no further, was left for good; `bound`: the
-    least bound of those; `nearest`: how far from unsafe the worst point was; `judged`: how many points were judged;
-    `near_miss`: the best point that is unsafe in exact arithmetic or as executed, but decides nothing; `hopeless`: how
-    many boxes and points were done when it was known that there will be no proof.
+    holds; `begun`: how many of its cases, the first, were open already; `trees`: their roots' ids, for the recorder;
+    `roots`: those with an open box; `proved`: share of its volume where it holds; `ties`: boxes left whose margin is
+    zero, or less than rounding can change; `tie`, `stuck`: such a box, or one that can be split no further, was left
+    for good; `bound`: the least bound of those; `nearest`: how far from unsafe the worst point was; `judged`: how many
+    points were judged; `unchecked`: a suspicious point could not be judged in time; `near_miss`: the best point that is
+    unsafe in exact arithmetic or as executed, but decides nothing; `hopeless`: how many boxes and points were done when
+    it was known that there will be no proof.
     """
 
     index: int
     problem: Problem
-    judges: list[Judge]
+    limit: float = inf
     open: dict[int, tuple[float, float]] = field(default_factory=dict)
+    begun: int = 0
+    trees: list[int] = field(default_factory=list)
+    roots: set[int] = field(default_factory=set)
     boxes: int = 0
     seconds: float = 0.0
     proved: float = 0.0
@@ -123,6 +128,7 @@ class Search:
     nearest: float = inf
     judged: int = 0
     hopeless: tuple[int, int] | None = None
+    unchecked: bool = False
     counterexample: Counterexample | None = None
     near_miss: Counterexample | None = None
     verdict: Verdict | None = None
@@ -142,13 +148,28 @@ class Search:
         boxes, judged = self.hopeless or (self.boxes, self.judged)
         return self.boxes - boxes, self.judged - judged
 
-    def take(self, n: int) -> list[int]:
+    def begin(self, root: int, tree: int) -> None:
+        """Notes the next case's root and the id of its tree."""
+        self.begun += 1
+        self.roots.add(root)
+        self.trees.append(tree)
+
+    @property
+    def waiting(self) -> int:
+        """How many of its cases were not open yet."""
+        return len(self.problem.property.cases) - self.begun
+
+    @property
+    def late(self) -> bool:
+        return self.seconds >= self.limit
+
+    def take(self, n: int) -> dict[int, tuple[float, float]]:
         """Removes n open boxes: half the most suspicious, which finds counterexamples, half the newest,
         which keeps few boxes open."""
         best = heapq.nsmallest(n // 2, self.open, key=self.open.__getitem__) if n < len(self.open) else []
-        for slot in best:
-            del self.open[slot]
-        return best + [self.open.popitem()[0] for _ in range(n - len(best))]
+        taken = {slot: self.open.pop(slot) for slot in best}
+        taken.update(self.open.popitem() for _ in range(n - len(best)))
+        return taken
 
 
 OnVerdict = Callable[[int, Verdict], None]

@@ -12,17 +12,26 @@ LEAF = -1
 
 
 class Recorder:
-    """The trees of all roots of a run, by the ids of their nodes; roots have the first ids."""
+    """The trees of all roots of a run, by the ids of their nodes."""
 
-    def __init__(self, roots: int, inputs: int):
+    def __init__(self, inputs: int):
         self._inputs = inputs
-        self._used = roots
+        self._used = 0
         # by id: the first child (the second follows it), where it was split, and at which value
-        self._child = np.full(max(roots, 1024), LEAF, np.int64)
+        self._child = np.full(1024, LEAF, np.int64)
         self._axis = np.full_like(self._child, LEAF)
         self._cut = np.zeros(len(self._child))
         self._shown: list[dict[str, np.ndarray]] = []
-        self._exclusions = 0
+        self._exclusions, self._bytes = 0, 0
+
+    @property
+    def nbytes(self) -> int:
+        """What is remembered takes so much memory; a proof made of it is made in about twice as much again."""
+        return self._bytes + self._child.nbytes + self._axis.nbytes + self._cut.nbytes
+
+    def plant(self, roots: int) -> range:
+        """Ids for so many new roots."""
+        return self._new(roots)
 
     def show(self, shown: Shown) -> None:
         """Keeps how polytopes were excluded."""
@@ -30,6 +39,7 @@ class Recorder:
         for of in ("slope_of", "multiplier_of"):
             arrays[of] = arrays[of] + self._exclusions
         self._exclusions += len(shown.node)
+        self._bytes += sum(array.nbytes for array in arrays.values())
         self._shown.append(arrays)
 
     def split(self, parents: Nodes, low: Nodes, high: Nodes, neuron: torch.Tensor | None = None) -> None:
@@ -37,13 +47,10 @@ class Recorder:
 
         neuron: [n], the hidden neuron whose sign it was; else it was an input.
         """
-        n = len(parents)
-        while self._used + 2 * n > len(self._child):
-            self._grow()
-        first = torch.arange(self._used, self._used + 2 * n, 2, device=parents.id.device)
+        ids = torch.tensor(self._new(2 * len(parents)), dtype=torch.long, device=parents.id.device)
+        first = ids[::2]
         low.id.copy_(first)
         high.id.copy_(first + 1)
-        self._used += 2 * n
         parent = parents.id.cpu().numpy()
         self._child[parent] = first.cpu().numpy()
         if neuron is None:
@@ -52,6 +59,12 @@ class Recorder:
             self._axis[parent] = axis[:, 0].cpu().numpy()
         else:
             self._axis[parent] = self._inputs + neuron.cpu().numpy()
+
+    def _new(self, count: int) -> range:
+        self._used += count
+        while self._used > len(self._child):
+            self._grow()
+        return range(self._used - count, self._used)
 
     def _grow(self):
         self._child, self._axis = (np.concatenate([a, np.full_like(a, LEAF)]) for a in (self._child, self._axis))

@@ -14,7 +14,7 @@ from ..network import Network
 from ..property import Property
 from .branching import split_input, splits
 from .exclude import exclude
-from .run import root_nodes
+from .frontier import root_nodes
 
 MOST = 20_000  # boxes bounded
 STEPS = 5
@@ -51,7 +51,7 @@ def regions(network: Network, property: Property, *, most: int = MOST) -> Region
         if not len(nodes) or not bool(can.all()) or spent + 2 * len(nodes) > most:
             violated = _violated(stack, roots, nodes)
             return Regions(np.concatenate(proved), _ends(nodes.select(violated)), _ends(nodes.select(~violated)))
-        pair = split_input(nodes, left.plane)
+        pair = split_input(nodes, left.plane, roots.reach[nodes.root])
         nodes = type(nodes)(*map(torch.cat, zip(*(half.columns() for half in pair))))
 
 

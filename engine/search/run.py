@@ -4,32 +4,40 @@ import time
 from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from math import inf
 
 import numpy as np
 import torch
 
-from ..attack import descend, sample
+from ..attack import descend
 from ..bounds.crown import Boxes, tighten
-from ..bounds.roots import Roots, make_roots
+from ..bounds.roots import Roots, extent
 from ..bounds.stack import Stack
-from ..exact import unheld_text
+from ..deadline import Deadline, OutOfTime
+from ..memory import size_text
 from ..proof import Proof
-from ..verdict import Counterexample, Standing, Statistics, Unknown, Verified, Violated
+from ..verdict import Counterexample, Statistics, Unknown, Verified, Violated
 from .branching import split_input, split_sign, splits
 from .confirm import Judge, better
 from .deepest import deepest_points
-from .exclude import WARM_NONE, Remaining, Shown, exclude
+from .exclude import Shown, exclude
 from .finish import signs_to_split
-from .pool import Nodes, Pool
+from .frontier import Frontier, node_bytes
+from .outcome import reason, standing
+from .plan import make_plan
+from .pool import Nodes
 from .problem import OnVerdict, Options, Problem, Progress, Search
 from .recorder import Recorder
+from .suspects import Suspects, by_network, corner_attack, first_attack, joined
+from .ties import MOST as MOST_TIES
+from .ties import tied
 
-FIRST_SAMPLES, FIRST_STARTS = 128, 8  # points of the first attack on each root
 JUDGED = 4  # points of a problem that one attack may have checked exactly, milliseconds each
 NEARLY = 2.0**12  # times a row's error: how far from unsafe points are judged, as rounding may have moved them
-NOISE = 8.0  # times that of the last layer, which is less than what a bound gives up in all: what is called a tie
-TIES = 2_000  # ties of a problem that are split: along a face there would be no end of them
 SEEK, SOUGHT = 4_096, 64  # boxes of a problem that cannot be proved, and points judged, in search of a counterexample
+
+Known = tuple[float, float]  # of an open box: how far from unsafe its worst corner is, and the bound that holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +46,8 @@ class Left:
 
     plane: [n, inputs + 1], the worst polytope's; neuron: [n], whose sign to split, or -1; value: [n], how
     far the worst corner is from unsafe; bound: [n], how far from unsafe all of it is known to be; tied: [n], whether
-    nothing but rounding is between the two, and zero; suspects: (root, x, value) of the points nearest to unsafe;
-    shown: how polytopes were excluded on all boxes of the part.
+    nothing but rounding is between the two, and zero; suspects: the points nearest to unsafe; shown: how polytopes were
+    excluded on all boxes of the part.
     """
 
     nodes: Nodes
@@ -48,8 +56,22 @@ class Left:
     value: torch.Tensor
     bound: torch.Tensor
     tied: torch.Tensor
-    suspects: tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+    suspects: Suspects
     shown: Shown
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What a batch has of one problem: `size` boxes, some of them open (slot: Known), others of cases that wait."""
+
+    search: Search
+    size: int
+    open: dict[int, Known]
+
+    @property
+    def cases(self) -> range:
+        """The numbers of these cases."""
+        return range(self.search.begun, self.search.begun + self.size - len(self.open))
 
 
 class Run:
@@ -57,37 +79,37 @@ class Run:
 
     def __init__(self, problems: list[tuple[int, Problem]], options: Options, device: torch.device,
                  workers: ThreadPoolExecutor, parts: int, report: OnVerdict):
+        """OutOfTime where all problems' time together does not suffice to begin."""
+        start = time.monotonic()
         self._options, self._report = options, report
         networks = list({id(p.network): p.network for _, p in problems}.values())
-        place = {id(network): i for i, network in enumerate(networks)}
-        self._stack = Stack(networks, device=device, semantics=options.semantics)
-        self._waiting = deque(
-            Search(i, p, [Judge(p.network, case) for case in p.property.cases]) for i, p in problems
-        )
-        # roots in the order of their networks, so that batches in root order are sorted by network
-        pairs = [(search, judge) for search in self._waiting for judge in search.judges]
-        pairs.sort(key=lambda pair: place[id(pair[0].problem.network)])
-        self._owner = [search for search, _ in pairs]
-        self._judge = [judge for _, judge in pairs]
-        networks_of_roots = [place[id(search.problem.network)] for search in self._owner]
-        self._roots = make_roots(self._stack, networks_of_roots, [judge.case for judge in self._judge])
-        self._nearly = NEARLY * self._roots.error.amax(1)
+        limits = [p.timeout or options.timeout or inf for _, p in problems]
+        deadline = Deadline(start + max(limits) * len(problems))
+        self._stack = Stack(networks, device=device, semantics=options.semantics, deadline=deadline)
+        padded = extent(case for _, p in problems for case in p.property.cases)
+        size = node_bytes(self._stack, padded[0])
+        self._plan = make_plan(self._stack, padded, size, options, parts)
+        self._recorder = Recorder(self._stack.n_inputs) if options.proofs else None
+        self._frontier = Frontier(networks, self._stack, padded, most=self._plan.open, recorder=self._recorder)
+        self._waiting = deque(Search(i, p, limit) for (i, p), limit in zip(problems, limits))
         self._active: list[Search] = []
         self._generator = torch.Generator().manual_seed(options.seed)
         self._workers, self._parts = workers, parts
-        self._recorder = Recorder(len(pairs), self._stack.n_inputs) if options.proofs else None
-        self._pool = Pool(root_nodes(self._roots, torch.arange(1, device=device)))
         self.boxes = 0
+        for search in self._waiting:
+            search.seconds = (time.monotonic() - start) / len(problems)
 
     @torch.no_grad()
     def step(self) -> bool:
         """Bounds one batch of boxes; False when every problem has its verdict."""
-        start = time.perf_counter()
-        admitted = self._admit()
-        nodes, shares = self._take()
-        if len(nodes):
-            self._bound(nodes)
-        self._charge(admitted, shares, start)
+        start = time.monotonic()
+        while self._waiting and len(self._active) < self._options.window:
+            self._active.append(self._waiting.popleft())
+        shares = self._shares()
+        deadline = self._deadline(shares, start)
+        boxes = {slot: value for share in shares for slot, value in share.open.items()}
+        self._bound(boxes | self._begin(shares, deadline), deadline)
+        self._charge(shares, time.monotonic() - start)
         for search in self._active:
             self._settle(search)
         self._active = [search for search in self._active if search.verdict is None]
@@ -98,130 +120,158 @@ class Run:
         open_boxes = sum(len(search.open) for search in self._active)
         return Progress(problems, decided, boxes + self.boxes, open_boxes, done / problems, seconds)
 
-    def _admit(self) -> list[Search]:
-        """Fills the window; new problems are first attacked, and what stands becomes open boxes."""
-        admitted = []
-        while self._waiting and len(self._active) + len(admitted) < self._options.window:
-            admitted.append(self._waiting.popleft())
-        if admitted:
-            chosen = {id(search) for search in admitted}
-            roots = [i for i, search in enumerate(self._owner) if id(search) in chosen]
-            root = torch.tensor(roots, device=self._stack.device)
-            self._try(root.repeat_interleave(FIRST_STARTS), *self._first_attack(root))
-            for i, slot in zip(roots, self._pool.put(root_nodes(self._roots, root))):
-                self._owner[i].open[slot] = 0.0, -torch.inf
-            self._active += admitted
-        return admitted
+    def _shares(self) -> list[Share]:
+        """The next batch, an equal share for each active problem: of open boxes, and of cases that wait.
 
-    def _first_attack(self, root: torch.Tensor):
-        """Gradient descent from the best of a few samples of each root's box."""
-        every = root.repeat_interleave(FIRST_SAMPLES)
-        x = sample(self._roots, every, self._generator)
-        _, value = descend(self._stack, self._roots, every, x, torch.zeros_like(x), steps=0)
-        best = value.view(len(root), -1).topk(FIRST_STARTS, largest=False, dim=1).indices
-        x = x.view(len(root), FIRST_SAMPLES, -1).take_along_dim(best.unsqueeze(2), 1).flatten(0, 1)
-        every = root.repeat_interleave(FIRST_STARTS)
-        width = self._roots.upper[every] - self._roots.lower[every]
-        return descend(self._stack, self._roots, every, x, width * 0.1, steps=20)
-
-    def _take(self) -> tuple[Nodes, list[tuple[Search, int]]]:
-        """The deepest open boxes, an equal share of the batch for each active problem."""
-        slots, shares, room = [], [], self._options.batch
-        for i, search in enumerate(sorted(self._active, key=lambda s: len(s.open))):
-            n = min(len(search.open), -(-room // (len(self._active) - i)))
-            slots += search.take(n)
-            shares.append((search, n))
+        Where many boxes are open, cases wait until nothing else is left to do.
+        """
+        shares, room = [], self._plan.batch
+        roomy = self._frontier.open < self._plan.open / 2
+        size = lambda search: len(search.open) + search.waiting
+        for i, search in enumerate(sorted(self._active, key=size)):
+            n = min(size(search), -(-room // (len(self._active) - i)))
+            cases = min(search.waiting, max(n - len(search.open), n - n // 2 if roomy else 0))
+            if n:
+                shares.append(Share(search, n, search.take(n - cases)))
             room -= n
-        nodes = self._pool.take(slots)
-        return nodes.select(nodes.root.argsort(stable=True)), shares
+        return shares
 
-    def _bound(self, nodes: Nodes) -> None:
-        """Bounds the boxes, drops what is proved, looks for counterexamples in the rest and splits it."""
-        parts = torch.arange(len(nodes), device=nodes.root.device).chunk(self._parts)
+    @staticmethod
+    def _deadline(shares: list[Share], start: float) -> Deadline:
+        """When all problems of the batch are out of time, as far as their shares of it go."""
+        total = sum(share.size for share in shares)
+        left = [(share.search.limit - share.search.seconds) * total / share.size for share in shares]
+        return Deadline(start + max(left, default=inf))
+
+    def _begin(self, shares: list[Share], deadline: Deadline) -> dict[int, Known]:
+        """Opens the boxes of cases that wait, which are to be bounded, and returns them.
+
+        They are attacked first where that costs less than to bound them.
+        """
+        fresh = [(share.search, number) for share in shares for number in share.cases]
+        fresh.sort(key=lambda pair: self._frontier.place(pair[0]))
+        try:
+            slots, roots = self._frontier.begin(fresh, deadline) if fresh else ([], [])
+        except OutOfTime:  # these cases go on waiting
+            return {}
+        if fresh and self._plan.attack_first:
+            self._attack_first(torch.tensor(roots, device=self._stack.device), deadline)
+        return dict.fromkeys(slots, (0.0, -inf))
+
+    def _attack_first(self, root: torch.Tensor, deadline: Deadline) -> None:
+        roots = self._frontier.roots
+        root = root[by_network(roots, root)]
+        try:
+            suspects = first_attack(self._stack, roots, root, self._generator, deadline)
+        except OutOfTime:
+            return
+        self._try(suspects, deadline)
+
+    def _bound(self, boxes: dict[int, Known], deadline: Deadline) -> None:
+        """Bounds the boxes (slot: Known), drops what is proved, looks for counterexamples in the rest and splits it.
+
+        Parts of them that are not done by the deadline stay open as they were.
+        """
+        frontier, slots = self._frontier, self._undecided(boxes)
+        if not slots:
+            self._stay_open(boxes)
+            return
+        nodes = frontier.read(slots)
+        parts = by_network(frontier.roots, nodes.root).chunk(self._parts)
+        given = [nodes.select(part) for part in parts]
         seeds = torch.randint(2**62, (len(parts),), generator=self._generator).tolist()
-        found = list(self._workers.map(self._remaining, [nodes.select(part) for part in parts], seeds))
-        self._tally(nodes, +1)
-        for left in found:
-            self._tally(left.nodes, -1)
+        remaining = partial(self._remaining, roots=frontier.roots, deadline=deadline)
+        found = list(self._workers.map(remaining, given, seeds))
+        done = [(part, before, left) for part, before, left in zip(parts, given, found) if left]
+        closed = {slots[i] for part, _, _ in done for i in part.tolist()}
+        self._stay_open({slot: value for slot, value in boxes.items() if slot not in closed})
+        for _, before, left in done:
+            self._tally(before, left.nodes)
             if self._recorder:
                 self._recorder.show(left.shown)
-            self._try(*left.suspects)
-        for left in found:
+            self._try(left.suspects, deadline)
+        roots = [root for _, before, _ in done for root in before.root.tolist()]
+        frontier.close(list(closed), roots)
+        for _, _, left in done:
             self._split(left)
+        frontier.prune(roots)
 
-    def _remaining(self, nodes: Nodes, seed: int) -> Left:
-        """Bounds one part of a batch, in a thread of its own, and attacks what is left of it."""
+    def _undecided(self, boxes: dict[int, Known]) -> list[int]:
+        """The slots of boxes of problems without a counterexample, of which the first attack may find some."""
+        if not boxes:
+            return []
+        return [slot for slot, owner in zip(boxes, self._frontier.owners(list(boxes))) if not owner.counterexample]
+
+    def _stay_open(self, boxes: dict[int, Known]) -> None:
+        if boxes:
+            for (slot, value), owner in zip(boxes.items(), self._frontier.owners(list(boxes))):
+                owner.open[slot] = value
+
+    def _remaining(self, nodes: Nodes, seed: int, *, roots: Roots, deadline: Deadline) -> Left | None:
+        """Bounds one part of a batch, in a thread of its own, and attacks what is left of it; None if out of time."""
         torch.set_grad_enabled(False)  # a setting of each thread
-        stack, roots = self._stack, self._roots
-        boxes = Boxes(roots.network[nodes.root], nodes.lower, nodes.upper, nodes.l, nodes.u)
+        try:
+            return self._left(nodes, torch.Generator().manual_seed(seed), roots, deadline)
+        except OutOfTime:
+            return None
+
+    def _left(self, nodes: Nodes, generator: torch.Generator, roots: Roots, deadline: Deadline) -> Left:
+        stack, options = self._stack, self._options
+        boxes = Boxes(roots.network[nodes.root], nodes.lower, nodes.upper, nodes.l, nodes.u, deadline)
         lines = tighten(stack, boxes)
-        left, shown = exclude(stack, roots, nodes, boxes, lines, steps=self._options.steps)
-        neuron = signs_to_split(stack, roots, nodes, boxes, lines, left, stalled=self._options.stalled)
-        polytopes = lambda root: self._judge[root].case.unsafe
+        left, shown = exclude(stack, roots, nodes, boxes, lines, steps=options.steps, targets=self._plan.targets)
+        neuron = signs_to_split(stack, roots, nodes, boxes, lines, left, stalled=options.stalled)
+        polytopes = lambda root: self._frontier.judge(root).case.unsafe
         affine = ~((boxes.l < 0) & (boxes.u > 0)).any(1)[left.open]
         place, points = deepest_points(stack.networks, roots, polytopes, nodes, boxes, left)
         nodes = nodes.select(left.open)
-        value, suspects = self._attack(nodes, left.plane, torch.Generator().manual_seed(seed))
-        tied = self._tied(nodes.root, left, affine, lines[-1].rounding[left.open], value)
+        count = max(16, self._plan.batch // (32 * self._parts))
+        value, suspects = corner_attack(stack, roots, nodes, left.plane, generator, count=count, deadline=deadline)
+        ties = tied(roots, nodes.root, left, affine, lines[-1].rounding[left.open], value)
+        if not self._plan.attack_first:
+            whole = nodes.root[nodes.depth == 0]
+            suspects = joined([suspects, first_attack(stack, roots, whole, generator, deadline)])
         if len(place):
             root = nodes.root[place]
-            met = descend(stack, roots, root, points, torch.zeros_like(points), steps=0)
-            suspects = tuple(map(torch.cat, zip(suspects, (root, *met))))
-        return Left(nodes, left.plane, neuron, value, left.bound, tied, suspects, shown)
+            met = descend(stack, roots, root, points, torch.zeros_like(points), steps=0, deadline=deadline)
+            suspects = joined([suspects, (root, *met)])
+        return Left(nodes, left.plane, neuron, value, left.bound, ties, suspects, shown)
 
-    def _tied(self, root: torch.Tensor, left: Remaining, affine: torch.Tensor, rounding: torch.Tensor,
-              value: torch.Tensor) -> torch.Tensor:
-        """Whether nothing but rounding is between the bound and the worst corner's value, and zero between them: always
-        where the network is affine on the box and the bound is that of one row alone.
+    def _tally(self, bounded: Nodes, left: Nodes) -> None:
+        """Counts the boxes, and adds the shares of their cases' volume that are proved to what is."""
+        for nodes, sign in ((bounded, 1), (left, -1)):
+            shares = torch.ldexp(torch.ones(len(nodes)), -nodes.depth.cpu()).tolist()
+            for root, share in zip(nodes.root.tolist(), shares):
+                search = self._frontier.owner(root)
+                search.boxes += sign > 0
+                search.proved += sign * share / len(search.problem.property.cases)
+        self.boxes += len(bounded)
 
-        rounding: [left, outputs], what it can change of these.
-        """
-        alone = (~self._roots.absent[root, left.polytope]).sum(1) == 1
-        rows = self._roots.rows[root, left.polytope][..., :-1].abs()
-        noise = (rows @ rounding.unsqueeze(2)).amax((1, 2))
-        return (value >= 0) & (affine & alone | (value - left.bound <= NOISE * noise))
-
-    def _tally(self, nodes: Nodes, sign: int) -> None:
-        """Adds the boxes' shares of their cases' volume to what is proved, or takes them off."""
-        shares = torch.ldexp(torch.ones(len(nodes)), -nodes.depth.cpu()).tolist()
-        for root, share in zip(nodes.root.tolist(), shares):
-            self._owner[root].proved += sign * share / len(self._owner[root].judges)
-
-    def _attack(self, nodes: Nodes, plane: torch.Tensor, generator: torch.Generator):
-        """How far each box's worst corner is from unsafe, and the most suspicious points after descent.
-
-        They start from the corners and from as many new samples of the roots.
-        """
-        low = (plane[:, :-1] > 0).double()
-        corner = nodes.upper + low * (nodes.lower - nodes.upper)
-        root = torch.cat([nodes.root, nodes.root])
-        x = torch.cat([corner, sample(self._roots, nodes.root, generator)])
-        _, value = descend(self._stack, self._roots, root, x, torch.zeros_like(x), steps=0)
-        width = nodes.upper - nodes.lower
-        width = torch.cat([width * 0.5, (self._roots.upper - self._roots.lower)[nodes.root] * 0.05])
-        count = min(len(nodes), max(16, self._options.batch // (32 * self._parts)))
-        top = [half.topk(count, largest=False).indices + i * len(nodes) for i, half in enumerate(value.chunk(2))]
-        top = torch.cat(top) if len(nodes) else root
-        top = top[root[top].argsort(stable=True)]
-        suspects = descend(self._stack, self._roots, root[top], x[top], width[top], steps=8)
-        return value[: len(nodes)], (root[top], *suspects)
-
-    def _try(self, root: torch.Tensor, x: torch.Tensor, value: torch.Tensor) -> None:
+    def _try(self, suspects: Suspects, deadline: Deadline) -> None:
         """Has the points judged that look unsafe, at least but for rounding, or that may be brought onto equations: the
         most promising first, a few for each problem."""
         judged = Counter()
-        values, roots, nearly = value.tolist(), root.tolist(), self._nearly[root].tolist()
+        root, x, value = suspects
+        nearly = NEARLY * self._frontier.roots.error[root].amax(1)
+        values, roots, nearly = value.tolist(), root.tolist(), nearly.tolist()
         for i in sorted(range(len(values)), key=values.__getitem__):
-            owner, judge = self._owner[roots[i]], self._judge[roots[i]]
+            owner, judge = self._frontier.owner(roots[i]), self._frontier.judge(roots[i])
             owner.nearest = min(owner.nearest, values[i])
             if owner.counterexample or judged[owner.index] == JUDGED:
                 continue
             if values[i] <= nearly[i] or judge.has_equations:
                 judged[owner.index] += 1
-                owner.judged += 1
-                found = judge.counterexample(x[i].cpu().numpy())
-                if found:
-                    self._hear(owner, judge, found)
+                self._have_judged(owner, judge, x[i].cpu().numpy(), deadline)
+
+    def _have_judged(self, owner: Search, judge: Judge, point: np.ndarray, deadline: Deadline) -> None:
+        owner.judged += 1
+        try:
+            found = judge.counterexample(point, deadline)
+        except OutOfTime:
+            owner.unchecked = True
+            return
+        if found:
+            self._hear(owner, judge, found)
 
     def _hear(self, owner: Search, judge: Judge, found: Counterexample) -> None:
         """Takes the point as a counterexample, or as one in case there is no better.
@@ -237,30 +287,33 @@ class Run:
 
     def _split(self, left: Left) -> None:
         """Opens the children of each box, by sign where a neuron is given, else by input where possible."""
-        wanted = [self._owner[root].counterexample is None for root in left.nodes.root.tolist()]
-        wanted = torch.tensor(wanted, dtype=torch.bool, device=left.neuron.device)
+        owners = [self._frontier.owner(root) for root in left.nodes.root.tolist()]
+        wanted = torch.tensor([owner.counterexample is None for owner in owners], dtype=torch.bool,
+                              device=left.neuron.device)
         by_sign = wanted & (left.neuron >= 0)
         by_input = wanted & (left.neuron < 0) & splits(left.nodes).any(1)
-        kept = self._leave(left, wanted, wanted & ~by_sign & ~by_input)
+        kept = self._leave(left, owners, wanted, wanted & ~by_sign & ~by_input)
         by_sign, by_input = by_sign & kept, by_input & kept
         parents, neuron = left.nodes.select(by_sign), left.neuron[by_sign]
         self._open(parents, split_sign(parents, neuron), left.value[by_sign], left.bound[by_sign], neuron)
         parents = left.nodes.select(by_input)
-        pair = split_input(parents, left.plane[by_input])
+        reach = self._frontier.roots.reach[parents.root]
+        pair = split_input(parents, left.plane[by_input], reach)
         self._open(parents, pair, left.value[by_input], left.bound[by_input])
 
-    def _leave(self, left: Left, wanted: torch.Tensor, stuck: torch.Tensor) -> torch.Tensor:
-        """Leaves for good what can be split no further, and ties beyond TIES. Says what is kept."""
+    @staticmethod
+    def _leave(left: Left, owners: list[Search], wanted: torch.Tensor, stuck: torch.Tensor) -> torch.Tensor:
+        """Leaves for good what can be split no further, and ties beyond the most. Says what is kept."""
         kept = wanted.clone()
-        for place in (wanted & (left.tied | stuck)).nonzero()[:, 0].tolist():
-            owner, tied = self._owner[int(left.nodes.root[place])], bool(left.tied[place])
-            owner.ties += tied
-            if stuck[place] or owner.ties > TIES:
-                owner.tie |= tied
-                owner.stuck |= not tied
-                owner.bound = min(owner.bound, float(left.bound[place]))
-                kept[place] = False
-            if owner.ties > TIES:
+        for i in (wanted & (left.tied | stuck)).nonzero()[:, 0].tolist():
+            owner, is_tie = owners[i], bool(left.tied[i])
+            owner.ties += is_tie
+            if stuck[i] or owner.ties > MOST_TIES:
+                owner.tie |= is_tie
+                owner.stuck |= not is_tie
+                owner.bound = min(owner.bound, float(left.bound[i]))
+                kept[i] = False
+            if owner.ties > MOST_TIES:
                 owner.give_up_proof()
         return kept
 
@@ -270,98 +323,58 @@ class Run:
             self._recorder.split(parents, *pair, neuron)
         known = list(zip(value.tolist(), bound.tolist()))
         for children in pair:
-            for root, slot, of_parent in zip(children.root.tolist(), self._pool.put(children), known):
-                self._owner[root].open[slot] = of_parent
+            for root, slot, of_parent in zip(children.root.tolist(), self._frontier.put(children), known):
+                self._frontier.owner(root).open[slot] = of_parent
 
-    def _charge(self, admitted: list[Search], shares: list[tuple[Search, int]], start: float) -> None:
-        """Shares the time since `start` among the batch's problems by boxes, or among the admitted."""
-        shares = shares or [(search, 1) for search in admitted]
-        total = sum(n for _, n in shares)
-        seconds = time.perf_counter() - start
-        for search, n in shares:
-            search.boxes += n
-            search.seconds += seconds * n / max(total, 1)
-        self.boxes += total
+    @staticmethod
+    def _charge(shares: list[Share], seconds: float) -> None:
+        """Shares the seconds among the batch's problems, by boxes."""
+        total = sum(share.size for share in shares)
+        for share in shares:
+            share.search.seconds += seconds * share.size / total
 
     def _settle(self, search: Search) -> None:
         """Gives the search its verdict if there is one, and frees its boxes."""
-        options = self._options
+        semantics = self._options.semantics
         statistics = Statistics(search.boxes, search.seconds, str(self._stack.device.type))
-        limit = search.problem.timeout or options.timeout
-        late = limit is not None and search.seconds > limit
-        crowded = self._pool.used > options.max_open and len(search.open) == max(len(s.open) for s in self._active)
-        near, boxes, judged = search.near_miss, *search.since
+        done, near, (boxes, judged) = not search.open and not search.waiting, search.near_miss, search.since
+        crowded = self._crowded() and len(search.open) == max(len(s.open) for s in self._active)
         if search.counterexample:
-            search.verdict = Violated(search.counterexample, options.semantics, statistics)
-        elif not (search.open or search.tie or search.stuck or search.refuted):
-            search.verdict = Verified(options.semantics, statistics, near, self._proof(search))
-        elif late or crowded or boxes >= SEEK or judged >= SOUGHT or not search.open:
-            if search.refuted and not near.executable and options.semantics == "real":
-                search.verdict = Violated(near, options.semantics, statistics)
+            search.verdict = Violated(search.counterexample, semantics, statistics)
+        elif done and not (search.tie or search.stuck or search.refuted):
+            search.verdict = Verified(semantics, statistics, near, self._proof(search))
+        elif search.late or crowded or done or boxes >= SEEK or judged >= SOUGHT:
+            if search.refuted and not near.executable and semantics == "real":
+                search.verdict = Violated(near, semantics, statistics)
             else:
-                reason, standing = self._reason(search, late, crowded), self._standing(search)
-                search.verdict = Unknown(reason, late, max(0.0, search.proved), options.semantics, statistics, near,
-                                         self._open_boxes(search), standing)
+                search.verdict = self._unknown(search, statistics, self._full() if crowded else "")
         if search.verdict:
-            self._pool.release(list(search.open))
-            search.open.clear()
+            self._frontier.drop(search)
             self._report(search.index, search.verdict)
 
+    def _unknown(self, search: Search, statistics: Statistics, full: str) -> Unknown:
+        return Unknown(reason(search, full), search.late, max(0.0, search.proved), self._options.semantics, statistics,
+                       search.near_miss, self._open_boxes(search), standing(search, self._frontier))
+
+    def _crowded(self) -> str:
+        """What of the memory is full, if anything."""
+        taken = self._frontier.root_bytes + (3 * self._recorder.nbytes if self._recorder else 0)
+        if self._frontier.open > self._plan.open:
+            return f"more than {self._plan.open:,} boxes are open"
+        return "the proof so far, and the cases in work, are too large" if taken > self._plan.rest else ""
+
+    def _full(self) -> str:
+        """The same, with the limit."""
+        limit = f"max_open {self._options.max_open}" if self._options.max_open else "--memory"
+        return f"{self._crowded()} ({limit}, {size_text(self._options.memory)})"
+
     def _open_boxes(self, search: Search) -> np.ndarray | None:
-        """Ends of the most suspicious of its open boxes, which are taken from it."""
+        """Ends of the most suspicious of its open boxes."""
         if not self._options.open_boxes:
             return None
         worst = sorted(search.open, key=search.open.__getitem__)[: self._options.open_boxes]
-        for slot in worst:
-            del search.open[slot]
-        nodes = self._pool.take(worst)
+        nodes = self._frontier.read(worst)
         return torch.stack([nodes.lower, nodes.upper], 1).cpu().numpy()
 
-    def _standing(self, search: Search) -> Standing:
-        bound = min([search.bound, *(bound for _, bound in search.open.values())])
-        deepest, width = 0, 0.0
-        if search.open:
-            root, lower, upper, depth = self._pool.look(list(search.open), "root", "lower", "upper", "depth")
-            whole = (self._roots.upper - self._roots.lower)[root]
-            shares = torch.where(whole > 0, (upper - lower) / whole, 0.0)
-            deepest, width = int(depth.max()), float(shares.amax(1).median())
-        known = lambda value: value if abs(value) < torch.inf else None
-        return Standing(len(search.open), deepest, width, known(bound), known(search.nearest),
-                        search.ties)
-
     def _proof(self, search: Search) -> Proof | None:
-        """Its roots stand in the order of its property's cases."""
-        if self._recorder is None:
-            return None
-        return self._recorder.proof([i for i, owner in enumerate(self._owner) if owner is search])
-
-    def _reason(self, search: Search, late: bool, crowded: bool) -> str:
-        near = search.near_miss
-        if late:
-            reason = f"out of time after {search.seconds:.1f} s with {len(search.open):,} boxes open"
-        elif crowded:
-            reason = f"more than {self._options.max_open:,} boxes open (max_open)"
-        elif search.refuted:
-            reason = "no proof can exist, and no point was found that is unsafe both exactly and as executed"
-        elif search.tie:
-            reason = "on boxes that were left the margin is zero, or less than rounding can change"
-        else:
-            reason = "boxes were left that can be split no further, and their bounds do not exclude what is unsafe"
-        if near and not near.executable:
-            number = search.problem.network.number.__name__
-            reason += f"; exact arithmetic violates it at a point that {number} cannot hold "
-            reason += f"({unheld_text(near.point, near.inputs)})"
-        elif near:
-            where = "exact arithmetic" if near.exact else "onnxruntime"
-            reason += f"; a point was found that is unsafe in {where} alone"
-        return reason
-
-
-def root_nodes(roots: Roots, root: torch.Tensor) -> Nodes:
-    """The whole boxes of the given roots, nothing assumed and nothing shown."""
-    hidden = (len(root), roots.l.shape[1])
-    zero = torch.zeros(hidden, dtype=torch.int8, device=root.device)
-    none = torch.full(hidden, WARM_NONE, dtype=torch.uint8, device=root.device)
-    start = torch.zeros(hidden, dtype=torch.bfloat16, device=root.device)
-    return Nodes(root, roots.lower[root], roots.upper[root], roots.l[root], roots.u[root],
-                 roots.missing[root], zero, none, start, root.clone(), torch.zeros_like(root))
+        return self._recorder.proof(search.trees) if self._recorder else None

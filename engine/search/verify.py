@@ -6,17 +6,21 @@ from contextlib import contextmanager
 
 import torch
 
+from ..bounds.roots import extent
+from ..deadline import OutOfTime
 from ..errors import InputError
-from ..memory import keep_freed_memory
+from ..memory import keep_freed_memory, size_text
 from ..network import Network
 from ..proof import Proof
 from ..property import Property
 from ..replay import demand_executable
-from ..verdict import Statistics, Verdict, Verified
+from ..verdict import Statistics, Unknown, Verdict, Verified
+from .plan import stack_bytes
 from .problem import OnProgress, OnVerdict, Options, Problem
 from .run import Run
 
 GROUP = 1024  # problems whose weights are held at once
+SMALL = 64  # rows of a case: cases of up to so many are padded to the same size, larger ones to that of their like
 
 
 def verify(network: Network, property: Property, *, on_progress: OnProgress | None = None, **options) -> Verdict:
@@ -41,7 +45,7 @@ def verify_all(problems: list[Problem], options: Options, *, on_verdict: OnVerdi
     for network in {id(problem.network): problem.network for problem in problems}.values():
         demand_executable(network)
     verdicts: list[Verdict | None] = [None] * len(problems)
-    start, boxes = time.perf_counter(), 0
+    start, boxes = time.monotonic(), 0
 
     def report(index: int, verdict: Verdict):
         verdicts[index] = verdict
@@ -53,12 +57,21 @@ def verify_all(problems: list[Problem], options: Options, *, on_verdict: OnVerdi
             report(i, _holds_of_every_network(problem.property, options, device))
     keep_freed_memory()
     with _workers(options, device) as (workers, parts):
-        for group in _groups(problems):
-            run = Run([(i, problems[i]) for i in group], options, device, workers, parts, report)
+        for group in _groups(problems, options):
+            began = time.monotonic()
+            some = [(i, problems[i]) for i in group]
+            if reason := _refused(problems[group[0]], options):
+                _give_up(some, options, device, report, reason=reason)
+                continue
+            try:
+                run = Run(some, options, device, workers, parts, report)
+            except OutOfTime:
+                _give_up(some, options, device, report, seconds=time.monotonic() - began)
+                continue
             while run.step():
                 if on_progress:
                     decided = sum(verdict is not None for verdict in verdicts)
-                    seconds = time.perf_counter() - start
+                    seconds = time.monotonic() - start
                     on_progress(run.progress(len(problems), decided, boxes, seconds))
             boxes += run.boxes
     return verdicts
@@ -94,10 +107,38 @@ def choose_device(name: str) -> torch.device:
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def _groups(problems: list[Problem]) -> list[list[int]]:
-    """Indices of problems to be searched that can share batches: same network shape and number of outputs."""
-    shapes: dict[tuple, list[int]] = {}
+def _groups(problems: list[Problem], options: Options) -> list[list[int]]:
+    """Indices of problems to be searched that share batches: of the same network shape and about as many rows, as many as fit the
+    memory with their networks."""
+    alike: dict[tuple, list[int]] = {}
     for i, problem in enumerate(problems):
-        if problem.property.cases:
-            shapes.setdefault(problem.network.shape, []).append(i)
-    return [indices[i : i + GROUP] for indices in shapes.values() for i in range(0, len(indices), GROUP)]
+        if not problem.property.cases:
+            continue
+        polytopes, rows = extent(problem.property.cases)
+        size = max(0, polytopes * rows // SMALL).bit_length()
+        alike.setdefault((problem.network.shape, size), []).append(i)
+    found = []
+    for indices in alike.values():
+        most = options.memory // 4 // stack_bytes(problems[indices[0]].network)
+        most = max(1, min(GROUP, most))
+        found += [indices[i : i + most] for i in range(0, len(indices), most)]
+    return found
+
+
+def _refused(problem: Problem, options: Options) -> str:
+    """Why a network is not searched at all, if its weights alone fill the memory."""
+    needed = stack_bytes(problem.network)
+    if needed <= options.memory * 3 // 4:
+        return ""
+    return (f"out of memory: bounds of network {problem.network.name} take {size_text(needed)} before any box is "
+            f"open (--memory, {size_text(options.memory)})")
+
+
+def _give_up(problems: list[tuple[int, Problem]], options: Options, device: torch.device, report: OnVerdict, *,
+             reason: str = "", seconds: float = 0.0) -> None:
+    """Reports of all that they are unknown: for this reason, or because these seconds were not enough to begin."""
+    timed_out = not reason
+    reason = reason or f"out of time after {seconds:.1f} s, before any box was bounded"
+    statistics = Statistics(0, seconds / len(problems), str(device.type))
+    for index, _ in problems:
+        report(index, Unknown(reason, timed_out, 0.0, options.semantics, statistics))
