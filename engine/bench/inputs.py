@@ -25,10 +25,11 @@ def input_hashes(instances: Iterable[Instance], files: dict[str, Path]) -> dict[
     return names | {name: _hash(path) for name, path in files.items()}
 
 
-def origins(instances: Iterable[Instance]) -> dict[str, str]:
-    """The SHA-256 of what networks were made from, by the names of those whose own metadata say it."""
+def origins(instances: Iterable[Instance], hashes: dict[str, str | None]) -> dict[str, str]:
+    """The SHA-256 of what networks were made from, by the names of those whose own metadata say it; `hashes` has those
+    that can be read."""
     networks = {instance.names[0]: instance.network for instance in instances}
-    found = {name: _origin(path) for name, path in networks.items()}
+    found = {name: _origin(path) for name, path in networks.items() if hashes[name]}
     return {name: sha256 for name, sha256 in found.items() if sha256}
 
 

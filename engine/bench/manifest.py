@@ -30,7 +30,7 @@ def make_manifest(instances: list[Instance], *, files: dict[str, Path], hashes: 
     return {
         "format": FORMAT, "engine": __version__, "versions": versions(), "machine": machine(gpu),
         "started": _now(), "options": options, "commit": commit(), "inputs": hashes,
-        "made_from": origins(instances),
+        "made_from": origins(instances, hashes),
         "instances": [[*instance.names, instance.limit] for instance in instances],
         "files": {name: abspath(path) for name, path in files.items()},
     }
