@@ -186,9 +186,9 @@ def _gemm(nodes, constants, name, k, weight, bias) -> str:
 
 
 def _scaled(nodes, constants, name, k, weight, bias) -> str:
-    """Gemm's factors, undone by powers of two."""
-    constants |= {f"W{k}": np.ascontiguousarray(weight.T * np.float32(4)), f"b{k}": bias * np.float32(-0.5)}
-    nodes.append(node("Gemm", f"{name} W{k} b{k}", f"z{k}", alpha=0.25, beta=-2.0))
+    """Gemm's factors, undone by a sign and a power of two: as executed in float32, too."""
+    constants |= {f"W{k}": np.ascontiguousarray(-weight.T), f"b{k}": bias * np.float32(-0.5)}
+    nodes.append(node("Gemm", f"{name} W{k} b{k}", f"z{k}", alpha=-1.0, beta=-2.0))
     return f"z{k}"
 
 

@@ -48,7 +48,7 @@ def verdict_on(data: bytes, question):
 
 
 def certified(data: bytes, question, folder, *, word: str) -> None:
-    """The verdict is this word; its certificate is accepted by both arithmetics of the checker and by the second one."""
+    """The verdict is this word; its certificate is accepted by both arithmetics of the checker."""
     (folder / "p.vnnlib").write_text(property_text(question))
     (folder / "n.onnx").write_bytes(data)
     network, read = parse_network(data, name="net"), load_property(folder / "p.vnnlib")
@@ -96,7 +96,8 @@ def test_certificates(seed, tmp_path):
     margin = float(np.float32(np.ptp(y) + 1))
     for word, limit in (("unsat", y.max() + margin), ("sat", y.max() - margin)):
         unsafe = row([-1, 0], Fraction(float(np.float32(limit))), n_inputs=3)
-        certified(data, prop(case([Fraction(1, 4)] * 3, [Fraction(1, 2)] * 3, [unsafe]), n_outputs=2), tmp_path, word=word)
+        question = prop(case([Fraction(1, 4)] * 3, [Fraction(1, 2)] * 3, [unsafe]), n_outputs=2)
+        certified(data, question, tmp_path, word=word)
 
 
 def test_the_second_checker_accepts_a_witness(tmp_path):
