@@ -357,6 +357,7 @@ class TestProperties:
         ("(assert " + "(and " * 1000, 3, "more than 1000 parentheses are open"),
         ("(" * 10**6, 3, "more than 1000 parentheses are open"),
         (")", 3, "')' stands outside all parentheses"),
+        ("\r(declare-network f (declare-input X Real [2]))", 4, "VNN-LIB 2.0 is not supported (declare-network)"),
         ("(assert (<= Y_0 0)", 3, "a parenthesis is open"),
         ("(check-sat)", 3, "has asserted nothing"),
         ("(assert (not (<= Y_0 0)))", 3, "'not' is not an operator"),

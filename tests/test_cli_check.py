@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 from command_line import finish, one_line, start
 
+from engine.audit import vnnlib_reader
 from engine.audit.__main__ import main as alone
 from engine.certificate.batch import _check_one, _joined
 from engine.cli import main
@@ -176,10 +177,10 @@ def test_a_rejected_certificate_is_no_verdict(standin_paths, tmp_path, capsys, m
 
 
 def test_a_file_that_only_the_engine_reads(tmp_path, capsys):
-    """Deeper nesting than the checker's reader takes: the verdict stands, and it is said that nobody checked it."""
+    """More bytes than the checker's reader takes: the verdict stands, and it is said that nobody checked it."""
     shutil.copy(property_path(10), tmp_path / "p.vnnlib")
     text = (tmp_path / "p.vnnlib").read_text()
-    (tmp_path / "p.vnnlib").write_text(text + "(assert " + "(and " * 150 + "(<= X_0 9.0)" + ")" * 151 + "\n")
+    (tmp_path / "p.vnnlib").write_text(text + ";" + " " * vnnlib_reader.MAX_BYTES + "\n")
     network = standins()[0]
     code = main(["verify", str(network), str(tmp_path / "p.vnnlib"), "--certificate", str(tmp_path / "c.zip")])
     captured = capsys.readouterr()

@@ -24,7 +24,6 @@ PROPERTIES = {
     "undeclared variable": (f"{DECLARED}{BOX}(assert (<= Y_5 0))", "Y_5"),
     "repeated variable": (f"{DECLARED}(declare-const X_0 Real)", "declared again"),
     "unbounded input": (f"{DECLARED}(assert (<= Y_0 0))", "X_0 has no lower bound"),
-    "contradicting asserts": (f"{DECLARED}{BOX}(assert (<= Y_0 0))(assert (>= Y_0 1))", "contradict"),
     "unknown operator": (f"{DECLARED}{BOX}(assert (<= (sin Y_0) 0))", "unknown operator 'sin'"),
     "another network's": ("(declare-const X_0 Real)(declare-const Y_0 Real)"
                           "(assert (>= X_0 0))(assert (<= X_0 1))(assert (<= Y_0 0))", "1 inputs"),

@@ -5,6 +5,8 @@ import os
 
 import pytest
 
+from engine.audit.data import Malformed
+from engine.audit.vnnlib_reader import read_property
 from engine.errors import InputError
 from engine.vnnlib import load_property, parse_property
 from engine.vnnlib.source import read_bytes
@@ -196,6 +198,29 @@ def test_binary_file(tmp_path):
     path = tmp_path / "p.vnnlib"
     path.write_bytes(b"; text\n; and then\n\xff\xfe\x00")
     assert file_message(path).startswith(":3: is not UTF-8 text")
+
+
+@pytest.mark.parametrize("codec", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf16(tmp_path, codec):
+    """What some editors save, with a byte order mark or without."""
+    path = tmp_path / "p.vnnlib"
+    path.write_bytes(HEAD.encode(codec))
+    assert file_message(path) == ": is UTF-16 text, or no text; save it as UTF-8"
+    with pytest.raises(Malformed, match="is UTF-16 text, or no text; it should be UTF-8"):
+        read_property(path)
+
+
+@pytest.mark.parametrize("version, accepted", [("<1.0>", True), ("1.0", True), ("<2.0>", False)])
+def test_versions(tmp_path, version, accepted):
+    """Both readers; a file of version 1 may say so."""
+    path = tmp_path / "p.vnnlib"
+    path.write_text(f"(vnnlib-version {version})\n{HEAD}(assert (<= Y_0 0))")
+    if accepted:
+        assert len(load_property(path).cases) == len(read_property(path).disjuncts) == 1
+        return
+    assert file_message(path).startswith(":1: VNN-LIB 2.0 is not supported yet ('vnnlib-version')")
+    with pytest.raises(Malformed, match="VNN-LIB '<.*>' is not supported"):
+        read_property(path)
 
 
 def test_not_gzip(tmp_path):

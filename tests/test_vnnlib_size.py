@@ -3,12 +3,16 @@
 import sys
 
 import pytest
+from cases import executable
+from conftest import random_network
 from test_audit_claim import audit_cases
 
 from engine.audit import vnnlib_reader
 from engine.audit.claim import check_claim
 from engine.audit.data import Malformed, Rejected
 from engine.audit.vnnlib_reader import read_property
+from engine.certificate import writer
+from engine.cli import main
 from engine.errors import InputError
 from engine.vnnlib import cases, formulas, load_property, parse_property, reader
 
@@ -182,3 +186,17 @@ def test_numbers_are_read_at_once_or_refused(tmp_path, number):
         assert error.where.endswith(":5") and "a number" in error.what
     else:
         check_claim(audit_cases(prop), read_property(path))
+
+
+def test_a_claim_too_long_for_a_certificate_is_said_before_and_after_the_search(tmp_path, monkeypatch, capsys):
+    """And the verdict is not lost."""
+    network = tmp_path / "n.onnx"
+    network.write_bytes(executable(random_network((2, 3, 1), seed=1)).onnx_bytes)
+    low = " ".join(f"(<= Y_0 -{i}e6)" for i in range(1, 40))
+    path = write(tmp_path, f"{declared(2, 1)}{unit(2)}(assert (or {low}))")
+    monkeypatch.setattr(writer, "MAX_MANIFEST", 4000)
+    assert main(["verify", str(network), str(path), "--certificate", str(tmp_path / "c.zip"), "--device", "cpu"]) == 2
+    first, last = capsys.readouterr().err.splitlines()
+    assert "c.zip will not be written if the property holds: its claim has " in first
+    assert "c.zip: the verdict is unsat, but its claim has " in last and last.endswith("split the property into several")
+    assert not (tmp_path / "c.zip").exists()

@@ -19,12 +19,14 @@ NUMBER = re.compile(r"[+-]?(?=\.?[0-9])[0-9]{0,1000}\.?[0-9]{0,1000}(?:[eE][+-]?
 VARIABLE = re.compile(r"[XY]_(?:0|[1-9][0-9]{0,6})")
 SIGNS = {"<=": (1,), "<": (1,), ">=": (-1,), ">": (-1,), "=": (1, -1)}  # of left - right, in each row
 IGNORED = ("set-logic", "set-info", "set-option", "check-sat", "get-model")
-SECOND = ("vnnlib-version", "declare-network", "declare-input", "declare-output", "declare-hidden")  # of VNN-LIB 2.0
+SECOND = ("declare-network", "declare-input", "declare-output", "declare-hidden")  # of VNN-LIB 2.0
 
 
 def read_property(path) -> Specification:
     """The unsafe set that a `.vnnlib` or `.vnnlib.gz` file asserts; Malformed, with the line, where it is none."""
     data = read_bytes(path, MAX_BYTES)
+    utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff")) or 0 in data[:4]
+    need(not utf16, f"{path}: is UTF-16 text, or no text; it should be UTF-8")
     text, script, at = data.removeprefix(b"\xef\xbb\xbf").decode("latin-1"), _Script(), 0  # all that counts is ASCII
     try:
         for match in TOKEN.finditer(text):
@@ -32,7 +34,8 @@ def read_property(path) -> Specification:
             script.read(match.group())
         return script.specification(sha256(data).hexdigest())
     except Malformed as error:
-        raise Malformed(f"{path}:{1 + text.count(chr(10), 0, at)}: {error}") from None
+        line = 1 + len(re.findall(r"\r\n?|\n", text[:at]))
+        raise Malformed(f"{path}:{line}: {error}") from None
 
 
 class _Script:
@@ -65,6 +68,8 @@ class _Script:
                 self.variables.add(name)
             case ("assert", formula):
                 self.asserts.append(self.joined("and", [formula]))
+            case ("vnnlib-version", str(version)):
+                need(re.match(r"<?1\b", version), f"VNN-LIB {version[:10]!a} is not supported")
             case _:
                 need(items and items[0] in IGNORED, "this command is unknown, or its arguments are wrong")
 

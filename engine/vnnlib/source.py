@@ -60,8 +60,8 @@ def quoted(text: str) -> str:
 
 def decoded(data: bytes, *, where: str) -> str:
     """The text that a file's bytes are; a byte order mark is none of it."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise InputError("is UTF-16 text", where=where, advice="save it as UTF-8")
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or 0 in data[:4]:
+        raise InputError("is UTF-16 text, or no text", where=where, advice="save it as UTF-8")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
