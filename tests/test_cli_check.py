@@ -219,3 +219,55 @@ def test_an_interrupt_is_one_line(made, jobs):
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to all its processes
     code, out, err = finish(process)
     assert code == 130 and one_line(err) == "acasxu: interrupted", (code, out, err)
+
+
+LONG = "a" * 300
+
+
+@pytest.mark.parametrize("change", [[f"{LONG}.zip"], ["--network", LONG], ["--property", f"{LONG}/{LONG}"],
+                                    ["--report", f"{'a' * 249}.html"], ["--report", f"{LONG}.md"]])
+def test_names_that_are_too_long_are_one_line(made, tmp_path, capsys, monkeypatch, change):
+    monkeypatch.chdir(tmp_path)
+    assert check(made / "holds.proof.zip", *pair(made), *change) == 2
+    assert "aaa" in one_line(capsys.readouterr().err)
+
+
+def test_memory_that_ends_is_a_line(made, capsys, monkeypatch):
+    """For one certificate; the others are checked."""
+    from engine.certificate import batch
+
+    def greedy(file, *rest, **how):
+        if file.name == "holds.proof.zip":
+            raise MemoryError
+        return judge(file, *rest, **how)
+
+    judge = batch.check
+    monkeypatch.setattr(batch, "check", greedy)
+    assert check(made, "--network", made, "--property", made) == 2
+    out = capsys.readouterr().out
+    assert "unreadable: holds.proof.zip: " in out and "more memory than there is" in out and "accepted: violated" in out
+    monkeypatch.setattr(batch, "check_all", lambda *files, **how: bytearray(2**62))
+    assert check(made, "--network", made, "--property", made) == 2
+    assert "out of memory" in one_line(capsys.readouterr().err)
+
+
+def test_a_process_that_is_killed_is_a_line():
+    from engine.certificate.parallel import parallel
+    from engine.errors import InputError
+
+    with pytest.raises(InputError, match="perhaps for lack of memory"):
+        list(parallel(killed, [0, 1, 2], 2))
+
+
+def killed(item: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_certificate_beyond_the_limits_is_not_written(standin_paths, tmp_path, capsys, monkeypatch):
+    """One line that says which limit, exit code 2, and no file."""
+    from engine.audit import certificate
+
+    monkeypatch.setattr(certificate, "MAX_NODES", 3)
+    assert main(["verify", str(standin_paths["standin_tau_0"]), str(property_path(10)), "--certificate",
+                 str(tmp_path / "c.zip")]) == 2
+    assert "it has more than 3 nodes" in one_line(capsys.readouterr().err) and not (tmp_path / "c.zip").exists()

@@ -3,7 +3,10 @@
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import active_children
+
+from engine.errors import InputError
 
 
 def parallel(function: Callable, items: list, jobs: int) -> Iterator[tuple]:
@@ -15,6 +18,9 @@ def parallel(function: Callable, items: list, jobs: int) -> Iterator[tuple]:
         waiting = {pool.submit(function, item): item for item in items}
         for done in as_completed(waiting):
             yield waiting[done], done.result()
+    except BrokenProcessPool:
+        raise InputError("a process was ended before it was done, perhaps for lack of memory",
+                         advice="use fewer jobs") from None
     except BaseException:
         for process in set(active_children()) - others:
             process.terminate()

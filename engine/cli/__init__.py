@@ -21,6 +21,7 @@ from engine.cli.interrupt import interrupts
 from engine.cli.output import BAD_INPUT, BROKEN_PIPE, INTERNAL_ERROR, INTERRUPTED, complain, drop_stdout
 from engine.cli.parser import make_parser
 from engine.errors import EngineError
+from engine.foreign import plain
 
 _FULL = errno.ENOSPC, errno.EDQUOT
 
@@ -53,6 +54,9 @@ def _failed(error: BaseException) -> int:
         return BAD_INPUT
     if isinstance(error, OSError) and error.errno in _FULL:
         complain(f"{error.filename or 'output'}: no space left on the device; free some and run again")
+        return BAD_INPUT
+    if isinstance(error, OSError) and error.filename is not None:  # a path that nobody tried before, a name too long
+        complain(f"{plain(error.filename)}: {error.strerror}; check the path")
         return BAD_INPUT
     if isinstance(error, MemoryError):
         complain("out of memory: nothing was decided by this; free some, or ask for less at once")
