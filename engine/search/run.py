@@ -14,7 +14,7 @@ from ..bounds.roots import Roots, make_roots
 from ..bounds.stack import Stack
 from ..exact import unheld_text
 from ..proof import Proof
-from ..verdict import Counterexample, Standing, Statistics, Unknown, Verified, Violated
+from ..verdict import Counterexample, Standing, Statistics, Unknown, Verdict, Verified, Violated
 from .branching import split_input, split_sign, splits
 from .confirm import Judge, better
 from .deepest import deepest_points
@@ -285,27 +285,34 @@ class Run:
 
     def _settle(self, search: Search) -> None:
         """Gives the search its verdict if there is one, and frees its boxes."""
-        options = self._options
-        statistics = Statistics(search.boxes, search.seconds, str(self._stack.device.type))
-        limit = search.problem.timeout or options.timeout
-        late = limit is not None and search.seconds > limit
-        crowded = self._pool.used > options.max_open and len(search.open) == max(len(s.open) for s in self._active)
-        near, boxes, judged = search.near_miss, *search.since
-        if search.counterexample:
-            search.verdict = Violated(search.counterexample, options.semantics, statistics)
-        elif not (search.open or search.tie or search.stuck or search.refuted):
-            search.verdict = Verified(options.semantics, statistics, near, self._proof(search))
-        elif late or crowded or boxes >= SEEK or judged >= SOUGHT or not search.open:
-            if search.refuted and not near.executable and options.semantics == "real":
-                search.verdict = Violated(near, options.semantics, statistics)
-            else:
-                reason, standing = self._reason(search, late, crowded), self._standing(search)
-                search.verdict = Unknown(reason, late, max(0.0, search.proved), options.semantics, statistics, near,
-                                         self._open_boxes(search), standing)
+        search.verdict = self._verdict(search)
         if search.verdict:
             self._pool.release(list(search.open))
             search.open.clear()
             self._report(search.index, search.verdict)
+
+    def _verdict(self, search: Search) -> Verdict | None:
+        """What can be said now, None where it is to be searched on.
+
+        In real semantics a point that the network cannot be given decides too, once none was found that it can.
+        """
+        options, near = self._options, search.near_miss
+        statistics = Statistics(search.boxes, search.seconds, str(self._stack.device.type))
+        limit = search.problem.timeout or options.timeout
+        late = limit is not None and search.seconds > limit
+        crowded = self._pool.used > options.max_open and len(search.open) == max(len(s.open) for s in self._active)
+        boxes, judged = search.since
+        if search.counterexample:
+            return Violated(search.counterexample, options.semantics, statistics)
+        if not (search.open or search.tie or search.stuck or search.refuted):
+            return Verified(options.semantics, statistics, near, self._proof(search))
+        if search.open and not (late or crowded or boxes >= SEEK or judged >= SOUGHT):
+            return None
+        if search.refuted and not near.executable and options.semantics == "real":
+            return Violated(near, options.semantics, statistics)
+        reason, standing = self._reason(search, late, crowded), self._standing(search)
+        return Unknown(reason, late, max(0.0, search.proved), options.semantics, statistics, near,
+                       self._open_boxes(search), standing)
 
     def _open_boxes(self, search: Search) -> np.ndarray | None:
         """Ends of the most suspicious of its open boxes, which are taken from it."""
@@ -326,8 +333,7 @@ class Run:
             shares = torch.where(whole > 0, (upper - lower) / whole, 0.0)
             deepest, width = int(depth.max()), float(shares.amax(1).median())
         known = lambda value: value if abs(value) < torch.inf else None
-        return Standing(len(search.open), deepest, width, known(bound), known(search.nearest),
-                        search.ties)
+        return Standing(len(search.open), deepest, width, known(bound), known(search.nearest), search.ties)
 
     def _proof(self, search: Search) -> Proof | None:
         """Its roots stand in the order of its property's cases."""
