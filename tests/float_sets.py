@@ -1,4 +1,4 @@
-"""Random questions whose sets of inputs hold few numbers of floating point, or none, of networks small enough for z3."""
+"""Random questions, small enough for z3, whose sets of inputs hold few numbers of floating point, or none."""
 
 from fractions import Fraction
 

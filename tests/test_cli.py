@@ -268,7 +268,7 @@ def test_demo_with_stand_ins_says_so(nothing_at_hand, monkeypatch, capsys):
     monkeypatch.setattr("engine.fetch.reachable", lambda timeout: False)
     assert main(["demo"]) == 0
     out, err = capsys.readouterr()
-    assert "not here" in err and "does not answer" in err
+    assert "not here" in err and "was not reached within seconds" in err
     assert "NOT ACAS Xu networks" in out and "(a stand-in)" in out and "N(" not in out
     assert "holds" in out and "VIOLATED" in out and "ft/s" in out and "acasxu fetch" in out
 

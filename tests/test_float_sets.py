@@ -162,7 +162,7 @@ def test_nothing_unsafe_needs_no_input():
 
 
 def test_a_violation_that_no_input_shows_ends_in_float32_semantics():
-    """One case without inputs violates in real arithmetic, the other is safe: there is no proof, and no end of boxes."""
+    """One case without inputs violates in real arithmetic, the other is safe: no proof can be made."""
     empty, full = (case([v, 0], [v, 1], [row([-1, 0], n_inputs=2)]) for v in (Fraction(1, 10), Fraction(-1, 2)))
     verdict = verify(executable(PAIR), prop(empty, full, n_outputs=2), semantics="float32", device="cpu")
     assert verdict.word == "unknown" and verdict.statistics.boxes <= BOXES

@@ -50,7 +50,7 @@ def _failed(error: BaseException) -> int:
     if isinstance(error, BrokenPipeError):
         return BROKEN_PIPE
     if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
-        complain(f"{error.filename or 'a file'}: no file can have so long a name; use a shorter one")
+        complain(f"{plain(error.filename or 'a file')}: no file can have so long a name; use a shorter one")
         return BAD_INPUT
     if isinstance(error, OSError) and error.errno in _FULL:
         complain(f"{error.filename or 'output'}: no space left on the device; free some and run again")

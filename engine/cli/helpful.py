@@ -36,6 +36,6 @@ def _advice(verdict: Unknown, arguments: Namespace) -> list[str]:
         advice.append(f"another threshold: on {boxes} the margin is zero, or less than rounding can change")
     if verdict.timed_out:
         advice.append(f"a longer --timeout than {arguments.timeout:g} s" if arguments.timeout else "a longer --timeout")
-    if near and not near.exact or verdict.semantics == "float32":
+    if verdict.semantics == "float32":
         advice.append("--semantics real, which asks for less")
     return advice or ["another threshold, or smaller input boxes"]

@@ -17,7 +17,7 @@ from ..bounds.stack import Stack
 from ..deadline import Deadline, OutOfTime
 from ..memory import size_text
 from ..proof import Proof
-from ..verdict import Counterexample, Statistics, Unknown, Verified, Violated
+from ..verdict import Counterexample, Statistics, Unknown, Verdict, Verified, Violated
 from .branching import split_input, split_sign, splits
 from .confirm import Judge, better
 from .deepest import deepest_points
@@ -335,26 +335,30 @@ class Run:
 
     def _settle(self, search: Search) -> None:
         """Gives the search its verdict if there is one, and frees its boxes."""
-        semantics = self._options.semantics
-        statistics = Statistics(search.boxes, search.seconds, str(self._stack.device.type))
-        done, near, (boxes, judged) = not search.open and not search.waiting, search.near_miss, search.since
-        crowded = self._crowded() and len(search.open) == max(len(s.open) for s in self._active)
-        if search.counterexample:
-            search.verdict = Violated(search.counterexample, semantics, statistics)
-        elif done and not (search.tie or search.stuck or search.refuted):
-            search.verdict = Verified(semantics, statistics, near, self._proof(search))
-        elif search.late or crowded or done or boxes >= SEEK or judged >= SOUGHT:
-            if search.refuted and not near.executable and semantics == "real":
-                search.verdict = Violated(near, semantics, statistics)
-            else:
-                search.verdict = self._unknown(search, statistics, self._full() if crowded else "")
+        search.verdict = self._verdict(search)
         if search.verdict:
             self._frontier.drop(search)
             self._report(search.index, search.verdict)
 
-    def _unknown(self, search: Search, statistics: Statistics, full: str) -> Unknown:
-        return Unknown(reason(search, full), search.late, max(0.0, search.proved), self._options.semantics, statistics,
-                       search.near_miss, self._open_boxes(search), standing(search, self._frontier))
+    def _verdict(self, search: Search) -> Verdict | None:
+        """What can be said now, None where it is to be searched on.
+
+        In real semantics a point that the network cannot be given decides too, once none was found that it can.
+        """
+        semantics, near, (boxes, judged) = self._options.semantics, search.near_miss, search.since
+        statistics = Statistics(search.boxes, search.seconds, str(self._stack.device.type))
+        done = not search.open and not search.waiting
+        crowded = self._crowded() and len(search.open) == max(len(s.open) for s in self._active)
+        if search.counterexample:
+            return Violated(search.counterexample, semantics, statistics)
+        if done and not (search.tie or search.stuck or search.refuted):
+            return Verified(semantics, statistics, near, self._proof(search))
+        if not (done or search.late or crowded or boxes >= SEEK or judged >= SOUGHT):
+            return None
+        if search.refuted and not near.executable and semantics == "real":
+            return Violated(near, semantics, statistics)
+        return Unknown(reason(search, self._full() if crowded else ""), search.late, max(0.0, search.proved), semantics,
+                       statistics, near, self._open_boxes(search), standing(search, self._frontier))
 
     def _crowded(self) -> str:
         """What of the memory is full, if anything."""
