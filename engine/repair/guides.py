@@ -65,7 +65,7 @@ class Facts:
         domain = self._uniform(DOMAIN)
         self.reference = self._referred(np.concatenate([domain, *self._around(AROUND)]))
         self.danger = self._endangered(*self._sampled(IN_BOX, KEPT))
-        self.units = {k: self._unit(values(task.network, domain, layer=k))
+        self.units = {k: self._unit(values(task.network, domain, layer=k), alike=k > 0)
                       for k in range(first, len(task.network.layers))}
         self.counts = torch.bincount(self.reference.advisory[:DOMAIN], minlength=task.network.n_outputs)
 
@@ -108,10 +108,15 @@ class Facts:
         return Regions(root, *(torch.tensor(np.stack(ends)) for ends in zip(*((b.lower, b.upper) for b in boxes))))
 
     @staticmethod
-    def _unit(h: np.ndarray) -> torch.Tensor:
-        """Steps in which weights and bias move: inverse standard deviations of what they multiply."""
+    def _unit(h: np.ndarray, *, alike: bool) -> torch.Tensor:
+        """Steps in which weights and bias move: inverse standard deviations of what they multiply.
+
+        What is alike has none much below the others'; the network's inputs are not, each has a unit of its own.
+        """
         spread = torch.tensor(h).std(0)
-        return torch.cat([1 / spread.clamp(min=max(0.02 * float(spread.max()), 1e-6)), torch.ones(1)])
+        if alike:
+            spread = spread.clamp(min=max(0.02 * float(spread.max()), 1e-6))
+        return torch.cat([1 / torch.where(spread > 0, spread, 1.0), torch.ones(1)])
 
     def _uniform(self, n: int) -> np.ndarray:
         return self._random.uniform(self.task.lower, self.task.upper, (n, len(self.task.lower))).astype(np.float32)

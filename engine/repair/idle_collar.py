@@ -8,6 +8,7 @@ import numpy as np
 from .edit import single
 
 THICKNESS = 1 / 256  # of the collar, beside about the box's width
+ROUNDING = 2.0**-40  # of the terms that an end of the box around it is made of: above what rounding can change
 PASSES = 10  # over the half-spaces, for the box around them
 
 
@@ -30,7 +31,8 @@ class Distances:
                 least = np.minimum(row * low, row * high)
                 for i in np.flatnonzero(row):
                     end = -(constant + least.sum() - least[i]) / row[i]
-                    end += np.copysign(1e-12, row[i])  # above what rounding can change
+                    size = (abs(constant) + np.abs(least).sum()) / row[i]
+                    end += ROUNDING * size
                     low[i], high[i] = (max(low[i], end), high[i]) if row[i] < 0 else (low[i], min(high[i], end))
         return low, high
 
@@ -86,7 +88,7 @@ def _faces(box: tuple, lower, upper, near: float) -> list[tuple[int, int, float,
         low, high = -_float32_above(-a), _float32_above(b)
         for sign, end, beyond in ((-1, low, low - lower[i]), (1, high, upper[i] - high)):
             if beyond > near * (upper[i] - lower[i]):
-                faces.append((i, sign, end, max(high - low, 2.0**-20)))
+                faces.append((i, sign, end, max(high - low, 2.0**-20 * (upper[i] - lower[i]))))
     return faces
 
 
