@@ -108,7 +108,7 @@ def leaves(original: Network, changed: Network, found) -> list[tuple]:
 
 
 def _read(net: Network) -> Read:
-    return Read(tuple(Layer(a.weight, a.bias, a.relu) for a in net.layers), True, "")
+    return Read(tuple(Layer(a.weight, a.bias, a.relu) for a in net.layers), "")
 
 
 def _case(case):
