@@ -93,8 +93,8 @@ def _meaning(outcome) -> str:
         names = f"{outcome.property.name} instead of {outcome.network.name}"
         change = result.certificate
         return (f"{names}: the advisory may differ on at most {percent(change.open, up=True)}, outputs on at "
-                f"most {percent(change.unequal, up=True)} of the box; {result.nodes:,} nodes, {result.leaves:,} leaves, "
-                f"{result.arithmetic} arithmetic, {result.seconds:.2f} s")
+                f"most {percent(change.unequal, up=True)} of the box; {result.nodes:,} nodes, {result.leaves:,} "
+                f"leaves, {result.arithmetic} arithmetic, {result.seconds:.2f} s")
     how = f"semantics {result.semantics}, {result.arithmetic} arithmetic, {result.seconds:.2f} s"
     if outcome.word == "accepted":
         return f"{names}: the property holds; {result.nodes:,} nodes, {result.leaves:,} leaves, {how}"
