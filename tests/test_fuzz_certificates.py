@@ -33,7 +33,7 @@ ROOM, SECONDS = 1 << 30, 20.0
 #: What leaves network and property as they are: the second checker reads few forms of these.
 CHANGES = [name for name, (kind, _) in MUTATORS.items() if kind in ("claim", "tree", "arrays", "file")]
 WORDS = ['NaN', 'Infinity', '-Infinity', '1e400', '-1e-400', '"\\ud800"', '"\\u0000"', 'true', 'null', '-0', '0.0',
-         '1.',         '01', '[]', '{}', '{"a":1,"a":1}',
+         '1.', '01', '[]', '{}', '{"a":1,"a":1}',
          '[' * 101 + ']' * 101, '[' * 90 + ']' * 90, '9' * 1000, '9' * 1001,
          '"' + '9' * 1000 + '"', '"' + '9' * 1001 + '"', '\ufeff', '\t', '/**/', "'a'", '"\x7f"', '\x00', '0x1', '1_0']
 NUMBERS = ["{}", "{}/1", "{}.0", "0{}", "{}/01", "-{}", "+{}", " {}", "{}\n", "{}e0", "{}/0", "{}.", ".{}", "{}/2/2",
