@@ -73,9 +73,11 @@ def test_options(tmp_path, options, said):
 
 
 @pytest.mark.parametrize("number, said", [
-    ("-1", "accepted"), ("-1.0", "accepted"), ("-7/7", "accepted"), ("-1/1", "accepted"), (f"-1.{'0' * 997}", "accepted"),
+    ("-1", "accepted"), ("-1.0", "accepted"), ("-7/7", "accepted"), ("-1/1", "accepted"),
+    (f"-1.{'0' * 997}", "accepted"),
     (f"-1.{'0' * 998}", "malformed"), (f"-1/{'0' * 996}1", "accepted"), ("-1e0", "malformed"), ("-1.", "malformed"),
-    ("--1", "malformed"), ("-1/-1", "malformed"), ("-1/1.0", "malformed"), ("-1\n", "malformed"), ("\ufeff-1", "malformed"),
+    ("--1", "malformed"), ("-1/-1", "malformed"), ("-1/1.0", "malformed"), ("-1\n", "malformed"),
+    ("\ufeff-1", "malformed"),
     ("\u22121", "malformed"), ("-\u0661", "malformed"), ("", "malformed"), ("-1/0", "malformed"), ("nan", "malformed"),
     ("-" + "9" * 999, "rejected"),
 ])
@@ -97,7 +99,8 @@ def test_outputs_that_are_named_must_exist(tmp_path, outputs, said):
 
 
 @pytest.mark.parametrize("before, after, said", [
-    (b"", b"", "accepted"), (b"", b"\0", "malformed"), (b"", b"PK\5\6", "malformed"), (b"", b"PK\5\6" + bytes(18), "malformed"),
+    (b"", b"", "accepted"), (b"", b"\0", "malformed"), (b"", b"PK\5\6", "malformed"),
+    (b"", b"PK\5\6" + bytes(18), "malformed"),
     (b"#!/bin/sh\n", b"", "accepted"),
 ])
 def test_bytes_around_the_archive(tmp_path, before, after, said):
@@ -252,14 +255,18 @@ def wide(i: int) -> str:
     return f'{{"lower":[{ends[0]}],"upper":[{ends[1]}],"unsafe":[[]]}}'
 
 
-def nodes_and_exclusions() -> dict:
-    """As many nodes as are allowed, and as many exclusions of 4 polytopes at leaves as fit beside them."""
-    n = (1 << 22) - 1
-    room = ((128 << 20) - 8 * n - 10_000) // 28
-    node = np.repeat(np.arange(n // 2, n), 4)[:room]
-    return {"split": np.repeat([0, -1], [n // 2, n - n // 2]), "cut": np.zeros(n // 2), "node": node,
-            "polytope": np.arange(len(node)) % 4, "rows": np.ones(len(node)), "slopes": np.zeros(len(node)),
-            "multipliers": np.zeros(len(node)), "row": np.zeros(len(node)), "row_weight": np.full(len(node), 1024)}
+def nodes_and_exclusions(roots: int) -> dict:
+    """As many nodes as are allowed, an exclusion at each leaf, and two slopes for each as long as there is room."""
+    n = (1 << 22) - roots % 2
+    inner = (n - roots) // 2
+    node = np.arange(inner, n)
+    slopes = np.zeros(len(node))
+    slopes[: ((116 << 20) - 4 * n - 8 * inner - 28 * len(node)) // 16] = 2
+    total = int(slopes.sum())
+    return {"split": np.repeat([0, -1], [inner, n - inner]), "cut": np.zeros(inner), "node": node,
+            "polytope": np.zeros(len(node)), "rows": np.ones(len(node)), "slopes": slopes,
+            "multipliers": np.zeros(len(node)), "row": np.zeros(len(node)), "row_weight": np.full(len(node), 1024),
+            "slope": np.arange(total) % 2, "slope_value": np.zeros(total)}
 
 
 def one_with_slopes() -> dict:
@@ -276,8 +283,7 @@ LARGEST = {
     "half cases, half polytopes": lambda: (
         [box(1, ",".join([f"[{SHOWN}]"] + as_many(lambda i: "[]", 1 << 19))),
          *(cases := as_many(lambda i: box(1), (1 << 19) - 2000))], {"split": np.full(len(cases) + 1, -1), **ONE}),
-    "cases, nodes and exclusions": lambda: ([box(1, ",".join([f"[{SHOWN}]"] * 4)), *as_many(distinct)],
-                                            nodes_and_exclusions()),
+    "cases, nodes and exclusions": lambda: ((cases := [FIRST, *as_many(distinct)]), nodes_and_exclusions(len(cases))),
     "slopes": lambda: ([FIRST], one_with_slopes()),
 }
 

@@ -85,8 +85,8 @@ def _marked(which):
     return [(walk.Proof, "_step", wrong)]
 
 
-def _first_case(self, original=walk.Proof.roots):
-    nodes = original(self)
+def _first_case(self, number, original=walk.Proof._roots):
+    nodes = original(self, number)
     for part in (nodes.lower, nodes.upper, nodes.l, nodes.u):
         part[:] = part[0]
     return nodes
@@ -169,7 +169,7 @@ MUTANTS = {
     "excluded_in_all_nodes": (_marked(lambda own: own.any(0)), "tampered/half_missing"),
     "excluded_in_all_polytopes": (_marked(lambda own: own.any(1, keepdims=True)),
                                   "tampered/exclusion_of_another_polytope"),
-    "roots_of_the_first_case": ([(walk.Proof, "roots", _first_case)], "tampered/second_case"),
+    "roots_of_the_first_case": ([(walk.Proof, "_roots", _first_case)], "tampered/second_case"),
     "ties_are_shown": ([(walk.Proof, "_claimed", _always_strict)], "tampered/tie_not_strict", "exact"),
     "ends_to_nearest": ([(walk, "_outward", lambda value, side: float(value))], "tampered/box_end", "exact"),
     "constant_rows_are_false": ([(walk, "_false", _holds_or_not)], "tampered/row_true"),

@@ -60,7 +60,8 @@ def test_markdown(text):
 @pytest.mark.parametrize("value, exact, rounded", [
     (Fraction(1, 3), "1/3", "0.3333333333333333"), (Fraction(10**400), "1e+400 (rounded)", "1e+400"),
     (Fraction(-1, 10**400), "-1e-400 (rounded)", "-1e-400"), (Fraction(0), "0", "0.0"), (Fraction(100), "100", "100.0"),
-    (Fraction(2**1024), "1.79769e+308 (rounded)", "1.79769e+308"), (Fraction(7, 10**9999), "7e-9999 (rounded)", "7e-9999"),
+    (Fraction(2**1024), "1.79769e+308 (rounded)", "1.79769e+308"),
+    (Fraction(7, 10**9999), "7e-9999 (rounded)", "7e-9999"),
 ])
 def test_numbers_of_any_size(value, exact, rounded):
     assert (rational(value), decimal(value)) == (exact, rounded)
@@ -69,7 +70,8 @@ def test_numbers_of_any_size(value, exact, rounded):
 @given(st.fractions())
 def test_numbers_are_near(value):
     assert float(decimal(value)) == float(value) and len(rational(value)) < 40
-    assert Fraction(percent(value, up=False)[:-1]) / 100 <= max(0, min(1, value)) <= Fraction(percent(value, up=True)[:-1]) / 100
+    below, above = (Fraction(percent(value, up=up)[:-1]) / 100 for up in (False, True))
+    assert below <= max(0, min(1, value)) <= above
 
 
 def test_percent():
@@ -145,7 +147,8 @@ def test_certificates_with_odd_names(files, capfd, name, good):
     assert len(out.splitlines()) == 1 and out.rstrip("\n").isprintable() and out.startswith("unreadable: a")
 
 
-@pytest.mark.parametrize("name", ["<script>alert(1)</script>", "&lt;b&gt;", "**accepted**", "[a](http://b)", "|x|", "`x`"])
+@pytest.mark.parametrize("name", ["<script>alert(1)</script>", "&lt;b&gt;", "**accepted**", "[a](http://b)", "|x|",
+                                  "`x`"])
 def test_reports_escape_their_formats(tmp_path, name):
     outcome = Outcome(tmp_path / "c.zip", None, None, "unreadable", f"{name}: {name}")
     page, text = report_of([outcome])
@@ -177,7 +180,8 @@ def test_names_in_a_property(files, capsys, word):
     captured = capsys.readouterr()
     assert captured.out == "" and len(captured.err.splitlines()) == 1 and captured.err.rstrip("\n").isprintable()
     files.write([box(1, f"[{row(constant='1')}]")], split=[-1], **ONE)
-    assert main(["check", str(files.paths[0]), "--network", str(files.paths[1]), "--property", str(files.paths[2])]) == 2
+    pair = ["--network", str(files.paths[1]), "--property", str(files.paths[2])]
+    assert main(["check", str(files.paths[0]), *pair]) == 2
     out = capsys.readouterr().out
     assert len(out.splitlines()) == 1 and out.rstrip("\n").isprintable()
 
@@ -186,7 +190,7 @@ def test_names_in_a_property(files, capsys, word):
 
 
 HUGE = {"box": box(1, f"[{row(constant='1')}]", (f"-1{'0' * 400}", "1")),
-        "row": box(1, f"[{row(constant='1')}],[{row('%s:%s' % (chr(34) + '0' + chr(34), chr(34) + '1' + '0' * 400 + chr(34)))}]"),
+        "row": box(1, f"[{row(constant='1')}],[{row(f'{chr(34)}0{chr(34)}:{chr(34)}1{chr(48) * 400}{chr(34)}')}]"),
         "tiny": box(1, f"[{row(constant='1')}],[{row(constant='1/1' + '0' * 400)}]"),
         "many": box(1, f"[{row(constant='1')}]" + ",[]" * 200)}
 
@@ -200,7 +204,8 @@ def test_numbers_of_any_size_in_a_report(files, name, suffix, capsys):
     shutil.copy(files.paths[0], files.folder / "good.proof.zip")
     files.write([HUGE[name]], split=[-1], **ONE)
     report = files.folder / f"r{suffix}"
-    assert main(["check", str(files.paths[0]), str(files.folder / "good.proof.zip"), *pair, "--report", str(report)]) == 1
+    both = [str(files.paths[0]), str(files.folder / "good.proof.zip")]
+    assert main(["check", *both, *pair, "--report", str(report)]) == 1
     text = report.read_text()
     assert "1 certificates accepted" in text and {"box": "-1e+400 to 1", "row": "1e+400 (rounded) y0", "tiny": "1e-400",
                                                    "many": "and 101 more"}[name] in text

@@ -32,8 +32,9 @@ ROOM, SECONDS = 1 << 30, 20.0
 
 #: What leaves network and property as they are: the second checker reads few forms of these.
 CHANGES = [name for name, (kind, _) in MUTATORS.items() if kind in ("claim", "tree", "arrays", "file")]
-WORDS = ['NaN', 'Infinity', '-Infinity', '1e400', '-1e-400', '"\\ud800"', '"\\u0000"', 'true', 'null', '-0', '0.0', '1.',
-         '01', '[]', '{}', '{"a":1,"a":1}', '[' * 101 + ']' * 101, '[' * 90 + ']' * 90, '9' * 1000, '9' * 1001,
+WORDS = ['NaN', 'Infinity', '-Infinity', '1e400', '-1e-400', '"\\ud800"', '"\\u0000"', 'true', 'null', '-0', '0.0',
+         '1.', '01', '[]', '{}', '{"a":1,"a":1}',
+         '[' * 101 + ']' * 101, '[' * 90 + ']' * 90, '9' * 1000, '9' * 1001,
          '"' + '9' * 1000 + '"', '"' + '9' * 1001 + '"', '\ufeff', '\t', '/**/', "'a'", '"\x7f"', '\x00', '0x1', '1_0']
 NUMBERS = ["{}", "{}/1", "{}.0", "0{}", "{}/01", "-{}", "+{}", " {}", "{}\n", "{}e0", "{}/0", "{}.", ".{}", "{}/2/2",
            "{}\u0660", "\uff11{}", "{}" + "0" * 1000, "{}." + "0" * 990, "{}/1" + "0" * 400, "0"]
@@ -46,7 +47,8 @@ def reworded(m, members):
         manifest = json.loads(text)
         rows = [one for part in manifest.get("cases", [manifest.get("case")]) for p in part["unsafe"] for one in p]
         of, key = m.pick([(manifest.get("cases", [manifest.get("case")])[0]["lower"], 0),
-                          *((one, "constant") for one in rows), *((one["outputs"], j) for one in rows for j in one["outputs"]),
+                          *((one, "constant") for one in rows),
+                          *((one["outputs"], j) for one in rows for j in one["outputs"]),
                           *((one["outputs"], j) for one in rows for j in ("0", "7", "00", "1000000000", "-0", ""))])
         of[key] = m.pick(NUMBERS).format(of[key] if isinstance(of, list) or key in of else "0")
         text = json.dumps(manifest)
@@ -159,7 +161,7 @@ def hostile(files: Files, random: np.random.Generator) -> None:
         case 5:
             arrays |= {"split": np.repeat([0, -1], [size, size + 1]), "cut": random.normal(size=size)}
         case 6:
-            arrays |= {"split": [-1], "node": [0], "polytope": [0], "rows": [size], "slopes": [size], "multipliers": [0],
+            arrays |= {"node": [0], "polytope": [0], "rows": [size], "slopes": [size], "multipliers": [0],
                        "row": np.arange(size), "row_weight": np.ones(size), "slope": np.arange(size),
                        "slope_value": np.zeros(size)}
         case 7:
@@ -184,7 +186,8 @@ def lying(data: bytes, random: np.random.Generator) -> bytes:
         place, form = [(-12, "<H"), (-14, "<H"), (-10, "<I"), (-6, "<I"), (-2, "<H")][random.integers(5)]
         place += len(data)
     else:
-        place, form = [(8, "<H"), (10, "<H"), (20, "<I"), (24, "<I"), (28, "<H"), (30, "<H"), (42, "<I")][random.integers(7)]
+        places = [(8, "<H"), (10, "<H"), (20, "<I"), (24, "<I"), (28, "<H"), (30, "<H"), (42, "<I")]
+        place, form = places[random.integers(7)]
         place += start
     struct.pack_into(form, data, place, number % 2 ** (8 * struct.calcsize(form)))
     return bytes(data)

@@ -70,7 +70,8 @@ class Proof:
         while 0 < sum(len(nodes.number) for nodes in pending) < enough:
             with np.errstate(all="ignore"):  # what overflows shows nothing
                 children, counts = self._step(_pop(pending, self.batch))
-            pending += [children] if len(children.number) else []
+            smallest_last = np.argsort(-self.below[children.number], kind="stable")
+            pending += [children.take(smallest_last)] if len(children.number) else []
             tally = merge(tally, counts)
             report(tally.nodes)
         return tally
@@ -113,7 +114,7 @@ class Proof:
         return total
 
     def _children(self, parents: Nodes) -> Nodes:
-        """The wanted children of split nodes, those with the fewest nodes below them last."""
+        """The wanted children of split nodes."""
         split, number = self.tree.split[parents.number], parents.number
         _demand(split < self.inputs + parents.l.shape[1], number, "it is split by what is not there")
         children = parents.take(np.repeat(np.arange(len(split)), 2))
@@ -129,8 +130,7 @@ class Proof:
         children.sign[first, j], children.sign[second, j] = -1, 1
         children.u[first, j] = np.minimum(children.u[first, j], 0)
         children.l[second, j] = np.maximum(children.l[second, j], 0)
-        order = np.argsort(-self.below[children.number], kind="stable")
-        return children.take(order[self.wanted[children.number[order]]])
+        return children.take(self.wanted[children.number])
 
 
 def merge(a: Tally, b: Tally) -> Tally:

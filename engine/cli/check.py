@@ -93,9 +93,9 @@ def _meaning(outcome) -> str:
     if result.kind == "change":
         names = f"{outcome.property.name} instead of {outcome.network.name}"
         change = result.certificate
-        return (f"{names}: which output is lowest may differ on at most {percent(change.open, up=True)}, outputs on at "
-                f"most {percent(change.unequal, up=True)} of the box; {result.nodes:,} nodes, {result.leaves:,} leaves, "
-                f"{result.arithmetic} arithmetic, {result.seconds:.2f} s")
+        return (f"{names}: which output is lowest may differ on at most {percent(change.open, up=True)}, outputs on "
+                f"at most {percent(change.unequal, up=True)} of the box; {result.nodes:,} nodes, {result.leaves:,} "
+                f"leaves, {result.arithmetic} arithmetic, {result.seconds:.2f} s")
     how = f"semantics {result.semantics}, {result.arithmetic} arithmetic, {result.seconds:.2f} s"
     if outcome.word == "accepted":
         meaning = NOTHING if result.empty else "the property holds"
