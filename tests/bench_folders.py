@@ -32,7 +32,8 @@ def benchmark(*, every: bool = False) -> list[dict[str, str]]:
 def row(network: NetworkIndex, spec: Specification, number: int = 1) -> dict[str, str]:
     violated = VIOLATED.get(spec.number, lambda n: False)(network)
     cells = (network.file_name, f"{spec.name}.vnnlib", "sat" if violated else "unsat", "real", f"{0.003 * number:.4f}",
-             str(1 + number**2), "cpu", str(2000 + 7 * number), "", "", "accepted", f"{0.001 * number:.3f}", "decided", "", "")
+             str(1 + number**2), "cpu", str(2000 + 7 * number), "", "", "accepted",
+             f"{0.001 * number:.3f}", "decided", "", "")
     return dict(zip(COLUMNS, cells))
 
 

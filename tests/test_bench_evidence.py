@@ -93,14 +93,16 @@ def no_certificate(folder):
 
 
 def another_ones_certificate(folder):
-    said = place(certificate(folder, VIOLATED, "proof"), certificate(folder, HOLDS, "proof").read_bytes(), "certificate")
+    proof = certificate(folder, HOLDS, "proof").read_bytes()
+    said = place(certificate(folder, VIOLATED, "proof"), proof, "certificate")
     edit(folder, VIOLATED, verdict="unsat", point_sha256="", **said)
 
 
 def a_witness_called_a_proof(folder):
     """Accepted by the checker, and about just these files: but it says the contrary."""
     witness = certificate(folder, VIOLATED, "witness").read_bytes()
-    edit(folder, VIOLATED, verdict="unsat", point_sha256="", **place(certificate(folder, VIOLATED, "proof"), witness, "c"))
+    said = place(certificate(folder, VIOLATED, "proof"), witness, "certificate")
+    edit(folder, VIOLATED, verdict="unsat", point_sha256="", **said)
 
 
 def no_certificate_at_all(folder):

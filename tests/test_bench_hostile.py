@@ -1,4 +1,4 @@
-"""Names, files and folders that others chose: file names stay names, text stays text, nothing is followed or waited for."""
+"""Names, files and folders that others chose: names stay names, text stays text, nothing is followed or waited for."""
 
 import csv
 import json
@@ -89,7 +89,8 @@ def test_a_run_of_long_and_odd_names_ends_and_is_resumed(tmp_path, capsys):
 # Lists
 
 
-@pytest.mark.parametrize("head", ["network,property,timeout", "onnx,vnnlib,timeout", "Model File,Spec", "onnx_path,vnnlib_path,t"])
+@pytest.mark.parametrize("head", ["network,property,timeout", "onnx,vnnlib,timeout", "Model File,Spec",
+                                  "onnx_path,vnnlib_path,t"])
 def test_a_header_is_no_instance(head, tmp_path):
     path = tmp_path / "list.csv"
     path.write_text(f"# a list\n{head}\nn.onnx,p.vnnlib,3\n")
@@ -201,7 +202,7 @@ def test_what_lies_in_the_folder_is_not_followed_and_not_waited_for(kind, tmp_pa
             elsewhere.unlink()
 
 
-@pytest.mark.parametrize("name", ["results.csv", "manifest.json", "repairs.csv", "counterexamples", "certificates", "repairs"])
+@pytest.mark.parametrize("name", ["results.csv", "manifest.json", "repairs.csv", *FOLDERS])
 @pytest.mark.parametrize("kind", ["pipe", "link"])
 def test_reports_read_no_more_than_the_folder(kind, name, tmp_path, capsys):
     out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
@@ -298,8 +299,10 @@ def test_names_are_no_markup_on_the_terminal(tmp_path, capsys):
 
 
 FOREIGN = ["<script>alert(1)</script>", "a|b", "`code`", "# heading", "- item", "1. item", "> quote", "***", "===",
-           "_x_", "__x__", "*x*", "~~x~~", "[x](http://e.org)", "![x](y.png)", "http://e.org", "www.e.org", "<b>", "&lt;",
-           "a\nb\n\n# c", "\x1b[31mred", "\x9b31m", "| | |\n|---|", "$x$", "    code", "\u202ereversed", "\\", "```\nx", "a\\|b"]
+           "_x_", "__x__", "*x*", "~~x~~", "[x](http://e.org)", "![x](y.png)", "http://e.org", "www.e.org", "<b>",
+           "&lt;",
+           "a\nb\n\n# c", "\x1b[31mred", "\x9b31m", "| | |\n|---|", "$x$", "    code", "\u202ereversed", "\\",
+           "```\nx", "a\\|b"]
 
 
 @pytest.mark.parametrize("name", FOREIGN)

@@ -63,7 +63,7 @@ def test_a_finished_run_is_resumed_to_nothing(finished, capsys):
     before = (folder / "results.csv").read_bytes()
     assert bench(path, folder, "--resume", "--jobs", 2, "--threads", 1) == 0
     out, err = capsys.readouterr()
-    assert "2 instances were done already, nothing is left; of the earlier ones 1 confirmed, 1 taken over" in one_line(err)
+    assert "2 instances were done already, nothing is left; of the earlier ones 1 confirmed, 1 taken" in one_line(err)
     assert "taken over, neither decided nor checked now   1" in out
     after = (folder / "results.csv").read_text()
     assert after.replace("confirmed", "decided").replace("taken over", "decided") == before.decode()

@@ -1,4 +1,4 @@
-"""Folders of results, mutated and gone on with: no internal error, no hang, and no verdict that this run cannot answer for.
+"""Folders of results, mutated and gone on with: no internal error, no hang, no verdict that nobody answers for.
 
 By default a few seconds; $ACASXU_FUZZ_SECONDS says how long.
 """
@@ -24,8 +24,10 @@ from engine.cli import main
 
 SECONDS = 60  # for one run, a hundred times what it needs
 KINDS = {"unsat": "proof", "sat": "witness"}
-WORDS = ["unsat", "sat", "unknown", "timeout", "error", "accepted", "rejected", "", "decided", "confirmed", "taken over",
-         "real", "float32", "cpu", "-1", "0", "1", "nan", "inf", "-inf", "1e400", "9" * 30, "9" * 5000, "1_0", "٣", " 1",
+WORDS = ["unsat", "sat", "unknown", "timeout", "error", "accepted", "rejected", "", "decided", "confirmed",
+         "taken over",
+         "real", "float32", "cpu", "-1", "0", "1", "nan", "inf", "-inf", "1e400", "9" * 30, "9" * 5000, "1_0",
+         "٣", " 1",
          "0.5", "-0.0", "../../x", "n0.onnx", "p1.vnnlib", "x" * 200_000, "\x1b[31m", "a|b", "\r", '"', "\0", "\udcff"]
 NUMBERS = [-1, 0, 1, 2, 10**30, -10**400, float("nan"), float("inf"), 0.5, True, None, "text", [], {}, [[]], [None]]
 

@@ -17,9 +17,11 @@ from engine.bench.instances import instance_stem, network_stem
 from engine.cli import main
 
 LONGEST = 255  # bytes
-LETTERS = ["a", "B", "_", "-", ".", "..", " ", "prop_1", "ACASXU", "é", "e\u0301", "网", "\U0001f600", "[", "]", "[b]", "[red]",
+LETTERS = ["a", "B", "_", "-", ".", "..", " ", "prop_1", "ACASXU", "é", "e\u0301", "网", "\U0001f600", "[", "]", "[b]",
+           "[red]",
            "'", '"', ",", ";", "|", "`", "*", "$", "%s", "{0}", "\\", "~", "#", "&", "<b>", "=", "+", "@", "n" * 60,
-           "网" * 30, "\u202e", "\x1b", "\n", "\r", "\t", "\x7f", "\u2028", "\ufeff", "CON", "%2e", "*.zip", "?", "(", ")"]
+           "网" * 30, "\u202e", "\x1b", "\n", "\r", "\t", "\x7f", "\u2028", "\ufeff", "CON", "%2e",
+           "*.zip", "?", "(", ")"]
 HARMLESS = [letter for letter in LETTERS if letter.isprintable()]
 
 

@@ -129,7 +129,8 @@ def _shown(value: object) -> str:
 def _inputs(old: dict, new: dict) -> list[str]:
     """Only of files that both lists name: others are told by `_lists`."""
     names = [name for name in old if name in new and old[name] != new[name]]
-    lines = [f"input {one_line(name)}: SHA-256 {_short(old[name])} then, {_short(new[name])} now" for name in names[:SHOWN]]
+    lines = [f"input {one_line(name)}: SHA-256 {_short(old[name])} then, {_short(new[name])} now"
+             for name in names[:SHOWN]]
     return lines + [f"{len(names) - SHOWN} more inputs have changed"] * (len(names) > SHOWN)
 
 

@@ -97,7 +97,7 @@ def amounts(text: Mapping[str, str], *, where: str) -> dict[str, float | int | N
 
 
 def amount(text: str, name: str, *, most: float | int, where: str) -> float | int | None:
-    """A number from 0 to `most`, and of its kind; None for an empty cell. ValueError and Impossible as for `amounts`."""
+    """A number from 0 to `most`, and of its kind; None for an empty cell. ValueError, Impossible as for `amounts`."""
     whole = isinstance(most, int)
     if not text:
         return None
