@@ -122,8 +122,8 @@ def _strictness_ignored(tightest, pairs):
     return all(form in tightest and tightest[form][0] >= constant for form, (constant, _) in pairs)
 
 
-def _touching(tightest):
-    opposites = ((c, tightest[form ^ 1][0]) for form, (c, _) in tightest.items() if form > 1 and form ^ 1 in tightest)
+def _touching(some, tightest, forms):
+    opposites = ((c, tightest[form ^ 1][0]) for form, (c, _) in some.items() if form > 1 and form ^ 1 in tightest)
     return any(c + d >= 0 for c, d in opposites)
 
 

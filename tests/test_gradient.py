@@ -23,8 +23,8 @@ from engine.repair.fidelity import compare
 from engine.repair.gradient import gradient
 from engine.repair.task import Evidence, Task
 from engine.search.exclude import exclude
-from engine.search.problem import Options, Problem
 from engine.search.frontier import root_nodes
+from engine.search.problem import Options, Problem
 from engine.search.verify import verify_all
 from engine.verdict import Verified
 from engine.vnnlib import load_property

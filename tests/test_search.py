@@ -27,9 +27,9 @@ from engine.errors import InputError
 from engine.property import Polytope, Property
 from engine.search import run as run_module
 from engine.search.branching import split_input, split_sign, splits
+from engine.search.frontier import root_nodes
 from engine.search.pool import Nodes
 from engine.search.problem import Options, Problem
-from engine.search.frontier import root_nodes
 from engine.search.verify import verify, verify_all
 from engine.solvers.milp import solve_box
 from engine.solvers.smt import solve

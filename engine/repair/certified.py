@@ -15,8 +15,8 @@ from ..bounds.roots import Roots
 from ..bounds.stack import Stack
 from ..search.branching import split_input
 from ..search.exclude import exclude
-from ..search.pool import Nodes
 from ..search.frontier import root_nodes
+from ..search.pool import Nodes
 
 Weights = dict[int, tuple[torch.Tensor, torch.Tensor]]  # layer -> weight [out, in], bias [out]
 

@@ -22,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
-from math import ceil
+from math import ceil, inf
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ import torch
 from ..bounds.crown import Boxes, substitute, tighten
 from ..bounds.roots import make_roots
 from ..bounds.stack import Stack
+from ..deadline import Deadline, OutOfTime
 from ..errors import InputError
 from ..memory import keep_freed_memory
 from ..network import Network
@@ -37,9 +38,9 @@ from ..proof import Proof
 from ..property import Case, Vector
 from ..search.branching import input_to_split, splits
 from ..search.exclude import Shown, exclude
+from ..search.frontier import root_nodes
 from ..search.pool import Nodes, Pool
 from ..search.recorder import Recorder
-from ..search.frontier import root_nodes
 from .pair import Differences, lowest, paired
 
 OPEN_BYTES = 360 << 20  # of boxes still to be split
@@ -89,21 +90,22 @@ def preservation(original: Network, changed: Network, *, lower: Vector, upper: V
     if not all(a < b for a, b in zip(lower, upper)):
         raise InputError("the domain has no volume", advice="choose a domain that is wide in every input")
     keep_freed_memory()
-    before, start = torch.get_num_threads(), time.perf_counter()
+    before, start = torch.get_num_threads(), time.monotonic()
+    deadline = Deadline(start + (inf if timeout is None else timeout))
     threads = threads or before
     torch.set_num_threads(1)  # dividing batches is faster than dividing operations
     try:
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as workers, torch.no_grad():
-            search = _Search(original, changed, case, first, workers, threads, batch)
+            search = _Search(original, changed, case, first, workers, threads, batch, deadline)
             while search.step():
-                seconds = time.perf_counter() - start
+                seconds = time.monotonic() - start
                 if on_progress:
                     on_progress(search.progress(seconds))
                 if search.open <= enough or timeout is not None and seconds >= timeout:
                     break
     finally:
         torch.set_num_threads(before)
-    return search.result(case, time.perf_counter() - start)
+    return search.result(case, time.monotonic() - start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,8 @@ class _Judged:
 class _Search:
     """Branch and bound. open: the share of the volume that is not closed; boxes: how many were bounded."""
 
-    def __init__(self, original: Network, changed: Network, case: Case, first, workers, parts: int, batch: int):
+    def __init__(self, original: Network, changed: Network, case: Case, first, workers, parts: int, batch: int,
+                 deadline: Deadline):
         self._stack = Stack([paired(original, changed)])
         self._roots = make_roots(self._stack, [0], [case])
         self._differences = Differences(original, changed, self._stack)
@@ -140,6 +143,7 @@ class _Search:
         self._recorder.plant(1)
         self._first = [tuple(torch.as_tensor(np.asarray(end, float)) for end in box) for box in first]
         self._workers, self._parts, self._batch, self._outputs = workers, parts, batch, original.n_outputs
+        self._deadline = deadline
         root = root_nodes(self._roots, torch.zeros(1, dtype=torch.long))
         self._width = (root.upper - root.lower)[0]
         self._most = OPEN_BYTES // sum(column[0].nbytes for column in root.columns())
@@ -153,14 +157,19 @@ class _Search:
         return Progress(self.open, min(1.0, self.open + self._same), self.boxes, len(self._heap), seconds)
 
     def step(self) -> bool:
-        """Bounds the most promising open boxes, and splits those that are not closed; False where there are none."""
+        """Bounds the most promising open boxes, and splits those that are not closed; False where there are none, or
+        no time for them."""
         if not self._heap:
             return False
         nodes = self._pool.take([heapq.heappop(self._heap)[1] for _ in range(min(self._batch, len(self._heap)))])
         self.open -= float(self._volume(nodes.lower, nodes.upper).sum())
         self.boxes += len(nodes)
         parts = torch.arange(len(nodes)).chunk(self._parts)
-        groups = list(self._workers.map(self._judge, [nodes.select(part) for part in parts]))
+        try:
+            groups = list(self._workers.map(self._judge, [nodes.select(part) for part in parts]))
+        except OutOfTime:
+            self._keep(nodes)
+            return False
         for judged in chain(*groups):
             if judged.shown:
                 self._recorder.show(judged.shown)
@@ -199,7 +208,7 @@ class _Search:
         plane = nodes.lower.new_zeros(len(nodes), self._stack.n_inputs + 1)
         if self._front:
             l, u = (part[:, : self._front.n_hidden] for part in (nodes.l, nodes.u))
-            boxes = Boxes(torch.zeros_like(nodes.root), nodes.lower, nodes.upper, l, u)
+            boxes = Boxes(torch.zeros_like(nodes.root), nodes.lower, nodes.upper, l, u, self._deadline)
             lines = tighten(self._front, boxes)
         layer, neuron, final = differ.culprits(nodes.l, nodes.u)
         for k in range(differ.last):
@@ -212,7 +221,7 @@ class _Search:
 
     def _bound(self, nodes: Nodes) -> _Judged:
         """Bounds all neurons, and tries to exclude the outputs that matter."""
-        boxes = Boxes(torch.zeros_like(nodes.root), nodes.lower, nodes.upper, nodes.l, nodes.u)
+        boxes = Boxes(torch.zeros_like(nodes.root), nodes.lower, nodes.upper, nodes.l, nodes.u, self._deadline)
         lines = tighten(self._stack, boxes)
         differ = self._differences.outputs(boxes.u)
         known, wanted = nodes.excluded.clone(), self._wanted(nodes, differ)

@@ -2,8 +2,8 @@
 a linear program.
 
 Samples and gradients hardly meet what is left of a box of many inputs once signs are assumed, nor what an equation
-between inputs leaves of any box. A solver works to tolerances, so its point is only to be judged (confirm.py), and that
-it finds none proves nothing.
+between inputs leaves of any box. A solver works to tolerances, so its point is only to be judged (confirm.py), and
+that it finds none proves nothing.
 """
 
 import numpy as np

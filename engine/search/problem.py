@@ -53,10 +53,10 @@ class Options:
     timeout: seconds of a problem's own share of the run, for problems that set none (None: no limit);
     semantics: real or float32; device: auto, cpu or cuda; batch: boxes bounded at once, fewer of larger
     networks; window: problems searched at once; memory: bytes for the search, beside what the problems themselves
-    take; max_open: open boxes of all problems together (None: what fits half of the memory); steps: of slope optimization for a box; stalled: after this many splits, signs of neurons
-    are split rather than inputs; threads: batches are divided among (0: as many as torch uses);
-    proofs: whether verdicts that a property holds come with their proof; open_boxes: how many of the
-    boxes left open come with a verdict that is none.
+    take; max_open: open boxes of all problems together (None: what fits half of the memory); steps: of slope
+    optimization for a box; stalled: after this many splits, signs of neurons are split rather than inputs;
+    threads: batches are divided among (0: as many as torch uses); proofs: whether verdicts that a property holds come
+    with their proof; open_boxes: how many of the boxes left open come with a verdict that is none.
     """
 
     timeout: float | None = None

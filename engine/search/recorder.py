@@ -111,6 +111,8 @@ class Recorder:
 
     def _merged(self) -> dict[str, np.ndarray]:
         """All that was shown, as one part."""
+        if not self._shown:  # no batch was done in time
+            return {name: np.zeros((0, 1) if name == "weights" else 0, np.int64) for name in Shown.__slots__}
         if len(self._shown) > 1:
             parts = self._shown
             self._shown = [{name: np.concatenate([part[name] for part in parts]) for name in parts[0]}]
