@@ -21,6 +21,7 @@ from engine.bench.workers import Task, wait_for
 from engine.errors import EngineError
 from engine.network import Network
 from engine.property import Property
+from engine.verdict import Counterexample
 
 BEAR_OUT = "engine.bench.evidence:bear_out"
 TICK = 0.5  # seconds between reports of progress
@@ -81,9 +82,14 @@ def _tried(claim: Claim) -> str:
         return "the counterexample is not one of this network"
     for case in prop.cases:
         found = Judge(network, case).counterexample(point)
-        if found and found.exact and found.replayed and counterexample_text(found).encode("ascii") == text:
+        if found and _decides(found) and counterexample_text(found).encode("ascii") == text:
             return ""
     return "the counterexample does not violate the property, or its outputs are others"
+
+
+def _decides(found: Counterexample) -> bool:
+    """Whether the point violates exactly, and as executed where the network can be given it."""
+    return found.exact and (found.replayed or not found.executable)
 
 
 @lru_cache(maxsize=4)
