@@ -227,14 +227,9 @@ class Run:
         nodes = nodes.select(left.open)
         count = max(16, self._plan.batch // (32 * self._parts))
         value, suspects = corner_attack(stack, roots, nodes, left.plane, generator, count=count, deadline=deadline)
-<<<<<<< HEAD
         ties = tied(roots, nodes.root, left, affine, lines[-1].rounding[left.open], value)
-        if not self._plan.attack_first:
-            whole = nodes.root[nodes.depth == 0]
-=======
         whole = nodes.root[nodes.depth == 0]
         if len(whole) and not self._plan.attack_first:
->>>>>>> search
             suspects = joined([suspects, first_attack(stack, roots, whole, generator, deadline)])
         if len(place):
             root = nodes.root[place]
