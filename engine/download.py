@@ -13,9 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
+from engine.foreign import plain
+
 STALL = 30.0  # seconds without an answer or a byte
 WHOLE = 300.0  # seconds for one file
 CHUNK = 1 << 16
+SHOWN = 200  # characters of what a server said
 
 Share = Callable[[float], None]  # the part of one file
 
@@ -49,10 +52,10 @@ def download(url: str, *, limit: int, held: bytes = b"", report: Share = lambda 
         error.close()
         if error.code in (404, 410):
             raise Missing from error
-        raise BrokenOff(f"HTTP status {error.code} {plain(error.reason)}") from error
+        raise BrokenOff(f"HTTP status {error.code} {plain(error.reason, longest=SHOWN)}") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         why = getattr(error, "reason", None) or error or type(error).__name__
-        raise BrokenOff(plain(why), bytes(received)) from error
+        raise BrokenOff(plain(why, longest=SHOWN), bytes(received)) from error
 
 
 def answers(url: str, *, timeout: float) -> bool:
@@ -63,12 +66,6 @@ def answers(url: str, *, timeout: float) -> bool:
     except urllib.error.HTTPError as error:
         error.close()
         return False
-
-
-def plain(text: object) -> str:
-    """What a server said, on one line of printable ASCII, shortened."""
-    words = ascii(str(text))[1:-1]
-    return words if len(words) <= 200 else words[:197] + "..."
 
 
 class _NoSuchRange(Exception):

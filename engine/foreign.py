@@ -9,14 +9,15 @@ _MARKUP = re.compile(r"[\\`*\[\]|~$#]|(?<![^\W_])_|_(?![^\W_])|<(?=[a-zA-Z/!?])|
 
 
 def plain(text: object, *, longest: int = LONGEST) -> str:
-    """str(text) as one line that hides and forges nothing, cut where it is longer than `longest`.
+    """str(text) as one line that hides and forges nothing; its middle is left out where it is longer than `longest`.
 
     Characters that are not printable are written as Python escapes them: ends of lines, escape sequences, marks that
     turn the direction of text, halves of surrogate pairs.
     """
     text = str(text)
-    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:longest])
-    return line if len(text) <= longest else f"{line}..."
+    if len(text) > longest:
+        text = f"{text[: longest // 2]}...{text[-(longest // 2) :]}"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def markdown(text: object) -> str:

@@ -129,6 +129,8 @@ def _flatten(draw, chain: Builder) -> None:
         chain.step("Flatten", "@", (1, chain.size))
         return
     axis = draw(st.integers(0, len(chain.shape)))
+    if not chain.shape:
+        return  # there is no axis 1, the default, to be left out
     shape = (int(np.prod(chain.shape[:axis])), int(np.prod(chain.shape[axis:])))
     chain.step("Flatten", "@", shape, axis=axis)
 

@@ -691,7 +691,7 @@ def suspects(network, part) -> list[tuple[Fraction, ...]]:
 
 # --- the tests ------------------------------------------------------------------------------------
 
-COUNT, CHUNK, LATER = 1200, 100, 10**6
+COUNT, CHUNK, LATER = 1500, 100, 10**6
 
 #: Alone these break a rule of the format, whatever they are applied to. Each of the others may leave a proof.
 NEVER_ACCEPTED = {

@@ -155,7 +155,7 @@ def test_no_cuda(standin_paths, capsys):
 
 
 @pytest.mark.parametrize("error", [
-    TypeError("one\ntwo"), MemoryError(), AssertionError(), EngineError("fault"), OSError(5, "I/O error"),
+    TypeError("one\ntwo"), AssertionError(), EngineError("fault"), OSError(5, "I/O error"),
 ], ids=repr)
 def test_an_uncaught_exception_is_no_verdict(error, standin_paths, tmp_path, monkeypatch, capsys):
     def fails(*_, **__):

@@ -53,8 +53,8 @@ COMMANDS = {
     "repair network": "repair {} p.vnnlib --out r.onnx",
     "repair property": "repair net.onnx {} --out r.onnx",
     "repair --keep": "repair net.onnx p.vnnlib --keep {} --out r.onnx",
-    "repair --points": "repair net.onnx --points {} --out r.onnx",
-    "repair --held-out": "repair net.onnx --points pts.csv --held-out {} --out r.onnx",
+    "repair --points": "repair net.onnx --points {} --decision lowest --out r.onnx",
+    "repair --held-out": "repair net.onnx --points pts.csv --decision lowest --held-out {} --out r.onnx",
     "compare": "compare net.onnx {}",
     "compare property": "compare net.onnx net.onnx {}",
     "check": "check {} --network net.onnx --property p.vnnlib",
@@ -83,7 +83,8 @@ def test_what_is_no_file_is_refused_at_once(folder, name, kind, capsys):
 
 @pytest.mark.parametrize("kind", ["pipe", "device"])
 def test_the_line_says_what_it_is(folder, kind, capsys):
-    for arguments in (["info", kind], ["verify", "net.onnx", kind], ["repair", "net.onnx", "--points", kind, "--out", "r"]):
+    for arguments in (["info", kind], ["verify", "net.onnx", kind],
+                      ["repair", "net.onnx", "--points", kind, "--decision", "lowest", "--out", "r"]):
         assert main(arguments) == 2
         assert HERE[kind] in one_line(capsys.readouterr().err)
 
@@ -136,7 +137,7 @@ def test_longer_ones_are_one_line(folder, length, capsys):
     commands += [["repair", *usual, "--out", of_length(length, ".onnx")],
                  ["repair", *usual, "--out", "r.onnx", "--certificates", of_length(length, "c")],
                  ["repair", *usual, "--out", "r.onnx", "--state", of_length(length, "s")],
-                 ["repair", "net.onnx", "--points", of_length(length, ".csv"), "--out", "r.onnx"],
+                 ["repair", "net.onnx", "--points", of_length(length, ".csv"), "--decision", "lowest", "--out", "r.onnx"],
                  ["compare", "net.onnx", of_length(length, ".onnx")],
                  ["check", of_length(length, ".zip"), "--network", "net.onnx", "--property", "p.vnnlib"],
                  ["check", "c.zip", "--network", of_length(length, ".onnx"), "--property", "p.vnnlib"],

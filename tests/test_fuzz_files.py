@@ -21,7 +21,7 @@ from engine.vnnlib.writer import property_text
 PROTO = model([node("Gemm", "x W b", "y")], {"W": f32([1, 2], [3, 4], [5, 6]), "b": f32(0, 1)})
 TEXT = property_text(prop(case([0, 0, 0], [1, 1, 1], [row([1, 0], 10)]), n_outputs=2))
 PIECES = ["a", "A", ".", "..", " ", "  ", "-", "--", "'", '"', "\\", ";", "%", "{}", "$x$", "\t", "\n", "\r", "\x1b[2J",
-          "\x07", "\x7f", "é", "名", "\u202e", ".gz", ".onnx", ".vnnlib", ".zip", "*", "?", "[", "~", ","]
+          "\x07", "\x7f", "é", "名", "\u202e", ".gz", ".onnx", ".vnnlib", ".zip", "*", "?", "[", "~", ",", "\udcff"]
 ENDINGS = ["", ".onnx", ".onnx.gz", ".vnnlib", ".proof.zip", ".txt", ".png", ".html"]
 
 

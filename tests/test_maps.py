@@ -144,7 +144,7 @@ def test_repair_names_the_files_in_its_picture(files, tmp_path, monkeypatch):
     spec.write_text(property_text(prop(case([0] * 5, [Fraction(1, 10)] * 5, [row([1, 0, 0, 0, 0], 10**6, n_inputs=5)]),
                                        n_outputs=5)))
     command = ["repair", files[0], str(spec), "--out", str(tmp_path / "mended.onnx"), "--picture",
-               str(tmp_path / "maps.png"), "--samples", "100", "--grid", "2"]
+               str(tmp_path / "maps.png"), "--samples", "100", "--grid", "2", "--domain", "acasxu"]
     assert main(command) == 0
     assert named == [("a.onnx", "mended.onnx")]
 

@@ -70,7 +70,7 @@ def test_all_readers_read_the_same(path):
     network = load_network(path)
     assert layers(network) == layers(read_network(path)) == layers(parse_network(inside().SerializeToString()))
     assert network.sha256 == read_network(path).sha256 == second_checker.read_model(path)[1] == identity(path)
-    assert input_hashes({"net.onnx": path}) == {"net.onnx": identity(path)}
+    assert input_hashes([], {"net.onnx": path}) == {"net.onnx": identity(path)}
     assert replay(network, f32([1, 0, 0])).tolist() == [[-2]]
 
 
@@ -164,7 +164,7 @@ def test_hostile_places(path, name, tmp_path_factory):
     for error in (caught, rejected):
         assert str(error.value).startswith(f"{path}: ") and len(str(error.value).splitlines()) == 1
     assert ";" in str(caught.value)  # what to do
-    assert input_hashes({"net": path}) == {"net": None}
+    assert input_hashes([], {"net": path}) == {"net": None}
 
 
 def test_links_that_stay_are_followed(path):

@@ -175,7 +175,8 @@ def test_file_as_folder(tmp_path):
 
 
 def test_impossible_path():
-    assert file_message("a\0b").startswith(": cannot be read (embedded null byte)")
+    with pytest.raises(InputError, match=r"^a\\x00b: cannot be read \(embedded null byte\)"):
+        load_property("a\0b")
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads everything")
@@ -187,7 +188,7 @@ def test_unreadable_file(tmp_path):
 
 
 def test_unreadable_file_by_error(tmp_path, monkeypatch):
-    def refuse(*_):
+    def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("builtins.open", refuse)

@@ -22,8 +22,9 @@ LONGEST = 2_000  # characters of a line
 
 def plain(text: str) -> str:
     """The text as one line that hides and forges nothing: what is not printable is written as Python escapes it."""
-    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:LONGEST])
-    return line if len(text) <= LONGEST else f"{line}..."
+    if len(text) > LONGEST:  # its ends say most
+        text = f"{text[: LONGEST // 2]}...{text[-(LONGEST // 2) :]}"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class _OneLine(Exception):

@@ -13,7 +13,7 @@ from onnx import TensorProto
 
 from .data import need
 
-MAX_WIDTH = 1 << 13
+MAX_WIDTH, MAX_WEIGHTS = 1 << 13, 1 << 27  # of a layer, and of all layers
 FLOATS = {TensorProto.FLOAT: np.float32, TensorProto.DOUBLE: np.float64}
 INTEGERS = {TensorProto.INT64: np.int64, TensorProto.INT32: np.int32, TensorProto.BOOL: np.bool_}
 LARGEST, SMALLEST = float(np.finfo(np.float32).max), 2.0**-126
@@ -54,6 +54,7 @@ class Chain:
     def __init__(self):
         self.layers, self.rounded, self.obstacle, self.zeros_first = [], False, "", False
         self.factors = False  # whether the last layer is a Mul or Div
+        self.weights = 0
 
     @property
     def open(self) -> bool:
@@ -61,12 +62,22 @@ class Chain:
         return bool(self.layers) and self.layers[-1][1] is None and not self.layers[-1][2]
 
     def multiply(self, weight: np.ndarray, *, factors: bool = False) -> None:
+        self.count(weight.size)
         _, bias, relu = self.layers[-1] if self.layers else (None, None, True)
         bare = not relu and (bias is None or not bias.any())
         self.refuse_float32(bare and (factors or self.factors),
                             "a Mul or Div may be merged with the product next to it")
         self.layers.append([np.ascontiguousarray(weight, np.float64), None, False])
         self.factors = factors
+
+    def count(self, weights: int) -> None:
+        """A few bytes of a file may stand for many weights: one tensor that is used again, a diagonal."""
+        need(self.weights + weights <= MAX_WEIGHTS, f"its layers have more than {MAX_WEIGHTS:,} weights")
+        self.weights += weights
+
+    def identity(self, size: int) -> None:
+        need(self.weights + size**2 <= MAX_WEIGHTS, f"its layers have more than {MAX_WEIGHTS:,} weights")
+        self.multiply(np.eye(size))
 
     def scale(self, factors: np.ndarray) -> None:
         self.multiply(np.diag(factors.astype(np.float64)), factors=True)
@@ -77,17 +88,17 @@ class Chain:
             self.zeros_first |= not self.layers
             return
         if not self.open:
-            self.multiply(np.eye(len(constant)))
+            self.identity(len(constant))
         self.layers[-1][1] = constant
 
     def negate(self, size: int) -> None:
         if not self.open:
-            self.multiply(np.eye(size))
+            self.identity(size)
         self.layers[-1][0] = -self.layers[-1][0]
 
     def rectify(self, size: int) -> None:
         if not self.layers:
-            self.multiply(np.eye(size))
+            self.identity(size)
         self.layers[-1][2] = True
 
     def refuse_float32(self, holds: bool, why: str) -> None:

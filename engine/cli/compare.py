@@ -13,6 +13,7 @@ from engine.cli.picture import prepare_picture, write_picture
 from engine.digits import percent
 from engine.errors import InputError
 from engine.files import prepare, write_bytes
+from engine.foreign import plain
 from engine.repair.decision import Decision
 
 
@@ -41,7 +42,7 @@ def run(arguments: Namespace) -> int:
         _certify(certificate, original, changed, proved, arguments.networks)
     if picture:
         write_picture(picture, maps, names=tuple(path.name for path in arguments.networks))
-        note(f"advisory maps in {arguments.picture}")
+        note(f"advisory maps in {plain(arguments.picture)}")
     if arguments.json:
         content = fidelity_content(found) | meant.content | {"vere": figures_content(figures, meant)}
         content |= {"proved": _proved(proved)} if proved else {}

@@ -3,6 +3,7 @@
 from argparse import Namespace
 
 from engine.cli.output import DONE, answer
+from engine.foreign import plain
 
 
 def run(arguments: Namespace) -> int:
@@ -11,5 +12,5 @@ def run(arguments: Namespace) -> int:
 
     with progress_bar() as progress:
         folder = fetch(source=arguments.source, target=arguments.target, progress=progress)
-    answer(f"{len(manifest())} networks in {folder}, each as the manifest says")
+    answer(f"{len(manifest())} networks in {plain(folder)}, each as the manifest says")
     return DONE

@@ -15,7 +15,7 @@ def run(arguments: Namespace) -> int:
     from engine.onnx_file import describe, load_network, made_from
 
     network = load_network(arguments.network)
-    found, identity, original = describe(network), identify(network), made_from(network.onnx_bytes)
+    found, identity, original = describe(arguments.network), identify(network), made_from(network.onnx_bytes)
     published = _published(found.sha256)
     if arguments.json:
         content = asdict(found) | {"operators": dict(found.operators), "file": str(arguments.network),

@@ -7,6 +7,7 @@ from pathlib import Path
 from engine.cli.fidelity import fidelity_content, fidelity_table, figures_content, figures_table
 from engine.cli.meaning import Meaning
 from engine.cli.output import answer, note, show
+from engine.foreign import plain
 
 
 def say_failed(outcome, arguments: Namespace, explained: list, meant: Meaning) -> None:
@@ -48,17 +49,17 @@ def say_repaired(outcome, found, figures: list, certificates: Path, explained: l
         answer(json.dumps(content, indent=2, allow_nan=False))
         return
     if not found:
-        answer(f"holds already: {arguments.out} is a copy of the network")
+        answer(f"holds already: {plain(arguments.out)} is a copy of the network")
     else:
         for attempt in outcome.chosen:
             answer(f"repaired by {attempt.method}: {attempt.note}")
         answer(f"{found.weights} weights changed, in {found.neurons} neurons of {found.layers} layers; "
                f"{outcome.seconds:.1f} s with all proofs")
-    answer(f"proved: {', '.join(proved)}; certificates in {certificates}, accepted by the independent checker")
+    answer(f"proved: {', '.join(map(plain, proved))}; certificates in {plain(certificates)}, accepted by the independent checker")
     if violated:
-        note(f"violated before and not asked for: {', '.join(violated)}")
+        note(f"violated before and not asked for: {', '.join(map(plain, violated))}")
     if undecided:
-        note(f"not decided for the original and not asked for: {', '.join(undecided)}")
+        note(f"not decided for the original and not asked for: {', '.join(map(plain, undecided))}")
     if found:
         _left_out(outcome)
         answer(f"{meant.decision_in_words}\n{meant.domain_in_words}")

@@ -18,6 +18,7 @@ from engine.cli.region_picture import check_two_inputs, write_regions
 from engine.data import network_path, property_path
 from engine.errors import InputError
 from engine.exact import unheld_text
+from engine.foreign import plain
 from engine.identity import Identity, as_told, identify
 from engine.network import Network
 from engine.property import Property
@@ -92,7 +93,7 @@ def _warn_of_limits(path: Path, prop: Property) -> None:
     from engine.certificate.writer import unprovable
 
     if reason := unprovable(prop):
-        note(f"acasxu: {path} will not be written if the property holds: {reason}")
+        note(f"acasxu: {plain(path)} will not be written if the property holds: {reason}")
 
 
 def _certify(path: Path, network: Network, prop: Property, verdict: Verdict, arguments: Namespace) -> None:
@@ -107,7 +108,7 @@ def _certify(path: Path, network: Network, prop: Property, verdict: Verdict, arg
     if data:
         _write(path, data, verdict)
     else:
-        note(f"acasxu: {path} is not written: nothing was decided")
+        note(f"acasxu: {plain(path)} is not written: nothing was decided")
 
 
 def _write(path: Path, data: bytes, verdict: Verdict) -> None:

@@ -10,6 +10,7 @@ from engine.network import Affine
 from engine.onnx_file.constant import Constant, diagonal
 
 Shape = tuple[int, ...]  # a batch of any size counts as 1
+MAX_WEIGHTS = 1 << 27  # of all pieces: a few bytes of a file may stand for many, as of a tensor that is used again
 MAX_IDENTITY = 8192  # inputs of a piece that has no weight matrix in the file (512 MiB)
 
 
@@ -65,6 +66,7 @@ class Signal:
 
     def times(self, weight: Constant, shape: Shape, *, rounded: bool = False, entrywise: bool = False) -> "Signal":
         """weight @ self, weight [out, in]."""
+        self._demand_room(weight.values.size)
         bare = self.weight is not None and (self.bias is None or not self.bias.values.any())
         mergeable = self.mergeable or (bare and (entrywise or self.entrywise))
         return replace(self.closed(relu=False), weight=weight, shape=shape, rounded=rounded, entrywise=entrywise,
@@ -73,6 +75,7 @@ class Signal:
     def scaled(self, factors: Constant, *, rounded: bool = False) -> "Signal":
         """factors * self, factors [size]: a layer of its own, even where all of them are 1."""
         self._demand_few()
+        self._demand_room(self.size**2)
         return self.times(diagonal(factors), self.shape, rounded=rounded, entrywise=True)
 
     def plus(self, bias: Constant, shape: Shape) -> "Signal":
@@ -110,7 +113,14 @@ class Signal:
 
     def _identity(self) -> Constant:
         self._demand_few()
+        self._demand_room(self.size**2)
         return Constant(np.eye(self.size), self.kind)
+
+    def _demand_room(self, weights: int) -> None:
+        """InputError where so many more are too many."""
+        held = sum(piece.weight.values.size for piece in self.closed(relu=False).pieces)
+        if held + weights > MAX_WEIGHTS:
+            raise InputError(f"its layers have more than {MAX_WEIGHTS:,} weights in all", advice="use a smaller network")
 
     def _demand_few(self) -> None:
         if self.size > MAX_IDENTITY:

@@ -35,7 +35,8 @@ def save_network(network: Network, path: str | PathLike, *, force: bool = False)
     if os.path.lexists(path) and not force:
         raise InputError("this file exists", where=str(path), advice="choose another name or force it")
     result = rewritten(network)
-    result = replace(result, sha256=hashlib.sha256(result.onnx_bytes).hexdigest())
+    digest = hashlib.sha256(result.onnx_bytes).hexdigest()
+    result = result if digest == result.sha256 else replace(result, sha256=digest)
     packed = path.suffix == ".gz"
     data = gzip.compress(result.onnx_bytes, mtime=0) if packed else result.onnx_bytes
     try:

@@ -67,7 +67,8 @@ class State:
             os.fsync(file.fileno())
 
     def _lost(self, error: Exception) -> InputError:
-        return InputError(f"the state cannot be kept there ({error})", where=str(self._path.parent),
+        reason = getattr(error, "strerror", None) or error
+        return InputError(f"the state cannot be kept there ({reason})", where=str(self._path.parent),
                           advice="choose another folder")
 
     def _read(self, number: int, line: str, about: dict) -> None:

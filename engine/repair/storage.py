@@ -29,7 +29,7 @@ def idle_depth(network: Network) -> int:
 _USABLE = {
     "milp": lambda network: free_weight(network, -1),
     "gradient": lambda network: free_weight(network, -1) or free_weight(network, -2),
-    "idle": lambda network: idle_depth(network) >= 2,
+    "idle": lambda network: idle_depth(network) >= min(2, len(network.layers) - 1),
     "smt": lambda network: free_weight(network, -1),
 }
 

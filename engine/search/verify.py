@@ -4,6 +4,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 
 from ..bounds.roots import extent
@@ -140,5 +141,6 @@ def _give_up(problems: list[tuple[int, Problem]], options: Options, device: torc
     timed_out = not reason
     reason = reason or f"out of time after {seconds:.1f} s, before any box was bounded"
     statistics = Statistics(0, seconds / len(problems), str(device.type))
-    for index, _ in problems:
-        report(index, Unknown(reason, timed_out, 0.0, options.semantics, statistics))
+    for index, problem in problems:
+        boxes = np.empty((0, 2, problem.network.n_inputs)) if options.open_boxes else None
+        report(index, Unknown(reason, timed_out, 0.0, options.semantics, statistics, boxes=boxes))
