@@ -125,12 +125,12 @@ def _reshape(draw, chain: Builder) -> None:
 
 
 def _flatten(draw, chain: Builder) -> None:
+    if not chain.shape:
+        return  # there is no axis 1, which is the default
     if chain.batched:
         chain.step("Flatten", "@", (1, chain.size))
         return
     axis = draw(st.integers(0, len(chain.shape)))
-    if not chain.shape:
-        return  # there is no axis 1, the default, to be left out
     shape = (int(np.prod(chain.shape[:axis])), int(np.prod(chain.shape[axis:])))
     chain.step("Flatten", "@", shape, axis=axis)
 
