@@ -126,7 +126,8 @@ def measured(found: dict) -> dict:
             "outside_changed": outside["changed"], "outside_agreement": outside["agreement"],
             "grid_changed": grid["changed"], "safe_points": sum(region["points"] for region in safe),
             "safe_changed": sum(region["changed"] for region in safe),
-            "mean_score_change": outside["mean_output_change"], "largest_score_change": outside["largest_output_change"],
+            "mean_score_change": outside["mean_output_change"],
+            "largest_score_change": outside["largest_output_change"],
             **vere(found["vere"]["properties"])}
 
 

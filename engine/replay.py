@@ -17,7 +17,8 @@ _TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64}
 class Replay:
     """Runs a network's own ONNX bytes, not what was read from them.
 
-    Where they are newer than onnxruntime, a copy with older version numbers runs (onnx_file/lowered.py). The session lives as long as the object. The same point gives the same bits whatever comes with it.
+    Where they are newer than onnxruntime, a copy with older version numbers runs (onnx_file/lowered.py). The session
+    lives as long as the object. The same point gives the same bits whatever comes with it.
     """
 
     def __init__(self, network: Network):
@@ -66,8 +67,8 @@ class Replay:
             return _session(lowered(self.network.onnx_bytes, ir_version=ir_version, opset=opset))
         except Exception as reason:
             raise InputError(
-                f"it has IR version {found[0]} and opset {found[1]}, and onnxruntime {onnxruntime.__version__}, which is "
-                f"installed, runs up to {ir_version} and {opset}", where=self.network.name or "network",
+                f"it has IR version {found[0]} and opset {found[1]}, and the installed onnxruntime "
+                f"{onnxruntime.__version__} runs up to {ir_version} and {opset}", where=self.network.name or "network",
                 advice=f"save it with ir_version={ir_version} and opset {opset}, or install a newer onnxruntime",
             ) from reason
 

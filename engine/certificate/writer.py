@@ -69,8 +69,8 @@ def unprovable(property: Property) -> str:
 def _json(content) -> bytes:
     text = json.dumps(content, indent=1).encode()
     if len(text) > MAX_MANIFEST:
-        raise InputError(f"its claim has {len(text) / 2**20:,.0f} MiB, more than the {MAX_MANIFEST // 2**20} MiB that a "
-                         f"certificate holds of it", advice="split the property into several")
+        raise InputError(f"its claim has {len(text) / 2**20:,.0f} MiB, more than the {MAX_MANIFEST // 2**20} MiB that "
+                         f"a certificate holds of it", advice="split the property into several")
     return text
 
 

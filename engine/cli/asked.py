@@ -11,6 +11,7 @@ def load_asking(path: Path) -> Property:
     """The property in a file; InputError where nothing satisfies its asserts."""
     prop = load_property(path)
     if prop.warning:
-        raise InputError(f"nothing satisfies the asserts ({prop.emptiness}): no input can be looked at", where=str(path),
+        what = f"nothing satisfies the asserts ({prop.emptiness}): no input can be looked at"
+        raise InputError(what, where=str(path),
                          advice="correct one of them, or leave the property out; verify says that it holds")
     return prop

@@ -55,7 +55,8 @@ def say_repaired(outcome, found, figures: list, certificates: Path, explained: l
             answer(f"repaired by {attempt.method}: {attempt.note}")
         answer(f"{found.weights} weights changed, in {found.neurons} neurons of {found.layers} layers; "
                f"{outcome.seconds:.1f} s with all proofs")
-    answer(f"proved: {', '.join(map(plain, proved))}; certificates in {plain(certificates)}, accepted by the independent checker")
+    answer(f"proved: {', '.join(map(plain, proved))}; certificates in {plain(certificates)}, accepted by the "
+           "independent checker")
     if violated:
         note(f"violated before and not asked for: {', '.join(map(plain, violated))}")
     if undecided:

@@ -91,7 +91,8 @@ def beside(path: str | os.PathLike) -> Read:
 
 def _external(model: ModelProto) -> Iterator[TensorProto]:
     """The tensors whose data are elsewhere, of initializers and Constant nodes: others are nowhere read."""
-    constants = (a.t for node in model.graph.node if node.op_type == "Constant" for a in node.attribute if a.HasField("t"))
+    nodes = (node for node in model.graph.node if node.op_type == "Constant")
+    constants = (a.t for node in nodes for a in node.attribute if a.HasField("t"))
     for tensor in (*model.graph.initializer, *constants):
         if tensor.data_location == TensorProto.EXTERNAL:
             yield tensor

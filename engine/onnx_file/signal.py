@@ -120,7 +120,8 @@ class Signal:
         """InputError where so many more are too many."""
         held = sum(piece.weight.values.size for piece in self.closed(relu=False).pieces)
         if held + weights > MAX_WEIGHTS:
-            raise InputError(f"its layers have more than {MAX_WEIGHTS:,} weights in all", advice="use a smaller network")
+            raise InputError(f"its layers have more than {MAX_WEIGHTS:,} weights in all",
+                             advice="use a smaller network")
 
     def _demand_few(self) -> None:
         if self.size > MAX_IDENTITY:

@@ -37,8 +37,8 @@ _USABLE = {
 def demand_writable(network: Network, methods: tuple[str, ...]) -> None:
     """InputError where none of these methods could write what it finds into the network's file."""
     if not any(_USABLE[name](network) for name in methods):
-        raise InputError(f"what {' or '.join(methods)} would find cannot be written into its file: {_obstacle(network)}",
-                         where=network.name or "network",
+        what = f"what {' or '.join(methods)} would find cannot be written into its file: {_obstacle(network)}"
+        raise InputError(what, where=network.name or "network",
                          advice="export it with the weights of every layer as initializers of their own")
 
 

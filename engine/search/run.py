@@ -1,7 +1,7 @@
 """One run of the search: open boxes of many problems, bounded together."""
 
 import time
-from collections import Counter, deque
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -17,9 +17,8 @@ from ..bounds.stack import Stack
 from ..deadline import Deadline, OutOfTime
 from ..memory import size_text
 from ..proof import Proof
-from ..verdict import Counterexample, Statistics, Unknown, Verdict, Verified, Violated
+from ..verdict import Statistics, Unknown, Verdict, Verified, Violated
 from .branching import split_input, split_sign, splits
-from .confirm import Judge, better
 from .deepest import deepest_points
 from .exclude import Shown, exclude
 from .finish import signs_to_split
@@ -32,9 +31,8 @@ from .recorder import Recorder
 from .suspects import Suspects, by_network, corner_attack, first_attack, joined
 from .ties import MOST as MOST_TIES
 from .ties import tied
+from .trial import judge_suspects
 
-JUDGED = 4  # points of a problem that one attack may have checked exactly, milliseconds each
-NEARLY = 2.0**12  # times a row's error: how far from unsafe points are judged, as rounding may have moved them
 SEEK, SOUGHT = 4_096, 64  # boxes of a problem that cannot be proved, and points judged, in search of a counterexample
 
 Known = tuple[float, float]  # of an open box: how far from unsafe its worst corner is, and the bound that holds
@@ -165,7 +163,7 @@ class Run:
             suspects = first_attack(self._stack, roots, root, self._generator, deadline)
         except OutOfTime:
             return
-        self._try(suspects, deadline)
+        judge_suspects(self._frontier, suspects, self._options.semantics, deadline)
 
     def _bound(self, boxes: dict[int, Known], deadline: Deadline) -> None:
         """Bounds the boxes (slot: Known), drops what is proved, looks for counterexamples in the rest and splits it.
@@ -189,7 +187,7 @@ class Run:
             self._tally(before, left.nodes)
             if self._recorder:
                 self._recorder.show(left.shown)
-            self._try(left.suspects, deadline)
+            judge_suspects(self._frontier, left.suspects, self._options.semantics, deadline)
         roots = [root for _, before, _ in done for root in before.root.tolist()]
         frontier.close(list(closed), roots)
         for _, _, left in done:
@@ -246,44 +244,6 @@ class Run:
                 search.boxes += sign > 0
                 search.proved += sign * share / len(search.problem.property.cases)
         self.boxes += len(bounded)
-
-    def _try(self, suspects: Suspects, deadline: Deadline) -> None:
-        """Has the points judged that look unsafe, at least but for rounding, or that may be brought onto equations: the
-        most promising first, a few for each problem."""
-        judged = Counter()
-        root, x, value = suspects
-        nearly = NEARLY * self._frontier.roots.error[root].amax(1)
-        values, roots, nearly = value.tolist(), root.tolist(), nearly.tolist()
-        for i in sorted(range(len(values)), key=values.__getitem__):
-            owner, judge = self._frontier.owner(roots[i]), self._frontier.judge(roots[i])
-            owner.nearest = min(owner.nearest, values[i])
-            if owner.counterexample or judged[owner.index] == JUDGED:
-                continue
-            if values[i] <= nearly[i] or judge.has_equations:
-                judged[owner.index] += 1
-                self._have_judged(owner, judge, x[i].cpu().numpy(), deadline)
-
-    def _have_judged(self, owner: Search, judge: Judge, point: np.ndarray, deadline: Deadline) -> None:
-        owner.judged += 1
-        try:
-            found = judge.counterexample(point, deadline)
-        except OutOfTime:
-            owner.unchecked = True
-            return
-        if found:
-            self._hear(owner, judge, found)
-
-    def _hear(self, owner: Search, judge: Judge, found: Counterexample) -> None:
-        """Takes the point as a counterexample, or as one in case there is no better.
-
-        In real semantics one that the network cannot be given counts where it can be given none of the set.
-        """
-        if found.stands or (self._options.semantics == "real" and not found.executable and judge.gap(found)):
-            owner.counterexample = found
-            return
-        owner.near_miss = better(owner.near_miss, found)
-        if found.exact:
-            owner.give_up_proof()
 
     def _split(self, left: Left) -> None:
         """Opens the children of each box, by sign where a neuron is given, else by input where possible."""

@@ -109,8 +109,8 @@ def choose_device(name: str) -> torch.device:
 
 
 def _groups(problems: list[Problem], options: Options) -> list[list[int]]:
-    """Indices of problems to be searched that share batches: of the same network shape and about as many rows, as many as fit the
-    memory with their networks."""
+    """Indices of problems to be searched that share batches: of the same network shape and about as many rows, as many
+    as fit the memory with their networks."""
     alike: dict[tuple, list[int]] = {}
     for i, problem in enumerate(problems):
         if not problem.property.cases:
