@@ -1,5 +1,6 @@
 """Files given to commands: what is none is refused at once; names as long as they may be."""
 
+import gzip
 import os
 import shutil
 import socket
@@ -221,3 +222,12 @@ def test_the_search_is_bounded(folder, monkeypatch, capsys):
     os.rename("net.onnx", deep / "net.onnx")
     assert looked_up(folder, network=folder, property=folder) == 2
     assert looked_up(folder, network=deep.parents[5], property=folder) == 0
+
+
+def test_a_file_called_gz_alone_is_compressed(folder):
+    """As the format says of all whose names end so; the checker reads it like the engine."""
+    for name, ending in (("net.onnx", ".onnx"), ("p.vnnlib", ".vnnlib")):
+        (folder / ending).mkdir()
+        (folder / ending / ".gz").write_bytes(gzip.compress((folder / name).read_bytes()))
+    files = [str(folder / ".onnx" / ".gz"), str(folder / ".vnnlib" / ".gz")]
+    assert main(["verify", *files]) == main(["verify", "net.onnx", "p.vnnlib"]) in (0, 1)

@@ -70,7 +70,7 @@ def beside(path: str | os.PathLike) -> Read:
 
     def read(name: str, limit: int) -> bytes:
         where = f"data file {name!r}"
-        if Path(path).suffix == ".gz":
+        if str(path).endswith(".gz"):
             raise InputError("a compressed network cannot keep its data in another file", advice=_INSIDE)
         target = Path(os.path.realpath(folder / name))
         if folder not in target.parents:

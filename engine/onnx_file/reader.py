@@ -80,7 +80,7 @@ def read_bytes(path: str | PathLike, *, limit: int = MAX_BYTES) -> bytes:
     path = Path(path)
     try:
         with open(path, "rb", opener=regular) as raw:
-            with gzip.open(raw) if path.suffix == ".gz" else raw as file:
+            with gzip.open(raw) if path.name.endswith(".gz") else raw as file:
                 data = file.read(limit + 1)
     except FileNotFoundError:
         raise _unreadable(path, "there is no such file", "check the name") from None

@@ -37,7 +37,7 @@ def save_network(network: Network, path: str | PathLike, *, force: bool = False)
     result = rewritten(network)
     digest = hashlib.sha256(result.onnx_bytes).hexdigest()
     result = result if digest == result.sha256 else replace(result, sha256=digest)
-    packed = path.suffix == ".gz"
+    packed = path.name.endswith(".gz")
     data = gzip.compress(result.onnx_bytes, mtime=0) if packed else result.onnx_bytes
     try:
         write_bytes(path, data)

@@ -74,7 +74,7 @@ def read_bytes(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
     """The content of the file, that of a `.gz` decompressed: at most `max_bytes`, whatever it claims to hold."""
     try:
         with open(path, "rb", opener=regular) as raw:
-            with gzip.open(raw) if path.suffix == ".gz" else raw as file:
+            with gzip.open(raw) if path.name.endswith(".gz") else raw as file:
                 data = file.read(max_bytes + 1)
     except FileNotFoundError:
         raise InputError("no such file", where=str(path), advice="check the path") from None
