@@ -91,14 +91,14 @@ def verdicts(out: Path, dice: random.Random) -> None:
     for folder, ending in (("certificates", f".{KINDS[other['verdict']]}.zip"), ("counterexamples", ".txt")):
         source, target = (out / folder / f"{instance_stem((each['network'], each['property']))}{ending}"
                           for each in (other, row))
-        if source.is_file() and source != target:
+        if source.is_file() and source != target and not target.is_symlink():  # not through a link planted before
             shutil.copy(source, target)
     write(out, rows)
 
 
 def contents(out: Path, dice: random.Random) -> None:
     """A file is damaged, cut off or another's."""
-    files = sorted(path for path in out.rglob("*") if path.is_file())
+    files = sorted(path for path in out.rglob("*") if path.is_file() and not path.is_symlink())
     path, other = dice.choice(files), dice.choice(files)
     data = bytearray(path.read_bytes())
     for _ in range(dice.choice((0, 1, 3))):
