@@ -125,8 +125,6 @@ def _reshape(draw, chain: Builder) -> None:
 
 
 def _flatten(draw, chain: Builder) -> None:
-    if not chain.shape:
-        return  # there is no axis 1, which is the default
     if chain.batched:
         chain.step("Flatten", "@", (1, chain.size))
         return
@@ -163,8 +161,9 @@ def _scale(draw, chain: Builder) -> None:
 
 def _dot(draw, chain: Builder) -> None:
     """A product with a vector, after which a dimension is missing."""
-    if chain.shape and chain.shape[-1] == chain.size:
+    if len(chain.shape) > 1 and chain.shape[-1] == chain.size:  # few operators take what has no dimension
         chain.step("MatMul", "@ " + chain.constant(_numbers(draw, (chain.size,))), chain.shape[:-1])
+        chain.batched = chain.batched and len(chain.shape) > 1  # the next product takes what is left for a point
 
 
 def _turn(draw, chain: Builder) -> None:
