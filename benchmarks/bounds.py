@@ -18,11 +18,11 @@ import torch
 from machine import machine
 
 from engine import load_network, load_property
+from engine.acasxu.files import network_path, property_path
 from engine.bounds.crown import Boxes, concretize, substitute, tighten
 from engine.bounds.interval import hidden_intervals
 from engine.bounds.roots import make_roots
 from engine.bounds.stack import Stack
-from engine.data import network_path, property_path
 from engine.memory import keep_freed_memory
 
 DEPTHS, BATCHES = (0, 2, 4, 6, 8), (64, 512, 4096)
@@ -50,8 +50,9 @@ def random_boxes(stack: Stack, roots, depth: int, n: int) -> Boxes:
     """Boxes whose inputs are 2^-depth of the root's, with interval bounds."""
     generator = torch.Generator().manual_seed(depth)
     whole = (roots.upper - roots.lower)[0]
-    lower = roots.lower[0] + whole * (1 - 2.0**-depth) * torch.rand(n, 5, generator=generator,
-                                                                 dtype=torch.float64).to(whole.device)
+    lower = roots.lower[0] + whole * (1 - 2.0**-depth) * torch.rand(n, 5, generator=generator, dtype=torch.float64).to(
+        whole.device
+    )
     upper = lower + whole * 2.0**-depth
     network = torch.zeros(n, dtype=torch.long, device=whole.device)
     return Boxes(network, lower, upper, *hidden_intervals(stack, network, lower, upper))
@@ -115,8 +116,17 @@ def main() -> None:
                     elapsed = measure(stack, roots, boxes, threads, workers, device)
                     rows = float(((boxes.l < 0) & (boxes.u > 0)).sum()) / batch
                     gflops = products(stack, boxes) * batch / elapsed / 1e9
-                    table.append((kind, depth, batch, f"{rows:.1f}", f"{batch / elapsed:.0f}",
-                                  f"{gflops:.1f}", f"{gflops / top:.2f}"))
+                    table.append(
+                        (
+                            kind,
+                            depth,
+                            batch,
+                            f"{rows:.1f}",
+                            f"{batch / elapsed:.0f}",
+                            f"{gflops:.1f}",
+                            f"{gflops / top:.2f}",
+                        )
+                    )
                     print(*table[-1], sep="\t", flush=True)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     with arguments.out.open("w", newline="") as file:

@@ -12,7 +12,7 @@ from pathlib import Path
 from machine import machine
 
 from engine import Options, Problem, load_network, load_property, verify_all
-from engine.data import network_path, property_path
+from engine.acasxu.files import network_path, property_path
 from engine.search import branching
 
 INSTANCES = [((3, 3), 2), ((4, 2), 2), ((1, 1), 6), ((4, 9), 1), ((3, 3), 9), ((1, 1), 4), ((2, 1), 3), ((1, 8), 2)]
@@ -41,8 +41,9 @@ def main() -> None:
         for (net, k), problem in zip(INSTANCES, problems):
             verdict = verify_all([problem], Options(timeout=LIMIT, **options))[0]
             statistics = verdict.statistics
-            table.append((name, f"N{net}".replace(" ", ""), k, verdict.word, statistics.boxes,
-                          f"{statistics.seconds:.2f}"))
+            table.append(
+                (name, f"N{net}".replace(" ", ""), k, verdict.word, statistics.boxes, f"{statistics.seconds:.2f}")
+            )
             print(*table[-1], sep="\t", flush=True)
     with arguments.out.open("w", newline="") as file:
         file.write(f"# {machine()}; limit {LIMIT:.0f} s\n")

@@ -18,19 +18,41 @@ from pathlib import Path
 
 os.environ |= {"OPENBLAS_NUM_THREADS": "1"}  # before numpy: processes divide the work
 
-from engine.certificate.batch import Outcome, certificates_in, check_all  # noqa: E402
-from engine.data import find_networks, property_path  # noqa: E402
-
 from machine import machine  # noqa: E402
 
-COLUMNS = ("certificate", "kind", "result", "bytes", "nodes", "leaves", "exclusions", "least_margin",
-           "search_seconds", "check_seconds")
+from engine.acasxu.files import find_networks, property_path  # noqa: E402
+from engine.certificate.batch import Outcome, certificates_in, check_all  # noqa: E402
+
+COLUMNS = (
+    "certificate",
+    "kind",
+    "result",
+    "bytes",
+    "nodes",
+    "leaves",
+    "exclusions",
+    "least_margin",
+    "search_seconds",
+    "check_seconds",
+)
 
 
 def search(folder: Path, semantics: str) -> float:
     """Wall seconds of the search; certificates go to folder/certificates."""
-    command = [sys.executable, "-m", "engine", "bench", "--benchmark", "--out", str(folder), "--force",
-               "--certificates", str(folder / "certificates"), "--semantics", semantics]
+    command = [
+        sys.executable,
+        "-m",
+        "engine",
+        "bench",
+        "--benchmark",
+        "--out",
+        str(folder),
+        "--force",
+        "--certificates",
+        str(folder / "certificates"),
+        "--semantics",
+        semantics,
+    ]
     start = time.perf_counter()
     if subprocess.run(command, stdout=subprocess.DEVNULL).returncode:
         sys.exit("not all instances were decided")
@@ -39,8 +61,18 @@ def search(folder: Path, semantics: str) -> float:
 
 def row(outcome: Outcome, seconds: dict[str, str]) -> list:
     result, stem = outcome.result, outcome.file.name.split(".")[0]
-    return [stem, result.kind, outcome.word, outcome.file.stat().st_size, result.nodes, result.leaves,
-            result.exclusions, f"{result.margin:.3e}", seconds[stem], f"{result.seconds:.3f}"]
+    return [
+        stem,
+        result.kind,
+        outcome.word,
+        outcome.file.stat().st_size,
+        result.nodes,
+        result.leaves,
+        result.exclusions,
+        f"{result.margin:.3e}",
+        seconds[stem],
+        f"{result.seconds:.3f}",
+    ]
 
 
 def main() -> int:
@@ -53,23 +85,32 @@ def main() -> int:
     search_wall = search(folder, arguments.semantics)
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     start = time.perf_counter()
-    outcomes = check_all(certificates_in([folder / "certificates"]), network=find_networks(),
-                         property=property_path(1).parent, jobs=arguments.jobs)
+    outcomes = check_all(
+        certificates_in([folder / "certificates"]),
+        network=find_networks(),
+        property=property_path(1).parent,
+        jobs=arguments.jobs,
+    )
     check_wall = time.perf_counter() - start
     with (folder / "results.csv").open() as file:
-        seconds = {f"{Path(r['network']).stem}_{Path(r['property']).stem}": r["seconds"]
-                   for r in csv.DictReader(file)}
+        seconds = {f"{Path(r['network']).stem}_{Path(r['property']).stem}": r["seconds"] for r in csv.DictReader(file)}
     proofs = [outcome for outcome in outcomes if outcome.result.kind == "proof"]
     sizes = [outcome.file.stat().st_size for outcome in proofs]
     summary = {
-        "machine": machine(), "command": " ".join(["python", *sys.argv]), "semantics": arguments.semantics,
-        "proofs": len(proofs), "witnesses": len(outcomes) - len(proofs),
+        "machine": machine(),
+        "command": " ".join(["python", *sys.argv]),
+        "semantics": arguments.semantics,
+        "proofs": len(proofs),
+        "witnesses": len(outcomes) - len(proofs),
         "accepted": sum(outcome.word == "accepted" for outcome in outcomes),
-        "proofs_total_bytes": sum(sizes), "largest_bytes": max(sizes),
+        "proofs_total_bytes": sum(sizes),
+        "largest_bytes": max(sizes),
         "nodes": sum(outcome.result.nodes for outcome in proofs),
         "least_margin": min(outcome.result.margin for outcome in proofs),
-        "search_wall_seconds": round(search_wall, 1), "search_peak_mib": memory // 1024,
-        "check_wall_seconds": round(check_wall, 1), "check_jobs": arguments.jobs,
+        "search_wall_seconds": round(search_wall, 1),
+        "search_peak_mib": memory // 1024,
+        "check_wall_seconds": round(check_wall, 1),
+        "check_jobs": arguments.jobs,
     }
     arguments.out.mkdir(parents=True, exist_ok=True)
     stem = arguments.out / f"certificates-{arguments.semantics}"

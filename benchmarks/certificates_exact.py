@@ -17,10 +17,10 @@ from pathlib import Path
 
 os.environ |= {"OPENBLAS_NUM_THREADS": "1"}  # before numpy: processes divide the work
 
-from engine.certificate.batch import Outcome, check_all  # noqa: E402
-from engine.data import find_networks, property_path  # noqa: E402
-
 from machine import machine  # noqa: E402
+
+from engine.acasxu.files import find_networks, property_path  # noqa: E402
+from engine.certificate.batch import Outcome, check_all  # noqa: E402
 
 LARGEST, MANY, FEW = 20, 100, 10
 COLUMNS = ("certificate", "result", "nodes", "checked", "leaves", "exclusions", "least_margin", "seconds")
@@ -55,20 +55,35 @@ def main() -> int:
         def keep(outcome: Outcome) -> None:
             r = outcome.result
             outcomes.append(outcome)
-            table.writerow([outcome.file.name.split(".")[0], outcome.word, r.nodes, r.checked, r.leaves, r.exclusions,
-                            f"{r.margin:.3e}", f"{r.seconds:.1f}"])
+            table.writerow(
+                [
+                    outcome.file.name.split(".")[0],
+                    outcome.word,
+                    r.nodes,
+                    r.checked,
+                    r.leaves,
+                    r.exclusions,
+                    f"{r.margin:.3e}",
+                    f"{r.seconds:.1f}",
+                ]
+            )
             file.flush()
 
         for sample, chosen in samples(files, nodes, arguments.whole).items():
             check_all(chosen, arithmetic="exact", sample=sample, on_outcome=keep, **where)
     results = [outcome.result for outcome in outcomes]
     summary = {
-        "machine": machine(), "command": " ".join(["python", *sys.argv]), "semantics": arguments.semantics,
-        "proofs": len(results), "accepted": sum(result.accepted for result in results),
+        "machine": machine(),
+        "command": " ".join(["python", *sys.argv]),
+        "semantics": arguments.semantics,
+        "proofs": len(results),
+        "accepted": sum(result.accepted for result in results),
         "checked_whole": sum(result.checked == result.nodes for result in results),
-        "nodes_checked": sum(result.checked for result in results), "nodes": sum(result.nodes for result in results),
+        "nodes_checked": sum(result.checked for result in results),
+        "nodes": sum(result.nodes for result in results),
         "leaves_checked": sum(result.leaves for result in results),
-        "least_margin": min(result.margin for result in results), "wall_seconds": round(time.perf_counter() - start),
+        "least_margin": min(result.margin for result in results),
+        "wall_seconds": round(time.perf_counter() - start),
     }
     stem.with_suffix(".json").write_text(json.dumps(summary, indent=2) + "\n")
     print(json.dumps(summary, indent=2))

@@ -16,12 +16,14 @@ from math import exp, log
 from pathlib import Path
 from statistics import mean, median
 
-from engine.errors import InputError
-
 from result_files import Key, Result, matched, read_results
 
-CAVEAT = ("Machines, start-up and what a second means differ from file to file: times of `acasxu bench` are shares of\n"
-          "one process without start-up, those of the competition whole processes on its machines.")
+from engine.errors import InputError
+
+CAVEAT = (
+    "Machines, start-up and what a second means differ from file to file: times of `acasxu bench` are shares of\n"
+    "one process without start-up, those of the competition whole processes on its machines."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,14 @@ def summarize(ours: dict[Key, Result], tool: Tool, *, least: float) -> Summary:
     """Times below `least` seconds count as that much."""
     pairs = [(ours[key], theirs) for key, theirs in tool.results.items()]
     both = [(a.seconds, b.seconds) for a, b in pairs if a.decided and b.decided]
-    return Summary(len(pairs), sum(a.decided for a, _ in pairs), sum(b.decided for _, b in pairs),
-                   [a for a, _ in both], [b for _, b in both], [max(b, least) / max(a, least) for a, b in both])
+    return Summary(
+        len(pairs),
+        sum(a.decided for a, _ in pairs),
+        sum(b.decided for _, b in pairs),
+        [a for a, _ in both],
+        [b for _, b in both],
+        [max(b, least) / max(a, least) for a, b in both],
+    )
 
 
 def disagreements(ours: dict[Key, Result], tools: list[Tool]) -> list[tuple[Key, dict[str, str]]]:
@@ -88,18 +96,27 @@ def read_tools(ours: dict[Key, Result], given: list[str], category: str | None) 
 def report(ours: dict[Key, Result], tools: list[Tool], *, least: float) -> str:
     lines = _disagreement_lines(disagreements(ours, tools))
     decided = sum(result.decided for result in ours.values())
-    lines += ["", CAVEAT, "", f"{len(ours)} instances of ours, {decided} decided; times in s",
-              f"{'tool':20} {'common':>6} {'ours':>5} {'theirs':>6}   {'sum':>15} {'median':>15} {'longest':>15}"
-              f"   {'speed-up':>8} {'least':>7} {'most':>7}"]
+    lines += [
+        "",
+        CAVEAT,
+        "",
+        f"{len(ours)} instances of ours, {decided} decided; times in s",
+        f"{'tool':20} {'common':>6} {'ours':>5} {'theirs':>6}   {'sum':>15} {'median':>15} {'longest':>15}"
+        f"   {'speed-up':>8} {'least':>7} {'most':>7}",
+    ]
     for tool in tools:
         s = summarize(ours, tool, least=least)
-        pairs = zip(*((sum(side), median(side), max(side)) if side else (0.0,) * 3
-                      for side in (s.our_seconds, s.their_seconds)))
+        pairs = zip(
+            *((sum(side), median(side), max(side)) if side else (0.0,) * 3 for side in (s.our_seconds, s.their_seconds))
+        )
         times = " ".join(f"{f'{a:.4g} / {b:.4g}':>15}" for a, b in pairs)
         ends = f"{min(s.speedups):7.2f} {max(s.speedups):7.4g}" if s.speedups else ""
         lines.append(f"{tool.name:20} {s.common:6} {s.ours:5} {s.theirs:6}   {times}   {s.geometric_mean:8.3g} {ends}")
-    lines += ["", "common: instances listed by both; ours, theirs: decided of them; a / b: ours / theirs on what both",
-              f"decide; speed-up: geometric mean of theirs / ours, each at least {least:g} s; then least and most"]
+    lines += [
+        "",
+        "common: instances listed by both; ours, theirs: decided of them; a / b: ours / theirs on what both",
+        f"decide; speed-up: geometric mean of theirs / ours, each at least {least:g} s; then least and most",
+    ]
     return "\n".join(lines)
 
 
@@ -107,21 +124,31 @@ def _disagreement_lines(found: list[tuple[Key, dict[str, str]]]) -> list[str]:
     if not found:
         return ["no disagreement: nowhere does one tool say sat and another unsat"]
     bar = "!" * 72
-    return [bar, f"{len(found)} DISAGREEMENTS: one tool says sat, another unsat; at least one of them is wrong", bar,
-            *(f"  {key[0]} {key[1]}: {', '.join(f'{name} {word}' for name, word in said.items())}"
-              for key, said in found), bar]
+    return [
+        bar,
+        f"{len(found)} DISAGREEMENTS: one tool says sat, another unsat; at least one of them is wrong",
+        bar,
+        *(f"  {key[0]} {key[1]}: {', '.join(f'{name} {word}' for name, word in said.items())}" for key, said in found),
+        bar,
+    ]
 
 
 def write_table(path: Path, ours: dict[Key, Result], tools: list[Tool]) -> None:
     """A row for each of our instances."""
     with path.open("w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(["network", "property", *(f"{name}_{what}" for name in ("ours", *(t.name for t in tools))
-                                                 for what in ("verdict", "seconds"))])
+        table.writerow(
+            [
+                "network",
+                "property",
+                *(f"{name}_{what}" for name in ("ours", *(t.name for t in tools)) for what in ("verdict", "seconds")),
+            ]
+        )
         for key, result in ours.items():
             others = [tool.results.get(key) for tool in tools]
-            table.writerow([*key, *(cell for r in (result, *others)
-                                    for cell in ((r.verdict, r.seconds) if r else ("", "")))])
+            table.writerow(
+                [*key, *(cell for r in (result, *others) for cell in ((r.verdict, r.seconds) if r else ("", "")))]
+            )
 
 
 def write_plot(path: Path, ours: dict[Key, Result], tools: list[Tool], *, least: float) -> None:
@@ -136,16 +163,30 @@ def write_plot(path: Path, ours: dict[Key, Result], tools: list[Tool], *, least:
     for tool, marker in zip(tools, "os^Dvx+*" * len(tools)):
         s = summarize(ours, tool, least=least)
         x, y = ([max(v, least) for v in side] for side in (s.our_seconds, s.their_seconds))
-        axes.plot(x, y, marker, markersize=4, linestyle="none", alpha=0.7,
-                  label=f"{tool.name}: {len(x)} instances, {s.geometric_mean:.3g} times")
+        axes.plot(
+            x,
+            y,
+            marker,
+            markersize=4,
+            linestyle="none",
+            alpha=0.7,
+            label=f"{tool.name}: {len(x)} instances, {s.geometric_mean:.3g} times",
+        )
         top = max([top, *x, *y])
     ends = (least * 0.8, top * 1.5)
     for factor in (1, 10, 100, 1000):
         axes.plot(ends, [factor * end for end in ends], color="grey", linewidth=0.9 if factor == 1 else 0.4)
         if factor * ends[0] * 1.3 < ends[1]:
             axes.text(ends[0] * 1.1, factor * ends[0] * 1.3, f"{factor}x", fontsize=7, color="grey")
-    axes.set(xscale="log", yscale="log", xlim=ends, ylim=ends, xlabel=f"ours (s, at least {least:g})",
-             ylabel="theirs (s)", title="Seconds on instances that both decide\n(machines and start-up differ)")
+    axes.set(
+        xscale="log",
+        yscale="log",
+        xlim=ends,
+        ylim=ends,
+        xlabel=f"ours (s, at least {least:g})",
+        ylabel="theirs (s)",
+        title="Seconds on instances that both decide\n(machines and start-up differ)",
+    )
     axes.legend(fontsize=7, loc="lower right")
     figure.savefig(path, dpi=150)
 

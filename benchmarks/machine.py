@@ -16,7 +16,10 @@ def machine(*, calibrated: bool = True) -> dict[str, str | float]:
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
     measured = {"calibration_seconds": round(calibrate(), 4)} if calibrated else {}
     return {
-        "processor": f"{computer(gpu)['cpu']}, {torch.get_num_threads()} threads", "gpu": gpu,
-        "python": platform.python_version(), "torch": torch.__version__, "commit": (commit() or "unknown")[:7],
+        "processor": f"{computer(gpu)['cpu']}, {torch.get_num_threads()} threads",
+        "gpu": gpu,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "commit": (commit() or "unknown")[:7],
         **measured,
     }

@@ -25,13 +25,28 @@ NONE = "–"
 
 #: Work, tasks repaired, time a task, agreement or accuracy over the domain, proved by; as the papers report them.
 PUBLISHED = (
-    ("VERE (Ma et al., ICSE 2024)", "36 of 36", "seconds to tens of seconds, RTX 4090",
-     "not reported; generalization 99.87% on average", "nothing: samples"),
-    ("ProRepair (Ma et al., CCS 2025, arXiv 2511.07741)", "36 of 36", "not reported", "not reported for regions",
-     "CROWN and splitting"),
+    (
+        "VERE (Ma et al., ICSE 2024)",
+        "36 of 36",
+        "seconds to tens of seconds, RTX 4090",
+        "not reported; generalization 99.87% on average",
+        "nothing: samples",
+    ),
+    (
+        "ProRepair (Ma et al., CCS 2025, arXiv 2511.07741)",
+        "36 of 36",
+        "not reported",
+        "not reported for regions",
+        "CROWN and splitting",
+    ),
     ("ART (Lin et al., FMCAD 2020)", "36 of 36 networks", "59 to 71 s", "90.4% at least, 96.1% on average", "DeepPoly"),
-    ("Veritex (Yang et al., HSCC 2023)", "35 of 35 networks", "82 s on average, N(1,9) 11,250 s; 48 vCPU",
-     "98.74% at least, 99.70% on average", "exact reachability"),
+    (
+        "Veritex (Yang et al., HSCC 2023)",
+        "35 of 35 networks",
+        "82 s on average, N(1,9) 11,250 s; 48 vCPU",
+        "98.74% at least, 99.70% on average",
+        "exact reachability",
+    ),
     ("NNrepair (Usman et al., CAV 2021)", NONE, NONE, "no figures for these tasks known to us", NONE),
 )
 
@@ -51,9 +66,11 @@ def numbers(rows: Iterable[dict], name: str) -> list[float]:
 
 def over(name: str, text: Callable[[list[float]], str]) -> Callable[[list[dict]], str]:
     """text of what was measured; a dash where there is none."""
+
     def of(rows: list[dict]) -> str:
         values = numbers(rows, name)
         return text(values) if values else NONE
+
     return of
 
 
@@ -88,8 +105,10 @@ MEASURES = (
     Measure("in the box where safe: least, mean", in_box),
     Measure("weights changed: median, most", over("weights", middle_and_most)),
     Measure("seconds with proofs: median, longest", over("repair_seconds", middle_and_most)),
-    Measure("advisory may differ on at most, proved: median, most",
-           over("may_differ", lambda shares: f"{percent(median(shares))}, {percent(max(shares))}")),
+    Measure(
+        "advisory may differ on at most, proved: median, most",
+        over("may_differ", lambda shares: f"{percent(median(shares))}, {percent(max(shares))}"),
+    ),
     Measure("VERE's success: mean", over("vere_success", lambda shares: percent(mean(shares)))),
     Measure("generalization: mean", over("vere_generalization", lambda shares: percent(mean(shares)))),
     Measure("drawdown: mean, most", over("vere_drawdown", lambda s: f"{percent(mean(s))}, {percent(max(s))}")),
@@ -129,13 +148,17 @@ def main() -> int:
     arguments = parser.parse_args()
     found = {method: read(arguments.results / f"repair-{arguments.tasks}-{method}.csv") for method in METHODS}
     if not any(found.values()):
-        parser.error(f"{arguments.results} holds no repair-{arguments.tasks}-METHOD.csv; "
-                     "run benchmarks/repair.py first")
+        parser.error(
+            f"{arguments.results} holds no repair-{arguments.tasks}-METHOD.csv; run benchmarks/repair.py first"
+        )
     print(comparison(found))
     if arguments.tasks == "classic":
         print("\nPublished, of the same violations, each as its paper reports it:\n")
-        print(markdown(["work", "repaired", "time a task", "agreement or accuracy over the domain", "proved by"],
-                       PUBLISHED))
+        print(
+            markdown(
+                ["work", "repaired", "time a task", "agreement or accuracy over the domain", "proved by"], PUBLISHED
+            )
+        )
     return 0
 
 

@@ -27,9 +27,13 @@ def proved(task, changed: Path, seconds: float) -> dict:
     found, error = compared(task, changed, seconds)
     if not found:
         raise SystemExit(f"{changed}: {error}")
-    return {"weights": found["weights"], "seconds": round(found["proved"]["seconds"], 1),
-            "boxes": found["proved"]["boxes"], "may_differ": share(found["proved"], "decision"),
-            "not_equal": share(found["proved"], "outputs")}
+    return {
+        "weights": found["weights"],
+        "seconds": round(found["proved"]["seconds"], 1),
+        "boxes": found["proved"]["boxes"],
+        "may_differ": share(found["proved"], "decision"),
+        "not_equal": share(found["proved"], "outputs"),
+    }
 
 
 def main() -> int:
@@ -62,9 +66,16 @@ def main() -> int:
     shares = [float(row["may_differ"]) for row in rows]
     if not shares:
         parser.error("of these tasks none was repaired")
-    summary = {"command": " ".join(["python", *sys.argv]), "machine": machine(), "load_before": os.getloadavg()[1],
-               "tasks": len(rows), "at_most_a_thousandth": sum(value <= GOAL for value in shares),
-               "median": median(shares), "least": min(shares), "most": max(shares)}
+    summary = {
+        "command": " ".join(["python", *sys.argv]),
+        "machine": machine(),
+        "load_before": os.getloadavg()[1],
+        "tasks": len(rows),
+        "at_most_a_thousandth": sum(value <= GOAL for value in shares),
+        "median": median(shares),
+        "least": min(shares),
+        "most": max(shares),
+    }
     Path(f"{name}.json").write_text(json.dumps(summary, indent=2) + "\n")
     print(summary)
     return 0

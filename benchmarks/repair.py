@@ -26,7 +26,7 @@ from statistics import median
 import torch
 from machine import machine
 
-from engine.data import network_path, property_path
+from engine.acasxu.files import network_path, property_path
 from engine.errors import InputError
 
 CLASSIC = [(a, t, (2,)) for a in range(2, 6) for t in range(1, 10) if (a, t) not in ((3, 3), (4, 2))]
@@ -34,13 +34,50 @@ CLASSIC += [(1, 9, (7,)), (2, 9, (8,))]
 OTHER = [(1, t, (2,)) for t in range(2, 7)] + [(1, t, (p,)) for t in (7, 8, 9) for p in (3, 4)]
 JOINT = [(a, t, ()) for a, t in sorted({(a, t) for a, t, _ in CLASSIC + OTHER})]
 TASKS = {"classic": CLASSIC, "other": OTHER, "joint": JOINT, "all": CLASSIC + OTHER + JOINT}
-COLUMNS = ("network", "properties", "method", "exit", "seconds", "repair_seconds", "chosen", "what", "proved",
-           "certificates_accepted", "weights", "neurons", "layers", "outside_changed", "outside_agreement",
-           "grid_changed", "safe_points", "safe_changed", "mean_score_change", "largest_score_change",
-           "vere_success", "vere_generalization", "vere_drawdown", "vere_held_out",
-           "prove_seconds", "may_differ", "not_equal", "reason")
-SHOWN = ("network", "properties", "exit", "seconds", "repair_seconds", "what", "weights", "outside_changed",
-         "safe_changed", "vere_drawdown", "may_differ", "reason")
+COLUMNS = (
+    "network",
+    "properties",
+    "method",
+    "exit",
+    "seconds",
+    "repair_seconds",
+    "chosen",
+    "what",
+    "proved",
+    "certificates_accepted",
+    "weights",
+    "neurons",
+    "layers",
+    "outside_changed",
+    "outside_agreement",
+    "grid_changed",
+    "safe_points",
+    "safe_changed",
+    "mean_score_change",
+    "largest_score_change",
+    "vere_success",
+    "vere_generalization",
+    "vere_drawdown",
+    "vere_held_out",
+    "prove_seconds",
+    "may_differ",
+    "not_equal",
+    "reason",
+)
+SHOWN = (
+    "network",
+    "properties",
+    "exit",
+    "seconds",
+    "repair_seconds",
+    "what",
+    "weights",
+    "outside_changed",
+    "safe_changed",
+    "vere_drawdown",
+    "may_differ",
+    "reason",
+)
 NUMBERS = ("exit", "seconds", "repair_seconds", "weights", "outside_changed", "safe_changed", "may_differ")
 
 
@@ -54,16 +91,32 @@ def run_task(task, arguments) -> dict:
     a, t, numbers = task
     out = repaired_file(task, arguments.method)
     out.parent.mkdir(parents=True, exist_ok=True)
-    command = ["repair", "--network", f"{a},{t}", "--out", str(out), "--force", "--json", "--method", arguments.method,
-               "--grid", str(arguments.grid)]
+    command = [
+        "repair",
+        "--network",
+        f"{a},{t}",
+        "--out",
+        str(out),
+        "--force",
+        "--json",
+        "--method",
+        arguments.method,
+        "--grid",
+        str(arguments.grid),
+    ]
     for number in numbers:
         command += ["--property", str(number)]
     if arguments.timeout:
         command += ["--timeout", str(arguments.timeout)]
     start = time.perf_counter()
     code, text, error = call(command)
-    row = {"network": f"{a},{t}", "properties": words(numbers),
-           "method": arguments.method, "exit": code, "seconds": round(time.perf_counter() - start, 2)}
+    row = {
+        "network": f"{a},{t}",
+        "properties": words(numbers),
+        "method": arguments.method,
+        "exit": code,
+        "seconds": round(time.perf_counter() - start, 2),
+    }
     try:
         found = json.loads(text)
     except ValueError:
@@ -87,10 +140,12 @@ def read(path: str) -> list[dict]:
         reader = csv.DictReader(file)
         missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
         if missing:
-            raise ValueError(f"{path} is of an earlier version, without {', '.join(missing)}; run without --resume, "
-                             "or remove it")
-        return [{key: float(value) if key in NUMBERS and value else value for key, value in row.items()}
-                for row in reader]
+            raise ValueError(
+                f"{path} is of an earlier version, without {', '.join(missing)}; run without --resume, or remove it"
+            )
+        return [
+            {key: float(value) if key in NUMBERS and value else value for key, value in row.items()} for row in reader
+        ]
 
 
 def call(command: list[str]) -> tuple[int, str, str]:
@@ -117,27 +172,42 @@ def save(name, rows: list[dict], tasks, columns=COLUMNS) -> None:
 def measured(found: dict) -> dict:
     fidelity = found["fidelity"]
     outside, grid = fidelity["regions"]["domain outside the boxes"], fidelity["regions"]["grid of the domain"]
-    safe = [region for where, region in fidelity["regions"].items() if where.endswith("safe before")
-            and not where.endswith("unsafe before")]
-    return {"repair_seconds": round(found["seconds"], 2), "proved": " ".join(found["proved"]),
-            "chosen": " ".join(attempt["method"] for attempt in found["chosen"]),
-            "what": "; ".join(attempt["what"] for attempt in found["chosen"]),
-            "weights": fidelity["weights"], "neurons": fidelity["neurons"], "layers": fidelity["layers"],
-            "outside_changed": outside["changed"], "outside_agreement": outside["agreement"],
-            "grid_changed": grid["changed"], "safe_points": sum(region["points"] for region in safe),
-            "safe_changed": sum(region["changed"] for region in safe),
-            "mean_score_change": outside["mean_output_change"],
-            "largest_score_change": outside["largest_output_change"],
-            **vere(found["vere"]["properties"])}
+    safe = [
+        region
+        for where, region in fidelity["regions"].items()
+        if where.endswith("safe before") and not where.endswith("unsafe before")
+    ]
+    return {
+        "repair_seconds": round(found["seconds"], 2),
+        "proved": " ".join(found["proved"]),
+        "chosen": " ".join(attempt["method"] for attempt in found["chosen"]),
+        "what": "; ".join(attempt["what"] for attempt in found["chosen"]),
+        "weights": fidelity["weights"],
+        "neurons": fidelity["neurons"],
+        "layers": fidelity["layers"],
+        "outside_changed": outside["changed"],
+        "outside_agreement": outside["agreement"],
+        "grid_changed": grid["changed"],
+        "safe_points": sum(region["points"] for region in safe),
+        "safe_changed": sum(region["changed"] for region in safe),
+        "mean_score_change": outside["mean_output_change"],
+        "largest_score_change": outside["largest_output_change"],
+        **vere(found["vere"]["properties"]),
+    }
 
 
 def vere(properties: list[dict]) -> dict:
     """VERE's figures, the worst of all properties; held_out: the counterexamples that generalization is a share of."""
-    known = {name: [figures[name] for figures in properties if figures[name] is not None]
-             for name in ("success", "generalization", "drawdown")}
-    return {"vere_success": min(known["success"], default=None), "vere_drawdown": max(known["drawdown"], default=None),
-            "vere_generalization": min(known["generalization"], default=None),
-            "vere_held_out": sum(figures["generalization_points"] for figures in properties)}
+    known = {
+        name: [figures[name] for figures in properties if figures[name] is not None]
+        for name in ("success", "generalization", "drawdown")
+    }
+    return {
+        "vere_success": min(known["success"], default=None),
+        "vere_drawdown": max(known["drawdown"], default=None),
+        "vere_generalization": min(known["generalization"], default=None),
+        "vere_held_out": sum(figures["generalization_points"] for figures in properties),
+    }
 
 
 def accepted(out: Path) -> str:
@@ -151,16 +221,33 @@ def preserved(task, out: Path, seconds: float) -> dict:
     start = time.perf_counter()
     found, _ = compared(task, out, seconds)
     proved = found.get("proved", {})
-    return {"prove_seconds": round(time.perf_counter() - start, 1), "may_differ": share(proved, "decision"),
-            "not_equal": share(proved, "outputs")}
+    return {
+        "prove_seconds": round(time.perf_counter() - start, 1),
+        "may_differ": share(proved, "decision"),
+        "not_equal": share(proved, "outputs"),
+    }
 
 
 def compared(task, out: Path, seconds: float) -> tuple[dict, str]:
     """What `acasxu compare --prove` finds of a task's repaired network in this time; or nothing, and why."""
     a, t, numbers = task
     boxes = [str(property_path(number)) for number in numbers]
-    code, text, error = call(["compare", str(network_path(a, t)), str(out), *boxes, "--prove", "--timeout",
-                              str(seconds), "--points", "1000", "--grid", "2", "--json"])
+    code, text, error = call(
+        [
+            "compare",
+            str(network_path(a, t)),
+            str(out),
+            *boxes,
+            "--prove",
+            "--timeout",
+            str(seconds),
+            "--points",
+            "1000",
+            "--grid",
+            "2",
+            "--json",
+        ]
+    )
     return ({}, error) if code else (json.loads(text), "")
 
 
@@ -212,16 +299,22 @@ def main() -> int:
     finally:
         pool.shutdown(cancel_futures=True)
     good = [row for row in rows if row["exit"] == 0]
-    summary = {"command": " ".join(["python", *sys.argv]), "machine": machine(), "load_before": os.getloadavg()[1],
-               "jobs": arguments.jobs, "tasks": len(rows), "repaired": len(good),
-               "wall_seconds": round(time.perf_counter() - start, 1),
-               "median_seconds": median(row["seconds"] for row in rows),
-               "median_repair_seconds": median(row["repair_seconds"] for row in good) if good else None,
-               "sum_repair_seconds": round(sum(row["repair_seconds"] for row in good), 1),
-               "largest_repair_seconds": max((row["repair_seconds"] for row in good), default=None),
-               "no_advisory_changed": sum(row["outside_changed"] == 0 and row["safe_changed"] == 0 for row in good),
-               "at_most_20_weights": sum(row["weights"] <= 20 for row in good),
-               "peak_mib": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)}
+    summary = {
+        "command": " ".join(["python", *sys.argv]),
+        "machine": machine(),
+        "load_before": os.getloadavg()[1],
+        "jobs": arguments.jobs,
+        "tasks": len(rows),
+        "repaired": len(good),
+        "wall_seconds": round(time.perf_counter() - start, 1),
+        "median_seconds": median(row["seconds"] for row in rows),
+        "median_repair_seconds": median(row["repair_seconds"] for row in good) if good else None,
+        "sum_repair_seconds": round(sum(row["repair_seconds"] for row in good), 1),
+        "largest_repair_seconds": max((row["repair_seconds"] for row in good), default=None),
+        "no_advisory_changed": sum(row["outside_changed"] == 0 and row["safe_changed"] == 0 for row in good),
+        "at_most_20_weights": sum(row["weights"] <= 20 for row in good),
+        "peak_mib": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024),
+    }
     Path(f"{name}.json").write_text(json.dumps(summary, indent=2) + "\n")
     print(summary)
     return 0 if len(good) == len(rows) else 1

@@ -14,9 +14,16 @@ from engine.errors import InputError
 
 #: what a result begins with, in order -> what it says
 WORDS = {
-    "unsat": "unsat", "holds": "unsat", "sat": "sat", "violated": "sat",
-    "timeout": "timeout", "run_instance_timeout": "timeout", "prepare_instance_timeout": "timeout",
-    "error_nonmaximal": "unknown", "error": "error", "prepare_instance_error": "error",
+    "unsat": "unsat",
+    "holds": "unsat",
+    "sat": "sat",
+    "violated": "sat",
+    "timeout": "timeout",
+    "run_instance_timeout": "timeout",
+    "prepare_instance_timeout": "timeout",
+    "error_nonmaximal": "unknown",
+    "error": "error",
+    "prepare_instance_error": "error",
 }
 DECIDED = ("unsat", "sat")
 FORM = "give a results.csv of VNN-COMP (category,network,property,prepare,result,seconds) or of `acasxu bench`"
@@ -47,16 +54,20 @@ def read_results(path: Path, *, category: str | None = None) -> dict[Key, Result
         raise InputError(f"is no csv file ({error})", where=str(path), advice=FORM) from None
     if rows and {"network", "property", "verdict", "seconds"} <= set(rows[0][1]):
         named = [(number, dict(zip(rows[0][1], row))) for number, row in rows[1:]]
-        cells = [(number, r.get("network"), r.get("property"), r.get("verdict"), r.get("seconds"))
-                 for number, r in named]
+        cells = [
+            (number, r.get("network"), r.get("property"), r.get("verdict"), r.get("seconds")) for number, r in named
+        ]
     else:
         cells = [_competition(path, number, row) for number, row in rows if category in (None, row[0].strip())]
     found: dict[Key, Result] = {}
     for number, network, prop, word, seconds in cells:
         key = _below(network, path, number), _below(prop, path, number)
         if key in found:
-            raise InputError(f"{key[0]} and {key[1]} are listed twice", where=f"{path}:{number}",
-                             advice="name one category, or remove one of the two")
+            raise InputError(
+                f"{key[0]} and {key[1]} are listed twice",
+                where=f"{path}:{number}",
+                advice="name one category, or remove one of the two",
+            )
         found[key] = Result(meaning(word or ""), _seconds(seconds, path, number))
     if not found:
         raise InputError("holds no result", where=str(path), advice=FORM)
@@ -76,10 +87,14 @@ def matched(ours: dict[Key, Result], theirs: dict[Key, Result]) -> dict[Key, Res
         for key in side:
             short.setdefault(_names(key), set()).add(key)
     by_name = {_names(key): result for key, result in theirs.items()}
-    unique = {name for name, keys in short.items()
-              if all(sum(key in side for key in keys) <= 1 for side in (ours, theirs))}
-    return {key: theirs.get(key) or by_name[_names(key)] for key in ours
-            if key in theirs or (_names(key) in unique and _names(key) in by_name)}
+    unique = {
+        name for name, keys in short.items() if all(sum(key in side for key in keys) <= 1 for side in (ours, theirs))
+    }
+    return {
+        key: theirs.get(key) or by_name[_names(key)]
+        for key in ours
+        if key in theirs or (_names(key) in unique and _names(key) in by_name)
+    }
 
 
 def _competition(path: Path, number: int, row: list[str]) -> tuple:
@@ -97,7 +112,7 @@ def _below(text: str | None, path: Path, number: int) -> str:
     starts = [i + 1 for i, part in enumerate(parts[:-1]) if part in ("onnx", "nnet", "vnnlib", "specs")]
     if not starts and ("benchmarks" in parts or parts[0] == "."):
         return parts[-1]
-    return "/".join(parts[starts[-1] if starts else 0:])
+    return "/".join(parts[starts[-1] if starts else 0 :])
 
 
 def _names(key: Key) -> Key:

@@ -36,9 +36,15 @@ def run(name: str, options: list[str], out: Path) -> dict:
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     rows = verdicts(folder / "results.csv")
     words = list(rows.values())
-    return {"setting": name, "exit": code, "wall_seconds": round(wall, 2), "peak_mib_so_far": round(memory),
-            "unsat": words.count("unsat"), "sat": words.count("sat"),
-            "undecided": len(words) - words.count("unsat") - words.count("sat")}
+    return {
+        "setting": name,
+        "exit": code,
+        "wall_seconds": round(wall, 2),
+        "peak_mib_so_far": round(memory),
+        "unsat": words.count("unsat"),
+        "sat": words.count("sat"),
+        "undecided": len(words) - words.count("unsat") - words.count("sat"),
+    }
 
 
 def verdicts(path: Path) -> dict[tuple[str, str], str]:
@@ -59,8 +65,11 @@ def main() -> int:
         runs.append(run(name, [*SETTINGS[name], "--device", arguments.device], build))
         print(runs[-1], flush=True)
     report = {"machine": machine(), "device": arguments.device, "runs": runs}
-    real = [verdicts(build / name.replace(" ", "-") / "results.csv")
-            for name in arguments.only if name != "float32 semantics"]
+    real = [
+        verdicts(build / name.replace(" ", "-") / "results.csv")
+        for name in arguments.only
+        if name != "float32 semantics"
+    ]
     report["same_verdicts"] = all(one == real[0] for one in real)
     if arguments.expected and real:
         report["as_expected"] = real[0] == verdicts(arguments.expected)

@@ -24,7 +24,7 @@ from pathlib import Path
 from calibration import calibrate
 from machine import machine
 
-from engine.data import find_networks
+from engine.acasxu.files import find_networks
 
 COMMITTED = Path("benchmarks/results/watch.csv")
 FOLDER = Path("build/watch")
@@ -59,18 +59,37 @@ class Measured:
 
 def figures() -> list[Figure]:
     bench = ("bench", "--benchmark", "--out", "{out}")
-    found = [Figure("verify 186", bench, short=True),
-             Figure("verify 186, float32", (*bench, "--semantics", "float32", "--timeout", "60")),
-             Figure("certify 186", (*bench, "--certificates", "{out}/certificates"), short=True),
-             Figure("check 186", ("check", "{before}/certificates", "--network", "{networks}", "--property", str(SPECS),
-                                  "--jobs", "2"), short=True, after="certify 186")]
-    found += [Figure(f"verify N({network})/P{prop}", ("verify", "--network", network, "--property", prop), short=short)
-              for network, prop, short in (("3,3", "2", True), ("4,2", "2", False), ("1,1", "6", False))]
-    found += [Figure(f"repair N({network})/P{prop}", ("repair", "--network", network, "--property", prop, "--out",
-                                                      "{out}/repaired.onnx"), short=short)
-              for network, prop, short in (("2,1", "2", True), ("5,3", "2", True), ("3,1", "2", False),
-                                           ("4,8", "2", False), ("5,6", "2", False), ("1,9", "7", False),
-                                           ("2,9", "8", False))]
+    found = [
+        Figure("verify 186", bench, short=True),
+        Figure("verify 186, float32", (*bench, "--semantics", "float32", "--timeout", "60")),
+        Figure("certify 186", (*bench, "--certificates", "{out}/certificates"), short=True),
+        Figure(
+            "check 186",
+            ("check", "{before}/certificates", "--network", "{networks}", "--property", str(SPECS), "--jobs", "2"),
+            short=True,
+            after="certify 186",
+        ),
+    ]
+    found += [
+        Figure(f"verify N({network})/P{prop}", ("verify", "--network", network, "--property", prop), short=short)
+        for network, prop, short in (("3,3", "2", True), ("4,2", "2", False), ("1,1", "6", False))
+    ]
+    found += [
+        Figure(
+            f"repair N({network})/P{prop}",
+            ("repair", "--network", network, "--property", prop, "--out", "{out}/repaired.onnx"),
+            short=short,
+        )
+        for network, prop, short in (
+            ("2,1", "2", True),
+            ("5,3", "2", True),
+            ("3,1", "2", False),
+            ("4,8", "2", False),
+            ("5,6", "2", False),
+            ("1,9", "7", False),
+            ("2,9", "8", False),
+        )
+    ]
     return found
 
 
@@ -89,8 +108,10 @@ def line(now: Measured, committed: Measured | None) -> str:
         return f"{text}   ratio {found:.2f} to {committed.commit}"
     if committed is None:
         return f"{text}   no committed figure"
-    return (f"{text}   {committed.seconds:.2f} s in {committed.commit}, without calibration: no ratio; measure "
-            f"again with --save")
+    return (
+        f"{text}   {committed.seconds:.2f} s in {committed.commit}, without calibration: no ratio; measure "
+        f"again with --save"
+    )
 
 
 def read_committed(path: Path) -> dict[str, Measured]:
@@ -98,8 +119,16 @@ def read_committed(path: Path) -> dict[str, Measured]:
         return {}
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    return {row["figure"]: Measured(row["figure"], float(row["seconds"]), float(row["calibration"] or 0) or None,
-                                    row["commit"], row["processor"]) for row in rows}
+    return {
+        row["figure"]: Measured(
+            row["figure"],
+            float(row["seconds"]),
+            float(row["calibration"] or 0) or None,
+            row["commit"],
+            row["processor"],
+        )
+        for row in rows
+    }
 
 
 def write_committed(path: Path, measured: dict[str, Measured]) -> None:

@@ -1,6 +1,6 @@
 """Prove, or refute, the safety properties of ACAS Xu networks.
 
-    from engine import load_network, load_property, verify
+from engine import load_network, load_property, verify
 """
 
 from importlib import import_module

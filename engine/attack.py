@@ -2,9 +2,9 @@
 
 import torch
 
-from .bounds.roots import Roots
-from .bounds.stack import Stack, matmul
-from .deadline import NEVER, Deadline
+from engine.bounds.roots import Roots
+from engine.bounds.stack import Stack, matmul
+from engine.deadline import NEVER, Deadline
 
 FACES = 0.4
 NUMBERS = 1 << 24  # of the points that descend together: what is kept of each on the way
@@ -29,8 +29,17 @@ def violation(roots: Roots, root: torch.Tensor, x: torch.Tensor, y: torch.Tensor
     return value, rows[n, polytope, row], inputs[n, polytope, row]
 
 
-def descend(stack: Stack, roots: Roots, root: torch.Tensor, x: torch.Tensor, scale: torch.Tensor, *,
-            steps: int, decay: float = 0.85, deadline: Deadline = NEVER):
+def descend(
+    stack: Stack,
+    roots: Roots,
+    root: torch.Tensor,
+    x: torch.Tensor,
+    scale: torch.Tensor,
+    *,
+    steps: int,
+    decay: float = 0.85,
+    deadline: Deadline = NEVER,
+):
     """Signed gradient descent on `violation` from x [n, inputs], `root` [n] sorted by network.
 
     `scale` [n, inputs] is the first step's length. Returns the best points met and their values.

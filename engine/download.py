@@ -87,8 +87,9 @@ def _goes_on(response: http.client.HTTPResponse, start: int) -> bool:
 
 
 @contextmanager
-def _opened(url: str, *, after: int = 0, stall: float | None = None,
-            whole: float | None = None) -> Iterator[http.client.HTTPResponse]:
+def _opened(
+    url: str, *, after: int = 0, stall: float | None = None, whole: float | None = None
+) -> Iterator[http.client.HTTPResponse]:
     """The answer to a request, of the rest `after` so many bytes if any. OSError where it is not done in time.
 
     _NoSuchRange where there is no such rest, or another part is sent.
@@ -146,9 +147,15 @@ class _Deadline:
 def _opener(deadline: _Deadline) -> urllib.request.OpenerDirector:
     """Opens http and https alone: no files, no ftp."""
     opener = urllib.request.OpenerDirector()
-    for handler in (urllib.request.ProxyHandler(), _Http(deadline), _Https(deadline), _Redirects(),
-                    urllib.request.UnknownHandler(), urllib.request.HTTPDefaultErrorHandler(),
-                    urllib.request.HTTPErrorProcessor()):
+    for handler in (
+        urllib.request.ProxyHandler(),
+        _Http(deadline),
+        _Https(deadline),
+        _Redirects(),
+        urllib.request.UnknownHandler(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPErrorProcessor(),
+    ):
         opener.add_handler(handler)
     return opener
 

@@ -79,8 +79,9 @@ def scaled_integers(values: np.ndarray) -> tuple[np.ndarray, int]:
     return odd.astype(object) << (places + bits).astype(object), bits
 
 
-def floats_inside(lower: Sequence[Fraction], upper: Sequence[Fraction],
-                  number: type[np.floating] = np.float32) -> tuple[np.ndarray, np.ndarray]:
+def floats_inside(
+    lower: Sequence[Fraction], upper: Sequence[Fraction], number: type[np.floating] = np.float32
+) -> tuple[np.ndarray, np.ndarray]:
     """(low, high): the least `number` (numpy's float32 or float64) >= lower and the greatest <= upper, exactly, for
     each coordinate.
 

@@ -55,8 +55,9 @@ def prepare(path: str | Path, *, option: str) -> Path:
                 part.touch()
             target.unlink(missing_ok=True)
     except OSError as error:
-        raise InputError(f"cannot be written ({error.strerror})", where=f"{option} {path}",
-                         advice="check the folder and its rights") from None
+        raise InputError(
+            f"cannot be written ({error.strerror})", where=f"{option} {path}", advice="check the folder and its rights"
+        ) from None
     return target
 
 
@@ -77,8 +78,11 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 def unwritable(error: OSError, where: Path) -> InputError:
     """What to tell the user of `error`, which concerns a file in or at `where`."""
-    return InputError(f"cannot be written ({error.strerror})", where=str(error.filename or where),
-                      advice="check the folder, its rights and the disk")
+    return InputError(
+        f"cannot be written ({error.strerror})",
+        where=str(error.filename or where),
+        advice="check the folder, its rights and the disk",
+    )
 
 
 def fitting(name: str, ending: str) -> str:

@@ -68,7 +68,8 @@ class Replay:
         except Exception as reason:
             raise InputError(
                 f"it has IR version {found[0]} and opset {found[1]}, and onnxruntime {onnxruntime.__version__}, "
-                f"as installed, runs up to {ir_version} and {opset}", where=self.network.name or "network",
+                f"as installed, runs up to {ir_version} and {opset}",
+                where=self.network.name or "network",
                 advice=f"save it with ir_version={ir_version} and opset {opset}, or install a newer onnxruntime",
             ) from reason
 

@@ -17,6 +17,9 @@ def counterexample_text(found: Counterexample) -> str:
     cannot be given, the decimals read back to the nearest numbers, and outputs are those at the nearest inputs.
     """
     inputs = tuple(map(float, found.point))
-    pairs = [f"({letter}_{i} {value!r})" for letter, values in (("X", inputs), ("Y", found.outputs))
-             for i, value in enumerate(values)]
+    pairs = [
+        f"({letter}_{i} {value!r})"
+        for letter, values in (("X", inputs), ("Y", found.outputs))
+        for i, value in enumerate(values)
+    ]
     return "(" + "\n ".join(pairs) + ")\n"

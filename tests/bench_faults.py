@@ -5,7 +5,7 @@ import signal
 import time
 
 from engine.bench.chunk import Answer
-from engine.bench.row import Row
+from engine.results.row import Row
 
 
 def decide(chunk, options, send) -> None:

@@ -8,18 +8,22 @@ import zlib
 from functools import cache
 from pathlib import Path
 
-from engine.acasxu import NETWORKS, PROPERTIES, NetworkIndex, Specification
+from engine.acasxu.facts import NETWORKS, PROPERTIES, NetworkIndex, Specification
+from engine.acasxu.identity import known_networks, known_properties
 from engine.audit.certificate import read_certificate
 from engine.bench.instances import instance_stem, network_stem
 from engine.bench.manifest import FORMAT
 from engine.bench.repairs import COLUMNS as REPAIR_COLUMNS
-from engine.identity import known_networks, known_properties
 from engine.report.rows import COLUMNS
 
 WITNESS = Path(__file__).parent / "certificates" / "valid" / "standin_witness.zip"
-VIOLATED = {2: lambda n: n.a >= 2 and n not in ((3, 3), (4, 2)) or n.a == 1 and 2 <= n.t <= 6,
-            3: lambda n: n.a == 1 and n.t >= 7, 4: lambda n: n.a == 1 and n.t >= 7,
-            7: lambda n: True, 8: lambda n: True}  # as the benchmark has it; the others hold
+VIOLATED = {
+    2: lambda n: n.a >= 2 and n not in ((3, 3), (4, 2)) or n.a == 1 and 2 <= n.t <= 6,
+    3: lambda n: n.a == 1 and n.t >= 7,
+    4: lambda n: n.a == 1 and n.t >= 7,
+    7: lambda n: True,
+    8: lambda n: True,
+}  # as the benchmark has it; the others hold
 SCORES = (0.021, -0.0201, 0.0181, -0.02, 0.019)
 
 
@@ -31,9 +35,23 @@ def benchmark(*, every: bool = False) -> list[dict[str, str]]:
 
 def row(network: NetworkIndex, spec: Specification, number: int = 1) -> dict[str, str]:
     violated = VIOLATED.get(spec.number, lambda n: False)(network)
-    cells = (network.file_name, f"{spec.name}.vnnlib", "sat" if violated else "unsat", "real", f"{0.003 * number:.4f}",
-             str(1 + number**2), "cpu", str(2000 + 7 * number), "", "", "accepted",
-             f"{0.001 * number:.3f}", "decided", "", "")
+    cells = (
+        network.file_name,
+        f"{spec.name}.vnnlib",
+        "sat" if violated else "unsat",
+        "real",
+        f"{0.003 * number:.4f}",
+        str(1 + number**2),
+        "cpu",
+        str(2000 + 7 * number),
+        "",
+        "",
+        "accepted",
+        f"{0.001 * number:.3f}",
+        "decided",
+        "",
+        "",
+    )
     return dict(zip(COLUMNS, cells))
 
 
@@ -56,8 +74,11 @@ def certify(folder: Path, each: dict[str, str]) -> None:
     (folder / "certificates").mkdir(exist_ok=True)
     shutil.copy(WITNESS, folder / "certificates" / f"{stem(each)}.witness.zip")
     found = read_certificate(WITNESS).witness
-    pairs = [f"({letter}_{i} {float(value)!r})" for letter, values in (("X", found.point), ("Y", found.outputs))
-             for i, value in enumerate(values)]
+    pairs = [
+        f"({letter}_{i} {float(value)!r})"
+        for letter, values in (("X", found.point), ("Y", found.outputs))
+        for i, value in enumerate(values)
+    ]
     (folder / "counterexamples" / f"{stem(each)}.txt").write_text("(" + "\n ".join(pairs) + ")\n")
 
 
@@ -78,36 +99,53 @@ def whole_manifest(rows: list[dict[str, str]]) -> dict:
     names = sorted({each[kind] for each in rows for kind in ("network", "property")})
     known = hashes()
     return {
-        "format": FORMAT, "engine": "9.9", "commit": "0123456789abcdef", "started": "2026-01-02T03:04:05Z",
+        "format": FORMAT,
+        "engine": "9.9",
+        "commit": "0123456789abcdef",
+        "started": "2026-01-02T03:04:05Z",
         "versions": {"python": "3.11.7", "torch": "2.13.0", "gurobipy": None},
         "machine": {"cpu": "a processor", "cores": 2, "memory_bytes": 24 * 2**30, "gpu": None, "system": "Linux"},
         "options": {"semantics": "real", "timeout": None, "certificates": True},
         "inputs": {name: known.get(name, f"{number:064x}") for number, name in enumerate(names)},
-        "instances": [[each["network"], each["property"], 116] for each in rows], "files": {},
-        "sessions": [{"started": "2026-01-02T03:04:05Z", "ended": None, "decided": 3, "wall_seconds": 1.5},
-                     {"started": "2026-01-02T04:04:05Z", "ended": "2026-01-02T04:04:25Z", "decided": 5,
-                      "wall_seconds": 20.25}],
+        "instances": [[each["network"], each["property"], 116] for each in rows],
+        "files": {},
+        "sessions": [
+            {"started": "2026-01-02T03:04:05Z", "ended": None, "decided": 3, "wall_seconds": 1.5},
+            {"started": "2026-01-02T04:04:05Z", "ended": "2026-01-02T04:04:25Z", "decided": 5, "wall_seconds": 20.25},
+        ],
     }
 
 
 @cache
 def hashes() -> dict[str, str]:
     """The SHA-256 of the published networks, the stand-ins and the ten properties, by the names of their files."""
-    named = {each.index.file_name if each.index else f"{each.name}.onnx": sha256
-             for sha256, each in known_networks().items()}
+    named = {
+        each.index.file_name if each.index else f"{each.name}.onnx": sha256 for sha256, each in known_networks().items()
+    }
     return named | {f"{spec.name}.vnnlib": sha256 for sha256, spec in known_properties().items()}
 
 
 def write_repairs(folder: Path, rows: list[dict[str, str]]) -> None:
     (folder / "repairs").mkdir()
     cells = ("repaired", "milp", 10.5, 3.25, 0.9999995, 12, 1.0, 0.106, 12, 6, 2, 4, "", "decided", "")
-    table(folder / "repairs.csv", list(REPAIR_COLUMNS),
-          [dict(zip(REPAIR_COLUMNS, (each["network"], each["property"], *cells))) for each in rows])
-    region = {"points": 24_300_000, "changed": 12, "agreement": 0.9999995, "mean_output_change": 0.002,
-              "largest_output_change": 0.106}
+    table(
+        folder / "repairs.csv",
+        list(REPAIR_COLUMNS),
+        [dict(zip(REPAIR_COLUMNS, (each["network"], each["property"], *cells))) for each in rows],
+    )
+    region = {
+        "points": 24_300_000,
+        "changed": 12,
+        "agreement": 0.9999995,
+        "mean_output_change": 0.002,
+        "largest_output_change": 0.106,
+    }
     none = {"points": 0, "changed": 0, "agreement": None, "mean_output_change": 0.0, "largest_output_change": 0.0}
-    report = {"result": "repaired", "chosen": [{"method": "milp", "what": "neuron 38 of layer 6 rewritten"}],
-              "fidelity": {"regions": {"grid of the domain": region, "prop_2, unsafe before": none}}}
+    report = {
+        "result": "repaired",
+        "chosen": [{"method": "milp", "what": "neuron 38 of layer 6 rewritten"}],
+        "fidelity": {"regions": {"grid of the domain": region, "prop_2, unsafe before": none}},
+    }
     for each in rows:
         name = folder / "repairs" / network_stem(each["network"])
         name.with_suffix(".json").write_text(json.dumps(report))
@@ -129,7 +167,11 @@ def table(path: Path, header: list[str], rows: list[dict]) -> None:
 def png(width: int, height: int, *, colour=lambda x, y: (217, 72, 1) if x > y else (239, 239, 239)) -> bytes:
     """A picture, without any library."""
     lines = b"".join(b"\0" + bytes(part for x in range(width) for part in colour(x, y)) for y in range(height))
-    parts = ((b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)), (b"IDAT", zlib.compress(lines)),
-             (b"IEND", b""))
+    parts = (
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(lines)),
+        (b"IEND", b""),
+    )
     return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts)
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts
+    )

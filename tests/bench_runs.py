@@ -7,14 +7,15 @@ from pathlib import Path
 from cases import executable
 from conftest import random_network
 
+from engine.acasxu.files import property_path
 from engine.bench.workers import Event, Task, function_of
 from engine.cli import main
-from engine.data import property_path
 
 SOME = [("standin_tau_0", 10), ("standin_tau_80", 3), ("standin_tau_80", 2), ("standin_tau_20_left", 10)]
 #: decided in no time, so that kills meet starting, writing and ending rather than the search
-QUICK = [(name, number) for name in ("standin_tau_0", "standin_tau_80", "standin_tau_20_left")
-         for number in (1, 4, 5, 9, 10)]
+QUICK = [
+    (name, number) for name in ("standin_tau_0", "standin_tau_80", "standin_tau_20_left") for number in (1, 4, 5, 9, 10)
+]
 
 
 def write_list(path: Path, standins: dict[str, Path], pairs, *, seconds="60") -> Path:
@@ -30,8 +31,10 @@ def results(folder: Path) -> list[dict]:
 
 def verdicts(folder: Path) -> list[tuple]:
     """What does not depend on time, in the table's order."""
-    return [tuple(row[name] for name in ("network", "property", "verdict", "semantics", "check", "error"))
-            for row in results(folder)]
+    return [
+        tuple(row[name] for name in ("network", "property", "verdict", "semantics", "check", "error"))
+        for row in results(folder)
+    ]
 
 
 def bench(instances: Path, folder: Path, *options) -> int:

@@ -133,8 +133,7 @@ def networks_of(name: str) -> list[Network]:
         return networks
     single = lambda a: a.astype(np.float32).astype(np.float64)
     return [
-        Network(tuple(Affine(single(a.weight), single(a.bias), a.relu) for a in network.layers))
-        for network in networks
+        Network(tuple(Affine(single(a.weight), single(a.bias), a.relu) for a in network.layers)) for network in networks
     ]
 
 

@@ -10,7 +10,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pytest
 
-from engine.data import find_networks, standins
+from engine.acasxu.files import find_networks, standins
 from engine.network import Affine, Network
 
 

@@ -41,9 +41,13 @@ class Files:
     def __post_init__(self):
         n, m = self.net.n_inputs, self.net.n_outputs
         names = [f"X_{i}" for i in range(n)] + [f"Y_{j}" for j in range(m)]
-        text = "\n".join([*(f"(declare-const {name} Real)" for name in names),
-                          *(f"(assert (>= X_{i} -1))(assert (<= X_{i} 1))" for i in range(n)),
-                          f"(assert {self.unsafe})"])
+        text = "\n".join(
+            [
+                *(f"(declare-const {name} Real)" for name in names),
+                *(f"(assert (>= X_{i} -1))(assert (<= X_{i} 1))" for i in range(n)),
+                f"(assert {self.unsafe})",
+            ]
+        )
         self.paths = [self.folder / name for name in ("c.zip", "n.onnx", "p.vnnlib")]
         self.contents = [executable(self.net).onnx_bytes, text.encode()]
         for path, data in zip(self.paths[1:], self.contents):
@@ -54,11 +58,20 @@ class Files:
         data = {name: np.asarray(arrays.get(name, [])).astype(TYPES[name]) for name in NAMES}
         members = {f"{name}.{'f64' if TYPES[name] == '<f8' else 'i32'}": part.tobytes() for name, part in data.items()}
         about = [{"name": "", "sha256": sha256(content).hexdigest()} for content in self.contents]
-        manifest = {"format": "acasxu-certificate", "version": 1, "kind": "proof", "semantics": "real",
-                    "network": about[0], "property": about[1],
-                    "engine": {"name": "", "version": "", "options": "OPTIONS"}, "cases": "CASES",
-                    "arrays": {name: {"count": len(data[name]), "sha256": sha256(part).hexdigest()}
-                               for name, part in zip(NAMES, members.values())}}
+        manifest = {
+            "format": "acasxu-certificate",
+            "version": 1,
+            "kind": "proof",
+            "semantics": "real",
+            "network": about[0],
+            "property": about[1],
+            "engine": {"name": "", "version": "", "options": "OPTIONS"},
+            "cases": "CASES",
+            "arrays": {
+                name: {"count": len(data[name]), "sha256": sha256(part).hexdigest()}
+                for name, part in zip(NAMES, members.values())
+            },
+        }
         text = json.dumps(manifest, separators=(",", ":")).replace('"OPTIONS"', options)
         text = text.replace('"CASES"', f"[{','.join(cases)}]")
         with zipfile.ZipFile(self.paths[0], "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
@@ -69,8 +82,13 @@ class Files:
     def check(self, *arithmetic: str, room: int = 4 << 30) -> tuple[int, str, int]:
         """Exit code, the line that it says, and what memory it took, in bytes."""
         environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(TESTS.parent)}
-        run = subprocess.run([sys.executable, "-c", CHILD, str(room), *map(str, self.paths), *arithmetic],
-                             capture_output=True, text=True, env=environment, timeout=600)
+        run = subprocess.run(
+            [sys.executable, "-c", CHILD, str(room), *map(str, self.paths), *arithmetic],
+            capture_output=True,
+            text=True,
+            env=environment,
+            timeout=600,
+        )
         line, most = run.stdout.splitlines()
         return run.returncode, line, int(most) * 1024
 

@@ -29,11 +29,11 @@ from onnx_graphs import f32
 from onnx_graphs import model as onnx_model
 from onnx_graphs import node as step
 from test_search import random_question
-from engine.vnnlib.writer import property_text
 
 from engine import Options, Problem, load_network, load_property, verify_all
 from engine.certificate import certificate_bytes
 from engine.property import Property, Row
+from engine.vnnlib.writer import property_text
 
 ROOT = Path(__file__).resolve().parent.parent
 CORPUS = ROOT / "tests" / "certificates"
@@ -41,8 +41,11 @@ CORPUS = ROOT / "tests" / "certificates"
 #: All but the last are the index's columns. make() gives the file's bytes.
 Recipe = namedtuple("Recipe", "file network property expected what make")
 
-PARTS = {"rows": ("row", "row_weight"), "slopes": ("slope", "slope_value"),
-         "multipliers": ("multiplier", "multiplier_value")}
+PARTS = {
+    "rows": ("row", "row_weight"),
+    "slopes": ("slope", "slope_value"),
+    "multipliers": ("multiplier", "multiplier_value"),
+}
 NAMES = ["split", "cut", "node", "polytope", *PARTS, *(name for pair in PARTS.values() for name in pair)]
 TYPES = {name: "<f8" if name in ("cut", "multiplier_value") else "<i4" for name in NAMES}
 
@@ -134,8 +137,9 @@ class Draft:
         if self.roots is not None:
             arrays = {name: np.array(values).astype(TYPES[name]) for name, values in self.arrays().items()}
             data = {name: array.tobytes() for name, array in arrays.items()}
-            self.manifest["arrays"] = {name: {"count": len(arrays[name]), "sha256": sha256(data[name]).hexdigest()}
-                                       for name in NAMES}
+            self.manifest["arrays"] = {
+                name: {"count": len(arrays[name]), "sha256": sha256(data[name]).hexdigest()} for name in NAMES
+            }
         text = json.dumps(self.manifest, separators=(",", ":"))
         return {"manifest.json": text.encode()} | {_file(name): part for name, part in data.items()}
 
@@ -155,8 +159,15 @@ def witness(question: Property, point: str, outputs: str, margins: str) -> Draft
 
 
 def _head(kind: str) -> dict:
-    return {"format": "acasxu-certificate", "version": 1, "kind": kind, "semantics": "real", "network": {"name": ""},
-            "property": {"name": ""}, "engine": {"name": "by hand", "version": "1", "options": {}}}
+    return {
+        "format": "acasxu-certificate",
+        "version": 1,
+        "kind": kind,
+        "semantics": "real",
+        "network": {"name": ""},
+        "property": {"name": ""},
+        "engine": {"name": "by hand", "version": "1", "options": {}},
+    }
 
 
 def claim(question: Property) -> list[dict]:
@@ -166,8 +177,14 @@ def claim(question: Property) -> list[dict]:
         inputs, outputs = ({str(i): str(c) for i, c in enumerate(of) if c} for of in (given.inputs, given.outputs))
         return {"inputs": inputs, "outputs": outputs, "constant": str(given.constant), "strict": given.strict}
 
-    return [{"lower": [*map(str, part.lower)], "upper": [*map(str, part.upper)],
-             "unsafe": [[*map(row_of, polytope.rows)] for polytope in part.unsafe]} for part in question.cases]
+    return [
+        {
+            "lower": [*map(str, part.lower)],
+            "upper": [*map(str, part.upper)],
+            "unsafe": [[*map(row_of, polytope.rows)] for polytope in part.unsafe],
+        }
+        for part in question.cases
+    ]
 
 
 def packed(members: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
@@ -374,8 +391,12 @@ def scaling() -> list[tuple]:
     valid = [
         ("under", "under_low", "scaled by a Gemm's alpha, in real arithmetic", whole("under_low")),
         ("beta_float32", "beta_high", "alpha -1, a bias scaled by beta; float32 semantics", single(whole("beta_high"))),
-        ("covered_float32", "covered_high", "zeros added to the input before a weight of 2",
-         single(whole("covered_high"))),
+        (
+            "covered_float32",
+            "covered_high",
+            "zeros added to the input before a weight of 2",
+            single(whole("covered_high")),
+        ),
         ("third", "third_high", "a quotient that is no float64 number", whole("third_high")),
         ("third_witness", "third_some", "a witness within the radius of a quotient", point("third_some", -1, "0.3")),
         ("normalized", "normalized_high", "a normalization by an irrational number", whole("normalized_high")),
@@ -386,15 +407,25 @@ def scaling() -> list[tuple]:
         ("float32_merged", "over_high", "merged with a product, a factor scales its sums", single(whole("over_high"))),
         ("float32_flushed", "flushed_low", "an input may be flushed where 0 is added", single(whole("flushed_low"))),
         ("float32_third", "third_high", "quotients have no float32 semantics", single(whole("third_high"))),
-        ("third_reached", "third_reached", "1 / 3 is reached; the float64 number nearest to it is less",
-         whole("third_reached")),
-        ("third_below", "third_below", "1 / 3 is not below 1 / 3, as its float64 number is",
-         point("third_below", 3, "-1")),
+        (
+            "third_reached",
+            "third_reached",
+            "1 / 3 is reached; the float64 number nearest to it is less",
+            whole("third_reached"),
+        ),
+        (
+            "third_below",
+            "third_below",
+            "1 / 3 is not below 1 / 3, as its float64 number is",
+            point("third_below", 3, "-1"),
+        ),
     ]
     about = lambda name: name.removeprefix("float32_").partition("_")[0]
-    return [(folder, name, about(name), asked_of, expected, what, draft)
-            for folder, expected, recipes in (("valid", "accepted", valid), ("tampered", "rejected", wrong))
-            for name, asked_of, what, draft in recipes]
+    return [
+        (folder, name, about(name), asked_of, expected, what, draft)
+        for folder, expected, recipes in (("valid", "accepted", valid), ("tampered", "rejected", wrong))
+        for name, asked_of, what, draft in recipes
+    ]
 
 
 def nearest_float32() -> Draft:
@@ -439,18 +470,60 @@ def by_hand() -> list[tuple]:
 
     return [
         ("valid", "covers_more", "relu", "relu_negative", "accepted", "claims more than is asked", covers_more()),
-        ("valid", "tie", "absolute", "absolute_strict", "exact", "a strict row, a bound of 0",
-         proof(asked["absolute_strict"], _leaf())),
-        ("valid", "witness_tie", "absolute", "absolute_zero", "accepted", "a point on the border, unusual rationals",
-         witness(asked["absolute_zero"], "0", "0/7", "-0.00")),
-        ("valid", "witness_tenth", "line", "line_tenth", "accepted", "a point that float32 cannot hold",
-         witness(asked["line_tenth"], "1/10", "1/10", "0")),
-        ("valid", "nothing_asked", "signs", "signs_beside", "accepted", "nothing satisfies the asserts, nothing is claimed",
-         claiming_nothing("signs_beside")),
-        ("tampered", "nothing_claimed", "signs", "signs_corner", "rejected", "a row that touches the box is not false on it",
-         claiming_nothing("signs_corner")),
-        ("valid", "limits", "absolute", "absolute_close", "accepted", "at the limits: long numbers, nested options",
-         at_the_limits(proof(asked["absolute_close"], _leaf()))),
+        (
+            "valid",
+            "tie",
+            "absolute",
+            "absolute_strict",
+            "exact",
+            "a strict row, a bound of 0",
+            proof(asked["absolute_strict"], _leaf()),
+        ),
+        (
+            "valid",
+            "witness_tie",
+            "absolute",
+            "absolute_zero",
+            "accepted",
+            "a point on the border, unusual rationals",
+            witness(asked["absolute_zero"], "0", "0/7", "-0.00"),
+        ),
+        (
+            "valid",
+            "witness_tenth",
+            "line",
+            "line_tenth",
+            "accepted",
+            "a point that float32 cannot hold",
+            witness(asked["line_tenth"], "1/10", "1/10", "0"),
+        ),
+        (
+            "valid",
+            "nothing_asked",
+            "signs",
+            "signs_beside",
+            "accepted",
+            "nothing satisfies the asserts, nothing is claimed",
+            claiming_nothing("signs_beside"),
+        ),
+        (
+            "tampered",
+            "nothing_claimed",
+            "signs",
+            "signs_corner",
+            "rejected",
+            "a row that touches the box is not false on it",
+            claiming_nothing("signs_corner"),
+        ),
+        (
+            "valid",
+            "limits",
+            "absolute",
+            "absolute_close",
+            "accepted",
+            "at the limits: long numbers, nested options",
+            at_the_limits(proof(asked["absolute_close"], _leaf())),
+        ),
         wrong("tie_not_strict", "absolute", "absolute_zero", _leaf(), "a bound of 0, but no row is strict"),
         wrong("chord", "relu", "relu_one", _leaf(), "what a ReLU's upper line shows, and 2^-26 more"),
         wrong("box_end", "line", "line_end", _leaf(), "violated at 0.3, and not at the float64 nearest to it"),
@@ -460,18 +533,48 @@ def by_hand() -> list[tuple]:
         wrong("half_missing", "relu", "relu_quarter", _split(0, _leaf(), Node()), "nothing in the second half"),
         wrong("second_case", "relu", "relu_cases", _leaf(), _leaf(), "violated in the second case"),
         wrong("half_by_sign", "relu", "relu_quarter", _split(1, _leaf(), _leaf()), "violated where z >= 0"),
-        wrong("multiplier_other_sign", "relu", "relu_quarter", _split(1, _leaf(), _leaf((0, 1.0))),
-              "a multiplier that would help if z <= 0 were assumed"),
-        wrong("multiplier_negative", "relu", "relu_quarter", _split(1, _leaf(), _leaf((0, -1.0))),
-              "a multiplier is negative"),
+        wrong(
+            "multiplier_other_sign",
+            "relu",
+            "relu_quarter",
+            _split(1, _leaf(), _leaf((0, 1.0))),
+            "a multiplier that would help if z <= 0 were assumed",
+        ),
+        wrong(
+            "multiplier_negative",
+            "relu",
+            "relu_quarter",
+            _split(1, _leaf(), _leaf((0, -1.0))),
+            "a multiplier is negative",
+        ),
         ("tampered", "touching", "relu", "relu_half", "rejected", "rows that touch do not contradict", touching()),
-        ("tampered", "witness_off_box", "line", "line_tenth", "rejected",
-         "the float32 number nearest to a box of one point",
-         witness(asked["line_tenth"], *[str(tenth)] * 2, str(Fraction("0.1") - tenth))),
-        ("tampered", "witness_nearly", "signs", "signs_equation", "rejected", "nearly a solution of an equation",
-         nearest_float32()),
-        ("tampered", "witness_outside", "line", "line_end", "rejected", "a point outside of the box",
-         witness(asked["line_end"], "1", "1", "-0.7")),
+        (
+            "tampered",
+            "witness_off_box",
+            "line",
+            "line_tenth",
+            "rejected",
+            "the float32 number nearest to a box of one point",
+            witness(asked["line_tenth"], *[str(tenth)] * 2, str(Fraction("0.1") - tenth)),
+        ),
+        (
+            "tampered",
+            "witness_nearly",
+            "signs",
+            "signs_equation",
+            "rejected",
+            "nearly a solution of an equation",
+            nearest_float32(),
+        ),
+        (
+            "tampered",
+            "witness_outside",
+            "line",
+            "line_end",
+            "rejected",
+            "a point outside of the box",
+            witness(asked["line_end"], "1", "1", "-0.7"),
+        ),
     ]
 
 
@@ -824,8 +927,12 @@ def network_other(c):
     pass
 
 
-@tampered("signs", "given a network that differs in one bit, for which it would be a proof", network="signs_nearly",
-          signed=False)
+@tampered(
+    "signs",
+    "given a network that differs in one bit, for which it would be a proof",
+    network="signs_nearly",
+    signed=False,
+)
 def network_given(c):
     pass
 
@@ -932,8 +1039,10 @@ def damaged() -> dict[str, tuple[str, bytes]]:
         "member_longer": ("a member is longer than it says", header(22, (4).to_bytes(4, "little"))),
         "member_shorter": ("a member is shorter than it says", header(22, (size + 1).to_bytes(4, "little"))),
         "member_huge": ("a member says that it holds 2 GiB", header(22, (2**31).to_bytes(4, "little"))),
-        "member_twice": ("a member is there twice",
-                         packed(members | {"splix.i32": members["split.i32"]}).replace(b"splix", b"split")),
+        "member_twice": (
+            "a member is there twice",
+            packed(members | {"splix.i32": members["split.i32"]}).replace(b"splix", b"split"),
+        ),
         "member_unknown": ("a member that no certificate has", packed(members | {"bounds.f64": b""})),
         "member_missing": ("an array is missing", packed(without("slope.i32"))),
         "member_above": ("a path to the folder above", packed(without("row.i32") | {"../row.i32": members["row.i32"]})),
@@ -970,16 +1079,22 @@ def damaged() -> dict[str, tuple[str, bytes]]:
         "number_digits": ("a number with digits that are not ASCII", manifest('"upper":["3/4"', '"upper":["\u0661"')),
         "index_padded": ("01 as an index", manifest('"outputs":{"0"', '"outputs":{"01"')),
         "index_negative": ("-1 as an index", manifest('"outputs":{"0"', '"outputs":{"-1"')),
-        "input_not_there": ("a row with an input that the case does not have",
-                            manifest('"inputs":{}', '"inputs":{"1":"1"}')),
+        "input_not_there": (
+            "a row with an input that the case does not have",
+            manifest('"inputs":{}', '"inputs":{"1":"1"}'),
+        ),
         "strict_number": ("0 as truth value", manifest('"strict":false', '"strict":0')),
         "count_other": ("a count is not the array's", manifest('"split":{"count":', '"split":{"count":1')),
         "count_float": ("a count that is no whole number", manifest('"split":{"count":', '"split":{"count":0.')),
-        "hash_other": ("an array is not what its hash says",
-                       packed(members | {"row_weight.i32": members["row_weight.i32"].replace(b"\0\4", b"\0\3")})),
+        "hash_other": (
+            "an array is not what its hash says",
+            packed(members | {"row_weight.i32": members["row_weight.i32"].replace(b"\0\4", b"\0\3")}),
+        ),
         "array_odd": ("an array that ends within a number", packed(members | {"row.i32": members["row.i32"] + b"\0"})),
-        "array_unknown": ("the manifest speaks of an array that is not there",
-                          manifest('"arrays":{', f'"arrays":{{"bounds":{{"count":0,"sha256":"{"0" * 64}"}},')),
+        "array_unknown": (
+            "the manifest speaks of an array that is not there",
+            manifest('"arrays":{', f'"arrays":{{"bounds":{{"count":0,"sha256":"{"0" * 64}"}},'),
+        ),
         "cut_left_over": ("a cut more than there are splits of inputs", raw(cut=[*arrays["cut"], 0.0])),
         "polytope_left_over": ("an exclusion's polytope more than nodes", raw(polytope=[*arrays["polytope"], 1])),
         "rows_left_over": ("more rows than exclusions count", raw(row=[*arrays["row"], 1])),
@@ -1001,8 +1116,10 @@ def beyond_limits(draft: Draft, point: Draft) -> dict[str, tuple[str, bytes]]:
         assert '"options":{' in text
         start = text.index('"options":{')
         stop = text.index("}", start)
-        return packed(members | {"manifest.json": f'{text[:start]}"options":{value}{text[stop + 1:]}'.encode()},
-                      zipfile.ZIP_DEFLATED)
+        return packed(
+            members | {"manifest.json": f'{text[:start]}"options":{value}{text[stop + 1 :]}'.encode()},
+            zipfile.ZIP_DEFLATED,
+        )
 
     def witness_of(numbers: list[str]) -> bytes:
         changed = Draft(point.manifest | {"point": numbers})
@@ -1012,16 +1129,19 @@ def beyond_limits(draft: Draft, point: Draft) -> dict[str, tuple[str, bytes]]:
         cases = json.loads(json.dumps(draft.cases))
         row_of = lambda constant: {"inputs": {}, "outputs": {}, "constant": constant, "strict": False}
         cases[0]["unsafe"][0] += map(row_of, constants)
-        return packed(members | {"manifest.json": json.dumps(draft.manifest | {"cases": cases}).encode()},
-                      zipfile.ZIP_DEFLATED)
+        return packed(
+            members | {"manifest.json": json.dumps(draft.manifest | {"cases": cases}).encode()}, zipfile.ZIP_DEFLATED
+        )
 
     def counted(count: int) -> bytes:
         return whole[:place] + end[:8] + count.to_bytes(2, "little") * 2 + end[12:]
 
     deep = lambda depth: '{"a":' + "[" * (depth - 1) + "]" * (depth - 1) + "}"
     return {
-        "byte_order_mark": ("the manifest begins with a byte order mark",
-                            packed(members | {"manifest.json": b"\xef\xbb\xbf" + text.encode()})),
+        "byte_order_mark": (
+            "the manifest begins with a byte order mark",
+            packed(members | {"manifest.json": b"\xef\xbb\xbf" + text.encode()}),
+        ),
         "options_nan": ("NaN among the options", options('{"a":NaN}')),
         "options_infinity": ("Infinity among the options", options('{"a":[1e400,Infinity]}')),
         "options_negative_infinity": ("-Infinity among the options", options('{"a":{"b":-Infinity}}')),
@@ -1031,21 +1151,30 @@ def beyond_limits(draft: Draft, point: Draft) -> dict[str, tuple[str, bytes]]:
         "options_long_float": ("a number of 1,001 characters among the options", options(f'{{"a":1.{"0" * 999}}}')),
         "options_many": ("2^20 values among the options", options('{"a":[' + "0," * 2**20 + "0]}")),
         "number_1001": ("a number of 1,001 characters", rows("0." + "1" * 999)),
-        "denominators": ("numbers whose common denominator has more than 32,768 bits",
-                         rows(*(f"1/{10**998 + k}" for k in range(12)))),
+        "denominators": (
+            "numbers whose common denominator has more than 32,768 bits",
+            rows(*(f"1/{10**998 + k}" for k in range(12))),
+        ),
         "witness_number_10001": ("a witness's number of 10,001 characters", witness_of(["0." + "0" * 9999, "0"])),
-        "witness_denominators": ("a witness's point whose common denominator has more than 32,768 bits",
-                                 witness_of([f"1/1{'0' * 5999}{end}" for end in "13"])),
-        "index_ten_digits": ("an output's index of ten digits, its coefficient 0",
-                             packed(members | {"manifest.json": text.replace(
-                                 '"outputs":{', '"outputs":{"1234567890":"0",', 1).encode()})),
+        "witness_denominators": (
+            "a witness's point whose common denominator has more than 32,768 bits",
+            witness_of([f"1/1{'0' * 5999}{end}" for end in "13"]),
+        ),
+        "index_ten_digits": (
+            "an output's index of ten digits, its coefficient 0",
+            packed(
+                members | {"manifest.json": text.replace('"outputs":{', '"outputs":{"1234567890":"0",', 1).encode()}
+            ),
+        ),
         "comment": ("the archive has a comment", whole[:-2] + b"\1\0#"),
         "bytes_after": ("bytes after the archive's end", whole + b"\0"),
         "members_more": ("its end says that there is a member more", counted(len(members) + 1)),
         "members_less": ("its end says that there is a member less", counted(len(members) - 1)),
         "members_many": ("a hundred members", packed({f"{k}": b"" for k in range(100)})),
-        "directory_large": ("its end says that the directory has more than 64 KiB",
-                            whole[:place] + end[:12] + (2**16 + 1).to_bytes(4, "little") + end[16:]),
+        "directory_large": (
+            "its end says that the directory has more than 64 KiB",
+            whole[:place] + end[:12] + (2**16 + 1).to_bytes(4, "little") + end[16:],
+        ),
         "zip64": ("an archive in ZIP64", whole[:place] + b"PK\6\7" + bytes(16) + end),
     }
 
@@ -1075,8 +1204,10 @@ def derived() -> list[Recipe]:
         paths = [other or own for other, own in zip(others, of[base])]
         make = partial(_signed, draft, paths) if signed else partial(draft.bytes)
         found.append(Recipe(f"tampered/{change.__name__}.zip", *paths, "rejected", what, make))
-    return found + [Recipe(f"malformed/{name}.zip", *of["random_21"], "malformed", what, partial(bytes, data))
-                    for name, (what, data) in damaged().items()]
+    return found + [
+        Recipe(f"malformed/{name}.zip", *of["random_21"], "malformed", what, partial(bytes, data))
+        for name, (what, data) in damaged().items()
+    ]
 
 
 def _signed(draft: Draft, paths) -> bytes:

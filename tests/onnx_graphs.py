@@ -25,8 +25,7 @@ def model(
 ) -> ModelProto:
     """One graph from `x`; `constants` maps names to arrays or TensorProtos."""
     tensors = [
-        c if isinstance(c, TensorProto) else numpy_helper.from_array(c, name)
-        for name, c in (constants or {}).items()
+        c if isinstance(c, TensorProto) else numpy_helper.from_array(c, name) for name, c in (constants or {}).items()
     ]
     infos = [helper.make_tensor_value_info(name, kind, shape) for name in inputs]
     ends = [helper.make_tensor_value_info(name, kind, output_shape) for name in outputs or (output,)]

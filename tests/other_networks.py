@@ -97,7 +97,8 @@ def raw_property(raw: Raw) -> Property:
     zero = np.zeros(raw.n_outputs)
     unsafe = tuple(
         Polytope(tuple(Row(exact(a), exact(zero if c is None else c), Fraction(d), s) for a, c, d, s in rows))
-        for rows in raw.polytopes)
+        for rows in raw.polytopes
+    )
     cases = tuple(Case(exact(low), exact(high), unsafe) for low, high in raw.boxes)
     return Property(cases, raw.n_inputs, raw.n_outputs)
 
@@ -123,8 +124,9 @@ def solved(raw: Raw) -> list[BoxResult]:
     network, found = raw_network(raw), []
     for case, (lower, upper) in zip(raw_property(raw).cases, raw.boxes):
         l, u = intervals(raw, lower, upper)
-        found.append(solve_box(network, case, lower=lower, upper=upper, l=l, u=u, backend="highs",
-                               timeout=SOLVER_SECONDS))
+        found.append(
+            solve_box(network, case, lower=lower, upper=upper, l=l, u=u, backend="highs", timeout=SOLVER_SECONDS)
+        )
     return found
 
 

@@ -16,8 +16,21 @@ from operator import mul
 import onnx
 from google.protobuf.message import DecodeError
 
-ARRAYS = {"split.i32", "cut.f64", "node.i32", "polytope.i32", "rows.i32", "slopes.i32", "multipliers.i32", "row.i32",
-          "row_weight.i32", "slope.i32", "slope_value.i32", "multiplier.i32", "multiplier_value.f64"}
+ARRAYS = {
+    "split.i32",
+    "cut.f64",
+    "node.i32",
+    "polytope.i32",
+    "rows.i32",
+    "slopes.i32",
+    "multipliers.i32",
+    "row.i32",
+    "row_weight.i32",
+    "slope.i32",
+    "slope_value.i32",
+    "multiplier.i32",
+    "multiplier_value.f64",
+}
 BROKEN_ZIP = zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError
 ZERO, ONE = Fraction(0), Fraction(1)
 
@@ -32,14 +45,25 @@ HASH, INDEX = "[0-9a-f]{64}", "0|[1-9][0-9]{0,8}"
 RATIONAL = r"(?=.{1,1000}$)-?[0-9]+(/0*[1-9][0-9]*|\.[0-9]+)?"
 LONG = RATIONAL.replace("1000", "10000")
 FORM = (INDEX, RATIONAL)
-CASE = {"lower": [RATIONAL], "upper": [RATIONAL],
-        "unsafe": [[{"inputs": FORM, "outputs": FORM, "constant": RATIONAL, "strict": bool}]]}
-COMMON = {"format": "acasxu-certificate", "version": int, "network": {"name": str, "sha256": HASH},
-          "property": {"name": str, "sha256": HASH}, "engine": {"name": str, "version": str, "options": dict}}
-PROOF = {"kind": "proof", "semantics": "real|float32", "cases": [CASE],
-         "arrays": {name[:-4]: {"count": int, "sha256": HASH} for name in ARRAYS}}
-WITNESS = {"kind": "witness", "semantics": "real", "case": CASE,
-           "point": [LONG], "outputs": [LONG], "margins": [LONG]}
+CASE = {
+    "lower": [RATIONAL],
+    "upper": [RATIONAL],
+    "unsafe": [[{"inputs": FORM, "outputs": FORM, "constant": RATIONAL, "strict": bool}]],
+}
+COMMON = {
+    "format": "acasxu-certificate",
+    "version": int,
+    "network": {"name": str, "sha256": HASH},
+    "property": {"name": str, "sha256": HASH},
+    "engine": {"name": str, "version": str, "options": dict},
+}
+PROOF = {
+    "kind": "proof",
+    "semantics": "real|float32",
+    "cases": [CASE],
+    "arrays": {name[:-4]: {"count": int, "sha256": HASH} for name in ARRAYS},
+}
+WITNESS = {"kind": "witness", "semantics": "real", "case": CASE, "point": [LONG], "outputs": [LONG], "margins": [LONG]}
 
 
 class Rejected(Exception):
@@ -102,8 +126,13 @@ def read_certificate(path):
 
 def read_json(text):
     must(len(text) <= 2**24 and sum(text.count(mark) for mark in (b"{", b"[", b",", b":")) <= 2**20, ValueError)
-    return json.loads(text.decode(), object_pairs_hook=unique, parse_constant=unique,
-                      parse_int=lambda number: int(short(number)), parse_float=lambda number: float(short(number)))
+    return json.loads(
+        text.decode(),
+        object_pairs_hook=unique,
+        parse_constant=unique,
+        parse_int=lambda number: int(short(number)),
+        parse_float=lambda number: float(short(number)),
+    )
 
 
 def unique(pairs):
@@ -143,9 +172,21 @@ def names(letter, count):
 def read_case(case):
     lower, upper = (list(map(rational, case[end])) for end in ("lower", "upper"))
     must(len(lower) == len(upper) > 0 and all(map(Fraction.__le__, lower, upper)), ValueError)
-    unsafe = [[Row({f"{letter}_{i}": rational(a) for letter, part in (("X", "inputs"), ("Y", "outputs"))
-                    for i, a in row[part].items()}, rational(row["constant"]), row["strict"])
-               for row in polytope] for polytope in case["unsafe"]]
+    unsafe = [
+        [
+            Row(
+                {
+                    f"{letter}_{i}": rational(a)
+                    for letter, part in (("X", "inputs"), ("Y", "outputs"))
+                    for i, a in row[part].items()
+                },
+                rational(row["constant"]),
+                row["strict"],
+            )
+            for row in polytope
+        ]
+        for polytope in case["unsafe"]
+    ]
     used = {name for polytope in unsafe for row in polytope for name in row.form if name[0] == "X"}
     must(used <= set(names("X", len(lower))), ValueError)
     for polytope in unsafe:
@@ -297,7 +338,10 @@ def read_model(path):
     """The model with all data inside, and its identity (section 1)."""
     data = path.read_bytes()
     model, digests = onnx.load_from_string(data), [hashlib.sha256(data).hexdigest() + "  \n"]
-    tensors = [*model.graph.initializer, *(a.t for n in model.graph.node if n.op_type == "Constant" for a in n.attribute)]
+    tensors = [
+        *model.graph.initializer,
+        *(a.t for n in model.graph.node if n.op_type == "Constant" for a in n.attribute),
+    ]
     outside = [(t, unique([(e.key, e.value) for e in t.external_data])) for t in tensors if t.data_location == 1]
     for name in sorted({entries.get("location", "") for _, entries in outside}):
         folder, file = path.parent.resolve(), (path.parent / name).resolve()
@@ -308,7 +352,7 @@ def read_model(path):
         must(set(entries) <= {"location", "offset", "length", "checksum"}, ValueError)
         must(all(re.fullmatch("[0-9]{1,15}", entries.get(key, "0")) for key in ("offset", "length")), ValueError)
         must(not (tensor.raw_data or tensor.float_data or tensor.double_data or tensor.int64_data), ValueError)
-        rest = (path.parent / entries["location"]).read_bytes()[int(entries.get("offset", 0)):]
+        rest = (path.parent / entries["location"]).read_bytes()[int(entries.get("offset", 0)) :]
         size = math.prod(tensor.dims) * {1: 4, 7: 8, 11: 8}[tensor.data_type]
         must(0 < size == int(entries.get("length", len(rest))) <= len(rest), ValueError)
         tensor.raw_data, tensor.data_location = rest[:size], 0
@@ -452,12 +496,25 @@ def check_proof(net, disjuncts, cases, arrays):
     must(all(0 < weight <= 1024 for weight in arrays["row_weight"]))
     must(all(0 <= slope <= 1024 for slope in arrays["slope_value"]))
     must(all(0 <= value < math.inf for value in arrays["multiplier_value"]))
-    must(all(abs(a) <= 2**900 for case in cases for polytope in case.unsafe for row in polytope
-             for a in (*row.form.values(), row.constant)))
+    must(
+        all(
+            abs(a) <= 2**900
+            for case in cases
+            for polytope in case.unsafe
+            for row in polytope
+            for a in (*row.form.values(), row.constant)
+        )
+    )
     must(all(-1 <= s < net.inputs + net.first[-1] for s in split) and all(map(math.isfinite, arrays["cut"])))
     must(len(split) == len(cases) + 2 * sum(s >= 0 for s in split))
-    lists = [read_parts(arrays, *keys) for keys in (("row", "row_weight", Fraction(1, 1024)),
-             ("slope", "slope_value", Fraction(1, 1024)), ("multiplier", "multiplier_value", ONE))]
+    lists = [
+        read_parts(arrays, *keys)
+        for keys in (
+            ("row", "row_weight", Fraction(1, 1024)),
+            ("slope", "slope_value", Fraction(1, 1024)),
+            ("multiplier", "multiplier_value", ONE),
+        )
+    ]
     exclusions, cuts = [*zip(pairs, *lists)], iter(arrays["cut"])
     nodes = [make_root(net, case) for case in cases]
     for number, s in enumerate(split):
@@ -493,12 +550,16 @@ def halves(net, node, split, cuts):
     if split < net.inputs:
         cut = Fraction(next(cuts))
         must(node.lower[split] < cut < node.upper[split])
-        return (first._replace(upper=replaced(node.upper, split, cut)),
-                second._replace(lower=replaced(node.lower, split, cut)))
+        return (
+            first._replace(upper=replaced(node.upper, split, cut)),
+            second._replace(lower=replaced(node.lower, split, cut)),
+        )
     j = split - net.inputs
     must(j not in node.signs)
-    return (first._replace(signs={**node.signs, j: -1}, high=replaced(node.high, j, min(node.high[j], ZERO))),
-            second._replace(signs={**node.signs, j: 1}, low=replaced(node.low, j, max(node.low[j], ZERO))))
+    return (
+        first._replace(signs={**node.signs, j: -1}, high=replaced(node.high, j, min(node.high[j], ZERO))),
+        second._replace(signs={**node.signs, j: 1}, low=replaced(node.low, j, max(node.low[j], ZERO))),
+    )
 
 
 # 5. Bounds of the hidden neurons
@@ -546,8 +607,10 @@ def make_root(net, case):
         m = magnitudes(layer, a, b)
         must(all(size < 2**100 for size in m))
         rows = list(zip(layer.weights, layer.bias, m))
-        a, b = ([minimum(row, a, b) + c - noise(net, size) for row, c, size in rows],
-                [-minimum([-w for w in row], a, b) + c + noise(net, size) for row, c, size in rows])
+        a, b = (
+            [minimum(row, a, b) + c - noise(net, size) for row, c, size in rows],
+            [-minimum([-w for w in row], a, b) + c + noise(net, size) for row, c, size in rows],
+        )
         if layer.relu:
             bounds[0].extend(map(down, a))
             bounds[1].extend(-down(-end) for end in b)
@@ -613,8 +676,10 @@ def own_slope(node, j, slope):
 def is_shown(net, node, lines, number, weights, slopes, multipliers):
     polytope = node.case.unsafe[number]
     must(all(0 <= i < len(polytope) for i in weights))
-    rows = [Row({name: w * a for name, a in polytope[i].form.items()}, w * polytope[i].constant, polytope[i].strict)
-            for i, w in weights.items()]
+    rows = [
+        Row({name: w * a for name, a in polytope[i].form.items()}, w * polytope[i].constant, polytope[i].strict)
+        for i, w in weights.items()
+    ]
     form = total([row.form for row in rows])
     x, y = ([form.get(name, ZERO) for name in names(*of)] for of in (("X", net.inputs), ("Y", net.outputs)))
     constant = sum((row.constant for row in rows), ZERO)

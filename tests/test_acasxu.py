@@ -4,9 +4,22 @@ from fractions import Fraction
 
 import pytest
 
-from engine.acasxu import (
-    ADVISORIES, COC, INPUTS, NETWORKS, PROPERTIES, NetworkIndex, benchmark_instances, describe_point, domain,
-    file_name, network_index, normalize_score, raw_score, recognize, specification,
+from engine.acasxu.facts import (
+    ADVISORIES,
+    COC,
+    INPUTS,
+    NETWORKS,
+    PROPERTIES,
+    NetworkIndex,
+    benchmark_instances,
+    describe_point,
+    domain,
+    file_name,
+    network_index,
+    normalize_score,
+    raw_score,
+    recognize,
+    specification,
 )
 from engine.errors import InputError
 
@@ -41,9 +54,16 @@ def test_recognize_a_published_name(index):
         assert recognize(path) == index
 
 
-@pytest.mark.parametrize("path", ["standin_tau_0.onnx", "ACASXU_run2a_6_1_batch_2000.onnx", "prop_1.vnnlib",
-                                  "repaired_ACASXU_run2a_1_1_batch_2000.onnx",
-                                  "ACASXU_run2a_1_1_batch_2000.onnx.part"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "standin_tau_0.onnx",
+        "ACASXU_run2a_6_1_batch_2000.onnx",
+        "prop_1.vnnlib",
+        "repaired_ACASXU_run2a_1_1_batch_2000.onnx",
+        "ACASXU_run2a_1_1_batch_2000.onnx.part",
+    ],
+)
 def test_other_names_are_not_recognized(path):
     assert recognize(path) is None
 

@@ -19,8 +19,10 @@ def setting(seed: int = 0):
     networks = [random_network((3, 8, 8, 2), seed=seed + i) for i in range(3)]
     random = np.random.default_rng(seed)
     some_row = lambda: row(random.normal(size=2), random.normal(), inputs=random.normal(size=3))
-    cases = [case([-1, 0, -2], [1, 0, 3], [some_row()], [some_row(), some_row()]),
-             case([0, 1, 2], [1, 2, 2.5], [some_row(), some_row(), some_row()])] * 3
+    cases = [
+        case([-1, 0, -2], [1, 0, 3], [some_row()], [some_row(), some_row()]),
+        case([0, 1, 2], [1, 2, 2.5], [some_row(), some_row(), some_row()]),
+    ] * 3
     stack = Stack(networks)
     roots = make_roots(stack, [0, 0, 1, 1, 2, 2], cases)
     root = torch.arange(6).repeat_interleave(20)

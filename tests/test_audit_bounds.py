@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_audit_check import Exclusion, audit_network, exclusions, row
 
-from engine.acasxu import domain
+from engine.acasxu.facts import domain
 from engine.audit import exact as exact_module
 from engine.audit.arithmetic import Floating, down, hidden_parts, relu_lines
 from engine.audit.data import Rejected

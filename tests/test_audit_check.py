@@ -22,9 +22,21 @@ from engine.audit.data import Layer, Malformed, Network
 from engine.audit.exact import Exact
 
 ARITHMETIC = ["float64", "exact"]
-ARRAYS = {"split": "i4", "cut": "f8", "node": "i4", "polytope": "i4", "rows": "i4", "slopes": "i4", "multipliers": "i4",
-          "row": "i4", "row_weight": "i4", "slope": "i4", "slope_value": "i4", "multiplier": "i4",
-          "multiplier_value": "f8"}
+ARRAYS = {
+    "split": "i4",
+    "cut": "f8",
+    "node": "i4",
+    "polytope": "i4",
+    "rows": "i4",
+    "slopes": "i4",
+    "multipliers": "i4",
+    "row": "i4",
+    "row_weight": "i4",
+    "slope": "i4",
+    "slope_value": "i4",
+    "multiplier": "i4",
+    "multiplier_value": "f8",
+}
 
 
 # --- a network, a property and a certificate, as files ------------------------------------------
@@ -70,8 +82,11 @@ def arrays(roots, n_inputs):
         found["split"].append(node.split)
         found["cut"] += [node.cut] if 0 <= node.split < n_inputs else []
         for polytope, shown in sorted(node.exclusions.items()):
-            parts = (("row", "row_weight", shown.rows), ("slope", "slope_value", shown.slopes),
-                     ("multiplier", "multiplier_value", shown.multipliers))
+            parts = (
+                ("row", "row_weight", shown.rows),
+                ("slope", "slope_value", shown.slopes),
+                ("multiplier", "multiplier_value", shown.multipliers),
+            )
             found["node"].append(number)
             found["polytope"].append(polytope)
             for name, value, entries in parts:
@@ -133,8 +148,16 @@ class Question:
     def manifest(self, kind, semantics="real", **more):
         named = lambda data: {"name": "some", "sha256": hashlib.sha256(data).hexdigest()}
         engine = {"name": "test", "version": "1", "options": {}}
-        return {"format": "acasxu-certificate", "version": 1, "kind": kind, "semantics": semantics,
-                "network": named(self.onnx), "property": named(self.text), "engine": engine, **more}
+        return {
+            "format": "acasxu-certificate",
+            "version": 1,
+            "kind": kind,
+            "semantics": semantics,
+            "network": named(self.onnx),
+            "property": named(self.text),
+            "engine": engine,
+            **more,
+        }
 
     def write(self, roots, semantics="real", change=None):
         """A proof; `change` may alter its arrays."""
@@ -216,14 +239,18 @@ class Prover:
         if depth < self.signs and len(open_):
             j = open_[np.argmax(np.minimum(u, -l)[open_])]
             node.split, at = len(lower) + int(j), np.arange(len(l)) == j
-            node.children = (down(lower, upper, l, np.where(at, np.minimum(u, 0), u), sign - at),
-                             down(lower, upper, np.where(at, np.maximum(l, 0), l), u, sign + at))
+            node.children = (
+                down(lower, upper, l, np.where(at, np.minimum(u, 0), u), sign - at),
+                down(lower, upper, np.where(at, np.maximum(l, 0), l), u, sign + at),
+            )
             return node
         node.split = int(np.argmax(upper - lower))
         at = np.arange(len(lower)) == node.split
         node.cut = float(lower[node.split] / 2 + upper[node.split] / 2)
-        node.children = (down(lower, np.where(at, node.cut, upper), l, u, sign),
-                         down(np.where(at, node.cut, lower), upper, l, u, sign))
+        node.children = (
+            down(lower, np.where(at, node.cut, upper), l, u, sign),
+            down(np.where(at, node.cut, lower), upper, l, u, sign),
+        )
         return node
 
     def tries(self, rows, sign, contradictory):
@@ -640,7 +667,9 @@ def test_nothing_of_the_engine_is_imported():
     import subprocess
     import sys
 
-    code = ("import engine.audit.check, sys; print(sorted({m for m in sys.modules if m.startswith('engine.') and not "
-            "m.startswith('engine.audit')} | {m for m in ('torch', 'scipy', 'onnxruntime') if m in sys.modules}))")
+    code = (
+        "import engine.audit.check, sys; print(sorted({m for m in sys.modules if m.startswith('engine.') and not "
+        "m.startswith('engine.audit')} | {m for m in ('torch', 'scipy', 'onnxruntime') if m in sys.modules}))"
+    )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.stdout.strip() == "[]", run.stderr

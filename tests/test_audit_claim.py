@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_vnnlib import GRID, VARIABLES, evaluate, formula_trees, gap, render
 
+from engine.acasxu.files import property_path
 from engine.audit.claim import check_claim
 from engine.audit.data import Case, Rejected, Row, Specification
 from engine.audit.vnnlib_reader import read_property
-from engine.data import property_path
 from engine.vnnlib import load_property
 
 DECLARED = "".join(f"(declare-const {name} Real)" for name in ("X_0", "X_1", "Y_0", "Y_1"))
@@ -95,8 +95,7 @@ TEXTS = {
     "strict inputs": "(assert (> X_0 0.25)) (assert (< X_1 0.75)) (assert (<= Y_0 0))",
     "equality": "(assert (= Y_0 Y_1)) (assert (= X_0 0.5))",
     "input rows": "(assert (<= (+ X_0 (* 2 X_1)) 1.5)) (assert (or (<= (+ Y_0 X_0) 0) (>= Y_1 (- X_0 X_1))))",
-    "input disjunctions":
-        "(assert (or (<= X_0 0.5) (and (>= X_0 0.75) (<= X_1 0.5)))) (assert (or (<= Y_0 0) (<= Y_1 0)))",
+    "input disjunctions": "(assert (or (<= X_0 0.5) (and (>= X_0 0.75) (<= X_1 0.5)))) (assert (or (<= Y_0 0) (<= Y_1 0)))",
     "a contradictory branch": "(assert (or (<= Y_0 0) (and (<= Y_0 1) (> Y_0 1)) (and (>= X_0 2) (<= Y_1 0)) (< 1 0)))",
     "constants": "(assert (<= 0 1)) (assert (or (<= Y_0 0) (and (<= Y_1 0) (< 0 0)) false)) (assert true)",
     "inputs alone": "",
@@ -115,8 +114,8 @@ def refuse_less(cases: tuple[Case, ...], spec: Specification) -> None:
     assert not covers((), spec)
     for k, one in enumerate(cases):
         for less in weaker(one):
-            assert not covers((*cases[:k], less, *cases[k + 1:]), spec), less
-        assert not covers(cases[:k] + cases[k + 1:], spec)
+            assert not covers((*cases[:k], less, *cases[k + 1 :]), spec), less
+        assert not covers(cases[:k] + cases[k + 1 :], spec)
 
 
 def weaker(one: Case):
@@ -127,82 +126,85 @@ def weaker(one: Case):
         yield one._replace(lower=tuple(map(sum, zip(one.lower, shift))))
         yield one._replace(upper=tuple(a - b for a, b in zip(one.upper, shift)))
     for k, polytope in enumerate(one.unsafe):
-        yield one._replace(unsafe=one.unsafe[:k] + one.unsafe[k + 1:])
+        yield one._replace(unsafe=one.unsafe[:k] + one.unsafe[k + 1 :])
         yield with_polytope(one, k, (*polytope, Row({}, {0: F(1)}, F(10**9), False)))
         yield with_polytope(one, k, (*polytope, Row({}, {}, F(0), True)))
         for r, row in enumerate(polytope):
-            others = polytope[:r] + polytope[r + 1:]
+            others = polytope[:r] + polytope[r + 1 :]
             yield with_polytope(one, k, (*others, replace(row, constant=row.constant + tiny)))
             if not row.strict:
                 yield with_polytope(one, k, (*others, replace(row, strict=True)))
 
 
 def with_polytope(one: Case, k: int, polytope) -> Case:
-    return one._replace(unsafe=(*one.unsafe[:k], tuple(polytope), *one.unsafe[k + 1:]))
+    return one._replace(unsafe=(*one.unsafe[:k], tuple(polytope), *one.unsafe[k + 1 :]))
 
 
-@pytest.mark.parametrize("cases, disjunct, covered", [
-    # polytopes
-    ([case((y(1, -2),))], [*BOX, y(1, -2)], True),
-    ([case((y(1, -2),))], [*BOX, y(3, -6)], True),
-    ([case((y(5, -10),))], [*BOX, y(3, -6)], True),
-    ([case((y(1, -2),))], [*BOX, y(1, -1)], True),  # y <= 1 implies y <= 2
-    ([case((y(1, -1),))], [*BOX, y(1, -2)], False),
-    ([case((y(-1, -2),))], [*BOX, y(1, -2)], False),
-    ([case((y(1, -2, strict=True),))], [*BOX, y(1, -2)], False),
-    ([case((y(1, -2),))], [*BOX, y(1, -2, strict=True)], True),
-    ([case((y(1, -2, strict=True),))], [*BOX, y(1, F(-19999, 10000))], True),
-    ([case((y(1, -2, strict=True),))], [*BOX, y(1, -2), y(2, -4, strict=True)], True),
-    ([case(())], [*BOX], True),
-    ([case(())], [*BOX, y(1, 0)], True),
-    ([case()], [*BOX, y(1, 0)], False),
-    ([case((y(1, 0), y(1, 0, j=1)))], [*BOX, y(1, 0)], False),
-    ([case((y(1, 0), const(-1)))], [*BOX, y(1, 0)], True),
-    ([case((const(0),))], [*BOX], True),
-    ([case((const(-1, strict=True),))], [*BOX], True),
-    ([case((const(0, strict=True),))], [*BOX], False),
-    ([case((const(1),))], [*BOX], False),
-    ([case((x(1, -1),))], [*BOX], True),
-    ([case((x(1, -1, strict=True),))], [*BOX], False),
-    ([case((Row({0: F(1)}, {0: F(-1)}, F(0), False),))], [*BOX, Row({0: F(2)}, {0: F(-2)}, F(0), False)], True),
-    ([case((Row({0: F(1)}, {0: F(-1)}, F(0), False),))], [*BOX, Row({0: F(2)}, {0: F(-1)}, F(0), False)], False),
-    ([case((y(1, 0), y(1, 0)))], [*BOX, y(1, 0)], True),
-    # boxes
-    ([case((), lower=-1, upper=2)], [*BOX], True),
-    ([case((), upper=F(1, 2)), case((), lower=F(1, 2))], [*BOX], False),  # no case alone contains it
-    ([case((), upper=F(1, 2)), case(())], [*BOX], True),
-    ([case((y(1, 0),)), case((y(1, 0, j=1),))], [*BOX, y(1, 0, j=1)], True),
-    ([case(())], [x(-2, 0), x(3, -3, strict=True)], True),
-    ([case(())], [x(-1, 0, strict=True), x(1, -1)], True),
-    ([case(())], [x(-1, F(-1, 10**40)), x(1, -1)], False),
-    ([case(())], [x(-1, 0)], False),
-    ([case(())], [x(1, -1)], False),
-    ([case(())], [], False),
-    ([case((), lower=1, upper=0)], [*BOX], False),
-    # contradictions
-    ([], [*BOX, const(1)], True),
-    ([], [*BOX, const(0, strict=True)], True),
-    ([], [*BOX, const(0)], False),
-    ([], [*BOX, const(-1, strict=True)], False),
-    ([], [y(1, 0), y(-1, 1)], True),
-    ([], [y(1, 0), y(-1, 0)], False),
-    ([], [y(2, 0, strict=True), y(-1, 0)], True),
-    ([], [y(1, 0), y(-5, 0, strict=True)], True),
-    ([], [y(1, -1), y(-5, 0, strict=True)], False),
-    ([], [x(1, -1), x(-1, 2)], True),
-    ([], [Row({0: F(1)}, {1: F(2)}, F(1), False), Row({0: F(-2)}, {1: F(-4)}, F(0), False)], True),
-    ([], [y(1, 0), y(-1, 1, j=1)], False),
-    # rows of inputs that are false on the box
-    ([], [*BOX, x(1, 0, i=1), x(-1, -1, i=1), Row({0: F(1), 1: F(1)}, {}, F(2), False)], True),
-    ([], [*BOX, x(1, 0, i=1), x(-1, -1, i=1), Row({0: F(1), 1: F(1)}, {}, F(1), False)], False),
-    ([], [*BOX, x(1, 0, i=1), x(-1, -1, i=1), Row({0: F(1), 1: F(1)}, {}, F(1), True)], True),
-    ([], [*BOX, x(1, 0, i=1), x(-1, -1, i=1, strict=True), Row({0: F(1), 1: F(1)}, {}, F(1), False)], True),
-    ([], [*BOX, x(1, 0, i=1, strict=True), x(-1, -1, i=1), Row({0: F(1), 1: F(1)}, {}, F(1), False)], False),
-    ([], [*BOX, x(1, 0, i=1), x(-1, -1, i=1), Row({0: F(-1), 1: F(2)}, {}, F(2), False)], False),
-    ([], [*BOX, x(1, 0, i=1), x(-1, -1, i=1), Row({0: F(-1), 1: F(2)}, {}, F(4), False)], True),
-    ([], [*BOX, x(1, 0, i=1), Row({0: F(1), 1: F(1)}, {}, F(2), False)], False),  # x_1 has no lower end
-    ([], [*BOX, x(1, 0, i=1), x(-1, -1, i=1), Row({0: F(1), 1: F(1)}, {0: F(1)}, F(9), False)], False),
-])
+@pytest.mark.parametrize(
+    "cases, disjunct, covered",
+    [
+        # polytopes
+        ([case((y(1, -2),))], [*BOX, y(1, -2)], True),
+        ([case((y(1, -2),))], [*BOX, y(3, -6)], True),
+        ([case((y(5, -10),))], [*BOX, y(3, -6)], True),
+        ([case((y(1, -2),))], [*BOX, y(1, -1)], True),  # y <= 1 implies y <= 2
+        ([case((y(1, -1),))], [*BOX, y(1, -2)], False),
+        ([case((y(-1, -2),))], [*BOX, y(1, -2)], False),
+        ([case((y(1, -2, strict=True),))], [*BOX, y(1, -2)], False),
+        ([case((y(1, -2),))], [*BOX, y(1, -2, strict=True)], True),
+        ([case((y(1, -2, strict=True),))], [*BOX, y(1, F(-19999, 10000))], True),
+        ([case((y(1, -2, strict=True),))], [*BOX, y(1, -2), y(2, -4, strict=True)], True),
+        ([case(())], [*BOX], True),
+        ([case(())], [*BOX, y(1, 0)], True),
+        ([case()], [*BOX, y(1, 0)], False),
+        ([case((y(1, 0), y(1, 0, j=1)))], [*BOX, y(1, 0)], False),
+        ([case((y(1, 0), const(-1)))], [*BOX, y(1, 0)], True),
+        ([case((const(0),))], [*BOX], True),
+        ([case((const(-1, strict=True),))], [*BOX], True),
+        ([case((const(0, strict=True),))], [*BOX], False),
+        ([case((const(1),))], [*BOX], False),
+        ([case((x(1, -1),))], [*BOX], True),
+        ([case((x(1, -1, strict=True),))], [*BOX], False),
+        ([case((Row({0: F(1)}, {0: F(-1)}, F(0), False),))], [*BOX, Row({0: F(2)}, {0: F(-2)}, F(0), False)], True),
+        ([case((Row({0: F(1)}, {0: F(-1)}, F(0), False),))], [*BOX, Row({0: F(2)}, {0: F(-1)}, F(0), False)], False),
+        ([case((y(1, 0), y(1, 0)))], [*BOX, y(1, 0)], True),
+        # boxes
+        ([case((), lower=-1, upper=2)], [*BOX], True),
+        ([case((), upper=F(1, 2)), case((), lower=F(1, 2))], [*BOX], False),  # no case alone contains it
+        ([case((), upper=F(1, 2)), case(())], [*BOX], True),
+        ([case((y(1, 0),)), case((y(1, 0, j=1),))], [*BOX, y(1, 0, j=1)], True),
+        ([case(())], [x(-2, 0), x(3, -3, strict=True)], True),
+        ([case(())], [x(-1, 0, strict=True), x(1, -1)], True),
+        ([case(())], [x(-1, F(-1, 10**40)), x(1, -1)], False),
+        ([case(())], [x(-1, 0)], False),
+        ([case(())], [x(1, -1)], False),
+        ([case(())], [], False),
+        ([case((), lower=1, upper=0)], [*BOX], False),
+        # contradictions
+        ([], [*BOX, const(1)], True),
+        ([], [*BOX, const(0, strict=True)], True),
+        ([], [*BOX, const(0)], False),
+        ([], [*BOX, const(-1, strict=True)], False),
+        ([], [y(1, 0), y(-1, 1)], True),
+        ([], [y(1, 0), y(-1, 0)], False),
+        ([], [y(2, 0, strict=True), y(-1, 0)], True),
+        ([], [y(1, 0), y(-5, 0, strict=True)], True),
+        ([], [y(1, -1), y(-5, 0, strict=True)], False),
+        ([], [x(1, -1), x(-1, 2)], True),
+        ([], [Row({0: F(1)}, {1: F(2)}, F(1), False), Row({0: F(-2)}, {1: F(-4)}, F(0), False)], True),
+        ([], [y(1, 0), y(-1, 1, j=1)], False),
+        # rows of inputs that are false on the box
+        ([], [*BOX, x(1, 0, i=1), x(-1, -1, i=1), Row({0: F(1), 1: F(1)}, {}, F(2), False)], True),
+        ([], [*BOX, x(1, 0, i=1), x(-1, -1, i=1), Row({0: F(1), 1: F(1)}, {}, F(1), False)], False),
+        ([], [*BOX, x(1, 0, i=1), x(-1, -1, i=1), Row({0: F(1), 1: F(1)}, {}, F(1), True)], True),
+        ([], [*BOX, x(1, 0, i=1), x(-1, -1, i=1, strict=True), Row({0: F(1), 1: F(1)}, {}, F(1), False)], True),
+        ([], [*BOX, x(1, 0, i=1, strict=True), x(-1, -1, i=1), Row({0: F(1), 1: F(1)}, {}, F(1), False)], False),
+        ([], [*BOX, x(1, 0, i=1), x(-1, -1, i=1), Row({0: F(-1), 1: F(2)}, {}, F(2), False)], False),
+        ([], [*BOX, x(1, 0, i=1), x(-1, -1, i=1), Row({0: F(-1), 1: F(2)}, {}, F(4), False)], True),
+        ([], [*BOX, x(1, 0, i=1), Row({0: F(1), 1: F(1)}, {}, F(2), False)], False),  # x_1 has no lower end
+        ([], [*BOX, x(1, 0, i=1), x(-1, -1, i=1), Row({0: F(1), 1: F(1)}, {0: F(1)}, F(9), False)], False),
+    ],
+)
 def test_the_rules(cases, disjunct, covered):
     """However its rows are divided into those that the file asserts throughout and the rest."""
     n_inputs = 2 if any(1 in row.inputs for row in disjunct) else 1
@@ -216,7 +218,7 @@ def test_no_disjunct_needs_no_case():
 
 
 def test_it_names_the_first_disjunct_that_is_not_covered():
-    huge = x(1, -F(10) ** 5000)
+    huge = x(1, -(F(10) ** 5000))
     with pytest.raises(Rejected, match="disjunct 2 of the property$"):
         check_claim([case((y(1, 0),))], specification([*BOX, y(1, 0)], [x(-3, 1), huge], [*BOX]))
 
@@ -235,15 +237,19 @@ def test_many_disjuncts():
 def test_random_formulas(tmp_path_factory, asserts, seed):
     """The checker reads what the text says; the engine's claim covers it; what covers it has all of its points."""
     rng = random.Random(seed)
-    box = [(op, ("variable", name), ("number", F(end)))
-           for name in VARIABLES[:2] for op, end in ((rng.choice([">=", ">"]), -1), ("<=", 1))]
+    box = [
+        (op, ("variable", name), ("number", F(end)))
+        for name in VARIABLES[:2]
+        for op, end in ((rng.choice([">=", ">"]), -1), ("<=", 1))
+    ]
     asserts = [*box, *asserts]
     path = tmp_path_factory.getbasetemp() / "random.vnnlib"
     path.write_text(DECLARED + "".join(f"{gap(rng)}(assert {render(tree, rng)})" for tree in asserts))
     spec, points = read_property(path), rng.sample([*product(GRID, repeat=4)], 40)
     unsafe = [p for p in points if all(evaluate(tree, dict(zip(VARIABLES, p))) for tree in asserts)]
-    assert unsafe == [p for p in points if any(all(holds(row, p) for row in (*spec.base, *rows))
-                                               for rows in spec.disjuncts)]
+    assert unsafe == [
+        p for p in points if any(all(holds(row, p) for row in (*spec.base, *rows)) for rows in spec.disjuncts)
+    ]
     prop = load_property(path)
     cases = audit_cases(prop)
     assert check_claim(cases, spec) == bool(cases) != bool(prop.warning)

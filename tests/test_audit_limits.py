@@ -39,8 +39,10 @@ def both(tmp_path, data: bytes) -> str:
     """What checker and second checker say of a certificate about PATHS."""
     path, said = tmp_path / "c.zip", []
     path.write_bytes(data)
-    for judge, error in ((lambda: check(path, *PATHS, arithmetic="exact").accepted, Malformed),
-                         (lambda: accepts(path, *PATHS), ValueError)):
+    for judge, error in (
+        (lambda: check(path, *PATHS, arithmetic="exact").accepted, Malformed),
+        (lambda: accepts(path, *PATHS), ValueError),
+    ):
         try:
             said.append("accepted" if judge() else "rejected")
         except error:
@@ -53,16 +55,34 @@ def draft() -> Draft:
     return Draft.read((CORPUS / "valid/absolute.zip").read_bytes()).about(*(path.read_bytes() for path in PATHS))
 
 
-@pytest.mark.parametrize("options, said", [
-    ('{"a":1e400,"b":-1e-400,"c":1E5}', "accepted"), ('{"a":NaN}', "malformed"), ('{"a":-Infinity}', "malformed"),
-    ('{"a":"NaN"}', "accepted"), ('{"a":"\\ud800","\\udc00":[]}', "accepted"), ('{"a":"\\u12"}', "malformed"),
-    ('{"a":"\x01"}', "malformed"), ('{"a":01}', "malformed"), ('{"a":.5}', "malformed"), ('{"a":+1}', "malformed"),
-    ('{"a":1,"\\u0061":2}', "malformed"), ('{"a":1,}', "malformed"), ('{"a":True}', "malformed"), ("{}", "accepted"),
-    ("[]", "malformed"), ("null", "malformed"), (f'{{"a":{"9" * 1000}}}', "accepted"),
-    (f'{{"a":{"9" * 5000}}}', "malformed"), (f'{{"a":{"[" * 99}{"]" * 99}}}', "accepted"),
-    (f'{{"a":{"[" * 100}{"]" * 100}}}', "malformed"), (f'{{"a":{"[" * 100_000}{"]" * 100_000}}}', "malformed"),
-    ('{"a":{"b":{"a":0}},"b":0}', "accepted"), ('{"a":"' + "," * 2**20 + '"}', "malformed"),
-])
+@pytest.mark.parametrize(
+    "options, said",
+    [
+        ('{"a":1e400,"b":-1e-400,"c":1E5}', "accepted"),
+        ('{"a":NaN}', "malformed"),
+        ('{"a":-Infinity}', "malformed"),
+        ('{"a":"NaN"}', "accepted"),
+        ('{"a":"\\ud800","\\udc00":[]}', "accepted"),
+        ('{"a":"\\u12"}', "malformed"),
+        ('{"a":"\x01"}', "malformed"),
+        ('{"a":01}', "malformed"),
+        ('{"a":.5}', "malformed"),
+        ('{"a":+1}', "malformed"),
+        ('{"a":1,"\\u0061":2}', "malformed"),
+        ('{"a":1,}', "malformed"),
+        ('{"a":True}', "malformed"),
+        ("{}", "accepted"),
+        ("[]", "malformed"),
+        ("null", "malformed"),
+        (f'{{"a":{"9" * 1000}}}', "accepted"),
+        (f'{{"a":{"9" * 5000}}}', "malformed"),
+        (f'{{"a":{"[" * 99}{"]" * 99}}}', "accepted"),
+        (f'{{"a":{"[" * 100}{"]" * 100}}}', "malformed"),
+        (f'{{"a":{"[" * 100_000}{"]" * 100_000}}}', "malformed"),
+        ('{"a":{"b":{"a":0}},"b":0}', "accepted"),
+        ('{"a":"' + "," * 2**20 + '"}', "malformed"),
+    ],
+)
 def test_options(tmp_path, options, said):
     members = draft().members()
     text = members["manifest.json"].decode()
@@ -72,25 +92,49 @@ def test_options(tmp_path, options, said):
     assert both(tmp_path, data) == said
 
 
-@pytest.mark.parametrize("number, said", [
-    ("-1", "accepted"), ("-1.0", "accepted"), ("-7/7", "accepted"), ("-1/1", "accepted"),
-    (f"-1.{'0' * 997}", "accepted"),
-    (f"-1.{'0' * 998}", "malformed"), (f"-1/{'0' * 996}1", "accepted"), ("-1e0", "malformed"), ("-1.", "malformed"),
-    ("--1", "malformed"), ("-1/-1", "malformed"), ("-1/1.0", "malformed"), ("-1\n", "malformed"),
-    ("\ufeff-1", "malformed"),
-    ("\u22121", "malformed"), ("-\u0661", "malformed"), ("", "malformed"), ("-1/0", "malformed"), ("nan", "malformed"),
-    ("-" + "9" * 999, "rejected"),
-])
+@pytest.mark.parametrize(
+    "number, said",
+    [
+        ("-1", "accepted"),
+        ("-1.0", "accepted"),
+        ("-7/7", "accepted"),
+        ("-1/1", "accepted"),
+        (f"-1.{'0' * 997}", "accepted"),
+        (f"-1.{'0' * 998}", "malformed"),
+        (f"-1/{'0' * 996}1", "accepted"),
+        ("-1e0", "malformed"),
+        ("-1.", "malformed"),
+        ("--1", "malformed"),
+        ("-1/-1", "malformed"),
+        ("-1/1.0", "malformed"),
+        ("-1\n", "malformed"),
+        ("\ufeff-1", "malformed"),
+        ("\u22121", "malformed"),
+        ("-\u0661", "malformed"),
+        ("", "malformed"),
+        ("-1/0", "malformed"),
+        ("nan", "malformed"),
+        ("-" + "9" * 999, "rejected"),
+    ],
+)
 def test_numbers(tmp_path, number, said):
     found = draft()
     found.cases[0]["lower"][0] = number
     assert both(tmp_path, found.bytes()) == said
 
 
-@pytest.mark.parametrize("outputs, said", [
-    ({"1": "0"}, "rejected"), ({"999999999": "0"}, "rejected"), ({"1000000000": "0"}, "malformed"),
-    ({"00": "0"}, "malformed"), ({"-1": "0"}, "malformed"), ({"\u0661": "0"}, "malformed"), ({}, "accepted"),
-])
+@pytest.mark.parametrize(
+    "outputs, said",
+    [
+        ({"1": "0"}, "rejected"),
+        ({"999999999": "0"}, "rejected"),
+        ({"1000000000": "0"}, "malformed"),
+        ({"00": "0"}, "malformed"),
+        ({"-1": "0"}, "malformed"),
+        ({"\u0661": "0"}, "malformed"),
+        ({}, "accepted"),
+    ],
+)
 def test_outputs_that_are_named_must_exist(tmp_path, outputs, said):
     """With a coefficient of 0, too."""
     found = draft()
@@ -98,11 +142,16 @@ def test_outputs_that_are_named_must_exist(tmp_path, outputs, said):
     assert both(tmp_path, found.bytes()) == said
 
 
-@pytest.mark.parametrize("before, after, said", [
-    (b"", b"", "accepted"), (b"", b"\0", "malformed"), (b"", b"PK\5\6", "malformed"),
-    (b"", b"PK\5\6" + bytes(18), "malformed"),
-    (b"#!/bin/sh\n", b"", "accepted"),
-])
+@pytest.mark.parametrize(
+    "before, after, said",
+    [
+        (b"", b"", "accepted"),
+        (b"", b"\0", "malformed"),
+        (b"", b"PK\5\6", "malformed"),
+        (b"", b"PK\5\6" + bytes(18), "malformed"),
+        (b"#!/bin/sh\n", b"", "accepted"),
+    ],
+)
 def test_bytes_around_the_archive(tmp_path, before, after, said):
     assert both(tmp_path, before + draft().bytes() + after) == said
 
@@ -144,10 +193,15 @@ def test_members_that_share_their_bytes(tmp_path):
     assert both(tmp_path, bytes(data)) == "malformed"
 
 
-@pytest.mark.parametrize("name, limit, said", [
-    ("MAX_NODES", 2, "nodes"), ("MAX_MARKS", 50, "commas"), ("MAX_MANIFEST", 1000, "its manifest has more than"),
-    ("MAX_DENOMINATOR", 20, "common denominator"),
-])
+@pytest.mark.parametrize(
+    "name, limit, said",
+    [
+        ("MAX_NODES", 2, "nodes"),
+        ("MAX_MARKS", 50, "commas"),
+        ("MAX_MANIFEST", 1000, "its manifest has more than"),
+        ("MAX_DENOMINATOR", 20, "common denominator"),
+    ],
+)
 def test_each_limit_is_named(files, monkeypatch, name, limit, said):
     files.write([box(1, f"[{SHOWN},{row(constant='1/3000001')}]")], split=[0, -1, -1], cut=[0], **ONE)
     assert check(*files.paths).accepted
@@ -200,9 +254,13 @@ def test_rows_times_outputs(tmp_path):
 
 
 SHAPES = {
-    "comb": lambda n, _: 1, "other comb": lambda n, _: n - 1, "balanced": lambda n, _: n // 2,
-    "random": lambda n, random: int(random.integers(1, n)), "third": lambda n, _: max(1, n // 3),
-    "teeth": lambda n, _: min(16, max(1, n // 2)), "other teeth": lambda n, _: n - min(16, max(1, n // 2)),
+    "comb": lambda n, _: 1,
+    "other comb": lambda n, _: n - 1,
+    "balanced": lambda n, _: n // 2,
+    "random": lambda n, random: int(random.integers(1, n)),
+    "third": lambda n, _: max(1, n // 3),
+    "teeth": lambda n, _: min(16, max(1, n // 2)),
+    "other teeth": lambda n, _: n - min(16, max(1, n // 2)),
 }
 
 
@@ -247,7 +305,7 @@ def test_few_nodes_are_pending(tmp_path, monkeypatch, shape):
 def distinct(i: int) -> str:
     """A box and a row of long numbers, like no other."""
     n = 10**9 + i
-    return box(1, f'''[{row(f'"0":"{n}/7"', f"{n}/11", f'"0":"{n}/13"')}]''', (f"-{n}/17", f"{n}/19"))
+    return box(1, f"""[{row(f'"0":"{n}/7"', f"{n}/11", f'"0":"{n}/13"')}]""", (f"-{n}/17", f"{n}/19"))
 
 
 def wide(i: int) -> str:
@@ -263,10 +321,19 @@ def nodes_and_exclusions(roots: int) -> dict:
     slopes = np.zeros(len(node))
     slopes[: ((116 << 20) - 4 * n - 8 * inner - 28 * len(node)) // 16] = 2
     total = int(slopes.sum())
-    return {"split": np.repeat([0, -1], [inner, n - inner]), "cut": np.zeros(inner), "node": node,
-            "polytope": np.zeros(len(node)), "rows": np.ones(len(node)), "slopes": slopes,
-            "multipliers": np.zeros(len(node)), "row": np.zeros(len(node)), "row_weight": np.full(len(node), 1024),
-            "slope": np.arange(total) % 2, "slope_value": np.zeros(total)}
+    return {
+        "split": np.repeat([0, -1], [inner, n - inner]),
+        "cut": np.zeros(inner),
+        "node": node,
+        "polytope": np.zeros(len(node)),
+        "rows": np.ones(len(node)),
+        "slopes": slopes,
+        "multipliers": np.zeros(len(node)),
+        "row": np.zeros(len(node)),
+        "row_weight": np.full(len(node), 1024),
+        "slope": np.arange(total) % 2,
+        "slope_value": np.zeros(total),
+    }
 
 
 def one_with_slopes() -> dict:
@@ -278,11 +345,17 @@ FIRST = box(1, f"[{SHOWN}]")
 LARGEST = {
     "cases": lambda: ([FIRST, *(cases := as_many(distinct))], {"split": np.full(len(cases) + 1, -1), **ONE}),
     "polytopes": lambda: ([box(1, ",".join([f"[{SHOWN}]"] + as_many(lambda i: "[]")))], {"split": [-1], **ONE}),
-    "rows": lambda: ([box(1, f"[{SHOWN}],[{','.join(as_many(lambda i: row(constant=f'{10**9 + i}/7')))}]")],
-                     {"split": [-1], **ONE}),
+    "rows": lambda: (
+        [box(1, f"[{SHOWN}],[{','.join(as_many(lambda i: row(constant=f'{10**9 + i}/7')))}]")],
+        {"split": [-1], **ONE},
+    ),
     "half cases, half polytopes": lambda: (
-        [box(1, ",".join([f"[{SHOWN}]"] + as_many(lambda i: "[]", 1 << 19))),
-         *(cases := as_many(lambda i: box(1), (1 << 19) - 2000))], {"split": np.full(len(cases) + 1, -1), **ONE}),
+        [
+            box(1, ",".join([f"[{SHOWN}]"] + as_many(lambda i: "[]", 1 << 19))),
+            *(cases := as_many(lambda i: box(1), (1 << 19) - 2000)),
+        ],
+        {"split": np.full(len(cases) + 1, -1), **ONE},
+    ),
     "cases, nodes and exclusions": lambda: ((cases := [FIRST, *as_many(distinct)]), nodes_and_exclusions(len(cases))),
     "slopes": lambda: ([FIRST], one_with_slopes()),
 }

@@ -167,8 +167,10 @@ MUTANTS = {
     "signs_swapped": (_children(_signs_swapped), "tampered/multiplier_other_sign"),
     "sign_of_both_children": (_children(_clamped_twice), "tampered/half_by_sign"),
     "excluded_in_all_nodes": (_marked(lambda own: own.any(0)), "tampered/half_missing"),
-    "excluded_in_all_polytopes": (_marked(lambda own: own.any(1, keepdims=True)),
-                                  "tampered/exclusion_of_another_polytope"),
+    "excluded_in_all_polytopes": (
+        _marked(lambda own: own.any(1, keepdims=True)),
+        "tampered/exclusion_of_another_polytope",
+    ),
     "roots_of_the_first_case": ([(walk.Proof, "_roots", _first_case)], "tampered/second_case"),
     "ties_are_shown": ([(walk.Proof, "_claimed", _always_strict)], "tampered/tie_not_strict", "exact"),
     "ends_to_nearest": ([(walk, "_outward", lambda value, side: float(value))], "tampered/box_end", "exact"),

@@ -30,19 +30,28 @@ from test_vnnlib_fuzz import VALID as VALID_VNNLIB
 from test_vnnlib_fuzz import mutations
 
 import engine.audit
+from engine.acasxu.files import property_path
 from engine.audit import vnnlib_reader
 from engine.audit.certificate import ARRAYS, read_certificate
 from engine.audit.data import Malformed, Rejected, Row, Tree, plain, read_bytes
 from engine.audit.onnx_reader import read_network
 from engine.audit.vnnlib_reader import read_property
-from engine.data import property_path
 from engine.errors import InputError
 from engine.onnx_file import load_network
 from engine.vnnlib import load_property
 
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-PARTS = ("__init__", "data", "archive", "onnx_data", "onnx_operators", "onnx_reader", "vnnlib_reader", "certificate",
-         "claim")
+PARTS = (
+    "__init__",
+    "data",
+    "archive",
+    "onnx_data",
+    "onnx_operators",
+    "onnx_reader",
+    "vnnlib_reader",
+    "certificate",
+    "claim",
+)
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +86,11 @@ class TestIndependence:
         for entry in ast.walk(tree):
             if isinstance(entry, ast.ImportFrom) and entry.level:
                 assert entry.level == 1
-                assert entry.module in {"data", *(["archive"] if part == "certificate" else []),
-                                        *(["onnx_data", "onnx_operators"] if part == "onnx_reader" else [])}
+                assert entry.module in {
+                    "data",
+                    *(["archive"] if part == "certificate" else []),
+                    *(["onnx_data", "onnx_operators"] if part == "onnx_reader" else []),
+                }
             elif isinstance(entry, (ast.Import, ast.ImportFrom)):
                 names = [entry.module] if isinstance(entry, ast.ImportFrom) else [a.name for a in entry.names]
                 allowed = {"numpy", *(["onnx"] if part.startswith("onnx") else []), *sys.stdlib_module_names}
@@ -106,8 +118,16 @@ class TestFiles:
         assert refused(read, tmp_path) == ": cannot be read (Is a directory)"
         assert refused(read, "a\0b") == ": cannot be read (embedded null byte)"
 
-    @pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: b[:9], lambda b: b[:15] + b"\xff\xff" + b[17:],
-                                        lambda b: b + b"rest", lambda b: b"no gzip"])
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            lambda b: b[:-1],
+            lambda b: b[:9],
+            lambda b: b[:15] + b"\xff\xff" + b[17:],
+            lambda b: b + b"rest",
+            lambda b: b"no gzip",
+        ],
+    )
     @pytest.mark.parametrize("read", [read_network, read_property])
     def test_damaged_gzip(self, tmp_path, read, damage):
         path = tmp_path / "x.gz"
@@ -189,37 +209,46 @@ class TestNetworks:
             warnings.simplefilter("ignore")
             refused(read_network, written(scratch, REFUSED[name][0]))
 
-    @pytest.mark.parametrize("proto", [
-        model([node("MatMul", "x W", "y")], {"W": np.ones((1, 10**6), np.float32)}, shape=(1, 8192, 1)),
-        model([node("MatMul", "W x", "y")], {"W": np.ones((10**6, 1), np.float32)}, shape=(1, 8192)),
-        model([node("Add", "x W", "y")], {"W": np.ones((10**6, 1), np.float32)}, shape=(1, 8192)),
-        model([node("MatMul", "x W", "y")], {"W": np.ones((1, 10**6), np.float32)}, shape=(1, 1)),
-        model([node("Relu", "x", "y")], shape=(1, 8193)),
-        model([node("Relu", "x", "y")], shape=(2**62, 2**62, 4)),
-        model([node("Gemm", "x W", "y", alpha=0.1)], {"W": np.ones((1, 1))}, shape=(1, 1), kind=TensorProto.DOUBLE),
-        model([node("Gemm", "x W W W", "y")], {"W": np.ones((1, 1), np.float32)}, shape=(1, 1)),
-    ])
+    @pytest.mark.parametrize(
+        "proto",
+        [
+            model([node("MatMul", "x W", "y")], {"W": np.ones((1, 10**6), np.float32)}, shape=(1, 8192, 1)),
+            model([node("MatMul", "W x", "y")], {"W": np.ones((10**6, 1), np.float32)}, shape=(1, 8192)),
+            model([node("Add", "x W", "y")], {"W": np.ones((10**6, 1), np.float32)}, shape=(1, 8192)),
+            model([node("MatMul", "x W", "y")], {"W": np.ones((1, 10**6), np.float32)}, shape=(1, 1)),
+            model([node("Relu", "x", "y")], shape=(1, 8193)),
+            model([node("Relu", "x", "y")], shape=(2**62, 2**62, 4)),
+            model([node("Gemm", "x W", "y", alpha=0.1)], {"W": np.ones((1, 1))}, shape=(1, 1), kind=TensorProto.DOUBLE),
+            model([node("Gemm", "x W W W", "y")], {"W": np.ones((1, 1), np.float32)}, shape=(1, 1)),
+        ],
+    )
     def test_what_would_take_too_much_or_round(self, scratch, proto):
         refused(read_network, written(scratch, proto))
 
-    @pytest.mark.parametrize("proto", [
-        model([node("MatMul", "x W", "y")], {"W": np.ones((8192, 1), np.float32)}, shape=(1, 8192)),
-        model([node("MatMul", "x W", "y")], {"W": np.ones((1, 8192), np.float32)}, shape=(1, 1)),
-        model([node("Relu", "x", "y")], opset=7),
-        model([node("Relu", "x", "y")], opset=onnx_opset_version()),
-        model([node("Relu", "x", "y")], shape=()),
-        model([helper.make_node("Gemm", ["x", "W", ""], ["y"])], {"W": np.ones((3, 2), np.float32)}),
-    ])
+    @pytest.mark.parametrize(
+        "proto",
+        [
+            model([node("MatMul", "x W", "y")], {"W": np.ones((8192, 1), np.float32)}, shape=(1, 8192)),
+            model([node("MatMul", "x W", "y")], {"W": np.ones((1, 8192), np.float32)}, shape=(1, 1)),
+            model([node("Relu", "x", "y")], opset=7),
+            model([node("Relu", "x", "y")], opset=onnx_opset_version()),
+            model([node("Relu", "x", "y")], shape=()),
+            model([helper.make_node("Gemm", ["x", "W", ""], ["y"])], {"W": np.ones((3, 2), np.float32)}),
+        ],
+    )
     def test_what_is_just_possible(self, scratch, proto):
         assert_same_network(written(scratch, proto))
 
-    @pytest.mark.parametrize("proto", [
-        model([helper.make_node("Relu", ["x"], [""])], output=""),
-        model([helper.make_node("Gemm", ["", "x", "W"], ["y"])], {"W": np.ones((3, 3), np.float32)}),
-        model([helper.make_node("Add", ["x", ""], ["y"])]),
-        model([node("Relu", "x", "a"), node("Reshape", "a s", "y")], {"s": np.array([1, -2])}),
-        model([node("Relu", "x", "a"), node("Reshape", "a s", "y")], {"s": np.array([[1, 3]])}),
-    ])
+    @pytest.mark.parametrize(
+        "proto",
+        [
+            model([helper.make_node("Relu", ["x"], [""])], output=""),
+            model([helper.make_node("Gemm", ["", "x", "W"], ["y"])], {"W": np.ones((3, 3), np.float32)}),
+            model([helper.make_node("Add", ["x", ""], ["y"])]),
+            model([node("Relu", "x", "a"), node("Reshape", "a s", "y")], {"s": np.array([1, -2])}),
+            model([node("Relu", "x", "a"), node("Reshape", "a s", "y")], {"s": np.array([[1, 3]])}),
+        ],
+    )
     def test_malformed_nodes(self, scratch, proto):
         refused(read_network, written(scratch, proto))
 
@@ -306,26 +335,31 @@ class TestProperties:
         path.write_bytes(gzip.compress(data))
         assert read_property(path).sha256 == hashlib.sha256(data).hexdigest()
 
-    @pytest.mark.parametrize("formula, disjuncts", [
-        ("(<= Y_0 1)", [[row((), {0: 1}, -1)]]),
-        ("(>= Y_0 1)", [[row((), {0: -1}, 1)]]),
-        ("(< Y_0 X_0)", [[row({0: -1}, {0: 1}, 0, True)]]),
-        ("(> Y_0 X_0)", [[row({0: 1}, {0: -1}, 0, True)]]),
-        ("(= Y_0 1)", [[row((), {0: 1}, -1), row((), {0: -1}, 1)]]),
-        ("(<= (- X_0) (- 1 X_0 Y_0 2))", [[row((), {0: 1}, 1)]]),
-        ("(<= (* 2 (+ X_0 Y_0 1) 3) (/ Y_0 4 0.5))", [[row({0: 6}, {0: F(11, 2)}, 6)]]),
-        ("(<= (* (- X_0 X_0 -2) Y_0) (+ .5 1. -2.5E+1 5e-1 +1))", [[row((), {0: 2}, 22)]]),
-        ("(<= Y_0 1e-999)", [[row((), {0: 1}, -F(10) ** -999)]]),
-        ("(<= 0 1)", [[row((), (), -1)]]),
-        ("true", [[]]),
-        ("false", []),
-        ("(and)", [[]]),
-        ("(or)", []),
-        ("(and (<= Y_0 1) (or (<= Y_0 2) (<= Y_0 3)))",
-         [[row((), {0: 1}, -1), row((), {0: 1}, -2)], [row((), {0: 1}, -1), row((), {0: 1}, -3)]]),
-        ("(or (and (or (<= Y_0 2) (<= Y_0 3))) (<= Y_0 1))", [[row((), {0: 1}, -k)] for k in (2, 3, 1)]),
-        ("(and (or) (or (<= Y_0 2) (<= Y_0 3)))", []),
-    ])
+    @pytest.mark.parametrize(
+        "formula, disjuncts",
+        [
+            ("(<= Y_0 1)", [[row((), {0: 1}, -1)]]),
+            ("(>= Y_0 1)", [[row((), {0: -1}, 1)]]),
+            ("(< Y_0 X_0)", [[row({0: -1}, {0: 1}, 0, True)]]),
+            ("(> Y_0 X_0)", [[row({0: 1}, {0: -1}, 0, True)]]),
+            ("(= Y_0 1)", [[row((), {0: 1}, -1), row((), {0: -1}, 1)]]),
+            ("(<= (- X_0) (- 1 X_0 Y_0 2))", [[row((), {0: 1}, 1)]]),
+            ("(<= (* 2 (+ X_0 Y_0 1) 3) (/ Y_0 4 0.5))", [[row({0: 6}, {0: F(11, 2)}, 6)]]),
+            ("(<= (* (- X_0 X_0 -2) Y_0) (+ .5 1. -2.5E+1 5e-1 +1))", [[row((), {0: 2}, 22)]]),
+            ("(<= Y_0 1e-999)", [[row((), {0: 1}, -(F(10) ** -999))]]),
+            ("(<= 0 1)", [[row((), (), -1)]]),
+            ("true", [[]]),
+            ("false", []),
+            ("(and)", [[]]),
+            ("(or)", []),
+            (
+                "(and (<= Y_0 1) (or (<= Y_0 2) (<= Y_0 3)))",
+                [[row((), {0: 1}, -1), row((), {0: 1}, -2)], [row((), {0: 1}, -1), row((), {0: 1}, -3)]],
+            ),
+            ("(or (and (or (<= Y_0 2) (<= Y_0 3))) (<= Y_0 1))", [[row((), {0: 1}, -k)] for k in (2, 3, 1)]),
+            ("(and (or) (or (<= Y_0 2) (<= Y_0 3)))", []),
+        ],
+    )
     def test_disjuncts(self, scratch, formula, disjuncts):
         assert rows_of(scratch, f"(assert {formula}) ; ( \xe9") == tuple(map(tuple, disjuncts))
 
@@ -346,50 +380,58 @@ class TestProperties:
             message = refused(read_property, path)
             assert message.startswith((f":{expected.split(':')[0]}:", ":")), (message, expected)
 
-    @pytest.mark.parametrize("text, line, what", [
-        ("\n\n(assert (<= Y_0\nnan))", 6, "neither a declared variable nor a number"),
-        ("(assert (<= Y_0 1e1000))", 3, "too long a number"),
-        ("(assert (<= Y_0 1e-1000))", 3, "too long a number"),
-        (f"(assert (<= Y_0 0.{'1' * 1001}))", 3, "too long a number"),
-        (f"(assert (<= Y_0 {'1' * 10**6}x))", 3, "neither a declared variable nor a number"),
-        ("(assert (<= Y_0 1e999999999999999999))", 3, "too long a number"),
-        (f"(assert (<= Y_0 (* {'1e-999 ' * 99})))", 3, "grows beyond 10,000 bits"),
-        ("(assert " + "(and " * 1000, 3, "more than 1000 parentheses are open"),
-        ("(" * 10**6, 3, "more than 1000 parentheses are open"),
-        (")", 3, "')' stands outside all parentheses"),
-        ("\r(declare-network f (declare-input X Real [2]))", 4, "VNN-LIB 2.0 is not supported (declare-network)"),
-        ("(assert (<= Y_0 0)", 3, "a parenthesis is open"),
-        ("(check-sat)", 3, "has asserted nothing"),
-        ("(assert (not (<= Y_0 0)))", 3, "'not' is not an operator"),
-        ("(assert (=> (<= Y_0 0) (<= Y_0 0)))", 3, "'=>' is not an operator"),
-        (f"(assert ({'z' * 999} 0))", 3, "zz is not an operator"),
-        ("(assert (<= 0 Y_0 1))", 3, "<= takes other arguments"),
-        ("(assert ((<= 0 Y_0)))", 3, "'()' is not an operator"),
-        (f"(assert ((* {'1e999 ' * 3})))", 3, "'()' is not an operator"),
-        ("(assert (<= (<= 0 Y_0) 0))", 3, "a formula stands where a term should"),
-        ("(assert (and (+ 0 Y_0) true))", 3, "something else stands where a formula should"),
-        ("(assert (/ 1 X_0 2))", 3, "/ takes other arguments"),
-        ("(assert (/ 1 2 X_0))", 3, "/ takes other arguments"),
-        ("(assert (/ 1 (- 1 1)))", 3, "/ takes other arguments"),
-        ("(assert (* X_0 Y_0))", 3, "a product of variables is not linear"),
-        ("(declare-const Y_0 Real)", 3, "declared twice"),
-        ("(declare-const Y_2 Real)(assert true)", 3, "not all of X_0"),
-        ("(declare-const Z Real)", 3, "not of the form"),
-        ("(declare-const X_1 Int)", 3, "unknown, or its arguments are wrong"),
-        ("\r\n(assert (or (<= Y_0 0) (<= Y_0 1)))" * 18, 21, "more than 5,000,000 parts"),
-        ("(assert (or (<= Y_0 0) (<= Y_0 1)))" * 10**4, 3, "more than 5,000,000 parts"),
-        (f"(assert (and (or {'true ' * 10**4}) {'true ' * 10**4}))", 3, "more than 5,000,000 parts"),
-    ], ids=lambda value: repr(value)[:30])
+    @pytest.mark.parametrize(
+        "text, line, what",
+        [
+            ("\n\n(assert (<= Y_0\nnan))", 6, "neither a declared variable nor a number"),
+            ("(assert (<= Y_0 1e1000))", 3, "too long a number"),
+            ("(assert (<= Y_0 1e-1000))", 3, "too long a number"),
+            (f"(assert (<= Y_0 0.{'1' * 1001}))", 3, "too long a number"),
+            (f"(assert (<= Y_0 {'1' * 10**6}x))", 3, "neither a declared variable nor a number"),
+            ("(assert (<= Y_0 1e999999999999999999))", 3, "too long a number"),
+            (f"(assert (<= Y_0 (* {'1e-999 ' * 99})))", 3, "grows beyond 10,000 bits"),
+            ("(assert " + "(and " * 1000, 3, "more than 1000 parentheses are open"),
+            ("(" * 10**6, 3, "more than 1000 parentheses are open"),
+            (")", 3, "')' stands outside all parentheses"),
+            ("\r(declare-network f (declare-input X Real [2]))", 4, "VNN-LIB 2.0 is not supported (declare-network)"),
+            ("(assert (<= Y_0 0)", 3, "a parenthesis is open"),
+            ("(check-sat)", 3, "has asserted nothing"),
+            ("(assert (not (<= Y_0 0)))", 3, "'not' is not an operator"),
+            ("(assert (=> (<= Y_0 0) (<= Y_0 0)))", 3, "'=>' is not an operator"),
+            (f"(assert ({'z' * 999} 0))", 3, "zz is not an operator"),
+            ("(assert (<= 0 Y_0 1))", 3, "<= takes other arguments"),
+            ("(assert ((<= 0 Y_0)))", 3, "'()' is not an operator"),
+            (f"(assert ((* {'1e999 ' * 3})))", 3, "'()' is not an operator"),
+            ("(assert (<= (<= 0 Y_0) 0))", 3, "a formula stands where a term should"),
+            ("(assert (and (+ 0 Y_0) true))", 3, "something else stands where a formula should"),
+            ("(assert (/ 1 X_0 2))", 3, "/ takes other arguments"),
+            ("(assert (/ 1 2 X_0))", 3, "/ takes other arguments"),
+            ("(assert (/ 1 (- 1 1)))", 3, "/ takes other arguments"),
+            ("(assert (* X_0 Y_0))", 3, "a product of variables is not linear"),
+            ("(declare-const Y_0 Real)", 3, "declared twice"),
+            ("(declare-const Y_2 Real)(assert true)", 3, "not all of X_0"),
+            ("(declare-const Z Real)", 3, "not of the form"),
+            ("(declare-const X_1 Int)", 3, "unknown, or its arguments are wrong"),
+            ("\r\n(assert (or (<= Y_0 0) (<= Y_0 1)))" * 18, 21, "more than 5,000,000 parts"),
+            ("(assert (or (<= Y_0 0) (<= Y_0 1)))" * 10**4, 3, "more than 5,000,000 parts"),
+            (f"(assert (and (or {'true ' * 10**4}) {'true ' * 10**4}))", 3, "more than 5,000,000 parts"),
+        ],
+        ids=lambda value: repr(value)[:30],
+    )
     def test_refused(self, scratch, text, line, what):
         path = scratch / "p.vnnlib"
         path.write_text(DECLARED + text)
         message = refused(read_property, path)
         assert message.startswith(f":{line}: ") and what in message and len(message) < 200
 
-    @pytest.mark.parametrize("text, line", [
-        (f"(assert (or (<= Y_0 1) (and {'(<= Y_0 0)' * 99})))\n(assert (or {'(<= Y_0 0)' * 999}))", 4),
-        ("(assert (or " + f"(and (or {'true ' * 99}) (or {'true ' * 99}))" * 20, 3),
-    ], ids=["product", "sum of products"])
+    @pytest.mark.parametrize(
+        "text, line",
+        [
+            (f"(assert (or (<= Y_0 1) (and {'(<= Y_0 0)' * 99})))\n(assert (or {'(<= Y_0 0)' * 999}))", 4),
+            ("(assert (or " + f"(and (or {'true ' * 99}) (or {'true ' * 99}))" * 20, 3),
+        ],
+        ids=["product", "sum of products"],
+    )
     def test_disjuncts_that_would_fill_the_memory(self, scratch, monkeypatch, text, line):
         monkeypatch.setattr(vnnlib_reader, "MAX_PARTS", 100_000)
         path = scratch / "p.vnnlib"
@@ -431,12 +473,22 @@ class TestProperties:
 
 INPUTS = 2
 CASES = [
-    {"lower": ["0", "-0.5"], "upper": ["1/3", "1"], "unsafe": [
-        [{"inputs": {}, "outputs": {"0": "1", "1": "-1"}, "constant": "-1.25", "strict": False},
-         {"inputs": {"1": "2"}, "outputs": {"0": "-1/7"}, "constant": "0", "strict": True}],
-        [{"inputs": {}, "outputs": {"2": "1"}, "constant": "-3", "strict": False}]]},
-    {"lower": ["2", "2"], "upper": ["2", "3"], "unsafe": [
-        [{"inputs": {}, "outputs": {"0": "1"}, "constant": "0", "strict": False}], []]},
+    {
+        "lower": ["0", "-0.5"],
+        "upper": ["1/3", "1"],
+        "unsafe": [
+            [
+                {"inputs": {}, "outputs": {"0": "1", "1": "-1"}, "constant": "-1.25", "strict": False},
+                {"inputs": {"1": "2"}, "outputs": {"0": "-1/7"}, "constant": "0", "strict": True},
+            ],
+            [{"inputs": {}, "outputs": {"2": "1"}, "constant": "-3", "strict": False}],
+        ],
+    },
+    {
+        "lower": ["2", "2"],
+        "upper": ["2", "3"],
+        "unsafe": [[{"inputs": {}, "outputs": {"0": "1"}, "constant": "0", "strict": False}], []],
+    },
 ]
 # Roots 0 and 1; node 0 is halved in input 0, node 1 by neuron 1, node 3 in input 1.
 TREE = {
@@ -455,10 +507,19 @@ TREE = {
     "multiplier_value": [0.0, 1e300, 0.5],
 }
 HASHES = {"network": {"name": "n", "sha256": "ab" * 32}, "property": {"name": "", "sha256": "01" * 32}}
-SHARED = {"format": "acasxu-certificate", "version": 1, "semantics": "real", **HASHES,
-          "engine": {"name": "e", "version": "1", "options": {"x": [1.5, None]}}}
-POINT = {"point": ["0.1", "2"], "outputs": ["1/3", "0", "-7"], "margins": ["-1/9", "0"],
-         "case": {**CASES[0], "unsafe": CASES[0]["unsafe"][:1]}}
+SHARED = {
+    "format": "acasxu-certificate",
+    "version": 1,
+    "semantics": "real",
+    **HASHES,
+    "engine": {"name": "e", "version": "1", "options": {"x": [1.5, None]}},
+}
+POINT = {
+    "point": ["0.1", "2"],
+    "outputs": ["1/3", "0", "-7"],
+    "margins": ["-1/9", "0"],
+    "case": {**CASES[0], "unsafe": CASES[0]["unsafe"][:1]},
+}
 
 
 def proof(tree=None, **changes) -> tuple[dict, dict[str, bytes]]:
@@ -517,7 +578,9 @@ class TestCertificates:
         first, second = certificate.cases
         assert (first.lower, first.upper) == ((0, F(-1, 2)), (F(1, 3), 1))
         assert first.unsafe[0] == (
-            Row({}, {0: F(1), 1: F(-1)}, F(-5, 4), False), Row({1: F(2)}, {0: F(-1, 7)}, F(0), True))
+            Row({}, {0: F(1), 1: F(-1)}, F(-5, 4), False),
+            Row({1: F(2)}, {0: F(-1, 7)}, F(0), True),
+        )
         assert second.unsafe == ((Row({}, {0: F(1)}, F(0), False),), ())
         for name, values in TREE.items():
             array = getattr(certificate.tree, name)
@@ -547,9 +610,17 @@ class TestCertificates:
         certificate = read_certificate(saved(scratch, zipped(*proof(cases=cases))))
         assert certificate.cases[0].unsafe[1] == (Row({}, {}, F(1), False),)
 
-    @pytest.mark.parametrize("text, value", [
-        ("-0", 0), ("007", 7), ("-1/3", F(-1, 3)), ("6/4", F(3, 2)), ("0.125", F(1, 8)), ("-00.50", F(-1, 2)),
-    ])
+    @pytest.mark.parametrize(
+        "text, value",
+        [
+            ("-0", 0),
+            ("007", 7),
+            ("-1/3", F(-1, 3)),
+            ("6/4", F(3, 2)),
+            ("0.125", F(1, 8)),
+            ("-00.50", F(-1, 2)),
+        ],
+    )
     def test_numbers(self, scratch, text, value):
         assert self.number(scratch, text) == value
 
@@ -568,29 +639,87 @@ class TestCertificates:
         manifest, members = proof(cases=[{**CASES[0], "lower": ["-9", "-9"], "upper": [text, "0"]}, CASES[1]])
         return read_certificate(saved(scratch, zipped(manifest, members))).cases[0].upper[0]
 
-    @pytest.mark.parametrize("value", [
-        "", " 1", "1 ", "1\n", "+1", "1.", ".5", "1e5", "1E-5", "1/0", "1/00", "0/0", "1/-2", "1.5/2", "1/2/3", "--1",
-        "-", "0x1", "1_0", "nan", "inf", "\u0661", "\uff11", "1,5", "9" * 10001, "1e999999999", 1, 0.5, None, True,
-        ["1"], {},
-    ], ids=lambda value: repr(value)[:12])
+    @pytest.mark.parametrize(
+        "value",
+        [
+            "",
+            " 1",
+            "1 ",
+            "1\n",
+            "+1",
+            "1.",
+            ".5",
+            "1e5",
+            "1E-5",
+            "1/0",
+            "1/00",
+            "0/0",
+            "1/-2",
+            "1.5/2",
+            "1/2/3",
+            "--1",
+            "-",
+            "0x1",
+            "1_0",
+            "nan",
+            "inf",
+            "\u0661",
+            "\uff11",
+            "1,5",
+            "9" * 10001,
+            "1e999999999",
+            1,
+            0.5,
+            None,
+            True,
+            ["1"],
+            {},
+        ],
+        ids=lambda value: repr(value)[:12],
+    )
     def test_what_is_no_number(self, scratch, value):
         refused_certificate(scratch, proof(cases=[{**CASES[0], "upper": [value, "1"]}, CASES[1]])[0])
         refused_certificate(scratch, *witness(point=["1", value]))
         row = {"inputs": {}, "outputs": {"0": value}, "constant": "0", "strict": False}
         refused_certificate(scratch, *witness(case={**POINT["case"], "unsafe": [[row, row]]}))
 
-    @pytest.mark.parametrize("changes", [
-        {"format": "acasxu"}, {"version": 2}, {"version": True}, {"version": 1.0}, {"version": "1"}, {"kind": "both"},
-        {"kind": ["proof"]}, {"kind": None}, {"kind": "witness"}, {"semantics": "float64"}, {"semantics": 1},
-        {"new": 1}, {"network": "n"}, {"network": {"name": "n"}}, {"network": {"name": 1, "sha256": "ab" * 32}},
-        {"network": {"name": "n", "sha256": "AB" * 32}}, {"property": {"name": "n", "sha256": "ab" * 31}},
-        {"property": {"name": "n", "sha256": "ab" * 32, "x": 1}},
-        {"property": {"name": "n", "sha256": "ab" * 32 + "\n"}},
-        {"engine": {}}, {"engine": None}, {"engine": {"name": "e", "version": 1, "options": {}}},
-        {"engine": {"name": "e", "version": "1", "options": []}},
-        {"cases": []}, {"cases": {}}, {"cases": None}, {"cases": CASES[0]}, {"cases": [[]]},
-        {"arrays": {}}, {"arrays": []}, {"arrays": None}, {"point": ["1", "1"]},
-    ])
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"format": "acasxu"},
+            {"version": 2},
+            {"version": True},
+            {"version": 1.0},
+            {"version": "1"},
+            {"kind": "both"},
+            {"kind": ["proof"]},
+            {"kind": None},
+            {"kind": "witness"},
+            {"semantics": "float64"},
+            {"semantics": 1},
+            {"new": 1},
+            {"network": "n"},
+            {"network": {"name": "n"}},
+            {"network": {"name": 1, "sha256": "ab" * 32}},
+            {"network": {"name": "n", "sha256": "AB" * 32}},
+            {"property": {"name": "n", "sha256": "ab" * 31}},
+            {"property": {"name": "n", "sha256": "ab" * 32, "x": 1}},
+            {"property": {"name": "n", "sha256": "ab" * 32 + "\n"}},
+            {"engine": {}},
+            {"engine": None},
+            {"engine": {"name": "e", "version": 1, "options": {}}},
+            {"engine": {"name": "e", "version": "1", "options": []}},
+            {"cases": []},
+            {"cases": {}},
+            {"cases": None},
+            {"cases": CASES[0]},
+            {"cases": [[]]},
+            {"arrays": {}},
+            {"arrays": []},
+            {"arrays": None},
+            {"point": ["1", "1"]},
+        ],
+    )
     def test_proof_manifests(self, scratch, changes):
         refused_certificate(scratch, proof(**changes)[0])
 
@@ -600,42 +729,103 @@ class TestCertificates:
         del manifest[key]
         refused_certificate(scratch, manifest)
 
-    @pytest.mark.parametrize("changes", [
-        {"lower": ["0"]}, {"lower": [], "upper": []}, {"lower": "00"}, {"lower": {"0": "1", "1": "2"}},
-        {"lower": ["2", "0"]}, {"lower": ["0", "-0.5", "0"], "upper": ["1", "1", "1"]},
-        {"unsafe": {}}, {"unsafe": ""}, {"unsafe": [""]}, {"unsafe": [[], {}]},
-        {"unsafe": [{}]}, {"unsafe": [None]}, {"unsafe": [["row"]]}, {"new": 1},
-    ])
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"lower": ["0"]},
+            {"lower": [], "upper": []},
+            {"lower": "00"},
+            {"lower": {"0": "1", "1": "2"}},
+            {"lower": ["2", "0"]},
+            {"lower": ["0", "-0.5", "0"], "upper": ["1", "1", "1"]},
+            {"unsafe": {}},
+            {"unsafe": ""},
+            {"unsafe": [""]},
+            {"unsafe": [[], {}]},
+            {"unsafe": [{}]},
+            {"unsafe": [None]},
+            {"unsafe": [["row"]]},
+            {"new": 1},
+        ],
+    )
     def test_cases(self, scratch, changes):
         refused_certificate(scratch, proof(cases=[{**CASES[0], **changes}, CASES[1]])[0])
 
-    @pytest.mark.parametrize("changes", [
-        {"inputs": []}, {"inputs": None}, {"inputs": {"2": "1"}}, {"inputs": {"01": "1"}}, {"inputs": {"-1": "1"}},
-        {"inputs": {"": "1"}}, {"inputs": {"1.0": "1"}}, {"inputs": {"\u0661": "1"}}, {"inputs": {"9" * 5000: "1"}},
-        {"outputs": {"x": "1"}}, {"outputs": {"9" * 10: "1"}}, {"outputs": {" 1": "1"}}, {"outputs": {"0": 1}},
-        {"constant": 0}, {"strict": 0}, {"strict": "false"}, {"strict": None}, {"new": 1},
-    ])
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"inputs": []},
+            {"inputs": None},
+            {"inputs": {"2": "1"}},
+            {"inputs": {"01": "1"}},
+            {"inputs": {"-1": "1"}},
+            {"inputs": {"": "1"}},
+            {"inputs": {"1.0": "1"}},
+            {"inputs": {"\u0661": "1"}},
+            {"inputs": {"9" * 5000: "1"}},
+            {"outputs": {"x": "1"}},
+            {"outputs": {"9" * 10: "1"}},
+            {"outputs": {" 1": "1"}},
+            {"outputs": {"0": 1}},
+            {"constant": 0},
+            {"strict": 0},
+            {"strict": "false"},
+            {"strict": None},
+            {"new": 1},
+        ],
+    )
     def test_rows(self, scratch, changes):
         row = {"inputs": {}, "outputs": {"0": "1"}, "constant": "0", "strict": False, **changes}
         refused_certificate(scratch, proof(cases=[{**CASES[0], "unsafe": [[row, row], [row]]}, CASES[1]])[0])
 
-    @pytest.mark.parametrize("changes", [
-        {"point": ["1"]}, {"point": ["1", "1", "1"]}, {"margins": ["1"]}, {"margins": []}, {"outputs": "12"},
-        {"semantics": "float32"}, {"case": CASES[0]}, {"case": {**CASES[0], "unsafe": []}}, {"case": [CASES[0]]},
-        {"case": None}, {"kind": "proof"}, {"cases": CASES},
-    ])
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"point": ["1"]},
+            {"point": ["1", "1", "1"]},
+            {"margins": ["1"]},
+            {"margins": []},
+            {"outputs": "12"},
+            {"semantics": "float32"},
+            {"case": CASES[0]},
+            {"case": {**CASES[0], "unsafe": []}},
+            {"case": [CASES[0]]},
+            {"case": None},
+            {"kind": "proof"},
+            {"cases": CASES},
+        ],
+    )
     def test_witness_manifests(self, scratch, changes):
         refused_certificate(scratch, *witness(**changes))
 
     def test_a_witness_has_no_arrays(self, scratch):
         refused_certificate(scratch, witness()[0], proof()[1])
 
-    @pytest.mark.parametrize("text", [
-        "", "{", "null", "[]", "1", '"proof"', "NaN", '{"kind": "proof", "kind": "proof"}', b"\xff", b"\xef\xbb\xbf{}",
-        "[" * 10**6, '{"a":' * 10**6, "9" * 10**5, "{} {}", json.dumps(proof()[0]).encode("utf-16"),
-        json.dumps(proof()[0])[:-1], json.dumps(proof()[0])[:-1] + ', "kind": "proof"}',
-        json.dumps(proof()[0]).replace("[1.5, null]", '{"a": 1, "a": 1}'), " " * (16 * 2**20) + json.dumps(proof()[0]),
-    ], ids=lambda text: repr(text[:12]))
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            "{",
+            "null",
+            "[]",
+            "1",
+            '"proof"',
+            "NaN",
+            '{"kind": "proof", "kind": "proof"}',
+            b"\xff",
+            b"\xef\xbb\xbf{}",
+            "[" * 10**6,
+            '{"a":' * 10**6,
+            "9" * 10**5,
+            "{} {}",
+            json.dumps(proof()[0]).encode("utf-16"),
+            json.dumps(proof()[0])[:-1],
+            json.dumps(proof()[0])[:-1] + ', "kind": "proof"}',
+            json.dumps(proof()[0]).replace("[1.5, null]", '{"a": 1, "a": 1}'),
+            " " * (16 * 2**20) + json.dumps(proof()[0]),
+        ],
+        ids=lambda text: repr(text[:12]),
+    )
     def test_manifest_texts(self, scratch, text):
         refused_certificate(scratch, text)
 
@@ -649,8 +839,15 @@ class TestCertificates:
         flipped[0] ^= 1
         message = refused_certificate(scratch, manifest, {**members, file: flipped})
         assert f"{name} is not what the manifest says" in message
-        for entry in ({"count": 10**30}, {"count": float(len(TREE[name]))}, {"count": -1}, {"count": True},
-                      {"sha256": "0" * 64}, {"sha256": None}, {"new": 1}):
+        for entry in (
+            {"count": 10**30},
+            {"count": float(len(TREE[name]))},
+            {"count": -1},
+            {"count": True},
+            {"sha256": "0" * 64},
+            {"sha256": None},
+            {"new": 1},
+        ):
             arrays = {**manifest["arrays"], name: {**manifest["arrays"][name], **entry}}
             refused_certificate(scratch, {**manifest, "arrays": arrays})
         refused_certificate(scratch, manifest, {n: data for n, data in members.items() if n != file})
@@ -665,44 +862,47 @@ class TestCertificates:
             assert "lengths do not belong together" in message
         assert "lengths" in refused_certificate(scratch, *proof({"rows": [0, 2, 1, 1, 1, 1, 3]}))
 
-    @pytest.mark.parametrize("tree, what", [
-        ({"split": [0, 3, -2, 1, -1, -1, -1, -1]}, "below -1"),
-        ({"split": [0, 3, -1, 1, -1, -1, -1]}, "not as many nodes"),
-        ({"split": [0, 3, -1, 1, -1, -1, -1, -1, -1, -1]}, "not as many nodes"),
-        ({"split": [0, 3, -1, 1, 9, -1, -1, -1]}, "not as many nodes"),
-        ({"split": [-1, -1, 0, 2, 1, -1, -1, -1]}, "its own child"),
-        ({"split": [-1, -1, -1, -1, -1, 0, 1, 2]}, "its own child"),
-        ({"node": [1, 2, 2, 4, 6, 6, 8]}, "node: there is no such node"),
-        ({"node": [-1, 2, 2, 4, 6, 6, 7]}, "node: there is no such node"),
-        ({"polytope": [2, 0, 1, 0, 0, 1, 0]}, "no such polytope"),
-        ({"polytope": [-1, 0, 1, 0, 0, 1, 0]}, "no such polytope"),
-        ({"polytope": [1, 0, 1, 0, 0, 1, 2]}, "no such polytope"),
-        ({"polytope": [1, 1, 0, 0, 0, 1, 0]}, "not in ascending order"),
-        ({"polytope": [1, 0, 0, 0, 0, 1, 0], "rows": [0, 2, 1, 1, 1, 1, 2]}, "not in ascending order"),
-        ({"node": [2, 1, 2, 4, 6, 6, 7]}, "not in ascending order"),
-        ({"rows": [0, 2, 1, 1, 1, 2, 1], "row": [0, 1, 0, 0, 1, 0, 1, 0]}, "row: there is no such row"),
-        ({"rows": [0, 3, 0, 1, 1, 1, 2]}, "row: not in ascending order"),
-        ({"rows": [-1, 3, 1, 1, 1, 1, 2]}, "rows: there are negative"),
-        ({"row": [1, 0, 0, 0, 1, 0, 0, 1]}, "row: not in ascending order"),
-        ({"row": [0, 0, 0, 0, 1, 0, 0, 1]}, "row: not in ascending order"),
-        ({"row": [0, 2, 0, 0, 1, 0, 0, 1]}, "row: there is no such row"),
-        ({"row": [0, 1, 1, 0, 1, 0, 0, 1]}, "row: there is no such row"),
-        ({"row": [-1, 1, 0, 0, 1, 0, 0, 1]}, "row: there is no such row"),
-        ({"row_weight": [0, 1, 5, 6, 7, 8, 9, 10]}, "row_weight: a number is not between 1 and 1024"),
-        ({"row_weight": [1025, 1, 5, 6, 7, 8, 9, 10]}, "row_weight"),
-        ({"slopes": [0, 2, -1, 1, 1, 0, 0]}, "slopes: there are negative"),
-        ({"slope": [7, 0, 1]}, "slope: not in ascending order"),
-        ({"slope": [0, -1, 1]}, "slope: there is no such slope"),
-        ({"slope_value": [-1, 0, 0]}, "slope_value"),
-        ({"slope_value": [1025, 0, 0]}, "slope_value"),
-        ({"multiplier": [2, 2, 1]}, "multiplier: not in ascending order"),
-        ({"multiplier": [-2, 2, 1]}, "multiplier: there is no such"),
-        ({"multiplier_value": [0, np.inf, 0]}, "multiplier_value"),
-        ({"multiplier_value": [0, np.nan, 0]}, "multiplier_value"),
-        ({"multiplier_value": [0, -1e-300, 0]}, "multiplier_value"),
-        ({"cut": [np.nan, 0]}, "cut"),
-        ({"cut": [0, -np.inf]}, "cut"),
-    ])
+    @pytest.mark.parametrize(
+        "tree, what",
+        [
+            ({"split": [0, 3, -2, 1, -1, -1, -1, -1]}, "below -1"),
+            ({"split": [0, 3, -1, 1, -1, -1, -1]}, "not as many nodes"),
+            ({"split": [0, 3, -1, 1, -1, -1, -1, -1, -1, -1]}, "not as many nodes"),
+            ({"split": [0, 3, -1, 1, 9, -1, -1, -1]}, "not as many nodes"),
+            ({"split": [-1, -1, 0, 2, 1, -1, -1, -1]}, "its own child"),
+            ({"split": [-1, -1, -1, -1, -1, 0, 1, 2]}, "its own child"),
+            ({"node": [1, 2, 2, 4, 6, 6, 8]}, "node: there is no such node"),
+            ({"node": [-1, 2, 2, 4, 6, 6, 7]}, "node: there is no such node"),
+            ({"polytope": [2, 0, 1, 0, 0, 1, 0]}, "no such polytope"),
+            ({"polytope": [-1, 0, 1, 0, 0, 1, 0]}, "no such polytope"),
+            ({"polytope": [1, 0, 1, 0, 0, 1, 2]}, "no such polytope"),
+            ({"polytope": [1, 1, 0, 0, 0, 1, 0]}, "not in ascending order"),
+            ({"polytope": [1, 0, 0, 0, 0, 1, 0], "rows": [0, 2, 1, 1, 1, 1, 2]}, "not in ascending order"),
+            ({"node": [2, 1, 2, 4, 6, 6, 7]}, "not in ascending order"),
+            ({"rows": [0, 2, 1, 1, 1, 2, 1], "row": [0, 1, 0, 0, 1, 0, 1, 0]}, "row: there is no such row"),
+            ({"rows": [0, 3, 0, 1, 1, 1, 2]}, "row: not in ascending order"),
+            ({"rows": [-1, 3, 1, 1, 1, 1, 2]}, "rows: there are negative"),
+            ({"row": [1, 0, 0, 0, 1, 0, 0, 1]}, "row: not in ascending order"),
+            ({"row": [0, 0, 0, 0, 1, 0, 0, 1]}, "row: not in ascending order"),
+            ({"row": [0, 2, 0, 0, 1, 0, 0, 1]}, "row: there is no such row"),
+            ({"row": [0, 1, 1, 0, 1, 0, 0, 1]}, "row: there is no such row"),
+            ({"row": [-1, 1, 0, 0, 1, 0, 0, 1]}, "row: there is no such row"),
+            ({"row_weight": [0, 1, 5, 6, 7, 8, 9, 10]}, "row_weight: a number is not between 1 and 1024"),
+            ({"row_weight": [1025, 1, 5, 6, 7, 8, 9, 10]}, "row_weight"),
+            ({"slopes": [0, 2, -1, 1, 1, 0, 0]}, "slopes: there are negative"),
+            ({"slope": [7, 0, 1]}, "slope: not in ascending order"),
+            ({"slope": [0, -1, 1]}, "slope: there is no such slope"),
+            ({"slope_value": [-1, 0, 0]}, "slope_value"),
+            ({"slope_value": [1025, 0, 0]}, "slope_value"),
+            ({"multiplier": [2, 2, 1]}, "multiplier: not in ascending order"),
+            ({"multiplier": [-2, 2, 1]}, "multiplier: there is no such"),
+            ({"multiplier_value": [0, np.inf, 0]}, "multiplier_value"),
+            ({"multiplier_value": [0, np.nan, 0]}, "multiplier_value"),
+            ({"multiplier_value": [0, -1e-300, 0]}, "multiplier_value"),
+            ({"cut": [np.nan, 0]}, "cut"),
+            ({"cut": [0, -np.inf]}, "cut"),
+        ],
+    )
     def test_rules_of_the_tree(self, scratch, tree, what):
         assert what in rejected(scratch, tree)
 
@@ -714,8 +914,20 @@ class TestCertificates:
 
 
 class TestArchives:
-    @pytest.mark.parametrize("name", ["../manifest.json", "/manifest.json", "x/split.i32", "x/", "split.f64",
-                                      "MANIFEST.JSON", "manifest.json ", "\u00e9", "split"])
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "../manifest.json",
+            "/manifest.json",
+            "x/split.i32",
+            "x/",
+            "split.f64",
+            "MANIFEST.JSON",
+            "manifest.json ",
+            "\u00e9",
+            "split",
+        ],
+    )
     def test_other_members(self, scratch, name):
         manifest, members = proof()
         refused_certificate(scratch, manifest, {**members, name: b""})
@@ -773,7 +985,7 @@ class TestArchives:
         data = bytearray(zipped(manifest, members))
         for signature, name_at, crc_at, size_at in (b"PK\3\4", 30, 14, 22), (b"PK\1\2", 46, 16, 24):
             start = data.index(b"split.i32", 0 if name_at == 30 else data.index(b"PK\1\2")) - name_at
-            assert data[start:start + 4] == signature
+            assert data[start : start + 4] == signature
             struct.pack_into("<I", data, start + size_at, declared)
             struct.pack_into("<I", data, start + crc_at, crc)
         return bytes(data)
@@ -801,10 +1013,19 @@ class TestArchives:
         assert reads_or_refuses(read_certificate, scratch / "f.zip", b"PK\5\6" + data) is None
 
     @FUZZ
-    @given(st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3) | st.sampled_from(["0", "1/2"]),
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)),
-        st.integers(0, 2**32), st.booleans())
+    @given(
+        st.recursive(
+            st.none()
+            | st.booleans()
+            | st.integers()
+            | st.floats()
+            | st.text(max_size=3)
+            | st.sampled_from(["0", "1/2"]),
+            lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+        ),
+        st.integers(0, 2**32),
+        st.booleans(),
+    )
     def test_changed_manifests(self, scratch, value, seed, kind):
         rng = random.Random(seed)
         manifest, members = proof() if kind else witness()
@@ -886,10 +1107,16 @@ def test_a_deep_and_a_wide_tree():
     """300,000 nodes each: a chain, whose depth is half of that, and a full tree."""
     for splits in ([0] + [-1, 0] * 150_000)[:-1] + [-1], [0] * 150_000 + [-1] * 150_001:
         none, numbers = np.zeros(0, np.int64), np.array(splits)
-        arrays = {name: none for name in ARRAYS} | {"split": numbers, "cut": np.zeros(np.count_nonzero(numbers >= 0))}
+        arrays = dict.fromkeys(ARRAYS, none) | {"split": numbers, "cut": np.zeros(np.count_nonzero(numbers >= 0))}
         Tree(**arrays).check((read_cases()[0],))
-        one = {**arrays, "node": np.array([len(splits) - 1]), "polytope": np.array([2]), "rows": np.array([0]),
-               "slopes": np.array([0]), "multipliers": np.array([0])}
+        one = {
+            **arrays,
+            "node": np.array([len(splits) - 1]),
+            "polytope": np.array([2]),
+            "rows": np.array([0]),
+            "slopes": np.array([0]),
+            "multipliers": np.array([0]),
+        }
         with pytest.raises(Rejected, match="no such polytope"):
             Tree(**one).check((read_cases()[0],))
 

@@ -14,12 +14,10 @@ from bench_runs import SOME, Here, bench, results, write_list
 from command_line import ROOT, environment, finish, one_line, start
 
 from engine.bench.instances import acasxu_instances, distinct, read_instances
-from engine.bench.report import compare
-from engine.bench.row import Row
-from engine.cli import main
-from engine.data import property_path
 from engine.errors import InputError
 from engine.onnx_file import load_network
+from engine.results.row import Row
+from engine.results.summary import compare
 from engine.search.verify import verify_all
 
 EXPECTED = ROOT / "networks" / "standin" / "expected.csv"
@@ -45,9 +43,11 @@ def test_lists_as_the_competition_writes_them(tmp_path, standin_paths):
     for name in ("with space.onnx", "b.onnx.gz", "p.vnnlib"):
         (tmp_path / "onnx" / name).touch()
     path = tmp_path / "instances.csv"
-    path.write_bytes(b"\xef\xbb\xbf# network,property,seconds\r\n\r\n"
-                     b"onnx/with space.onnx, onnx/p.vnnlib, 116\r\n"
-                     b"./onnx/b.onnx,\"onnx/p.vnnlib\"\r\n  ,\r\n# the end")
+    path.write_bytes(
+        b"\xef\xbb\xbf# network,property,seconds\r\n\r\n"
+        b"onnx/with space.onnx, onnx/p.vnnlib, 116\r\n"
+        b'./onnx/b.onnx,"onnx/p.vnnlib"\r\n  ,\r\n# the end'
+    )
     first, second = read_instances(path)
     assert first.names == ("with space.onnx", "p.vnnlib") and first.limit == 116
     assert first.where == f"{path}:3"
@@ -79,17 +79,28 @@ def test_names_that_are_not_unique_are_paths(tmp_path):
     assert [i.names[0] for i in read_instances(path)] == ["a/n.onnx", "b/n.onnx", "b/n.onnx"]
 
 
-@pytest.mark.parametrize("text, expected", [
-    ("", "no instance is listed"), ("# nothing\n", "no instance is listed"),
-    ("n.onnx\n", ":1: this is no instance"), ("\nn.onnx,\n", ":2: this is no instance"),
-    ("n.onnx,p.vnnlib,1,2\n", ":1: this is no instance"),
-    ("n.onnx,p.vnnlib,soon\n", ":1: 'soon' is no number"), ("n.onnx,p.vnnlib,nan\n", "is no number"),
-    ("n.onnx,p.vnnlib,-1\n", "is no number"), ("n.onnx,p.vnnlib,inf\n", "is no number"),
-    ("network,property\n", "no instance is listed"), ("n.onnx,p.vnnlib\nnetwork,property,time\n", "'time' is no number"),
-    ("[('f', 'n.onnx')\n", ":1: this is no instance"), ("[(],p.vnnlib\n", ":1: this is no instance"),
-    ('n.onnx,"p.vnnlib\n', "no list of instances"),
-    ("n\0.onnx,p.vnnlib\n", ":1"), ('"n\n.onnx",p.vnnlib\n', ":2"), ("\udcff", "no list of instances"),
-])
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("", "no instance is listed"),
+        ("# nothing\n", "no instance is listed"),
+        ("n.onnx\n", ":1: this is no instance"),
+        ("\nn.onnx,\n", ":2: this is no instance"),
+        ("n.onnx,p.vnnlib,1,2\n", ":1: this is no instance"),
+        ("n.onnx,p.vnnlib,soon\n", ":1: 'soon' is no number"),
+        ("n.onnx,p.vnnlib,nan\n", "is no number"),
+        ("n.onnx,p.vnnlib,-1\n", "is no number"),
+        ("n.onnx,p.vnnlib,inf\n", "is no number"),
+        ("network,property\n", "no instance is listed"),
+        ("n.onnx,p.vnnlib\nnetwork,property,time\n", "'time' is no number"),
+        ("[('f', 'n.onnx')\n", ":1: this is no instance"),
+        ("[(],p.vnnlib\n", ":1: this is no instance"),
+        ('n.onnx,"p.vnnlib\n', "no list of instances"),
+        ("n\0.onnx,p.vnnlib\n", ":1"),
+        ('"n\n.onnx",p.vnnlib\n', ":2"),
+        ("\udcff", "no list of instances"),
+    ],
+)
 def test_bad_lists(text, expected, tmp_path, capsys):
     (tmp_path / "n.onnx").touch()
     (tmp_path / "p.vnnlib").touch()
@@ -129,13 +140,17 @@ def test_results_summary_and_comparison(listing, tmp_path, capsys):
     assert bench(listing(SOME), folder, "--expected", EXPECTED, "--device", "cpu") == 0
     out, err = capsys.readouterr()
     rows = results(folder)
-    assert list(rows[0]) == ("network,property,verdict,semantics,seconds,boxes,device,certificate_bytes,"
-                             "certificate_sha256,point_sha256,check,check_seconds,origin,warning,error").split(",")
+    assert list(rows[0]) == (
+        "network,property,verdict,semantics,seconds,boxes,device,certificate_bytes,"
+        "certificate_sha256,point_sha256,check,check_seconds,origin,warning,error"
+    ).split(",")
     words = {(row["network"], row["property"]): row["verdict"] for row in rows}
-    assert words == {("standin_tau_0.onnx", "prop_10.vnnlib"): "unsat",
-                     ("standin_tau_80.onnx", "prop_3.vnnlib"): "sat",
-                     ("standin_tau_80.onnx", "prop_2.vnnlib"): "unsat",
-                     ("standin_tau_20_left.onnx", "prop_10.vnnlib"): "unsat"}
+    assert words == {
+        ("standin_tau_0.onnx", "prop_10.vnnlib"): "unsat",
+        ("standin_tau_80.onnx", "prop_3.vnnlib"): "sat",
+        ("standin_tau_80.onnx", "prop_2.vnnlib"): "unsat",
+        ("standin_tau_20_left.onnx", "prop_10.vnnlib"): "unsat",
+    }
     assert all(row["device"] == "cpu" and row["semantics"] == "real" for row in rows)
     assert all(float(row["seconds"]) >= 0 and int(row["boxes"]) >= 1 for row in rows)
     assert [p.name for p in (folder / "counterexamples").iterdir()] == ["standin_tau_80_prop_3.txt"]
@@ -156,12 +171,13 @@ def test_seconds_are_shares_of_the_wall_time(listing, tmp_path, capsys, here):
 
 def test_a_mismatch(listing, tmp_path, capsys, here):
     wrong = tmp_path / "expected.csv"
-    wrong.write_text(EXPECTED.read_text().replace("standin_tau_80.onnx,prop_3.vnnlib,sat",
-                                                  "standin_tau_80.onnx,prop_3.vnnlib,unsat"))
+    wrong.write_text(
+        EXPECTED.read_text().replace("standin_tau_80.onnx,prop_3.vnnlib,sat", "standin_tau_80.onnx,prop_3.vnnlib,unsat")
+    )
     assert bench(listing(SOME), tmp_path / "out", "--expected", wrong) == 1
     out = capsys.readouterr().out
     assert "3 as expected, 1 mismatches" in out
-    assert "standin_tau_80.onnx" in out[out.index("\nmismatches"):]
+    assert "standin_tau_80.onnx" in out[out.index("\nmismatches") :]
 
 
 def test_undecided_instances(listing, tmp_path, capsys, here):
@@ -175,10 +191,18 @@ def test_undecided_instances(listing, tmp_path, capsys, here):
 
 def test_comparison_in_detail(tmp_path):
     path = tmp_path / "expected.csv"
-    path.write_text("network,property,verdict\na.onnx,p.vnnlib,unsat\nb.onnx,p.vnnlib.gz,sat\n"
-                    "c.onnx,p.vnnlib,unknown\nd.onnx,p.vnnlib,unknown\ne.onnx,p.vnnlib,sat\n")
-    words = {"a.onnx.gz": "unsat", "b.onnx": "unsat", "c.onnx": "unsat", "d.onnx": "timeout", "e.onnx": "error",
-             "f.onnx": "unsat"}
+    path.write_text(
+        "network,property,verdict\na.onnx,p.vnnlib,unsat\nb.onnx,p.vnnlib.gz,sat\n"
+        "c.onnx,p.vnnlib,unknown\nd.onnx,p.vnnlib,unknown\ne.onnx,p.vnnlib,sat\n"
+    )
+    words = {
+        "a.onnx.gz": "unsat",
+        "b.onnx": "unsat",
+        "c.onnx": "unsat",
+        "d.onnx": "timeout",
+        "e.onnx": "error",
+        "f.onnx": "unsat",
+    }
     found = compare([Row(name, "p.vnnlib", word) for name, word in words.items()], path)
     assert [row.network for row, _ in found.mismatches] == ["b.onnx"]
     assert [row.network for row, _ in found.undecided] == ["e.onnx"]
@@ -187,10 +211,15 @@ def test_comparison_in_detail(tmp_path):
     assert str(compare(rows, path)) == "2 as expected (1 of them taken over, not checked), 0 mismatches"
 
 
-@pytest.mark.parametrize("text, expected", [
-    ("network,property\na,b\n", "no column"), ("network,property,verdict\na,b,maybe\n", ":2: 'maybe'"),
-    ("network,property,verdict\na\n", ":2:"), ("\udcff", "no csv"),
-])
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("network,property\na,b\n", "no column"),
+        ("network,property,verdict\na,b,maybe\n", ":2: 'maybe'"),
+        ("network,property,verdict\na\n", ":2:"),
+        ("\udcff", "no csv"),
+    ],
+)
 def test_expected_verdicts_that_cannot_be_read(text, expected, tmp_path):
     path = tmp_path / "expected.csv"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
@@ -248,8 +277,7 @@ def test_a_full_disk(listing, tmp_path, capsys, here, monkeypatch):
 
 def test_ctrl_c_keeps_what_is_decided(listing, tmp_path):
     path, folder = listing([("standin_tau_80", 3), ("standin_tau_80", 7)]), tmp_path / "out"
-    process = start("bench", path, "--out", folder, "--batch", 1, "--window", 1,
-                    start_new_session=True)
+    process = start("bench", path, "--out", folder, "--batch", 1, "--window", 1, start_new_session=True)
     for _ in range(600):
         if (folder / "results.csv").exists() and len(results(folder)) == 1:
             break
@@ -289,8 +317,20 @@ def test_all_stand_ins(listing, standin_paths, tmp_path, capsys):
 
 def test_published_instances(acasxu_data, tmp_path, capsys, here):
     lines = (acasxu_data / "instances.csv").read_text().splitlines()
-    chosen = [line for line in lines if any(words in line for words in ("_1_7_batch_2000.onnx,vnnlib/prop_3",
-              "prop_5", "prop_8", "prop_9", "_3_1_batch_2000.onnx,vnnlib/prop_2"))]
+    chosen = [
+        line
+        for line in lines
+        if any(
+            words in line
+            for words in (
+                "_1_7_batch_2000.onnx,vnnlib/prop_3",
+                "prop_5",
+                "prop_8",
+                "prop_9",
+                "_3_1_batch_2000.onnx,vnnlib/prop_2",
+            )
+        )
+    ]
     path = tmp_path / "instances.csv"
     path.write_text("".join(f"{acasxu_data}/{line.replace(',', f',{acasxu_data}/', 1)}\n" for line in chosen))
     assert bench(path, tmp_path / "out", "--expected", acasxu_data / "expected.csv") == 0

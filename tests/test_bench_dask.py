@@ -9,7 +9,7 @@ import time
 
 import pytest
 from bench_runs import SOME, bench, results, write_list
-from command_line import ROOT, environment, finish, one_line, start
+from command_line import environment, finish, one_line, start
 
 pytest.importorskip("distributed")
 
@@ -21,8 +21,17 @@ def cluster(tmp_path):
     log = (tmp_path / "log").open("w")
     dask = [[sys.executable, "-m", f"distributed.cli.dask_{part}"] for part in ("scheduler", "worker")]
     scheduler = [*dask[0], "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(address)]
-    worker = [*dask[1], "--scheduler-file", str(address), "--nthreads", "1", "--no-nanny", "--no-dashboard",
-              "--local-directory", str(tmp_path)]
+    worker = [
+        *dask[1],
+        "--scheduler-file",
+        str(address),
+        "--nthreads",
+        "1",
+        "--no-nanny",
+        "--no-dashboard",
+        "--local-directory",
+        str(tmp_path),
+    ]
     processes = [subprocess.Popen(command, stdout=log, stderr=log, **place) for command in (scheduler, worker, worker)]
     for _ in range(300):
         if address.exists() and "tcp://" in address.read_text():

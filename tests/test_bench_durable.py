@@ -5,13 +5,12 @@ import os
 
 import pytest
 from bench_runs import SOME, Here, bench, results, verdicts, write_list
-from command_line import one_line
 
 from engine.bench.chunk import Answer
 from engine.bench.durable import Table
 from engine.bench.folder import ResultsFolder
-from engine.bench.row import COLUMNS, Row, error_row, read_row
 from engine.errors import InputError
+from engine.results.row import COLUMNS, Row, error_row, read_row
 
 NAMES = ("n.onnx", "p, with a comma.vnnlib")
 HOLDS = Row(*NAMES, "unsat", "real", 0.25, 17, "cpu", 1234, "ab" * 32, "", "accepted", 0.125)
@@ -24,9 +23,14 @@ def lines(path) -> list[str]:
 # Rows and tables
 
 
-@pytest.mark.parametrize("row", [
-    HOLDS, Row(*NAMES, "timeout"), error_row(NAMES, 'a "quoted"\n\nreason, \0' + "x" * 900, ""),
-])
+@pytest.mark.parametrize(
+    "row",
+    [
+        HOLDS,
+        Row(*NAMES, "timeout"),
+        error_row(NAMES, 'a "quoted"\n\nreason, \0' + "x" * 900, ""),
+    ],
+)
 def test_rows_read_back(row, tmp_path):
     table = Table(tmp_path / "t.csv", COLUMNS, fresh=True)
     table.append([row.cells()])
@@ -35,20 +39,38 @@ def test_rows_read_back(row, tmp_path):
     assert len(row.error) <= 500 and row.error.isprintable()
 
 
-@pytest.mark.parametrize("cells", [
-    [], HOLDS.cells()[:-1], [*HOLDS.cells(), ""], ["n", "p", "maybe", *HOLDS.cells()[3:]],
-    [*HOLDS.cells()[:4], "0.2?", *HOLDS.cells()[5:]], [*HOLDS.cells()[:10], "perhaps", "", "decided", "", ""],
-    [*HOLDS.cells()[:12], "found", "", ""], [*HOLDS.cells()[:4], "", *HOLDS.cells()[5:]],
-    [*HOLDS.cells()[:-1], "\x1b[31m"], [*HOLDS.cells()[:4], "1_0", *HOLDS.cells()[5:]],
-])
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [],
+        HOLDS.cells()[:-1],
+        [*HOLDS.cells(), ""],
+        ["n", "p", "maybe", *HOLDS.cells()[3:]],
+        [*HOLDS.cells()[:4], "0.2?", *HOLDS.cells()[5:]],
+        [*HOLDS.cells()[:10], "perhaps", "", "decided", "", ""],
+        [*HOLDS.cells()[:12], "found", "", ""],
+        [*HOLDS.cells()[:4], "", *HOLDS.cells()[5:]],
+        [*HOLDS.cells()[:-1], "\x1b[31m"],
+        [*HOLDS.cells()[:4], "1_0", *HOLDS.cells()[5:]],
+    ],
+)
 def test_what_is_no_row(cells):
     assert read_row(cells) is None
 
 
-@pytest.mark.parametrize("column, text", [
-    ("seconds", "-0.1"), ("seconds", "nan"), ("seconds", "1e10"), ("seconds", "inf"), ("boxes", "-1"),
-    ("boxes", "9" * 30), ("certificate_bytes", "9" * 5000), ("check_seconds", "-inf"),
-])
+@pytest.mark.parametrize(
+    "column, text",
+    [
+        ("seconds", "-0.1"),
+        ("seconds", "nan"),
+        ("seconds", "1e10"),
+        ("seconds", "inf"),
+        ("boxes", "-1"),
+        ("boxes", "9" * 30),
+        ("certificate_bytes", "9" * 5000),
+        ("check_seconds", "-inf"),
+    ],
+)
 def test_numbers_that_no_run_can_have_are_neither_damage_nor_results(column, text):
     cells = HOLDS.cells()
     cells[COLUMNS.index(column)] = text
@@ -124,11 +146,21 @@ def test_files_are_durable_before_their_rows(tmp_path, monkeypatch):
 def test_rows_without_their_files_strange_rows_and_second_rows_are_dropped(tmp_path):
     names = [(f"{i}.onnx", "p.vnnlib") for i in range(6)]
     with ResultsFolder(tmp_path, certificates=tmp_path / "c") as folder:
-        kept = [Row(*names[0], "sat", certificate_bytes=3), Row(*names[1], "unsat", certificate_bytes=3),
-                Row(*names[2], "timeout")]
+        kept = [
+            Row(*names[0], "sat", certificate_bytes=3),
+            Row(*names[1], "unsat", certificate_bytes=3),
+            Row(*names[2], "timeout"),
+        ]
         kept[:2] = folder.keep([Answer(kept[0], "()", b"abc"), Answer(kept[1], None, b"abc")])
-        folder.add([*kept, Row(*names[3], "sat"), Row(*names[4], "unsat", certificate_bytes=3),
-                    Row("other.onnx", "p.vnnlib", "unsat"), Row(*names[2], "unsat")])
+        folder.add(
+            [
+                *kept,
+                Row(*names[3], "sat"),
+                Row(*names[4], "unsat", certificate_bytes=3),
+                Row("other.onnx", "p.vnnlib", "unsat"),
+                Row(*names[2], "unsat"),
+            ]
+        )
     with (tmp_path / "results.csv").open("ab") as file:
         file.write(b"\0" * 50 + b"\n5.onnx,p.vn")
     with ResultsFolder(tmp_path, certificates=tmp_path / "c", resume=True) as folder:

@@ -18,9 +18,9 @@ from engine.bench.durable import Table
 from engine.bench.instances import instance_stem
 from engine.bench.repairs import COLUMNS as REPAIR_COLUMNS
 from engine.bench.repairs import files_digest
-from engine.bench.row import COLUMNS
 from engine.cli import main
-from engine.repair import milp as linear
+from engine.repair.milp import method as linear
+from engine.results.row import COLUMNS
 from engine.vnnlib.writer import property_text
 
 HOLDS, VIOLATED = ("n0.onnx", "p1.vnnlib"), ("n0.onnx", "p0.vnnlib")  # as the fixture makes sure
@@ -36,8 +36,9 @@ def made(tmp_path_factory):
     rows = results(folder / "out")
     assert {(row["network"], row["property"]): row["verdict"] for row in rows}[HOLDS] == "unsat"
     assert {(row["network"], row["property"]): row["verdict"] for row in rows}[VIOLATED] == "sat"
-    (folder / "expected.csv").write_text("network,property,verdict\n" + "".join(
-        f"{row['network']},{row['property']},{row['verdict']}\n" for row in rows))
+    (folder / "expected.csv").write_text(
+        "network,property,verdict\n" + "".join(f"{row['network']},{row['property']},{row['verdict']}\n" for row in rows)
+    )
     return folder
 
 
@@ -66,8 +67,9 @@ def place(path: Path, data: bytes, kind: str) -> dict:
     """Puts a file there; what a row says of it."""
     path.write_bytes(data)
     digest = sha256(data).hexdigest()
-    return {"point_sha256": digest} if kind == "point" else {
-        "certificate_sha256": digest, "certificate_bytes": len(data)}
+    return (
+        {"point_sha256": digest} if kind == "point" else {"certificate_sha256": digest, "certificate_bytes": len(data)}
+    )
 
 
 def certificate(folder: Path, names: tuple[str, str], kind: str) -> Path:
@@ -156,18 +158,33 @@ def a_file_gone(folder):
     certificate(folder, HOLDS, "proof").unlink()
 
 
-@pytest.mark.parametrize("forge", [
-    invented_point, no_certificate, another_ones_certificate, a_witness_called_a_proof, no_certificate_at_all,
-    a_certificate_of_nothing, other_semantics, a_check_that_was_none, other_outputs, a_point_outside, too_few_inputs,
-    a_file_changed, a_file_gone,
-], ids=lambda forge: forge.__name__)
+@pytest.mark.parametrize(
+    "forge",
+    [
+        invented_point,
+        no_certificate,
+        another_ones_certificate,
+        a_witness_called_a_proof,
+        no_certificate_at_all,
+        a_certificate_of_nothing,
+        other_semantics,
+        a_check_that_was_none,
+        other_outputs,
+        a_point_outside,
+        too_few_inputs,
+        a_file_changed,
+        a_file_gone,
+    ],
+    ids=lambda forge: forge.__name__,
+)
 def test_a_forged_row_is_decided_again(forge, run, capsys):
     folder = run / "out"
     truth = {(row["network"], row["property"]): row["verdict"] for row in results(folder)}
     forge(folder)
     capsys.readouterr()
-    assert bench(run / "instances.csv", folder, "--resume", "--check", "--report", "--expected",
-                 run / "expected.csv") == 0
+    assert (
+        bench(run / "instances.csv", folder, "--resume", "--check", "--report", "--expected", run / "expected.csv") == 0
+    )
     out, err = capsys.readouterr()
     rows = results(folder)
     assert {(row["network"], row["property"]): row["verdict"] for row in rows} == truth
@@ -176,8 +193,9 @@ def test_a_forged_row_is_decided_again(forge, run, capsys):
     assert len(forged) == 1 and forged[0] in (HOLDS, VIOLATED)
     assert "is not borne out, and was done again" in err or "lacked their files: done again" in err
     content = json.loads((folder / "results.json").read_text())
-    assert {each["verdict"] for each in content["instances"] if each["network"] == HOLDS[0]
-            and each["property"] == HOLDS[1]} == {"unsat"}
+    assert {
+        each["verdict"] for each in content["instances"] if each["network"] == HOLDS[0] and each["property"] == HOLDS[1]
+    } == {"unsat"}
 
 
 def test_all_that_is_borne_out_is_confirmed(run, capsys):
@@ -188,7 +206,8 @@ def test_all_that_is_borne_out_is_confirmed(run, capsys):
     assert "confirmed again from their evidence" in out
     ignored = ("origin", "check_seconds")
     assert [{name: cell for name, cell in row.items() if name not in ignored} for row in results(run / "out")] == [
-        {name: cell for name, cell in row.items() if name not in ignored} for row in before]
+        {name: cell for name, cell in row.items() if name not in ignored} for row in before
+    ]
 
 
 def test_without_certificates_what_holds_is_taken_over_and_said_to_be(run, tmp_path, capsys):
@@ -196,18 +215,24 @@ def test_without_certificates_what_holds_is_taken_over_and_said_to_be(run, tmp_p
     assert bench(path, folder) == 0
     edit(folder, VIOLATED, verdict="unsat", point_sha256="")  # forged
     words = (run / "expected.csv").read_text().splitlines()
-    expected.write_text("\n".join(line.replace("sat", "unsat") if line.startswith(",".join(VIOLATED)) else line
-                                  for line in words) + "\n")  # as the forger wants it
+    expected.write_text(
+        "\n".join(line.replace("sat", "unsat") if line.startswith(",".join(VIOLATED)) else line for line in words)
+        + "\n"
+    )  # as the forger wants it
     capsys.readouterr()
     assert bench(path, folder, "--resume", "--report", "--expected", expected) == 0
     out, err = capsys.readouterr()
     assert "(3 of them taken over, not checked)" in out and "unsat (taken over)" in out
     assert "1 confirmed, 3 taken over: --verify-resumed decides these again" in one_line(err)
     for name in ("report.html", "report.md"):
-        assert "holds (taken over)" in (folder / name).read_text() and "1 confirmed, 3 taken over" in (
-            folder / name).read_text()
-    origins = {(each["network"], each["property"]): each["origin"]
-               for each in json.loads((folder / "results.json").read_text())["instances"]}
+        assert (
+            "holds (taken over)" in (folder / name).read_text()
+            and "1 confirmed, 3 taken over" in (folder / name).read_text()
+        )
+    origins = {
+        (each["network"], each["property"]): each["origin"]
+        for each in json.loads((folder / "results.json").read_text())["instances"]
+    }
     assert origins[VIOLATED] == "taken over"
     assert bench(path, folder, "--resume", "--verify-resumed", "--expected", run / "expected.csv") == 0
     assert "as expected, 0 mismatches" in capsys.readouterr().out
@@ -227,8 +252,17 @@ def test_undecided_rows_are_taken_over_or_tried_again(run, capsys):
     assert bench(*arguments, "--verify-resumed") == 0
 
 
-@pytest.mark.parametrize("column, text", [("seconds", "-1"), ("boxes", "-5"), ("seconds", "nan"), ("boxes", "9" * 99),
-                                          ("certificate_bytes", "-1"), ("check_seconds", "1e300")])
+@pytest.mark.parametrize(
+    "column, text",
+    [
+        ("seconds", "-1"),
+        ("boxes", "-5"),
+        ("seconds", "nan"),
+        ("boxes", "9" * 99),
+        ("certificate_bytes", "-1"),
+        ("check_seconds", "1e300"),
+    ],
+)
 def test_impossible_numbers_are_one_line(column, text, run, capsys):
     edit(run / "out", VIOLATED, **{column: text})
     before = (run / "out" / "results.csv").read_bytes()
@@ -310,8 +344,11 @@ def said_to_hold(out):
     forge_repair(out, outcome="held", files_sha256="")
 
 
-@pytest.mark.parametrize("forge", [the_original_again, a_certificate_less, what_held_forgotten, a_file_of_it_changed,
-                                   said_to_hold], ids=lambda forge: forge.__name__)
+@pytest.mark.parametrize(
+    "forge",
+    [the_original_again, a_certificate_less, what_held_forgotten, a_file_of_it_changed, said_to_hold],
+    ids=lambda forge: forge.__name__,
+)
 def test_a_forged_repair_is_made_again(forge, repaired, monkeypatch, capsys):
     done = []
 

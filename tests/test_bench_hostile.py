@@ -15,10 +15,10 @@ from markdown_it import MarkdownIt
 
 from engine.bench.durable import Table, write_durably
 from engine.bench.instances import instance_stem, network_stem, read_instances
-from engine.bench.row import Row
 from engine.cli import main
 from engine.errors import InputError
 from engine.report.page import markdown
+from engine.results.row import Row
 
 LONGEST = 255  # bytes of a file's name
 
@@ -33,20 +33,60 @@ def quick(monkeypatch):
 # Names
 
 
-@pytest.mark.parametrize("names, expected", [
-    (("ACASXU_run2a_1_1_batch_2000.onnx", "prop_1.vnnlib"), "ACASXU_run2a_1_1_batch_2000_prop_1"),
-    (("net.onnx", "p3.vnnlib"), "net_p3"),
-])
+@pytest.mark.parametrize(
+    "names, expected",
+    [
+        (("ACASXU_run2a_1_1_batch_2000.onnx", "prop_1.vnnlib"), "ACASXU_run2a_1_1_batch_2000_prop_1"),
+        (("net.onnx", "p3.vnnlib"), "net_p3"),
+    ],
+)
 def test_plain_names_are_kept(names, expected):
     assert instance_stem(names) == expected and network_stem(names[0]) == names[0].removesuffix(".onnx")
 
 
-ODD = ["n.onnx", "n.onnx.gz", "N.onnx", "n", "n.ONNX", "a/n.onnx", "a__n.onnx", "../n.onnx", "..", ".", "-n.onnx",
-       " n.onnx", "n\n.onnx", "n;rm.onnx", "acasxu_run2a_1_1_batch_2000.onnx", "ACASXU_run2a_1_1_batch_2000.onnx",
-       "ACASXU_RUN2A_1_1_BATCH_2000.onnx", "网" * 80 + ".onnx", "网" * 80 + "络.onnx", "x" * 250 + ".onnx",
-       "x" * 249 + "y.onnx", "a_prop.onnx", "a.onnx", "é.onnx", "e\u0301.onnx", "\udcff.onnx", "con.onnx", ".onnx"]
-PROPERTIES = ["p.vnnlib", "1.vnnlib", "prop_1.vnnlib", "b_p.vnnlib", "P.vnnlib", "p.vnnlib.gz", "p", "../../p.vnnlib",
-              "x" * 240 + ".vnnlib", ".vnnlib", "p-1.vnnlib"]
+ODD = [
+    "n.onnx",
+    "n.onnx.gz",
+    "N.onnx",
+    "n",
+    "n.ONNX",
+    "a/n.onnx",
+    "a__n.onnx",
+    "../n.onnx",
+    "..",
+    ".",
+    "-n.onnx",
+    " n.onnx",
+    "n\n.onnx",
+    "n;rm.onnx",
+    "acasxu_run2a_1_1_batch_2000.onnx",
+    "ACASXU_run2a_1_1_batch_2000.onnx",
+    "ACASXU_RUN2A_1_1_BATCH_2000.onnx",
+    "网" * 80 + ".onnx",
+    "网" * 80 + "络.onnx",
+    "x" * 250 + ".onnx",
+    "x" * 249 + "y.onnx",
+    "a_prop.onnx",
+    "a.onnx",
+    "é.onnx",
+    "e\u0301.onnx",
+    "\udcff.onnx",
+    "con.onnx",
+    ".onnx",
+]
+PROPERTIES = [
+    "p.vnnlib",
+    "1.vnnlib",
+    "prop_1.vnnlib",
+    "b_p.vnnlib",
+    "P.vnnlib",
+    "p.vnnlib.gz",
+    "p",
+    "../../p.vnnlib",
+    "x" * 240 + ".vnnlib",
+    ".vnnlib",
+    "p-1.vnnlib",
+]
 
 
 def test_file_names_are_names_whatever_instances_are_called():
@@ -58,10 +98,15 @@ def test_file_names_are_names_whatever_instances_are_called():
         assert os.path.basename(stem) == stem and not stem.startswith((".", "-")) and stem.isprintable()
 
 
-@pytest.mark.parametrize("pair", [
-    (("a_b.onnx", "c.vnnlib"), ("a.onnx", "b_c.vnnlib")), (("a_prop.onnx", "1.vnnlib"), ("a.onnx", "prop_1.vnnlib")),
-    (("a.onnx", "p.vnnlib"), ("A.onnx", "p.vnnlib")), (("a/b.onnx", "p.vnnlib"), ("a__b.onnx", "p.vnnlib")),
-])
+@pytest.mark.parametrize(
+    "pair",
+    [
+        (("a_b.onnx", "c.vnnlib"), ("a.onnx", "b_c.vnnlib")),
+        (("a_prop.onnx", "1.vnnlib"), ("a.onnx", "prop_1.vnnlib")),
+        (("a.onnx", "p.vnnlib"), ("A.onnx", "p.vnnlib")),
+        (("a/b.onnx", "p.vnnlib"), ("a__b.onnx", "p.vnnlib")),
+    ],
+)
 def test_two_instances_never_share_a_name(pair):
     one, other = map(instance_stem, pair)
     assert one.casefold() != other.casefold()
@@ -81,7 +126,8 @@ def test_a_run_of_long_and_odd_names_ends_and_is_resumed(tmp_path, capsys):
     assert bench(path, tmp_path / "out", "--check", "--report") == 0
     assert bench(path, tmp_path / "out", "--check", "--report", "--resume") == 0
     assert [(row["network"], row["verdict"], row["origin"]) for row in results(tmp_path / "out")] == [
-        (name, "sat", "confirmed") for name in names]
+        (name, "sat", "confirmed") for name in names
+    ]
     assert not any(path.name.endswith(".part") for path in (tmp_path / "out").rglob("*"))
     assert len(json.loads((tmp_path / "out" / "results.json").read_text())["instances"]) == len(names)
 
@@ -89,8 +135,9 @@ def test_a_run_of_long_and_odd_names_ends_and_is_resumed(tmp_path, capsys):
 # Lists
 
 
-@pytest.mark.parametrize("head", ["network,property,timeout", "onnx,vnnlib,timeout", "Model File,Spec",
-                                  "onnx_path,vnnlib_path,t"])
+@pytest.mark.parametrize(
+    "head", ["network,property,timeout", "onnx,vnnlib,timeout", "Model File,Spec", "onnx_path,vnnlib_path,t"]
+)
 def test_a_header_is_no_instance(head, tmp_path):
     path = tmp_path / "list.csv"
     path.write_text(f"# a list\n{head}\nn.onnx,p.vnnlib,3\n")
@@ -105,16 +152,22 @@ def test_only_the_first_row_can_be_a_header(tmp_path):
 
 def test_questions_about_several_networks_are_one_row_each(tmp_path, capsys):
     path = tiny_list(tmp_path, networks=1)
-    path.write_text("\"[('f', 'n0.onnx'), ('g', 'onnx/m.onnx')]\",p0.vnnlib,100\n"
-                    "[('f', 'n0.onnx'), ('g', 'k.onnx')],p0.vnnlib,100\n"
-                    "n0.onnx,l.onnx,p0.vnnlib,100\n"
-                    "\"[('f', 'n0.onnx')]\",p0.vnnlib\n"
-                    "n0.onnx,p1.vnnlib\n")
+    path.write_text(
+        "\"[('f', 'n0.onnx'), ('g', 'onnx/m.onnx')]\",p0.vnnlib,100\n"
+        "[('f', 'n0.onnx'), ('g', 'k.onnx')],p0.vnnlib,100\n"
+        "n0.onnx,l.onnx,p0.vnnlib,100\n"
+        "\"[('f', 'n0.onnx')]\",p0.vnnlib\n"
+        "n0.onnx,p1.vnnlib\n"
+    )
     assert bench(path, tmp_path / "out") == 2
     rows = results(tmp_path / "out")
     assert [(row["network"], row["verdict"]) for row in rows] == [
-        ("n0.onnx+m.onnx", "error"), ("n0.onnx+k.onnx", "error"), ("n0.onnx+l.onnx", "error"), ("n0.onnx", "sat"),
-        ("n0.onnx", "unsat")]
+        ("n0.onnx+m.onnx", "error"),
+        ("n0.onnx+k.onnx", "error"),
+        ("n0.onnx+l.onnx", "error"),
+        ("n0.onnx", "sat"),
+        ("n0.onnx", "unsat"),
+    ]
     assert {row["error"] for row in rows[:3]} == {"questions about several networks are not supported yet"}
     assert bench(path, tmp_path / "out", "--resume", "--verify-resumed") == 2
 
@@ -261,8 +314,9 @@ def test_memory_that_is_short_in_this_process_is_one_line(tmp_path, monkeypatch,
     assert "out of memory" in one_line(capsys.readouterr().err)
 
 
-@pytest.mark.parametrize("where", ["engine.bench.decide.verify_all", "engine.bench.checks.check",
-                                   "engine.bench.decide.certificate_bytes"])
+@pytest.mark.parametrize(
+    "where", ["engine.bench.decide.verify_all", "engine.bench.checks.check", "engine.bench.decide.certificate_bytes"]
+)
 def test_memory_that_is_short_in_a_worker_is_a_row(where, tmp_path, monkeypatch, capsys):
     def fail(*arguments, **options):
         raise MemoryError
@@ -285,24 +339,55 @@ HOSTILE = ["[/x]", "[bold red]all hold[/bold red]", "\\[x]", "[link=http://e.org
 
 
 def test_names_are_no_markup_on_the_terminal(tmp_path, capsys):
-    from engine.bench.report import differences, errors, hardest, repairs, summary
     from engine.cli.output import show
+    from engine.results.summary import differences, errors, hardest, repairs, summary
 
     rows = [Row(name, name, "unsat", error=name, warning="\x1b[31mred\r\n") for name in HOSTILE]
     columns = "network", "properties", "method", "error", "seconds", "changed_outside", "weights", "origin"
     table = [dict.fromkeys(columns, name) | {"outcome": "repaired"} for name in HOSTILE]
-    show(summary(rows, seconds=1.0), hardest(rows), errors(rows), repairs(table),
-         differences([(row, "sat") for row in rows], title="mismatches"))
+    show(
+        summary(rows, seconds=1.0),
+        hardest(rows),
+        errors(rows),
+        repairs(table),
+        differences([(row, "sat") for row in rows], title="mismatches"),
+    )
     out = capsys.readouterr().out
     assert "\x1b" not in out and out.count("[bold red]all hold[/bold red]") >= 2
     assert all(name in out for name in HOSTILE)
 
 
-FOREIGN = ["<script>alert(1)</script>", "a|b", "`code`", "# heading", "- item", "1. item", "> quote", "***", "===",
-           "_x_", "__x__", "*x*", "~~x~~", "[x](http://e.org)", "![x](y.png)", "http://e.org", "www.e.org", "<b>",
-           "&lt;",
-           "a\nb\n\n# c", "\x1b[31mred", "\x9b31m", "| | |\n|---|", "$x$", "    code", "\u202ereversed", "\\",
-           "```\nx", "a\\|b"]
+FOREIGN = [
+    "<script>alert(1)</script>",
+    "a|b",
+    "`code`",
+    "# heading",
+    "- item",
+    "1. item",
+    "> quote",
+    "***",
+    "===",
+    "_x_",
+    "__x__",
+    "*x*",
+    "~~x~~",
+    "[x](http://e.org)",
+    "![x](y.png)",
+    "http://e.org",
+    "www.e.org",
+    "<b>",
+    "&lt;",
+    "a\nb\n\n# c",
+    "\x1b[31mred",
+    "\x9b31m",
+    "| | |\n|---|",
+    "$x$",
+    "    code",
+    "\u202ereversed",
+    "\\",
+    "```\nx",
+    "a\\|b",
+]
 
 
 @pytest.mark.parametrize("name", FOREIGN)
@@ -314,9 +399,22 @@ def test_names_are_text_in_markdown(name):
     page = f"# {text}\n\nReason: {text}\n\n- By {text}\n\n| a | b |\n|---|---|\n| x {text} | {text} |\n"
     tokens = reader.parse(page)
     kinds = [token.type for token in tokens if token.type.endswith("_open")]
-    assert kinds == ["heading_open", "paragraph_open", "bullet_list_open", "list_item_open", "paragraph_open",
-                     "table_open", "thead_open", "tr_open", "th_open", "th_open", "tbody_open", "tr_open", "td_open",
-                     "td_open"]
+    assert kinds == [
+        "heading_open",
+        "paragraph_open",
+        "bullet_list_open",
+        "list_item_open",
+        "paragraph_open",
+        "table_open",
+        "thead_open",
+        "tr_open",
+        "th_open",
+        "th_open",
+        "tbody_open",
+        "tr_open",
+        "td_open",
+        "td_open",
+    ]
     inline = [token for token in tokens if token.type == "inline"]
     shown = ["".join(child.content for child in token.children) for token in inline]
     assert {child.type for token in inline for child in token.children} <= {"text", "text_special"}
@@ -335,12 +433,26 @@ def test_a_report_of_hostile_names_has_the_structure_of_any(tmp_path):
     for count, names in enumerate(([f"plain{i}" for i in range(len(FOREIGN))], FOREIGN)):
         out = tmp_path / str(count)
         out.mkdir()
-        write_table(out / "results.csv", ["network", "property", "verdict", "error"],
-                    ([f"{i} {name}", f"{i} {name}", "error", name] for i, name in enumerate(names)))
-        write_table(out / "repairs.csv", ["network", "properties", "outcome", "method", "error"],
-                    ([f"{i} {name}", name.replace(";", ""), "error", name, name] for i, name in enumerate(names)))
-        (out / "manifest.json").write_text(json.dumps({"engine": names[-1], "machine": dict(zip(names, names)),
-                                                       "inputs": dict(zip(names, names)), "command": names[3]}))
+        write_table(
+            out / "results.csv",
+            ["network", "property", "verdict", "error"],
+            ([f"{i} {name}", f"{i} {name}", "error", name] for i, name in enumerate(names)),
+        )
+        write_table(
+            out / "repairs.csv",
+            ["network", "properties", "outcome", "method", "error"],
+            ([f"{i} {name}", name.replace(";", ""), "error", name, name] for i, name in enumerate(names)),
+        )
+        (out / "manifest.json").write_text(
+            json.dumps(
+                {
+                    "engine": names[-1],
+                    "machine": dict(zip(names, names)),
+                    "inputs": dict(zip(names, names)),
+                    "command": names[3],
+                }
+            )
+        )
         assert main(["report", str(out)]) == 0
         text = (out / "report.md").read_text(encoding="utf-8")
         assert "\x1b" not in text and "\x9b" not in text and "<script" not in text

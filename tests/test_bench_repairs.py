@@ -12,17 +12,23 @@ from test_cli_repair import PROPERTIES, SMALL
 from engine.audit.check import check
 from engine.bench.instances import Instance
 from engine.bench.repairs import COLUMNS, RepairsFolder, jobs
-from engine.bench.row import Row
 from engine.cli.repair_one import _once
 from engine.errors import InputError
 from engine.onnx_file import load_network
-from engine.repair import milp as linear
+from engine.repair.milp import method as linear
+from engine.results.row import Row
 from engine.vnnlib.writer import property_text
 
 FEW = ["--repair", "--repair-method", "milp", "--repair-samples", 1000, "--repair-grid", 5]
 #: whichever output is lowest, it is unsafe
-HOPELESS = prop(case([-1], [1], *([row([(i == j) - (i == k) for i in range(4)], n_inputs=1) for k in range(4) if k != j]
-                                  for j in range(4))), n_outputs=4)
+HOPELESS = prop(
+    case(
+        [-1],
+        [1],
+        *([row([(i == j) - (i == k) for i in range(4)], n_inputs=1) for k in range(4) if k != j] for j in range(4)),
+    ),
+    n_outputs=4,
+)
 
 
 @pytest.fixture
@@ -35,8 +41,9 @@ def files(tmp_path, monkeypatch):
         (tmp_path / name).write_bytes(SMALL.onnx_bytes)
     for name, each in (PROPERTIES | {"hopeless": HOPELESS}).items():
         (tmp_path / f"{name}.vnnlib").write_text(property_text(each))
-    (tmp_path / "list.csv").write_text("a.onnx,left.vnnlib\na.onnx,right.vnnlib\na.onnx,held.vnnlib\n"
-                                       "b.onnx,held.vnnlib\nc.onnx,hopeless.vnnlib\n")
+    (tmp_path / "list.csv").write_text(
+        "a.onnx,left.vnnlib\na.onnx,right.vnnlib\na.onnx,held.vnnlib\nb.onnx,held.vnnlib\nc.onnx,hopeless.vnnlib\n"
+    )
     return tmp_path
 
 
@@ -51,8 +58,10 @@ def test_each_network_is_repaired_for_all_that_it_violates(files, capsys):
     rows = repairs(out)
     assert list(rows) == ["a.onnx", "b.onnx", "c.onnx"] and list(rows["a.onnx"]) == list(COLUMNS)
     assert {name: (row["properties"], row["outcome"]) for name, row in rows.items()} == {
-        "a.onnx": ("left.vnnlib;right.vnnlib", "repaired"), "b.onnx": ("", "held"),
-        "c.onnx": ("hopeless.vnnlib", "error")}
+        "a.onnx": ("left.vnnlib;right.vnnlib", "repaired"),
+        "b.onnx": ("", "held"),
+        "c.onnx": ("hopeless.vnnlib", "error"),
+    }
     found = rows["a.onnx"]
     assert found["method"] == "milp" and found["certificates"] == "3" and int(found["weights"]) > 0
     assert 0 < float(found["proof_seconds"]) <= float(found["seconds"]) and found["error"] == ""
@@ -93,9 +102,11 @@ def test_repairs_go_on_where_they_were(files, monkeypatch):
 def test_what_is_kept(acasxu_networks):
     """Of ACAS Xu's networks all of the benchmark's properties, whatever the list names."""
     path = acasxu_networks / "ACASXU_run2a_1_9_batch_2000.onnx"
-    instances = [Instance(path, Path("p7.vnnlib"), (path.name, "p7.vnnlib")),
-                 Instance(path, Path("q.vnnlib"), (path.name, "q.vnnlib")),
-                 Instance(path, Path("r.vnnlib"), (path.name, "r.vnnlib"))]
+    instances = [
+        Instance(path, Path("p7.vnnlib"), (path.name, "p7.vnnlib")),
+        Instance(path, Path("q.vnnlib"), (path.name, "q.vnnlib")),
+        Instance(path, Path("r.vnnlib"), (path.name, "r.vnnlib")),
+    ]
     rows = [Row(*i.names, word) for i, word in zip(instances, ("sat", "unsat", "error"))]
     (job,) = jobs(instances, rows, Path("out"))
     assert job.properties == "p7.vnnlib" and job.keep[0] == Path("q.vnnlib")
@@ -106,10 +117,18 @@ def test_a_network_of_which_not_all_is_known_does_not_hold():
     """It is neither repaired nor said to hold; what holds by the word of an earlier session is said to."""
     instances = [Instance(Path(name), Path(f"{prop}.vnnlib"), (name, prop)) for name in "abc" for prop in "pq"]
     words = {"a": ("unsat", "timeout"), "b": ("unsat", "unsat"), "c": ("unsat", "unsat")}
-    rows = [Row(*i.names, words[i.names[0]]["pq".index(i.names[1])],
-                origin="taken over" if i.names == ("c", "q") else "decided") for i in instances]
+    rows = [
+        Row(
+            *i.names,
+            words[i.names[0]]["pq".index(i.names[1])],
+            origin="taken over" if i.names == ("c", "q") else "decided",
+        )
+        for i in instances
+    ]
     assert [(job.network, job.targets, job.taken_over) for job in jobs(instances, rows, Path("out"))] == [
-        ("b", (), False), ("c", (), True)]
+        ("b", (), False),
+        ("c", (), True),
+    ]
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.state", "a", "a/left.proof.zip", "a.onnx"])

@@ -45,8 +45,20 @@ def manifest(folder: Path) -> dict:
 def test_the_manifest_says_what_the_run_is_about(finished):
     path, folder = finished
     content = manifest(folder)
-    assert set(content) == {"format", "engine", "versions", "machine", "started", "options", "commit", "inputs",
-                            "made_from", "instances", "files", "sessions"}
+    assert set(content) == {
+        "format",
+        "engine",
+        "versions",
+        "machine",
+        "started",
+        "options",
+        "commit",
+        "inputs",
+        "made_from",
+        "instances",
+        "files",
+        "sessions",
+    }
     assert {"python", "torch", "numpy", "onnx", "onnxruntime", "gurobipy", "z3"} <= set(content["versions"])
     assert set(content["machine"]) == {"cpu", "cores", "memory_bytes", "gpu", "system"}
     assert {"timeout", "semantics", "device", "jobs", "certificates", "repair", "check"} <= set(content["options"])
@@ -98,17 +110,24 @@ def edited(**changes):
     return edit
 
 
-@pytest.mark.parametrize("change, options, expected", [
-    (changed_property, (), ["input p3.vnnlib: SHA-256"]),
-    (missing_network, (), ["input n.onnx: SHA-256", "unreadable now"]),
-    (changed_list, (), ["1 of 2 then are gone, 1 are new", "1 have another time limit"]),
-    (edited(engine="0.0.1"), (), ["engine version: 0.0.1 then"]),
-    (edited(commit="abc"), (), ["engine commit: abc then"]),
-    (edited(versions={"torch": "1.0"}), (), ["version of torch: 1.0 then, 2"]),
-    (edited(machine={"cpu": "abacus"}), (), ["machine cpu: abacus then"]),
-    (lambda *_: None, ("--semantics", "float32", "--batch", 64), ["semantics: real then, float32 now", "batch: none"]),
-    (lambda *_: None, ("--check",), ["certificates: False then, True now", "check: False"]),
-])
+@pytest.mark.parametrize(
+    "change, options, expected",
+    [
+        (changed_property, (), ["input p3.vnnlib: SHA-256"]),
+        (missing_network, (), ["input n.onnx: SHA-256", "unreadable now"]),
+        (changed_list, (), ["1 of 2 then are gone, 1 are new", "1 have another time limit"]),
+        (edited(engine="0.0.1"), (), ["engine version: 0.0.1 then"]),
+        (edited(commit="abc"), (), ["engine commit: abc then"]),
+        (edited(versions={"torch": "1.0"}), (), ["version of torch: 1.0 then, 2"]),
+        (edited(machine={"cpu": "abacus"}), (), ["machine cpu: abacus then"]),
+        (
+            lambda *_: None,
+            ("--semantics", "float32", "--batch", 64),
+            ["semantics: real then, float32 now", "batch: none"],
+        ),
+        (lambda *_: None, ("--check",), ["certificates: False then, True now", "check: False"]),
+    ],
+)
 def test_another_run_is_not_mixed_in(change, options, expected, finished, capsys):
     path, folder = finished
     change(path, folder)
@@ -122,9 +141,18 @@ def test_another_run_is_not_mixed_in(change, options, expected, finished, capsys
 
 
 def test_repairs_may_be_added_later():
-    old, new = ({"engine": "1", "versions": {}, "commit": None, "machine": {"cpu": "", "gpu": None}, "inputs": {},
-                 "instances": [], "options": {"repair": repair, **more}}
-                for repair, more in ((False, {}), (True, {"repair_grid": 30})))
+    old, new = (
+        {
+            "engine": "1",
+            "versions": {},
+            "commit": None,
+            "machine": {"cpu": "", "gpu": None},
+            "inputs": {},
+            "instances": [],
+            "options": {"repair": repair, **more},
+        }
+        for repair, more in ((False, {}), (True, {"repair_grid": 30}))
+    )
     assert differences(old, new) == []
     other = new | {"options": {"repair": True, "repair_grid": 5}}
     assert differences(new, other) == ["option repair_grid: 30 then, 5 now"]
@@ -145,12 +173,21 @@ def test_the_folder_of_an_older_version_is_not_resumed(finished, capsys):
     assert "format 1, this version's is 2" in one_line(capsys.readouterr().err)
 
 
-@pytest.mark.parametrize("change, where", [
-    ({"sessions": [{"started": "", "ended": "", "decided": -3, "wall_seconds": 1.0}]}, "sessions, 1, decided is -3"),
-    ({"sessions": [{"started": "", "ended": "", "decided": 2, "wall_seconds": float("nan")}]}, "wall_seconds is nan"),
-    ({"instances": [["n.onnx", "p3.vnnlib", float("inf")]]}, "instances, 1, 3 is inf"),
-    ({"machine": {"memory_bytes": 10**30}}, "machine, memory_bytes is 1000"),
-])
+@pytest.mark.parametrize(
+    "change, where",
+    [
+        (
+            {"sessions": [{"started": "", "ended": "", "decided": -3, "wall_seconds": 1.0}]},
+            "sessions, 1, decided is -3",
+        ),
+        (
+            {"sessions": [{"started": "", "ended": "", "decided": 2, "wall_seconds": float("nan")}]},
+            "wall_seconds is nan",
+        ),
+        ({"instances": [["n.onnx", "p3.vnnlib", float("inf")]]}, "instances, 1, 3 is inf"),
+        ({"machine": {"memory_bytes": 10**30}}, "machine, memory_bytes is 1000"),
+    ],
+)
 @pytest.mark.parametrize("command", ["bench", "report"])
 def test_numbers_that_no_manifest_can_have_are_one_line(change, where, command, finished, capsys):
     path, folder = finished
@@ -160,8 +197,9 @@ def test_numbers_that_no_manifest_can_have_are_one_line(change, where, command, 
 
 
 @pytest.mark.parametrize("value", [None, [], {}, "x", [None]])
-@pytest.mark.parametrize("name", ["engine", "versions", "machine", "started", "options", "commit", "inputs", "instances",
-                                  "sessions"])
+@pytest.mark.parametrize(
+    "name", ["engine", "versions", "machine", "started", "options", "commit", "inputs", "instances", "sessions"]
+)
 def test_a_damaged_manifest_is_one_line(name, value, finished, capsys):
     path, folder = finished
     content = manifest(folder)
@@ -188,15 +226,16 @@ def test_resume_or_force(finished, capsys):
 
 
 def test_progress_says_what_is_done_and_how_long_it_takes():
-    from engine.bench.row import Row
     from engine.bench.session import Session, Settings
     from engine.cli.bench import _progress_text
+    from engine.results.row import Row
 
     words = ["unsat"] * 5 + ["sat"] * 2 + ["timeout", "unknown", "error"]
     session = Session([None] * 30, Settings(Path("out"), {}), [Row("n", "p", word) for word in words], begun=5)
     session.seconds, session.boxes = 10.0, 1234
     assert _progress_text(session) == (
-        "10 of 30 done: 5 hold, 2 violated, 2 open, 1 errors; 10 s, about 40 s left; 1,234 boxes open")
+        "10 of 30 done: 5 hold, 2 violated, 2 open, 1 errors; 10 s, about 40 s left; 1,234 boxes open"
+    )
     session.seconds = 3600.0
     assert "; 60 min, about 4 h 0 min left" in _progress_text(session)
 

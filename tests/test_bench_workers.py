@@ -3,13 +3,13 @@
 import pytest
 from bench_runs import SOME, Here, bench, results, write_list
 
+from engine.acasxu.files import property_path
 from engine.bench.chunk import Answer, pieces
 from engine.bench.folder import ResultsFolder
 from engine.bench.instances import Instance
-from engine.bench.row import Row
 from engine.bench.runner import Plan, Runner
 from engine.bench.workers import Task, Workers, wait_for
-from engine.data import property_path
+from engine.results.row import Row
 from engine.search.problem import Options
 from engine.search.verify import verify_all
 
@@ -34,12 +34,16 @@ def run(tmp_path, monkeypatch):
 
 
 def test_what_ends_a_worker_is_one_row_and_nobody_elses(run):
-    faults = {"kill": "ended by signal 9", "exit": "ended with exit code 7",
-              "raise": "RuntimeError: something with lines"}
+    faults = {
+        "kill": "ended by signal 9",
+        "exit": "ended with exit code 7",
+        "raise": "RuntimeError: something with lines",
+    }
     names = [f"n{i}" for i in range(8)]
     rows = run([*names[:3], "kill", *names[3:6], "exit", "once", "raise", *names[6:]])
     assert {name: row["verdict"] for name, row in rows.items()} == (
-        dict.fromkeys([*names, "once"], "unsat") | dict.fromkeys(faults, "error"))
+        dict.fromkeys([*names, "once"], "unsat") | dict.fromkeys(faults, "error")
+    )
     for name, reason in faults.items():
         assert reason in rows[name]["error"] and rows[name]["semantics"] == "real"
 
@@ -71,10 +75,15 @@ def test_certificates_are_checked_and_a_checker_may_die(tmp_path, monkeypatch):
     with ResultsFolder(tmp_path / "out", certificates=tmp_path / "c") as folder, Workers(1) as checkers:
         plan = Plan({"semantics": "real"}, 256, check=True)
         Runner(instances, dict.fromkeys([*names, "p"]), plan, folder, searchers=Here(1), checkers=checkers).run(
-            lambda boxes: None)
+            lambda boxes: None
+        )
     rows = {row["network"]: row for row in results(tmp_path / "out")}
     assert {name: (row["check"], row["check_seconds"]) for name, row in rows.items()} == {
-        "good": ("accepted", "0.5000"), "bad": ("rejected", "0.5000"), "die": ("", ""), "undecided": ("", "")}
+        "good": ("accepted", "0.5000"),
+        "bad": ("rejected", "0.5000"),
+        "die": ("", ""),
+        "undecided": ("", ""),
+    }
     assert rows["bad"]["error"] == "rejected: a reason" and "signal 9" in rows["die"]["error"]
     assert (rows["good"]["error"], rows["die"]["verdict"]) == ("", "unsat")
 
@@ -118,12 +127,17 @@ def test_instances_that_cannot_be_decided_are_rows(standin_paths, tmp_path, caps
     (tmp_path / "bad.onnx").write_text("not ONNX")
     (tmp_path / "short.onnx").write_bytes(standin_paths["standin_tau_0"].read_bytes()[:999])
     (tmp_path / "bad.vnnlib").write_text("(assert (>= X_0")
-    (tmp_path / "two.vnnlib").write_text("(declare-const X_0 Real)(declare-const Y_0 Real)(assert (>= X_0 0))"
-                                         "(assert (<= X_0 1))(assert (>= Y_0 0))")
+    (tmp_path / "two.vnnlib").write_text(
+        "(declare-const X_0 Real)(declare-const Y_0 Real)(assert (>= X_0 0))(assert (<= X_0 1))(assert (>= Y_0 0))"
+    )
     good = standin_paths["standin_tau_0"]
-    reasons = {f"none.onnx,{property_path(1)}": "no such file", f"bad.onnx,{property_path(1)}": "no ONNX file",
-               f"short.onnx,{property_path(1)}": "cut short", f"{good},bad.vnnlib": "bad.vnnlib",
-               f"{good},two.vnnlib": "about 1 inputs"}
+    reasons = {
+        f"none.onnx,{property_path(1)}": "no such file",
+        f"bad.onnx,{property_path(1)}": "no ONNX file",
+        f"short.onnx,{property_path(1)}": "cut short",
+        f"{good},bad.vnnlib": "bad.vnnlib",
+        f"{good},two.vnnlib": "about 1 inputs",
+    }
     path.write_text(path.read_text() + "".join(f"{line}\n" for line in reasons))
     assert bench(path, tmp_path / "out") == 2
     out, err = capsys.readouterr()
@@ -136,10 +150,13 @@ def test_instances_that_cannot_be_decided_are_rows(standin_paths, tmp_path, caps
     assert "nothing is left" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("error, reason", [
-    (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "out of memory"),
-    (ZeroDivisionError("a fault"), "internal error: ZeroDivisionError: a fault"),
-])
+@pytest.mark.parametrize(
+    "error, reason",
+    [
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "out of memory"),
+        (ZeroDivisionError("a fault"), "internal error: ZeroDivisionError: a fault"),
+    ],
+)
 def test_what_ends_a_search_is_laid_at_the_right_door(error, reason, standin_paths, tmp_path, monkeypatch):
     searched = []
 
@@ -160,7 +177,7 @@ def test_what_ends_a_search_is_laid_at_the_right_door(error, reason, standin_pat
 
 def test_a_file_that_changes_during_the_run_decides_nothing(standin_paths, tmp_path, monkeypatch):
     monkeypatch.setattr("engine.bench.session.Workers", Here)
-    monkeypatch.setattr("engine.bench.session.input_hashes", lambda _, files: {name: "0" * 64 for name in files})
+    monkeypatch.setattr("engine.bench.session.input_hashes", lambda _, files: dict.fromkeys(files, "0" * 64))
     path = write_list(tmp_path / "list.csv", standin_paths, SOME[:1])
     assert bench(path, tmp_path / "out") == 2
     assert "changed since the run began" in results(tmp_path / "out")[0]["error"]

@@ -8,10 +8,24 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
-COLUMNS = ("exit", "repair_seconds", "weights", "outside_changed", "outside_agreement", "safe_points", "safe_changed",
-           "may_differ", "vere_success", "vere_generalization", "vere_drawdown")
-ROWS = ((0, 4, 2, 0, 1.0, 10, 0, "", 1.0, 1.0, 0.0), (0, 8, 6, 1, 0.9999999, 0, 0, "", 1.0, "", 0.001),
-        (1, 9, "", "", "", "", "", "", "", "", ""))
+COLUMNS = (
+    "exit",
+    "repair_seconds",
+    "weights",
+    "outside_changed",
+    "outside_agreement",
+    "safe_points",
+    "safe_changed",
+    "may_differ",
+    "vere_success",
+    "vere_generalization",
+    "vere_drawdown",
+)
+ROWS = (
+    (0, 4, 2, 0, 1.0, 10, 0, "", 1.0, 1.0, 0.0),
+    (0, 8, 6, 1, 0.9999999, 0, 0, "", 1.0, "", 0.001),
+    (1, 9, "", "", "", "", "", "", "", "", ""),
+)
 
 
 @pytest.fixture

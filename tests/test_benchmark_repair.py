@@ -50,7 +50,11 @@ def test_refused_on_the_command_line(benchmark, tmp_path, monkeypatch, capsys):
 
 def test_the_worst_of_all_properties_counts(benchmark):
     figures = lambda success, generalization, drawdown, points: {
-        "success": success, "generalization": generalization, "drawdown": drawdown, "generalization_points": points}
+        "success": success,
+        "generalization": generalization,
+        "drawdown": drawdown,
+        "generalization_points": points,
+    }
     found = benchmark.vere([figures(1.0, 0.9, 0.1, 10), figures(0.8, None, 0.2, 0)])
     assert found == {"vere_success": 0.8, "vere_generalization": 0.9, "vere_drawdown": 0.2, "vere_held_out": 10}
     assert benchmark.vere([figures(None, None, None, 0)])["vere_drawdown"] is None
@@ -58,9 +62,11 @@ def test_the_worst_of_all_properties_counts(benchmark):
 
 def test_several_at_once_are_written_in_order(benchmark, tmp_path, monkeypatch):
     """Whichever task ends first."""
+
     def run_task(task, arguments):
         time.sleep(0.2 if task[:2] == (2, 1) else 0.0)
         return {"network": f"{task[0]},{task[1]}", "properties": benchmark.words(task[2]), "exit": 1, "seconds": 1.0}
+
     monkeypatch.setattr(benchmark, "run_task", run_task)
     monkeypatch.setattr(benchmark, "network_path", lambda a, t: None)
     monkeypatch.setattr(benchmark, "machine", dict)
@@ -70,7 +76,11 @@ def test_several_at_once_are_written_in_order(benchmark, tmp_path, monkeypatch):
     assert benchmark.main() == 1
     rows = benchmark.read("repair-classic-auto.csv")
     assert [(row["network"], row["properties"]) for row in rows] == [
-        ("2,1", "P2"), ("2,2", "P2"), ("2,9", "P2"), ("2,9", "P8")]
+        ("2,1", "P2"),
+        ("2,2", "P2"),
+        ("2,9", "P2"),
+        ("2,9", "P8"),
+    ]
 
 
 @pytest.mark.parametrize("weights", [3, 4])

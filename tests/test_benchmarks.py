@@ -24,7 +24,7 @@ YEARS = {
     2021: "acasxu,./benchmarks/acasxu/{}.onnx,./benchmarks/acasxu/{}.vnnlib,.007,{},{}",
     2022: "acasxu,./benchmarks/acasxu/onnx/{}.onnx,./benchmarks/acasxu/vnnlib/{}.vnnlib,26.1,{},{}",
     2025: "acasxu_2023,vnncomp2025_benchmarks/benchmarks/acasxu_2023/onnx/{}.onnx.gz,"
-          "vnncomp2025_benchmarks/benchmarks/acasxu_2023/vnnlib/{}.vnnlib.gz,1.8,{},{}",
+    "vnncomp2025_benchmarks/benchmarks/acasxu_2023/vnnlib/{}.vnnlib.gz,1.8,{},{}",
 }
 
 
@@ -49,15 +49,30 @@ def test_every_year_is_read(tmp_path, year):
     ours = read_results(written(tmp_path, "ours.csv", OURS))
     found = matched(ours, read_results(theirs(tmp_path, rows, year=year)))
     assert [(key[0], result.verdict, result.seconds) for key, result in found.items()] == [
-        ("a.onnx", "unsat", 5.0), ("b.onnx", "sat", 1.5), ("c.onnx", "unsat", 60.0)]
+        ("a.onnx", "unsat", 5.0),
+        ("b.onnx", "sat", 1.5),
+        ("c.onnx", "unsat", 60.0),
+    ]
 
 
-@pytest.mark.parametrize("word, said", [
-    ("unsat", "unsat"), ("holds", "unsat"), ("sat", "sat"), ("violated", "sat"), ("timeout", "timeout"),
-    ("run_instance_timeout", "timeout"), ("timeout(X_00 1)", "timeout"), ("error_exit_code_1", "error"),
-    ("", "unknown"), ("no_result_in_file", "unknown"), ("prepare_instance_error_", "error"),
-    ("error_nonmaximal", "unknown"), ("?", "unknown"),
-])
+@pytest.mark.parametrize(
+    "word, said",
+    [
+        ("unsat", "unsat"),
+        ("holds", "unsat"),
+        ("sat", "sat"),
+        ("violated", "sat"),
+        ("timeout", "timeout"),
+        ("run_instance_timeout", "timeout"),
+        ("timeout(X_00 1)", "timeout"),
+        ("error_exit_code_1", "error"),
+        ("", "unknown"),
+        ("no_result_in_file", "unknown"),
+        ("prepare_instance_error_", "error"),
+        ("error_nonmaximal", "unknown"),
+        ("?", "unknown"),
+    ],
+)
 def test_words(word, said):
     from result_files import meaning
 
@@ -98,15 +113,25 @@ def test_speed_ups_are_of_what_both_decide(tmp_path, capsys):
     assert "38.7" in capsys.readouterr().out
     with (tmp_path / "t.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert rows[2] == {"network": "c.onnx", "property": "p.vnnlib", "ours_verdict": "timeout", "ours_seconds": "30.0",
-                       "other_verdict": "unsat", "other_seconds": "60.0"}
+    assert rows[2] == {
+        "network": "c.onnx",
+        "property": "p.vnnlib",
+        "ours_verdict": "timeout",
+        "ours_seconds": "30.0",
+        "other_verdict": "unsat",
+        "other_seconds": "60.0",
+    }
 
 
 def test_one_name_in_two_folders_is_two_instances(tmp_path):
     from result_files import matched, read_results
 
-    ours = written(tmp_path, "ours.csv", "network,property,verdict,seconds\nonnx/x/n.onnx,vnnlib/x/p.vnnlib,sat,1\n"
-                                         "onnx/y/n.onnx,vnnlib/y/p.vnnlib,unsat,1\n")
+    ours = written(
+        tmp_path,
+        "ours.csv",
+        "network,property,verdict,seconds\nonnx/x/n.onnx,vnnlib/x/p.vnnlib,sat,1\n"
+        "onnx/y/n.onnx,vnnlib/y/p.vnnlib,unsat,1\n",
+    )
     other = theirs(tmp_path, [("x/n", "x/p", "sat", "2"), ("y/n", "y/p", "unsat", "3")])
     ours, found = read_results(ours), read_results(other)
     assert [result.seconds for result in matched(ours, found).values()] == [2, 3]
@@ -114,11 +139,16 @@ def test_one_name_in_two_folders_is_two_instances(tmp_path):
     assert matched(ours, found) == {}  # which of the two is meant is not said
 
 
-@pytest.mark.parametrize("text, what", [
-    ("", "holds no result"), ("a,b,c\n", "3 columns"), ("c,n.onnx,p.vnnlib,1,unsat,soon\n", "number of seconds"),
-    ("c,n.onnx,p.vnnlib,1,unsat,1\nd,n.onnx,p.vnnlib,1,sat,1\n", "listed twice"),
-    ("c,,p.vnnlib,1,unsat,1\n", "names no"),
-])
+@pytest.mark.parametrize(
+    "text, what",
+    [
+        ("", "holds no result"),
+        ("a,b,c\n", "3 columns"),
+        ("c,n.onnx,p.vnnlib,1,unsat,soon\n", "number of seconds"),
+        ("c,n.onnx,p.vnnlib,1,unsat,1\nd,n.onnx,p.vnnlib,1,sat,1\n", "listed twice"),
+        ("c,,p.vnnlib,1,unsat,1\n", "names no"),
+    ],
+)
 def test_files_that_are_none(tmp_path, text, what):
     from result_files import read_results
 

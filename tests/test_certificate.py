@@ -10,7 +10,6 @@ import pytest
 from cases import case, executable, prop, row
 from conftest import network, random_network
 from test_search import random_question
-from engine.vnnlib.writer import property_text
 
 from engine import Options, Problem, load_network, load_property, verify_all
 from engine.audit.check import check
@@ -18,6 +17,7 @@ from engine.certificate import certificate_bytes, certificate_name, writer
 from engine.certificate.writer import _rational
 from engine.errors import EngineError, InputError
 from engine.verdict import Statistics, Unknown
+from engine.vnnlib.writer import property_text
 
 ABSOLUTE = network([[[1.0], [-1.0]], [[1.0, 1.0]]], [[0.0, 0.0], [0.0]])
 
@@ -96,7 +96,8 @@ def test_content(tmp_path):
     assert manifest["kind"] == "proof" and manifest["engine"]["options"]["semantics"] == "real"
     assert manifest["cases"][0]["lower"] == ["-1"] and manifest["cases"][0]["upper"] == ["2"]
     assert manifest["cases"][0]["unsafe"] == [
-        [{"inputs": {}, "outputs": {"0": "1"}, "constant": "1/8", "strict": False}]]
+        [{"inputs": {}, "outputs": {"0": "1"}, "constant": "1/8", "strict": False}]
+    ]
     assert len(split) == manifest["arrays"]["split"]["count"] == 1 + 2 * (split >= 0).sum()
 
 
@@ -125,14 +126,23 @@ def test_a_certificate_too_large_is_refused(tmp_path, monkeypatch):
 
 
 def test_names(tmp_path):
-    verdicts = {word: v for seed in range(6) for v in [certified(tmp_path, *random_question(seed))[0]]
-                for word in [v.word]}
+    verdicts = {
+        word: v for seed in range(6) for v in [certified(tmp_path, *random_question(seed))[0]] for word in [v.word]
+    }
     assert certificate_name("net_prop", verdicts["unsat"]) == "net_prop.proof.zip"
     assert certificate_name("net_prop", verdicts["sat"]) == "net_prop.witness.zip"
 
 
-@pytest.mark.parametrize("digits, limit, held", [(999, 1_000, True), (1_001, 1_000, False), (9_000, 10_000, True),
-                                                 (10_001, 10_000, False), (100_000, 10_000, False)])
+@pytest.mark.parametrize(
+    "digits, limit, held",
+    [
+        (999, 1_000, True),
+        (1_001, 1_000, False),
+        (9_000, 10_000, True),
+        (10_001, 10_000, False),
+        (100_000, 10_000, False),
+    ],
+)
 def test_numbers_of_as_many_digits_as_the_format_says(digits, limit, held):
     """Python's own limit, 4,300 digits, is not the format's."""
     value = Fraction(10) ** (digits - 1) + 7

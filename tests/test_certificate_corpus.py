@@ -7,10 +7,10 @@ import zipfile
 
 import pytest
 from make_certificates import CORPUS, ROOT, Draft, Node, derived, made, networks, properties, searched
-from engine.vnnlib.writer import property_text
 
 from engine.audit.check import Result, check
 from engine.audit.data import Malformed
+from engine.vnnlib.writer import property_text
 
 with (CORPUS / "index.csv").open(newline="") as _file:
     INDEX = list(csv.DictReader(_file))
@@ -78,8 +78,11 @@ class TestCorpus:
         texts = {name: property_text(question) for name, question in properties().items()}
         assert {path.stem: path.read_text() for path in CORPUS.glob("properties/*")} == texts
 
-    @pytest.mark.parametrize("recipe", [recipe for recipe in RECIPES if recipe.make.func is not searched],
-                             ids=lambda recipe: recipe.file.removesuffix(".zip"))
+    @pytest.mark.parametrize(
+        "recipe",
+        [recipe for recipe in RECIPES if recipe.make.func is not searched],
+        ids=lambda recipe: recipe.file.removesuffix(".zip"),
+    )
     def test_the_script_makes_the_same_files(self, recipe):
         """Or, as not every machine compresses as another, files that hold the same."""
         old, new = (CORPUS / recipe.file).read_bytes(), recipe.make()

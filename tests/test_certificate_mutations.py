@@ -23,7 +23,6 @@ import onnx
 import pytest
 from cases import case, prop, row
 from make_certificates import CORPUS, NAMES, PARTS, ROOT, Draft, Exclusion, Node, flipped, packed
-from engine.vnnlib.writer import property_text
 
 from engine.audit.check import check
 from engine.audit.data import Malformed
@@ -31,6 +30,7 @@ from engine.errors import InputError
 from engine.exact import evaluate
 from engine.onnx_file import load_network
 from engine.vnnlib import load_property
+from engine.vnnlib.writer import property_text
 
 SECONDS = 10  # more is a hang
 
@@ -105,11 +105,20 @@ def asked(cases: list[dict], outputs: int) -> str:
         return [Fraction(given.get(str(i), 0)) for i in range(size)]
 
     def rows(polytope: list, size: int):
-        return [row(vector(one["outputs"], outputs), Fraction(one["constant"]), inputs=vector(one["inputs"], size),
-                    strict=one["strict"]) for one in polytope]
+        return [
+            row(
+                vector(one["outputs"], outputs),
+                Fraction(one["constant"]),
+                inputs=vector(one["inputs"], size),
+                strict=one["strict"],
+            )
+            for one in polytope
+        ]
 
-    parts = [case(one["lower"], one["upper"], *(rows(polytope, len(one["lower"])) for polytope in one["unsafe"]))
-             for one in cases]
+    parts = [
+        case(one["lower"], one["upper"], *(rows(polytope, len(one["lower"])) for polytope in one["unsafe"]))
+        for one in cases
+    ]
     try:
         return property_text(prop(*parts, n_outputs=outputs))
     except ValueError:  # a number of too many digits
@@ -199,8 +208,12 @@ def row_dropped(m):
 @mutator("claim")
 def row_added(m):
     polytope = m.pick(polytope for part in m.cases for polytope in part["unsafe"])
-    new = {"inputs": {}, "outputs": {m.pick("01"): m.pick(("1", "-1", "0"))}, "constant": m.pick(("0", "-9", "9")),
-           "strict": bool(m.number(0, 2))}
+    new = {
+        "inputs": {},
+        "outputs": {m.pick("01"): m.pick(("1", "-1", "0"))},
+        "constant": m.pick(("0", "-9", "9")),
+        "strict": bool(m.number(0, 2)),
+    }
     polytope.insert(m.number(0, len(polytope) + 1), new)
     m.claimed()
 
@@ -480,13 +493,13 @@ def network_bit(m):
 @mutator("files")
 def property_digit(m):
     at = m.pick(match.start() for match in re.finditer(r"\d", m.property) if m.property[match.start() - 1] != "_")
-    m.property = f"{m.property[:at]}{m.number(0, 10)}{m.property[at + 1:]}"
+    m.property = f"{m.property[:at]}{m.number(0, 10)}{m.property[at + 1 :]}"
 
 
 @mutator("files")
 def property_sign(m):
     at = m.pick(match.span() for match in re.finditer("<=|>=|<|>", m.property))
-    m.property = f"{m.property[:at[0]]}{m.pick(('<=', '>=', '<', '>', '='))}{m.property[at[1]:]}"
+    m.property = f"{m.property[: at[0]]}{m.pick(('<=', '>=', '<', '>', '='))}{m.property[at[1] :]}"
 
 
 @mutator("files")
@@ -523,8 +536,27 @@ def _edited(members: dict[str, bytes], manifest) -> dict[str, bytes]:
     return members | {"manifest.json": json.dumps(manifest).encode()}
 
 
-JUNK = (None, True, False, -1, 0, 1, 10**30, 1.5, math.nan, "", "0", "-0", "1/3", "1e5", "9" * 5000, "\ud800",
-        [], {}, [[]])
+JUNK = (
+    None,
+    True,
+    False,
+    -1,
+    0,
+    1,
+    10**30,
+    1.5,
+    math.nan,
+    "",
+    "0",
+    "-0",
+    "1/3",
+    "1e5",
+    "9" * 5000,
+    "\ud800",
+    [],
+    {},
+    [[]],
+)
 
 
 def _json(m: Mutant, members: dict[str, bytes]) -> dict[str, bytes]:
@@ -586,8 +618,13 @@ def _insertion(m: Mutant, data) -> bytes:
 
 
 MUTATORS |= {
-    "json": _late(_json), "count": _late(_count), "array_bit": _late(_array), "member_name": _late(_member),
-    "flips": _late(_flips), "truncation": _late(_truncation), "insertion": _late(_insertion),
+    "json": _late(_json),
+    "count": _late(_count),
+    "array_bit": _late(_array),
+    "member_name": _late(_member),
+    "flips": _late(_flips),
+    "truncation": _late(_truncation),
+    "insertion": _late(_insertion),
 }
 
 
@@ -600,9 +637,16 @@ def bases() -> list[Mutant]:
     with (CORPUS / "index.csv").open(newline="") as file:
         index = [entry for entry in csv.DictReader(file) if entry["expected"] == "accepted"]
     return [
-        Mutant(Draft.read((CORPUS / entry["file"]).read_bytes()), (ROOT / entry["network"]).read_bytes(),
-               (ROOT / entry["property"]).read_text(), load_property(ROOT / entry["property"]).n_outputs, None)
-        for entry in index if "standin" not in entry["network"]]
+        Mutant(
+            Draft.read((CORPUS / entry["file"]).read_bytes()),
+            (ROOT / entry["network"]).read_bytes(),
+            (ROOT / entry["property"]).read_text(),
+            load_property(ROOT / entry["property"]).n_outputs,
+            None,
+        )
+        for entry in index
+        if "standin" not in entry["network"]
+    ]
 
 
 @cache
@@ -685,8 +729,10 @@ def suspects(network, part) -> list[tuple[Fraction, ...]]:
         rows = np.array([[*one.inputs, *one.outputs, one.constant] for one in polytope.rows], dtype=float)
         worst = (values @ rows[:, :-1].T + rows[:, -1]).max(1, initial=-np.inf)
         found |= {tuple(places[i]) for i in np.argsort(worst)[:3]}
-    return [tuple(low + Fraction(t) * (high - low) for low, high, t in zip(part.lower, part.upper, place))
-            for place in found]
+    return [
+        tuple(low + Fraction(t) * (high - low) for low, high, t in zip(part.lower, part.upper, place))
+        for place in found
+    ]
 
 
 # --- the tests ------------------------------------------------------------------------------------
@@ -695,8 +741,18 @@ COUNT, CHUNK, LATER = 1500, 100, 10**6
 
 #: Alone these break a rule of the format, whatever they are applied to. Each of the others may leave a proof.
 NEVER_ACCEPTED = {
-    "witness_number", "exclusions_reversed", "weight_odd", "slope_odd", "multiplier_negated", "entry_dropped",
-    "entry_doubled", "hashes_swapped", "count", "array_bit", "truncation"}
+    "witness_number",
+    "exclusions_reversed",
+    "weight_odd",
+    "slope_odd",
+    "multiplier_negated",
+    "entry_dropped",
+    "entry_doubled",
+    "hashes_swapped",
+    "count",
+    "array_bit",
+    "truncation",
+}
 
 
 @pytest.mark.parametrize("first", range(0, COUNT, CHUNK))

@@ -6,12 +6,12 @@ from cases import case, executable, prop, row
 from conftest import random_network
 
 from engine.errors import InputError
-from engine.repair import choices as module
-from engine.repair import guides
-from engine.repair.choices import choices
-from engine.repair.gradient import gradient
+from engine.repair.gradient import choices as module
+from engine.repair.gradient import guides
+from engine.repair.gradient.choices import choices
+from engine.repair.gradient.method import gradient
 from engine.repair.localize import Localization, localize
-from engine.repair.smt import by_output
+from engine.repair.smt.method import by_output
 from engine.repair.task import Evidence, Task
 
 NET = executable(random_network((2, 6, 6, 3), seed=0))
@@ -62,8 +62,9 @@ def test_a_localization_orders_them(task, kind):
 
 
 def test_localizations_alone():
-    both = Localization((np.array([0.5, 1.0]), np.array([0.75])), (np.array([[1.0, 2.0], [0.0, -1.0]]),
-                                                                   np.array([[2.0, 3.0]])))
+    both = Localization(
+        (np.array([0.5, 1.0]), np.array([0.75])), (np.array([[1.0, 2.0], [0.0, -1.0]]), np.array([[2.0, 3.0]]))
+    )
     vere, nnrepair = both.after("vere"), both.after("nnrepair")
     assert both.after(None) is both
     assert [part.tolist() for part in vere.edges] == [[[0.5, 0.5], [1.0, 1.0]], [[0.375, 0.75]]]
@@ -82,8 +83,10 @@ def test_smt_takes_either(task):
     assert len(edges) == 3 and len({str(sorted(order[1][0])) for order in orders.values()}) == 1
 
 
-@pytest.mark.parametrize("options, message", [(dict(objective="magic"), "unknown objective"),
-                                              (dict(localization="magic"), "unknown localization")])
+@pytest.mark.parametrize(
+    "options, message",
+    [(dict(objective="magic"), "unknown objective"), (dict(localization="magic"), "unknown localization")],
+)
 def test_unknown_options_are_refused(task, options, message):
     with pytest.raises(InputError, match=message):
         next(gradient(task, Evidence(), lambda text: None, **options))

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from command_line import environment, finish, start
 
-from engine.acasxu import PROPERTIES
+from engine.acasxu.facts import PROPERTIES
+from engine.acasxu.files import property_path
 from engine.cli import main
-from engine.data import property_path
 from engine.exact import evaluate
 from engine.onnx_file import load_network
 from engine.replay import replay
@@ -23,8 +23,10 @@ from engine.vnnlib import load_property
 @pytest.fixture
 def answers(monkeypatch):
     """Lets the search answer what the test says."""
+
     def set_answer(verdict):
         monkeypatch.setattr("engine.search.verify.verify_all", lambda *args, **options: [verdict])
+
     return set_answer
 
 
@@ -128,8 +130,7 @@ def test_options_reach_the_search(standin_paths, monkeypatch, capsys):
     options = "--timeout 7.5 --device cpu --semantics float32 --threads 1 --batch 64".split()
     assert main(["verify", *files, *options]) == 0
     (found,) = seen
-    assert (found.timeout, found.device, found.semantics, found.threads, found.batch) == (
-        7.5, "cpu", "float32", 1, 64)
+    assert (found.timeout, found.device, found.semantics, found.threads, found.batch) == (7.5, "cpu", "float32", 1, 64)
 
 
 def test_networks_and_properties_by_name(acasxu_networks, standin_paths, capsys):
@@ -189,11 +190,14 @@ def test_help_is_instant_and_complete(capsys):
 def test_torch_is_not_loaded_without_need(arguments):
     import subprocess
 
-    program = ("import sys; from engine.cli import main; code = main(sys.argv[1:]);"
-               "heavy = {'torch', 'numpy', 'onnx', 'rich'} & set(sys.modules);"
-               "sys.exit(f'loaded {heavy}' if heavy else code)")
-    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True,
-                          env=environment())
+    program = (
+        "import sys; from engine.cli import main; code = main(sys.argv[1:]);"
+        "heavy = {'torch', 'numpy', 'onnx', 'rich'} & set(sys.modules);"
+        "sys.exit(f'loaded {heavy}' if heavy else code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, env=environment()
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -211,8 +215,13 @@ def test_info(standin_paths, capsys):
     path = standin_paths["standin_tau_0"]
     assert main(["info", str(path)]) == 0
     out = capsys.readouterr().out
-    for words in ("5 - 50 - 50 - 50 - 50 - 50 - 50 - 5", "13,305", load_network(path).sha256, "6 Relu",
-                  "NOT an ACAS Xu network"):
+    for words in (
+        "5 - 50 - 50 - 50 - 50 - 50 - 50 - 5",
+        "13,305",
+        load_network(path).sha256,
+        "6 Relu",
+        "NOT an ACAS Xu network",
+    ):
         assert words in out
     assert main(["info", str(path), "--json"]) == 0
     content = json.loads(capsys.readouterr().out)
@@ -237,7 +246,7 @@ def test_whether_a_source_answers(monkeypatch):
     from http.server import BaseHTTPRequestHandler, HTTPServer
     from threading import Thread
 
-    from engine.fetch import reachable
+    from engine.acasxu.fetch import reachable
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -248,7 +257,7 @@ def test_whether_a_source_answers(monkeypatch):
             pass
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        monkeypatch.setattr("engine.fetch.SOURCES", (f"http://127.0.0.1:{server.server_port}",))
+        monkeypatch.setattr("engine.acasxu.fetch.SOURCES", (f"http://127.0.0.1:{server.server_port}",))
         Thread(target=server.serve_forever, daemon=True).start()
         assert reachable(timeout=5.0)
         server.shutdown()
@@ -261,11 +270,11 @@ def test_whether_a_source_answers(monkeypatch):
 @pytest.fixture
 def nothing_at_hand(monkeypatch, tmp_path):
     monkeypatch.delenv("ACASXU_DATA", raising=False)
-    monkeypatch.setattr("engine.data.download_folder", lambda: tmp_path / "none")
+    monkeypatch.setattr("engine.acasxu.files.download_folder", lambda: tmp_path / "none")
 
 
 def test_demo_with_stand_ins_says_so(nothing_at_hand, monkeypatch, capsys):
-    monkeypatch.setattr("engine.fetch.reachable", lambda timeout: False)
+    monkeypatch.setattr("engine.acasxu.fetch.reachable", lambda timeout: False)
     assert main(["demo"]) == 0
     out, err = capsys.readouterr()
     assert "not here" in err and "was not reached within seconds" in err
@@ -276,10 +285,11 @@ def test_demo_with_stand_ins_says_so(nothing_at_hand, monkeypatch, capsys):
 def test_demo_after_a_failed_download(nothing_at_hand, monkeypatch, capsys):
     def fails(**_):
         from engine.errors import InputError
+
         raise InputError("download failed: reset", where="http://x")
 
-    monkeypatch.setattr("engine.fetch.reachable", lambda timeout: True)
-    monkeypatch.setattr("engine.fetch.fetch", fails)
+    monkeypatch.setattr("engine.acasxu.fetch.reachable", lambda timeout: True)
+    monkeypatch.setattr("engine.acasxu.fetch.fetch", fails)
     assert main(["demo"]) == 0
     assert "That did not work: http://x: download failed" in capsys.readouterr().err
 

@@ -11,11 +11,11 @@ from dataclasses import replace
 import pytest
 from command_line import finish, one_line, start
 
+from engine.acasxu.files import property_path, standins
 from engine.audit import vnnlib_reader
 from engine.audit.__main__ import main as alone
 from engine.certificate.batch import _check_one, _joined
 from engine.cli import main
-from engine.data import property_path, standins
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +25,30 @@ def made(tmp_path_factory, standin_paths):
     for name, number in (("standin_tau_0", 10), ("standin_tau_80", 3)):
         shutil.copy(standin_paths[name], folder)
         shutil.copy(property_path(number), folder)
-    assert main(["verify", str(folder / "standin_tau_0.onnx"), str(folder / "prop_10.vnnlib"),
-                 "--certificate", str(folder / "holds.proof.zip")]) == 0
-    assert main(["verify", str(folder / "standin_tau_80.onnx"), str(folder / "prop_3.vnnlib"),
-                 "--certificate", str(folder / "violated.witness.zip")]) == 1
+    assert (
+        main(
+            [
+                "verify",
+                str(folder / "standin_tau_0.onnx"),
+                str(folder / "prop_10.vnnlib"),
+                "--certificate",
+                str(folder / "holds.proof.zip"),
+            ]
+        )
+        == 0
+    )
+    assert (
+        main(
+            [
+                "verify",
+                str(folder / "standin_tau_80.onnx"),
+                str(folder / "prop_3.vnnlib"),
+                "--certificate",
+                str(folder / "violated.witness.zip"),
+            ]
+        )
+        == 1
+    )
     return folder
 
 
@@ -63,8 +83,9 @@ def test_a_sample_says_that_it_is_one(made, capsys):
 
 
 def test_the_wrong_network_is_rejected(made, capsys):
-    code = check(made / "holds.proof.zip", "--network", made / "standin_tau_80.onnx",
-                 "--property", made / "prop_10.vnnlib")
+    code = check(
+        made / "holds.proof.zip", "--network", made / "standin_tau_80.onnx", "--property", made / "prop_10.vnnlib"
+    )
     assert code == 1 and "rejected: " in (out := capsys.readouterr().out) and "SHA-256" in out
 
 
@@ -85,13 +106,16 @@ def test_unreadable_files_are_named(made, tmp_path, capsys):
     assert "none.zip" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("change, what", [
-    (["--network", "nowhere"], "--network nowhere"),
-    (["--report", "report.pdf"], ".html or .md"),
-    (["--report", "nowhere/report.md"], "--report"),
-    (["--jobs", "0"], "--jobs"),
-    (["--sample", "x"], "--sample"),
-])
+@pytest.mark.parametrize(
+    "change, what",
+    [
+        (["--network", "nowhere"], "--network nowhere"),
+        (["--report", "report.pdf"], ".html or .md"),
+        (["--report", "nowhere/report.md"], "--report"),
+        (["--jobs", "0"], "--jobs"),
+        (["--sample", "x"], "--sample"),
+    ],
+)
 def test_bad_options_are_one_line(made, capsys, change, what):
     assert check(made / "holds.proof.zip", *pair(made), *change) == 2
     captured = capsys.readouterr()
@@ -110,8 +134,10 @@ def test_no_file_with_the_hash(made, tmp_path, capsys):
 
 
 def test_json(made, capsys):
-    assert check(made / "holds.proof.zip", made / "violated.witness.zip", "--network", made, "--property", made,
-                 "--json") == 0
+    assert (
+        check(made / "holds.proof.zip", made / "violated.witness.zip", "--network", made, "--property", made, "--json")
+        == 0
+    )
     proof, witness = json.loads(capsys.readouterr().out)
     assert (proof["result"], proof["kind"], proof["checked"]) == ("accepted", "proof", proof["nodes"])
     assert (witness["result"], witness["kind"]) == ("accepted", "witness")
@@ -123,8 +149,16 @@ def test_report(made, tmp_path, capsys, suffix):
     path = tmp_path / f"report{suffix}"
     assert check(made, "--network", made, "--property", made, "--report", path) == 0
     text = path.read_text()
-    for part in ("2 certificates accepted", "holds.proof.zip", "standin_tau_0.onnx", "semantics", "float64", "numpy",
-                 "x0", "The point:"):
+    for part in (
+        "2 certificates accepted",
+        "holds.proof.zip",
+        "standin_tau_0.onnx",
+        "semantics",
+        "float64",
+        "numpy",
+        "x0",
+        "The point:",
+    ):
         assert part in text, part
 
 
@@ -205,16 +239,28 @@ def test_a_certificate_that_changes_meanwhile_is_not_accepted(made):
 
 def test_a_path_that_cannot_be_written_is_found_before_the_search(standin_paths, tmp_path, capsys):
     where = tmp_path / "nowhere" / "c.zip"
-    assert main(["verify", str(standin_paths["standin_tau_0"]), str(property_path(1)), "--certificate",
-                 str(where)]) == 2
+    assert (
+        main(["verify", str(standin_paths["standin_tau_0"]), str(property_path(1)), "--certificate", str(where)]) == 2
+    )
     assert "--certificate" in one_line(capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_an_interrupt_is_one_line(made, jobs):
     several = [made / "holds.proof.zip"] * 50
-    process = start("check", *several, "--network", made, "--property", made, "--arithmetic", "exact", "--jobs", jobs,
-                    start_new_session=True)
+    process = start(
+        "check",
+        *several,
+        "--network",
+        made,
+        "--property",
+        made,
+        "--arithmetic",
+        "exact",
+        "--jobs",
+        jobs,
+        start_new_session=True,
+    )
     time.sleep(1.5)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to all its processes
     code, out, err = finish(process)
@@ -224,8 +270,9 @@ def test_an_interrupt_is_one_line(made, jobs):
 LONG = "a" * 300
 
 
-@pytest.mark.parametrize("change", [[f"{LONG}.zip"], ["--network", LONG], ["--property", f"{LONG}/{LONG}"],
-                                    ["--report", f"{LONG}.md"]])
+@pytest.mark.parametrize(
+    "change", [[f"{LONG}.zip"], ["--network", LONG], ["--property", f"{LONG}/{LONG}"], ["--report", f"{LONG}.md"]]
+)
 def test_names_that_are_too_long_are_one_line(made, tmp_path, capsys, monkeypatch, change):
     monkeypatch.chdir(tmp_path)
     assert check(made / "holds.proof.zip", *pair(made), *change) == 2
@@ -268,6 +315,16 @@ def test_a_certificate_beyond_the_limits_is_not_written(standin_paths, tmp_path,
     from engine.audit import certificate
 
     monkeypatch.setattr(certificate, "MAX_NODES", 3)
-    assert main(["verify", str(standin_paths["standin_tau_0"]), str(property_path(10)), "--certificate",
-                 str(tmp_path / "c.zip")]) == 2
+    assert (
+        main(
+            [
+                "verify",
+                str(standin_paths["standin_tau_0"]),
+                str(property_path(10)),
+                "--certificate",
+                str(tmp_path / "c.zip"),
+            ]
+        )
+        == 2
+    )
     assert "it has more than 3 nodes" in one_line(capsys.readouterr().err) and not (tmp_path / "c.zip").exists()

@@ -10,12 +10,13 @@ import pytest
 from command_line import command, environment, finish, one_line, start
 from onnx_graphs import model, node
 
+from engine.acasxu.files import property_path
 from engine.cli import main
-from engine.data import property_path
 from engine.errors import EngineError
 
 DECLARED = "".join(f"(declare-const X_{i} Real)\n" for i in range(5)) + "".join(
-    f"(declare-const Y_{i} Real)\n" for i in range(5))
+    f"(declare-const Y_{i} Real)\n" for i in range(5)
+)
 BOX = "".join(f"(assert (>= X_{i} 0))\n(assert (<= X_{i} 1))\n" for i in range(5))
 
 PROPERTIES = {
@@ -25,8 +26,10 @@ PROPERTIES = {
     "repeated variable": (f"{DECLARED}(declare-const X_0 Real)", "declared again"),
     "unbounded input": (f"{DECLARED}(assert (<= Y_0 0))", "X_0 has no lower bound"),
     "unknown operator": (f"{DECLARED}{BOX}(assert (<= (sin Y_0) 0))", "unknown operator 'sin'"),
-    "another network's": ("(declare-const X_0 Real)(declare-const Y_0 Real)"
-                          "(assert (>= X_0 0))(assert (<= X_0 1))(assert (<= Y_0 0))", "1 inputs"),
+    "another network's": (
+        "(declare-const X_0 Real)(declare-const Y_0 Real)(assert (>= X_0 0))(assert (<= X_0 1))(assert (<= Y_0 0))",
+        "1 inputs",
+    ),
 }
 
 
@@ -90,9 +93,7 @@ def test_files_that_cannot_be_read(kind, standin_paths, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("name", ["none/results.txt", "", "file/results.txt"])
-def test_results_that_cannot_be_written_are_found_before_the_search(
-    name, standin_paths, tmp_path, monkeypatch, capsys
-):
+def test_results_that_cannot_be_written_are_found_before_the_search(name, standin_paths, tmp_path, monkeypatch, capsys):
     def never(*_, **__):
         raise AssertionError("searched")
 
@@ -127,17 +128,36 @@ def test_fetch_from_nowhere(tmp_path, capsys):
 # Usage
 
 
-@pytest.mark.parametrize("arguments", [
-    [], ["prove"], ["verify"], ["verify", "a.onnx"], ["verify", "a.onnx", "b.vnnlib", "c"],
-    ["verify", "a.onnx", "b.vnnlib", "--property", "1"], ["verify", "--network", "6,1", "--property", "1"],
-    ["verify", "--network", "1;1", "--property", "1"], ["verify", "a.onnx", "--property", "11"],
-    ["verify", "a.onnx", "--property", "one"], ["verify", "a", "b", "--timeout", "0"],
-    ["verify", "a", "b", "--timeout", "nan"], ["verify", "a", "b", "--timeout", "soon"],
-    ["verify", "a", "b", "--batch", "0"], ["verify", "a", "b", "--threads", "-1"],
-    ["verify", "a", "b", "--device", "tpu"], ["verify", "a", "b", "--semantics", "float16"],
-    ["verify", "a", "b", "--time", "3"], ["info"], ["info", "a", "b"], ["bench"], ["bench", "a.csv"],
-    ["bench", "a.csv", "--all-pairs", "--out", "d"], ["fetch", "here"],
-], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["prove"],
+        ["verify"],
+        ["verify", "a.onnx"],
+        ["verify", "a.onnx", "b.vnnlib", "c"],
+        ["verify", "a.onnx", "b.vnnlib", "--property", "1"],
+        ["verify", "--network", "6,1", "--property", "1"],
+        ["verify", "--network", "1;1", "--property", "1"],
+        ["verify", "a.onnx", "--property", "11"],
+        ["verify", "a.onnx", "--property", "one"],
+        ["verify", "a", "b", "--timeout", "0"],
+        ["verify", "a", "b", "--timeout", "nan"],
+        ["verify", "a", "b", "--timeout", "soon"],
+        ["verify", "a", "b", "--batch", "0"],
+        ["verify", "a", "b", "--threads", "-1"],
+        ["verify", "a", "b", "--device", "tpu"],
+        ["verify", "a", "b", "--semantics", "float16"],
+        ["verify", "a", "b", "--time", "3"],
+        ["info"],
+        ["info", "a", "b"],
+        ["bench"],
+        ["bench", "a.csv"],
+        ["bench", "a.csv", "--all-pairs", "--out", "d"],
+        ["fetch", "here"],
+    ],
+    ids=" ".join,
+)
 def test_usage(arguments, capsys):
     assert ";" in refused(arguments, capsys)  # what is wrong; what to do
 
@@ -154,9 +174,16 @@ def test_no_cuda(standin_paths, capsys):
 # Faults
 
 
-@pytest.mark.parametrize("error", [
-    TypeError("one\ntwo"), AssertionError(), EngineError("fault"), OSError(5, "I/O error"),
-], ids=repr)
+@pytest.mark.parametrize(
+    "error",
+    [
+        TypeError("one\ntwo"),
+        AssertionError(),
+        EngineError("fault"),
+        OSError(5, "I/O error"),
+    ],
+    ids=repr,
+)
 def test_an_uncaught_exception_is_no_verdict(error, standin_paths, tmp_path, monkeypatch, capsys):
     def fails(*_, **__):
         raise error
@@ -183,8 +210,9 @@ def test_a_closed_pipe_is_no_verdict(standin_paths):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-@pytest.mark.parametrize("arguments", [["properties"], ["verify", "FILES"], ["verify", "FILES", "--json"]],
-                         ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [["properties"], ["verify", "FILES"], ["verify", "FILES", "--json"]], ids=" ".join
+)
 def test_a_full_disk(arguments, standin_paths):
     files = [standin_paths["standin_tau_80"], property_path(3)]
     arguments = [part for a in arguments for part in (files if a == "FILES" else [a])]
@@ -219,8 +247,14 @@ def test_ctrl_c_at_any_moment(seconds, standin_paths, tmp_path):
 def test_ctrl_c_from_the_shell_stops_the_pipe(standin_paths):
     """As a terminal sends it: to the whole group of processes."""
     line = " ".join(command("verify", standin_paths["standin_tau_80"], property_path(7), "--batch", 1))
-    process = subprocess.Popen(["bash", "-c", f"set -o pipefail; {line} | cat"], stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True, env=environment(), start_new_session=True)
+    process = subprocess.Popen(
+        ["bash", "-c", f"set -o pipefail; {line} | cat"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+        start_new_session=True,
+    )
     time.sleep(1.5)
     os.killpg(process.pid, signal.SIGINT)
     _, out, err = finish(process)

@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 import onnx
 import pytest
-from cases import case, executable, exact_trace, prop, row
+from cases import case, exact_trace, executable, prop, row
 from command_line import one_line
 from conftest import network
 from onnx import numpy_helper
@@ -18,18 +18,31 @@ from engine import __version__
 from engine.audit.check import check
 from engine.cli import main
 from engine.onnx_file import load_network
-from engine.repair import milp as linear
 from engine.repair.edit import edited
 from engine.repair.methods import METHODS
+from engine.repair.milp import method as linear
 from engine.repair.task import Candidate
 from engine.solvers import smt
 from engine.vnnlib.writer import property_text
 
 #: y0 = 0.25 + relu(-x) / 2, y1 = 0.25 + 0.4 relu(-x), y2 = 2, y3 = relu(x)
-SMALL = executable(network([[[1.0], [-1.0]], [[0.0, 0.5], [0.0, 0.4], [0.0, 0.0], [1.0, 0.0]]],
-                           [[0.0, 0.0], [0.25, 0.25, 2.0, 0.0]]))
-FEW = ["--method", "milp", "--solver", "highs", "--samples", "1000", "--grid", "5", "--device", "cpu",
-       "--decision", "lowest"]
+SMALL = executable(
+    network([[[1.0], [-1.0]], [[0.0, 0.5], [0.0, 0.4], [0.0, 0.0], [1.0, 0.0]]], [[0.0, 0.0], [0.25, 0.25, 2.0, 0.0]])
+)
+FEW = [
+    "--method",
+    "milp",
+    "--solver",
+    "highs",
+    "--samples",
+    "1000",
+    "--grid",
+    "5",
+    "--device",
+    "cpu",
+    "--decision",
+    "lowest",
+]
 
 
 def at_most(output: int, limit: Fraction, low, high):
@@ -68,13 +81,16 @@ def out(tmp_path):
 @pytest.fixture
 def offers(monkeypatch):
     """Lets the method `milp` be the test's."""
+
     def set_offers(*networks, error=None):
         def method(task, evidence, say, **options):
             for number, net in enumerate(networks):
                 yield Candidate(net, f"offer {number}")
             if error:
                 raise error
+
         monkeypatch.setitem(METHODS, "milp", lambda: method)
+
     return set_offers
 
 
@@ -119,7 +135,9 @@ def test_only_numbers_of_the_graph_change(files, out):
     for model in (before, after):
         del model.graph.initializer[:]
     assert {entry.key: entry.value for entry in after.metadata_props} == {
-        "acasxu.made_from": SMALL.sha256, "acasxu.tool": f"acasxu-engine {__version__}"}
+        "acasxu.made_from": SMALL.sha256,
+        "acasxu.tool": f"acasxu-engine {__version__}",
+    }
     del after.metadata_props[:]
     assert before == after
 
@@ -191,23 +209,34 @@ def test_as_json(files, out, capsys):
 def test_explained(files, out, capsys):
     assert repair(files, out, "left", options=["--explain"]) == 0
     text = capsys.readouterr().out
-    for words in ("weights changed, in", "VERE's figures", "what was tried", "significance", "edge strength", "proved",
-                  "left, safe before"):
+    for words in (
+        "weights changed, in",
+        "VERE's figures",
+        "what was tried",
+        "significance",
+        "edge strength",
+        "proved",
+        "left, safe before",
+    ):
         assert words in text
 
 
 def test_options_reach_the_methods(files, out, monkeypatch, capsys):
     met = []
     for name in ("gradient", "smt"):
+
         def method(task, evidence, say, name=name, **options):
             met.append((name, options))
             return iter(())
+
         monkeypatch.setitem(METHODS, name, lambda method=method: method)
     options = ["--method", "gradient", "--localization", "nnrepair", "--neurons", "3", "--objective", "proxy"]
     assert repair(files, out, "left", options=[*options, "--explain"]) == 1
     assert repair(files, out, "left", options=["--method", "smt"]) == 1
-    assert met == [("gradient", {"localization": "nnrepair", "neurons": 3, "objective": "proxy"}),
-                   ("smt", {"localization": None})]
+    assert met == [
+        ("gradient", {"localization": "nnrepair", "neurons": 3, "objective": "proxy"}),
+        ("smt", {"localization": None}),
+    ]
     assert "edge strength" in capsys.readouterr().out
 
 
@@ -281,8 +310,10 @@ def test_not_repaired(files, out, offers, capsys):
     assert repair(files, out, "left", options=["--explain"]) == 1
     text, err = capsys.readouterr()
     assert text.startswith("not repaired\n") and "offer 0" in text
-    assert err.splitlines()[0] == ("left is not repaired: of 1 candidates none could be proved; "
-                                   "the nearest, by milp: offer 0: not proved: left sat")
+    assert err.splitlines()[0] == (
+        "left is not repaired: of 1 candidates none could be proved; "
+        "the nearest, by milp: offer 0: not proved: left sat"
+    )
     assert err.splitlines()[-1] == "nothing was written" and os.listdir(out.parent) == []
 
 
@@ -419,15 +450,23 @@ ARGUMENTS = {
     "no time": (["small.onnx", "left.vnnlib", "--timeout", "0", "--out", "r.onnx"], "--timeout"),
     "half a sample": (["small.onnx", "left.vnnlib", "--samples", "0.5", "--out", "r.onnx"], "--samples"),
     "unknown localization": (["small.onnx", "left.vnnlib", "--localization", "tarot", "--out", "r.onnx"], "tarot"),
-    "a localization nobody takes": (["small.onnx", "left.vnnlib", "--method", "milp", "--localization", "vere", "--out",
-                                     "r.onnx"], "milp takes no localization"),
-    "held out of nothing": (["small.onnx", "left.vnnlib", "--held-out", "left.vnnlib", "--out", "r.onnx"],
-                            "--held-out"),
-    "held out elsewhere": (["small.onnx", "--points", "p.csv", "--decision", "lowest", "--held-out", "other.vnnlib",
-                            "--out", "r.onnx"], "other inputs or outputs"),
+    "a localization nobody takes": (
+        ["small.onnx", "left.vnnlib", "--method", "milp", "--localization", "vere", "--out", "r.onnx"],
+        "milp takes no localization",
+    ),
+    "held out of nothing": (
+        ["small.onnx", "left.vnnlib", "--held-out", "left.vnnlib", "--out", "r.onnx"],
+        "--held-out",
+    ),
+    "held out elsewhere": (
+        ["small.onnx", "--points", "p.csv", "--decision", "lowest", "--held-out", "other.vnnlib", "--out", "r.onnx"],
+        "other inputs or outputs",
+    ),
     "points, but of what": (["small.onnx", "--points", "p.csv", "--out", "r.onnx"], "say so with --decision lowest"),
-    "a domain of other inputs": (["small.onnx", "left.vnnlib", "--domain", "other.vnnlib", "--out", "r.onnx"],
-                                 "--domain other.vnnlib: it declares 2 inputs"),
+    "a domain of other inputs": (
+        ["small.onnx", "left.vnnlib", "--domain", "other.vnnlib", "--out", "r.onnx"],
+        "--domain other.vnnlib: it declares 2 inputs",
+    ),
     "no domain there": (["small.onnx", "left.vnnlib", "--domain", "none.vnnlib", "--out", "r.onnx"], "none.vnnlib"),
     "no ACAS Xu network": (["small.onnx", "left.vnnlib", "--domain", "acasxu", "--out", "r.onnx"], "it has 1 inputs"),
     "no neurons": (["small.onnx", "left.vnnlib", "--neurons", "0", "--out", "r.onnx"], "--neurons"),

@@ -122,8 +122,9 @@ def test_boxes_do_not_mix():
         found = crown_rows(stack, together, tighten(stack, together), rows)
         for i in range(len(boxes)):
             alone = Stack([stack.networks[boxes.network[i]]])
-            box = Boxes(torch.tensor([0]), *(t[i : i + 1].clone() for t in
-                                             (boxes.lower, boxes.upper, boxes.l, boxes.u)))
+            box = Boxes(
+                torch.tensor([0]), *(t[i : i + 1].clone() for t in (boxes.lower, boxes.upper, boxes.l, boxes.u))
+            )
             mine = crown_rows(alone, box, tighten(alone, box), rows)
             torch.testing.assert_close(mine[0], found[i], rtol=1e-5, atol=1e-5)
 

@@ -12,15 +12,29 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from cases import FLOAT32, NETWORKS, SEMANTICS, batch, check_hidden, check_rows, check_verdict, executable, output_rows
-from cases import case, prop, row, traces
+from cases import (
+    FLOAT32,
+    NETWORKS,
+    SEMANTICS,
+    batch,
+    case,
+    check_hidden,
+    check_rows,
+    check_verdict,
+    executable,
+    output_rows,
+    prop,
+    row,
+    traces,
+)
 from conftest import random_network
 from test_repair_loop import ENDS, HELD, LEFT, QUICK, RIGHT, SMALL, exactly_holds
 from test_search import random_question
 from test_slopes import check_targets, multipliers, prepared
 
 from engine import Options, Problem, load_network, load_property, verify_all
-from engine.acasxu import domain
+from engine.acasxu.facts import domain
+from engine.acasxu.files import property_path, shipped
 from engine.audit.check import check
 from engine.bounds.crown import Boxes, concretize, substitute, tighten
 from engine.bounds.interval import hidden_intervals
@@ -28,9 +42,8 @@ from engine.bounds.slopes import ascend
 from engine.bounds.stack import Stack
 from engine.certificate import certificate_bytes
 from engine.cli import main
-from engine.data import property_path, shipped
+from engine.comparison.fidelity import compare
 from engine.repair.edit import edited
-from engine.repair.fidelity import compare
 from engine.repair.loop import Repaired, repair
 from engine.search.verify import choose_device
 from engine.solvers.smt import solve
@@ -160,8 +173,11 @@ def near_the_minimum(seed: int):
     return net, prop(case([-1, -1], [1, 1], [row([1], -level)]))
 
 
-@pytest.mark.parametrize("options", [{}, {"stalled": 1, "steps": 1}, {"semantics": "float32"}, {"batch": 7}],
-                         ids=lambda options: " ".join(options) or "default")
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"stalled": 1, "steps": 1}, {"semantics": "float32"}, {"batch": 7}],
+    ids=lambda options: " ".join(options) or "default",
+)
 def test_proofs_are_accepted(options, tmp_path):
     """Also where signs are split, which leaves multipliers."""
     multipliers = 0
@@ -189,14 +205,21 @@ def test_stand_ins(standin_paths, tmp_path):
 
 @pytest.mark.parametrize("semantics", SEMANTICS)
 def test_published_networks(semantics, acasxu_data, tmp_path):
-    files = [(acasxu_data / "onnx" / f"ACASXU_run2a_{a}_{t}_batch_2000.onnx",
-              acasxu_data / "vnnlib" / f"prop_{number}.vnnlib") for (a, t), number in REAL]
+    files = [
+        (
+            acasxu_data / "onnx" / f"ACASXU_run2a_{a}_{t}_batch_2000.onnx",
+            acasxu_data / "vnnlib" / f"prop_{number}.vnnlib",
+        )
+        for (a, t), number in REAL
+    ]
     problems = [Problem(load_network(net), load_property(prop)) for net, prop in files]
     found = {}
     for device in ("cpu", "cuda"):
         options = Options(timeout=60, device=device, semantics=semantics, proofs=True)
         found[device] = verify_all(problems, options)
-    assert [v.word for v in found["cuda"]] == [v.word for v in found["cpu"]] == ["unsat", "unsat", "sat", "sat", "unsat"]
+    assert (
+        [v.word for v in found["cuda"]] == [v.word for v in found["cpu"]] == ["unsat", "unsat", "sat", "sat", "unsat"]
+    )
     for (net, prop), problem, verdict in zip(files, problems, found["cuda"]):
         check_verdict(verdict, problem.network, problem.property)
         (tmp_path / "c.zip").write_bytes(certificate_bytes(problem.network, problem.property, verdict, options))

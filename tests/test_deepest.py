@@ -13,9 +13,15 @@ PAIR = network([[[1.0, 1.0], [1.0, -1.0]], [[1.0, -1.0]]], [[0.0, 0.0], [0.0]])
 
 
 @pytest.mark.parametrize("size", [2.0**-30, 1.0, 2.0**30])
-@pytest.mark.parametrize("signs, point", [
-    ((1, 1), (1, -1)), ((-1, 1), (1, -1)), ((1, -1), (-1, 1)), ((-1, -1), (-1, 1)),
-])
+@pytest.mark.parametrize(
+    "signs, point",
+    [
+        ((1, 1), (1, -1)),
+        ((-1, 1), (1, -1)),
+        ((1, -1), (-1, 1)),
+        ((-1, -1), (-1, 1)),
+    ],
+)
 def test_the_deepest_point_is_found(signs, point, size):
     """y <= 0 is met deepest, with these signs, at (or as deep as at) this corner."""
     ends = np.full(2, -size), np.full(2, size)

@@ -27,24 +27,28 @@ EMPTY = {
     "rows over inputs": (f"{UNIT}(assert (> (- X_0 X_1) 0))(assert (<= (- X_0 X_1) 0))", "exclude each other"),
     "a row beside the box": (f"{UNIT}(assert (<= (+ X_0 X_1) -3))", "(<= (+ X_0 X_1) -3) (line 6) is false wherever"),
     "a row that touches the box": (f"{UNIT}(assert (< (+ X_0 (* 2 X_1)) -3))", "is false wherever"),
-    "a row that touches an open box": (f"(assert (> X_0 0))(assert (< X_0 1))(assert (= X_1 0))"
-                                       "(assert (<= (+ X_0 X_1) 0))", "is false wherever"),
+    "a row that touches an open box": (
+        "(assert (> X_0 0))(assert (< X_0 1))(assert (= X_1 0))(assert (<= (+ X_0 X_1) 0))",
+        "is false wherever",
+    ),
     "a row of the base beside each box": (
-        f"(assert (>= (+ X_0 X_1) 9))\n(assert (or (and (= X_0 1) (= X_1 1)) (and (= X_0 2) (= X_1 2))))",
-        "in each of 2 alternatives, as in the first: (>= (+ X_0 X_1) 9) (line 4) is false wherever"),
+        "(assert (>= (+ X_0 X_1) 9))\n(assert (or (and (= X_0 1) (= X_1 1)) (and (= X_0 2) (= X_1 2))))",
+        "in each of 2 alternatives, as in the first: (>= (+ X_0 X_1) 9) (line 4) is false wherever",
+    ),
     "no alternative": (f"{UNIT}(assert (or))", "the assert of line 6 is false at every point"),
     "false": (f"{UNIT}(assert (<= Y_0 0))\n(assert false)", "the assert of line 7 is false at every point"),
     "a false constant": (f"{UNIT}(assert (and (<= Y_0 0) (< 1 1)))", "the assert of line 6 is false at every point"),
     "alternatives that contradict themselves": (
         f"{UNIT}(assert (or (>= X_0 2) (and (<= Y_0 1) (>= Y_0 2)) (<= (+ X_0 X_1) -3)))",
-        "in each of 3 alternatives, as in the first: (<= X_0 1) (line 4) and (>= X_0 2) (line 6) exclude each other"),
+        "in each of 3 alternatives, as in the first: (<= X_0 1) (line 4) and (>= X_0 2) (line 6) exclude each other",
+    ),
 }
 SATISFIABLE = {
     "bounds that meet": f"{UNIT}(assert (>= X_0 1))(assert (<= Y_0 0))",
     "a row that touches the closed box": f"{UNIT}(assert (<= (+ X_0 (* 2 X_1)) -3))(assert (<= Y_0 -9))",
     "one alternative": f"{UNIT}(assert (or (>= X_0 2) (<= Y_0 -9) (<= (+ X_0 X_1) -3)))",
     "rows whose contradiction is not told": f"{UNIT}(assert (>= (+ X_0 X_1) 1))(assert (<= (+ X_0 (* 2 X_1)) -1))"
-                                            "(assert (<= (+ (* 2 X_0) X_1) 0))",
+    "(assert (<= (+ (* 2 X_0) X_1) 0))",
 }
 
 
@@ -145,9 +149,11 @@ def test_a_warning_does_not_forge_lines(network, tmp_path, capsys):
     assert out == "unsat\n" and "\x1b" not in err and "(<= X_0 -3)" in err
 
 
-@pytest.mark.parametrize("command", [
-    ["verify", "N", "P", "--picture", "p.png"], ["repair", "N", "P", "--out", "r.onnx"],
-    ["compare", "N", "N", "P"]], ids=lambda command: command[0])
+@pytest.mark.parametrize(
+    "command",
+    [["verify", "N", "P", "--picture", "p.png"], ["repair", "N", "P", "--out", "r.onnx"], ["compare", "N", "N", "P"]],
+    ids=lambda command: command[0],
+)
 def test_what_needs_inputs_says_that_there_are_none(network, tmp_path, capsys, monkeypatch, command):
     monkeypatch.chdir(tmp_path)
     path = write(tmp_path, EMPTY["bounds of an input"][0])

@@ -8,19 +8,28 @@ from cases import case, exact_trace, executable, prop, row
 from conftest import network, random_network
 
 from engine import Options, Problem, verify_all
+from engine.comparison.fidelity import changes
 from engine.network import Affine
-from engine.repair import milp as module
 from engine.repair.edit import edited
-from engine.repair.feature import STRATEGIES, Features
-from engine.repair.fidelity import changes
-from engine.repair.milp import milp
+from engine.repair.milp import method as module
+from engine.repair.milp.feature import STRATEGIES, Features
+from engine.repair.milp.method import milp
 from engine.repair.samples import look_at, regions
 from engine.repair.task import Evidence, Task
 
 #: the last two layers know |x| alone; neuron 2 of layer 1 and neuron 1 of layers 2 and 3 never fire
-FOLDED = executable(network([[[1.0], [-1.0], [0.5]], [[1.0, 1.0, 0.25], [0.5, 0.5, 1.0]], [[1.0, 0.5], [0.25, 0.5]],
-                             [[-1.0, 0.5], [0.0, 0.25]]],
-                            [[0.0, 0.0, -2.0], [0.0, -3.0], [0.0, -2.0], [0.5, 0.0]], name="folded"))
+FOLDED = executable(
+    network(
+        [
+            [[1.0], [-1.0], [0.5]],
+            [[1.0, 1.0, 0.25], [0.5, 0.5, 1.0]],
+            [[1.0, 0.5], [0.25, 0.5]],
+            [[-1.0, 0.5], [0.0, 0.25]],
+        ],
+        [[0.0, 0.0, -2.0], [0.0, -3.0], [0.0, -2.0], [0.5, 0.0]],
+        name="folded",
+    )
+)
 
 
 def features_of(net, n: int = 500):
@@ -41,8 +50,9 @@ def with_idle(seed: int):
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize(("strategy", "place"), [("shift", 0), ("rewritten", 0), ("rewritten", 1), ("relayed", 0),
-                                                 ("relayed", 1)])
+@pytest.mark.parametrize(
+    ("strategy", "place"), [("shift", 0), ("rewritten", 0), ("rewritten", 1), ("relayed", 0), ("relayed", 1)]
+)
 def test_the_scores_change_by_the_feature_and_nothing_else(strategy, place, seed):
     """f'(x) = f(x) + v z(x) in exact arithmetic, where the weights and v are short binary fractions."""
     net, random = with_idle(seed), np.random.default_rng(seed)
@@ -70,8 +80,10 @@ def test_the_scores_change_by_the_feature_and_nothing_else(strategy, place, seed
 
 
 def exact_affine(layer: Affine, h: list[Fraction]) -> list[Fraction]:
-    return [sum((Fraction(float(w)) * a for w, a in zip(row, h)), Fraction(float(b)))
-            for row, b in zip(layer.weight, layer.bias)]
+    return [
+        sum((Fraction(float(w)) * a for w, a in zip(row, h)), Fraction(float(b)))
+        for row, b in zip(layer.weight, layer.bias)
+    ]
 
 
 def test_features_that_a_network_has_not():
@@ -85,16 +97,23 @@ def test_features_that_a_network_has_not():
 
 def test_only_a_relayed_neuron_tells_apart_what_the_last_layers_do_not(monkeypatch):
     """y0 = 1/2 - |x| is not to be below y1 = 0 on [-1, -3/4], and no advisory is to change on the other side."""
-    for name, number in {"DOMAIN": 3000, "TARGET": 2000, "KEEP": 500, "FRESH": 3000, "MARGINS": (0.03,),
-                         "TOLERATED": 0.0}.items():
+    for name, number in {
+        "DOMAIN": 3000,
+        "TARGET": 2000,
+        "KEEP": 500,
+        "FRESH": 3000,
+        "MARGINS": (0.03,),
+        "TOLERATED": 0.0,
+    }.items():
         monkeypatch.setattr(module, name, number)
     target = prop(case([-1], [Fraction(-3, 4)], [row([1, -1], n_inputs=1)]), n_outputs=2)
     task = Task(FOLDED, (target,), (), np.array([-1.0]), np.array([1.0]))
-    offer = lambda *strategies: next(milp(task, Evidence(), lambda words: None, backend="highs",
-                                          strategies=strategies), None)
+    offer = lambda *strategies: next(
+        milp(task, Evidence(), lambda words: None, backend="highs", strategies=strategies), None
+    )
     assert offer("rewritten", "shift", "extended") is None
     found = offer("relayed")
-    verdict, = verify_all([Problem(found.network, target)], Options(timeout=5, device="cpu"))
+    (verdict,) = verify_all([Problem(found.network, target)], Options(timeout=5, device="cpu"))
     assert verdict.word == "unsat"
     right = np.linspace(-0.7, 1, 500)[:, None]
     assert (found.network.evaluate(right).argmin(1) == FOLDED.evaluate(right).argmin(1)).all()

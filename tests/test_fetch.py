@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 
 from engine import download as downloading
-from engine.acasxu import NETWORKS
+from engine.acasxu.facts import NETWORKS
+from engine.acasxu.fetch import SOURCES, Entry, fetch, manifest, progress_bar
 from engine.errors import InputError
-from engine.fetch import SOURCES, Entry, fetch, manifest, progress_bar
 
 CONTENT = {"a.onnx": bytes(range(256)) * 400, "b.onnx": b"second" * 5000}
 ENTRIES = tuple(Entry(name, hashlib.sha256(data).hexdigest(), len(data)) for name, data in CONTENT.items())
@@ -143,7 +143,8 @@ def test_without_the_range_it_starts_again(site, get, tmp_path, refusal):
 
 
 @pytest.mark.parametrize(
-    "left", [b"of another version" * 9, CONTENT["a.onnx"], CONTENT["a.onnx"] + b"more", b""],
+    "left",
+    [b"of another version" * 9, CONTENT["a.onnx"], CONTENT["a.onnx"] + b"more", b""],
     ids=["other", "complete", "too long", "empty"],
 )
 def test_whatever_part_was_left_it_ends_well(site, get, tmp_path, left):
@@ -158,16 +159,21 @@ def part(tmp_path, content):
     (tmp_path / "to" / "a.onnx.part").write_bytes(content)
 
 
-@pytest.mark.parametrize("files", [
-    {"a.onnx": b"wrong"},
-    {"a.onnx": CONTENT["a.onnx"] + b"!"},
-    {"a.onnx.gz": gzip.compress(b"wrong")},
-    {"a.onnx.gz": gzip.compress(CONTENT["a.onnx"] + b"!")},
-    {"a.onnx.gz": b"not gzip"},
-    {"a.onnx.gz": b""},
-], ids=["wrong", "longer", "gzipped", "gzipped longer", "not gzip", "empty"])
 @pytest.mark.parametrize(
-    "before", [{}, {"a.onnx.part": b"wr", "a.onnx.gz.part": b"no"}, {"a.onnx": b"damaged"}],
+    "files",
+    [
+        {"a.onnx": b"wrong"},
+        {"a.onnx": CONTENT["a.onnx"] + b"!"},
+        {"a.onnx.gz": gzip.compress(b"wrong")},
+        {"a.onnx.gz": gzip.compress(CONTENT["a.onnx"] + b"!")},
+        {"a.onnx.gz": b"not gzip"},
+        {"a.onnx.gz": b""},
+    ],
+    ids=["wrong", "longer", "gzipped", "gzipped longer", "not gzip", "empty"],
+)
+@pytest.mark.parametrize(
+    "before",
+    [{}, {"a.onnx.part": b"wr", "a.onnx.gz.part": b"no"}, {"a.onnx": b"damaged"}],
     ids=["nothing before", "parts before", "a damaged file before"],
 )
 def test_a_wrong_checksum_leaves_nothing(site, get, tmp_path, files, before):
@@ -314,8 +320,16 @@ def drips(*pieces):
         yield piece
 
 
-@pytest.mark.parametrize("head", [b"", b"Content-Length: 10\r\n", b"Content-Length: 99999999999999\r\n",
-                                  b"Content-Length: -5\r\n", b"Content-Encoding: gzip\r\n"])
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"",
+        b"Content-Length: 10\r\n",
+        b"Content-Length: 99999999999999\r\n",
+        b"Content-Length: -5\r\n",
+        b"Content-Encoding: gzip\r\n",
+    ],
+)
 def test_no_more_is_taken_than_the_manifest_says(raw, get, tmp_path, head):
     """Whatever the server announces."""
     url, sent = raw(lambda: endless(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n", b"x" * 10_000))
@@ -325,14 +339,18 @@ def test_no_more_is_taken_than_the_manifest_says(raw, get, tmp_path, head):
     assert held(tmp_path / "to") == {}
 
 
-@pytest.mark.parametrize("pieces", [
-    (b"HTTP/1.1 200 OK\r\n\r\n", b"x"),
-    (b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"x"),
-    (b"HTTP/1.1 200 OK\r\nX: ", b"x"),
-    (b"H", b"x"),
-    (b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\n\r\n", b"x"),
-    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n", b"0"),
-], ids=["body", "body of a length", "header", "status", "redirect", "chunks"])
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\n", b"x"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"x"),
+        (b"HTTP/1.1 200 OK\r\nX: ", b"x"),
+        (b"H", b"x"),
+        (b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\n\r\n", b"x"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n", b"0"),
+    ],
+    ids=["body", "body of a length", "header", "status", "redirect", "chunks"],
+)
 def test_a_dripping_server_is_left(raw, get, tmp_path, pieces, monkeypatch):
     """Each byte comes soon enough; the whole never."""
     monkeypatch.setattr(downloading, "WHOLE", 0.4)
@@ -354,8 +372,19 @@ def test_what_a_server_says_is_printed_as_plain_text(raw, get):
     assert str(caught.value).isprintable() and str(caught.value).isascii() and "\\x1b[2J" in str(caught.value)
 
 
-@pytest.mark.parametrize("address", ["ftp://127.0.0.1/a", "file:///etc/passwd", "data:,x", "gopher://a", "//[bad",
-                                     f"ftp://a/{HOSTILE[:-1]}", "http://127.0.0.1:99999/", "javascript:x"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ftp://127.0.0.1/a",
+        "file:///etc/passwd",
+        "data:,x",
+        "gopher://a",
+        "//[bad",
+        f"ftp://a/{HOSTILE[:-1]}",
+        "http://127.0.0.1:99999/",
+        "javascript:x",
+    ],
+)
 def test_redirects_lead_to_web_pages_alone(raw, get, tmp_path, address):
     url, _ = raw(lambda: endless(f"HTTP/1.1 302 Found\r\nLocation: {address}\r\n\r\n".encode("latin-1"), b"x" * 999))
     with pytest.raises(InputError, match="download failed: ") as caught:

@@ -9,12 +9,12 @@ from cases import case, executable, prop, row
 from conftest import network, random_network
 
 from engine.cli import main
+from engine.comparison import fidelity
+from engine.comparison.decision import Decision
+from engine.comparison.domain import acasxu_domain, hull, read_domain
+from engine.comparison.fidelity import Difference, changes, compare
 from engine.errors import InputError
 from engine.network import Affine, Network
-from engine.repair import fidelity
-from engine.repair.decision import Decision
-from engine.repair.domain import acasxu_domain, hull, read_domain
-from engine.repair.fidelity import Difference, changes, compare
 from engine.vnnlib.writer import property_text
 
 BOX = case([0, 0], [Fraction(1, 2), 1], [row([1, 0])])  # unsafe: y0 <= 0
@@ -74,6 +74,7 @@ def spy(outputs, seen):
     def wrapped(self, x):
         seen.append(x)
         return outputs(self, x)
+
     return wrapped
 
 
@@ -101,8 +102,10 @@ def test_other_shapes_are_refused():
 def test_the_decision_may_be_the_highest_or_not_known():
     net, other = random_network((2, 6, 3), seed=2), random_network((2, 6, 3), seed=3)
     points = np.array([(a, b) for a in np.linspace(-1, 1, 9) for b in np.linspace(-1, 1, 9)])
-    found = {each: compare(net, other, [], lower=(-1, -1), upper=(1, 1), decision=each, points=1, grid=9).grid
-             for each in Decision}
+    found = {
+        each: compare(net, other, [], lower=(-1, -1), upper=(1, 1), decision=each, points=1, grid=9).grid
+        for each in Decision
+    }
     before, after = (each.evaluate(points) for each in (net, other))
     assert found[Decision.LOWEST].changed == (before.argmin(1) != after.argmin(1)).sum()
     assert found[Decision.HIGHEST].changed == (before.argmax(1) != after.argmax(1)).sum()
@@ -152,12 +155,19 @@ def test_of_several_boxes_the_hull(tmp_path):
     assert (found.lower, found.upper) == ((-2, 0), (Fraction(1, 2), 3))
 
 
-@pytest.mark.parametrize("declared, text, what", [
-    (DECLARED, SQUARE + "(assert (<= (+ X_0 X_1) 3))", "several inputs together"),
-    (DECLARED.replace("(declare-const X_1 Real)\n", ""), "(assert (>= X_0 0))(assert (<= X_0 1))", "declares 1 inputs"),
-    (DECLARED + "(declare-const Y_1 Real)\n", SQUARE, "2 outputs, the network has 2 and 1"),
-    (DECLARED, "(assert (>= X_0 0))", "X_"),
-])
+@pytest.mark.parametrize(
+    "declared, text, what",
+    [
+        (DECLARED, SQUARE + "(assert (<= (+ X_0 X_1) 3))", "several inputs together"),
+        (
+            DECLARED.replace("(declare-const X_1 Real)\n", ""),
+            "(assert (>= X_0 0))(assert (<= X_0 1))",
+            "declares 1 inputs",
+        ),
+        (DECLARED + "(declare-const Y_1 Real)\n", SQUARE, "2 outputs, the network has 2 and 1"),
+        (DECLARED, "(assert (>= X_0 0))", "X_"),
+    ],
+)
 def test_what_is_no_domain(tmp_path, declared, text, what):
     (tmp_path / "d.vnnlib").write_text(declared + text)
     with pytest.raises(InputError) as error:
@@ -172,8 +182,17 @@ def test_acas_xu_s_domain():
 def test_on_the_command_line(tmp_path, capsys):
     for name, seed in (("a", 0), ("b", 1)):
         (tmp_path / f"{name}.onnx").write_bytes(executable(random_network((5, 6, 5), seed=seed)).onnx_bytes)
-    command = ["compare", str(tmp_path / "a.onnx"), str(tmp_path / "b.onnx"), "--points", "1000", "--grid", "4",
-               "--domain", "acasxu"]
+    command = [
+        "compare",
+        str(tmp_path / "a.onnx"),
+        str(tmp_path / "b.onnx"),
+        "--points",
+        "1000",
+        "--grid",
+        "4",
+        "--domain",
+        "acasxu",
+    ]
     assert main(command) == 0
     out = capsys.readouterr().out
     assert "71 weights differ, in 11 neurons of 2 layers" in out and "1,024" in out
@@ -190,12 +209,25 @@ def test_vere_s_figures_on_the_command_line(tmp_path, capsys):
         (tmp_path / f"{name}.onnx").write_bytes(net.onnx_bytes)
     region = prop(case([0, 0], [Fraction(63, 64), 1], [row([-1, 0], "1/2")]), n_outputs=2)
     (tmp_path / "p.vnnlib").write_text(property_text(region))
-    command = ["compare", *(str(tmp_path / name) for name in ("a.onnx", "b.onnx", "p.vnnlib")), "--points", "1000",
-               "--advisory", "lowest"]
+    command = [
+        "compare",
+        *(str(tmp_path / name) for name in ("a.onnx", "b.onnx", "p.vnnlib")),
+        "--points",
+        "1000",
+        "--advisory",
+        "lowest",
+    ]
     assert main(command) == 0
     out = capsys.readouterr().out
     assert "100.0000% of 1,000" in out and "drawdown: of points where" in out and "0.0000% of 1,000" in out
     assert main([*command, "--json"]) == 0
     (figures,) = json.loads(capsys.readouterr().out)["vere"]["properties"]
-    assert figures == {"property": "p", "success": 1.0, "generalization": 1.0, "drawdown": 0.0,
-                       "success_points": 1000, "generalization_points": 1000, "drawdown_points": 1000}
+    assert figures == {
+        "property": "p",
+        "success": 1.0,
+        "generalization": 1.0,
+        "drawdown": 0.0,
+        "success_points": 1000,
+        "generalization_points": 1000,
+        "drawdown_points": 1000,
+    }

@@ -19,7 +19,12 @@ from engine.files import LONGEST, fitting, prepare, unwritable, write_bytes
 from engine.vnnlib.writer import property_text
 
 HOLDS = prop(case([0, 0, 0], [1, 1, 1], [row([1, 0], 10)]), n_outputs=2)  # unsafe: y0 <= -10
-HERE = {"pipe": "it is a pipe", "device": "it is a device", "folder": "directory", "socket": "No such device or address"}
+HERE = {
+    "pipe": "it is a pipe",
+    "device": "it is a device",
+    "folder": "directory",
+    "socket": "No such device or address",
+}
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +89,11 @@ def test_what_is_no_file_is_refused_at_once(folder, name, kind, capsys):
 
 @pytest.mark.parametrize("kind", ["pipe", "device"])
 def test_the_line_says_what_it_is(folder, kind, capsys):
-    for arguments in (["info", kind], ["verify", "net.onnx", kind],
-                      ["repair", "net.onnx", "--points", kind, "--decision", "lowest", "--out", "r"]):
+    for arguments in (
+        ["info", kind],
+        ["verify", "net.onnx", kind],
+        ["repair", "net.onnx", "--points", kind, "--decision", "lowest", "--out", "r"],
+    ):
         assert main(arguments) == 2
         assert HERE[kind] in one_line(capsys.readouterr().err)
 
@@ -133,20 +141,25 @@ def test_long_names_are_names(folder, length):
 @pytest.mark.parametrize("length", [256, 300, 5000])
 def test_longer_ones_are_one_line(folder, length, capsys):
     usual = ["net.onnx", "p.vnnlib"]
-    commands = [["verify", *usual, option, of_length(length, ending)] for option, ending in (
-        ("--results", ".txt"), ("--certificate", ".zip"), ("--picture", ".png"))]
-    commands += [["repair", *usual, "--out", of_length(length, ".onnx")],
-                 ["repair", *usual, "--out", "r.onnx", "--certificates", of_length(length, "c")],
-                 ["repair", *usual, "--out", "r.onnx", "--state", of_length(length, "s")],
-                 ["repair", "net.onnx", "--points", of_length(length, ".csv"), "--decision", "lowest", "--out", "r.onnx"],
-                 ["compare", "net.onnx", of_length(length, ".onnx")],
-                 ["check", of_length(length, ".zip"), "--network", "net.onnx", "--property", "p.vnnlib"],
-                 ["check", "c.zip", "--network", of_length(length, ".onnx"), "--property", "p.vnnlib"],
-                 ["check", "c.zip", "--network", "net.onnx", "--property", "p.vnnlib", "--report",
-                  of_length(length, ".html")],
-                 ["info", of_length(length, ".onnx")], ["verify", "net.onnx", of_length(length, ".vnnlib")],
-                 ["fetch", "--from", of_length(length, "x"), "--to", "to"], ["fetch", "--to", of_length(length, "x")],
-                 ["verify", "--network", "1,1", "--property", "1", "--data", of_length(length, "d")]]
+    commands = [
+        ["verify", *usual, option, of_length(length, ending)]
+        for option, ending in (("--results", ".txt"), ("--certificate", ".zip"), ("--picture", ".png"))
+    ]
+    commands += [
+        ["repair", *usual, "--out", of_length(length, ".onnx")],
+        ["repair", *usual, "--out", "r.onnx", "--certificates", of_length(length, "c")],
+        ["repair", *usual, "--out", "r.onnx", "--state", of_length(length, "s")],
+        ["repair", "net.onnx", "--points", of_length(length, ".csv"), "--decision", "lowest", "--out", "r.onnx"],
+        ["compare", "net.onnx", of_length(length, ".onnx")],
+        ["check", of_length(length, ".zip"), "--network", "net.onnx", "--property", "p.vnnlib"],
+        ["check", "c.zip", "--network", of_length(length, ".onnx"), "--property", "p.vnnlib"],
+        ["check", "c.zip", "--network", "net.onnx", "--property", "p.vnnlib", "--report", of_length(length, ".html")],
+        ["info", of_length(length, ".onnx")],
+        ["verify", "net.onnx", of_length(length, ".vnnlib")],
+        ["fetch", "--from", of_length(length, "x"), "--to", "to"],
+        ["fetch", "--to", of_length(length, "x")],
+        ["verify", "--network", "1,1", "--property", "1", "--data", of_length(length, "d")],
+    ]
     before = sorted(os.listdir())
     for command in commands:
         assert main(command) == 2, command
@@ -164,6 +177,7 @@ def test_shortened_names():
 
 def test_the_first_error_is_what_is_told(tmp_path, monkeypatch):
     """That nothing can be cleaned up hides nothing."""
+
     def fails(*_, **__):
         raise OSError(30, "Read-only file system")
 

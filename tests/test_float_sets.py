@@ -34,8 +34,10 @@ NONE = [0, 0]
 
 def equal(inputs, constant, outputs=NONE) -> list:
     """inputs . x + outputs . y + constant = 0, as two rows."""
-    return [row(outputs, constant, inputs=inputs),
-            row([-c for c in outputs], -Fraction(constant), inputs=[-c for c in inputs])]
+    return [
+        row(outputs, constant, inputs=inputs),
+        row([-c for c in outputs], -Fraction(constant), inputs=[-c for c in inputs]),
+    ]
 
 
 # --- against z3 -----------------------------------------------------------------------------------
@@ -87,8 +89,13 @@ FEW = {  # name -> lower, upper, rows, what real semantics says, whether the net
     "pinned, no outputs": (["0.1", "0.3"], ["0.1", "0.3"], [], "sat", False),
     "pinned to floats": ([0, "0.5"], [0, "0.5"], [row([-1, 0])], "sat", True),
     "between floats": ([1 + STEP / 4, 0], [1 + STEP / 2, 1], [row([-1, 0])], "sat", False),
-    "open between floats": ([1, 0], [1 + STEP, 1], [row(NONE, 1, inputs=[-1, 0], strict=True),
-                                                    row(NONE, -1 - STEP, inputs=[1, 0], strict=True)], "sat", False),
+    "open between floats": (
+        [1, 0],
+        [1 + STEP, 1],
+        [row(NONE, 1, inputs=[-1, 0], strict=True), row(NONE, -1 - STEP, inputs=[1, 0], strict=True)],
+        "sat",
+        False,
+    ),
     "half open at a float": ([1, 0], [1 + STEP, 1], [row(NONE, 1, inputs=[-1, 0], strict=True)], "sat", True),
     "subnormal": (["1e-46", 0], ["2e-46", 1], [row([-1, 0])], "sat", False),
     "huge": ([2**90 + 1, 0], [2**90 + 2**50, 1], [row([-1, 0])], "sat", False),
@@ -102,8 +109,13 @@ FEW = {  # name -> lower, upper, rows, what real semantics says, whether the net
     "an equation at a corner": ([0, 0], [1, 1], equal([1, 1], -2), "sat", True),
     "an equation beyond the box": ([0, 0], [1, 1], equal([1, 1], -3), "unsat", None),
     "outputs": ([-1, -1], [1, 1], equal(NONE, "-0.1", outputs=[1, 0]), "sat", False),
-    "violated between floats": ([1, 0], [1 + STEP, 1], [row([-1, 0], 1 + STEP / 4), row([1, 0], -1 - STEP / 2)],
-                                "sat", False),
+    "violated between floats": (
+        [1, 0],
+        [1 + STEP, 1],
+        [row([-1, 0], 1 + STEP / 4), row([1, 0], -1 - STEP / 2)],
+        "sat",
+        False,
+    ),
 }
 
 
@@ -130,11 +142,11 @@ def test_few_or_no_floats(name, tmp_path):
 
 NO_INPUT = {
     "pinned": "X_0 is 0.1 exactly, which float32 cannot hold, so no input exists in float32 semantics; write "
-              "0.100000001490116119384765625, or an interval around it, or use --semantics real",
+    "0.100000001490116119384765625, or an interval around it, or use --semantics real",
     "between floats": "X_0 lies between 1.0000000298023223876953125 and 1.000000059604644775390625, where float32 has ",
     "open between floats": "X_0 lies strictly between 1 and 1.00000011920928955078125, where float32 has no number",
     "equation": "X_0 + 3 X_1 = 0.7 has no solution in float32 numbers, so no input exists in float32 semantics; write "
-                "two inequalities with some room between them, or use --semantics real",
+    "two inequalities with some room between them, or use --semantics real",
     "equation of a pin": "X_0 + X_1 = 0.6, with the other equations and inputs of one value, has no solution",
     "two equations": "X_0 - X_1 = 0.2, with the other equations and inputs of one value, has no solution",
 }
@@ -242,8 +254,21 @@ def test_bench_has_a_row_for_each(files, tmp_path, capsys):
     (folder / "list.csv").write_text(",".join([*given, "20"]) + "\n")
     for semantics, word in (("real", "sat"), ("float32", "error")):
         out = tmp_path / semantics
-        main(["bench", str(folder / "list.csv"), "--out", str(out), "--semantics", semantics, "--certificates",
-              "--jobs", "1", "--device", "cpu"])
+        main(
+            [
+                "bench",
+                str(folder / "list.csv"),
+                "--out",
+                str(out),
+                "--semantics",
+                semantics,
+                "--certificates",
+                "--jobs",
+                "1",
+                "--device",
+                "cpu",
+            ]
+        )
         text = (out / "results.csv").read_text()
         assert f",{word}," in text and ("X_0 is 0.1 exactly" in text) == (word == "error")
     assert "(X_0 0.1)" in next((tmp_path / "real" / "counterexamples").iterdir()).read_text()
@@ -262,8 +287,9 @@ def test_the_result_reads_back_to_the_nearest_numbers():
 
 def test_equations_are_rows_with_their_opposite():
     pair, scaled = equal([1, 3], -7), row(NONE, 14, inputs=[-2, -6])
-    polytope = case([0, 0], [1, 1], [*pair, scaled, row([1, 0], 2), row([-1, 0], -3),
-                                     row([0, 1], 1, strict=True), row([0, -1], -1)]).unsafe[0]
+    polytope = case(
+        [0, 0], [1, 1], [*pair, scaled, row([1, 0], 2), row([-1, 0], -3), row([0, 1], 1, strict=True), row([0, -1], -1)]
+    ).unsafe[0]
     assert equations(polytope) == (pair[1],)
 
 
@@ -300,10 +326,17 @@ def test_derivatives_are_those_of_the_piece():
         assert tuple((b - a) / step for a, b in zip(evaluate(net, x), evaluate(net, moved))) == slope
 
 
-@pytest.mark.parametrize("value, text", [
-    (Fraction(1, 10), "0.1"), (Fraction(-3), "-3"), (Fraction(1, 3), "1/3"), (Fraction(0), "0"),
-    (Fraction(10) ** -46, "1E-46"), (Fraction(10**60, 3), "about 3.3333333333333335e+59"),
-])
+@pytest.mark.parametrize(
+    "value, text",
+    [
+        (Fraction(1, 10), "0.1"),
+        (Fraction(-3), "-3"),
+        (Fraction(1, 3), "1/3"),
+        (Fraction(0), "0"),
+        (Fraction(10) ** -46, "1E-46"),
+        (Fraction(10**60, 3), "about 3.3333333333333335e+59"),
+    ],
+)
 def test_numbers_in_messages(value, text):
     assert number_text(value) == text
 

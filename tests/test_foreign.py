@@ -9,12 +9,13 @@ import onnx
 import pytest
 from cases import executable
 from conftest import network, random_network
+from hostile import Files, box, row
 from hypothesis import given
 from hypothesis import strategies as st
-from hostile import Files, box, row
 from markdown_it import MarkdownIt
 
-from engine.audit.data import LONGEST, Malformed, plain as audit_plain
+from engine.audit.data import LONGEST, Malformed
+from engine.audit.data import plain as audit_plain
 from engine.certificate.batch import Outcome
 from engine.certificate.report import report_text
 from engine.cli import main
@@ -23,8 +24,20 @@ from engine.digits import decimal, percent, rational
 from engine.errors import InputError
 from engine.foreign import markdown, plain
 
-FORGERIES = ["\naccepted: x", "\r\x1b[2Kaccepted: x", "\u202edetpecca", "\x9b2K", "\u2028accepted", "\x00", "\udcff",
-             "\x1b]0;title\x07", "\u200b", "\ufeff", "\x85accepted", "\x7f"]
+FORGERIES = [
+    "\naccepted: x",
+    "\r\x1b[2Kaccepted: x",
+    "\u202edetpecca",
+    "\x9b2K",
+    "\u2028accepted",
+    "\x00",
+    "\udcff",
+    "\x1b]0;title\x07",
+    "\u200b",
+    "\ufeff",
+    "\x85accepted",
+    "\x7f",
+]
 NAMES = [f"a{forgery}.proof.zip" for forgery in FORGERIES if "\x00" not in forgery]
 TEXT = st.text(st.characters() | st.characters(categories=["Cc", "Cf", "Cs", "Zl", "Zp"]), max_size=40)
 
@@ -58,12 +71,18 @@ def test_markdown(text):
         assert "".join(child.content for child in inline.children) == f"x{plain(text)}x"
 
 
-@pytest.mark.parametrize("value, exact, rounded", [
-    (Fraction(1, 3), "1/3", "0.3333333333333333"), (Fraction(10**400), "1e+400 (rounded)", "1e+400"),
-    (Fraction(-1, 10**400), "-1e-400 (rounded)", "-1e-400"), (Fraction(0), "0", "0.0"), (Fraction(100), "100", "100.0"),
-    (Fraction(2**1024), "1.79769e+308 (rounded)", "1.79769e+308"),
-    (Fraction(7, 10**9999), "7e-9999 (rounded)", "7e-9999"),
-])
+@pytest.mark.parametrize(
+    "value, exact, rounded",
+    [
+        (Fraction(1, 3), "1/3", "0.3333333333333333"),
+        (Fraction(10**400), "1e+400 (rounded)", "1e+400"),
+        (Fraction(-1, 10**400), "-1e-400 (rounded)", "-1e-400"),
+        (Fraction(0), "0", "0.0"),
+        (Fraction(100), "100", "100.0"),
+        (Fraction(2**1024), "1.79769e+308 (rounded)", "1.79769e+308"),
+        (Fraction(7, 10**9999), "7e-9999 (rounded)", "7e-9999"),
+    ],
+)
 def test_numbers_of_any_size(value, exact, rounded):
     assert (rational(value), decimal(value)) == (exact, rounded)
 
@@ -148,14 +167,19 @@ def test_certificates_with_odd_names(files, capfd, name, good):
     assert len(out.splitlines()) == 1 and out.rstrip("\n").isprintable() and out.startswith("unreadable: a")
 
 
-@pytest.mark.parametrize("name", ["<script>alert(1)</script>", "&lt;b&gt;", "**accepted**", "[a](http://b)", "|x|",
-                                  "`x`"])
+@pytest.mark.parametrize(
+    "name", ["<script>alert(1)</script>", "&lt;b&gt;", "**accepted**", "[a](http://b)", "|x|", "`x`"]
+)
 def test_reports_escape_their_formats(tmp_path, name):
     outcome = Outcome(tmp_path / "c.zip", None, None, "unreadable", f"{name}: {name}")
     page, text = report_of([outcome])
     assert "<script>alert" not in page and "<b>a" not in page and "&amp;lt;b" in page or "&lt;b" not in name
-    shown = "".join(child.content for token in MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text)
-                    for child in token.children or () if child.type != "softbreak")
+    shown = "".join(
+        child.content
+        for token in MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text)
+        for child in token.children or ()
+        if child.type != "softbreak"
+    )
     assert f"Why: {name}: {name}" in shown
 
 
@@ -190,10 +214,12 @@ def test_names_in_a_property(files, capsys, word):
 # --- numbers beyond floating point ----------------------------------------------------------------
 
 
-HUGE = {"box": box(1, f"[{row(constant='1')}]", (f"-1{'0' * 400}", "1")),
-        "row": box(1, f"[{row(constant='1')}],[{row(f'{chr(34)}0{chr(34)}:{chr(34)}1{chr(48) * 400}{chr(34)}')}]"),
-        "tiny": box(1, f"[{row(constant='1')}],[{row(constant='1/1' + '0' * 400)}]"),
-        "many": box(1, f"[{row(constant='1')}]" + ",[]" * 200)}
+HUGE = {
+    "box": box(1, f"[{row(constant='1')}]", (f"-1{'0' * 400}", "1")),
+    "row": box(1, f"[{row(constant='1')}],[{row(f'{chr(34)}0{chr(34)}:{chr(34)}1{chr(48) * 400}{chr(34)}')}]"),
+    "tiny": box(1, f"[{row(constant='1')}],[{row(constant='1/1' + '0' * 400)}]"),
+    "many": box(1, f"[{row(constant='1')}]" + ",[]" * 200),
+}
 
 
 @pytest.mark.parametrize("name", HUGE)
@@ -208,8 +234,11 @@ def test_numbers_of_any_size_in_a_report(files, name, suffix, capsys):
     both = [str(files.paths[0]), str(files.folder / "good.proof.zip")]
     assert main(["check", *both, *pair, "--report", str(report)]) == 1
     text = report.read_text()
-    assert "1 certificates accepted" in text and {"box": "-1e+400 to 1", "row": "1e+400 (rounded) y0", "tiny": "1e-400",
-                                                   "many": "and 101 more"}[name] in text
+    assert (
+        "1 certificates accepted" in text
+        and {"box": "-1e+400 to 1", "row": "1e+400 (rounded) y0", "tiny": "1e-400", "many": "and 101 more"}[name]
+        in text
+    )
     capsys.readouterr()
     assert main(["check", str(files.paths[0]), *pair, "--json"]) == 1
     assert json.loads(capsys.readouterr().out)[0]["result"] == "rejected"

@@ -32,12 +32,60 @@ ROOM, SECONDS = 1 << 30, 20.0
 
 #: What leaves network and property as they are: the second checker reads few forms of these.
 CHANGES = [name for name, (kind, _) in MUTATORS.items() if kind in ("claim", "tree", "arrays", "file")]
-WORDS = ['NaN', 'Infinity', '-Infinity', '1e400', '-1e-400', '"\\ud800"', '"\\u0000"', 'true', 'null', '-0', '0.0',
-         '1.', '01', '[]', '{}', '{"a":1,"a":1}',
-         '[' * 101 + ']' * 101, '[' * 90 + ']' * 90, '9' * 1000, '9' * 1001,
-         '"' + '9' * 1000 + '"', '"' + '9' * 1001 + '"', '\ufeff', '\t', '/**/', "'a'", '"\x7f"', '\x00', '0x1', '1_0']
-NUMBERS = ["{}", "{}/1", "{}.0", "0{}", "{}/01", "-{}", "+{}", " {}", "{}\n", "{}e0", "{}/0", "{}.", ".{}", "{}/2/2",
-           "{}\u0660", "\uff11{}", "{}" + "0" * 1000, "{}." + "0" * 990, "{}/1" + "0" * 400, "0"]
+WORDS = [
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "1e400",
+    "-1e-400",
+    '"\\ud800"',
+    '"\\u0000"',
+    "true",
+    "null",
+    "-0",
+    "0.0",
+    "1.",
+    "01",
+    "[]",
+    "{}",
+    '{"a":1,"a":1}',
+    "[" * 101 + "]" * 101,
+    "[" * 90 + "]" * 90,
+    "9" * 1000,
+    "9" * 1001,
+    '"' + "9" * 1000 + '"',
+    '"' + "9" * 1001 + '"',
+    "\ufeff",
+    "\t",
+    "/**/",
+    "'a'",
+    '"\x7f"',
+    "\x00",
+    "0x1",
+    "1_0",
+]
+NUMBERS = [
+    "{}",
+    "{}/1",
+    "{}.0",
+    "0{}",
+    "{}/01",
+    "-{}",
+    "+{}",
+    " {}",
+    "{}\n",
+    "{}e0",
+    "{}/0",
+    "{}.",
+    ".{}",
+    "{}/2/2",
+    "{}\u0660",
+    "\uff11{}",
+    "{}" + "0" * 1000,
+    "{}." + "0" * 990,
+    "{}/1" + "0" * 400,
+    "0",
+]
 
 
 def reworded(m, members):
@@ -46,10 +94,14 @@ def reworded(m, members):
     if m.number(0, 2):
         manifest = json.loads(text)
         rows = [one for part in manifest.get("cases", [manifest.get("case")]) for p in part["unsafe"] for one in p]
-        of, key = m.pick([(manifest.get("cases", [manifest.get("case")])[0]["lower"], 0),
-                          *((one, "constant") for one in rows),
-                          *((one["outputs"], j) for one in rows for j in one["outputs"]),
-                          *((one["outputs"], j) for one in rows for j in ("0", "7", "00", "1000000000", "-0", ""))])
+        of, key = m.pick(
+            [
+                (manifest.get("cases", [manifest.get("case")])[0]["lower"], 0),
+                *((one, "constant") for one in rows),
+                *((one["outputs"], j) for one in rows for j in one["outputs"]),
+                *((one["outputs"], j) for one in rows for j in ("0", "7", "00", "1000000000", "-0", "")),
+            ]
+        )
         of[key] = m.pick(NUMBERS).format(of[key] if isinstance(of, list) or key in of else "0")
         text = json.dumps(manifest)
     else:
@@ -58,8 +110,9 @@ def reworded(m, members):
         options = text.index('"options":{') + len('"options":{')
         word = m.pick(WORDS)
         empty = text[options] == "}"
-        text = m.pick((f"{text[:at]}{word}{text[at:]}",
-                       f'{text[:options]}"new":{word}{"" if empty else ","}{text[options:]}'))
+        text = m.pick(
+            (f"{text[:at]}{word}{text[at:]}", f'{text[:options]}"new":{word}{"" if empty else ","}{text[options:]}')
+        )
     return members | {"manifest.json": text.encode("utf-8", "surrogatepass")}
 
 
@@ -84,8 +137,11 @@ def verdict(judge, malformed) -> str:
 
 def test_two_checkers_agree():
     """In exact arithmetic, on changes of the smallest valid certificates."""
-    small = [base for base in bases() if len(base.network) < 1500 and (
-        base.draft.roots is None or len(base.draft.nodes()) < 12)]
+    small = [
+        base
+        for base in bases()
+        if len(base.network) < 1500 and (base.draft.roots is None or len(base.draft.nodes()) < 12)
+    ]
     assert len(small) >= 5
     with TemporaryDirectory() as folder:
         for seed in seeds():
@@ -117,10 +173,14 @@ survive(Path(sys.argv[2]))
 
 def test_hostile_files_cost_little(tmp_path):
     """In a process that may grow by 1 GiB."""
-    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1",
-                                "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])}
-    run = subprocess.run([sys.executable, "-c", CHILD, str(ROOM), str(tmp_path)], env=environment, capture_output=True,
-                         text=True)
+    environment = os.environ | {
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path]),
+    }
+    run = subprocess.run(
+        [sys.executable, "-c", CHILD, str(ROOM), str(tmp_path)], env=environment, capture_output=True, text=True
+    )
     assert run.returncode == 0 and int(run.stdout) > 0, run.stdout + run.stderr
 
 
@@ -161,9 +221,17 @@ def hostile(files: Files, random: np.random.Generator) -> None:
         case 5:
             arrays |= {"split": np.repeat([0, -1], [size, size + 1]), "cut": random.normal(size=size)}
         case 6:
-            arrays |= {"node": [0], "polytope": [0], "rows": [size], "slopes": [size], "multipliers": [0],
-                       "row": np.arange(size), "row_weight": np.ones(size), "slope": np.arange(size),
-                       "slope_value": np.zeros(size)}
+            arrays |= {
+                "node": [0],
+                "polytope": [0],
+                "rows": [size],
+                "slopes": [size],
+                "multipliers": [0],
+                "row": np.arange(size),
+                "row_weight": np.ones(size),
+                "slope": np.arange(size),
+                "slope_value": np.zeros(size),
+            }
         case 7:
             name = random.choice(list(arrays) + ["slopes", "rows", "node", "multiplier_value"])
             arrays[name] = random.integers(-3, 2**31, size)
@@ -195,6 +263,8 @@ def lying(data: bytes, random: np.random.Generator) -> bytes:
 
 def strangers(count: int, random: np.random.Generator) -> bytes:
     """A ZIP file of so many members with odd names."""
-    names = {"".join(map(chr, random.choice([0x2E, 0x2F, 0x5C, 0x1B, 0x0A, 0x202E, 0x61, 0x1F600], 8))) + str(i)
-             for i in range(count)}
+    names = {
+        "".join(map(chr, random.choice([0x2E, 0x2F, 0x5C, 0x1B, 0x0A, 0x202E, 0x61, 0x1F600], 8))) + str(i)
+        for i in range(count)
+    }
     return packed(dict.fromkeys(names, b"x"))

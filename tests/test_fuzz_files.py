@@ -20,8 +20,42 @@ from engine.vnnlib.writer import property_text
 
 PROTO = model([node("Gemm", "x W b", "y")], {"W": f32([1, 2], [3, 4], [5, 6]), "b": f32(0, 1)})
 TEXT = property_text(prop(case([0, 0, 0], [1, 1, 1], [row([1, 0], 10)]), n_outputs=2))
-PIECES = ["a", "A", ".", "..", " ", "  ", "-", "--", "'", '"', "\\", ";", "%", "{}", "$x$", "\t", "\n", "\r", "\x1b[2J",
-          "\x07", "\x7f", "é", "名", "\u202e", ".gz", ".onnx", ".vnnlib", ".zip", "*", "?", "[", "~", ",", "\udcff"]
+PIECES = [
+    "a",
+    "A",
+    ".",
+    "..",
+    " ",
+    "  ",
+    "-",
+    "--",
+    "'",
+    '"',
+    "\\",
+    ";",
+    "%",
+    "{}",
+    "$x$",
+    "\t",
+    "\n",
+    "\r",
+    "\x1b[2J",
+    "\x07",
+    "\x7f",
+    "é",
+    "名",
+    "\u202e",
+    ".gz",
+    ".onnx",
+    ".vnnlib",
+    ".zip",
+    "*",
+    "?",
+    "[",
+    "~",
+    ",",
+    "\udcff",
+]
 ENDINGS = ["", ".onnx", ".onnx.gz", ".vnnlib", ".proof.zip", ".txt", ".png", ".html"]
 
 
@@ -54,12 +88,30 @@ def test_names_of_files(tmp_path, capsys, monkeypatch):
         except OSError:  # not a name, or twice the same
             pass
         before = listed(folder)
-        commands = [["info", paths["network"]],
-                    ["verify", paths["network"], paths["property"], choose.choice(["--results", "--certificate"]),
-                     paths["output"]],
-                    ["check", paths["output"], "--network", paths["network"], "--property", paths["property"]],
-                    ["repair", paths["network"], paths["property"], "--out", paths["output"], "--samples", "10", "--grid",
-                     "1", "--method", "milp"]]
+        commands = [
+            ["info", paths["network"]],
+            [
+                "verify",
+                paths["network"],
+                paths["property"],
+                choose.choice(["--results", "--certificate"]),
+                paths["output"],
+            ],
+            ["check", paths["output"], "--network", paths["network"], "--property", paths["property"]],
+            [
+                "repair",
+                paths["network"],
+                paths["property"],
+                "--out",
+                paths["output"],
+                "--samples",
+                "10",
+                "--grid",
+                "1",
+                "--method",
+                "milp",
+            ],
+        ]
         command = choose.choice(commands)
         code = main(command)
         out, err = capsys.readouterr()
@@ -70,8 +122,28 @@ def test_names_of_files(tmp_path, capsys, monkeypatch):
         shutil.rmtree(folder)
 
 
-LOCATIONS = ["w.data", "./w.data", "sub/w.data", "sub//w.data", "sub/./w.data", "../w.data", "sub/../w.data", "/etc/passwd",
-             "", ".", "..", "link", "out/w.data", "pipe", "w.data\n", "w.data\0", "W.data", "sub", "net.onnx", "é.data"]
+LOCATIONS = [
+    "w.data",
+    "./w.data",
+    "sub/w.data",
+    "sub//w.data",
+    "sub/./w.data",
+    "../w.data",
+    "sub/../w.data",
+    "/etc/passwd",
+    "",
+    ".",
+    "..",
+    "link",
+    "out/w.data",
+    "pipe",
+    "w.data\n",
+    "w.data\0",
+    "W.data",
+    "sub",
+    "net.onnx",
+    "é.data",
+]
 COUNTS = ["0", "4", "8", "24", "32", "00", "-1", "", "1e1", "٣", " 8", "+8", "9" * 15, "9" * 16, "0x8", "16"]
 
 
@@ -101,7 +173,9 @@ def test_external_data_at_random(place):
                 tensor.ClearField("raw_data")
             tensor.data_location = tensor.EXTERNAL
             location = choose.choice(LOCATIONS[:3] if choose.random() < 0.7 else LOCATIONS)
-            offset, length = ("0", str(size)) if choose.random() < 0.6 else (choose.choice(COUNTS), choose.choice(COUNTS))
+            offset, length = (
+                ("0", str(size)) if choose.random() < 0.6 else (choose.choice(COUNTS), choose.choice(COUNTS))
+            )
             for key, value in (("location", location), ("offset", offset), ("length", length), ("checksum", "?")):
                 if choose.random() < 0.9:
                     tensor.external_data.add(key=key, value=value)

@@ -283,12 +283,29 @@ def test_scaled_sums(name):
     assert verdict.word == "unsat"  # in real arithmetic it holds
 
 
-@pytest.mark.parametrize("operators", ["Mul MatMul", "MatMul Mul", "Div MatMul", "MatMul Div", "Mul Add MatMul",
-                                       "Mul Identity MatMul", "Mul Mul", "Mul Gemm"])
+@pytest.mark.parametrize(
+    "operators",
+    [
+        "Mul MatMul",
+        "MatMul Mul",
+        "Div MatMul",
+        "MatMul Div",
+        "Mul Add MatMul",
+        "Mul Identity MatMul",
+        "Mul Mul",
+        "Mul Gemm",
+    ],
+)
 def test_factors_next_to_products(operators, tmp_path):
     """Merged with a product before or after it, a factor scales its sums. Zeros that are added do not part them."""
-    given = {"Mul": f32(2.0**-120), "Div": f32(2.0**120), "MatMul": f32([2.0**120]), "Gemm": f32([2.0**120]),
-             "Add": f32(0), "Identity": None}
+    given = {
+        "Mul": f32(2.0**-120),
+        "Div": f32(2.0**120),
+        "MatMul": f32([2.0**120]),
+        "Gemm": f32([2.0**120]),
+        "Add": f32(0),
+        "Identity": None,
+    }
     nodes = [(name, [] if given[name] is None else [given[name]], {}, False) for name in operators.split()]
     data = onnx_bytes(Graph(1, nodes))
     if "MatMul" in operators:
@@ -302,8 +319,10 @@ def test_factors_next_to_products(operators, tmp_path):
 @pytest.mark.parametrize("operators", ["Mul Bias MatMul", "Mul Relu MatMul", "Gemm Bias Mul", "Mul Bias Mul"])
 def test_factors_apart_from_products(operators, tmp_path):
     given = {"Mul": f32(0.5), "MatMul": f32([3]), "Gemm": f32([3]), "Bias": f32(1), "Relu": None}
-    nodes = [("Add" if name == "Bias" else name, [] if given[name] is None else [given[name]], {}, False)
-             for name in operators.split()]
+    nodes = [
+        ("Add" if name == "Bias" else name, [] if given[name] is None else [given[name]], {}, False)
+        for name in operators.split()
+    ]
     data = onnx_bytes(Graph(1, nodes))
     assert "FusedMatMul" not in merged(data, tmp_path)
     Stack([parse_network(data, name="net")], semantics="float32")

@@ -19,17 +19,52 @@ from bench_runs import Here, bench, results, tiny_list
 from fuzzing import seeds
 
 from engine.bench.instances import instance_stem
-from engine.bench.row import COLUMNS
 from engine.cli import main
+from engine.results.row import COLUMNS
 
 SECONDS = 60  # for one run, a hundred times what it needs
 KINDS = {"unsat": "proof", "sat": "witness"}
-WORDS = ["unsat", "sat", "unknown", "timeout", "error", "accepted", "rejected", "", "decided", "confirmed",
-         "taken over",
-         "real", "float32", "cpu", "-1", "0", "1", "nan", "inf", "-inf", "1e400", "9" * 30, "9" * 5000, "1_0",
-         "٣", " 1",
-         "0.5", "-0.0", "../../x", "n0.onnx", "p1.vnnlib", "x" * 200_000, "\x1b[31m", "a|b", "\r", '"', "\0", "\udcff"]
-NUMBERS = [-1, 0, 1, 2, 10**30, -10**400, float("nan"), float("inf"), 0.5, True, None, "text", [], {}, [[]], [None]]
+WORDS = [
+    "unsat",
+    "sat",
+    "unknown",
+    "timeout",
+    "error",
+    "accepted",
+    "rejected",
+    "",
+    "decided",
+    "confirmed",
+    "taken over",
+    "real",
+    "float32",
+    "cpu",
+    "-1",
+    "0",
+    "1",
+    "nan",
+    "inf",
+    "-inf",
+    "1e400",
+    "9" * 30,
+    "9" * 5000,
+    "1_0",
+    "٣",
+    " 1",
+    "0.5",
+    "-0.0",
+    "../../x",
+    "n0.onnx",
+    "p1.vnnlib",
+    "x" * 200_000,
+    "\x1b[31m",
+    "a|b",
+    "\r",
+    '"',
+    "\0",
+    "\udcff",
+]
+NUMBERS = [-1, 0, 1, 2, 10**30, -(10**400), float("nan"), float("inf"), 0.5, True, None, "text", [], {}, [[]], [None]]
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +124,9 @@ def verdicts(out: Path, dice: random.Random) -> None:
     for name in ("certificate_sha256", "certificate_bytes", "point_sha256", "check", "check_seconds"):
         row[name] = other[name]
     for folder, ending in (("certificates", f".{KINDS[other['verdict']]}.zip"), ("counterexamples", ".txt")):
-        source, target = (out / folder / f"{instance_stem((each['network'], each['property']))}{ending}"
-                          for each in (other, row))
+        source, target = (
+            out / folder / f"{instance_stem((each['network'], each['property']))}{ending}" for each in (other, row)
+        )
         if source.is_file() and source != target and not target.is_symlink():  # not through a link planted before
             shutil.copy(source, target)
     write(out, rows)
@@ -148,8 +184,10 @@ def said(out: Path, dice: random.Random) -> None:
         if row.get("verdict") not in KINDS or None in row.values():
             continue
         stem = instance_stem((row["network"], row["property"]))
-        for name, path in (("point_sha256", out / "counterexamples" / f"{stem}.txt"),
-                           ("certificate_sha256", out / "certificates" / f"{stem}.{KINDS[row['verdict']]}.zip")):
+        for name, path in (
+            ("point_sha256", out / "counterexamples" / f"{stem}.txt"),
+            ("certificate_sha256", out / "certificates" / f"{stem}.{KINDS[row['verdict']]}.zip"),
+        ):
             if row.get(name) and path.is_file() and not path.is_symlink():
                 row[name] = sha256(path.read_bytes()).hexdigest()
     if rows and None not in rows[0] and set(rows[0]) == set(COLUMNS):
@@ -184,8 +222,10 @@ def test_mutated_folders(bases, tmp_path, monkeypatch, capsys):
                 mutate(work / "out", dice)
             except (OSError, ValueError, csv.Error, KeyError, IndexError, TypeError):
                 pass  # what an earlier one has left cannot be mutated so
-        commands = [["bench", work / "instances.csv", "--out", work / "out", "--resume", *["--check"] * check],
-                    ["report", work / "out"]]
+        commands = [
+            ["bench", work / "instances.csv", "--out", work / "out", "--resume", *["--check"] * check],
+            ["report", work / "out"],
+        ]
         for command in dice.sample(commands, 2):
             with alarm(SECONDS):
                 code = main(list(map(str, command)))
@@ -209,5 +249,6 @@ def answers_for(out: Path, truth: dict, *, check: bool, seed: int) -> None:
             assert row["verdict"] == truth[row["network"], row["property"]], (seed, row)
             assert row["check"] == ("accepted" if check else ""), (seed, row)
         else:
-            assert row["verdict"] in (("unknown", "timeout", "error") if check else
-                                      ("unsat", "unknown", "timeout", "error")), (seed, row)
+            assert row["verdict"] in (
+                ("unknown", "timeout", "error") if check else ("unsat", "unknown", "timeout", "error")
+            ), (seed, row)

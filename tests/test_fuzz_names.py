@@ -17,11 +17,59 @@ from engine.bench.instances import instance_stem, network_stem
 from engine.cli import main
 
 LONGEST = 255  # bytes
-LETTERS = ["a", "B", "_", "-", ".", "..", " ", "prop_1", "ACASXU", "é", "e\u0301", "网", "\U0001f600", "[", "]", "[b]",
-           "[red]",
-           "'", '"', ",", ";", "|", "`", "*", "$", "%s", "{0}", "\\", "~", "#", "&", "<b>", "=", "+", "@", "n" * 60,
-           "网" * 30, "\u202e", "\x1b", "\n", "\r", "\t", "\x7f", "\u2028", "\ufeff", "CON", "%2e",
-           "*.zip", "?", "(", ")"]
+LETTERS = [
+    "a",
+    "B",
+    "_",
+    "-",
+    ".",
+    "..",
+    " ",
+    "prop_1",
+    "ACASXU",
+    "é",
+    "e\u0301",
+    "网",
+    "\U0001f600",
+    "[",
+    "]",
+    "[b]",
+    "[red]",
+    "'",
+    '"',
+    ",",
+    ";",
+    "|",
+    "`",
+    "*",
+    "$",
+    "%s",
+    "{0}",
+    "\\",
+    "~",
+    "#",
+    "&",
+    "<b>",
+    "=",
+    "+",
+    "@",
+    "n" * 60,
+    "网" * 30,
+    "\u202e",
+    "\x1b",
+    "\n",
+    "\r",
+    "\t",
+    "\x7f",
+    "\u2028",
+    "\ufeff",
+    "CON",
+    "%2e",
+    "*.zip",
+    "?",
+    "(",
+    ")",
+]
 HARMLESS = [letter for letter in LETTERS if letter.isprintable()]
 
 
@@ -44,8 +92,10 @@ def test_names_of_any_kind(tmp_path, monkeypatch, capsys):
         letters = HARMLESS if dice.random() < 0.8 else LETTERS
         folder = tmp_path / str(seed) / name_of(dice, LETTERS, "")
         folder.mkdir(parents=True)
-        networks, properties = ([name_of(dice, letters, dice.choice((ending, ending, ""))) for _ in range(2)]
-                                for ending in (".onnx", ".vnnlib"))
+        networks, properties = (
+            [name_of(dice, letters, dice.choice((ending, ending, ""))) for _ in range(2)]
+            for ending in (".onnx", ".vnnlib")
+        )
         for names, like in ((networks, "n0.onnx"), (properties, "p0.vnnlib")):
             for name in names:
                 (folder / name).write_bytes((source / like).read_bytes())

@@ -9,18 +9,18 @@ from cases import executable
 from conftest import network as chain
 from conftest import random_network
 
-from engine.acasxu import domain
+from engine.acasxu.facts import domain
 from engine.attack import violation
 from engine.bounds.crown import Boxes, tighten
 from engine.bounds.roots import make_roots
 from engine.bounds.stack import Stack
+from engine.comparison.fidelity import compare
 from engine.network import Network
 from engine.property import Case, Polytope, Property, Row
-from engine.repair import gradient as module
-from engine.repair import guides
-from engine.repair.certified import CertifiedBounds, Regions, undecided
-from engine.repair.fidelity import compare
-from engine.repair.gradient import gradient
+from engine.repair.gradient import guides
+from engine.repair.gradient import method as module
+from engine.repair.gradient.certified import CertifiedBounds, Regions, undecided
+from engine.repair.gradient.method import gradient
 from engine.repair.task import Evidence, Task
 from engine.search.exclude import exclude
 from engine.search.frontier import root_nodes
@@ -44,8 +44,14 @@ def row(*outputs: float, inputs: tuple = (0, 0), constant: float = 0) -> Row:
 
 #: output 0 highest, or output 1 lowest with an input term; one case has fewer polytopes and rows than the other
 CASES = [
-    Case((-1, -1), (1, 1), (Polytope((row(-1, 1, 0), row(-1, 0, 1))),
-                            Polytope((row(-1, 1, 0, inputs=(1, -2)), row(0, 1, -1, constant=0.25))))),
+    Case(
+        (-1, -1),
+        (1, 1),
+        (
+            Polytope((row(-1, 1, 0), row(-1, 0, 1))),
+            Polytope((row(-1, 1, 0, inputs=(1, -2)), row(0, 1, -1, constant=0.25))),
+        ),
+    ),
     Case((0, -2), (2, 0), (Polytope((row(1, 1, 1),)),)),
 ]
 
@@ -133,12 +139,15 @@ def test_derivatives_are_finite_differences(choice):
     steps = {}
     for k, parts in weights.items():  # only the chosen neurons are followed
         mask = torch.zeros(len(parts[1])).index_fill(0, neurons(choice)[k], 1.0).double()
-        steps[k] = [torch.randn(p.shape, generator=generator).double() * mask.view(-1, *[1] * (p.dim() - 1))
-                    for p in parts]
+        steps[k] = [
+            torch.randn(p.shape, generator=generator).double() * mask.view(-1, *[1] * (p.dim() - 1)) for p in parts
+        ]
     slope = sum(float((p.grad * d).sum()) for k in weights for p, d in zip(weights[k], steps[k]))
     with torch.no_grad():
-        high, low = (bounds({k: tuple(p + e * d for p, d in zip(weights[k], steps[k])) for k in weights}).sum()
-                     for e in (1e-7, -1e-7))
+        high, low = (
+            bounds({k: tuple(p + e * d for p, d in zip(weights[k], steps[k])) for k in weights}).sum()
+            for e in (1e-7, -1e-7)
+        )
     assert float(high - low) / 2e-7 == pytest.approx(slope, rel=1e-4, abs=1e-5)
 
 
@@ -200,8 +209,9 @@ def test_a_stand_in_is_repaired(standin_networks, properties, slow_encounters, f
             break
     assert [verdict.word for verdict in verdicts] == ["unsat"] * 4
     assert candidate.network.shape == network.shape
-    result = compare(network, candidate.network, [slow_encounters], lower=task.lower, upper=task.upper,
-                     points=50_000, grid=0)
+    result = compare(
+        network, candidate.network, [slow_encounters], lower=task.lower, upper=task.upper, points=50_000, grid=0
+    )
     assert result.outside.agreement >= 0.999 and result.weights < 100
 
 

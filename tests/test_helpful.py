@@ -26,27 +26,42 @@ def said(*, timed_out=True, semantics="real", near=None, standing=SOMEWHERE, tim
 
 
 def test_where_it_stood():
-    assert said() == ("what may help: a longer --timeout than 10 s (1,234 boxes open, up to 17 splits deep, the median "
-                      "one 0.062 of its case's box wide; the least margin of its rows lies between -0.25 and 0.125)")
+    assert said() == (
+        "what may help: a longer --timeout than 10 s (1,234 boxes open, up to 17 splits deep, the median "
+        "one 0.062 of its case's box wide; the least margin of its rows lies between -0.25 and 0.125)"
+    )
 
 
-@pytest.mark.parametrize("how, wanted", [
-    ({"standing": None}, "a longer --timeout than 10 s"),
-    ({"standing": Standing(0, 0, 0.0, None, None)}, "a longer --timeout than 10 s"),
-    ({"semantics": "float32", "standing": None},
-     "a longer --timeout than 10 s, or --semantics real, which asks for less"),
-    ({"near": EXECUTED, "standing": None, "timed_out": False, "semantics": "float32"},
-     "--semantics real, which asks for less"),
-    ({"near": EXECUTED, "standing": None}, "a longer --timeout than 10 s"),
-    ({"near": BEYOND, "semantics": "float32", "standing": None},
-     "--semantics real, in which that point is a counterexample"),
-    ({"near": EXACT, "standing": None},
-     "another threshold: in exact arithmetic the property does not hold, so that it cannot be proved"),
-    ({"timed_out": False, "standing": Standing(0, 0, 0.0, None, 0.5, 1)},
-     "another threshold: on 1 box the margin is zero, or less than rounding can change (the worst point tried is 0.5 "
-     "from unsafe)"),
-    ({"timed_out": False, "standing": None}, "another threshold, or smaller input boxes"),
-])
+@pytest.mark.parametrize(
+    "how, wanted",
+    [
+        ({"standing": None}, "a longer --timeout than 10 s"),
+        ({"standing": Standing(0, 0, 0.0, None, None)}, "a longer --timeout than 10 s"),
+        (
+            {"semantics": "float32", "standing": None},
+            "a longer --timeout than 10 s, or --semantics real, which asks for less",
+        ),
+        (
+            {"near": EXECUTED, "standing": None, "timed_out": False, "semantics": "float32"},
+            "--semantics real, which asks for less",
+        ),
+        ({"near": EXECUTED, "standing": None}, "a longer --timeout than 10 s"),
+        (
+            {"near": BEYOND, "semantics": "float32", "standing": None},
+            "--semantics real, in which that point is a counterexample",
+        ),
+        (
+            {"near": EXACT, "standing": None},
+            "another threshold: in exact arithmetic the property does not hold, so that it cannot be proved",
+        ),
+        (
+            {"timed_out": False, "standing": Standing(0, 0, 0.0, None, 0.5, 1)},
+            "another threshold: on 1 box the margin is zero, or less than rounding can change (the worst point tried is 0.5 "
+            "from unsafe)",
+        ),
+        ({"timed_out": False, "standing": None}, "another threshold, or smaller input boxes"),
+    ],
+)
 def test_advice_follows_from_what_is_known(how, wanted):
     assert said(**how) == f"what may help: {wanted}"
 

@@ -9,14 +9,14 @@ from cases import case, executable, prop, row
 from conftest import network, random_network
 
 from engine import exact
-from engine.acasxu import domain
-from engine.data import network_path, property_path
+from engine.acasxu.facts import domain
+from engine.acasxu.files import network_path, property_path
 from engine.network import Network
 from engine.onnx_file import load_network
 from engine.repair.edit import edited
-from engine.repair.idle import Graft, collar_of, idle
-from engine.repair.idle_collar import distances
-from engine.repair.idle_search import idle_neurons
+from engine.repair.idle.collar import distances
+from engine.repair.idle.method import Graft, collar_of, idle
+from engine.repair.idle.neurons import idle_neurons
 from engine.repair.task import Box, Counterexample, Evidence, Task
 from engine.search.verify import verify
 from engine.vnnlib import load_property
@@ -64,8 +64,10 @@ def untrained(net: Network, goal: Task, chain: list) -> Network:
     measured = distances((case.lower, case.upper), goal.lower, goal.upper, len(chain[0]))
     graft = Graft(net, [chain[0][: len(measured.bias)], *chain[1:]], measured)
     random, masks = np.random.default_rng(1), graft.free()
-    layers = [tuple(torch.tensor(a + m * random.normal(size=a.shape), dtype=torch.float32) for a, m in zip(*pair))
-              for pair in zip(graft.start(), masks)]
+    layers = [
+        tuple(torch.tensor(a + m * random.normal(size=a.shape), dtype=torch.float32) for a, m in zip(*pair))
+        for pair in zip(graft.start(), masks)
+    ]
     gated = graft.gated(layers, goal.lower, goal.upper)
     return edited(net, {k: tuple(part.numpy() for part in pair) for k, pair in enumerate(gated)})
 
@@ -79,8 +81,10 @@ def test_idle_neurons_are_found():
 
 
 def test_one_that_fires_in_a_corner_is_not_idle():
-    fires = network([[[1, 1], [1, 1], [1, 1]], [[1.0, 0, 0], [1.0, 0, 0]], [[1.0, 1.0]]],
-                    [[-1.999, -2, -2.001], [-0.000999, -0.0011], [0]])
+    fires = network(
+        [[[1, 1], [1, 1], [1, 1]], [[1.0, 0, 0], [1.0, 0, 0]], [[1.0, 1.0]]],
+        [[-1.999, -2, -2.001], [-0.000999, -0.0011], [0]],
+    )
     found = idle_neurons(executable(fires), LOWER, UPPER, depth=2, most=8, seconds=20.0, samples=100)
     assert [neurons.tolist() for neurons in found] == [[2], [1]]
 
@@ -141,12 +145,15 @@ def test_a_repair_is_proved():
             assert exact.evaluate(candidate.network, x) == exact.evaluate(net, x)
 
 
-@pytest.mark.parametrize(("neurons", "boxes", "said"), [
-    ([], [CORNER], "layer 1"),
-    ([[1, 4]], [CORNER], "layer 2"),
-    (IDLE, [CORNER, ([-1, -1], [0, 0])], "several"),
-    (IDLE, [([-1, -1], [1, 1])], "no face far enough inside the domain"),
-])
+@pytest.mark.parametrize(
+    ("neurons", "boxes", "said"),
+    [
+        ([], [CORNER], "layer 1"),
+        ([[1, 4]], [CORNER], "layer 2"),
+        (IDLE, [CORNER, ([-1, -1], [0, 0])], "several"),
+        (IDLE, [([-1, -1], [1, 1])], "no face far enough inside the domain"),
+    ],
+)
 def test_where_it_cannot_help_it_says_why(neurons, boxes, said):
     heard = []
     assert list(idle(task(with_idle(idle=neurons), *boxes), Evidence(), heard.append, **QUICK)) == []

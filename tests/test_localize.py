@@ -5,8 +5,8 @@ import pytest
 from cases import case, prop, row
 from conftest import network, random_network
 
+from engine.comparison.region import unsafe_set
 from engine.network import Affine, Network
-from engine.repair.region import unsafe_set
 from engine.repair.localize import Localization, activation_difference, localize, significance
 from engine.repair.task import Box, Counterexample, Evidence, Task
 

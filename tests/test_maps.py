@@ -10,11 +10,11 @@ import pytest
 from cases import case, executable, prop, row
 from conftest import network, random_network
 
-from engine.acasxu import ADVISORIES, COC, WEAK_LEFT, WEAK_RIGHT
+from engine.acasxu.facts import ADVISORIES, COC, WEAK_LEFT, WEAK_RIGHT
+from engine.acasxu.files import property_path
 from engine.cli import main
-from engine.data import property_path
+from engine.comparison.maps import NOWHERE, RANGE, Geometry, advisory_maps, coordinates, geometries, inputs_at
 from engine.errors import InputError
-from engine.repair.maps import NOWHERE, RANGE, Geometry, advisory_maps, coordinates, geometries, inputs_at
 from engine.vnnlib import load_property
 from engine.vnnlib.writer import property_text
 
@@ -35,10 +35,17 @@ def box(number: int):
     return load_property(property_path(number))
 
 
-@pytest.mark.parametrize("x, y, rho, theta", [
-    (0, 10_000, 10_000, 0), (-10_000, 0, 10_000, PI / 2), (10_000, 0, 10_000, -PI / 2),
-    (-3000, 4000, 5000, math.atan(3 / 4)), (3000, -4000, 5000, -PI + math.atan(3 / 4)), (-1e-9, -500, 500, PI),
-])
+@pytest.mark.parametrize(
+    "x, y, rho, theta",
+    [
+        (0, 10_000, 10_000, 0),
+        (-10_000, 0, 10_000, PI / 2),
+        (10_000, 0, 10_000, -PI / 2),
+        (-3000, 4000, 5000, math.atan(3 / 4)),
+        (3000, -4000, 5000, -PI + math.atan(3 / 4)),
+        (-1e-9, -500, 500, PI),
+    ],
+)
 def test_places_as_the_networks_see_them(x, y, rho, theta):
     (found,) = inputs_at(Geometry("", 0.5, 650.0, 1200.0), np.array([float(x)]), np.array([float(y)]))
     expected = [(rho - 19791.091) / 60261, theta / TURN, 0.5 / TURN, 0.0, 0.5]
@@ -141,10 +148,26 @@ def test_repair_names_the_files_in_its_picture(files, tmp_path, monkeypatch):
     named = []
     monkeypatch.setattr("engine.cli.picture.write_picture", lambda path, maps, *, names: named.append(names))
     spec = tmp_path / "holds.vnnlib"
-    spec.write_text(property_text(prop(case([0] * 5, [Fraction(1, 10)] * 5, [row([1, 0, 0, 0, 0], 10**6, n_inputs=5)]),
-                                       n_outputs=5)))
-    command = ["repair", files[0], str(spec), "--out", str(tmp_path / "mended.onnx"), "--picture",
-               str(tmp_path / "maps.png"), "--samples", "100", "--grid", "2", "--domain", "acasxu"]
+    spec.write_text(
+        property_text(
+            prop(case([0] * 5, [Fraction(1, 10)] * 5, [row([1, 0, 0, 0, 0], 10**6, n_inputs=5)]), n_outputs=5)
+        )
+    )
+    command = [
+        "repair",
+        files[0],
+        str(spec),
+        "--out",
+        str(tmp_path / "mended.onnx"),
+        "--picture",
+        str(tmp_path / "maps.png"),
+        "--samples",
+        "100",
+        "--grid",
+        "2",
+        "--domain",
+        "acasxu",
+    ]
     assert main(command) == 0
     assert named == [("a.onnx", "mended.onnx")]
 
@@ -184,8 +207,11 @@ def test_without_matplotlib(files, tmp_path, capsys, monkeypatch):
 def test_bad_paths(files, tmp_path, capsys):
     pytest.importorskip("matplotlib")
     (tmp_path / "link.png").symlink_to(files[0])
-    for path, words in ((files[0], "not as .onnx"), (tmp_path / "link.png", "not as .onnx"),
-                        (tmp_path / "no" / "maps.png", "cannot be written")):
+    for path, words in (
+        (files[0], "not as .onnx"),
+        (tmp_path / "link.png", "not as .onnx"),
+        (tmp_path / "no" / "maps.png", "cannot be written"),
+    ):
         assert main(["compare", *files, *QUICK, "--picture", str(path)]) == 2
         (line,) = capsys.readouterr().err.splitlines()
         assert "--picture" in line and words in line

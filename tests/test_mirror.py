@@ -9,15 +9,15 @@ from cases import case, executable, prop, row
 from conftest import random_network
 from test_cli_repair import PROPERTIES, SMALL
 
+from engine.comparison.decision import Decision
+from engine.comparison.mirror import as_lowest, mirrored, unmirrored
+from engine.comparison.preservation import preservation
 from engine.errors import InputError
 from engine.network import Affine, Network
 from engine.onnx_file import rewritten
-from engine.repair import milp as linear
-from engine.repair.decision import Decision
 from engine.repair.edit import edited
 from engine.repair.loop import Repaired, Settings, repair
-from engine.repair.mirror import as_lowest, mirrored, unmirrored
-from engine.repair.preserve import preservation
+from engine.repair.milp import method as linear
 from engine.repair.task import Task
 
 
@@ -76,6 +76,7 @@ def test_a_repair_for_the_highest_is_that_of_the_mirror_image(monkeypatch):
 
 def test_preservation_of_the_highest():
     """Where the highest output may differ, against samples: y = (x, 0, -2) and (x - 1/4, 0, -2) differ on (0, 1/4)."""
+
     def line(bias):
         return Network((Affine(np.array([[1.0], [0.0], [0.0]]), np.array([bias, 0.0, -2.0]), False),))
 

@@ -3,10 +3,9 @@
 from dataclasses import replace
 from fractions import Fraction
 
+import cases
 import pytest
 import torch
-
-import cases
 from cases import batch, case, executable, prop, proved_whole, row
 from test_attack import check_violation
 from test_crown import check_crown
@@ -80,8 +79,12 @@ def _half_lift(lines, l, u):
 def _stable_too_early(lines, l, u):
     """Neurons that are nearly always on are taken for on."""
     on = torch.nn.functional.pad((u > -100 * l), (0, 1), value=False)
-    return _with(lines, lower=torch.where(on, 1.0, lines.lower), change=torch.where(on, 0.0, lines.change),
-                 lift=torch.where(on, 0.0, lines.lift))
+    return _with(
+        lines,
+        lower=torch.where(on, 1.0, lines.lower),
+        change=torch.where(on, 0.0, lines.change),
+        lift=torch.where(on, 0.0, lines.lift),
+    )
 
 
 def _silent(self, magnitude):
@@ -179,7 +182,6 @@ MUTANTS = {
 }
 
 
-
 @pytest.mark.parametrize("name", MUTANTS)
 def test_noticed(name, monkeypatch):
     place, mutant, checks = MUTANTS[name]
@@ -199,10 +201,21 @@ def fails(check, *arguments) -> bool:
     return False
 
 
-@pytest.mark.parametrize("check", [
-    hidden_and_rows, hidden_and_rows_in_float32, free_multipliers, plain_errors, decimal_ends,
-    check_split_input, check_split_sign, check_batch_keeps_rows, check_violation,
-], ids=lambda check: check.__name__)
+@pytest.mark.parametrize(
+    "check",
+    [
+        hidden_and_rows,
+        hidden_and_rows_in_float32,
+        free_multipliers,
+        plain_errors,
+        decimal_ends,
+        check_split_input,
+        check_split_sign,
+        check_batch_keeps_rows,
+        check_violation,
+    ],
+    ids=lambda check: check.__name__,
+)
 def test_the_engine_as_it_is_passes(check):
     check()
 

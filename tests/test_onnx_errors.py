@@ -259,8 +259,7 @@ REFUSED = {
     ),
     "quantized": (
         model(MATMUL, {"W": W.astype(np.int8)}),
-        "node 'y' (MatMul): tensor 'W' has type int8, which is not supported; export the network "
-        "with float32 weights",
+        "node 'y' (MatMul): tensor 'W' has type int8, which is not supported; export the network with float32 weights",
     ),
     "unknown type": (
         model(MATMUL, with_tensor(data_type=99)),
@@ -378,8 +377,7 @@ REFUSED = {
         "node 'y' (Gemm): its constants cannot be combined without rounding; fold constants before exporting",
     ),
     "inexact sum of constants": (
-        nodes(node("Add", "big tiny", "c"), node("Add", "x c", "y"),
-              constants={"big": f32(1e30), "tiny": f32(1e-30)}),
+        nodes(node("Add", "big tiny", "c"), node("Add", "x c", "y"), constants={"big": f32(1e30), "tiny": f32(1e-30)}),
         "node 'c' (Add): its constants cannot be combined without rounding; fold constants before exporting",
     ),
     "overflowing product of constants": (
@@ -388,8 +386,7 @@ REFUSED = {
     ),
     "large product of constants": (
         nodes(node("MatMul", "V V", "y"), constants={"V": BIG}),
-        "node 'y' (MatMul): its constants are too large to be folded exactly; fold constants before "
-        "exporting",
+        "node 'y' (MatMul): its constants are too large to be folded exactly; fold constants before exporting",
     ),
     "large sum of constants": (
         nodes(node("Add", "a b", "y"), constants={"a": f32(*[[1]] * 2000), "b": f32([1] * 2000)}),
@@ -535,48 +532,59 @@ GEMM = nodes(node("Gemm", "x W B", "y", alpha=3.0, beta=0.0))
 
 UNWRITABLE = {
     "rounded": (
-        nodes(*MATMUL), (0, "weight", (1, 2), 0.1),
+        nodes(*MATMUL),
+        (0, "weight", (1, 2), 0.1),
         "net: weight of layer 1: 0.1 is no float32 number for 'W'; round it to one that is",
     ),
     "too large": (
-        nodes(*MATMUL), (0, "weight", (1, 2), 1e39),
+        nodes(*MATMUL),
+        (0, "weight", (1, 2), 1e39),
         "net: weight of layer 1: 1e+39 is no float32 number for 'W'; round it to one that is",
     ),
     "nan": (
-        nodes(*MATMUL), (0, "weight", (1, 2), np.nan),
+        nodes(*MATMUL),
+        (0, "weight", (1, 2), np.nan),
         "net: weight of layer 1: nan is no float32 number for 'W'; round it to one that is",
     ),
     "no multiple of alpha": (
-        GEMM, (0, "weight", (1, 2), 1.0),
+        GEMM,
+        (0, "weight", (1, 2), 1.0),
         "net: weight of layer 1: 1.0 is no float32 number for 'W'; round it to one that is",
     ),
     "beta is zero": (
-        GEMM, (0, "bias", 0, 1.0),
+        GEMM,
+        (0, "bias", 0, 1.0),
         "net: bias of layer 1: 1.0 is no float32 number for 'B'; round it to one that is",
     ),
     "no bias": (
-        nodes(*MATMUL), (0, "bias", 0, 1.0),
+        nodes(*MATMUL),
+        (0, "bias", 0, 1.0),
         f"net: bias of layer 1: it has no initializer in the file; {OTHER}",
     ),
     "identity": (
-        NORMALIZED, (0, "weight", (0, 0), 2.0),
+        NORMALIZED,
+        (0, "weight", (0, 0), 2.0),
         f"net: weight of layer 1: it has no initializer in the file; {OTHER}",
     ),
     "folded": (
-        FOLDED, (0, "weight", (0, 0), 2.0),
+        FOLDED,
+        (0, "weight", (0, 0), 2.0),
         f"net: weight of layer 1: it is folded from 'W', 'V'; {OTHER}",
     ),
     "shared": (
-        SHARED, (1, "weight", (0, 0), 2.0),
+        SHARED,
+        (1, "weight", (0, 0), 2.0),
         f"net: weight of layer 2: its initializer 'V' is shared; {OTHER}",
     ),
     "one number for two": (
-        BIASED, (0, "bias", 1, 2.0),
+        BIASED,
+        (0, "bias", 1, 2.0),
         "net: layer 1: one number in the file stands for several different ones here; change them alike, "
         "or export the network with this layer written out",
     ),
     "normalization becomes nothing": (
-        NORMALIZED, (0, "bias", 1, 0.0),
+        NORMALIZED,
+        (0, "bias", 1, 0.0),
         "net: a layer that only adds its bias adds nothing but zeros, and would be lost on reading; "
         "keep one of them nonzero",
     ),
@@ -595,8 +603,7 @@ def test_unwritable(name):
 def test_layers_of_another_graph():
     network = parse_network(NORMALIZED.SerializeToString(), name="net")
     expected = (
-        "net: the layers do not have the shape of the ONNX graph they came from; "
-        "keep each layer's shape and ReLU"
+        "net: the layers do not have the shape of the ONNX graph they came from; keep each layer's shape and ReLU"
     )
     first, last = network.layers
     for layers in ((last,), (last, first), (first, replace(last, relu=True))):

@@ -75,8 +75,9 @@ def test_all_readers_read_the_same(path):
 
 
 def test_a_file_for_each_tensor(tmp_path):
-    onnx.save(inside(), tmp_path / "net.onnx", save_as_external_data=True, all_tensors_to_one_file=False,
-              size_threshold=0)
+    onnx.save(
+        inside(), tmp_path / "net.onnx", save_as_external_data=True, all_tensors_to_one_file=False, size_threshold=0
+    )
     path = tmp_path / "net.onnx"
     assert sorted(os.listdir(tmp_path)) == ["B", "V", "W", "net.onnx"]
     assert load_network(path).sha256 == network_hash(path) == second_checker.read_model(path)[1] == identity(path)
@@ -91,7 +92,9 @@ def test_constant_nodes_and_the_rest_of_a_file(tmp_path):
     (tmp_path / "sub" / "W.bin").write_bytes(W.tobytes())
     path = tmp_path / "net.onnx"
     path.write_bytes(model([node("Constant", "", "W", value=tensor), *NODES], {"B": B, "V": V}).SerializeToString())
-    assert layers(load_network(path)) == layers(read_network(path)) == layers(parse_network(inside().SerializeToString()))
+    assert (
+        layers(load_network(path)) == layers(read_network(path)) == layers(parse_network(inside().SerializeToString()))
+    )
     assert load_network(path).sha256 == read_network(path).sha256 == second_checker.read_model(path)[1]
 
 
@@ -269,8 +272,24 @@ def test_written_networks_have_all_inside(path):
 def test_repair_of_what_holds_writes_one_file(question, tmp_path_factory):
     network, spec = question
     out = tmp_path_factory.mktemp("out") / "r.onnx"
-    assert main(["repair", str(network), str(spec), "--out", str(out), "--method", "milp", "--samples", "100",
-                 "--grid", "2"]) == 0
+    assert (
+        main(
+            [
+                "repair",
+                str(network),
+                str(spec),
+                "--out",
+                str(out),
+                "--method",
+                "milp",
+                "--samples",
+                "100",
+                "--grid",
+                "2",
+            ]
+        )
+        == 0
+    )
     certificates = out.with_name("r.certificates")
     assert check(certificates / "holds.proof.zip", out, spec).accepted
 

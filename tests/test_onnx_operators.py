@@ -24,11 +24,28 @@ W, WT, V = f32([1, 2], [3, 4], [5, 6]), f32([1, 3, 5], [2, 4, 6]), f32(1, -2, 3)
 LAYER, EYE = (WT.tolist(), [0.0, 0.0], False), np.eye(3).tolist()
 MATMUL = node("MatMul", "a W", "y")
 CONSTANTS = {
-    "W": W, "WT": WT, "W3": W[None], "V": V, "B": f32(7, 8), "two": np.array(2.0, np.float32), "half": f32(2, 4, 0.5),
-    "zero": np.array(0.0, np.float32), "zeros": f32(0, 0, 0), "inf": np.array(np.inf, np.float32).clip(None, 3.5e38),
-    "large": np.array(3.4028235e38, np.float32), "axes": np.array([0]), "last": np.array([-1]), "no": np.array(False),
-    "ratio": np.array(0.5, np.float32), "i0": np.array(0), "start": np.array([0]), "stop": np.array([1]),
-    "minus": np.array([-1]), "three": np.array([3]), "one": np.array([1]), "gather32": np.array([0], np.int32),
+    "W": W,
+    "WT": WT,
+    "W3": W[None],
+    "V": V,
+    "B": f32(7, 8),
+    "two": np.array(2.0, np.float32),
+    "half": f32(2, 4, 0.5),
+    "zero": np.array(0.0, np.float32),
+    "zeros": f32(0, 0, 0),
+    "inf": np.array(np.inf, np.float32).clip(None, 3.5e38),
+    "large": np.array(3.4028235e38, np.float32),
+    "axes": np.array([0]),
+    "last": np.array([-1]),
+    "no": np.array(False),
+    "ratio": np.array(0.5, np.float32),
+    "i0": np.array(0),
+    "start": np.array([0]),
+    "stop": np.array([1]),
+    "minus": np.array([-1]),
+    "three": np.array([3]),
+    "one": np.array([1]),
+    "gather32": np.array([0], np.int32),
 }
 del CONSTANTS["inf"]
 
@@ -47,29 +64,61 @@ EXACT = {
     "mul by a vector, from the left": ([node("Mul", "V x", "a"), MATMUL], [diag(1, -2, 3), LAYER], (1, 3), (7, 14)),
     "mul after a layer": ([node("MatMul", "x W", "a"), node("Mul", "a B", "y")], [LAYER, diag(7, 8)], (1, 3), (13,)),
     "mul by ones stays": ([node("Mul", "x one32", "a"), MATMUL], [diag(1, 1, 1), LAYER], (1, 3), (13,)),
-    "mul, then add": ([node("Mul", "x V", "a"), node("Add", "a V", "y")],
-                      [(np.diag(V).tolist(), V.tolist(), False)], (1, 3), (13,)),
+    "mul, then add": (
+        [node("Mul", "x V", "a"), node("Add", "a V", "y")],
+        [(np.diag(V).tolist(), V.tolist(), False)],
+        (1, 3),
+        (13,),
+    ),
     "div by powers of two": ([node("Div", "x half", "a"), MATMUL], [diag(0.5, 0.25, 2), LAYER], (1, 3), (7, 14)),
-    "neg of a product": ([node("MatMul", "x W", "a"), node("Neg", "a", "y")],
-                         [((-WT).tolist(), [0.0, 0.0], False)], (1, 3), (7, 13)),
-    "neg of a layer": ([node("Gemm", "x W B", "a"), node("Neg", "a", "y")],
-                       [(WT.tolist(), [7.0, 8.0], False), diag(-1, -1)], (1, 3), (13,)),
-    "clip, by attributes": ([node("MatMul", "x W", "a"), node("Clip", "a", "y", min=0.0)],
-                            [(*LAYER[:2], True)], (1, 3), (7, 10)),
-    "clip, by attributes both": ([node("MatMul", "x W", "a"), node("Clip", "a", "y", min=0.0, max=3.4028235e38)],
-                                 [(*LAYER[:2], True)], (1, 3), (7,)),
-    "clip, by an input": ([node("MatMul", "x W", "a"), node("Clip", "a zero", "y")],
-                          [(*LAYER[:2], True)], (1, 3), (11, 12, 13)),
-    "clip, by both inputs": ([node("MatMul", "x W", "a"), node("Clip", "a zero large", "y")],
-                             [(*LAYER[:2], True)], (1, 3), (13,)),
+    "neg of a product": (
+        [node("MatMul", "x W", "a"), node("Neg", "a", "y")],
+        [((-WT).tolist(), [0.0, 0.0], False)],
+        (1, 3),
+        (7, 13),
+    ),
+    "neg of a layer": (
+        [node("Gemm", "x W B", "a"), node("Neg", "a", "y")],
+        [(WT.tolist(), [7.0, 8.0], False), diag(-1, -1)],
+        (1, 3),
+        (13,),
+    ),
+    "clip, by attributes": (
+        [node("MatMul", "x W", "a"), node("Clip", "a", "y", min=0.0)],
+        [(*LAYER[:2], True)],
+        (1, 3),
+        (7, 10),
+    ),
+    "clip, by attributes both": (
+        [node("MatMul", "x W", "a"), node("Clip", "a", "y", min=0.0, max=3.4028235e38)],
+        [(*LAYER[:2], True)],
+        (1, 3),
+        (7,),
+    ),
+    "clip, by an input": (
+        [node("MatMul", "x W", "a"), node("Clip", "a zero", "y")],
+        [(*LAYER[:2], True)],
+        (1, 3),
+        (11, 12, 13),
+    ),
+    "clip, by both inputs": (
+        [node("MatMul", "x W", "a"), node("Clip", "a zero large", "y")],
+        [(*LAYER[:2], True)],
+        (1, 3),
+        (13,),
+    ),
     "max with 0": ([node("MatMul", "x W", "a"), node("Max", "a zero", "y")], [(*LAYER[:2], True)], (1, 3), (8, 13)),
     "max of zeros": ([node("Max", "zeros x", "a"), MATMUL], [(EYE, [0.0] * 3, True), LAYER], (1, 3), (13,)),
     "dropout": ([node("Dropout", "x", "a"), MATMUL], [LAYER], (1, 3), (7, 10, 13)),
     "dropout with its mode": ([node("Dropout", "x ratio no", "a"), MATMUL], [LAYER], (1, 3), (12, 22)),
     "dropout with a mask": ([helper.make_node("Dropout", ["x"], ["a", "m"]), MATMUL], [LAYER], (1, 3), (10, 13)),
     "cast": ([node("Cast", "x", "a", to=TensorProto.FLOAT), MATMUL], [LAYER], (1, 3), (7, 13, 19)),
-    "transposed weights": ([node("Transpose", "WT", "k", perm=[1, 0]), node("MatMul", "x k", "y")], [LAYER], (1, 3),
-                           (7, 13, 21)),
+    "transposed weights": (
+        [node("Transpose", "WT", "k", perm=[1, 0]), node("MatMul", "x k", "y")],
+        [LAYER],
+        (1, 3),
+        (7, 13, 21),
+    ),
     "transposed without an order": ([node("Transpose", "WT", "k"), node("MatMul", "x k", "y")], [LAYER], (1, 3), (13,)),
     "transposed signal": ([node("Transpose", "x", "a", perm=[0, 2, 1]), MATMUL], [LAYER], (1, 3, 1), (13,)),
     "squeeze, by attribute": ([node("Squeeze", "x", "a", axes=[0, -2]), MATMUL], [LAYER], (1, 1, 3), (11,)),
@@ -81,39 +130,115 @@ EXACT = {
     "vector on the left": ([node("MatMul", "V x", "y")], [([V.tolist()], [0.0], False)], (3, 1), (13,)),
     "two vectors": ([node("MatMul", "V x", "y")], [([V.tolist()], [0.0], False)], (3,), (13,)),
     "a stack of one matrix": ([node("MatMul", "x W3", "y")], [LAYER], (1, 3), (13,)),
-    "a stack of matrices": ([node("MatMul", "x S", "y")],
-                            [([[1, 2], [5, 6], [3, 4], [7, 8]], [0.0] * 4, False)], (1, 2), (13,)),
+    "a stack of matrices": (
+        [node("MatMul", "x S", "y")],
+        [([[1, 2], [5, 6], [3, 4], [7, 8]], [0.0] * 4, False)],
+        (1, 2),
+        (13,),
+    ),
     "gemm of a column": ([node("Gemm", "x W", "y", transA=1)], [LAYER], (3, 1), (13,)),
     "gemm of a row": ([node("Gemm", "WT x", "y", transB=1)], [LAYER], (1, 3), (13,)),
-    "view": ([node("Shape", "x", "s"), node("Gather", "s i0", "g", axis=0), node("Unsqueeze", "g axes", "u"),
-              node("Concat", "u minus", "t", axis=0), node("Reshape", "x t", "a"), MATMUL], [LAYER], (1, 3, 1), (13, 20)),
-    "view, sliced": ([node("Shape", "x", "s"), node("Slice", "s start stop", "g"), node("Concat", "g three", "t", axis=0),
-                      node("Reshape", "x t", "a"), MATMUL], [LAYER], (1, 3, 1), (10, 13)),
-    "view, sliced by attributes": ([node("Shape", "x", "s"), node("Slice", "s", "g", starts=[0], ends=[1], axes=[0]),
-                                    node("Concat", "g minus", "t", axis=0), node("Reshape", "x t", "a"), MATMUL],
-                                   [LAYER], (1, 3, 1), (9,)),
-    "view, multiplied out": ([node("Shape", "x", "s", start=1), node("Gather", "s gather32", "g"),
-                              node("Gather", "s one", "h"), node("Mul", "g h", "p"),
-                              node("Concat", "one p", "t", axis=0), node("Reshape", "x t", "a"), MATMUL],
-                             [LAYER], (1, 3, 1), (15, 21)),
-    "view, cast": ([node("Shape", "x", "s"), node("Cast", "s", "c", to=TensorProto.INT32),
-                    node("Cast", "c", "d", to=TensorProto.INT64), node("Reshape", "x d", "a"), MATMUL],
-                   [LAYER], (1, 3), (13,)),
-    "value_floats": ([constant(value_floats=[7.0, 8.0]), node("Gemm", "x W k", "y")],
-                     [(WT.tolist(), [7.0, 8.0], False)], (1, 3), (12, 13)),
-    "value_float": ([constant(value_float=2.0), node("Mul", "x k", "a"), MATMUL], [diag(2, 2, 2), LAYER], (1, 3), (13,)),
+    "view": (
+        [
+            node("Shape", "x", "s"),
+            node("Gather", "s i0", "g", axis=0),
+            node("Unsqueeze", "g axes", "u"),
+            node("Concat", "u minus", "t", axis=0),
+            node("Reshape", "x t", "a"),
+            MATMUL,
+        ],
+        [LAYER],
+        (1, 3, 1),
+        (13, 20),
+    ),
+    "view, sliced": (
+        [
+            node("Shape", "x", "s"),
+            node("Slice", "s start stop", "g"),
+            node("Concat", "g three", "t", axis=0),
+            node("Reshape", "x t", "a"),
+            MATMUL,
+        ],
+        [LAYER],
+        (1, 3, 1),
+        (10, 13),
+    ),
+    "view, sliced by attributes": (
+        [
+            node("Shape", "x", "s"),
+            node("Slice", "s", "g", starts=[0], ends=[1], axes=[0]),
+            node("Concat", "g minus", "t", axis=0),
+            node("Reshape", "x t", "a"),
+            MATMUL,
+        ],
+        [LAYER],
+        (1, 3, 1),
+        (9,),
+    ),
+    "view, multiplied out": (
+        [
+            node("Shape", "x", "s", start=1),
+            node("Gather", "s gather32", "g"),
+            node("Gather", "s one", "h"),
+            node("Mul", "g h", "p"),
+            node("Concat", "one p", "t", axis=0),
+            node("Reshape", "x t", "a"),
+            MATMUL,
+        ],
+        [LAYER],
+        (1, 3, 1),
+        (15, 21),
+    ),
+    "view, cast": (
+        [
+            node("Shape", "x", "s"),
+            node("Cast", "s", "c", to=TensorProto.INT32),
+            node("Cast", "c", "d", to=TensorProto.INT64),
+            node("Reshape", "x d", "a"),
+            MATMUL,
+        ],
+        [LAYER],
+        (1, 3),
+        (13,),
+    ),
+    "value_floats": (
+        [constant(value_floats=[7.0, 8.0]), node("Gemm", "x W k", "y")],
+        [(WT.tolist(), [7.0, 8.0], False)],
+        (1, 3),
+        (12, 13),
+    ),
+    "value_float": (
+        [constant(value_float=2.0), node("Mul", "x k", "a"), MATMUL],
+        [diag(2, 2, 2), LAYER],
+        (1, 3),
+        (13,),
+    ),
     "value_ints": ([constant(value_ints=[1, 3]), node("Reshape", "x k", "a"), MATMUL], [LAYER], (1, 3, 1), (12, 13)),
-    "value_int": ([constant(value_int=-1), node("Unsqueeze", "k axes", "t"), node("Reshape", "x t", "a"), MATMUL],
-                  [LAYER], (1, 3, 1), (13,)),
+    "value_int": (
+        [constant(value_int=-1), node("Unsqueeze", "k axes", "t"), node("Reshape", "x t", "a"), MATMUL],
+        [LAYER],
+        (1, 3, 1),
+        (13,),
+    ),
     "dynamic batch": ([node("Flatten", "x", "a"), MATMUL], [LAYER], ("N", 3, 1), (13,)),
     "batch merged": ([node("Reshape", "x minus", "a"), MATMUL], [LAYER], ("N", 3), (13,)),
     "batch moved": ([node("Add", "x Z", "a"), node("Relu", "a", "y")], [(EYE, [0.0] * 3, True)], ("N", 3), (13,)),
-    "bias with more dimensions": ([node("MatMul", "x W", "a"), node("Add", "a B3", "y")],
-                                  [(WT.tolist(), [7.0, 8.0], False)], (1, 3), (13,)),
+    "bias with more dimensions": (
+        [node("MatMul", "x W", "a"), node("Add", "a B3", "y")],
+        [(WT.tolist(), [7.0, 8.0], False)],
+        (1, 3),
+        (13,),
+    ),
 }
 CONSTANTS |= {"one32": f32(1), "S": f32([[1, 5], [2, 6]], [[3, 7], [4, 8]]), "Z": f32([[0]]), "B3": f32([[7, 8]])}
-MERGEABLE = {"mul by a scalar", "mul by a vector, from the left", "mul after a layer", "mul by ones stays",
-             "div by powers of two", "value_float"}  # no float32 semantics: see test_fuzz_float32.py
+MERGEABLE = {
+    "mul by a scalar",
+    "mul by a vector, from the left",
+    "mul after a layer",
+    "mul by ones stays",
+    "div by powers of two",
+    "value_float",
+}  # no float32 semantics: see test_fuzz_float32.py
 CASES = [(name, opset) for name, (*_, opsets) in EXACT.items() for opset in opsets]
 
 
@@ -194,18 +319,24 @@ REFUSED = {
     "mul that spreads": ([node("Mul", "x WT", "y")], "make several points of one"),
     "mul of types": ([node("Mul", "x three", "y")], "number types float32 and int64 do not fit"),
     "dropout in training": ([node("Dropout", "x ratio yes", "y")], "drops values at random"),
-    "mask read": ([helper.make_node("Dropout", ["x"], ["a", "m"]), node("Mul", "a m", "y")],
-                  "it reads what a Dropout kept, 'm'"),
+    "mask read": (
+        [helper.make_node("Dropout", ["x"], ["a", "m"]), node("Mul", "a m", "y")],
+        "it reads what a Dropout kept, 'm'",
+    ),
     "transposed": ([node("Transpose", "x", "y", perm=[2, 1, 0])], "moves the elements", (1, 2, 3)),
     "no order": ([node("Transpose", "WT", "k", perm=[0, 0]), node("MatMul", "x k", "y")], "is no order of the axes"),
     "squeeze of 3": ([node("Squeeze", "x last", "y")], "has no size 1"),
     "squeeze twice": ([node("Squeeze", "x twice", "y")], "are no axes of"),
     "gather of the signal": ([node("Gather", "x i0", "y")], "for constants only"),
-    "gather outside": ([node("Shape", "x", "s"), node("Gather", "s three", "g"), node("Reshape", "x g", "y")],
-                       "gathers what axis 0 of shape [2] has not"),
+    "gather outside": (
+        [node("Shape", "x", "s"), node("Gather", "s three", "g"), node("Reshape", "x g", "y")],
+        "gathers what axis 0 of shape [2] has not",
+    ),
     "slice of the signal": ([node("Slice", "x start stop", "y")], "for constants only"),
-    "slice of nothing": ([node("Shape", "x", "s"), node("Slice", "s stop start", "g"), node("Reshape", "x g", "y")],
-                         "it takes nothing"),
+    "slice of nothing": (
+        [node("Shape", "x", "s"), node("Slice", "s stop start", "g"), node("Reshape", "x g", "y")],
+        "it takes nothing",
+    ),
     "concat of the signal": ([node("Concat", "x V", "y", axis=0)], "for constants only"),
     "concat without an axis": ([node("Concat", "V V", "k"), node("Add", "x k", "y")], "attribute 'axis' is missing"),
     "cast to integers": ([node("Cast", "x", "y", to=TensorProto.INT64)], "it rounds float32 to int64"),
@@ -261,8 +392,12 @@ def test_powers_of_two_without_a_normal_reciprocal(divisor, tmp_path):
 
 def normalized(n: int = 3, seed: int = 0, *, scale=None, variance=None, opset=14, shape=None, **options):
     random = np.random.default_rng(seed)
-    parts = {"s": random.normal(size=n), "b": random.normal(size=n), "m": random.normal(size=n),
-             "v": random.random(n) + 0.1}
+    parts = {
+        "s": random.normal(size=n),
+        "b": random.normal(size=n),
+        "m": random.normal(size=n),
+        "v": random.random(n) + 0.1,
+    }
     parts |= {key: value for key, value in (("s", scale), ("v", variance)) if value is not None}
     nodes = [node("BatchNormalization", "x s b m v", "y", **options)]
     constants = {key: np.array(value, np.float32) for key, value in parts.items()}
@@ -321,8 +456,13 @@ def test_what_a_rounded_network_computes_is_enclosed(tmp_path):
         random = np.random.default_rng(seed)
         d, e = (random.normal(size=n).astype(np.float32) for n in (3, 4))
         weight, last = random.normal(size=(3, 4)).astype(np.float32), random.normal(size=(4, 2)).astype(np.float32)
-        nodes = [node("Div", "x d", "a"), node("MatMul", "a W", "b"), node("Relu", "b", "c"), node("Div", "c e", "f"),
-                 node("MatMul", "f L", "y")]
+        nodes = [
+            node("Div", "x d", "a"),
+            node("MatMul", "a W", "b"),
+            node("Relu", "b", "c"),
+            node("Div", "c e", "f"),
+            node("MatMul", "f L", "y"),
+        ]
         network, theirs = read_both(proto_of(nodes, (1, 3), 14, {"d": d, "W": weight, "e": e, "L": last}), tmp_path)
         point = random.normal(size=3)
         true = [Fraction(v) / Fraction(float(c)) for v, c in zip(point, d)]
@@ -360,10 +500,21 @@ def obstacle_of(nodes, constants, tmp_path, *, shape=(1, 1)) -> str:
     return network.float32_obstacle
 
 
-@pytest.mark.parametrize("alpha, beta, free", [
-    (1.0, 1.0, True), (-1.0, 1.0, True), (1.0, 0.5, True), (-1.0, -4.0, True), (1.0, 0.0, True),
-    (0.5, 1.0, False), (2.0, 1.0, False), (8.0, 1.0, False), (0.0, 1.0, False), (1.0000001, 1.0, False),
-])
+@pytest.mark.parametrize(
+    "alpha, beta, free",
+    [
+        (1.0, 1.0, True),
+        (-1.0, 1.0, True),
+        (1.0, 0.5, True),
+        (-1.0, -4.0, True),
+        (1.0, 0.0, True),
+        (0.5, 1.0, False),
+        (2.0, 1.0, False),
+        (8.0, 1.0, False),
+        (0.0, 1.0, False),
+        (1.0000001, 1.0, False),
+    ],
+)
 def test_factors_of_gemm(alpha, beta, free, tmp_path):
     nodes = [node("Gemm", "x W B", "y", alpha=alpha, beta=beta)]
     found = obstacle_of(nodes, {"W": ONE, "B": f32(3)}, tmp_path)
@@ -379,8 +530,11 @@ FOLDS = {
     "negated subnormal": ([node("Neg", "A", "k")], {"A": f32([2.0**-140])}, "computes"),
     "moved subnormal": ([node("Transpose", "A", "k")], {"A": f32([2.0**-140])}, ""),
     "quotient": ([node("Div", "A B", "k")], {"A": f32([3]), "B": f32([2])}, ""),
-    "rounded on the way": ([node("Add", "A B", "j"), node("Sub", "j A", "k")],
-                           {"A": f32([2.0**30]), "B": f32([1])}, "computes"),
+    "rounded on the way": (
+        [node("Add", "A B", "j"), node("Sub", "j A", "k")],
+        {"A": f32([2.0**30]), "B": f32([1])},
+        "computes",
+    ),
 }
 
 
@@ -392,10 +546,20 @@ def test_computed_constants(name):
     assert what in found and bool(found) == bool(what)
 
 
-@pytest.mark.parametrize("weight, bias, free", [
-    ([1.0], None, True), ([4.0], None, True), ([5.0], None, False), ([-5.0], None, False), ([5.0], 1e-20, True),
-    ([8.0], 2.0**-100, True), ([8.0], -(2.0**-100), True), ([8.0], 2.0**-101, False), ([2.0**60], 2.0**-43, True),
-])
+@pytest.mark.parametrize(
+    "weight, bias, free",
+    [
+        ([1.0], None, True),
+        ([4.0], None, True),
+        ([5.0], None, False),
+        ([-5.0], None, False),
+        ([5.0], 1e-20, True),
+        ([8.0], 2.0**-100, True),
+        ([8.0], -(2.0**-100), True),
+        ([8.0], 2.0**-101, False),
+        ([2.0**60], 2.0**-43, True),
+    ],
+)
 def test_zeros_added_to_the_input(weight, bias, free, tmp_path):
     """Of a width of 1: 6 flushes are covered, of which a sum and a bias take 2."""
     constants = {"z": f32([0]), "W": f32(weight)} | ({} if bias is None else {"b": f32(bias)})
@@ -430,12 +594,15 @@ def test_factors_and_transposed_weights_are_written_back(tmp_path):
     np.testing.assert_array_equal(Replay(result)(points), result.evaluate(points))
 
 
-@pytest.mark.parametrize("nodes, place, what", [
-    ([node("Mul", "x V", "y")], (0, 1), "off its diagonal it has no numbers in the file"),
-    ([node("Div", "x V", "y")], (0, 0), "it is folded from 'V'"),
-    ([node("Neg", "x", "y")], (0, 0), "it has no initializer in the file"),
-    ([node("Mul", "x two", "y")], (0, 0), "one number in the file stands for several different ones here"),
-])
+@pytest.mark.parametrize(
+    "nodes, place, what",
+    [
+        ([node("Mul", "x V", "y")], (0, 1), "off its diagonal it has no numbers in the file"),
+        ([node("Div", "x V", "y")], (0, 0), "it is folded from 'V'"),
+        ([node("Neg", "x", "y")], (0, 0), "it has no initializer in the file"),
+        ([node("Mul", "x two", "y")], (0, 0), "one number in the file stands for several different ones here"),
+    ],
+)
 def test_what_cannot_stand(nodes, place, what, tmp_path):
     network = parse_network(proto_of(nodes, (1, 3), 13).SerializeToString(), name="net")
     with pytest.raises(InputError, match="net.*" + what):
@@ -448,5 +615,3 @@ def test_written_networks_know_their_obstacles(tmp_path):
     network = parse_network(proto_of(nodes, (1, 3), 13, CONSTANTS | {"W": W / 8}).SerializeToString())
     assert not network.float32_obstacle
     assert "large weights" in rewritten(changed(network, 0, (0, 0), 100.0)).float32_obstacle
-
-

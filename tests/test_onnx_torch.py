@@ -56,8 +56,7 @@ def test_from_a_file_with_gradients(tmp_path):
     network = parse_network(path.read_bytes())
     base = point.detach().numpy().ravel().astype(np.float64)
     slopes = [
-        (network.evaluate(base + h * step)[1] - network.evaluate(base - h * step)[1]) / (2 * h)
-        for step in np.eye(3)
+        (network.evaluate(base + h * step)[1] - network.evaluate(base - h * step)[1]) / (2 * h) for step in np.eye(3)
     ]
     np.testing.assert_allclose(point.grad.numpy().ravel(), slopes, rtol=1e-4, atol=1e-4)
     assert not module.training

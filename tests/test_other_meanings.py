@@ -18,20 +18,23 @@ from cases import case, executable, prop, row
 from conftest import random_network
 from test_cli_repair import SMALL
 
-from engine.acasxu import NetworkIndex
+from engine.acasxu.facts import NetworkIndex
+from engine.acasxu.files import property_path
+from engine.acasxu.identity import CONTENT, METADATA, OPTION, SHAPE, as_told, identify, identify_file, known_networks
 from engine.cli import main
-from engine.data import property_path
-from engine.identity import CONTENT, METADATA, OPTION, SHAPE, as_told, identify, identify_file, known_networks
 from engine.network import Affine, Network
 from engine.onnx_file import load_network, made_from, save_network
-from engine.repair import milp as linear
 from engine.repair.edit import edited
 from engine.repair.methods import METHODS
+from engine.repair.milp import method as linear
 from engine.repair.task import Candidate
 from engine.vnnlib.writer import property_text
 
-WORDS = re.compile(r"(?<![A-Za-z])(COC|advisor(y|ies)|scores?|ft|rad|feet|knots|(weak|strong) (left|right)|encounters?|"
-                   r"ownship|intruder|tau|ACAS)(?![A-Za-z])", re.I)
+WORDS = re.compile(
+    r"(?<![A-Za-z])(COC|advisor(y|ies)|scores?|ft|rad|feet|knots|(weak|strong) (left|right)|encounters?|"
+    r"ownship|intruder|tau|ACAS)(?![A-Za-z])",
+    re.I,
+)
 PUBLISHED = "ACASXU_run2a_1_1_batch_2000"
 QUICK = ("--points", "500", "--grid", "3")
 FEW = ("--method", "milp", "--samples", "500", "--grid", "3", "--device", "cpu")
@@ -151,9 +154,11 @@ def test_compare(given, capsys):
     assert "not known" in content["domain_reason"] and "not known" in content["decision_reason"]
     assert all(region["agreement"] is None for region in content["regions"].values() if region)
     domain = ["--domain", str(folder / "domain.vnnlib")]
-    for wants, what in (([], "the inputs to compare on are not known"),
-                        ([files[1], "--prove"], "the network's domain, which is not known; say --domain"),
-                        (["--prove", *domain], "the network's decision, which is not known; say --decision lowest")):
+    for wants, what in (
+        ([], "the inputs to compare on are not known"),
+        ([files[1], "--prove"], "the network's domain, which is not known; say --domain"),
+        (["--prove", *domain], "the network's decision, which is not known; say --decision lowest"),
+    ):
         assert main(["compare", *pair, *wants, *QUICK]) == 2
         assert what in said(capsys)
 
@@ -224,8 +229,20 @@ def test_bench_and_report(given, capsys):
     folder, files = given
     (folder / "list.csv").write_text(f"{Path(files[0]).name},p.vnnlib,60\nchanged.onnx,p.vnnlib,60\n")
     out = folder / "out"
-    options = ["--certificates", "--check", "--report", "--device", "cpu", "--repair", "--repair-method", "milp",
-               "--repair-samples", "500", "--repair-grid", "3"]
+    options = [
+        "--certificates",
+        "--check",
+        "--report",
+        "--device",
+        "cpu",
+        "--repair",
+        "--repair-method",
+        "milp",
+        "--repair-samples",
+        "500",
+        "--repair-grid",
+        "3",
+    ]
     assert main(["bench", str(folder / "list.csv"), "--out", str(out), *options]) == 0
     said(capsys)
     assert main(["report", str(out)]) == 0
@@ -264,10 +281,27 @@ def test_units_do_not_matter(tmp_path, capsys):
         for file, box in (("domain", ends), ("box", half)):
             (tmp_path / f"{name}_{file}.vnnlib").write_text(property_text(prop(case(*box, unsafe), n_outputs=3)))
         names = [str(tmp_path / f"{name}_{file}") for file in ("a.onnx", "b.onnx", "box.vnnlib", "domain.vnnlib")]
-        assert main(["compare", *names[:3], "--domain", names[3], "--decision", "highest", "--json", "--points", "3000",
-                     "--grid", "9"]) == 0
-        found.append({where.split(",")[-1]: region for where, region in
-                      json.loads(capsys.readouterr().out)["regions"].items()})
+        assert (
+            main(
+                [
+                    "compare",
+                    *names[:3],
+                    "--domain",
+                    names[3],
+                    "--decision",
+                    "highest",
+                    "--json",
+                    "--points",
+                    "3000",
+                    "--grid",
+                    "9",
+                ]
+            )
+            == 0
+        )
+        found.append(
+            {where.split(",")[-1]: region for where, region in json.loads(capsys.readouterr().out)["regions"].items()}
+        )
     assert found[0] == found[1] and 0 < found[0]["domain outside the boxes"]["changed"] < 3000
 
 
@@ -283,8 +317,12 @@ def test_a_repair_in_other_units_is_the_same_repair(tmp_path, monkeypatch, capsy
             (tmp_path / f"{name}_{file}.vnnlib").write_text(property_text(box))
         (tmp_path / f"{name}.onnx").write_bytes(scaled(SMALL, [factor]).onnx_bytes)
         files = [str(tmp_path / f"{name}{end}") for end in (".onnx", "_box.vnnlib", "_domain.vnnlib", "_out.onnx")]
-        assert main(["repair", *files[:2], "--domain", files[2], "--out", files[3], "--decision", "lowest", *FEW,
-                     "--json"]) == 0
+        assert (
+            main(
+                ["repair", *files[:2], "--domain", files[2], "--out", files[3], "--decision", "lowest", *FEW, "--json"]
+            )
+            == 0
+        )
         regions = json.loads(capsys.readouterr().out)["fidelity"]["regions"]
         found.append({where.split(",")[-1]: region for where, region in regions.items()})
         layers.append(load_network(files[3]).layers)
@@ -359,8 +397,13 @@ def test_claims_that_count_for_nothing(standin_networks, tmp_path):
     bare = onnx.load_model_from_string(changed.onnx_bytes)
     del bare.metadata_props[:]
     bare = Network(changed.layers, onnx_bytes=bare.SerializeToString())
-    for net, claims in ((other, [standin.sha256]), (bare, [unknown]), (bare, ["N(1,1)"]), (bare, []),
-                        (bare, [standin.sha256, twin])):
+    for net, claims in (
+        (other, [standin.sha256]),
+        (bare, [unknown]),
+        (bare, ["N(1,1)"]),
+        (bare, []),
+        (bare, [standin.sha256, twin]),
+    ):
         (tmp_path / "x.onnx").write_bytes(claiming(net, *claims))
         assert identify_file(tmp_path / "x.onnx") is None
     (tmp_path / "x.onnx").write_bytes(claiming(bare, standin.sha256))

@@ -159,7 +159,9 @@ TEXTS = {
     "or_of_boxes_held": (f"(assert (or {HALVES}))(assert (>= Y_0 1.01))", "unsat"),
     "box_in_each_disjunct": (
         "(assert (or (and (>= X_0 -1) (<= X_0 0) (>= X_1 0) (<= X_1 1) (>= Y_0 0.5))"
-        " (and (>= X_0 0) (<= X_0 1) (>= X_1 0) (<= X_1 1) (>= Y_1 1.5))))", "unsat"),
+        " (and (>= X_0 0) (<= X_0 1) (>= X_1 0) (<= X_1 1) (>= Y_1 1.5))))",
+        "unsat",
+    ),
     "equation_of_inputs": (UNIT + "(assert (= (+ X_0 X_1) 1))(assert (>= Y_0 0.25))", "sat"),
     "equation_of_inputs_held": (UNIT + "(assert (= (+ X_0 X_1) 1))(assert (<= Y_0 -0.01))", "unsat"),
     "sum_of_inputs": (UNIT + "(assert (<= (+ X_0 X_1) -1.5))(assert (>= Y_0 0))", "unsat"),
@@ -185,6 +187,9 @@ def test_shapes_of_properties(name, tmp_path):
 
 def test_the_known_answers_are_known():
     """The solver's depth is that of a question small enough to see: max(x) over two boxes."""
-    raw = Raw(IDENTITY.layers, ((-np.ones(2), np.ones(2)), (np.zeros(2), 2 * np.ones(2))),
-              (((np.zeros(2), np.array([-1.0, -1.0]), 3.0, False),),))
+    raw = Raw(
+        IDENTITY.layers,
+        ((-np.ones(2), np.ones(2)), (np.zeros(2), 2 * np.ones(2))),
+        (((np.zeros(2), np.array([-1.0, -1.0]), 3.0, False),),),
+    )
     assert depth(raw) == pytest.approx(1.0)

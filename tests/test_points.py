@@ -8,10 +8,10 @@ from cases import case, executable, prop, row
 from conftest import network, random_network
 
 from engine import Options, Problem, verify_all
+from engine.comparison.decision import Decision
+from engine.comparison.vere import Figures, drawn, measure
 from engine.errors import InputError
 from engine.repair import points
-from engine.repair.decision import Decision
-from engine.repair.figures import Figures, drawn, measure
 from engine.repair.points import read_points
 
 NET = random_network((2, 4, 3), seed=0)
@@ -83,8 +83,15 @@ def test_verified_as_any_property(tmp_path):
     net = executable(NET)
     x = np.array([0.25, -0.5])
     best = int(net.evaluate(x).argmin())
-    texts = [f"x0,x1,{column}\n0.25,-0.5,{advisory}\n" for column, advisory in
-             (("wanted", best), ("wanted", (best + 1) % 3), ("forbidden", best), ("forbidden", (best + 1) % 3))]
+    texts = [
+        f"x0,x1,{column}\n0.25,-0.5,{advisory}\n"
+        for column, advisory in (
+            ("wanted", best),
+            ("wanted", (best + 1) % 3),
+            ("forbidden", best),
+            ("forbidden", (best + 1) % 3),
+        )
+    ]
     problems = [Problem(net, read(tmp_path, text)) for text in texts]
     assert [v.word for v in verify_all(problems, Options(device="cpu"))] == ["unsat", "sat", "sat", "unsat"]
 

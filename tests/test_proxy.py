@@ -9,12 +9,14 @@ from conftest import network, random_network
 from engine.attack import violation
 from engine.bounds.roots import make_roots
 from engine.bounds.stack import Stack
-from engine.repair import proxy
-from engine.repair.certified import Regions
-from engine.repair.proxy import ProxyBoxes
+from engine.repair.gradient import proxy
+from engine.repair.gradient.certified import Regions
+from engine.repair.gradient.proxy import ProxyBoxes
 
-CASES = [case([-1, -1], [1, 1], [row([-1, 1, 0]), row([-1, 0, 1])], [row([0, 1, -1], "1/4", inputs=[1, -2])]),
-         case([0, -1], [1, 0], [row([1, 1, 1])])]
+CASES = [
+    case([-1, -1], [1, 1], [row([-1, 1, 0]), row([-1, 0, 1])], [row([0, 1, -1], "1/4", inputs=[1, -2])]),
+    case([0, -1], [1, 0], [row([1, 1, 1])]),
+]
 
 
 def prepared(net, *, n: int = 20, seed: int = 0, margin: float = 0.25, first: int | None = None):
@@ -25,8 +27,14 @@ def prepared(net, *, n: int = 20, seed: int = 0, margin: float = 0.25, first: in
     ends = torch.tensor(np.sort(random.random((2, n, 2)), axis=0))
     low, high = (roots.lower[root] + (roots.upper - roots.lower)[root] * end for end in ends)
     regions = Regions(root, low, high)
-    found = ProxyBoxes(stack, roots, regions, first=len(net.layers) - 2 if first is None else first, margin=margin,
-                       generator=torch.Generator().manual_seed(seed))
+    found = ProxyBoxes(
+        stack,
+        roots,
+        regions,
+        first=len(net.layers) - 2 if first is None else first,
+        margin=margin,
+        generator=torch.Generator().manual_seed(seed),
+    )
     return found, roots, regions
 
 
@@ -79,6 +87,6 @@ def test_descending_makes_boxes_safe():
     weight = torch.ones(1, 1, dtype=torch.float64)
     assert found({0: (weight, bias)}).item() == pytest.approx(0.01 - 0.51)
     for _ in range(200):
-        gradient, = torch.autograd.grad(found({0: (weight, bias)}).clamp(max=0.005).sum(), bias)
+        (gradient,) = torch.autograd.grad(found({0: (weight, bias)}).clamp(max=0.005).sum(), bias)
         bias.data += 0.01 * gradient
     assert found({0: (weight, bias)}).item() >= 0.004 and 0.5 <= bias.item() <= 0.52

@@ -7,7 +7,7 @@ import pytest
 from cases import case, row
 from conftest import random_network
 
-from engine.repair.region import in_box, region_of, unsafe_set
+from engine.comparison.region import in_box, region_of, unsafe_set
 
 BOX = ([0], [1])
 
@@ -23,8 +23,14 @@ def test_ties_are_the_property_s(strict):
 
 def test_one_strict_row_at_a_tie_is_enough():
     """y0 <= 1/2 and y1 < 1/2, or y0 < 0: a tie in the row that is not strict does not matter."""
-    unsafe = unsafe_set(case(*BOX, [row([1, 0], "-1/2", n_inputs=1), row([0, 1], "-1/2", strict=True, n_inputs=1)],
-                             [row([1, 0], strict=True, n_inputs=1)]), 2)
+    unsafe = unsafe_set(
+        case(
+            *BOX,
+            [row([1, 0], "-1/2", n_inputs=1), row([0, 1], "-1/2", strict=True, n_inputs=1)],
+            [row([1, 0], strict=True, n_inputs=1)],
+        ),
+        2,
+    )
     y = np.array([[0.5, 0.25], [0.5, 0.5], [0.25, 0.5], [0.0, 0.5], [-0.25, 0.5]])
     assert unsafe.contains(np.zeros((5, 1)), y).tolist() == [True, False, False, False, True]
 

@@ -20,9 +20,21 @@ from engine.bounds.relaxation import (
 
 FLOATS32 = st.floats(-(2.0**100), 2.0**100, width=32)
 INTERVALS = st.tuples(FLOATS32, FLOATS32).map(sorted)
-HARD = [(-1.0, 1.0), (-1.0, 0.0), (0.0, 1.0), (0.0, 0.0), (-3.0, -1.0), (1.0, 3.0), (-(2.0**-149), 2.0**-149),
-        (-1.0, 2.0**-149), (-(2.0**-149), 1.0), (-(2.0**99), 2.0**-149), (-3.0, 1e-3), (-1e-3, 3.0),
-        (-0.0, 0.0)]
+HARD = [
+    (-1.0, 1.0),
+    (-1.0, 0.0),
+    (0.0, 1.0),
+    (0.0, 0.0),
+    (-3.0, -1.0),
+    (1.0, 3.0),
+    (-(2.0**-149), 2.0**-149),
+    (-1.0, 2.0**-149),
+    (-(2.0**-149), 1.0),
+    (-(2.0**99), 2.0**-149),
+    (-3.0, 1e-3),
+    (-1e-3, 3.0),
+    (-0.0, 0.0),
+]
 
 
 def lines_on(l, u, *, noise=0.0) -> Lines:
@@ -127,8 +139,26 @@ def test_constants_pass_unchanged():
 # --- rounding -----------------------------------------------------------------------------------
 
 ANY = st.floats(allow_nan=False, allow_infinity=False, min_value=-(2.0**127), max_value=2.0**127)
-EDGES = [0.0, -0.0, 5e-324, -5e-324, 2.0**-149, -(2.0**-149), 2.0**-150, 2.0**-126, -(2.0**-126), 1.0, -1.0,
-         1 + 2.0**-52, 1 - 2.0**-53, -1 - 2.0**-24, 2.0**100, -(2.0**100), 0.1, -0.1]
+EDGES = [
+    0.0,
+    -0.0,
+    5e-324,
+    -5e-324,
+    2.0**-149,
+    -(2.0**-149),
+    2.0**-150,
+    2.0**-126,
+    -(2.0**-126),
+    1.0,
+    -1.0,
+    1 + 2.0**-52,
+    1 - 2.0**-53,
+    -1 - 2.0**-24,
+    2.0**100,
+    -(2.0**100),
+    0.1,
+    -0.1,
+]
 
 
 def check_outward(x: float) -> None:
@@ -146,8 +176,10 @@ def test_rounding_is_outward_and_near(x):
     check_outward(x)
 
 
-@given(st.floats(width=32, allow_nan=False, allow_infinity=False, min_value=-(2.0**127), max_value=2.0**127),
-       st.integers(-3, 3))
+@given(
+    st.floats(width=32, allow_nan=False, allow_infinity=False, min_value=-(2.0**127), max_value=2.0**127),
+    st.integers(-3, 3),
+)
 def test_rounding_beside_float32_values(x, steps):
     for _ in range(abs(steps)):
         x = float(np.nextafter(x, np.inf * steps))

@@ -7,22 +7,21 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-
 from cases import case, executable, prop, row
 from conftest import network, random_network
 
 from engine import Options, Problem, verify_all
-from engine.acasxu import benchmark_instances
-from engine.data import property_path
+from engine.acasxu.facts import benchmark_instances
+from engine.acasxu.files import property_path
 from engine.errors import InputError
 from engine.network import Affine
 from engine.repair import loop
-from engine.repair import milp as linear
 from engine.repair.attempt import Attempt, Cost, judge
 from engine.repair.conflict import conflict
 from engine.repair.edit import edited
 from engine.repair.loop import Failed, Held, Repaired, Settings, repair
 from engine.repair.methods import METHODS, order
+from engine.repair.milp import method as linear
 from engine.repair.state import FILE, State
 from engine.repair.task import Box, Candidate, Counterexample, Task
 from engine.search.problem import Progress
@@ -33,8 +32,13 @@ ENDS = {"lower": [-1.0], "upper": [1.0]}
 QUICK = Settings(points=2000, proof_timeout=10.0, device="cpu")
 
 #: y0 = 0.25 + relu(-x) / 2, y1 = 0.25 + 0.4 relu(-x), y2 = 2, y3 = relu(x)
-SMALL = executable(network([[[1.0], [-1.0]], [[0.0, 0.5], [0.0, 0.4], [0.0, 0.0], [1.0, 0.0]]],
-                           [[0.0, 0.0], [0.25, 0.25, 2.0, 0.0]], name="small"))
+SMALL = executable(
+    network(
+        [[[1.0], [-1.0]], [[0.0, 0.5], [0.0, 0.4], [0.0, 0.0], [1.0, 0.0]]],
+        [[0.0, 0.0], [0.25, 0.25, 2.0, 0.0]],
+        name="small",
+    )
+)
 
 
 def below(output: int, limit: Fraction, low, high, name: str):
@@ -69,15 +73,19 @@ def few_samples(monkeypatch):
 @pytest.fixture
 def offers(monkeypatch):
     """Lets the method `milp` offer the networks of a test; counts what is asked of it."""
+
     def set_offers(*networks, before=lambda number, say: None, name="milp", provisional=False):
         asked = []
+
         def method(task, evidence, say, **options):
             for number, net in enumerate(networks):
                 before(number, say)
                 asked.append((number, list(evidence.counterexamples), list(evidence.boxes), evidence.lowest))
                 yield Candidate(net(task.network) if callable(net) else net, f"offer {number}", provisional)
+
         monkeypatch.setitem(METHODS, name, lambda: method)
         return asked
+
     return set_offers
 
 
@@ -85,9 +93,11 @@ def offers(monkeypatch):
 def proofs(monkeypatch):
     """The networks that were tried to be proved."""
     seen = []
+
     def counted(task, network, options, **rest):
         seen.append(network.sha256)
         return judge(task, network, options, **rest)
+
     monkeypatch.setattr(loop, "judge", counted)
     return seen
 
@@ -237,11 +247,13 @@ def test_open_boxes_are_handed_on(offers, monkeypatch):
 def test_what_was_left_open_gets_more_time(offers, monkeypatch):
     """The most proved one, where no candidate is proved in a share of the time; it counts once."""
     box, tried = Box(0, 0, np.array([-1.0]), np.array([-0.75])), []
+
     def short(task, network, options, **rest):
         tried.append((network.sha256, options.timeout))
         if network is SMALL:
             return Attempt({"left": "sat"}, 0.0, 1.0, counterexamples=(Counterexample(0, 0, np.float32([-1])),))
         return Attempt({"left": "timeout"}, network.layers[-1].bias[3], 1.0, boxes=(box,))
+
     monkeypatch.setattr(loop, "judge", short)
     one, two = raised(SMALL, 3, 0.25), raised(SMALL, 3, 0.5)
     offers(one, SMALL, two)
@@ -253,10 +265,12 @@ def test_what_was_left_open_gets_more_time(offers, monkeypatch):
 def test_a_proof_that_takes_longer_is_found(offers, monkeypatch):
     """What is proved with all the time is a repair; nothing else gets more time then."""
     box, right = Box(0, 0, np.array([-1.0]), np.array([-0.75])), raised(SMALL, 1, 0.125)
+
     def slow(task, network, options, **rest):
         if options.timeout < 8:
             return Attempt({"left": "timeout"}, 0.5, 1.0, boxes=(box,))
         return judge(task, network, options, **rest)
+
     monkeypatch.setattr(loop, "judge", slow)
     offers(right, raised(SMALL, 1, 0.25))
     found = repair(SMALL, [LEFT], **ENDS, settings=replace(QUICK, method="milp", proof_timeout=8.0))
@@ -267,9 +281,11 @@ def test_a_proof_that_takes_longer_is_found(offers, monkeypatch):
 def test_samples_that_a_proved_candidate_changed_are_evidence(monkeypatch):
     """They are points of the domain at which its advisory is not the original's."""
     other, seen = raised(raised(SMALL, 1, 0.125), 3, 4.0), []
+
     def method(task, evidence, say, **options):
         yield Candidate(other, "other")
         seen.extend(evidence.changed)
+
     monkeypatch.setitem(METHODS, "milp", lambda: method)
     found = repair(SMALL, [LEFT], **ENDS, settings=replace(QUICK, method="milp"))
     assert found.chosen[0].cost.changed >= len(seen) > 0
@@ -295,8 +311,13 @@ def test_no_network_could():
     target = replace(target, cases=(replace(target.cases[0], lower=(Fraction(-3, 4),)),))
     assert conflict([target, beside]) is None
     lipschitz = replace(QUICK, method="milp", options={"milp": {"backend": "highs", "strategies": ("shift",)}})
-    found = repair(executable(network([[[0.0]], [[0.0]] * 4], [[1.0], [0.25, 0.5, 2.0, 3.0]])), [target],
-                   preserve=[beside], **ENDS, settings=lipschitz)
+    found = repair(
+        executable(network([[[0.0]], [[0.0]] * 4], [[1.0], [0.25, 0.5, 2.0, 3.0]])),
+        [target],
+        preserve=[beside],
+        **ENDS,
+        settings=lipschitz,
+    )
     assert isinstance(found, Failed) and found.reason and not found.timed_out
 
 
@@ -315,10 +336,12 @@ def test_no_time_for_the_original():
 def test_a_method_that_takes_too_long_is_ended(offers):
     """It is ended where it says what it is at, and what was found before counts."""
     late = []
+
     def before(number, say):
         for _ in itertools.count() if number == 1 else ():
             late.append(number)
             say("thinking")
+
     everywhere = lambda net: raised(raised(net, 1, 0.125), 3, 4.0)
     offers(everywhere, SMALL, before=before)
     settings = replace(QUICK, method="milp", timeout=2.0, patience=60.0, points=100)
@@ -331,9 +354,11 @@ def test_a_method_that_takes_too_long_is_ended(offers):
 
 def test_a_proof_that_takes_too_long_is_ended(offers, monkeypatch):
     """No attempt is made of it, so that a later run with more time tries it again."""
+
     def slow(task, candidate, options, *, on_progress):
         for _ in itertools.count():
             on_progress(Progress(1, 0, 0, 1, 0.0, 0.0))
+
     monkeypatch.setattr(loop, "judge", slow)
     offers(SMALL)
     found = repair(SMALL, [LEFT], **ENDS, settings=replace(QUICK, method="milp", timeout=1.0))
@@ -400,6 +425,7 @@ def test_auto_goes_on_where_a_method_cannot_be_used(offers):
     def unusable(task, evidence, say, **options):
         raise InputError("it has no hidden layer", where="idle")
         yield
+
     perfect = lambda net: raised(net, 1, 0.125)
     for name in METHODS:
         offers(perfect, name=name)
@@ -487,8 +513,9 @@ def test_thousands_of_point_boxes_are_soon_looked_at(monkeypatch):
 
     calls, covered = [], module._all_covered
     monkeypatch.setattr(module, "_all_covered", lambda polytopes: calls.append(1) or covered(polytopes))
-    points = prop(*[case([Fraction(i, 999)], [Fraction(i, 999)], [row([1, -1], n_inputs=1)]) for i in range(999)],
-                  n_outputs=2)
+    points = prop(
+        *[case([Fraction(i, 999)], [Fraction(i, 999)], [row([1, -1], n_inputs=1)]) for i in range(999)], n_outputs=2
+    )
     assert conflict([points]) is None and len(calls) == 1
 
 

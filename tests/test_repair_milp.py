@@ -19,19 +19,19 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from engine import Options, Problem, verify_all
-from engine.data import property_path
+from engine.acasxu.files import property_path
+from engine.comparison.fidelity import changes, compare
+from engine.comparison.region import Region, Rows, Unsafe, in_box
 from engine.errors import InputError
-from engine.repair import milp as module
-from engine.repair import program as module_of_program
 from engine.repair.edit import scores
-from engine.repair.fidelity import changes, compare
-from engine.repair.limits import directions, held, needed
-from engine.repair.milp import milp
-from engine.repair.program import Program, solve
-from engine.repair.region import Region, Rows, Unsafe, in_box
+from engine.repair.milp import method as module
+from engine.repair.milp import program as module_of_program
+from engine.repair.milp.limits import directions, held, needed
+from engine.repair.milp.method import milp
+from engine.repair.milp.program import Program, solve
+from engine.repair.milp.worst import changed_points, depth, worst_points
 from engine.repair.samples import Samples, draw, look_at, points, regions
 from engine.repair.task import Box, Counterexample, Evidence, Task
-from engine.repair.worst import changed_points, depth, worst_points
 from engine.vnnlib import load_property
 
 QUIET = lambda words: None
@@ -80,8 +80,10 @@ def smallest(program: Program) -> float | None:
     if program.norm == "count":
         for size in range(n + 1):
             for some in combinations(range(n), size):
-                ends = [(low, high) if i in some else (base, base) for i, (low, base, high)
-                        in enumerate(zip(program.lower, program.base, program.upper))]
+                ends = [
+                    (low, high) if i in some else (base, base)
+                    for i, (low, base, high) in enumerate(zip(program.lower, program.base, program.upper))
+                ]
                 if linprog(np.zeros(n), A_ub=matrix, b_ub=limits, bounds=ends).status == 0:
                     return size
         return None
@@ -116,7 +118,7 @@ def test_the_smallest_change(backend, norm, seed, feasible):
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_only_some_constraints_are_handed_over(backend, monkeypatch):
     """Cutting planes end where all constraints hold, although a round adds two at most."""
-    monkeypatch.setattr("engine.repair.program.BATCH", 2)
+    monkeypatch.setattr("engine.repair.milp.program.BATCH", 2)
     program = program_of(5, "l1", points=300, width=4)
     found = solve(program, backend=backend)
     matrix, limits = rows_of(program)
@@ -128,10 +130,13 @@ def test_only_some_constraints_are_handed_over(backend, monkeypatch):
 def test_slack_constraints_are_dropped(backend, monkeypatch):
     """The solver holds few constraints at a time, and the change is still the smallest that meets all."""
     for name, number in {"BATCH": 4, "HELD": 12, "TIGHT": 8}.items():
-        monkeypatch.setattr(f"engine.repair.program.{name}", number)
+        monkeypatch.setattr(f"engine.repair.milp.program.{name}", number)
     sizes, before = [], module_of_program._Model.__init__
-    monkeypatch.setattr(module_of_program._Model, "__init__",
-                        lambda model, rows, *rest: (sizes.append(len(rows)), before(model, rows, *rest))[1])
+    monkeypatch.setattr(
+        module_of_program._Model,
+        "__init__",
+        lambda model, rows, *rest: (sizes.append(len(rows)), before(model, rows, *rest))[1],
+    )
     program = program_of(11, "l1", points=400, width=5)
     found = solve(program, backend=backend, rounds=200)
     matrix, limits = rows_of(program)
@@ -142,8 +147,9 @@ def test_slack_constraints_are_dropped(backend, monkeypatch):
 
 def test_nothing_to_change():
     program = program_of(0, "count")
-    calm = Program(program.features, program.base, np.full(12, -np.inf), np.full(12, np.inf), program.lower,
-                   program.upper)
+    calm = Program(
+        program.features, program.base, np.full(12, -np.inf), np.full(12, np.inf), program.lower, program.upper
+    )
     assert (solve(calm) == program.base).all()
 
 
@@ -233,12 +239,15 @@ def test_ctrl_c_that_gurobi_took_ends_all(monkeypatch):
     """It hides the signal while it solves; two at once would give it back to each other, and never to Python."""
     stub = SimpleNamespace(Env=GurobiStub, Model=GurobiStub, GRB=GurobiStub.GRB, GurobiError=GurobiStub.GurobiError)
     monkeypatch.setitem(sys.modules, "gurobipy", stub)
-    program = Program(np.ones((1, 1), np.float32), np.zeros(2), np.ones(1), np.full(1, 2.0), np.full(2, -9.0),
-                      np.full(2, 9.0))
+    program = Program(
+        np.ones((1, 1), np.float32), np.zeros(2), np.ones(1), np.full(1, 2.0), np.full(2, -9.0), np.full(2, 9.0)
+    )
+
     def interrupted(_) -> bool:
         with pytest.raises(KeyboardInterrupt):
             solve(program, backend="gurobi")
         return True
+
     with ThreadPoolExecutor(4) as threads:
         assert all(threads.map(interrupted, range(4)))
     assert (GurobiStub.most, GurobiStub.inside) == (2, 0)  # an environment and a model, one program at a time
@@ -246,9 +255,11 @@ def test_ctrl_c_that_gurobi_took_ends_all(monkeypatch):
 
 def test_each_feature_comes_with_its_best_direction_first(monkeypatch):
     shares = {("shift", 0): (0.3, 0.9), ("rewritten", 0): (0.1, 0.2), ("rewritten", 1): (0.5, None)}
+
     def level(known, strategy, place, v, margin):
         share = shares[strategy, place][int(v[1])]
         return share and ((False, share), module._Plan(strategy, place, v, margin, np.inf))
+
     monkeypatch.setattr(module, "_level", level)
     plans = module._plans(None, [np.array([1, 0]), np.array([0, 1])], 0.03, ["shift", "rewritten"])
     assert [shares[plan.strategy, plan.place][int(plan.v[1])] for plan in plans] == [0.1, 0.3, 0.5, 0.2, 0.9]
@@ -257,11 +268,13 @@ def test_each_feature_comes_with_its_best_direction_first(monkeypatch):
 @pytest.mark.parametrize("free", [1, 10**6])
 def test_auto_works_without_gurobi(free, monkeypatch):
     """Where the program is too large for the free licence, or gurobi cannot be used."""
+
     def missing(model):
         assert free > 1, "gurobi was asked for too large a program"
         raise InputError("gurobi cannot be used")
-    monkeypatch.setattr("engine.repair.program._gurobi", missing)
-    monkeypatch.setattr("engine.repair.program.FREE_LICENCE", free)
+
+    monkeypatch.setattr("engine.repair.milp.program._gurobi", missing)
+    monkeypatch.setattr("engine.repair.milp.program.FREE_LICENCE", free)
     program = program_of(3, "l1")
     assert solve(program) == pytest.approx(solve(program, backend="highs"))
 
@@ -281,9 +294,14 @@ def situation(seed: int):
     n, m, d = 40, 4, 2
     where = []
     for number in range(random.integers(1, 4)):
-        polytopes = [(np.round(random.normal(size=(r, d)) * (random.random() < 0.3), 1),
-                      random.integers(-1, 2, (r, m)).astype(float), np.round(random.normal(size=r), 1))
-                     for r in random.integers(1, 4, random.integers(1, 3))]
+        polytopes = [
+            (
+                np.round(random.normal(size=(r, d)) * (random.random() < 0.3), 1),
+                random.integers(-1, 2, (r, m)).astype(float),
+                np.round(random.normal(size=r), 1),
+            )
+            for r in random.integers(1, 4, random.integers(1, 3))
+        ]
         low = random.uniform(-1, 0, d)
         where.append(boxed(number, low, low + random.uniform(0.2, 2, d), *polytopes))
     x = random.uniform(-1, 1, (n, d)).astype(np.float32)
@@ -436,8 +454,7 @@ def test_points_of_nothing():
 
 def test_a_planted_violation_is_found():
     """y0 = |x0 - 0.3| + |x1 + 0.2| is below 0.02 in a corner of a thousandth of the box alone."""
-    net = executable(network([[[1, 0], [-1, 0], [0, 1], [0, -1]], [[1, 1, 1, 1]]],
-                             [[-0.3, 0.3, 0.2, -0.2], [0.0]]))
+    net = executable(network([[[1, 0], [-1, 0], [0, 1], [0, -1]], [[1, 1, 1, 1]]], [[-0.3, 0.3, 0.2, -0.2], [0.0]]))
     region = region_of([-1, -1], [1, 1])
     random = np.random.default_rng(0)
     start = random.uniform(-1, 1, (300, 2)).astype(np.float32)
@@ -473,15 +490,17 @@ def test_a_rarely_changed_advisory_is_found():
 def test_one_score_is_always_lowest():
     net, changed = (executable(network([[[1.0]], [[w]]], [[0.0], [0.0]])) for w in (1.0, 2.0))
     start = np.linspace(-1, 1, 50, dtype=np.float32)[:, None]
-    assert not len(changed_points(net, changed, start, np.random.default_rng(0), lower=np.array([-1.0]),
-                                  upper=np.array([1.0])))
+    assert not len(
+        changed_points(net, changed, start, np.random.default_rng(0), lower=np.array([-1.0]), upper=np.array([1.0]))
+    )
 
 
 def test_a_changed_advisory_that_no_sample_has_is_found():
     """y0 is lowest within 0.001 of (0.6, 0.2) alone; the change raises it where x0 > 0.5."""
     hidden, bias = [[1, 0], [-1, 0], [0, 1], [0, -1], [1, 0]], [-0.6, 0.6, -0.2, 0.2, -0.5]
-    net, changed = (executable(network([hidden, [[1, 1, 1, 1, z], [0, 0, 0, 0, 0]]], [bias, [-0.001, 0.0]]))
-                    for z in (0.0, 0.1))
+    net, changed = (
+        executable(network([hidden, [[1, 1, 1, 1, z], [0, 0, 0, 0, 0]]], [bias, [-0.001, 0.0]])) for z in (0.0, 0.1)
+    )
     random = np.random.default_rng(0)
     start = random.uniform(-1, 1, (20_000, 2)).astype(np.float32)
     assert scores(net, start).argmin(1).all()
@@ -499,8 +518,9 @@ def few_samples(monkeypatch):
 
 
 #: y2 is lowest nowhere; y1 is in [-1, -1/2], where relu(-x) alone fires
-SMALL = executable(network([[[1.0], [-1.0]], [[0.0, 0.5], [0.0, 0.4], [0.0, 0.0]]], [[0.0, 0.0], [0.25, 0.25, 2.0]],
-                           name="small"))
+SMALL = executable(
+    network([[[1.0], [-1.0]], [[0.0, 0.5], [0.0, 0.4], [0.0, 0.0]]], [[0.0, 0.0], [0.25, 0.25, 2.0]], name="small")
+)
 TARGET = prop(case([-1], [Fraction(-3, 4)], [row([0, 1, 0], Fraction(-3, 5), n_inputs=1)]), n_outputs=3, name="target")
 KEEP = prop(case([0], [1], [row([1, 0, 0], n_inputs=1)]), n_outputs=3, name="keep")  # y0 > 0
 
@@ -532,9 +552,11 @@ def test_wishes_count_where_they_can_be_granted(few_samples, monkeypatch):
     """A plan that cannot have them right is solved without, and is not asked for them again."""
     known = module._Known(small_task(), norm="l1", backend="highs")
     plan, rows = module._Plan("shift", 0, np.array([0.0, 1.0, 0.0]), 0.003, np.inf), []
+
     def none_with_wishes(program, **rest):
         rows.append(len(program.need))
         return None if rows[-1] > len(known.samples) else solve(program, **rest)
+
     before = known.solve(plan)
     known.wish(np.array([[-0.9]], np.float32))
     assert known.solve(plan) is not None and known.granted(plan)
@@ -550,7 +572,7 @@ def test_wishes_count_where_they_can_be_granted(few_samples, monkeypatch):
 def test_all_samples_say_which_neurons_can_be_extended(few_samples, monkeypatch):
     """Few samples see no advisory that depends on the neuron: it is extended nevertheless, where all do."""
     known = module._Known(small_task(), norm="l1", backend="highs")
-    monkeypatch.setattr("engine.repair.feature._needed", lambda samples, y: samples is not known._few)
+    monkeypatch.setattr("engine.repair.milp.feature._needed", lambda samples, y: samples is not known._few)
     for samples in (known._few, known.samples):
         assert known._feature(samples, "extended", 0).name.endswith("extended")
         assert known._feature(samples, "rewritten", 0) is None
@@ -567,11 +589,13 @@ def test_what_stayed_open_is_not_offered_again(few_samples):
 def test_what_is_refuted_often_gives_way(few_samples, monkeypatch):
     """The next plan follows after REFUTED counterexamples, although the first has another candidate each time."""
     evidence, random, notes, solved = Evidence(), np.random.default_rng(0), [], module._Known.solve
+
     def another(known, plan):
         found = solved(known, plan)
         return found and (found[0], found[1] + 1e-4 * random.random())
+
     for name, value in {"_Known.solve": another, "REFUTED": 3}.items():
-        monkeypatch.setattr(f"engine.repair.milp.{name}", value)
+        monkeypatch.setattr(f"engine.repair.milp.method.{name}", value)
     for candidate in milp(small_task(), evidence, QUIET, backend="highs", strategies=("shift",)):
         notes.append(candidate.note)
         evidence.counterexamples.append(Counterexample(0, 0, np.array([-1.0], np.float32)))

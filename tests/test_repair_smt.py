@@ -8,12 +8,12 @@ from cases import case, executable, prop, row
 from conftest import network, random_network
 
 from engine import Options, Problem, verify_all
+from engine.comparison.fidelity import changes, compare
 from engine.errors import InputError
-from engine.repair.fidelity import changes, compare
 from engine.repair.localize import localize
-from engine.repair.smt import by_output, smt
-from engine.repair.smt_points import Demand
-from engine.repair.smt_search import significance
+from engine.repair.smt.method import by_output, smt
+from engine.repair.smt.points import Demand
+from engine.repair.smt.search import significance
 from engine.repair.task import Counterexample, Evidence, Task
 
 QUIET = lambda words: None
@@ -34,8 +34,10 @@ def first(task: Task, evidence: Evidence | None = None, **options):
         for p, verdict in enumerate(verdicts):
             if verdict.word == "sat":
                 x = verdict.counterexample.inputs
-                inside = [all(lo <= Fraction(v) <= up for lo, v, up in zip(c.lower, x, c.upper))
-                          for c in task.properties[p].cases]
+                inside = [
+                    all(lo <= Fraction(v) <= up for lo, v, up in zip(c.lower, x, c.upper))
+                    for c in task.properties[p].cases
+                ]
                 evidence.counterexamples.append(Counterexample(p, inside.index(True), np.array(x, np.float32)))
     return None
 
@@ -74,10 +76,12 @@ def test_it_can_be_ended_between_two_calls_of_z3():
     net = executable(network([[[1.0]], [[1.25], [0.0]]], [[0.0], [0.0, 2.0]]))
     target = prop(case([0], [1], [row([-1, 0], 1, n_inputs=1)]), n_outputs=2)
     heard = []
+
     def late(words: str) -> None:
         heard.append(words)
         if len(heard) == 2:
             raise TimeoutError
+
     with pytest.raises(TimeoutError):
         next(smt(task_of(net, target), Evidence(), late, samples=4000, edges=[(1, 0, 0)], margins=(0.0625,)))
     assert heard[0] == "z3: neuron 0 of layer 2, margin 0.0625, 0 demands" and heard[1] != heard[0]
@@ -162,8 +166,10 @@ def test_the_same_seed_gives_the_same():
     net = executable(random_network((2, 6, 3), seed=4))
     target = prop(case([-1, -1], [1, 1], [row([1, 0, 0], 5)]), case([0, 0], [1, 1], [row([-1, 0, 0])]), n_outputs=3)
     one, two = (next(smt(task_of(net, target), Evidence(), QUIET, samples=2000, forgiven=0.1), None) for _ in range(2))
-    assert one is not None and all((a.weight == b.weight).all() and (a.bias == b.bias).all()
-                                   for a, b in zip(one.network.layers, two.network.layers))
+    assert one is not None and all(
+        (a.weight == b.weight).all() and (a.bias == b.bias).all()
+        for a, b in zip(one.network.layers, two.network.layers)
+    )
 
 
 @pytest.mark.parametrize("edges", [[(0, 0, 0)], [(2, 0, 0), (1, 0, 0)], []])
@@ -185,8 +191,8 @@ def test_choices_by_output():
 def test_a_benchmark_network(acasxu_data):
     """N(3,1)/P2: one weight, proved, and no advisory of 100,000 changed."""
     from engine import load_network, load_property
-    from engine.acasxu import domain
-    from engine.data import property_path
+    from engine.acasxu.facts import domain
+    from engine.acasxu.files import property_path
 
     net = load_network(acasxu_data / "onnx" / "ACASXU_run2a_3_1_batch_2000.onnx")
     target, *keep = (load_property(property_path(number)) for number in (2, 1, 3, 4))

@@ -11,19 +11,19 @@ from command_line import one_line
 from conftest import random_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx_graphs import f32, model, node
+from onnx_graphs import model, node
 
+from engine.acasxu.files import standins
 from engine.audit.check import check
 from engine.cli import main
-from engine.data import standins
 from engine.errors import InputError
 from engine.network import Network
 from engine.onnx_file import load_network, parse_network, rewritten, storable
 from engine.onnx_file.writer import FACTOR_BITS, _bits
-from engine.repair import milp as linear
 from engine.repair.edit import edited, single
 from engine.repair.loop import Failed, Settings, repair
 from engine.repair.methods import METHODS
+from engine.repair.milp import method as linear
 from engine.repair.storage import demand_writable, idle_depth
 from engine.vnnlib.writer import property_text
 
@@ -35,7 +35,10 @@ def gemms(network: Network, *, alpha: float = 1.0, beta: float = 1.0, last: str 
     nodes, constants, name = [], {}, "x"
     for k, layer in enumerate(network.layers):
         form = last if k + 1 == len(network.layers) else "weights"
-        constants |= {f"W{k}": (layer.weight / alpha).astype(np.float32), f"b{k}": (layer.bias / beta).astype(np.float32)}
+        constants |= {
+            f"W{k}": (layer.weight / alpha).astype(np.float32),
+            f"b{k}": (layer.bias / beta).astype(np.float32),
+        }
         inputs, options = f"{name} W{k} b{k}", {"transB": 1, "alpha": alpha, "beta": beta}
         if form == "shared":  # the same initializer is read by a layer before it, once more
             constants[f"b{k}"] = constants[f"b{k - 1}"] = np.zeros(len(layer.bias), np.float32)
@@ -80,13 +83,17 @@ def test_the_nearest_number_survives(alpha, seed):
         assert stored == Fraction(float(np.float32(float(stored))))
         x = np.float32(float(stored))
         around = [Fraction(scale) * Fraction(float(np.nextafter(x, np.float32(side)))) for side in (-np.inf, np.inf)]
-        assert all(abs(Fraction(number) - Fraction(aim)) <= abs(other - Fraction(aim)) * (1 + Fraction(1, 10**6))
-                   for other in around)
+        assert all(
+            abs(Fraction(number) - Fraction(aim)) <= abs(other - Fraction(aim)) * (1 + Fraction(1, 10**6))
+            for other in around
+        )
     changed = edited(network, {1: (wanted, wanted[0])})
     assert np.array_equal(changed.layers[1].weight, found)
     again = parse_network(changed.onnx_bytes)
-    assert all(np.array_equal(a.weight, b.weight) and np.array_equal(a.bias, b.bias)
-               for a, b in zip(again.layers, changed.layers))
+    assert all(
+        np.array_equal(a.weight, b.weight) and np.array_equal(a.bias, b.bias)
+        for a, b in zip(again.layers, changed.layers)
+    )
 
 
 @pytest.mark.parametrize("alpha", [0.1, 3.0, 1.0])
@@ -112,7 +119,9 @@ def test_ordinary_networks_are_rounded_to_float32():
 def test_wider_numbers_that_do_not_change_stay():
     """Of a float64 graph, whose weights are no float32 numbers."""
     weight = np.array([[0.1, 0.2], [0.3, 0.4]])
-    network = parse_network(model([node("MatMul", "x W", "y")], {"W": weight}, shape=(1, 2), kind=11).SerializeToString())
+    network = parse_network(
+        model([node("MatMul", "x W", "y")], {"W": weight}, shape=(1, 2), kind=11).SerializeToString()
+    )
     wanted = network.layers[0].weight.copy()
     wanted[0, 0] = 0.7
     changed = edited(network, {0: (wanted, network.layers[0].bias)})
@@ -175,8 +184,25 @@ def test_scaled_networks_are_repaired(method, alpha, few, tmp_path, capsys):
     network = gemms(square(), alpha=alpha, beta=0.3)
     (tmp_path / "net.onnx").write_bytes(network.onnx_bytes)
     (tmp_path / "p.vnnlib").write_text(property_text(question(network)))
-    code = main(["repair", str(tmp_path / "net.onnx"), str(tmp_path / "p.vnnlib"), "--out", str(tmp_path / "r.onnx"),
-                 "--method", method, "--solver", "highs", "--samples", "1000", "--grid", "3", "--device", "cpu"])
+    code = main(
+        [
+            "repair",
+            str(tmp_path / "net.onnx"),
+            str(tmp_path / "p.vnnlib"),
+            "--out",
+            str(tmp_path / "r.onnx"),
+            "--method",
+            method,
+            "--solver",
+            "highs",
+            "--samples",
+            "1000",
+            "--grid",
+            "3",
+            "--device",
+            "cpu",
+        ]
+    )
     assert code == 0, capsys.readouterr()
     before, after = (onnx.load(tmp_path / name) for name in ("net.onnx", "r.onnx"))
     assert before.graph.node == after.graph.node and before.graph.initializer != after.graph.initializer
@@ -198,7 +224,9 @@ def test_other_layers_are_changed_where_the_last_is_fixed(last, few):
     """By gradient, in the layer before; other methods are skipped with the reason."""
     network = gemms(square(), last=last)
     for method in ("milp", "smt"):
-        with pytest.raises(InputError, match=f"what {method} would find cannot be written into its file: weight of layer"):
+        with pytest.raises(
+            InputError, match=f"what {method} would find cannot be written into its file: weight of layer"
+        ):
             demand_writable(network, (method,))
     demand_writable(network, tuple(METHODS))
     assert idle_depth(network) == 1 and idle_depth(gemms(square())) == 2
@@ -211,8 +239,19 @@ def test_what_cannot_be_written_is_refused_before_the_repair(method, monkeypatch
     (tmp_path / "p.vnnlib").write_text(property_text(question(network)))
     for name in METHODS:
         monkeypatch.setitem(METHODS, name, lambda: pytest.fail("a method was asked"))
-    code = main(["repair", str(tmp_path / "net.onnx"), str(tmp_path / "p.vnnlib"), "--out", str(tmp_path / "r.onnx"),
-                 "--method", method, "--device", "cpu"])
+    code = main(
+        [
+            "repair",
+            str(tmp_path / "net.onnx"),
+            str(tmp_path / "p.vnnlib"),
+            "--out",
+            str(tmp_path / "r.onnx"),
+            "--method",
+            method,
+            "--device",
+            "cpu",
+        ]
+    )
     line = one_line(capsys.readouterr().err)
     assert code == 2 and "cannot be written into its file: " in line and "its initializer" in line
     assert not (tmp_path / "r.onnx").exists()
@@ -226,8 +265,25 @@ def test_a_standin_behind_a_factor(tmp_path, few, capsys):
     end = Fraction(1, 50)
     spec = prop(case([-end] * 5, [end] * 5, [row([0, 1, 0, 0, 0], Fraction(-88, 10_000), n_inputs=5)]), n_outputs=5)
     (tmp_path / "p.vnnlib").write_text(property_text(spec))
-    code = main(["repair", str(tmp_path / "net.onnx"), str(tmp_path / "p.vnnlib"), "--out", str(tmp_path / "r.onnx"),
-                 "--method", "milp", "--solver", "highs", "--samples", "1000", "--grid", "3", "--device", "cpu"])
+    code = main(
+        [
+            "repair",
+            str(tmp_path / "net.onnx"),
+            str(tmp_path / "p.vnnlib"),
+            "--out",
+            str(tmp_path / "r.onnx"),
+            "--method",
+            "milp",
+            "--solver",
+            "highs",
+            "--samples",
+            "1000",
+            "--grid",
+            "3",
+            "--device",
+            "cpu",
+        ]
+    )
     assert code == 0, capsys.readouterr()
     proved = load_network(tmp_path / "r.onnx")
     changed = [(a.weight != b.weight).sum() + (a.bias != b.bias).sum() for a, b in zip(proved.layers, network.layers)]

@@ -118,7 +118,12 @@ def test_it_says_nothing_of_its_own(tmp_path):
 
 
 NEWEST = {"opset": onnx_opset_version(), "ir_version": IR_VERSION}
-DEEP = [node("Identity", "x", "i"), node("Flatten", "i", "f"), node("Gemm", "f W b", "h", alpha=0.5), node("Relu", "h", "y")]
+DEEP = [
+    node("Identity", "x", "i"),
+    node("Flatten", "i", "f"),
+    node("Gemm", "f W b", "h", alpha=0.5),
+    node("Relu", "h", "y"),
+]
 
 
 def newer(nodes=DEEP, *, opset=NEWEST["opset"], ir_version=NEWEST["ir_version"]):
@@ -200,6 +205,7 @@ def test_a_verdict_on_a_new_file(tmp_path, capsys):
     (tmp_path / "net.onnx").write_bytes(newer().onnx_bytes)
     for name, limit, code in (("holds", 6, 0), ("violated", 8, 1)):  # y0 = 7 + (x0 + 3 x1 + 5 x2) / 2 >= 7
         (tmp_path / f"{name}.vnnlib").write_text(
-            property_text(prop(case([0] * 3, [1] * 3, [row([1, 0], -limit)]), n_outputs=2)))
+            property_text(prop(case([0] * 3, [1] * 3, [row([1, 0], -limit)]), n_outputs=2))
+        )
         assert main(["verify", str(tmp_path / "net.onnx"), str(tmp_path / f"{name}.vnnlib")]) == code
     assert capsys.readouterr().out.startswith("unsat\nsat\n")

@@ -13,7 +13,7 @@ import bench_folders as folders
 import pytest
 from command_line import one_line
 
-from engine.acasxu import NETWORKS, PROPERTIES, Encounter, benchmark_instances
+from engine.acasxu.facts import NETWORKS, PROPERTIES, Encounter, benchmark_instances
 from engine.cli import main
 from engine.errors import InputError
 from engine.report import write_report
@@ -102,12 +102,29 @@ def test_the_benchmark(whole):
     assert matrix(page) == [10] * 45
     assert page.tags.count("svg") == 47  # an encounter each
     for text in (
-        "holds (unsat) 139", "violated (sat) 47, 11 of them where the property is not meant to apply", "N(3,3)",
-        "P10", "21.8 s in 2 sessions", "a processor, 2 cores, 24.0 GiB, Linux", "0123456789ab", "strong right",
-        "lowest: the advisory", "58,353.8 ft", "1,172.5 ft/s", "alpha-beta-CROWN", "186 of 186",
+        "holds (unsat) 139",
+        "violated (sat) 47, 11 of them where the property is not meant to apply",
+        "N(3,3)",
+        "P10",
+        "21.8 s in 2 sessions",
+        "a processor, 2 cores, 24.0 GiB, Linux",
+        "0123456789ab",
+        "strong right",
+        "lowest: the advisory",
+        "58,353.8 ft",
+        "1,172.5 ft/s",
+        "alpha-beta-CROWN",
+        "186 of 186",
         "neuron 38 of layer 6 rewritten",
-        "99.999950%", "24,300,000", "186 of 186 checked", "acasxu check out/certificates", "torch", "gurobipy none",
-        folders.hashes()["prop_7.vnnlib"], "not known: it was interrupted", "Margin",
+        "99.999950%",
+        "24,300,000",
+        "186 of 186 checked",
+        "acasxu check out/certificates",
+        "torch",
+        "gurobipy none",
+        folders.hashes()["prop_7.vnnlib"],
+        "not known: it was interrupted",
+        "Margin",
     ):
         assert text in page.text, text
     assert "could not read" not in page.text
@@ -143,8 +160,11 @@ def test_the_same_folder_gives_the_same_files(whole):
 
 def test_other_networks_have_a_matrix_by_names_and_no_encounters(tmp_path):
     first = folders.benchmark()[0]
-    rows = [first | {"network": name, "property": prop, "verdict": "sat"}
-            for name in ("b.onnx", "dir/n.onnx") for prop in ("x_10.vnnlib", "x_9.vnnlib", "prop_1.vnnlib")]
+    rows = [
+        first | {"network": name, "property": prop, "verdict": "sat"}
+        for name in ("b.onnx", "dir/n.onnx")
+        for prop in ("x_10.vnnlib", "x_9.vnnlib", "prop_1.vnnlib")
+    ]
     page = page_of(folders.write(tmp_path / "out", rows))
     assert page.tags.count("svg") == 0 and "0.25, -0.5" in page.text
     assert [name for name, _ in page.tables if "matrix" in name] == ["matrix names"]
@@ -162,8 +182,9 @@ def test_published_names_alone_are_names(tmp_path, monkeypatch):
     """Without the published files' hashes nothing on the page is about ACAS Xu, whatever the files are called."""
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     rows = [folders.row(network, spec) for network in NETWORKS[:3] for spec in PROPERTIES[:4]]
-    content = folders.whole_manifest(rows) | {"inputs": {name: "0" * 64 for each in rows for name in (
-        each["network"], each["property"])}}
+    content = folders.whole_manifest(rows) | {
+        "inputs": {name: "0" * 64 for each in rows for name in (each["network"], each["property"])}
+    }
     page = page_of(folders.write(tmp_path / "out", rows, manifest=content, repairs=1))
     assert [name for name, _ in page.tables if "matrix" in name] == ["matrix names"] and page.tags.count("svg") == 0
     assert "ACASXU_run2a_1_2_batch_2000" in page.text and "decides the same" in page.text
@@ -182,8 +203,11 @@ def test_a_repaired_network_has_the_units_that_its_metadata_say(tmp_path, monkey
 
 def test_names_mean_nothing_to_the_page(tmp_path):
     names = ("<script>alert(1)</script>", "a\"b'c & d</td>", "ünïcode 网络", "|`*[x](http://e.org)", "</style><!--")
-    rows = [folders.benchmark()[0] | {"network": name, "property": name, "verdict": verdict, "error": name}
-            for name in (*names, "backward \u202e\x01") for verdict in ("error", "sat")]
+    rows = [
+        folders.benchmark()[0] | {"network": name, "property": name, "verdict": verdict, "error": name}
+        for name in (*names, "backward \u202e\x01")
+        for verdict in ("error", "sat")
+    ]
     manifest = {name: {names[0]: names[0], "\ud800": names[1]} for name in ("versions", "machine", "options", "inputs")}
     folder = folders.write(tmp_path / "out <b>", rows, manifest=manifest | {"engine": names[0], "started": names[4]})
     page = page_of(folder)
@@ -199,8 +223,9 @@ def test_markdown_tables_have_their_columns(whole, monkeypatch):
     write_report(whole)
     lines = (whole / "report.md").read_text(encoding="utf-8").splitlines()
     tables = re.split(r"\n(?!\|)", "\n".join(lines))
-    widths = [{len(re.findall(r"(?<!\\)\|", line)) for line in part.splitlines() if line.startswith("|")}
-              for part in tables]
+    widths = [
+        {len(re.findall(r"(?<!\\)\|", line)) for line in part.splitlines() if line.startswith("|")} for part in tables
+    ]
     assert all(len(found) <= 1 for found in widths) and sum(map(bool, widths)) >= 10
     assert markdown("a|b\n`<c>`") == r"a\|b \`&lt;c&gt;\`"
 
@@ -222,11 +247,15 @@ def test_results_for_scripts(whole, monkeypatch):
 
 
 def test_what_a_run_leaves(standin_paths, tmp_path, capsys):
-    from engine.data import property_path
+    from engine.acasxu.files import property_path
 
     listing = tmp_path / "instances.csv"
-    listing.write_text("".join(f"{standin_paths[name]},{property_path(number)},60\n"
-                               for name, number in (("standin_tau_0", 10), ("standin_tau_80", 2))))
+    listing.write_text(
+        "".join(
+            f"{standin_paths[name]},{property_path(number)},60\n"
+            for name, number in (("standin_tau_0", 10), ("standin_tau_80", 2))
+        )
+    )
     out = tmp_path / "out"
     main(["bench", str(listing), "--out", str(out), "--certificates", str(out / "certificates"), "--device", "cpu"])
     capsys.readouterr()
@@ -249,17 +278,21 @@ def test_plots(whole):
     pytest.importorskip("matplotlib")
     page = page_of(whole)
     assert sum(source.startswith("data:image/svg+xml") for source in page.loaded) == 3
-    code = ("import sys; from pathlib import Path; from engine.report import write_report; "
-            f"write_report(Path({str(whole)!r})); print('matplotlib.pyplot' in sys.modules, 'torch' in sys.modules)")
+    code = (
+        "import sys; from pathlib import Path; from engine.report import write_report; "
+        f"write_report(Path({str(whole)!r})); print('matplotlib.pyplot' in sys.modules, 'torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split() == ["False"] * 2
 
 
 def test_plots_of_extremes(tmp_path):
     pytest.importorskip("matplotlib")
     numbers = ("0", "1e-300", "1e9", "0.003")
-    rows = [folders.row(network, PROPERTIES[0]) | {"seconds": number, "check_seconds": number, "boxes": str(boxes),
-                                                   "certificate_bytes": str(boxes)}
-            for network, (number, boxes) in zip(NETWORKS, [(n, b) for n in numbers for b in (0, 1, 10**12)])]
+    rows = [
+        folders.row(network, PROPERTIES[0])
+        | {"seconds": number, "check_seconds": number, "boxes": str(boxes), "certificate_bytes": str(boxes)}
+        for network, (number, boxes) in zip(NETWORKS, [(n, b) for n in numbers for b in (0, 1, 10**12)])
+    ]
     assert len(page_of(folders.write(tmp_path / "out", rows)).loaded) == 3
 
 
@@ -322,10 +355,16 @@ def test_damaged_pictures_are_left_out(small, data):
 # Encounters
 
 
-@pytest.mark.parametrize("bearing, heading, intruder, flies", [
-    (0, 0, (0, 1000), (0, 1)), (90, 0, (-1000, 0), (0, 1)), (-90, 90, (1000, 0), (-1, 0)),
-    (180, 180, (0, -1000), (0, -1)), (45, -90, (-707.107, 707.107), (1, 0)),
-])
+@pytest.mark.parametrize(
+    "bearing, heading, intruder, flies",
+    [
+        (0, 0, (0, 1000), (0, 1)),
+        (90, 0, (-1000, 0), (0, 1)),
+        (-90, 90, (1000, 0), (-1, 0)),
+        (180, 180, (0, -1000), (0, -1)),
+        (45, -90, (-707.107, 707.107), (1, 0)),
+    ],
+)
 def test_where_things_are_in_an_encounter(bearing, heading, intruder, flies):
     view = scene(Encounter(1000, bearing, heading, 200, 100, SCORES := (0.0,) * 5))
     assert view.intruder == pytest.approx(intruder, abs=1e-2)
@@ -371,43 +410,64 @@ def no_table(folder):
 def text(content, *, name="results.csv"):
     def change(folder):
         (folder / name).write_bytes(content)
+
     return change
 
 
 HEAD = b"network,property,verdict,seconds,boxes\n"
 
 
-@pytest.mark.parametrize("change, where, what", [
-    (shutil.rmtree, "out", "this is no folder"),
-    (no_table, "results.csv", "there are no results in it"),
-    (text(b""), "results.csv:1", "there is no header"),
-    (text(b"network,verdict\n"), "results.csv:1", "there is no column 'property'"),
-    (text(b"network,property,verdict,verdict\n"), "results.csv:1", "a column is there twice"),
-    (text(HEAD + b"a,b,maybe,1,1\n"), "results.csv:2", "'maybe' is no verdict"),
-    (text(HEAD + b"a,b,sat,1,1\na,c,sat,x,1\n"), "results.csv:3", "seconds is 'x'"),
-    (text(HEAD + b"a,b,sat,nan,1\n"), "results.csv:2", "seconds is 'nan'"),
-    (text(HEAD + b"a,b,sat,1,-3\n"), "results.csv:2", "boxes is '-3'"),
-    (text(HEAD + b"a,b,sat,1\nc,d,sat,1,1\n"), "results.csv:2", "this row has 4 cells, the header 5"),
-    (text(HEAD + b"a,b,sat,1," + b"9" * 400 + b"\n"), "results.csv:2", "boxes is '9"),
-    (text(HEAD + b"a,b,sat,1e30,1\n"), "results.csv:2", "seconds is '1e30', which no run can have"),
-    (text(b'{"machine": {"memory_bytes": 1e400}}', name="manifest.json"), "manifest.json", "memory_bytes is inf, which no"),
-    (text(b'{"sessions": [{"wall_seconds": NaN}]}', name="manifest.json"), "manifest.json", "wall_seconds is nan"),
-    (text(b'{"sessions": [{"decided": -1}]}', name="manifest.json"), "manifest.json", "sessions, 1, decided is -1"),
-    (text(b'{"sessions": [{"decided": ' + b"9" * 400 + b"}]}", name="manifest.json"), "manifest.json", "decided is 999"),
-    (text(b'{"format": 1}', name="manifest.json"), "manifest.json", "format 1, this version's is 2"),
-    (text(b"network,properties,outcome,weights\na,b,repaired,many\n", name="repairs.csv"), "repairs.csv:2",
-     "weights is 'many'"),
-    (text(b"network,properties,outcome,agreement_outside\na,b,repaired,1.5\n", name="repairs.csv"), "repairs.csv:2",
-     "agreement_outside is '1.5', which no run can have"),
-    (text(b"network,properties,outcome,max_output_change\na,b,repaired,nan\n", name="repairs.csv"), "repairs.csv:2",
-     "max_output_change is 'nan'"),
-    (text(HEAD + b",b,sat,1,1\n"), "results.csv:2", "names no network"),
-    (text(HEAD + b"a,b\xff,sat,1,1\n"), "results.csv:2", "no UTF-8"),
-    (text(HEAD + b'a,"b"x,sat,1,1\n'), "results.csv:2", "this is no csv"),
-    (text(HEAD + b'a,"b,sat,1,1\n'), "results.csv:2", "this is no csv"),
-    (text(b"network,outcome\n", name="repairs.csv"), "repairs.csv:1", "there is no column 'properties'"),
-    (text(b"network,properties,outcome\na,b,fine\n", name="repairs.csv"), "repairs.csv:2", "'fine' is no outcome"),
-])
+@pytest.mark.parametrize(
+    "change, where, what",
+    [
+        (shutil.rmtree, "out", "this is no folder"),
+        (no_table, "results.csv", "there are no results in it"),
+        (text(b""), "results.csv:1", "there is no header"),
+        (text(b"network,verdict\n"), "results.csv:1", "there is no column 'property'"),
+        (text(b"network,property,verdict,verdict\n"), "results.csv:1", "a column is there twice"),
+        (text(HEAD + b"a,b,maybe,1,1\n"), "results.csv:2", "'maybe' is no verdict"),
+        (text(HEAD + b"a,b,sat,1,1\na,c,sat,x,1\n"), "results.csv:3", "seconds is 'x'"),
+        (text(HEAD + b"a,b,sat,nan,1\n"), "results.csv:2", "seconds is 'nan'"),
+        (text(HEAD + b"a,b,sat,1,-3\n"), "results.csv:2", "boxes is '-3'"),
+        (text(HEAD + b"a,b,sat,1\nc,d,sat,1,1\n"), "results.csv:2", "this row has 4 cells, the header 5"),
+        (text(HEAD + b"a,b,sat,1," + b"9" * 400 + b"\n"), "results.csv:2", "boxes is '9"),
+        (text(HEAD + b"a,b,sat,1e30,1\n"), "results.csv:2", "seconds is '1e30', which no run can have"),
+        (
+            text(b'{"machine": {"memory_bytes": 1e400}}', name="manifest.json"),
+            "manifest.json",
+            "memory_bytes is inf, which no",
+        ),
+        (text(b'{"sessions": [{"wall_seconds": NaN}]}', name="manifest.json"), "manifest.json", "wall_seconds is nan"),
+        (text(b'{"sessions": [{"decided": -1}]}', name="manifest.json"), "manifest.json", "sessions, 1, decided is -1"),
+        (
+            text(b'{"sessions": [{"decided": ' + b"9" * 400 + b"}]}", name="manifest.json"),
+            "manifest.json",
+            "decided is 999",
+        ),
+        (text(b'{"format": 1}', name="manifest.json"), "manifest.json", "format 1, this version's is 2"),
+        (
+            text(b"network,properties,outcome,weights\na,b,repaired,many\n", name="repairs.csv"),
+            "repairs.csv:2",
+            "weights is 'many'",
+        ),
+        (
+            text(b"network,properties,outcome,agreement_outside\na,b,repaired,1.5\n", name="repairs.csv"),
+            "repairs.csv:2",
+            "agreement_outside is '1.5', which no run can have",
+        ),
+        (
+            text(b"network,properties,outcome,max_output_change\na,b,repaired,nan\n", name="repairs.csv"),
+            "repairs.csv:2",
+            "max_output_change is 'nan'",
+        ),
+        (text(HEAD + b",b,sat,1,1\n"), "results.csv:2", "names no network"),
+        (text(HEAD + b"a,b\xff,sat,1,1\n"), "results.csv:2", "no UTF-8"),
+        (text(HEAD + b'a,"b"x,sat,1,1\n'), "results.csv:2", "this is no csv"),
+        (text(HEAD + b'a,"b,sat,1,1\n'), "results.csv:2", "this is no csv"),
+        (text(b"network,outcome\n", name="repairs.csv"), "repairs.csv:1", "there is no column 'properties'"),
+        (text(b"network,properties,outcome\na,b,fine\n", name="repairs.csv"), "repairs.csv:2", "'fine' is no outcome"),
+    ],
+)
 def test_one_line_says_what_is_wrong(small, capsys, change, where, what):
     change(small)
     assert main(["report", str(small)]) == 2
@@ -431,31 +491,48 @@ def test_a_torn_last_row_is_left_out_and_said(small, torn):
     assert "instances 2 " in page.text
 
 
-@pytest.mark.parametrize("change, note", [
-    (lambda f: (f / "manifest.json").unlink(), "manifest.json is missing"),
-    (text(b'{"engine": ', name="manifest.json"), "manifest.json: this is no JSON"),
-    (text(b"[" * 100_000, name="manifest.json"), "manifest.json: this is"),
-    (text(b"[1]", name="manifest.json"), "manifest.json: this is no JSON object"),
-    (text(b'{"machine": 3, "inputs": [], "sessions": [[]], "instances": "no", "engine": {}}',
-          name="manifest.json"), ""),
-    (lambda f: shutil.rmtree(f / "counterexamples"), "counterexamples/ACASXU_run2a_1_2_batch_2000_prop_2.txt: cannot"),
-    (text(b"no point", name="counterexamples/ACASXU_run2a_1_2_batch_2000_prop_2.txt"), "this is no counterexample"),
-    (text(b"((X_0 1)(X_1 two))", name="counterexamples/ACASXU_run2a_1_2_batch_2000_prop_2.txt"), "X_1 is 'two'"),
-    (text(b"((X_1 1)(Y_0 1))", name="counterexamples/ACASXU_run2a_1_2_batch_2000_prop_2.txt"), "X_1 is not where"),
-    (text(b"((X_0 1)(Y_0 inf))", name="counterexamples/ACASXU_run2a_1_2_batch_2000_prop_2.txt"), ""),
-    (text(b"no zip", name="certificates/ACASXU_run2a_1_2_batch_2000_prop_2.witness.zip"), ""),
-    (text(b"{", name="repairs/ACASXU_run2a_1_2_batch_2000.json"), "_1_2_batch_2000.json: this is no JSON"),
-    (text(b'{"chosen": 3, "fidelity": {"regions": {"a": 4, "b": {}}}}',
-          name="repairs/ACASXU_run2a_1_2_batch_2000.json"), ""),
-    (lambda f: shutil.rmtree(f / "repairs"), "is missing: where decisions changed"),
-    (text(b"network,properties,outcome,weights,agreement_outside\nN,a;b,repaired,,\n", name="repairs.csv"),
-     ".json is missing"),
-    (text(b"network,properties,outcome\n" + b"n" * 300 + b",b,repaired\n", name="repairs.csv"), ".json is missing"),
-    (text(b"network,property,verdict,colour\na,b,unsat,red\n"), "unknown columns are left out: colour"),
-    (text(b"network,property,verdict\r\na,b,unsat\r\n"), ""),
-    (text(b"network,property,verdict\n"), ""),
-    (text(b"network,property,verdict\n" + b"n" * 300 + b",../../y,sat\n"), "counterexamples/"),
-])
+@pytest.mark.parametrize(
+    "change, note",
+    [
+        (lambda f: (f / "manifest.json").unlink(), "manifest.json is missing"),
+        (text(b'{"engine": ', name="manifest.json"), "manifest.json: this is no JSON"),
+        (text(b"[" * 100_000, name="manifest.json"), "manifest.json: this is"),
+        (text(b"[1]", name="manifest.json"), "manifest.json: this is no JSON object"),
+        (
+            text(
+                b'{"machine": 3, "inputs": [], "sessions": [[]], "instances": "no", "engine": {}}', name="manifest.json"
+            ),
+            "",
+        ),
+        (
+            lambda f: shutil.rmtree(f / "counterexamples"),
+            "counterexamples/ACASXU_run2a_1_2_batch_2000_prop_2.txt: cannot",
+        ),
+        (text(b"no point", name="counterexamples/ACASXU_run2a_1_2_batch_2000_prop_2.txt"), "this is no counterexample"),
+        (text(b"((X_0 1)(X_1 two))", name="counterexamples/ACASXU_run2a_1_2_batch_2000_prop_2.txt"), "X_1 is 'two'"),
+        (text(b"((X_1 1)(Y_0 1))", name="counterexamples/ACASXU_run2a_1_2_batch_2000_prop_2.txt"), "X_1 is not where"),
+        (text(b"((X_0 1)(Y_0 inf))", name="counterexamples/ACASXU_run2a_1_2_batch_2000_prop_2.txt"), ""),
+        (text(b"no zip", name="certificates/ACASXU_run2a_1_2_batch_2000_prop_2.witness.zip"), ""),
+        (text(b"{", name="repairs/ACASXU_run2a_1_2_batch_2000.json"), "_1_2_batch_2000.json: this is no JSON"),
+        (
+            text(
+                b'{"chosen": 3, "fidelity": {"regions": {"a": 4, "b": {}}}}',
+                name="repairs/ACASXU_run2a_1_2_batch_2000.json",
+            ),
+            "",
+        ),
+        (lambda f: shutil.rmtree(f / "repairs"), "is missing: where decisions changed"),
+        (
+            text(b"network,properties,outcome,weights,agreement_outside\nN,a;b,repaired,,\n", name="repairs.csv"),
+            ".json is missing",
+        ),
+        (text(b"network,properties,outcome\n" + b"n" * 300 + b",b,repaired\n", name="repairs.csv"), ".json is missing"),
+        (text(b"network,property,verdict,colour\na,b,unsat,red\n"), "unknown columns are left out: colour"),
+        (text(b"network,property,verdict\r\na,b,unsat\r\n"), ""),
+        (text(b"network,property,verdict\n"), ""),
+        (text(b"network,property,verdict\n" + b"n" * 300 + b",../../y,sat\n"), "counterexamples/"),
+    ],
+)
 def test_where_it_can_go_on_the_report_says_what_is_missing(small, change, note):
     (small / "certificates").mkdir()
     change(small)
@@ -485,8 +562,8 @@ def test_damage_of_any_kind_is_said_in_one_line_or_on_the_page(small, seed):
     data = bytearray(path.read_bytes())
     for _ in range(dice.choice((1, 2, 5))):
         start = dice.randrange(len(data) + 1)
-        data[start:start + dice.choice((0, 1, 4, 30))] = dice.choice(TOKENS)
-    path.write_bytes(data[:dice.choice((len(data), dice.randrange(len(data) + 1)))])
+        data[start : start + dice.choice((0, 1, 4, 30))] = dice.choice(TOKENS)
+    path.write_bytes(data[: dice.choice((len(data), dice.randrange(len(data) + 1)))])
     try:
         page_of(small)
     except InputError as error:

@@ -52,15 +52,28 @@ def browser() -> str:
 def page(browser, tmp_path_factory) -> Path:
     """The benchmark's report, with an instance whose names are long and strange."""
     rows = folders.benchmark()
-    odd = rows[0] | {"network": "<b>" + "a_very_long_name_without_any_space" * 4 + ".onnx", "property": "p" * 90,
-                     "verdict": "error", "error": "what went wrong, " * 12}
+    odd = rows[0] | {
+        "network": "<b>" + "a_very_long_name_without_any_space" * 4 + ".onnx",
+        "property": "p" * 90,
+        "verdict": "error",
+        "error": "what went wrong, " * 12,
+    }
     return write_report(folders.write(tmp_path_factory.mktemp("report") / "out", [*rows, odd], repairs=3))
 
 
 def run(browser: str, *options: str, folder: Path) -> str:
     """Chromium's standard output. It has no network: whatever the page asked for would fail."""
-    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-extensions",
-               "--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={folder / 'profile'}", *options]
+    command = [
+        browser,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--hide-scrollbars",
+        "--disable-extensions",
+        "--host-resolver-rules=MAP * ~NOTFOUND",
+        f"--user-data-dir={folder / 'profile'}",
+        *options,
+    ]
     return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=100, check=True).stdout
 
 
@@ -68,8 +81,10 @@ def measure(browser: str, page: Path, width: int, folder: Path) -> dict:
     """What the probe found in the page in a frame of this width: windows are never narrower than 500 pixels."""
     text = page.read_text(encoding="utf-8").replace("<head>", LISTEN).replace("</body>", f"{PROBE}</body>")
     outer = folder / f"frame{width}.html"
-    outer.write_text(f'<!doctype html><iframe width="{width}" height="800" style="border: 0" '
-                     f'srcdoc="{html.escape(text)}"></iframe>', encoding="utf-8")
+    outer.write_text(
+        f'<!doctype html><iframe width="{width}" height="800" style="border: 0" srcdoc="{html.escape(text)}"></iframe>',
+        encoding="utf-8",
+    )
     content = run(browser, "--window-size=1400,900", "--dump-dom", outer.as_uri(), folder=folder)
     return json.loads(html.unescape(re.search(r'<pre id="probe">(.*?)</pre>', content, re.S)[1]))
 

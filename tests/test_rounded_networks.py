@@ -9,16 +9,16 @@ from onnx_graphs import f32, model, node
 from second_checker import accepts
 
 from engine import Options, Problem, verify_all
-from engine.audit.change.pair import Pair
 from engine.audit.check import check
+from engine.audit.comparison.pair import Pair
 from engine.audit.data import Rejected
 from engine.audit.onnx_reader import read_network
 from engine.certificate import certificate_bytes
+from engine.comparison.preservation import preservation
 from engine.errors import InputError
 from engine.exact import evaluate
 from engine.onnx_file import parse_network
 from engine.repair.loop import repair
-from engine.repair.preserve import preservation
 from engine.solvers.smt import solve
 from engine.vnnlib import load_property
 from engine.vnnlib.writer import property_text
@@ -34,10 +34,25 @@ def divided(seed: int) -> bytes:
     """Inputs are divided, normalized after a layer, and divided again."""
     random = np.random.default_rng(seed)
     single = lambda *shape: random.normal(size=shape).astype(np.float32)
-    constants = {"d": single(3), "W": single(3, 4), "b": single(4), "s": single(4), "m": single(4), "e": single(2),
-                 "v": np.abs(single(4)), "V": single(4, 2), "c": single(4)}
-    nodes = [node("Div", "x d", "a"), node("Gemm", "a W b", "z"), node("BatchNormalization", "z s c m v", "n"),
-             node("Relu", "n", "h"), node("MatMul", "h V", "k"), node("Div", "k e", "y")]
+    constants = {
+        "d": single(3),
+        "W": single(3, 4),
+        "b": single(4),
+        "s": single(4),
+        "m": single(4),
+        "e": single(2),
+        "v": np.abs(single(4)),
+        "V": single(4, 2),
+        "c": single(4),
+    }
+    nodes = [
+        node("Div", "x d", "a"),
+        node("Gemm", "a W b", "z"),
+        node("BatchNormalization", "z s c m v", "n"),
+        node("Relu", "n", "h"),
+        node("MatMul", "h V", "k"),
+        node("Div", "k e", "y"),
+    ]
     return model(nodes, constants, shape=(1, 3)).SerializeToString()
 
 
@@ -109,8 +124,11 @@ def test_the_second_checker_accepts_a_witness(tmp_path):
 def test_what_needs_the_networks_own_numbers_is_refused(tmp_path):
     network, question = parse_network(third(), name="net"), one(-1, 1)
     box = {"lower": (Fraction(0),), "upper": (Fraction(1),)}
-    for attempt in (lambda: solve(network, question), lambda: repair(network, [question], **box),
-                    lambda: preservation(network, network, **box)):
+    for attempt in (
+        lambda: solve(network, question),
+        lambda: repair(network, [question], **box),
+        lambda: preservation(network, network, **box),
+    ):
         with pytest.raises(InputError, match="^net: .* is not possible: float64 does not hold some factors"):
             attempt()
     (tmp_path / "n.onnx").write_bytes(third())

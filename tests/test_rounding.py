@@ -143,7 +143,8 @@ def test_plain_crown_is_right_where_nothing_cancels(dtype):
     found = plain_bound(net, [-1, -1], [1, 1], [1.0], 0.0, dtype)
     least = min(exact_trace(net, (x, y)).y[0] for x in (-1, 0, 1) for y in (-1, 0, 1))
     assert found <= least and plain_bound(net, [0.5, 0], [0.5, 0], [1.0], 0.0, dtype) == pytest.approx(
-        float(exact_trace(net, (0.5, 0)).y[0]), rel=1e-5)
+        float(exact_trace(net, (0.5, 0)).y[0]), rel=1e-5
+    )
 
 
 # --- margins below noise ------------------------------------------------------------------------
@@ -183,8 +184,9 @@ def test_real_and_executed_differ():
     question = prop(case(lower, upper, [row([-1], -2, n_inputs=1)]))  # -y <= 2
     # exactly -y = 3.92 > 2 fails to be unsafe; executed -y = 0 is unsafe
     real = verify(net, prop(case(lower, upper, [row([1], 3, n_inputs=1)])), device="cpu", timeout=1)
-    single = verify(net, prop(case(lower, upper, [row([1], 3, n_inputs=1)])), device="cpu", timeout=1,
-                    semantics="float32")
+    single = verify(
+        net, prop(case(lower, upper, [row([1], 3, n_inputs=1)])), device="cpu", timeout=1, semantics="float32"
+    )
     assert exact <= -3 and real.word in ("sat", "unknown") and single.word != "unsat"
     for semantics in ("real", "float32"):
         verdict = verify(net, question, device="cpu", timeout=1, semantics=semantics)

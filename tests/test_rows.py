@@ -25,8 +25,13 @@ def test_weights_are_nearly_the_best(rows):
     random = np.random.default_rng(rows)
     planes = torch.tensor(random.normal(size=(50, rows, 4)))
     box = torch.arange(50)
-    boxes = Boxes(torch.zeros(50, dtype=torch.long), -torch.ones(50, 3).double(), torch.ones(50, 3).double(),
-                  torch.zeros(50, 0), torch.zeros(50, 0))
+    boxes = Boxes(
+        torch.zeros(50, dtype=torch.long),
+        -torch.ones(50, 3).double(),
+        torch.ones(50, 3).double(),
+        torch.zeros(50, 0),
+        torch.zeros(50, 0),
+    )
     alone = planes[:, :, -1] - planes[:, :, :-1].abs().sum(2)
     weights = starting_weights(boxes, box, planes, torch.zeros(50, rows, dtype=torch.bool), alone.argmax(1))
     assert (weights >= 0).all() and torch.allclose(weights.sum(1), torch.ones(50).double())
@@ -40,7 +45,12 @@ def test_weights_are_nearly_the_best(rows):
 
 def test_padding_has_no_weight():
     planes = torch.tensor([[[1.0, 0.5], [9.0, 9.0]]]).double()
-    boxes = Boxes(torch.zeros(1, dtype=torch.long), -torch.ones(1, 1).double(), torch.ones(1, 1).double(),
-                  torch.zeros(1, 0), torch.zeros(1, 0))
+    boxes = Boxes(
+        torch.zeros(1, dtype=torch.long),
+        -torch.ones(1, 1).double(),
+        torch.ones(1, 1).double(),
+        torch.zeros(1, 0),
+        torch.zeros(1, 0),
+    )
     weights = starting_weights(boxes, torch.tensor([0]), planes, torch.tensor([[False, True]]), torch.tensor([0]))
     assert weights.tolist() == [[1.0, 0.0]]

@@ -18,11 +18,11 @@ from cases import (
 )
 from conftest import network, random_network
 
+from engine.acasxu.files import property_path
 from engine.bounds.crown import Boxes, tighten
 from engine.bounds.interval import hidden_intervals
 from engine.bounds.roots import make_roots
 from engine.bounds.stack import Stack
-from engine.data import property_path
 from engine.errors import InputError
 from engine.property import Polytope, Property
 from engine.search import run as run_module
@@ -162,7 +162,7 @@ def test_milp_agrees_on_published_networks(acasxu_data):
 @pytest.mark.parametrize("backend", ["gurobi", "highs", "auto"])
 def test_milp_agrees_with_z3(backend):
     agreed = 0
-    for seed in range(0, 20):
+    for seed in range(20):
         net, question = random_question(seed)
         stack, zero = Stack([net]), torch.tensor([0])
         for one in question.cases:
@@ -189,8 +189,16 @@ def some_nodes(n: int, inputs: int, hidden: int, seed: int) -> Nodes:
     l = torch.tensor(-random.random((n, hidden))).float()
     zero = torch.zeros(n, hidden, dtype=torch.int8)
     return Nodes(
-        torch.zeros(n, dtype=torch.long), lower, lower + width, l, -2 * l,
-        torch.zeros(n, 1, dtype=torch.bool), zero, zero.to(torch.uint8), zero.bfloat16(), torch.arange(n),
+        torch.zeros(n, dtype=torch.long),
+        lower,
+        lower + width,
+        l,
+        -2 * l,
+        torch.zeros(n, 1, dtype=torch.bool),
+        zero,
+        zero.to(torch.uint8),
+        zero.bfloat16(),
+        torch.arange(n),
         torch.zeros(n, dtype=torch.long),
     )
 
@@ -236,10 +244,18 @@ def test_parents_are_left_alone():
     assert all(torch.equal(a, b) for a, b in zip(before, nodes.columns()))
 
 
-@pytest.mark.parametrize("low, high, can", [
-    (0.0, 0.0, False), (1.0, 1.0 + 2.0**-52, False), (1.0, 1.0 + 2.0**-51, True), (0.0, 5e-324, False),
-    (0.0, 1e-323, True), (-1e308, 1e308, None), (-5e-324, 5e-324, True),
-])
+@pytest.mark.parametrize(
+    "low, high, can",
+    [
+        (0.0, 0.0, False),
+        (1.0, 1.0 + 2.0**-52, False),
+        (1.0, 1.0 + 2.0**-51, True),
+        (0.0, 5e-324, False),
+        (0.0, 1e-323, True),
+        (-1e308, 1e308, None),
+        (-5e-324, 5e-324, True),
+    ],
+)
 def test_midpoints_that_collapse(low, high, can):
     """Only intervals with a float64 value inside are split."""
     nodes = some_nodes(1, 1, 1, 0)
@@ -280,8 +296,10 @@ def recorded_leaves(monkeypatch, net, question: Property, **options):
         boxes = zip(nodes.root.tolist(), nodes.lower, nodes.upper)
         whole = [(root, low.clone(), high.clone()) for root, low, high in boxes]
         found = original(self, nodes, seed, roots=roots, deadline=deadline)
-        left = {(root, *low.tolist(), *high.tolist())
-                for root, low, high in zip(found.nodes.root.tolist(), found.nodes.lower, found.nodes.upper)}
+        left = {
+            (root, *low.tolist(), *high.tolist())
+            for root, low, high in zip(found.nodes.root.tolist(), found.nodes.lower, found.nodes.upper)
+        }
         leaves.extend(b for b in whole if (b[0], *b[1].tolist(), *b[2].tolist()) not in left)
         cases.update(enumerate(zip(roots.lower, roots.upper)))
         return found
@@ -468,8 +486,9 @@ def test_a_timeout_is_unknown_and_says_so():
 def test_too_many_open_boxes_are_unknown():
     net = executable(random_network((5, 20, 20, 5), seed=0))
     y = net.evaluate(np.random.default_rng(0).uniform(-1, 1, (20000, 5)))
-    question = prop(case([-1] * 5, [1] * 5, [row([1, 0, 0, 0, 0], -float(y[:, 0].min()) + 0.3, n_inputs=5)]),
-                    n_outputs=5)
+    question = prop(
+        case([-1] * 5, [1] * 5, [row([1, 0, 0, 0, 0], -float(y[:, 0].min()) + 0.3, n_inputs=5)]), n_outputs=5
+    )
     verdict = verify(net, question, max_open=4, batch=4, timeout=20, device="cpu")
     assert verdict.word == "unknown" and "max_open" in verdict.reason
     assert 0 <= verdict.proved < 1
@@ -478,10 +497,22 @@ def test_too_many_open_boxes_are_unknown():
 QUESTIONS = [random_question(seed) for seed in (1, 3, 6, 7, 12, 14)]
 
 
-@pytest.mark.parametrize("options", [
-    {"batch": 1}, {"batch": 64}, {"batch": 8192}, {"window": 1}, {"threads": 2}, {"threads": 1, "seed": 5},
-    {"steps": 1}, {"steps": 30}, {"batch": 3, "window": 2, "threads": 2}, {"stalled": 1},
-], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"batch": 1},
+        {"batch": 64},
+        {"batch": 8192},
+        {"window": 1},
+        {"threads": 2},
+        {"threads": 1, "seed": 5},
+        {"steps": 1},
+        {"steps": 30},
+        {"batch": 3, "window": 2, "threads": 2},
+        {"stalled": 1},
+    ],
+    ids=str,
+)
 def test_no_option_changes_a_verdict(options):
     problems = [Problem(*question) for question in QUESTIONS]
     words = [v.word for v in verify_all(problems, Options(timeout=5, device="cpu", **options))]
@@ -512,8 +543,9 @@ def test_signs_may_be_split_from_the_start(monkeypatch):
     assert sum(split) >= 5
 
 
-@pytest.mark.parametrize("strict, constant, truth", [(True, 0, "unsat"), (False, 0, "sat"), (False, 1, "unsat"),
-                                                     (True, -1, "sat")])
+@pytest.mark.parametrize(
+    "strict, constant, truth", [(True, 0, "unsat"), (False, 0, "sat"), (False, 1, "unsat"), (True, -1, "sat")]
+)
 def test_rows_without_variables_are_decided_exactly(strict, constant, truth):
     net = executable(random_network((2, 3, 1), seed=0))
     always = row([1], -1000)  # y <= 1000
@@ -574,8 +606,10 @@ def test_no_case_is_forgotten():
 
 def test_rows_reach_the_bounds_as_they_are():
     """make_roots() keeps polytopes apart and pads without inventing rows."""
-    cases = [case([0], [1], [row([1], 2, n_inputs=1)]),
-             case([0], [1], [row([3], 4, n_inputs=1)] * 2, [row([5], 6, inputs=[7])])]
+    cases = [
+        case([0], [1], [row([1], 2, n_inputs=1)]),
+        case([0], [1], [row([3], 4, n_inputs=1)] * 2, [row([5], 6, inputs=[7])]),
+    ]
     roots = make_roots(Stack([IDENTITY]), [0, 0], cases)
     assert roots.missing.tolist() == [[False, True], [False, False]]
     assert roots.absent.tolist() == [[[False, True], [True, True]], [[False, False], [False, True]]]

@@ -9,7 +9,7 @@ from math import inf
 
 import numpy as np
 import pytest
-from cases import case, check_counterexample, executable, exact_trace, prop, row
+from cases import case, check_counterexample, exact_trace, executable, prop, row
 from conftest import random_network
 
 from engine import deadline as deadline_module
@@ -80,23 +80,32 @@ def test_other_units_take_nearly_the_same_boxes(scale, in_unit):
 def test_reach_sees_through_layers_without_relu():
     """Of x -> relu(W B x) it is that of W B, and of a network without any ReLU that of all of it."""
     before, weight = np.diag([2.0, 0.5, 0.0]), np.array([[1.0, -2.0, 3.0], [0.5, 1.0, 1.0]])
-    layers = [Affine(before, np.zeros(3), False), Affine(weight, np.zeros(2), True),
-              Affine(np.ones((1, 2)), np.zeros(1), False)]
+    layers = [
+        Affine(before, np.zeros(3), False),
+        Affine(weight, np.zeros(2), True),
+        Affine(np.ones((1, 2)), np.zeros(1), False),
+    ]
     assert Stack([Network(tuple(layers))]).reach.tolist() == [[3.0, 1.5, 0.0]]
     assert Stack([Network((layers[0],))]).reach.tolist() == [[2.0, 0.5, 0.0]]
 
 
 def test_an_input_that_only_rows_read_can_still_be_split():
     """y = |x0|, and unsafe where |x0| <= x1 - 1/2 and x1 <= 1/4: no input is."""
-    net = executable(Network((Affine(np.array([[1.0, 0.0], [-1.0, 0.0]]), np.zeros(2), True),
-                              Affine(np.array([[1.0, 1.0]]), np.zeros(1), False))))
+    net = executable(
+        Network(
+            (
+                Affine(np.array([[1.0, 0.0], [-1.0, 0.0]]), np.zeros(2), True),
+                Affine(np.array([[1.0, 1.0]]), np.zeros(1), False),
+            )
+        )
+    )
     rows = [row([1], Fraction(1, 2), inputs=[0, -1]), row([0], Fraction(-1, 4), inputs=[0, 1])]
     assert verify(net, prop(case([-1, -1], [1, 1], rows)), device="cpu", timeout=20).word == "unsat"
 
 
 def test_published_boxes_in_feet_take_as_many_boxes(acasxu_networks):
     """N(2,9) against property 1, as in the files and in powers of two near feet, radians and ft/s."""
-    from engine.data import property_path
+    from engine.acasxu.files import property_path
     from engine.onnx_file import load_network
     from engine.vnnlib import load_property
 
@@ -271,6 +280,7 @@ def test_a_network_that_fills_the_memory_is_unknown_at_once():
 
 def test_rows_are_not_compared_with_each_other(monkeypatch):
     """That would take quadratic time: a million pairs of a thousand rows."""
+
     def never(self, other):
         raise AssertionError("compared")
 
@@ -310,7 +320,7 @@ def test_sizes_are_said():
 
 def test_a_proof_of_preservation_stops_in_the_middle_of_a_batch(monkeypatch):
     """What was not done counts as open: at any look at the clock the shares and the proof are sound."""
-    from engine.repair.preserve import preservation
+    from engine.comparison.preservation import preservation
 
     original = random_network((2, 12, 12, 3), seed=0)
     *before, last = original.layers

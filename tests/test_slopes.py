@@ -217,8 +217,9 @@ def test_a_combination_proves_what_no_row_does():
     boxes = Boxes(which, lower, upper, *hidden_intervals(stack, which, lower, upper))
     lines = tighten(stack, boxes)
     targets = targets_of(stack, boxes, [[1.0, 0.0, 0.25], [0.0, 1.0, 0.25]])
-    start = Multipliers(torch.tensor([[1.0, 0.0]]).double(), torch.full((1, 2), 0.5).double(),
-                        torch.zeros(1, 2).double())
+    start = Multipliers(
+        torch.tensor([[1.0, 0.0]]).double(), torch.full((1, 2), 0.5).double(), torch.zeros(1, 2).double()
+    )
     assert float(bound_targets(stack, boxes, lines, targets, start)[0].lower) < 0
     assert float(ascend(stack, boxes, lines, targets, start, steps=40).lower) > 0
 

@@ -9,8 +9,8 @@ import onnxruntime
 import pytest
 import torch
 
-from engine.acasxu import ADVISORIES, NETWORKS, domain, recognize
-from engine.data import property_path, shipped, standins
+from engine.acasxu.facts import ADVISORIES, NETWORKS, domain, recognize
+from engine.acasxu.files import property_path, shipped, standins
 from engine.vnnlib import load_property
 
 SCRIPT = shipped("networks", "standin", "make.py")
@@ -97,12 +97,17 @@ def violations(network, case):
 
 def test_scores_see_the_geometry(make):
     variant = make.VARIANTS[0]
-    ahead, aside, left, right = make.scores(torch.tensor([
-        [3000.0, 0.0, np.pi, 500.0, 500.0],   # head-on
-        [50000.0, 2.0, 0.0, 500.0, 500.0],    # far off, flying along
-        [2000.0, 0.6, -0.9, 500.0, 500.0],    # closing in from the left
-        [2000.0, -0.6, 0.9, 500.0, 500.0],    # its mirror image
-    ]), variant)
+    ahead, aside, left, right = make.scores(
+        torch.tensor(
+            [
+                [3000.0, 0.0, np.pi, 500.0, 500.0],  # head-on
+                [50000.0, 2.0, 0.0, 500.0, 500.0],  # far off, flying along
+                [2000.0, 0.6, -0.9, 500.0, 500.0],  # closing in from the left
+                [2000.0, -0.6, 0.9, 500.0, 500.0],  # its mirror image
+            ]
+        ),
+        variant,
+    )
     assert ahead.argmin() != 0 and ahead[0] == ahead.max()
     assert aside.argmin() == 0 and torch.allclose(aside, make.advisory_cost(variant), atol=1e-3)
     assert torch.allclose(left, right[[0, 2, 1, 4, 3]], rtol=1e-4)

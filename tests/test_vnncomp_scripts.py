@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.data import property_path
+from engine.acasxu.files import property_path
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "vnncomp_scripts"
 
@@ -23,10 +23,13 @@ def call(tmp_path, monkeypatch):
     return run
 
 
-@pytest.mark.parametrize("network, number, verdict", [
-    ("standin_tau_0", 10, "unsat"),
-    ("standin_tau_80", 3, "sat"),
-])
+@pytest.mark.parametrize(
+    "network, number, verdict",
+    [
+        ("standin_tau_0", 10, "unsat"),
+        ("standin_tau_80", 3, "sat"),
+    ],
+)
 def test_run_instance_writes_the_verdict(call, standin_paths, tmp_path, network, number, verdict):
     results = tmp_path / "results.txt"
     results.write_text("of an earlier run")

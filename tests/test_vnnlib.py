@@ -60,18 +60,27 @@ class TestGolden:
 
     def test_input_disjunction_times_output_disjunction(self):
         """Property 6 in small: two boxes, each with both polytopes."""
-        prop = parse_property(XX + YY + """
+        prop = parse_property(
+            XX
+            + YY
+            + """
             (assert (or (and (<= X_0 1) (>= X_0 0) (<= X_1 9) (>= X_1 8))
                         (and (<= X_0 1) (>= X_0 0) (<= X_1 -8) (>= X_1 -9))))
-            (assert (or (and (<= Y_1 Y_0)) (and (<= Y_1 0))))""")
+            (assert (or (and (<= Y_1 Y_0)) (and (<= Y_1 0))))"""
+        )
         assert [(c.lower, c.upper) for c in prop.cases] == [((0, 8), (1, 9)), ((0, -9), (1, -8))]
         assert prop.cases[0].unsafe == prop.cases[1].unsafe
         assert [p.rows[0].outputs for p in prop.cases[0].unsafe] == [(-1, 1), (0, 1)]
 
     def test_input_and_output_in_one_disjunction(self):
         """A branch without input atoms keeps the whole box; equal boxes share a case, in order."""
-        whole, half = parse_property(X + Y + UNIT + """(assert (or
-            (<= Y_0 0) (and (<= X_0 0.5) (<= Y_0 1)) (<= Y_0 -3)))""").cases
+        whole, half = parse_property(
+            X
+            + Y
+            + UNIT
+            + """(assert (or
+            (<= Y_0 0) (and (<= X_0 0.5) (<= Y_0 1)) (<= Y_0 -3)))"""
+        ).cases
         assert (whole.lower, whole.upper, half.lower, half.upper) == ((0,), (1,), (0,), (F(1, 2),))
         assert [p.rows[0].constant for p in whole.unsafe] == [0, 3]
         assert [p.rows[0].constant for p in half.unsafe] == [-1]
@@ -102,62 +111,99 @@ class TestGolden:
         (case,) = parse_property(X + Y + UNIT).cases
         assert case.unsafe == (Polytope(()),)
 
-    @pytest.mark.parametrize("atom, row", [
-        ("(<= Y_0 Y_1)", ((0, 0), (1, -1), 0, False)),
-        ("(>= Y_0 Y_1)", ((0, 0), (-1, 1), 0, False)),
-        ("(< Y_0 1)", ((0, 0), (1, 0), -1, True)),
-        ("(> 1 Y_0)", ((0, 0), (1, 0), -1, True)),
-        ("(<= 1 Y_0)", ((0, 0), (-1, 0), 1, False)),
-        ("(<= (- Y_0) (- 0.5))", ((0, 0), (-1, 0), F(1, 2), False)),
-        ("(<= (- Y_0 Y_1 1 X_0) 0)", ((-1, 0), (1, -1), -1, False)),
-        ("(<= (+ Y_0) (+ X_0 X_1 Y_1 1))", ((-1, -1), (1, -1), -1, False)),
-        ("(<= (* 2 Y_0 3) (* Y_1 0.5))", ((0, 0), (6, F(-1, 2)), 0, False)),
-        ("(<= (* (+ 1 1) (- X_0 Y_0)) (/ Y_1 3))", ((2, 0), (-2, F(-1, 3)), 0, False)),
-        ("(<= (* (- Y_0 Y_0 -2) Y_1) (/ 1 2 2))", ((0, 0), (0, 2), F(-1, 4), False)),
-        ("(<= (+ Y_0 Y_1 (- Y_0)) 1)", ((0, 0), (0, 1), -1, False)),
-    ])
+    @pytest.mark.parametrize(
+        "atom, row",
+        [
+            ("(<= Y_0 Y_1)", ((0, 0), (1, -1), 0, False)),
+            ("(>= Y_0 Y_1)", ((0, 0), (-1, 1), 0, False)),
+            ("(< Y_0 1)", ((0, 0), (1, 0), -1, True)),
+            ("(> 1 Y_0)", ((0, 0), (1, 0), -1, True)),
+            ("(<= 1 Y_0)", ((0, 0), (-1, 0), 1, False)),
+            ("(<= (- Y_0) (- 0.5))", ((0, 0), (-1, 0), F(1, 2), False)),
+            ("(<= (- Y_0 Y_1 1 X_0) 0)", ((-1, 0), (1, -1), -1, False)),
+            ("(<= (+ Y_0) (+ X_0 X_1 Y_1 1))", ((-1, -1), (1, -1), -1, False)),
+            ("(<= (* 2 Y_0 3) (* Y_1 0.5))", ((0, 0), (6, F(-1, 2)), 0, False)),
+            ("(<= (* (+ 1 1) (- X_0 Y_0)) (/ Y_1 3))", ((2, 0), (-2, F(-1, 3)), 0, False)),
+            ("(<= (* (- Y_0 Y_0 -2) Y_1) (/ 1 2 2))", ((0, 0), (0, 2), F(-1, 4), False)),
+            ("(<= (+ Y_0 Y_1 (- Y_0)) 1)", ((0, 0), (0, 1), -1, False)),
+        ],
+    )
     def test_rows(self, atom, row):
         assert row_of(atom) == row
 
     def test_equality_is_two_rows(self):
-        assert rows_of(X + Y + UNIT + "(assert (= Y_0 X_0))") == [
-            ((-1,), (1,), 0, False), ((1,), (-1,), 0, False)]
+        assert rows_of(X + Y + UNIT + "(assert (= Y_0 X_0))") == [((-1,), (1,), 0, False), ((1,), (-1,), 0, False)]
 
-    @pytest.mark.parametrize("text, value", [
-        ("0", F(0)), ("-0", F(0)), ("007", F(7)), ("-0.5", F(-1, 2)), ("+0.5", F(1, 2)), (".5", F(1, 2)),
-        ("1.", F(1)), ("1e-3", F(1, 1000)), ("-2.5E+2", F(-250)), ("(- 0.5)", F(-1, 2)), ("(/ 1 3)", F(1, 3)),
-        ("0.1", F(1, 10)), ("0.10000000000000000555", F(10000000000000000555, 10**20)),
-        ("1e-999", F(1, 10**999)),
-    ])
+    @pytest.mark.parametrize(
+        "text, value",
+        [
+            ("0", F(0)),
+            ("-0", F(0)),
+            ("007", F(7)),
+            ("-0.5", F(-1, 2)),
+            ("+0.5", F(1, 2)),
+            (".5", F(1, 2)),
+            ("1.", F(1)),
+            ("1e-3", F(1, 1000)),
+            ("-2.5E+2", F(-250)),
+            ("(- 0.5)", F(-1, 2)),
+            ("(/ 1 3)", F(1, 3)),
+            ("0.1", F(1, 10)),
+            ("0.10000000000000000555", F(10000000000000000555, 10**20)),
+            ("1e-999", F(1, 10**999)),
+        ],
+    )
     def test_numbers_are_exact(self, text, value):
         (row,) = rows_of(X + Y + UNIT + f"(assert (<= Y_0 {text}))")
         assert row[2] == -value and type(row[2]) is Fraction
 
-    @pytest.mark.parametrize("formula, n", [
-        ("(and)", 1), ("true", 1), ("(<= 0 1)", 1), ("(= 2 2.0)", 1), ("(or (and))", 1),
-        ("(and (<= Y_0 0))", 1), ("(or (<= Y_0 0))", 1), ("(or false (<= Y_0 0) (< 1 1) (or))", 1),
-        ("(or (<= Y_0 0) (or (<= Y_0 1) (or (<= Y_0 2) (<= Y_0 3))))", 4),
-        ("(and (or (<= Y_0 0) (<= Y_0 1)) (or (>= Y_0 -1) (>= Y_0 -2)))", 4),
-        ("(or (and (<= Y_0 0) (or (>= Y_0 -1) (>= Y_0 -2))) (>= Y_0 5))", 3),
-    ])
+    @pytest.mark.parametrize(
+        "formula, n",
+        [
+            ("(and)", 1),
+            ("true", 1),
+            ("(<= 0 1)", 1),
+            ("(= 2 2.0)", 1),
+            ("(or (and))", 1),
+            ("(and (<= Y_0 0))", 1),
+            ("(or (<= Y_0 0))", 1),
+            ("(or false (<= Y_0 0) (< 1 1) (or))", 1),
+            ("(or (<= Y_0 0) (or (<= Y_0 1) (or (<= Y_0 2) (<= Y_0 3))))", 4),
+            ("(and (or (<= Y_0 0) (<= Y_0 1)) (or (>= Y_0 -1) (>= Y_0 -2)))", 4),
+            ("(or (and (<= Y_0 0) (or (>= Y_0 -1) (>= Y_0 -2))) (>= Y_0 5))", 3),
+        ],
+    )
     def test_nesting(self, formula, n):
         (case,) = parse_property(X + Y + UNIT + f"(assert {formula})").cases
         assert len(case.unsafe) == n
 
     def test_contradicting_branches_are_dropped(self):
-        (case,) = parse_property(X + Y + UNIT + """(assert (or (and (<= Y_0 1) (>= Y_0 2)) (>= X_0 2)
-            (and (< Y_0 1) (>= (* 2 Y_0) 2)) (<= Y_0 7)))""").cases
+        (case,) = parse_property(
+            X
+            + Y
+            + UNIT
+            + """(assert (or (and (<= Y_0 1) (>= Y_0 2)) (>= X_0 2)
+            (and (< Y_0 1) (>= (* 2 Y_0) 2)) (<= Y_0 7)))"""
+        ).cases
         assert [p.rows[0].constant for p in case.unsafe] == [-7]
 
     def test_repetitions_are_dropped(self):
         """The same row, the same polytope (whatever its scale and order), and rows that another implies."""
-        (case,) = parse_property(X + Y + UNIT + """(assert (or (and (<= Y_0 1) (<= Y_0 1) (<= Y_0 2))
-            (<= (* 2 Y_0) 2) (and (<= Y_0 3) (>= Y_0 0)) (and (>= Y_0 0) (<= Y_0 3))))""").cases
+        (case,) = parse_property(
+            X
+            + Y
+            + UNIT
+            + """(assert (or (and (<= Y_0 1) (<= Y_0 1) (<= Y_0 2))
+            (<= (* 2 Y_0) 2) (and (<= Y_0 3) (>= Y_0 0)) (and (>= Y_0 0) (<= Y_0 3))))"""
+        ).cases
         assert [len(p.rows) for p in case.unsafe] == [1, 2]
 
     def test_declarations_in_any_order_and_between_asserts(self):
-        prop = parse_property("(declare-const X_1 Real)(declare-const Y_0 Real)(assert (= X_1 1))"
-                              + X + "(assert (= X_0 0))(assert (<= Y_0 X_1))")
+        prop = parse_property(
+            "(declare-const X_1 Real)(declare-const Y_0 Real)(assert (= X_1 1))"
+            + X
+            + "(assert (= X_0 0))(assert (<= Y_0 X_1))"
+        )
         assert prop.cases[0].lower == (0, 1) and prop.n_inputs == 2
 
     def test_line_ends(self):
@@ -200,9 +246,21 @@ class TestFiles:
         assert load_property(path).cases == parse_property(self.TEXT).cases
 
 
-@pytest.mark.parametrize("number, boxes, polytopes, rows", [
-    (1, 1, 1, 1), (2, 1, 1, 4), (3, 1, 1, 4), (4, 1, 1, 4), (5, 1, 4, 1),
-    (6, 2, 4, 1), (7, 1, 2, 3), (8, 1, 3, 2), (9, 1, 4, 1), (10, 1, 4, 1)])
+@pytest.mark.parametrize(
+    "number, boxes, polytopes, rows",
+    [
+        (1, 1, 1, 1),
+        (2, 1, 1, 4),
+        (3, 1, 1, 4),
+        (4, 1, 1, 4),
+        (5, 1, 4, 1),
+        (6, 2, 4, 1),
+        (7, 1, 2, 3),
+        (8, 1, 3, 2),
+        (9, 1, 4, 1),
+        (10, 1, 4, 1),
+    ],
+)
 def test_official_files(acasxu_data, number, boxes, polytopes, rows):
     prop = load_property(acasxu_data / "vnnlib" / f"prop_{number}.vnnlib")
     assert (prop.n_inputs, prop.n_outputs, len(prop.cases)) == (5, 5, boxes)
@@ -223,17 +281,23 @@ term_trees = st.recursive(
     lambda inner: st.one_of(
         st.tuples(st.sampled_from(["+", "-"]), inner),
         st.tuples(st.sampled_from(["+", "-"]), inner, inner),
-        st.tuples(st.just("*"), numbers, inner), st.tuples(st.just("*"), inner, numbers, numbers),
-        st.tuples(st.just("/"), inner, numbers.filter(lambda n: n[1] != 0))),
-    max_leaves=4)
+        st.tuples(st.just("*"), numbers, inner),
+        st.tuples(st.just("*"), inner, numbers, numbers),
+        st.tuples(st.just("/"), inner, numbers.filter(lambda n: n[1] != 0)),
+    ),
+    max_leaves=4,
+)
 atom_trees = st.one_of(
     st.tuples(st.sampled_from(sorted(COMPARE)), variables, numbers),
-    st.tuples(st.sampled_from(sorted(COMPARE)), term_trees, term_trees))
+    st.tuples(st.sampled_from(sorted(COMPARE)), term_trees, term_trees),
+)
 formula_trees = st.recursive(
     atom_trees,
     lambda inner: st.lists(inner, max_size=3).flatmap(
-        lambda parts: st.sampled_from(["and", "or"]).map(lambda head: (head, *parts))),
-    max_leaves=8)
+        lambda parts: st.sampled_from(["and", "or"]).map(lambda head: (head, *parts))
+    ),
+    max_leaves=8,
+)
 
 
 def evaluate(tree: tuple, point: dict):
@@ -269,22 +333,31 @@ def render(tree: tuple, rng: random.Random) -> str:
 
 def render_number(value: Fraction, rng: random.Random) -> str:
     n, decimal = value.numerator, str(float(value))
-    forms = [decimal, f"{decimal}00", f"{float(value) * 100}e-2", f"{float(value) / 100:.6f}E+2",
-             f"(/ {n} {value.denominator})", f"(- {-float(value)})"]
+    forms = [
+        decimal,
+        f"{decimal}00",
+        f"{float(value) * 100}e-2",
+        f"{float(value) / 100:.6f}E+2",
+        f"(/ {n} {value.denominator})",
+        f"(- {-float(value)})",
+    ]
     forms += [str(n), f"{n}."] if value.denominator == 1 else []
     return rng.choice(forms)
 
 
 def gap(rng: random.Random, *, least: str = " ") -> str:
-    return rng.choice([least, least, " ", "\n\t", " ; (or ) \"\n", "\r\n"])
+    return rng.choice([least, least, " ", "\n\t", ' ; (or ) "\n', "\r\n"])
 
 
 @settings(max_examples=400, deadline=None)
 @given(st.lists(formula_trees, min_size=1, max_size=3), st.integers(0, 2**32), st.booleans())
 def test_meaning_is_that_of_the_text(asserts, seed, ends):
     rng = random.Random(seed)
-    box = [(op, ("variable", x), ("number", F(end)))
-           for x in VARIABLES[:2] for op, end in ((">=" if ends else ">", -1), ("<=", 1))]
+    box = [
+        (op, ("variable", x), ("number", F(end)))
+        for x in VARIABLES[:2]
+        for op, end in ((">=" if ends else ">", -1), ("<=", 1))
+    ]
     asserts = [*box, *asserts]
     rng.shuffle(asserts)
     text = "".join(f"(declare-const {name} Real)" for name in VARIABLES)

@@ -37,7 +37,7 @@ TEXTS = [
     ("()", "4: an empty command"),
     ("assert (<= Y_0 0)", "4: stray 'assert'"),
     ("\x00", "4: stray '\\x00'"),
-    ("; fine\n\n\"open", "6: stray '\"'"),
+    ('; fine\n\n"open', "6: stray '\"'"),
     ("(assert (<= Y_0 \u00a00))", "4: '\\xa00' is neither a number nor a declared variable"),
     # Commands and operators
     ("(define-fun f () Real 1)", "4: unknown command 'define-fun'"),
@@ -116,15 +116,20 @@ TEXTS = [
     ("(declare-const Y_9999999999 Real)", "4: Y_9999999999 is declared but Y_2 is not"),
     ("\n(declare-const X_1 Real)", "5: X_1 has no lower bound; add (assert (>= X_1 ...))"),
     ("(declare-const X_1 Real)\n(assert (>= X_1 0))", "4: X_1 has no upper bound; add (assert (<= X_1 ...))"),
-    ("(declare-const X_1 Real) (assert (>= X_1 0))\n(assert (or (<= X_1 1) (<= Y_0 0)))",
-     "4: X_1 has no upper bound in input box 2 of 2"),
+    (
+        "(declare-const X_1 Real) (assert (>= X_1 0))\n(assert (or (<= X_1 1) (<= Y_0 0)))",
+        "4: X_1 has no upper bound in input box 2 of 2",
+    ),
     # Size
-    ("(assert (or (<= Y_0 0) (<= Y_1 0)))\n" * 18,
-     "22: multiplied out, the disjunctions have 262,144 alternatives, more than 250,000"),
-    ("(assert (or (<= Y_0 0) (<= Y_1 0)))" * 999,
-     "4: multiplied out, the disjunctions have over 10^15 alternatives"),
-    (f"(assert (or (<= Y_1 0) (and {'(<= Y_0 0)' * 999})))\n(assert (or {'(<= Y_0 0)' * 9999}))",
-     "5: multiplied out, the disjunctions have 10,019,000 comparisons, more than 5,000,000"),
+    (
+        "(assert (or (<= Y_0 0) (<= Y_1 0)))\n" * 18,
+        "22: multiplied out, the disjunctions have 262,144 alternatives, more than 250,000",
+    ),
+    ("(assert (or (<= Y_0 0) (<= Y_1 0)))" * 999, "4: multiplied out, the disjunctions have over 10^15 alternatives"),
+    (
+        f"(assert (or (<= Y_1 0) (and {'(<= Y_0 0)' * 999})))\n(assert (or {'(<= Y_0 0)' * 9999}))",
+        "5: multiplied out, the disjunctions have 10,019,000 comparisons, more than 5,000,000",
+    ),
     ("(assert " + "(and " * 1000, "4: more than 1,000 parentheses are open"),
 ]
 
@@ -134,16 +139,19 @@ def test_text(added, expected):
     assert message(HEAD + added).startswith(f"p.vnnlib:{expected}")
 
 
-@pytest.mark.parametrize("text, expected", [
-    ("", "1: the file declares and asserts nothing"),
-    (" \n; only a comment", "2: the file declares and asserts nothing"),
-    ("(check-sat)", "1: the file declares and asserts nothing"),
-    ("(declare-const X_0 Real)\n(declare-const Y_0 Real)\n", "3: the file asserts nothing"),
-    ("(declare-const X_0 Real)\n(assert (= X_0 0))", "2: no output is declared"),
-    ("(declare-const Y_0 Real)\n(assert (<= Y_0 0))", "2: no input is declared"),
-    ("(assert (and))", "1: no input is declared"),
-    ("(declare-const X_1 Real)\n(assert (= X_1 0))", "1: X_1 is declared but X_0 is not"),
-])
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("", "1: the file declares and asserts nothing"),
+        (" \n; only a comment", "2: the file declares and asserts nothing"),
+        ("(check-sat)", "1: the file declares and asserts nothing"),
+        ("(declare-const X_0 Real)\n(declare-const Y_0 Real)\n", "3: the file asserts nothing"),
+        ("(declare-const X_0 Real)\n(assert (= X_0 0))", "2: no output is declared"),
+        ("(declare-const Y_0 Real)\n(assert (<= Y_0 0))", "2: no input is declared"),
+        ("(assert (and))", "1: no input is declared"),
+        ("(declare-const X_1 Real)\n(assert (= X_1 0))", "1: X_1 is declared but X_0 is not"),
+    ],
+)
 def test_incomplete_text(text, expected):
     assert message(text).startswith(f"p.vnnlib:{expected}")
 
@@ -230,8 +238,16 @@ def test_not_gzip(tmp_path):
     assert file_message(path).startswith(": is not a complete gzip file (Not a gzipped file")
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: b[:20], lambda b: b[:5],
-                                    lambda b: b[:15] + b"\xff\xff" + b[17:], lambda b: b + b"rest"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda b: b[:-1],
+        lambda b: b[:20],
+        lambda b: b[:5],
+        lambda b: b[:15] + b"\xff\xff" + b[17:],
+        lambda b: b + b"rest",
+    ],
+)
 def test_damaged_gzip(tmp_path, damage):
     path = tmp_path / "p.vnnlib.gz"
     path.write_bytes(damage(gzip.compress(HEAD.encode())))

@@ -31,10 +31,46 @@ VALID = """; a property
 (check-sat)
 """
 WORDS = [
-    "(", ")", "()", "(assert", "(or", "(and", "(<=", "(>=", "(<", "(=", "(+", "(-", "(*", "(/",
-    "X_0", "X_1", "Y_0", "Y_7", "0", "-1.5", "1e10000", "1e-9999", "1e300", "nan", "true", "false",
-    '"', "|", ";", "\n", "\ufeff", "\u0663", "(set-info", "(check-sat)", "(declare-const", "Real)",
-    "(declare-const X_0 Real)", "(declare-const Y_0 Real)", "(assert (<= X_0 1))", "(assert (>= X_0 0))",
+    "(",
+    ")",
+    "()",
+    "(assert",
+    "(or",
+    "(and",
+    "(<=",
+    "(>=",
+    "(<",
+    "(=",
+    "(+",
+    "(-",
+    "(*",
+    "(/",
+    "X_0",
+    "X_1",
+    "Y_0",
+    "Y_7",
+    "0",
+    "-1.5",
+    "1e10000",
+    "1e-9999",
+    "1e300",
+    "nan",
+    "true",
+    "false",
+    '"',
+    "|",
+    ";",
+    "\n",
+    "\ufeff",
+    "\u0663",
+    "(set-info",
+    "(check-sat)",
+    "(declare-const",
+    "Real)",
+    "(declare-const X_0 Real)",
+    "(declare-const Y_0 Real)",
+    "(assert (<= X_0 1))",
+    "(assert (>= X_0 0))",
     "(assert (or (<= Y_0 0) (<= X_0 0)))",
 ]
 # How the second checker, which is short, stumbles over what is malformed.
@@ -94,7 +130,7 @@ def test_damaged_gzip(tmp_path_factory, at, new, cut):
     path = tmp_path_factory.getbasetemp() / "any.vnnlib.gz"
     data = gzip.compress(VALID.encode(), mtime=0)
     at %= len(data)
-    path.write_bytes(data[:at] + new + data[at + cut:])
+    path.write_bytes(data[:at] + new + data[at + cut :])
     parses_or_refuses(lambda: load_property(path))
 
 
@@ -129,8 +165,11 @@ def random_formula(rng: random.Random, depth: int) -> tuple:
 
 def random_asserts(rng: random.Random) -> list[tuple]:
     """Bounds of the inputs, open or closed, in every alternative or in some, and formulas."""
-    box = [(rng.choice(ops), ("variable", x), ("number", Fraction(end)))
-           for x in VARIABLES[:2] for ops, end in ((("<", "<="), 1), ((">", ">="), -1))]
+    box = [
+        (rng.choice(ops), ("variable", x), ("number", Fraction(end)))
+        for x in VARIABLES[:2]
+        for ops, end in ((("<", "<="), 1), ((">", ">="), -1))
+    ]
     asserts = box + [random_formula(rng, 3) for _ in range(rng.randint(0, 3))]
     if rng.random() < 0.3:
         other = [("=", ("variable", x), ("number", rng.choice(GRID))) for x in VARIABLES[:2]]
@@ -154,8 +193,11 @@ def readings(path) -> tuple:
     And whether the engine does so only because an input has no bound.
     """
     found, unverifiable = [], False
-    for read, refusal in ((load_property, InputError), (read_property, Malformed),
-                          (lambda path: second_checker.read_property(path.read_text()), (ValueError, *STUMBLES))):
+    for read, refusal in (
+        (load_property, InputError),
+        (read_property, Malformed),
+        (lambda path: second_checker.read_property(path.read_text()), (ValueError, *STUMBLES)),
+    ):
         try:
             found.append(read(path))
         except refusal as error:
@@ -179,9 +221,14 @@ def check_coverage(prop: Property, spec, second) -> None:
     cases = audit_cases(prop)
     assert check_claim(cases, spec) == bool(cases) != bool(prop.warning)
     form = lambda row: {f"X_{i}": a for i, a in row.inputs.items()} | {f"Y_{j}": a for j, a in row.outputs.items()}
-    literal = [second_checker.Case(case.lower, case.upper, [
-        [second_checker.Row(form(row), row.constant, row.strict) for row in rows] for rows in case.unsafe])
-        for case in cases]
+    literal = [
+        second_checker.Case(
+            case.lower,
+            case.upper,
+            [[second_checker.Row(form(row), row.constant, row.strict) for row in rows] for rows in case.unsafe],
+        )
+        for case in cases
+    ]
     assert all(second_checker.is_covered(disjunct, literal) for disjunct in second[0])
 
 

@@ -18,8 +18,11 @@ from engine.vnnlib import cases, formulas, load_property, parse_property, reader
 
 
 def declared(inputs: int, outputs: int) -> str:
-    return "".join(f"(declare-const {letter}_{i} Real)\n"
-                   for letter, count in (("X", inputs), ("Y", outputs)) for i in range(count))
+    return "".join(
+        f"(declare-const {letter}_{i} Real)\n"
+        for letter, count in (("X", inputs), ("Y", outputs))
+        for i in range(count)
+    )
 
 
 def unit(inputs: int) -> str:
@@ -40,8 +43,11 @@ def rows(n: int) -> str:
 
 
 def polytope(n: int) -> str:
-    return f"{declared(2, 2)}{unit(2)}(assert (or (and " + "".join(
-        f"(<= (+ Y_0 (* {i}.5 X_1)) {i})\n" for i in range(n)) + ")))"
+    return (
+        f"{declared(2, 2)}{unit(2)}(assert (or (and "
+        + "".join(f"(<= (+ Y_0 (* {i}.5 X_1)) {i})\n" for i in range(n))
+        + ")))"
+    )
 
 
 def terms(n: int) -> str:
@@ -68,8 +74,10 @@ def row_beside_boxes(n: int) -> str:
 
 
 def nested(n: int) -> str:
-    return (f"{declared(2, 1)}{unit(2)}(assert {'(or (<= Y_0 -1) ' * 50}(or "
-            f"{' '.join(f'(<= Y_0 {i}.5)' for i in range(n))}){')' * 50})")
+    return (
+        f"{declared(2, 1)}{unit(2)}(assert {'(or (<= Y_0 -1) ' * 50}(or "
+        f"{' '.join(f'(<= Y_0 {i}.5)' for i in range(n))}){')' * 50})"
+    )
 
 
 KINDS = [boxes, alternatives, rows, polytope, terms, wide_row, image, image_classes, row_beside_boxes, nested]
@@ -109,8 +117,10 @@ def test_four_times_the_size_is_at_most_four_times_the_effort(tmp_path, kind):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind, n", [(boxes, 100_000), (alternatives, 120_000), (rows, 100_000), (polytope, 16_000),
-                                     (row_beside_boxes, 100_000)])
+@pytest.mark.parametrize(
+    "kind, n",
+    [(boxes, 100_000), (alternatives, 120_000), (rows, 100_000), (polytope, 16_000), (row_beside_boxes, 100_000)],
+)
 def test_large_files_are_read_and_compared(tmp_path, kind, n):
     path = write(tmp_path, kind(n))
     prop = load_property(path)
@@ -131,13 +141,15 @@ def test_a_flat_disjunction_is_not_multiplied_out(monkeypatch):
     assert message(nested(60)) == "this disjunction has 101 alternatives, more than 100"
     pairs = "(assert (or (<= Y_0 0) (<= Y_0 1)))"
     assert message(f"{declared(2, 1)}{unit(2)}{pairs * 40}") == (
-        "multiplied out, the disjunctions have 1,099,511,627,776 alternatives, more than 100")
+        "multiplied out, the disjunctions have 1,099,511,627,776 alternatives, more than 100"
+    )
     monkeypatch.setattr(formulas, "MAX_ATOMS", 50)
     assert message(alternatives(51)) == "this disjunction has 51 comparisons, more than 50"
     assert message(rows(60)) == "this conjunction has 64 comparisons, more than 50"
     many = "".join(f"(assert (<= (+ Y_0 X_0) {i}))(assert (<= (+ Y_0 (* {i} X_0)) 0))" for i in range(2, 7))
     assert message(f"{declared(1, 1)}{unit(1)}{many}(assert (or {'(<= Y_0 3)' * 10}))") == (
-        "multiplied out, the asserts have 70 comparisons, more than 50")
+        "multiplied out, the asserts have 70 comparisons, more than 50"
+    )
 
 
 def test_what_is_read_is_bounded(monkeypatch):
@@ -152,16 +164,19 @@ def test_vectors_are_bounded(monkeypatch):
     assert parse_property(image_classes(100)).n_inputs == 100  # rows that read no inputs share a vector
     rows = "".join(f"(assert (<= (+ Y_0 (* {i} X_1)) 0))" for i in range(1, 101))
     assert message(f"{declared(100, 1)}{unit(100)}{rows}") == (
-        "1 boxes and 100 rows over 100 inputs and 1 outputs have 10,300 numbers, more than 10,000")
+        "1 boxes and 100 rows over 100 inputs and 1 outputs have 10,300 numbers, more than 10,000"
+    )
     halves = "".join(f"(and (<= X_1 0.9{i:02}) (<= Y_0 1))" for i in range(60))
     assert message(f"{declared(100, 1)}{unit(100)}(assert (or {halves}))").startswith("60 boxes and 1 rows over 100")
 
 
 def test_the_checker_says_what_is_multiplied(tmp_path, monkeypatch):
     monkeypatch.setattr(vnnlib_reader, "MAX_PARTS", 1000)
-    for text, what in [(alternatives(400), ": its disjuncts have more than 1,000 parts"),
-                       (declared(1, 1) + "(assert (or (<= Y_0 0) (<= Y_0 1)))" * 20, ": multiplied out, its disjuncts"),
-                       (rows(600) + f"(assert (or {'(<= Y_0 3)' * 2}))", ": 600 rows times 2 disjuncts are too many")]:
+    for text, what in [
+        (alternatives(400), ": its disjuncts have more than 1,000 parts"),
+        (declared(1, 1) + "(assert (or (<= Y_0 0) (<= Y_0 1)))" * 20, ": multiplied out, its disjuncts"),
+        (rows(600) + f"(assert (or {'(<= Y_0 3)' * 2}))", ": 600 rows times 2 disjuncts are too many"),
+    ]:
         with pytest.raises(Malformed, match=what):
             read_property(write(tmp_path, text))
 
@@ -175,8 +190,20 @@ def test_the_checker_does_not_compare_for_ever(tmp_path, monkeypatch):
         check_claim(tuple(larger), read_property(path))
 
 
-@pytest.mark.parametrize("number", ["1e400", "-1e400", "1e-999999", "1e999999", "1" * 5000, f"0.{'1' * 5000}",
-                                    f"1e{'9' * 1000}", f"(/ 1 {'3' * 999})", f"(* {'1e-999 ' * 50})"])
+@pytest.mark.parametrize(
+    "number",
+    [
+        "1e400",
+        "-1e400",
+        "1e-999999",
+        "1e999999",
+        "1" * 5000,
+        f"0.{'1' * 5000}",
+        f"1e{'9' * 1000}",
+        f"(/ 1 {'3' * 999})",
+        f"(* {'1e-999 ' * 50})",
+    ],
+)
 def test_numbers_are_read_at_once_or_refused(tmp_path, number):
     """Whatever the engine reads, the checker reads."""
     path = write(tmp_path, f"{declared(1, 1)}{unit(1)}(assert (<= Y_0 {number}))")
@@ -198,5 +225,7 @@ def test_a_claim_too_long_for_a_certificate_is_said_before_and_after_the_search(
     assert main(["verify", str(network), str(path), "--certificate", str(tmp_path / "c.zip"), "--device", "cpu"]) == 2
     first, last = capsys.readouterr().err.splitlines()
     assert "c.zip will not be written if the property holds: its claim has " in first
-    assert "c.zip: the verdict is unsat, but its claim has " in last and last.endswith("split the property into several")
+    assert "c.zip: the verdict is unsat, but its claim has " in last and last.endswith(
+        "split the property into several"
+    )
     assert not (tmp_path / "c.zip").exists()

@@ -5,8 +5,8 @@ Exit code 0: accepted, 1: rejected, 2: a file could not be read, or wrong usage,
 
 import sys
 
-from .check import ARITHMETIC, check
-from .data import Malformed, plain
+from engine.audit.check import ARITHMETIC, check
+from engine.audit.data import Malformed, plain
 
 
 def main(arguments: list[str]) -> int:
@@ -16,12 +16,18 @@ def main(arguments: list[str]) -> int:
     try:
         result = check(*arguments[:3], arithmetic=(arguments[3:] or ["float64"])[0])
     except (Malformed, MemoryError) as error:
-        print(f"unreadable: {error if isinstance(error, Malformed) else 'it needs more memory than there is'}")
+        print(
+            f"unreadable: {error if isinstance(error, Malformed) else 'it needs more memory than there is'}"
+        )
         return 2
     except Exception as error:  # must not look like a verdict
         print(f"internal error: {type(error).__name__}: {plain(str(error))}")
         return 70
-    print(f"accepted: semantics {result.semantics}" if result.accepted else f"rejected: {result.reason}")
+    print(
+        f"accepted: semantics {result.semantics}"
+        if result.accepted
+        else f"rejected: {result.reason}"
+    )
     return 0 if result.accepted else 1
 
 

@@ -33,7 +33,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from .data import Network, demand
+from engine.audit.data import Network, demand
 
 UNDERFLOW, LARGEST = 2.0**-900, 2.0**100
 AT_ONCE = 320  # neurons bounded at once, so that their coefficients stay in the processor's cache
@@ -91,10 +91,16 @@ class Floating:
         m = (width + 4) * 2.0**-24 if semantics == "float32" else 0.0
         self.unit = self.rounding + m / (1 - m)
         self.floor = UNDERFLOW + (m > 0) * (2 * width + 4) * 2.0**-126 * (1 + 2.0**-10)
-        demand(0 < self.unit <= 2.0**-10, f"layers of width {width} are beyond the analysis of rounding")
+        demand(
+            0 < self.unit <= 2.0**-10,
+            f"layers of width {width} are beyond the analysis of rounding",
+        )
         ends = [[np.zeros((1, layer.weight.shape[1])), np.ones((1, 1))] for layer in self.layers]
         #: (B, r) @ [[W, b], [0, 1]] = (B W, B . b + r)
-        self.steps = [np.block([[layer.weight, layer.bias[:, None]], end]) for layer, end in zip(self.layers, ends)]
+        self.steps = [
+            np.block([[layer.weight, layer.bias[:, None]], end])
+            for layer, end in zip(self.layers, ends)
+        ]
 
     def root(self, lower, upper):
         """l and u [hidden] of a root, by interval arithmetic."""
@@ -102,9 +108,19 @@ class Floating:
         for k, (layer, part) in enumerate(zip(self.layers, self.parts)):
             h = np.maximum(np.abs(low), np.abs(high))
             size = np.abs(layer.weight) @ h + np.abs(layer.bias)
-            demand((h < LARGEST).all() and (size < LARGEST).all(), f"numbers of layer {k + 1} may reach 2^100")
-            rise, fall, noise = np.maximum(layer.weight, 0), np.minimum(layer.weight, 0), self._noise(size)
-            low, high = rise @ low + fall @ high + layer.bias - noise, rise @ high + fall @ low + layer.bias + noise
+            demand(
+                (h < LARGEST).all() and (size < LARGEST).all(),
+                f"numbers of layer {k + 1} may reach 2^100",
+            )
+            rise, fall, noise = (
+                np.maximum(layer.weight, 0),
+                np.minimum(layer.weight, 0),
+                self._noise(size),
+            )
+            low, high = (
+                rise @ low + fall @ high + layer.bias - noise,
+                rise @ high + fall @ low + layer.bias + noise,
+            )
             if layer.relu:
                 bounds[:, part] = self._down(low), -self._down(-high)
                 low, high = np.maximum(low, 0), np.maximum(high, 0)
@@ -130,14 +146,21 @@ class Floating:
                 a = c = np.ones_like(size)
                 t, h, reached = np.zeros_like(size), size + noise, True
             noise = self._noise(size + t)
-            s, pad = noise * reached, lambda part, end: np.pad(part, ((0, 0), (0, 1)), constant_values=end)
+            s, pad = (
+                noise * reached,
+                lambda part, end: np.pad(part, ((0, 0), (0, 1)), constant_values=end),
+            )
             parts = pad((a + c) / 2, 1), pad((c - a) / 2, 0), pad(t / 2, 0), pad(t / 2 + s, 0)
             lines.append(Lines(*parts, noise, h))
         return lines
 
     def margins(self, nodes, lines: list[Lines], claimed: Exclusions):
         """A lower bound of each exclusion's row at its node (section 6), -infinity where none was found."""
-        node, given, n = claimed.node, claimed.rows.astype(np.float64) / 1024, len(self.layers[-1].bias)
+        node, given, n = (
+            claimed.node,
+            claimed.rows.astype(np.float64) / 1024,
+            len(self.layers[-1].bias),
+        )
         rows = given[:, : n + 1]
         for k in range(len(lines) - 1, -1, -1):
             at, part = lines[k].at(node), self.parts[k]
@@ -166,5 +189,13 @@ class Floating:
 
 def _minimum(nodes, node, rows):
     """The least value of rows [.., m, inputs + 1] over x on the boxes of nodes [m]."""
-    slope, lower, upper = rows[..., :-1], nodes.lower.take(node, axis=0), nodes.upper.take(node, axis=0)
-    return np.vecdot(np.maximum(slope, 0), lower) + np.vecdot(np.minimum(slope, 0), upper) + rows[..., -1]
+    slope, lower, upper = (
+        rows[..., :-1],
+        nodes.lower.take(node, axis=0),
+        nodes.upper.take(node, axis=0),
+    )
+    return (
+        np.vecdot(np.maximum(slope, 0), lower)
+        + np.vecdot(np.minimum(slope, 0), upper)
+        + rows[..., -1]
+    )

@@ -8,10 +8,12 @@ are told by how they differ from what the file asserts throughout: short, howeve
 from collections import ChainMap
 from fractions import Fraction
 
-from .data import Case, Row, Specification, demand
+from engine.audit.data import Case, Row, Specification, demand
 
 NOTHING = (-float("inf"), False)  # says nothing
-MAX_COMPARED = 10_000_000  # pairs of a disjunct, not there as it stands in the file, and a box or polytope
+MAX_COMPARED = (
+    10_000_000  # pairs of a disjunct, not there as it stands in the file, and a box or polytope
+)
 
 
 def check_claim(cases: tuple[Case, ...], specification: Specification) -> bool:
@@ -27,7 +29,10 @@ def check_claim(cases: tuple[Case, ...], specification: Specification) -> bool:
         return False
     claims, found, compared = _claims(cases, base, forms), False, 0
     weight = len(claims) + sum(map(len, claims.values()))
-    pairs = {key: forms.pair(row) for key, row in {id(r): r for d in specification.disjuncts for r in d}.items()}
+    pairs = {
+        key: forms.pair(row)
+        for key, row in {id(r): r for d in specification.disjuncts for r in d}.items()
+    }
     base_rest = _rest(base, forms)
     for number, disjunct in enumerate(specification.disjuncts, 1):
         own = _tighter((pairs[id(row)] for row in disjunct), base)
@@ -40,8 +45,11 @@ def check_claim(cases: tuple[Case, ...], specification: Specification) -> bool:
         if not _contradicts(base_rest | own if box else own, tightest, forms):
             found = True
             compared += weight
-            demand(compared <= MAX_COMPARED, f"disjunct {number} of the property and others before it are not cases "
-                   f"as they stand, and to find the cases that cover them takes more than {MAX_COMPARED:,} comparisons")
+            demand(
+                compared <= MAX_COMPARED,
+                f"disjunct {number} of the property and others before it are not cases "
+                f"as they stand, and to find the cases that cover them takes more than {MAX_COMPARED:,} comparisons",
+            )
             demand(_covered(tightest, claims), f"no case covers disjunct {number} of the property")
     return found
 
@@ -55,7 +63,9 @@ class _Forms:
         self.terms = list(self._numbers)
 
     def pair(self, row: Row) -> tuple[int, tuple[Fraction, bool]]:
-        terms = sorted([*row.inputs.items(), *((self.n_inputs + j, c) for j, c in row.outputs.items())])
+        terms = sorted(
+            [*row.inputs.items(), *((self.n_inputs + j, c) for j, c in row.outputs.items())]
+        )
         lead = terms[0][1] if terms else Fraction(1)
         terms = tuple((variable, c / lead) for variable, c in terms)
         number = self._numbers.setdefault(terms, len(self.terms))
@@ -73,7 +83,10 @@ class _Forms:
         """
         opposite = form & 1
         for variable, c in self.terms[form >> 1]:
-            yield abs(c), 2 * variable + 2 + ((c > 0) != opposite) if variable < self.n_inputs else None
+            yield (
+                abs(c),
+                2 * variable + 2 + ((c > 0) != opposite) if variable < self.n_inputs else None,
+            )
 
 
 def _claims(cases: tuple[Case, ...], base: dict, forms: _Forms) -> dict[frozenset, set[frozenset]]:
@@ -89,13 +102,20 @@ def _claims(cases: tuple[Case, ...], base: dict, forms: _Forms) -> dict[frozense
 
 def _box(ends: dict, base: dict, forms: _Forms) -> frozenset:
     """A closed box, as its ends that are not those of the base."""
-    return frozenset((form, (end, False)) for form, (end, _) in ends.items()
-                     if forms.is_end(form) and not (form in base and base[form][0] == end))
+    return frozenset(
+        (form, (end, False))
+        for form, (end, _) in ends.items()
+        if forms.is_end(form) and not (form in base and base[form][0] == end)
+    )
 
 
 def _rest(tightest: dict, forms: _Forms) -> dict:
     """What a closed box does not say."""
-    return {form: tight for form, tight in tightest.items() if form > 1 and (tight[1] or not forms.is_end(form))}
+    return {
+        form: tight
+        for form, tight in tightest.items()
+        if form > 1 and (tight[1] or not forms.is_end(form))
+    }
 
 
 def _tighter(pairs, known: dict) -> dict:
@@ -108,8 +128,10 @@ def _tighter(pairs, known: dict) -> dict:
 
 
 def _covered(tightest, claims: dict) -> bool:
-    return any(_implies(tightest, box) and any(_implies(tightest, polytope) for polytope in polytopes)
-               for box, polytopes in claims.items())
+    return any(
+        _implies(tightest, box) and any(_implies(tightest, polytope) for polytope in polytopes)
+        for box, polytopes in claims.items()
+    )
 
 
 def _implies(tightest, pairs) -> bool:
@@ -118,8 +140,10 @@ def _implies(tightest, pairs) -> bool:
 
 def _contradicts(suspects: dict, tightest, forms: _Forms) -> bool:
     """Whether one of the suspects excludes the opposite row or is false wherever the ends of its inputs hold."""
-    return any(_is_false(tight, [(1, form ^ 1)], tightest) or _is_false(tight, forms.ends(form), tightest)
-               for form, tight in suspects.items())
+    return any(
+        _is_false(tight, [(1, form ^ 1)], tightest) or _is_false(tight, forms.ends(form), tightest)
+        for form, tight in suspects.items()
+    )
 
 
 def _is_false(tight: tuple[Fraction, bool], others, tightest) -> bool:

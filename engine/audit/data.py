@@ -12,9 +12,13 @@ from itertools import islice
 
 import numpy as np
 
-
 #: The least and the largest number in these arrays; all are finite.
-RANGES = {"row_weight": (1, 1024), "slope_value": (0, 1024), "multiplier_value": (0, np.inf), "cut": (-np.inf, np.inf)}
+RANGES = {
+    "row_weight": (1, 1024),
+    "slope_value": (0, 1024),
+    "multiplier_value": (0, np.inf),
+    "cut": (-np.inf, np.inf),
+}
 
 
 LONGEST = 2_000  # characters of a line
@@ -64,7 +68,9 @@ def read_bytes(path, limit: int, *, packed: bool | None = None) -> bytes:
             with gzip.open(raw) if packed else raw as file:
                 data = b"".join(islice(iter(lambda: file.read(1 << 20), b""), (limit >> 20) + 1))
     except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise Malformed(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+        raise Malformed(
+            f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})"
+        ) from None
     need(len(data) <= limit, f"{path}: holds more than {limit:,} bytes")
     return data
 
@@ -76,7 +82,10 @@ def _regular(path, flags: int) -> int:
     if stat.S_ISREG(mode):
         return file
     os.close(file)
-    raise OSError(errno.EINVAL, os.strerror(errno.EISDIR) if stat.S_ISDIR(mode) else "it is not a regular file")
+    raise OSError(
+        errno.EINVAL,
+        os.strerror(errno.EISDIR) if stat.S_ISDIR(mode) else "it is not a regular file",
+    )
 
 
 class Layer(namedtuple("Layer", "weight bias relu")):
@@ -120,13 +129,21 @@ class Case(namedtuple("Case", "lower upper unsafe")):
     """A closed input box, Fractions, and the polytopes, tuples of Rows, that are claimed not to be reached on it."""
 
 
-class Tree(namedtuple("Tree", "split cut node polytope rows slopes multipliers "
-                      "row row_weight slope slope_value multiplier multiplier_value")):
+class Tree(
+    namedtuple(
+        "Tree",
+        "split cut node polytope rows slopes multipliers "
+        "row row_weight slope slope_value multiplier multiplier_value",
+    )
+):
     """The arrays of the format's section 4, by their names there, as they are in the file: int32 and float64."""
 
     def check(self, cases: tuple[Case, ...]) -> None:
         """Section 4, as far as it speaks of the arrays alone: Malformed by their lengths, else Rejected."""
-        exclusions, cuts = len(self.node), np.count_nonzero((0 <= self.split) & (self.split < len(cases[0].lower)))
+        exclusions, cuts = (
+            len(self.node),
+            np.count_nonzero((0 <= self.split) & (self.split < len(cases[0].lower))),
+        )
         sums = [counts.sum(dtype=np.int64) for counts in (self.rows, self.slopes, self.multipliers)]
         lengths = [len(self.split), cuts, *[exclusions] * 5, *np.repeat(sums, 2)]
         need(list(map(len, self)) == lengths, "its arrays' lengths do not belong together")
@@ -137,28 +154,50 @@ class Tree(namedtuple("Tree", "split cut node polytope rows slopes multipliers "
         """Where each order and range holds, and a text; what comes later relies on what came before."""
         roots, splits = len(cases), np.flatnonzero(self.split >= 0)
         # the parents at first
-        root = np.concatenate([np.arange(roots, dtype=np.int32), np.repeat(splits.astype(np.int32), 2)])
+        root = np.concatenate(
+            [np.arange(roots, dtype=np.int32), np.repeat(splits.astype(np.int32), 2)]
+        )
         yield self.split >= -1, "split: there are numbers below -1"
-        yield len(root) == len(self.split), "split: there are not as many nodes as roots and children of nodes"
-        yield root[roots:] < np.arange(roots, len(root)), "split: a node is its own child or descendant"
+        yield (
+            len(root) == len(self.split),
+            "split: there are not as many nodes as roots and children of nodes",
+        )
+        yield (
+            root[roots:] < np.arange(roots, len(root)),
+            "split: a node is its own child or descendant",
+        )
         while (root >= roots).any():
             root = root[root]
         yield (0 <= self.node) & (self.node < len(root)), "node: there is no such node"
         case, first = root[self.node], np.cumsum([0, *(len(case.unsafe) for case in cases)])
-        yield (0 <= self.polytope) & (self.polytope < np.diff(first)[case]), "polytope: the case has no such polytope"
+        yield (
+            (0 <= self.polytope) & (self.polytope < np.diff(first)[case]),
+            "polytope: the case has no such polytope",
+        )
         new = self.node[1:] > self.node[:-1]
         more = (self.node[1:] == self.node[:-1]) & (self.polytope[1:] > self.polytope[:-1])
         yield new | more, "node, polytope: not in ascending order"
-        sizes = np.array([len(rows) for case in cases for rows in case.unsafe], np.int32)[first[case] + self.polytope]
+        sizes = np.array([len(rows) for case in cases for rows in case.unsafe], np.int32)[
+            first[case] + self.polytope
+        ]
         for name in ("row", "slope", "multiplier"):
             counts, entries = getattr(self, name + "s"), getattr(self, name)
             yield counts >= 0, f"{name}s: there are negative numbers"
             yield 0 <= entries, f"{name}: there is no such {name}"
-            yield name != "row" or entries < np.repeat(sizes, counts), f"{name}: there is no such {name}"
-            yield _ascend(entries, begins(counts)), f"{name}: not in ascending order within an exclusion"
+            yield (
+                name != "row" or entries < np.repeat(sizes, counts),
+                f"{name}: there is no such {name}",
+            )
+            yield (
+                _ascend(entries, begins(counts)),
+                f"{name}: not in ascending order within an exclusion",
+            )
         for name, (a, b) in RANGES.items():
             values = getattr(self, name)
-            yield np.isfinite(values) & (a <= values) & (values <= b), f"{name}: a number is not between {a} and {b}"
+            yield (
+                np.isfinite(values) & (a <= values) & (values <= b),
+                f"{name}: a number is not between {a} and {b}",
+            )
 
 
 def begins(counts: np.ndarray) -> np.ndarray:
@@ -179,8 +218,12 @@ class Witness(namedtuple("Witness", "point outputs margins")):
     """A point, the network's exact outputs there, and the exact value of each row of the case's polytope: Fractions."""
 
 
-class Certificate(namedtuple("Certificate", "kind semantics network_sha256 property_sha256 "
-                             "cases outputs tree witness manifest sha256")):
+class Certificate(
+    namedtuple(
+        "Certificate",
+        "kind semantics network_sha256 property_sha256 cases outputs tree witness manifest sha256",
+    )
+):
     """A certificate's content. A proof has cases and a Tree, a witness has a Witness and one case with one polytope.
 
     The first four are strings of the manifest; it is there as a whole too. outputs: how many the network must have for

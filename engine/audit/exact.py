@@ -9,8 +9,8 @@ from math import lcm
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from .arithmetic import Exclusions, Floating, down, relu_lines
-from .data import Layer, Network
+from engine.audit.arithmetic import Exclusions, Floating, down, relu_lines
+from engine.audit.data import Layer, Network
 
 PRODUCTS = np.multiply, np.matmul
 CELLS = 2**17  # so many numbers are in the rows that are bounded at once
@@ -21,7 +21,10 @@ class Dyadic(NDArrayOperatorsMixin):
     """An array of numbers / 2^bits: numpy's PRODUCTS and SUMS of it, and of others with it, are exact."""
 
     def __init__(self, numbers, bits: int):
-        self.numbers, self.bits = np.atleast_1d(np.asarray(numbers, dtype=object)), bits  # never numpy's own integers
+        self.numbers, self.bits = (
+            np.atleast_1d(np.asarray(numbers, dtype=object)),
+            bits,
+        )  # never numpy's own integers
 
     @classmethod
     def of(cls, values) -> "Dyadic":
@@ -37,11 +40,17 @@ class Dyadic(NDArrayOperatorsMixin):
     def __array_ufunc__(self, function, method, *operands):
         if method != "__call__" or function not in PRODUCTS + SUMS:
             return NotImplemented
-        operands = [operand if isinstance(operand, Dyadic) else Dyadic.of(operand) for operand in operands]
+        operands = [
+            operand if isinstance(operand, Dyadic) else Dyadic.of(operand) for operand in operands
+        ]
         if function in PRODUCTS:
-            return Dyadic(function(*(operand.numbers for operand in operands)), sum(o.bits for o in operands))
+            return Dyadic(
+                function(*(operand.numbers for operand in operands)), sum(o.bits for o in operands)
+            )
         bits = max(operand.bits for operand in operands)
-        return Dyadic(function(*(operand.numbers << bits - operand.bits for operand in operands)), bits)
+        return Dyadic(
+            function(*(operand.numbers << bits - operand.bits for operand in operands)), bits
+        )
 
     def __lt__(self, integer):
         return self.numbers >> self.bits < integer
@@ -59,9 +68,14 @@ class Exact(Floating):
 
     def __init__(self, network: Network, semantics: str):
         super().__init__(network, semantics)  # for parts, and the same limits
-        self.layers = [Layer(Dyadic.of(a.weight), Dyadic.of(a.bias), a.relu) for a in network.layers]
+        self.layers = [
+            Layer(Dyadic.of(a.weight), Dyadic.of(a.bias), a.relu) for a in network.layers
+        ]
         self.at_once = max(1, CELLS // max(max(a.weight.shape) for a in network.layers))
-        width, executed = max(max(a.weight.shape) for a in network.layers), int(semantics == "float32")
+        width, executed = (
+            max(max(a.weight.shape) for a in network.layers),
+            int(semantics == "float32"),
+        )
         unit = -(-executed * (width + 4) * 2**60 // (2**24 - width - 4))  # g, rounded up
         self.unit = Dyadic(unit + 2**7 * network.rounded, 60)
         self.floor = Dyadic(executed * (2 * width + 4), 126)  # e
@@ -101,14 +115,20 @@ class Exact(Floating):
             for k in range(len(self.layers) - 1, -1, -1):
                 (a, *line), part = lines[node][k], self.parts[k]
                 if self.layers[k].relu:
-                    chosen = np.clip(slopes[part], nodes.l[node, part] >= 0, nodes.u[node, part] > 0)
+                    chosen = np.clip(
+                        slopes[part], nodes.l[node, part] >= 0, nodes.u[node, part] > 0
+                    )
                     a = np.where(np.isnan(chosen), a, chosen)
                 row = self._substitute(k, *row, a, *line, multipliers[part])
-            least = _minimum(nodes.lower[node], nodes.upper[node], row[0] + given[None, n + 1 :], row[1])
+            least = _minimum(
+                nodes.lower[node], nodes.upper[node], row[0] + given[None, n + 1 :], row[1]
+            )
             found.append(Fraction(least.numbers[0], scale << least.bits))
         return np.array(found, dtype=object)
 
-    def _substitute(self, k: int, rows, constant, a, c, t, s, noise, multipliers=None) -> tuple[Dyadic, Dyadic]:
+    def _substitute(
+        self, k: int, rows, constant, a, c, t, s, noise, multipliers=None
+    ) -> tuple[Dyadic, Dyadic]:
         """Rows over the outputs of layer k and their constants -> those over its inputs (section 6)."""
         above, below, layer = np.maximum(rows, 0), np.minimum(rows, 0), self.layers[k]
         rows, constant = above * a + below * c, constant + below @ (t + s) - above @ s

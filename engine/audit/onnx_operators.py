@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from .data import need
+from engine.audit.data import need
 
 MAX_WIDTH, MAX_WEIGHTS = 1 << 13, 1 << 27  # of a layer, and of all layers
 FLOATS = {TensorProto.FLOAT: np.float32, TensorProto.DOUBLE: np.float64}
@@ -20,9 +20,21 @@ LARGEST, SMALLEST = float(np.finfo(np.float32).max), 2.0**-126
 
 #: Name -> forms: the opset where it begins, the least and the most inputs, the options and their types.
 FORMS = {
-    "Constant": [(7, 0, 0, {"value": TensorProto}),
-                 (12, 0, 0, {"value": TensorProto, "value_float": float, "value_floats": list, "value_int": int,
-                             "value_ints": list})],
+    "Constant": [
+        (7, 0, 0, {"value": TensorProto}),
+        (
+            12,
+            0,
+            0,
+            {
+                "value": TensorProto,
+                "value_float": float,
+                "value_floats": list,
+                "value_int": int,
+                "value_ints": list,
+            },
+        ),
+    ],
     "Identity": [(7, 1, 1, {})],
     "Dropout": [(7, 1, 1, {"ratio": float}), (12, 1, 3, {"seed": int})],
     "Cast": [(7, 1, 1, {"to": int, "saturate": int})],
@@ -38,11 +50,16 @@ FORMS = {
     "Relu": [(7, 1, 1, {})],
     "Clip": [(7, 1, 1, {"min": float, "max": float}), (11, 1, 3, {})],
     "Max": [(7, 2, 2, {})],
-    "Add": [(7, 2, 2, {})], "Sub": [(7, 2, 2, {})], "Mul": [(7, 2, 2, {})], "Div": [(7, 2, 2, {})],
+    "Add": [(7, 2, 2, {})],
+    "Sub": [(7, 2, 2, {})],
+    "Mul": [(7, 2, 2, {})],
+    "Div": [(7, 2, 2, {})],
     "Neg": [(7, 1, 1, {})],
     "MatMul": [(7, 2, 2, {})],
     "Gemm": [(7, 2, 3, {"alpha": float, "beta": float, "transA": int, "transB": int})],
-    "BatchNormalization": [(7, 5, 5, {"epsilon": float, "momentum": float, "spatial": int, "training_mode": int})],
+    "BatchNormalization": [
+        (7, 5, 5, {"epsilon": float, "momentum": float, "spatial": int, "training_mode": int})
+    ],
 }
 
 
@@ -65,18 +82,26 @@ class Chain:
         self.count(weight.size)
         _, bias, relu = self.layers[-1] if self.layers else (None, None, True)
         bare = not relu and (bias is None or not bias.any())
-        self.refuse_float32(bare and (factors or self.factors),
-                            "a Mul or Div may be merged with the product next to it")
+        self.refuse_float32(
+            bare and (factors or self.factors),
+            "a Mul or Div may be merged with the product next to it",
+        )
         self.layers.append([np.ascontiguousarray(weight, np.float64), None, False])
         self.factors = factors
 
     def count(self, weights: int) -> None:
         """A few bytes of a file may stand for many weights: one tensor that is used again, a diagonal."""
-        need(self.weights + weights <= MAX_WEIGHTS, f"its layers have more than {MAX_WEIGHTS:,} weights")
+        need(
+            self.weights + weights <= MAX_WEIGHTS,
+            f"its layers have more than {MAX_WEIGHTS:,} weights",
+        )
         self.weights += weights
 
     def identity(self, size: int) -> None:
-        need(self.weights + size**2 <= MAX_WEIGHTS, f"its layers have more than {MAX_WEIGHTS:,} weights")
+        need(
+            self.weights + size**2 <= MAX_WEIGHTS,
+            f"its layers have more than {MAX_WEIGHTS:,} weights",
+        )
         self.multiply(np.eye(size))
 
     def scale(self, factors: np.ndarray) -> None:
@@ -106,13 +131,21 @@ class Chain:
         self.obstacle = self.obstacle or (why if holds else "")
 
 
-def result(operator: str, opset: int, operands: list, options: dict, at: int | None, chain: Chain) -> np.ndarray:
+def result(
+    operator: str, opset: int, operands: list, options: dict, at: int | None, chain: Chain
+) -> np.ndarray:
     """What a node gives. operands: None where one is left out; at: which of them is the signal."""
     need(operator in FORMS, "this operator is not supported")
     _, least, most, known = [form for form in FORMS[operator] if form[0] <= opset][-1]
-    need(all(known.get(name) is type(value) for name, value in options.items()), "this option is not supported")
+    need(
+        all(known.get(name) is type(value) for name, value in options.items()),
+        "this option is not supported",
+    )
     given = operands[:least]
-    need(least <= len(operands) <= most and all(x is not None for x in given), "this form is not supported")
+    need(
+        least <= len(operands) <= most and all(x is not None for x in given),
+        "this form is not supported",
+    )
     if operator == "Constant":
         return _constant(**options)
     if operator == "Shape":
@@ -138,8 +171,14 @@ def result(operator: str, opset: int, operands: list, options: dict, at: int | N
 
 def numbers_of(tensor: TensorProto) -> np.ndarray:
     """The tensor's numbers, all finite."""
-    need(tensor.data_location == tensor.DEFAULT and not tensor.external_data, "a tensor's data is in another file")
-    need(tensor.data_type in FLOATS | INTEGERS, "a tensor is not of type float32, float64, int64, int32 or bool")
+    need(
+        tensor.data_location == tensor.DEFAULT and not tensor.external_data,
+        "a tensor's data is in another file",
+    )
+    need(
+        tensor.data_type in FLOATS | INTEGERS,
+        "a tensor is not of type float32, float64, int64, int32 or bool",
+    )
     return _finite(onnx.numpy_helper.to_array(tensor))
 
 
@@ -152,7 +191,10 @@ def _constant(**options) -> np.ndarray:
 
 
 def _finite(array: np.ndarray) -> np.ndarray:
-    need(array.size > 0 and bool(np.isfinite(array).all()), "a tensor is empty or holds NaN or infinite values")
+    need(
+        array.size > 0 and bool(np.isfinite(array).all()),
+        "a tensor is empty or holds NaN or infinite values",
+    )
     return array
 
 
@@ -168,19 +210,31 @@ def _of_constants(operator: str, operands: list, options: dict) -> np.ndarray:
         return np.concatenate(operands, axis=options["axis"])
     if operator == "Slice":
         return _sliced(*operands, **options)
-    need(operator in ("Add", "Sub", "Mul", "Neg") and all(x.dtype == np.int64 for x in operands),
-         "constants are computed from others: fold them")
+    need(
+        operator in ("Add", "Sub", "Mul", "Neg") and all(x.dtype == np.int64 for x in operands),
+        "constants are computed from others: fold them",
+    )
     need(all((np.abs(x) < 2**31).all() for x in operands), "a shape's numbers are too large")
-    return {"Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Neg": np.negative}[operator](*operands)
+    return {"Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Neg": np.negative}[operator](
+        *operands
+    )
 
 
 def _sliced(x, starts, ends, axes=None, steps=None) -> np.ndarray:
     lists = [np.asarray(part) for part in (starts, ends, axes, steps) if part is not None]
-    need(all(part.dtype.kind == "i" and part.ndim == 1 for part in lists), "it takes lists of integers")
-    axes = range(len(starts)) if axes is None else [axis % x.ndim for axis in _checked(axes, x.ndim)]
+    need(
+        all(part.dtype.kind == "i" and part.ndim == 1 for part in lists),
+        "it takes lists of integers",
+    )
+    axes = (
+        range(len(starts)) if axes is None else [axis % x.ndim for axis in _checked(axes, x.ndim)]
+    )
     steps = [1] * len(starts) if steps is None else steps
-    need(len(starts) == len(ends) == len(axes) == len(set(axes)) == len(steps) and 0 not in list(steps),
-         "its lists do not belong together")
+    need(
+        len(starts) == len(ends) == len(axes) == len(set(axes)) == len(steps)
+        and 0 not in list(steps),
+        "its lists do not belong together",
+    )
     places = [slice(None)] * x.ndim
     for start, end, axis, step in zip(starts, ends, axes, steps):
         places[axis] = slice(int(start), int(end), int(step))
@@ -202,7 +256,10 @@ def moved(operator: str, operands: list, options: dict) -> np.ndarray:
     x, *others = operands
     match operator:
         case "Dropout":
-            need(len(others) < 2 or others[1] is None or not others[1].any(), "it drops values at random")
+            need(
+                len(others) < 2 or others[1] is None or not others[1].any(),
+                "it drops values at random",
+            )
             return x
         case "Cast":
             kind = (FLOATS | INTEGERS).get(options["to"])
@@ -216,7 +273,10 @@ def moved(operator: str, operands: list, options: dict) -> np.ndarray:
             return x.reshape(math.prod(x.shape[:axis]), -1)
         case "Reshape":
             to = others[0]
-            need(to.dtype == np.int64 and to.ndim == 1 and to.min() >= -1, "the new shape is not a list of dimensions")
+            need(
+                to.dtype == np.int64 and to.ndim == 1 and to.min() >= -1,
+                "the new shape is not a list of dimensions",
+            )
             keep = not options.get("allowzero")
             return x.reshape([x.shape[i] if d == 0 and keep else d for i, d in enumerate(to)])
         case "Transpose":
@@ -229,7 +289,10 @@ def moved(operator: str, operands: list, options: dict) -> np.ndarray:
 
 
 def _checked(axes, rank: int, lower: int | None = None) -> list[int]:
-    need(all(-(rank if lower is None else lower) <= axis < rank for axis in axes), "there is no such axis")
+    need(
+        all(-(rank if lower is None else lower) <= axis < rank for axis in axes),
+        "there is no such axis",
+    )
     return [int(axis) for axis in axes]
 
 
@@ -282,8 +345,10 @@ def _is_relu(operator: str, at: int, others: list, options: dict) -> bool:
         return not others[0].any()
     limits = [*others, None, None][:2]
     need(all(limit is None or limit.size == 1 for limit in limits), "it clips at several numbers")
-    low, high = (default if limit is None else float(limit.item()) for limit, default in
-                 zip(limits, (options.get("min", -np.inf), options.get("max", np.inf))))
+    low, high = (
+        default if limit is None else float(limit.item())
+        for limit, default in zip(limits, (options.get("min", -np.inf), options.get("max", np.inf)))
+    )
     return at == 0 and low == 0 and high >= LARGEST
 
 
@@ -298,15 +363,23 @@ def _multiply(at: int, operands: list, chain: Chain, factor: float = 1.0) -> tup
     return shape
 
 
-def _gemm(at: int, operands: list, chain: Chain, *, alpha=1.0, beta=1.0, transA=0, transB=0) -> tuple[int, ...]:
+def _gemm(
+    at: int, operands: list, chain: Chain, *, alpha=1.0, beta=1.0, transA=0, transB=0
+) -> tuple[int, ...]:
     a, b, *bias = operands
     need(at < 2 and a.ndim == b.ndim == 2, "it does not multiply a matrix and one point")
     need(math.isfinite(alpha + beta), "its factors are not finite")
-    need(alpha == beta == 1 or a.dtype == np.float32, "its factors may round")  # products of float32 numbers are exact
+    need(
+        alpha == beta == 1 or a.dtype == np.float32, "its factors may round"
+    )  # products of float32 numbers are exact
     a, b = a.T if transA else a, b.T if transB else b
-    need(((a, b)[at].ravel() == np.arange((a, b)[at].size)).all(), "it moves elements of the signal")
+    need(
+        ((a, b)[at].ravel() == np.arange((a, b)[at].size)).all(), "it moves elements of the signal"
+    )
     shape = _multiply(at, [a, b], chain, alpha)
-    chain.refuse_float32(abs(alpha) != 1, "a Gemm's alpha scales sums before or after they are made")
+    chain.refuse_float32(
+        abs(alpha) != 1, "a Gemm's alpha scales sums before or after they are made"
+    )
     if bias and bias[0] is not None:
         constant, joined = _joined(np.broadcast_to(np.float32(0), shape), bias[0])
         need(joined == shape, "its bias does not fit")
@@ -324,11 +397,25 @@ def _divide(x: np.ndarray, divisor: np.ndarray, at: int, chain: Chain) -> tuple[
     return shape
 
 
-def _normalize(at: int, operands: list, chain: Chain, *, epsilon=float(np.float32(1e-5)), momentum=0.9, spatial=1,
-               training_mode=0) -> tuple[int, ...]:
+def _normalize(
+    at: int,
+    operands: list,
+    chain: Chain,
+    *,
+    epsilon=float(np.float32(1e-5)),
+    momentum=0.9,
+    spatial=1,
+    training_mode=0,
+) -> tuple[int, ...]:
     x, *parts = operands
-    need(at == 0 and spatial == 1 and not training_mode and x.ndim > 1, "it does not normalize as in inference")
-    need(all(part.shape == x.shape[1:2] for part in parts) and math.isfinite(epsilon), "its constants do not fit")
+    need(
+        at == 0 and spatial == 1 and not training_mode and x.ndim > 1,
+        "it does not normalize as in inference",
+    )
+    need(
+        all(part.shape == x.shape[1:2] for part in parts) and math.isfinite(epsilon),
+        "its constants do not fit",
+    )
     column = [part.reshape(-1, *[1] * (x.ndim - 2)) for part in parts]
     scale, bias, mean, variance = (_joined(x, part)[0] for part in column)
     variances = [Fraction(float(v)) + Fraction(epsilon) for v in variance]

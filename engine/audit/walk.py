@@ -6,10 +6,13 @@ from math import inf, nan
 
 import numpy as np
 
-from .arithmetic import Exclusions
-from .data import Certificate, Network, Rejected, Row, begins, demand
+from engine.audit.arithmetic import Exclusions
+from engine.audit.data import Certificate, Network, Rejected, Row, begins, demand
 
-BATCH, CELLS = 1024, 2**19  # so many nodes, or nodes times hidden neurons or polytopes, are bounded at once
+BATCH, CELLS = (
+    1024,
+    2**19,
+)  # so many nodes, or nodes times hidden neurons or polytopes, are bounded at once
 
 #: What was checked, and the least bound that showed an exclusion.
 Tally = namedtuple("Tally", "nodes leaves exclusions margin", defaults=(0, 0, 0, inf))
@@ -26,23 +29,42 @@ class Proof:
     """A proof's tree, whose arrays have passed Tree.check. The `wanted` nodes are visited: with each, its parent."""
 
     def __init__(self, certificate: Certificate, network: Network, bounds, wanted: np.ndarray):
-        self.tree, self.cases, self.bounds, self.wanted = certificate.tree, certificate.cases, bounds, wanted
-        split, self.inputs, self.outputs = self.tree.split, len(self.cases[0].lower), len(network.layers[-1].bias)
+        self.tree, self.cases, self.bounds, self.wanted = (
+            certificate.tree,
+            certificate.cases,
+            bounds,
+            wanted,
+        )
+        split, self.inputs, self.outputs = (
+            self.tree.split,
+            len(self.cases[0].lower),
+            len(network.layers[-1].bias),
+        )
         inner = split >= 0
-        self.child = len(self.cases) + 2 * np.cumsum(inner, dtype=np.int32) - 2  # the first of each split node
-        self.cut = np.cumsum(inner & (split < self.inputs), dtype=np.int32) - 1  # where each input split's cut stands
+        self.child = (
+            len(self.cases) + 2 * np.cumsum(inner, dtype=np.int32) - 2
+        )  # the first of each split node
+        self.cut = (
+            np.cumsum(inner & (split < self.inputs), dtype=np.int32) - 1
+        )  # where each input split's cut stands
         self.below = _below(split, len(self.cases))
         nodes = np.arange(len(split) + 1, dtype=np.int32)
-        self.exclusions = np.searchsorted(self.tree.node, nodes).astype(np.int32)  # where those of each node begin
+        self.exclusions = np.searchsorted(self.tree.node, nodes).astype(
+            np.int32
+        )  # where those of each node begin
         self.rows, self.slopes, self.multipliers = map(
-            begins, (self.tree.rows, self.tree.slopes, self.tree.multipliers))  # those of each exclusion
+            begins, (self.tree.rows, self.tree.slopes, self.tree.multipliers)
+        )  # those of each exclusion
         for name in ("slope", "multiplier"):
             there = getattr(self.tree, name) < bounds.parts[-1].stop
             demand(there.all(), f"{name}: there is no such neuron")
         width = self.inputs + sum(len(layer.bias) for layer in network.layers)
         sizes = width + max(len(case.unsafe) for case in self.cases), width
         self.batch, self.at_once = (max(1, min(BATCH, CELLS // size)) for size in sizes)
-        self.terms = [[[_terms(row, self.outputs) for row in rows] for rows in case.unsafe] for case in self.cases]
+        self.terms = [
+            [[_terms(row, self.outputs) for row in rows] for rows in case.unsafe]
+            for case in self.cases
+        ]
 
     def roots(self):
         """The cases, as many at a time as are bounded at once. What has a false row without variables is excluded."""
@@ -78,16 +100,28 @@ class Proof:
 
     def _step(self, nodes: Nodes) -> tuple[Nodes, Tally]:
         """Checks these nodes, and returns their children."""
-        lines, (place, exclusion), margins = self.bounds.tighten(nodes), _entries(self.exclusions, nodes.number), [inf]
+        lines, (place, exclusion), margins = (
+            self.bounds.tighten(nodes),
+            _entries(self.exclusions, nodes.number),
+            [inf],
+        )
         for i in range(0, len(place), self.at_once):
             node, e = place[i : i + self.at_once], exclusion[i : i + self.at_once]
             claimed, strict = self._claimed(nodes, node, e)
             margin = self.bounds.margins(nodes, lines, claimed)
-            _demand((margin > 0) | (strict & (margin == 0)), nodes.number[node], "an exclusion is not shown")
+            _demand(
+                (margin > 0) | (strict & (margin == 0)),
+                nodes.number[node],
+                "an exclusion is not shown",
+            )
             nodes.excluded[node, self.tree.polytope[e]] = True
             margins.append(margin.min())
         split = self.tree.split[nodes.number]
-        _demand((split >= 0) | nodes.excluded.all(1), nodes.number, "it is a leaf with a polytope that is not excluded")
+        _demand(
+            (split >= 0) | nodes.excluded.all(1),
+            nodes.number,
+            "it is a leaf with a polytope that is not excluded",
+        )
         tally = Tally(len(split), int((split < 0).sum()), len(place), float(min(margins)))
         return self._children(nodes.take(split >= 0)), tally
 
@@ -95,8 +129,13 @@ class Proof:
         """Exclusions e of nodes `node` of the batch; which of them have a strict row."""
         tree, number = self.tree, nodes.number[node]
         parts = zip(nodes.case[node], tree.polytope[e], self.rows[e], self.rows[e + 1])
-        rows = np.array([self._sum(self.terms[case][p], slice(*ends)) for case, p, *ends in parts], dtype=object)
-        slopes, multipliers = np.full((len(e), nodes.l.shape[1]), nan), np.zeros((len(e), nodes.l.shape[1]))
+        rows = np.array(
+            [self._sum(self.terms[case][p], slice(*ends)) for case, p, *ends in parts], dtype=object
+        )
+        slopes, multipliers = (
+            np.full((len(e), nodes.l.shape[1]), nan),
+            np.zeros((len(e), nodes.l.shape[1])),
+        )
         of, entry = _entries(self.slopes, e)
         slopes[of, tree.slope[entry]] = tree.slope_value[entry] / 1024
         of, entry = _entries(self.multipliers, e)
@@ -116,7 +155,9 @@ class Proof:
     def _children(self, parents: Nodes) -> Nodes:
         """The wanted children of split nodes."""
         split, number = self.tree.split[parents.number], parents.number
-        _demand(split < self.inputs + parents.l.shape[1], number, "it is split by what is not there")
+        _demand(
+            split < self.inputs + parents.l.shape[1], number, "it is split by what is not there"
+        )
         children = parents.take(np.repeat(np.arange(len(split)), 2))
         children.number[::2], children.number[1::2] = self.child[number], self.child[number] + 1
         at = np.flatnonzero(split < self.inputs)
@@ -126,7 +167,9 @@ class Proof:
         children.upper[2 * at, d] = children.lower[2 * at + 1, d] = cut
         at = np.flatnonzero(split >= self.inputs)
         j, first, second = split[at] - self.inputs, 2 * at, 2 * at + 1
-        _demand(parents.sign[at, j] == 0, number[at], "it is split by a sign that is assumed already")
+        _demand(
+            parents.sign[at, j] == 0, number[at], "it is split by a sign that is assumed already"
+        )
         children.sign[first, j], children.sign[second, j] = -1, 1
         children.u[first, j] = np.minimum(children.u[first, j], 0)
         children.l[second, j] = np.maximum(children.l[second, j], 0)
@@ -167,20 +210,34 @@ def _outward(value: Fraction, side: int) -> float:
 
 def _false(row: Row) -> bool:
     """Whether it has no variables and does not hold."""
-    return not row.inputs and not row.outputs and (row.constant > 0 or row.constant == 0 and row.strict)
+    return (
+        not row.inputs
+        and not row.outputs
+        and (row.constant > 0 or row.constant == 0 and row.strict)
+    )
 
 
 def _terms(row: Row, outputs: int) -> list[tuple]:
     """(place, number) of all that is not 0 in: coefficients of the outputs, constant, of the inputs, 1 where strict."""
-    terms = [*row.outputs.items(), (outputs, row.constant), *((outputs + 1 + i, c) for i, c in row.inputs.items())]
-    demand(all(abs(value) <= 2**900 for _, value in terms), "a number of the property is beyond 2^900")
-    terms = [(place, value.numerator if value.denominator == 1 else value) for place, value in terms]  # faster so
+    terms = [
+        *row.outputs.items(),
+        (outputs, row.constant),
+        *((outputs + 1 + i, c) for i, c in row.inputs.items()),
+    ]
+    demand(
+        all(abs(value) <= 2**900 for _, value in terms), "a number of the property is beyond 2^900"
+    )
+    terms = [
+        (place, value.numerator if value.denominator == 1 else value) for place, value in terms
+    ]  # faster so
     return terms + [(-1, 1)] * row.strict
 
 
 def _below(split: np.ndarray, roots: int) -> np.ndarray:
     """How many nodes there are in each node's subtree."""
     sizes, splits = [1] * len(split), np.flatnonzero(split >= 0)[::-1].tolist()
-    for node, child in zip(splits, range(len(split) - 2, roots - 1, -2)):  # children have larger numbers
+    for node, child in zip(
+        splits, range(len(split) - 2, roots - 1, -2)
+    ):  # children have larger numbers
         sizes[node] += sizes[child] + sizes[child + 1]
     return np.array(sizes, np.int32)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from engine.audit.check import check
 from engine.audit.data import Malformed
 from engine.bench.chunk import Claim
-from engine.bench.row import Row
+from engine.results.row import Row
 
 KINDS = {"unsat": "proof", "sat": "witness"}  # of certificates, by the verdict
 
@@ -23,8 +23,12 @@ def judged(claim: Claim) -> tuple[str, float, str]:
     """
     start, row = time.perf_counter(), claim.row
     try:
-        result = check(claim.certificate, claim.network, claim.property,
-                       semantics=row.semantics if row.verdict == "unsat" else None)
+        result = check(
+            claim.certificate,
+            claim.network,
+            claim.property,
+            semantics=row.semantics if row.verdict == "unsat" else None,
+        )
         reason = _other(result.certificate, row, claim.hashes) if result.accepted else result.reason
         word, reason = ("rejected", f"rejected: {reason}") if reason else ("accepted", "")
     except Malformed as error:  # its readers know fewer forms than the engine's

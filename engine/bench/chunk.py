@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.bench.instances import Instance
-from engine.bench.row import Row
 from engine.onnx_file import Whole
+from engine.results.row import Row
 
 
 @dataclass(frozen=True, slots=True)

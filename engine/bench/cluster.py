@@ -22,8 +22,11 @@ class Cluster:
         try:
             self._client = client(address, timeout=WAIT, set_as_default=False)
         except (OSError, ValueError, TimeoutError) as error:
-            raise InputError(f"no Dask scheduler answers ({_first_line(error)})", where=f"--dask {address}",
-                             advice="check the address, for example tcp://host:8786") from None
+            raise InputError(
+                f"no Dask scheduler answers ({_first_line(error)})",
+                where=f"--dask {address}",
+                advice="check the address, for example tcp://host:8786",
+            ) from None
         self._address, self._futures = address, {}
         self._done: deque = deque()
         self._here, self._there = Pipe()
@@ -86,8 +89,11 @@ class Cluster:
 
     def _events_of(self, future, task: Task) -> list[Event]:
         if future.status in ("cancelled", "lost"):
-            raise InputError("the scheduler was lost", where=f"--dask {self._address}",
-                             advice="what is decided is kept; start it again, and continue with --resume")
+            raise InputError(
+                "the scheduler was lost",
+                where=f"--dask {self._address}",
+                advice="what is decided is kept; start it again, and continue with --resume",
+            )
         if future.status != "finished":
             return [Event("failed", task, f"the cluster gave it up ({_first_line(future.exception())})")]
         return [*(Event("message", task, message) for message in future.result()), Event("done", task)]
@@ -98,12 +104,18 @@ class Cluster:
             found = self._client.submit(engine_version, pure=False).result(timeout=WAIT)
         except Exception as error:
             self.close()
-            raise InputError(f"its workers do not run the engine ({_first_line(error)})",
-                             where=f"--dask {self._address}", advice=advice) from None
+            raise InputError(
+                f"its workers do not run the engine ({_first_line(error)})",
+                where=f"--dask {self._address}",
+                advice=advice,
+            ) from None
         if found != __version__:
             self.close()
-            raise InputError(f"its workers have version {found} of the engine, this is {__version__}",
-                             where=f"--dask {self._address}", advice=advice)
+            raise InputError(
+                f"its workers have version {found} of the engine, this is {__version__}",
+                where=f"--dask {self._address}",
+                advice=advice,
+            )
 
 
 def collect(function: str, arguments: tuple) -> list:
@@ -123,8 +135,11 @@ def _client_class():
     try:
         from distributed import Client
     except ImportError:
-        raise InputError("this needs the package distributed, which is not installed", where="--dask",
-                         advice="install it, or the extra `dask` of this package") from None
+        raise InputError(
+            "this needs the package distributed, which is not installed",
+            where="--dask",
+            advice="install it, or the extra `dask` of this package",
+        ) from None
     return Client
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from engine.bench.chunk import Answer, Chunk, Standing, pieces
 from engine.bench.instances import Instance
-from engine.bench.row import Row, error_row, one_line
 from engine.certificate import certificate_bytes
 from engine.errors import EngineError, InputError
 from engine.network import Network
 from engine.onnx_file import Whole, load_network, network_of
 from engine.property import Property
+from engine.results.row import Row, error_row, one_line
 from engine.search.problem import Options, Problem, Progress
 from engine.search.verify import choose_device, verify_all
 from engine.verdict import Unknown, Verdict, Violated
@@ -140,7 +140,15 @@ def _answer(instance: Instance, problem: Problem, verdict: Verdict, options: Opt
             certificate = certificate_bytes(problem.network, problem.property, verdict, options)
         except Exception as error:
             return Answer(error_row(instance.names, reason_of(error), verdict.semantics))
-    row = Row(*instance.names, verdict.word, verdict.semantics, cost.seconds, cost.boxes, cost.device,
-              certificate and len(certificate), warning=one_line(problem.property.warning))
+    row = Row(
+        *instance.names,
+        verdict.word,
+        verdict.semantics,
+        cost.seconds,
+        cost.boxes,
+        cost.device,
+        certificate and len(certificate),
+        warning=one_line(problem.property.warning),
+    )
     point = counterexample_text(verdict.counterexample) if isinstance(verdict, Violated) else None
     return Answer(row, point, certificate)

@@ -56,8 +56,11 @@ def demand_plain(path: Path, *, folder: bool = False) -> None:
     if not (stat.S_ISDIR if folder else stat.S_ISREG)(mode):
         found = "a link" if stat.S_ISLNK(mode) else "a folder" if stat.S_ISDIR(mode) else "something else"
         wanted = "a folder" if folder else "a file"
-        raise InputError(f"there should be {wanted}, and there is {found}, which is left alone", where=str(path),
-                         advice="remove it, or name another folder")
+        raise InputError(
+            f"there should be {wanted}, and there is {found}, which is left alone",
+            where=str(path),
+            advice="remove it, or name another folder",
+        )
 
 
 # Writing
@@ -135,14 +138,20 @@ class Table:
         except FileNotFoundError:
             return b""
         except (OSError, ValueError) as error:
-            raise InputError(f"cannot be read ({getattr(error, 'strerror', None) or error})", where=str(self.path),
-                             advice="name another folder, or remove it") from None
+            raise InputError(
+                f"cannot be read ({getattr(error, 'strerror', None) or error})",
+                where=str(self.path),
+                advice="name another folder, or remove it",
+            ) from None
 
     def _read(self, data: bytes) -> list[list[str]]:
         head, *rows = map(_cells, data.decode("utf-8", "replace").split("\n")[:-1])
         if head != self._columns:
-            raise InputError("its columns are not those of this version", where=str(self.path),
-                             advice="name another folder, or replace it with --force")
+            raise InputError(
+                "its columns are not those of this version",
+                where=str(self.path),
+                advice="name another folder, or replace it with --force",
+            )
         return rows
 
     def _cut(self) -> None:

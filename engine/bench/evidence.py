@@ -16,19 +16,20 @@ from engine.bench.checks import judged
 from engine.bench.chunk import Claim
 from engine.bench.durable import read_plain
 from engine.bench.points import read_point
-from engine.bench.row import CONFIRMED, TAKEN_OVER, Row
 from engine.bench.workers import Task, wait_for
 from engine.errors import EngineError
 from engine.network import Network
 from engine.property import Property
+from engine.results.row import CONFIRMED, TAKEN_OVER, Row
 from engine.verdict import Counterexample
 
 BEAR_OUT = "engine.bench.evidence:bear_out"
 TICK = 0.5  # seconds between reports of progress
 
 
-def sifted(claims: list[Claim], workers, *, check: bool,
-           on_progress: Callable[[int, int], None]) -> tuple[list[Row], dict[tuple[str, str], str]]:
+def sifted(
+    claims: list[Claim], workers, *, check: bool, on_progress: Callable[[int, int], None]
+) -> tuple[list[Row], dict[tuple[str, str], str]]:
     """The rows as they stand now, confirmed or taken over; by name, why others are not borne out by their evidence.
 
     check: whether certificates count, and must be accepted again. on_progress(claims gone through, claims to go

@@ -11,9 +11,9 @@ from engine.bench.checks import KINDS
 from engine.bench.chunk import Answer, Claim
 from engine.bench.durable import Table, demand_plain, read_plain, remove_parts, sync_folder, write_durably
 from engine.bench.instances import Instance, instance_stem
-from engine.bench.row import COLUMNS, Row, read_row
 from engine.errors import InputError
 from engine.files import unwritable
+from engine.results.row import COLUMNS, Row, read_row
 
 FILES = ("results.csv", "manifest.json", "repairs.csv", "report.html", "report.md", "results.json")
 FOLDERS = ("counterexamples", "repairs")
@@ -82,9 +82,14 @@ class ResultsFolder:
 
     def claim(self, row: Row, instance: Instance, hashes: tuple[str | None, str | None]) -> Claim:
         """The row with what speaks for it."""
-        return Claim(row, instance.network, instance.property, hashes,
-                     self.point_path(row.names) if row.verdict == "sat" else None,
-                     self.certificate_path(row) if row.certificate_sha256 else None)
+        return Claim(
+            row,
+            instance.network,
+            instance.property,
+            hashes,
+            self.point_path(row.names) if row.verdict == "sat" else None,
+            self.certificate_path(row) if row.certificate_sha256 else None,
+        )
 
     def keep(self, answers: Iterable[Answer]) -> list[Row]:
         """Keeps the files of answers; their rows, which are yet to be added, with the SHA-256 of these."""
@@ -155,16 +160,23 @@ class ResultsFolder:
         if bool(row.point_sha256) != (row.verdict == "sat"):
             return False
         return (not row.point_sha256 or _digest(self.point_path(row.names)) == row.point_sha256) and (
-            not certified or _digest(self.certificate_path(row)) == row.certificate_sha256)
+            not certified or _digest(self.certificate_path(row)) == row.certificate_sha256
+        )
 
     def _demand_empty(self) -> None:
         held = [self.table, self.folder / "manifest.json", *self.points.glob("*.txt")]
         if any(path.exists() for path in held):
-            raise InputError("there are results already", where=str(self.folder),
-                             advice="continue with --resume, name another folder, or replace them with --force")
+            raise InputError(
+                "there are results already",
+                where=str(self.folder),
+                advice="continue with --resume, name another folder, or replace them with --force",
+            )
         if any(_certificates(self.certificates)):
-            raise InputError("there are certificates already", where=str(self.certificates),
-                             advice="name another folder, or replace them with --force")
+            raise InputError(
+                "there are certificates already",
+                where=str(self.certificates),
+                advice="name another folder, or replace them with --force",
+            )
 
     def _clear(self) -> None:
         """Removes what another run left, after its table."""
@@ -195,8 +207,9 @@ def _locked(folder: Path) -> int | None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(handle)
-        raise InputError("another run is writing there", where=str(folder),
-                         advice="wait for its end, or name another folder") from None
+        raise InputError(
+            "another run is writing there", where=str(folder), advice="wait for its end, or name another folder"
+        ) from None
     except OSError:  # a file system without locks
         os.close(handle)
         return None

@@ -10,9 +10,9 @@ from hashlib import sha256
 from io import StringIO
 from pathlib import Path
 
-from engine.acasxu import NETWORKS, PROPERTIES, NetworkIndex, Specification
-from engine.acasxu import benchmark_instances as benchmark
-from engine.data import network_path, property_path
+from engine.acasxu.facts import NETWORKS, PROPERTIES, NetworkIndex, Specification
+from engine.acasxu.facts import benchmark_instances as benchmark
+from engine.acasxu.files import network_path, property_path
 from engine.errors import InputError
 from engine.files import regular
 
@@ -23,9 +23,12 @@ MAX_BYTES = 256 * 2**20  # of a list
 _PLAIN = r"(?:ACASXU|(?!acasxu)[a-z0-9_])[a-z0-9_.]{0,99}"
 #: Both names of an instance, which can be read from it in this way only.
 _PAIR = re.compile(rf"({_PLAIN}?)_((?:prop_)?[a-z0-9.]{{1,60}})")
-_HEADS = (re.compile(r"(onnx|net|network|model)s?([ _-]?(file|path|name)s?)?", re.IGNORECASE),
-          re.compile(r"(vnnlib|vnn-lib|prop|property|properties|spec|specification)s?([ _-]?(file|path|name)s?)?",
-                     re.IGNORECASE))
+_HEADS = (
+    re.compile(r"(onnx|net|network|model)s?([ _-]?(file|path|name)s?)?", re.IGNORECASE),
+    re.compile(
+        r"(vnnlib|vnn-lib|prop|property|properties|spec|specification)s?([ _-]?(file|path|name)s?)?", re.IGNORECASE
+    ),
+)
 _NETWORK = (".onnx", ".onnx.gz")
 
 
@@ -58,9 +61,12 @@ def read_instances(path: Path) -> list[Instance]:
     of_properties = _names(line.property for line in lines)
     return [
         Instance(
-            _file(path.parent / line.networks[0]), _file(path.parent / line.property),
+            _file(path.parent / line.networks[0]),
+            _file(path.parent / line.property),
             ("+".join(of_networks[network] for network in line.networks), of_properties[line.property]),
-            line.limit, line.where, TWO_NETWORKS if len(line.networks) > 1 else "",
+            line.limit,
+            line.where,
+            TWO_NETWORKS if len(line.networks) > 1 else "",
         )
         for line in lines
     ]

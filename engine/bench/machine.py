@@ -8,8 +8,15 @@ from pathlib import Path
 
 import engine
 
-PACKAGES = {"torch": "torch", "numpy": "numpy", "scipy": "scipy", "onnx": "onnx", "onnxruntime": "onnxruntime",
-            "gurobipy": "gurobipy", "z3": "z3-solver"}
+PACKAGES = {
+    "torch": "torch",
+    "numpy": "numpy",
+    "scipy": "scipy",
+    "onnx": "onnx",
+    "onnxruntime": "onnxruntime",
+    "gurobipy": "gurobipy",
+    "z3": "z3-solver",
+}
 
 
 def versions() -> dict[str, str | None]:
@@ -19,8 +26,7 @@ def versions() -> dict[str, str | None]:
 
 def machine(gpu: str | None) -> dict:
     """This computer; `gpu` is its name, which only torch can tell."""
-    return {"cpu": _processor(), "cores": cores(), "memory_bytes": _memory(), "gpu": gpu,
-            "system": platform.platform()}
+    return {"cpu": _processor(), "cores": cores(), "memory_bytes": _memory(), "gpu": gpu, "system": platform.platform()}
 
 
 def cores() -> int:

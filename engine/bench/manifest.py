@@ -2,7 +2,7 @@
 
 import json
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from os.path import abspath
 from pathlib import Path
 
@@ -11,8 +11,8 @@ from engine.bench.durable import read_plain, sync_folder, write_durably
 from engine.bench.inputs import origins
 from engine.bench.instances import Instance
 from engine.bench.machine import commit, machine, versions
-from engine.bench.row import Impossible, one_line
 from engine.errors import InputError
+from engine.results.row import Impossible, one_line
 
 FORMAT = 2
 MAX_BYTES = 64 * 2**20
@@ -24,12 +24,19 @@ SAVED_EVERY = 10.0  # seconds
 SHOWN = 5  # files of one kind of difference that are named
 
 
-def make_manifest(instances: list[Instance], *, files: dict[str, Path], hashes: dict[str, str | None], options: dict,
-                  gpu: str | None) -> dict:
+def make_manifest(
+    instances: list[Instance], *, files: dict[str, Path], hashes: dict[str, str | None], options: dict, gpu: str | None
+) -> dict:
     """All of a manifest but its sessions."""
     return {
-        "format": FORMAT, "engine": __version__, "versions": versions(), "machine": machine(gpu),
-        "started": _now(), "options": options, "commit": commit(), "inputs": hashes,
+        "format": FORMAT,
+        "engine": __version__,
+        "versions": versions(),
+        "machine": machine(gpu),
+        "started": _now(),
+        "options": options,
+        "commit": commit(),
+        "inputs": hashes,
         "made_from": origins(instances, hashes),
         "instances": [[*instance.names, instance.limit] for instance in instances],
         "files": {name: abspath(path) for name, path in files.items()},
@@ -42,8 +49,11 @@ def read_manifest(path: Path) -> dict | None:
         content = json.loads(read_plain(path, limit=MAX_BYTES).decode("utf-8"))
         demand_format(content, path)
         demand_amounts(content, path)
-        whole = content["sessions"] and content["started"] and all(
-            s.keys() >= SESSION and isinstance(s["decided"], int) for s in content["sessions"])
+        whole = (
+            content["sessions"]
+            and content["started"]
+            and all(s.keys() >= SESSION and isinstance(s["decided"], int) for s in content["sessions"])
+        )
         named = {name for row in content["instances"] for name in row[:2]}
         if not (whole and named <= content["inputs"].keys()):
             raise ValueError
@@ -52,15 +62,21 @@ def read_manifest(path: Path) -> dict | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):  # it may be damaged anywhere
-        raise InputError("this is no manifest of this version", where=str(path),
-                         advice="name another folder, or replace the results with --force") from None
+        raise InputError(
+            "this is no manifest of this version",
+            where=str(path),
+            advice="name another folder, or replace the results with --force",
+        ) from None
 
 
 def demand_format(content: dict, path: Path) -> None:
     """InputError where a folder is one of another version: its files have other names and columns."""
     if content["format"] != FORMAT:
-        raise InputError(f"the folder is of format {one_line(str(content['format']))[:20]}, this version's is {FORMAT}",
-                         where=str(path), advice="name another folder, or replace the results with --force")
+        raise InputError(
+            f"the folder is of format {one_line(str(content['format']))[:20]}, this version's is {FORMAT}",
+            where=str(path),
+            advice="name another folder, or replace the results with --force",
+        )
 
 
 def demand_amounts(content, path: Path, place: str = "") -> None:
@@ -69,8 +85,11 @@ def demand_amounts(content, path: Path, place: str = "") -> None:
         for name, part in content.items() if isinstance(content, dict) else enumerate(content, 1):
             demand_amounts(part, path, f"{place}, {name}" if place else str(name))
     elif isinstance(content, (int, float)) and not 0 <= content <= LARGEST:
-        raise Impossible(f"{one_line(place)[:80]} is {str(content)[:40]}, which no run can have", where=str(path),
-                         advice="mend or remove it")
+        raise Impossible(
+            f"{one_line(place)[:80]} is {str(content)[:40]}, which no run can have",
+            where=str(path),
+            advice="mend or remove it",
+        )
 
 
 def differences(old: dict, new: dict) -> list[str]:
@@ -107,19 +126,25 @@ class Manifest:
 
 
 def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _options(of: dict, *both: dict) -> dict:
     """Those that matter; those of repairs only where both runs repair."""
     repairs = all(content["options"].get("repair") for content in both)
-    return {name: value for name, value in of["options"].items()
-            if name not in FREE and name != "repair" and (repairs or not name.startswith("repair_"))}
+    return {
+        name: value
+        for name, value in of["options"].items()
+        if name not in FREE and name != "repair" and (repairs or not name.startswith("repair_"))
+    }
 
 
 def _changed(kind: str, old: dict, new: dict) -> list[str]:
-    return [f"{kind} {one_line(name)}: {_shown(old.get(name))} then, {_shown(new.get(name))} now"
-            for name in {**old, **new} if old.get(name) != new.get(name)]
+    return [
+        f"{kind} {one_line(name)}: {_shown(old.get(name))} then, {_shown(new.get(name))} now"
+        for name in {**old, **new}
+        if old.get(name) != new.get(name)
+    ]
 
 
 def _shown(value: object) -> str:
@@ -129,8 +154,9 @@ def _shown(value: object) -> str:
 def _inputs(old: dict, new: dict) -> list[str]:
     """Only of files that both lists name: others are told by `_lists`."""
     names = [name for name in old if name in new and old[name] != new[name]]
-    lines = [f"input {one_line(name)}: SHA-256 {_short(old[name])} then, {_short(new[name])} now"
-             for name in names[:SHOWN]]
+    lines = [
+        f"input {one_line(name)}: SHA-256 {_short(old[name])} then, {_short(new[name])} now" for name in names[:SHOWN]
+    ]
     return lines + [f"{len(names) - SHOWN} more inputs have changed"] * (len(names) > SHOWN)
 
 

@@ -25,17 +25,26 @@ def read_point(path: Path) -> Point:
     try:
         text = read_plain(path, limit=MAX_BYTES).decode("utf-8", "replace")
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot be read ({getattr(error, 'strerror', None) or error})", where=str(path),
-                         advice="run the instance again") from None
+        raise InputError(
+            f"cannot be read ({getattr(error, 'strerror', None) or error})",
+            where=str(path),
+            advice="run the instance again",
+        ) from None
     found: dict[str, list[float]] = {"X": [], "Y": []}
     for letter, index, number in _PAIR.findall(text):
         value = _number(number)
         if value is None:
-            raise InputError(f"{letter}_{index} is {number[:40]!r}, which is no number", where=str(path),
-                             advice="run the instance again")
+            raise InputError(
+                f"{letter}_{index} is {number[:40]!r}, which is no number",
+                where=str(path),
+                advice="run the instance again",
+            )
         if int(index) != len(found[letter]) or math.isnan(value):
-            raise InputError(f"{letter}_{index} is not where it should be, or no number", where=str(path),
-                             advice="run the instance again")
+            raise InputError(
+                f"{letter}_{index} is not where it should be, or no number",
+                where=str(path),
+                advice="run the instance again",
+            )
         found[letter].append(value)
     if not (found["X"] and found["Y"]):
         raise InputError("this is no counterexample", where=str(path), advice="run the instance again")

@@ -8,22 +8,47 @@ from glob import escape
 from hashlib import sha256
 from pathlib import Path
 
-from engine.acasxu import benchmark_instances
+from engine.acasxu.facts import benchmark_instances
+from engine.acasxu.files import property_path
+from engine.acasxu.identity import identify_file
 from engine.bench.durable import Table, demand_plain, read_plain, sync_folder
 from engine.bench.instances import Instance, network_stem
-from engine.bench.row import CONFIRMED, DECIDED, ORIGINS, TAKEN_OVER, Row, amount, one_line
 from engine.bench.workers import Event, Task, wait_for
-from engine.data import property_path
 from engine.files import unwritable
-from engine.identity import identify_file
+from engine.results.row import CONFIRMED, DECIDED, ORIGINS, TAKEN_OVER, Row, amount, one_line
 
-COLUMNS = ("network", "properties", "outcome", "method", "seconds", "proof_seconds", "agreement_outside",
-           "changed_outside", "agreement_safe", "max_output_change", "weights", "neurons", "layers", "certificates",
-           "files_sha256", "origin", "error")
+COLUMNS = (
+    "network",
+    "properties",
+    "outcome",
+    "method",
+    "seconds",
+    "proof_seconds",
+    "agreement_outside",
+    "changed_outside",
+    "agreement_safe",
+    "max_output_change",
+    "weights",
+    "neurons",
+    "layers",
+    "certificates",
+    "files_sha256",
+    "origin",
+    "error",
+)
 #: What no repair can exceed.
-MOST = {"seconds": 1e9, "proof_seconds": 1e9, "agreement_outside": 1.0, "changed_outside": 10**12,
-        "agreement_safe": 1.0, "max_output_change": 1e300, "weights": 10**12, "neurons": 10**12, "layers": 10**6,
-        "certificates": 10**6}
+MOST = {
+    "seconds": 1e9,
+    "proof_seconds": 1e9,
+    "agreement_outside": 1.0,
+    "changed_outside": 10**12,
+    "agreement_safe": 1.0,
+    "max_output_change": 1e300,
+    "weights": 10**12,
+    "neurons": 10**12,
+    "layers": 10**6,
+    "certificates": 10**6,
+}
 OUTCOMES = ("repaired", "held", "failed", "error")
 DEATHS = 2  # of workers, until the network at which they died has an error
 TICK = 0.5
@@ -124,8 +149,11 @@ class RepairsFolder:
 
     def confirm(self, refuted: Mapping[str, str]) -> None:
         """Has the repaired networks be confirmed, but for those refuted, which are to be repaired again."""
-        self.rows[:] = [row | {"origin": CONFIRMED} if row["outcome"] == "repaired" else row
-                        for row in self.rows if row["network"] not in refuted]
+        self.rows[:] = [
+            row | {"origin": CONFIRMED} if row["outcome"] == "repaired" else row
+            for row in self.rows
+            if row["network"] not in refuted
+        ]
         self._save()
 
     def drop_taken_over(self) -> None:
@@ -199,21 +227,22 @@ def files_of(folder: Path, stem: str) -> Iterator[Path]:
 def files_digest(folder: Path, stem: str) -> str:
     """One SHA-256 of a network's files and their names; nothing where one of them cannot be read."""
     try:
-        lines = [f"{sha256(read_plain(path)).hexdigest()} {path.relative_to(folder)}\n"
-                 for path in files_of(folder, stem)]
+        lines = [
+            f"{sha256(read_plain(path)).hexdigest()} {path.relative_to(folder)}\n" for path in files_of(folder, stem)
+        ]
     except (OSError, ValueError):
         return ""
     return sha256("".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def repair_all(todo: list[Job], function: str, arguments: tuple, folder: RepairsFolder, workers, *,
-               on_progress: Callable[[], None]) -> None:
+def repair_all(
+    todo: list[Job], function: str, arguments: tuple, folder: RepairsFolder, workers, *, on_progress: Callable[[], None]
+) -> None:
     """Until every job has its row. function(job, *arguments, send) sends it, in a worker."""
     done = {row["network"] for row in folder.rows}
     for job in todo:
         if job.network not in done and not job.targets:
-            folder.add({"network": job.network, "outcome": "held",
-                        "origin": TAKEN_OVER if job.taken_over else DECIDED})
+            folder.add({"network": job.network, "outcome": "held", "origin": TAKEN_OVER if job.taken_over else DECIDED})
         elif job.network not in done:
             workers.submit(Task(function, (job, *arguments), about=(job, 1)))
     while workers.tasks():

@@ -12,10 +12,10 @@ from pathlib import Path
 from engine.bench.chunk import Answer, Chunk, Standing, pieces
 from engine.bench.folder import ResultsFolder
 from engine.bench.instances import Instance
-from engine.bench.row import Row, error_row, one_line
 from engine.bench.workers import Event, Task, wait_for
 from engine.errors import InputError
 from engine.onnx_file import Whole, read_whole
+from engine.results.row import Row, error_row, one_line
 
 DECIDE, CHECK = "engine.bench.decide:decide", "engine.bench.checks:check_one"
 PIECES = 8  # into which the instances of a worker that died are divided
@@ -38,8 +38,16 @@ class Plan:
 class Runner:
     """One session of a run: what is waiting, with the workers, and with the checkers."""
 
-    def __init__(self, instances: list[Instance], hashes: dict[str, str | None], plan: Plan, folder: ResultsFolder, *,
-                 searchers, checkers):
+    def __init__(
+        self,
+        instances: list[Instance],
+        hashes: dict[str, str | None],
+        plan: Plan,
+        folder: ResultsFolder,
+        *,
+        searchers,
+        checkers,
+    ):
         done = {row.names for row in folder.rows}
         self._instances = {instance.names: instance for instance in instances}
         self._hashes, self._plan, self._folder = hashes, plan, folder

@@ -14,13 +14,13 @@ from engine.bench.machine import cores
 from engine.bench.manifest import Manifest, differences, make_manifest, read_manifest
 from engine.bench.repair_evidence import Claim, refuted_repairs
 from engine.bench.repairs import Job, RepairsFolder, jobs, repair_all
-from engine.bench.row import TAKEN_OVER, Row
 from engine.bench.runner import Plan, Runner
 from engine.bench.workers import Task, Workers, wait_for
 from engine.errors import EngineError, InputError
+from engine.results.row import TAKEN_OVER, Row
 
 WINDOW = 256  # that of the search's options
-ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 TOLD_EVERY = 0.25  # seconds
 
 
@@ -47,9 +47,16 @@ class Settings:
         """For the manifest."""
         repair = {f"repair_{name}": value for name, value in (self.repair or {}).items()}
         search = {name: value for name, value in self.search.items() if name != "proofs"}
-        return {**search, "window": self.window, "jobs": self.jobs, "dask": self.dask,
-                "certificates": self.certificates is not None, "check": self.check,
-                "repair": self.repair is not None, **repair}
+        return {
+            **search,
+            "window": self.window,
+            "jobs": self.jobs,
+            "dask": self.dask,
+            "certificates": self.certificates is not None,
+            "check": self.check,
+            "repair": self.repair is not None,
+            **repair,
+        }
 
     @property
     def window(self) -> int:
@@ -65,8 +72,11 @@ class Differs(InputError):
     """The run to be resumed is another one; `lines` say in what."""
 
     def __init__(self, lines: list[str], folder: Path):
-        super().__init__(f"this run differs from the one to be resumed, in {len(lines)} points", where=str(folder),
-                         advice="run it as it was begun, or name another folder")
+        super().__init__(
+            f"this run differs from the one to be resumed, in {len(lines)} points",
+            where=str(folder),
+            advice="run it as it was begun, or name another folder",
+        )
         self.lines = lines
 
 
@@ -103,8 +113,9 @@ class Session:
         hashes = input_hashes(self.instances, files)
         with ExitStack() as stack:
             searchers, gpu = self._searchers(stack)
-            content = make_manifest(self.instances, files=files, hashes=hashes, gpu=gpu,
-                                    options=self.settings.options())
+            content = make_manifest(
+                self.instances, files=files, hashes=hashes, gpu=gpu, options=self.settings.options()
+            )
             folder, sessions = self._folder(content)
             stack.enter_context(folder)
             manifest = Manifest(self.settings.out / "manifest.json", content, sessions)
@@ -147,11 +158,17 @@ class Session:
             raise Differs(lines, out)
         folder = ResultsFolder(out, certificates=settings.certificates, resume=settings.resume, force=settings.force)
         try:
-            folder.recover({instance.names for instance in self.instances}, check=settings.check,
-                           semantics=settings.search["semantics"])
+            folder.recover(
+                {instance.names for instance in self.instances},
+                check=settings.check,
+                semantics=settings.search["semantics"],
+            )
             if folder.rows and not old:
-                raise InputError("there are results, but no manifest.json that says of what", where=str(out),
-                                 advice="name another folder, or replace them with --force")
+                raise InputError(
+                    "there are results, but no manifest.json that says of what",
+                    where=str(out),
+                    advice="name another folder, or replace them with --force",
+                )
         except BaseException:
             folder.__exit__()
             raise
@@ -169,8 +186,9 @@ class Session:
         settings, instances = self.settings, {instance.names: instance for instance in self.instances}
         if not folder.rows:
             return
-        claims = [folder.claim(row, instances[row.names], tuple(hashes[name] for name in row.names))
-                  for row in folder.rows]
+        claims = [
+            folder.claim(row, instances[row.names], tuple(hashes[name] for name in row.names)) for row in folder.rows
+        ]
 
         def told(done: int, total: int) -> None:
             self.sifting = done, total
@@ -209,8 +227,11 @@ class Session:
         """Keeps those repairs of earlier sessions that their certificates bear out, or that are taken over as such."""
         settings, jobs_by_name = self.settings, {job.network: job for job in todo}
         if settings.check and folder.rows:
-            claims = [Claim(jobs_by_name[row["network"]], settings.repair["semantics"])
-                      for row in folder.rows if row["outcome"] == "repaired"]
+            claims = [
+                Claim(jobs_by_name[row["network"]], settings.repair["semantics"])
+                for row in folder.rows
+                if row["outcome"] == "repaired"
+            ]
             with Workers(settings.jobs, ONE_THREAD) as workers:
                 self.refuted_repairs = refuted_repairs(claims, workers, tell)
             folder.confirm(self.refuted_repairs)

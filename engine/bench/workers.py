@@ -13,7 +13,6 @@ from multiprocessing.connection import Connection, wait
 
 from engine.errors import EngineError
 
-
 MESSAGES = 64  # taken from a worker at once: they may be large
 ENDING = 1.0  # seconds that a process whose connection ended may take to end too
 

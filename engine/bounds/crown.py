@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import torch
 
-from ..deadline import NEVER, Deadline
-from .interval import magnitudes
-from .relaxation import Lines, identity_lines, relu_lines, round_down, round_up
-from .stack import Stack, matmul
+from engine.bounds.interval import magnitudes
+from engine.bounds.relaxation import Lines, identity_lines, relu_lines, round_down, round_up
+from engine.bounds.stack import Stack, matmul
+from engine.deadline import NEVER, Deadline
 
 ROWS_AT_ONCE = 1024  # keeps a chunk's coefficients in the processor's cache
 ROWS_ON_CUDA = 1 << 16  # fills a GPU; 50 MiB for each copy of a chunk's coefficients

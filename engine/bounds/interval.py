@@ -2,15 +2,16 @@
 
 import torch
 
-from ..deadline import NEVER, Deadline
-from ..errors import InputError
-from .relaxation import round_down, round_up
-from .rounding import LARGEST
-from .stack import Stack, hidden, matmul, matmul_sizes
+from engine.bounds.relaxation import round_down, round_up
+from engine.bounds.rounding import LARGEST
+from engine.bounds.stack import Stack, hidden, matmul, matmul_sizes
+from engine.deadline import NEVER, Deadline
+from engine.errors import InputError
 
 
-def hidden_intervals(stack: Stack, network: torch.Tensor, lower: torch.Tensor, upper: torch.Tensor,
-                     deadline: Deadline = NEVER):
+def hidden_intervals(
+    stack: Stack, network: torch.Tensor, lower: torch.Tensor, upper: torch.Tensor, deadline: Deadline = NEVER
+):
     """l <= z <= u for every ReLU's input on the boxes [lower, upper], by interval arithmetic.
 
     lower, upper: [boxes, inputs]; network: [boxes], sorted.
@@ -27,8 +28,11 @@ def hidden_intervals(stack: Stack, network: torch.Tensor, lower: torch.Tensor, u
         # NaN is not below it either
         small = (size < LARGEST).all(1) & (lower.abs() < LARGEST).all(1) & (upper.abs() < LARGEST).all(1)
         if not bool(small.all()):
-            raise InputError(f"inputs or outputs of layer {k + 1} may reach 2^100 on the input box",
-                             where=stack.networks[int(network[~small][0])].name, advice="use smaller weights or inputs")
+            raise InputError(
+                f"inputs or outputs of layer {k + 1} may reach 2^100 on the input box",
+                where=stack.networks[int(network[~small][0])].name,
+                advice="use smaller weights or inputs",
+            )
         slack = stack.noise(size)
         z = matmul(centre, layer.weight.mT, runs) + layer.bias[network]
         r = matmul_sizes(radius, layer.weight, runs, deadline) + slack
@@ -40,8 +44,9 @@ def hidden_intervals(stack: Stack, network: torch.Tensor, lower: torch.Tensor, u
     return hidden(found[0], lower.float()), hidden(found[1], lower.float())
 
 
-def magnitudes(stack: Stack, k: int, h: torch.Tensor, network: torch.Tensor, runs,
-               deadline: Deadline = NEVER) -> torch.Tensor:
+def magnitudes(
+    stack: Stack, k: int, h: torch.Tensor, network: torch.Tensor, runs, deadline: Deadline = NEVER
+) -> torch.Tensor:
     """M = |W_k| h + |b_k| for sizes h [boxes, in] of layer k's inputs: what rounding is relative to."""
     layer = stack.layers[k]
     return matmul_sizes(h, layer.weight, runs, deadline) + layer.bias[network].abs()

@@ -7,13 +7,13 @@ from fractions import Fraction
 import numpy as np
 import torch
 
-from ..deadline import NEVER, Deadline
-from ..errors import InputError
-from ..property import Case, Vector
-from .interval import hidden_intervals, magnitudes
-from .rounding import UNDERFLOW, unit
-from .slopes import Targets
-from .stack import Stack
+from engine.bounds.interval import hidden_intervals, magnitudes
+from engine.bounds.rounding import UNDERFLOW, unit
+from engine.bounds.slopes import Targets
+from engine.bounds.stack import Stack
+from engine.deadline import NEVER, Deadline
+from engine.errors import InputError
+from engine.property import Case, Vector
 
 UNREAD = 2.0**-200  # how far an input that the network does not read is taken to move something
 
@@ -56,8 +56,14 @@ def extent(cases: Iterable[Case]) -> tuple[int, int]:
     return polytopes, rows
 
 
-def make_roots(stack: Stack, networks: list[int], cases: list[Case], *, padded: tuple[int, int] | None = None,
-               deadline: Deadline = NEVER) -> Roots:
+def make_roots(
+    stack: Stack,
+    networks: list[int],
+    cases: list[Case],
+    *,
+    padded: tuple[int, int] | None = None,
+    deadline: Deadline = NEVER,
+) -> Roots:
     """Roots for case i on network networks[i] of the stack; `networks` ascending.
 
     Rows without variables are decided here, exactly: a polytope with a false one is missing. padded: the `extent` to

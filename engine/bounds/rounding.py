@@ -44,7 +44,7 @@ value but such a flushed one: as a value that is 0 stays 0, all of them together
 they are made, to constants and to inputs is no part of this: engine/onnx_file/execution.py tells where.
 """
 
-from ..errors import InputError
+from engine.errors import InputError
 
 SEMANTICS = ("real", "float32")
 UNDERFLOW = 2.0**-900
@@ -58,8 +58,10 @@ def unit(width: int, depth: int, semantics: str) -> float:
     if semantics == "float32":
         roundings += executed / (1 - executed)
     if roundings > 2.0**-10:
-        raise InputError(f"{depth} layers of width {width} are beyond the rounding analysis of {semantics} semantics",
-                         advice="use a narrower network")
+        raise InputError(
+            f"{depth} layers of width {width} are beyond the rounding analysis of {semantics} semantics",
+            advice="use a narrower network",
+        )
     return roundings
 
 

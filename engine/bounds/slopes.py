@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import torch
 
-from .crown import Boxes, concretize
-from .relaxation import Lines, dyadic, with_lower
-from .stack import Stack, hidden, matmul
+from engine.bounds.crown import Boxes, concretize
+from engine.bounds.relaxation import Lines, dyadic, with_lower
+from engine.bounds.stack import Stack, hidden, matmul
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +136,11 @@ def ascend(stack: Stack, boxes: Boxes, lines, targets: Targets, start: Multiplie
         if step + 1 == steps:
             return best
         if step == 0:  # a multiplier is worth as much as a coefficient of its layer
-            sizes = [rows[:, :-1].abs().amax(1, keepdim=True).expand(-1, rows.shape[1] - 1)
-                     for (rows, _), layer in zip(met, stack.layers) if layer.relu]
+            sizes = [
+                rows[:, :-1].abs().amax(1, keepdim=True).expand(-1, rows.shape[1] - 1)
+                for (rows, _), layer in zip(met, stack.layers)
+                if layer.relu
+            ]
             rates[2] = 0.1 * hidden(sizes, boxes.lower[targets.box])
         slope = gradient(stack, boxes, targets, bound, met)
         mean = (weights * slope.weights).sum(1, keepdim=True)

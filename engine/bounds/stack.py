@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..deadline import NEVER, Deadline
-from ..errors import InputError
-from ..network import Network
-from .rounding import UNDERFLOW, floor, unit
+from engine.bounds.rounding import UNDERFLOW, floor, unit
+from engine.deadline import NEVER, Deadline
+from engine.errors import InputError
+from engine.network import Network
 
 NUMBERS = 1 << 22  # of weights that are copied at a time
 MOST = 1e300  # of a reach: what is multiplied with it stays finite
@@ -32,8 +32,14 @@ class StackedLayer:
 class Stack:
     """The layers of several networks of one shape, float64, on one device, under one semantics."""
 
-    def __init__(self, networks: list[Network], *, device: torch.device | str = "cpu",
-                 semantics: str = "real", deadline: Deadline = NEVER):
+    def __init__(
+        self,
+        networks: list[Network],
+        *,
+        device: torch.device | str = "cpu",
+        semantics: str = "real",
+        deadline: Deadline = NEVER,
+    ):
         """OutOfTime soon after the deadline: millions of weights take seconds."""
         self.networks = networks
         self.device = torch.device(device)
@@ -59,12 +65,17 @@ class Stack:
         """InputError where float32 semantics says nothing of one of the networks."""
         for network in self.networks:
             if network.float32_obstacle:
-                raise InputError(f"it has no float32 semantics: {network.float32_obstacle}",
-                                 where=network.name or "network",
-                                 advice="fold that into the weights when exporting it, or use --semantics real")
+                raise InputError(
+                    f"it has no float32 semantics: {network.float32_obstacle}",
+                    where=network.name or "network",
+                    advice="fold that into the weights when exporting it, or use --semantics real",
+                )
         if not all(_is_float32(layer) for layer in self.layers):
-            raise InputError("not all weights are float32 numbers: it is not executed in float32",
-                             where=self.networks[0].name, advice="use --semantics real")
+            raise InputError(
+                "not all weights are float32 numbers: it is not executed in float32",
+                where=self.networks[0].name,
+                advice="use --semantics real",
+            )
 
     def _layer(self, k: int, deadline: Deadline) -> StackedLayer:
         affine = [network.layers[k] for network in self.networks]

@@ -10,9 +10,9 @@ from hashlib import sha256
 from pathlib import Path
 
 from engine.audit.certificate import read_certificate
-from engine.audit.change.certificate import read_change
-from engine.audit.change.check import check_change
 from engine.audit.check import Result, check
+from engine.audit.comparison.certificate import read_change
+from engine.audit.comparison.check import check_change
 from engine.audit.data import Malformed, Rejected, read_bytes
 from engine.audit.onnx_data import network_hash
 from engine.certificate.parallel import parallel
@@ -51,14 +51,26 @@ def certificates_in(paths: list[Path], *, kinds: tuple[str, ...] = ("proof", "wi
             inside = sorted(p for kind in kinds for p in path.glob(f"*.{kind}.zip"))
         if not inside:
             names = ", ".join(f"*.{kind}.zip" for kind in kinds)
-            raise InputError(f"there are no certificates ({names})", where=str(path),
-                             advice="name the folder that they were written to")
+            raise InputError(
+                f"there are no certificates ({names})",
+                where=str(path),
+                advice="name the folder that they were written to",
+            )
         found += inside
     return found
 
 
-def check_all(files: list[Path], *, network: Path, property: Path | None, changed: Path | None = None, jobs: int = 1,
-              on_outcome: OnOutcome | None = None, on_progress=None, **how) -> list[Outcome]:
+def check_all(
+    files: list[Path],
+    *,
+    network: Path,
+    property: Path | None,
+    changed: Path | None = None,
+    jobs: int = 1,
+    on_outcome: OnOutcome | None = None,
+    on_progress=None,
+    **how,
+) -> list[Outcome]:
     """An outcome for each certificate, in order; `how` are the options of `audit.check.check`, or, where there is a
     changed network instead of a property, of `audit.change.check.check_change`.
 
@@ -106,9 +118,20 @@ def _joined(shares: list[Outcome]) -> Outcome:
     total = lambda name: sum(getattr(result, name) for result in results)
     checked, nodes = total("checked"), results[0].nodes
     reason = "" if checked == nodes else f"only {checked:,} of {nodes:,} nodes were checked, as asked for"
-    return replace(shares[0], word="sampled" if reason else "accepted", reason=reason, result=replace(
-        results[0], reason=reason, checked=checked, leaves=total("leaves"), exclusions=total("exclusions"),
-        margin=min(result.margin for result in results), seconds=max(result.seconds for result in results)))
+    return replace(
+        shares[0],
+        word="sampled" if reason else "accepted",
+        reason=reason,
+        result=replace(
+            results[0],
+            reason=reason,
+            checked=checked,
+            leaves=total("leaves"),
+            exclusions=total("exclusions"),
+            margin=min(result.margin for result in results),
+            seconds=max(result.seconds for result in results),
+        ),
+    )
 
 
 def _check_one(file: Path, *, networks: Path, properties: Path | None, changed: Path | None = None, **how) -> Outcome:
@@ -118,8 +141,11 @@ def _check_one(file: Path, *, networks: Path, properties: Path | None, changed: 
         if networks.is_dir() or second.is_dir():
             claimed = (read_change if changed else read_certificate)(file)
             network = _named(claimed.network_sha256, networks, NETWORKS)
-            prop = (_named(claimed.changed_sha256, changed, NETWORKS) if changed
-                    else _named(claimed.property_sha256, properties, PROPERTIES))
+            prop = (
+                _named(claimed.changed_sha256, changed, NETWORKS)
+                if changed
+                else _named(claimed.property_sha256, properties, PROPERTIES)
+            )
         else:
             network, prop = networks, second
         result = judge(file, network, prop, **how)

@@ -19,8 +19,9 @@ def parallel(function: Callable, items: list, jobs: int) -> Iterator[tuple]:
         for done in as_completed(waiting):
             yield waiting[done], done.result()
     except BrokenProcessPool:
-        raise InputError("a process was ended before it was done, perhaps for lack of memory",
-                         advice="use fewer jobs") from None
+        raise InputError(
+            "a process was ended before it was done, perhaps for lack of memory", advice="use fewer jobs"
+        ) from None
     except BaseException:
         for process in set(active_children()) - others:
             process.terminate()

@@ -3,7 +3,7 @@
 import platform
 import sys
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from fractions import Fraction
 from hashlib import sha256
 from pathlib import Path
@@ -13,13 +13,13 @@ import numpy
 import onnx
 
 import engine.audit
-from engine.acasxu import ADVISORIES, INPUTS
+from engine.acasxu.facts import ADVISORIES, INPUTS
+from engine.acasxu.identity import Identity, identify_bytes, known_networks
 from engine.audit.data import Case, Row
 from engine.certificate.batch import Outcome
 from engine.digits import decimal, rational
 from engine.errors import InputError
 from engine.foreign import markdown, plain
-from engine.identity import Identity, identify_bytes, known_networks
 from engine.onnx_file import read_bytes
 
 MOST, MOST_INPUTS = 100, 10_000  # polytopes of a case, and inputs of all cases of a certificate, that are listed
@@ -47,17 +47,26 @@ class Claim:
 def report_text(outcomes: list[Outcome], *, suffix: str) -> str:
     """The report as an HTML page (suffix .html) or as Markdown (.md)."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("engine.certificate"), autoescape=suffix == ".html",
-        finalize=plain if suffix == ".html" else markdown, trim_blocks=True, lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined)
+        loader=jinja2.PackageLoader("engine.certificate"),
+        autoescape=suffix == ".html",
+        finalize=plain if suffix == ".html" else markdown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
     environment.filters["decimal"] = decimal
-    counts = {word: sum(outcome.word == word for outcome in outcomes)
-              for word in ("accepted", "sampled", "rejected", "unreadable")}
+    counts = {
+        word: sum(outcome.word == word for outcome in outcomes)
+        for word in ("accepted", "sampled", "rejected", "unreadable")
+    }
     found = [(outcome, _identity(outcome)) for outcome in outcomes]
     return environment.get_template(f"report{suffix}.j2").render(
         outcomes=[(outcome, identity and identity.label, _claims(outcome, identity)) for outcome, identity in found],
-        counts=counts, advisories=ADVISORIES if any(identity for _, identity in found) else (), checker=_checker(),
-        date=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"))
+        counts=counts,
+        advisories=ADVISORIES if any(identity for _, identity in found) else (),
+        checker=_checker(),
+        date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    )
 
 
 def _checker() -> dict[str, str]:
@@ -65,8 +74,10 @@ def _checker() -> dict[str, str]:
     sources = sorted(Path(engine.audit.__file__).parent.glob("*.py"))
     return {
         "engine.audit": f"version {engine.__version__}, SHA-256 of its sources "
-                        + sha256(b"".join(path.read_bytes() for path in sources)).hexdigest(),
-        "Python": platform.python_version(), "numpy": numpy.__version__, "onnx": onnx.__version__,
+        + sha256(b"".join(path.read_bytes() for path in sources)).hexdigest(),
+        "Python": platform.python_version(),
+        "numpy": numpy.__version__,
+        "onnx": onnx.__version__,
         "machine": f"{platform.machine()}, {sys.platform}",
     }
 

@@ -40,7 +40,9 @@ def certificate_bytes(network: Network, property: Property, verdict: Verdict, op
     if isinstance(verdict, Unknown):
         return None
     manifest = {
-        "format": FORMAT, "version": VERSION, "kind": KINDS[type(verdict)],
+        "format": FORMAT,
+        "version": VERSION,
+        "kind": KINDS[type(verdict)],
         "semantics": verdict.semantics if isinstance(verdict, Verified) else "real",
         "network": {"name": network.name, "sha256": network.sha256},
         "property": {"name": property.name, "sha256": property.sha256},
@@ -49,8 +51,10 @@ def certificate_bytes(network: Network, property: Property, verdict: Verdict, op
     if isinstance(verdict, Verified):
         arrays = _arrays(verdict.proof)
         manifest["cases"] = _claim(property)
-        manifest["arrays"] = {name: {"count": count, "sha256": hashlib.sha256(data).hexdigest()}
-                              for name, (_, count, data) in arrays.items()}
+        manifest["arrays"] = {
+            name: {"count": count, "sha256": hashlib.sha256(data).hexdigest()}
+            for name, (_, count, data) in arrays.items()
+        }
     else:
         arrays = {}
         manifest |= _witness(property, verdict)
@@ -69,8 +73,11 @@ def unprovable(property: Property) -> str:
 def _json(content) -> bytes:
     text = json.dumps(content, indent=1).encode()
     if len(text) > MAX_MANIFEST:
-        raise InputError(f"its claim has {len(text) / 2**20:,.0f} MiB, more than the {MAX_MANIFEST // 2**20} MiB that "
-                         f"a certificate holds of it", advice="split the property into several")
+        raise InputError(
+            f"its claim has {len(text) / 2**20:,.0f} MiB, more than the {MAX_MANIFEST // 2**20} MiB that "
+            f"a certificate holds of it",
+            advice="split the property into several",
+        )
     return text
 
 
@@ -96,13 +103,20 @@ def _claim(property: Property) -> list[dict]:
 
 
 def _case(case: Case) -> dict:
-    return {"lower": _rationals(case.lower), "upper": _rationals(case.upper),
-            "unsafe": [[_row(row) for row in polytope.rows] for polytope in case.unsafe]}
+    return {
+        "lower": _rationals(case.lower),
+        "upper": _rationals(case.upper),
+        "unsafe": [[_row(row) for row in polytope.rows] for polytope in case.unsafe],
+    }
 
 
 def _row(row: Row) -> dict:
-    return {"inputs": _coefficients(row.inputs), "outputs": _coefficients(row.outputs),
-            "constant": _rational(row.constant), "strict": row.strict}
+    return {
+        "inputs": _coefficients(row.inputs),
+        "outputs": _coefficients(row.outputs),
+        "constant": _rational(row.constant),
+        "strict": row.strict,
+    }
 
 
 def _coefficients(vector: Vector) -> dict[str, str]:
@@ -133,8 +147,12 @@ def _witness(property: Property, verdict: Violated) -> dict:
     """The point with the polytope that it lies in, and how far inside, exactly."""
     x = verdict.counterexample.point
     y = verdict.counterexample.exact_outputs
-    case, polytope = next((case, polytope) for case in property.cases for polytope in case.unsafe
-                          if Case(case.lower, case.upper, (polytope,)).violated_at(x, y))
+    case, polytope = next(
+        (case, polytope)
+        for case in property.cases
+        for polytope in case.unsafe
+        if Case(case.lower, case.upper, (polytope,)).violated_at(x, y)
+    )
     return {
         "case": _case(Case(case.lower, case.upper, (polytope,))),
         "point": _rationals(x, MAX_WITNESS_DIGITS),
@@ -152,8 +170,11 @@ def _zipped(manifest: dict, arrays: dict[str, tuple[str, int, bytes]], parse=par
             raise Malformed(f"it would hold more than {MAX_BYTES // 2**20} MiB")
         parse(dict(members), "")
     except Malformed as error:
-        raise InputError(f"no certificate can be written of what was found: {error}", where=manifest["network"]["name"],
-                         advice="split the property into several, or search with fewer boxes") from None
+        raise InputError(
+            f"no certificate can be written of what was found: {error}",
+            where=manifest["network"]["name"],
+            advice="split the property into several, or search with fewer boxes",
+        ) from None
     except Rejected:  # no matter of size: whoever checks the file will say what is wrong
         pass
     out = io.BytesIO()

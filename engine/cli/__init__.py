@@ -1,13 +1,13 @@
 """The command line `acasxu`: a parser, and one module for each command.
 
-    parser.py     options of all commands (imports nothing heavy: `acasxu --help` is instant)
-    options.py    from these to the options of the search
-    output.py     exit codes, what goes to stdout and to stderr
-    interrupt.py  Ctrl-C
-    live.py       the progress line on a terminal
-    labels.py     what a network is called, and what its points mean
-    verify.py  bench.py  report.py  check.py  repair.py  compare.py ...   a `run(arguments)` each
-    repair_one.py  what a worker of `bench --repair` does
+parser.py     options of all commands (imports nothing heavy: `acasxu --help` is instant)
+options.py    from these to the options of the search
+output.py     exit codes, what goes to stdout and to stderr
+interrupt.py  Ctrl-C
+live.py       the progress line on a terminal
+labels.py     what a network is called, and what its points mean
+verify.py  bench.py  report.py  check.py  repair.py  compare.py ...   a `run(arguments)` each
+repair_one.py  what a worker of `bench --repair` does
 """
 
 import errno

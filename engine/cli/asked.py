@@ -12,6 +12,7 @@ def load_asking(path: Path) -> Property:
     prop = load_property(path)
     if prop.warning:
         what = f"nothing satisfies the asserts ({prop.emptiness}): no input can be looked at"
-        raise InputError(what, where=str(path),
-                         advice="correct one of them, or leave the property out; verify says that it holds")
+        raise InputError(
+            what, where=str(path), advice="correct one of them, or leave the property out; verify says that it holds"
+        )
     return prop

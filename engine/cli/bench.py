@@ -6,12 +6,12 @@ from collections import Counter
 from dataclasses import replace
 
 from engine.bench.instances import Instance, acasxu_instances, distinct, read_instances
-from engine.bench.row import CONFIRMED, TAKEN_OVER, one_line
 from engine.cli.bench_options import FOLDER
 from engine.cli.live import live_line
 from engine.cli.options import search_settings
 from engine.cli.output import BAD_INPUT, DONE, INTERRUPTED, MISMATCH, UNDECIDED, answer, note, show
 from engine.errors import InputError
+from engine.results.row import CONFIRMED, TAKEN_OVER, one_line
 
 REPAIRER = "engine.cli.repair_one:repair_one"
 
@@ -75,14 +75,27 @@ def _instances(arguments: Namespace) -> list[Instance]:
 def _settings(arguments: Namespace):
     from engine.bench.session import Settings
 
-    repair = {"method": arguments.repair_method, "timeout": arguments.repair_timeout,
-              "samples": arguments.repair_samples, "grid": arguments.repair_grid,
-              "semantics": arguments.semantics, "device": arguments.device}
+    repair = {
+        "method": arguments.repair_method,
+        "timeout": arguments.repair_timeout,
+        "samples": arguments.repair_samples,
+        "grid": arguments.repair_grid,
+        "semantics": arguments.semantics,
+        "device": arguments.device,
+    }
     return Settings(
-        arguments.out, search_settings(arguments), certificates=arguments.certificates, check=arguments.check,
-        jobs=arguments.jobs, dask=arguments.dask, resume=arguments.resume, verify_resumed=arguments.verify_resumed,
+        arguments.out,
+        search_settings(arguments),
+        certificates=arguments.certificates,
+        check=arguments.check,
+        jobs=arguments.jobs,
+        dask=arguments.dask,
+        resume=arguments.resume,
+        verify_resumed=arguments.verify_resumed,
         force=arguments.force,
-        repair=repair if arguments.repair else None, repairer=REPAIRER)
+        repair=repair if arguments.repair else None,
+        repairer=REPAIRER,
+    )
 
 
 def _progress_text(session) -> str:
@@ -94,8 +107,10 @@ def _progress_text(session) -> str:
     if session.repairs is not None:
         return f"{len(session.repairs)} of {session.repairing} networks seen to; {_duration(session.seconds)}"
     done, total, found = len(session.rows), len(session.instances), counts(session.rows)
-    text = (f"{done:,} of {total:,} done: {found['unsat']:,} hold, {found['sat']:,} violated, "
-            f"{found['unknown'] + found['timeout']:,} open")
+    text = (
+        f"{done:,} of {total:,} done: {found['unsat']:,} hold, {found['sat']:,} violated, "
+        f"{found['unknown'] + found['timeout']:,} open"
+    )
     text += f", {found['error']:,} errors" if found["error"] else ""
     text += f"; {_duration(session.seconds)}"
     if done > session.begun:
@@ -118,19 +133,25 @@ def _kept(session) -> str:
 
 
 def _say(session, arguments: Namespace) -> None:
-    from engine.bench.report import errors, hardest, repairs, summary
+    from engine.results.summary import errors, hardest, repairs, summary
 
     if session.dropped:
         note(f"acasxu: {session.dropped} lines of the interrupted run were cut off, or lacked their files: done again")
     refuted = session.refuted | {(network,): reason for network, reason in session.refuted_repairs.items()}
     for names, reason in refuted.items():
-        note(f"acasxu: {one_line(' and '.join(names))}: what the folder says is not borne out, and was done again: "
-             f"{one_line(reason)}")
+        note(
+            f"acasxu: {one_line(' and '.join(names))}: what the folder says is not borne out, and was done again: "
+            f"{one_line(reason)}"
+        )
     if arguments.resume and session.begun:
         rest, found = len(session.rows) - session.begun, Counter(row.origin for row in session.rows)
         told = ", ".join(f"{found[word]} {word}" for word in (CONFIRMED, TAKEN_OVER) if found[word])
-        note(f"acasxu: {session.begun} instances were done already, " + (f"{rest} now" if rest else "nothing is left")
-             + f"; of the earlier ones {told}" + ": --verify-resumed decides these again" * bool(found[TAKEN_OVER]))
+        note(
+            f"acasxu: {session.begun} instances were done already, "
+            + (f"{rest} now" if rest else "nothing is left")
+            + f"; of the earlier ones {told}"
+            + ": --verify-resumed decides these again" * bool(found[TAKEN_OVER])
+        )
     tables = [summary(session.rows, seconds=session.seconds), hardest(session.rows), errors(session.rows)]
     tables += [] if session.repairs is None else [repairs(session.repairs)]
     show(*(table for table in tables if table is not None))
@@ -138,7 +159,7 @@ def _say(session, arguments: Namespace) -> None:
 
 def _compared(arguments: Namespace, rows: list) -> int:
     """The exit code that the comparison with what is expected asks for."""
-    from engine.bench.report import compare, differences
+    from engine.results.summary import compare, differences
 
     undecided = [row for row in rows if row.verdict in ("unknown", "timeout")]
     if not arguments.expected:

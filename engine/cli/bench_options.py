@@ -4,57 +4,111 @@ from pathlib import Path
 
 from engine.cli.repair_options import METHODS
 
-USAGE = ("acasxu bench INSTANCES.csv --out DIR [options]\n"
-         "       acasxu bench --benchmark --out DIR [options]\n"
-         "       acasxu bench --all-pairs --out DIR [options]")
+USAGE = (
+    "acasxu bench INSTANCES.csv --out DIR [options]\n"
+    "       acasxu bench --benchmark --out DIR [options]\n"
+    "       acasxu bench --all-pairs --out DIR [options]"
+)
 FOLDER = Path("certificates")  # in DIR, where none is named
 
 
 def add_bench(parser, *, count, seconds, add_data, add_search) -> None:
     """Adds them; `count` and `seconds` read numbers, `add_data` and `add_search` add options that others have too."""
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("instances", nargs="?", type=Path, metavar="INSTANCES.csv",
-                       help="VNN-COMP's list: network,property[,seconds], paths relative to the file")
+    which.add_argument(
+        "instances",
+        nargs="?",
+        type=Path,
+        metavar="INSTANCES.csv",
+        help="VNN-COMP's list: network,property[,seconds], paths relative to the file",
+    )
     which.add_argument("--benchmark", action="store_true", help="the 186 of VNN-COMP's acasxu benchmark")
     which.add_argument("--all-pairs", action="store_true", help="all 45 networks x 10 properties")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR",
-                        help="folder for results.csv, manifest.json and counterexamples/")
-    parser.add_argument("--resume", action="store_true",
-                        help="go on with what DIR holds, if it is the same run: versions, options, files, list;\n"
-                             "counterexamples are tried again, and certificates checked again with --check")
-    parser.add_argument("--verify-resumed", action="store_true",
-                        help="with --resume: decide again what it left without evidence, instead of taking it over")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder for results.csv, manifest.json and counterexamples/",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with what DIR holds, if it is the same run: versions, options, files, list;\n"
+        "counterexamples are tried again, and certificates checked again with --check",
+    )
+    parser.add_argument(
+        "--verify-resumed",
+        action="store_true",
+        help="with --resume: decide again what it left without evidence, instead of taking it over",
+    )
     parser.add_argument("--force", action="store_true", help="replace the results that the folders hold already")
-    parser.add_argument("--certificates", type=Path, nargs="?", const=FOLDER, metavar="FOLDER",
-                        help="write a certificate of each instance that is decided\n"
-                             "(default folder: DIR/certificates)")
-    parser.add_argument("--check", action="store_true",
-                        help="have each certificate checked independently, beside the search")
-    parser.add_argument("--expected", type=Path, metavar="FILE",
-                        help="csv network,property,verdict to compare with after the last verdict")
+    parser.add_argument(
+        "--certificates",
+        type=Path,
+        nargs="?",
+        const=FOLDER,
+        metavar="FOLDER",
+        help="write a certificate of each instance that is decided\n(default folder: DIR/certificates)",
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="have each certificate checked independently, beside the search"
+    )
+    parser.add_argument(
+        "--expected",
+        type=Path,
+        metavar="FILE",
+        help="csv network,property,verdict to compare with after the last verdict",
+    )
     parser.add_argument("--report", action="store_true", help="write DIR/report.html and report.md at the end")
     add_data(parser)
-    add_search(parser, timeout="seconds of an instance's own share of the work after which to give it up\n"
-                               "(default: the limit in the list, if any)")
-    parser.add_argument("--window", type=count, metavar="N",
-                        help="instances searched at once, which is also what a killed run loses at most,\n"
-                             "for each worker (default: 256)")
-    parser.add_argument("--jobs", type=count, default=1, metavar="N",
-                        help="worker processes, which share the processor's cores (default: 1, which\n"
-                             "uses all cores itself)")
+    add_search(
+        parser,
+        timeout="seconds of an instance's own share of the work after which to give it up\n"
+        "(default: the limit in the list, if any)",
+    )
+    parser.add_argument(
+        "--window",
+        type=count,
+        metavar="N",
+        help="instances searched at once, which is also what a killed run loses at most,\n"
+        "for each worker (default: 256)",
+    )
+    parser.add_argument(
+        "--jobs",
+        type=count,
+        default=1,
+        metavar="N",
+        help="worker processes, which share the processor's cores (default: 1, which\nuses all cores itself)",
+    )
     parser.add_argument("--dask", metavar="ADDRESS", help="send instances to this Dask cluster: tcp://host:8786")
     _add_repairs(parser, count=count, seconds=seconds)
 
 
 def _add_repairs(parser, *, count, seconds) -> None:
-    parser.add_argument("--repair", action="store_true",
-                        help="then repair each network for all listed properties that it violates,\n"
-                             "keeping those that hold, in DIR/repairs")
-    parser.add_argument("--repair-method", choices=METHODS, default="auto",
-                        help="--method of `acasxu repair` (default: auto)")
-    parser.add_argument("--repair-timeout", type=seconds, default=600.0, metavar="S",
-                        help="seconds for each repair (default: 600)")
-    parser.add_argument("--repair-samples", type=count, default=1_000_000, metavar="N",
-                        help="random points of each region on which repairs are compared (default: 1000000)")
-    parser.add_argument("--repair-grid", type=count, default=30, metavar="N",
-                        help="points along each input of a regular grid, likewise (default: 30)")
+    parser.add_argument(
+        "--repair",
+        action="store_true",
+        help="then repair each network for all listed properties that it violates,\n"
+        "keeping those that hold, in DIR/repairs",
+    )
+    parser.add_argument(
+        "--repair-method", choices=METHODS, default="auto", help="--method of `acasxu repair` (default: auto)"
+    )
+    parser.add_argument(
+        "--repair-timeout", type=seconds, default=600.0, metavar="S", help="seconds for each repair (default: 600)"
+    )
+    parser.add_argument(
+        "--repair-samples",
+        type=count,
+        default=1_000_000,
+        metavar="N",
+        help="random points of each region on which repairs are compared (default: 1000000)",
+    )
+    parser.add_argument(
+        "--repair-grid",
+        type=count,
+        default=30,
+        metavar="N",
+        help="points along each input of a regular grid, likewise (default: 30)",
+    )

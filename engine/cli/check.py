@@ -9,8 +9,8 @@ from engine.cli.live import live_line
 from engine.cli.output import BAD_INPUT, answer, note
 from engine.digits import percent
 from engine.errors import InputError
-from engine.foreign import plain
 from engine.files import prepare, write_bytes
+from engine.foreign import plain
 
 ACCEPTED, REJECTED = 0, 1
 NOTHING = "nothing satisfies the property's asserts, so that this says nothing about the network"
@@ -24,8 +24,11 @@ def run(arguments: Namespace) -> int:
     from engine.certificate.batch import certificates_in, check_all
 
     if arguments.changed and (arguments.sample or arguments.semantics or arguments.report):
-        raise InputError("--sample, --semantics and --report are for proofs of properties", where="--changed",
-                         advice="leave them out")
+        raise InputError(
+            "--sample, --semantics and --report are for proofs of properties",
+            where="--changed",
+            advice="leave them out",
+        )
     report = _report_path(arguments.report)
     files = certificates_in(arguments.files, kinds=("change",) if arguments.changed else ("proof", "witness"))
     outcomes = []
@@ -43,8 +46,15 @@ def run(arguments: Namespace) -> int:
         if not arguments.changed:
             how |= {"sample": arguments.sample, "seed": arguments.seed, "semantics": arguments.semantics}
         outcomes = check_all(
-            files, network=arguments.network, property=arguments.property, changed=arguments.changed,
-            jobs=arguments.jobs, on_outcome=keep, on_progress=on_progress, **how)
+            files,
+            network=arguments.network,
+            property=arguments.property,
+            changed=arguments.changed,
+            jobs=arguments.jobs,
+            on_outcome=keep,
+            on_progress=on_progress,
+            **how,
+        )
     _say(outcomes, arguments)
     if report:
         _write(report, outcomes)
@@ -56,8 +66,11 @@ def _report_path(path: Path | None) -> Path | None:
     if path is None:
         return None
     if path.suffix not in (".html", ".md"):
-        raise InputError(f"reports are written as .html or .md, not as {path.suffix or 'a file without suffix'}",
-                         where=f"--report {path}", advice="name it so")
+        raise InputError(
+            f"reports are written as .html or .md, not as {path.suffix or 'a file without suffix'}",
+            where=f"--report {path}",
+            advice="name it so",
+        )
     return prepare(path, option="--report")
 
 
@@ -67,8 +80,11 @@ def _write(path: Path, outcomes: list) -> None:
     try:
         write_bytes(path, report_text(outcomes, suffix=path.suffix).encode("utf-8"))
     except OSError as error:
-        raise InputError(f"the report cannot be written there ({error.strerror})", where=str(path),
-                         advice="check the disk, and run again") from None
+        raise InputError(
+            f"the report cannot be written there ({error.strerror})",
+            where=str(path),
+            advice="check the disk, and run again",
+        ) from None
 
 
 def _say(outcomes: list, arguments: Namespace) -> None:
@@ -79,8 +95,13 @@ def _say(outcomes: list, arguments: Namespace) -> None:
             answer(f"{outcome.word}: {plain(f'{outcome.file.name}: {_meaning(outcome)}')}")
     if len(outcomes) > 1:
         words = [outcome.word for outcome in outcomes]
-        note(", ".join(f"{words.count(word)} {word}" for word in ("accepted", "sampled", "rejected", "unreadable")
-                       if word != "sampled" or word in words))
+        note(
+            ", ".join(
+                f"{words.count(word)} {word}"
+                for word in ("accepted", "sampled", "rejected", "unreadable")
+                if word != "sampled" or word in words
+            )
+        )
 
 
 def _meaning(outcome) -> str:
@@ -93,33 +114,46 @@ def _meaning(outcome) -> str:
     if result.kind == "change":
         names = f"{outcome.property.name} instead of {outcome.network.name}"
         change = result.certificate
-        return (f"{names}: which output is lowest may differ on at most {percent(change.open, up=True)}, outputs on "
-                f"at most {percent(change.unequal, up=True)} of the box; {result.nodes:,} nodes, {result.leaves:,} "
-                f"leaves, {result.arithmetic} arithmetic, {result.seconds:.2f} s")
+        return (
+            f"{names}: which output is lowest may differ on at most {percent(change.open, up=True)}, outputs on "
+            f"at most {percent(change.unequal, up=True)} of the box; {result.nodes:,} nodes, {result.leaves:,} "
+            f"leaves, {result.arithmetic} arithmetic, {result.seconds:.2f} s"
+        )
     how = f"semantics {result.semantics}, {result.arithmetic} arithmetic, {result.seconds:.2f} s"
     if outcome.word == "accepted":
         meaning = NOTHING if result.empty else "the property holds"
         return f"{names}: {meaning}; {result.nodes:,} nodes, {result.leaves:,} leaves, {how}"
-    return (f"{names}: no error found, but only {result.checked:,} of {result.nodes:,} nodes "
-            f"were checked, for {result.leaves:,} leaves; {how}")
+    return (
+        f"{names}: no error found, but only {result.checked:,} of {result.nodes:,} nodes "
+        f"were checked, for {result.leaves:,} leaves; {how}"
+    )
 
 
 def _content(outcome) -> dict:
     result = outcome.result
-    content = {"file": str(outcome.file), "result": outcome.word,
-               "reason": outcome.reason or None,
-               "warning": NOTHING if result is not None and result.empty else None,
-               "network": outcome.network and str(outcome.network)}
+    content = {
+        "file": str(outcome.file),
+        "result": outcome.word,
+        "reason": outcome.reason or None,
+        "warning": NOTHING if result is not None and result.empty else None,
+        "network": outcome.network and str(outcome.network),
+    }
     change = result is not None and result.kind == "change"
     about = "changed" if change else "property"
     content[about] = outcome.property and str(outcome.property)
     if result is not None:
-        content |= {name: getattr(result, name) for name in (
-            "kind", "semantics", "arithmetic", "nodes", "checked", "leaves", "exclusions", "seconds")}
-        content["sha256"] = {"certificate": result.certificate.sha256,
-                             "network": result.certificate.network_sha256,
-                             about: getattr(result.certificate, f"{about}_sha256")}
+        content |= {
+            name: getattr(result, name)
+            for name in ("kind", "semantics", "arithmetic", "nodes", "checked", "leaves", "exclusions", "seconds")
+        }
+        content["sha256"] = {
+            "certificate": result.certificate.sha256,
+            "network": result.certificate.network_sha256,
+            about: getattr(result.certificate, f"{about}_sha256"),
+        }
     if change:
-        content |= {"decision_may_differ_at_most": str(result.certificate.open),
-                    "outputs_may_differ_at_most": str(result.certificate.unequal)}
+        content |= {
+            "decision_may_differ_at_most": str(result.certificate.open),
+            "outputs_may_differ_at_most": str(result.certificate.unequal),
+        }
     return content

@@ -10,20 +10,20 @@ from engine.cli.live import live_line
 from engine.cli.meaning import Meaning, demand_maps, meaning
 from engine.cli.output import DONE, answer, note, show
 from engine.cli.picture import prepare_picture, write_picture
+from engine.comparison.decision import Decision
 from engine.digits import percent
 from engine.errors import InputError
 from engine.files import prepare, write_bytes
 from engine.foreign import plain
-from engine.repair.decision import Decision
 
 
 def run(arguments: Namespace) -> int:
     """Prints how two networks of one shape differ, in weights, outputs and decisions, and what is proved of that."""
     from engine.cli.asked import load_asking
+    from engine.comparison.fidelity import compare, demand_fit
+    from engine.comparison.maps import advisory_maps
+    from engine.comparison.vere import MOST, measure
     from engine.onnx_file import load_network
-    from engine.repair.fidelity import compare, demand_fit
-    from engine.repair.figures import MOST, measure
-    from engine.repair.maps import advisory_maps
 
     certificate, picture = _outputs(arguments)
     original, changed = load_network(arguments.networks[0]), load_network(arguments.networks[1])
@@ -33,10 +33,23 @@ def run(arguments: Namespace) -> int:
     _demand_comparable(meant, properties, arguments)
     maps = advisory_maps(original, changed, properties) if picture else ()
     lower, upper = (meant.domain.lower, meant.domain.upper) if meant.domain else (None, None)
-    found = compare(original, changed, properties, lower=lower, upper=upper, decision=meant.decision,
-                    points=arguments.points, grid=arguments.grid, seed=arguments.seed)
-    figures = [measure(original, changed, prop, decision=meant.decision, points=min(arguments.points, MOST),
-                       seed=arguments.seed) for prop in properties]
+    found = compare(
+        original,
+        changed,
+        properties,
+        lower=lower,
+        upper=upper,
+        decision=meant.decision,
+        points=arguments.points,
+        grid=arguments.grid,
+        seed=arguments.seed,
+    )
+    figures = [
+        measure(
+            original, changed, prop, decision=meant.decision, points=min(arguments.points, MOST), seed=arguments.seed
+        )
+        for prop in properties
+    ]
     proved = _prove(original, changed, properties, meant, arguments) if arguments.prove else None
     if certificate:
         _certify(certificate, original, changed, proved, arguments.networks)
@@ -48,13 +61,17 @@ def run(arguments: Namespace) -> int:
         content |= {"proved": _proved(proved)} if proved else {}
         answer(json.dumps(content, indent=2, allow_nan=False))
     else:
-        answer(f"{found.weights} weights differ, in {found.neurons} neurons of {found.layers} layers\n"
-               f"{meant.decision_in_words}\n{meant.domain_in_words}")
+        answer(
+            f"{found.weights} weights differ, in {found.neurons} neurons of {found.layers} layers\n"
+            f"{meant.decision_in_words}\n{meant.domain_in_words}"
+        )
         show(fidelity_table(found, meant), *([figures_table(figures, meant)] if figures else []))
         if proved:
-            answer(f"proved: {_subject(meant)} may differ on at most {percent(proved.open, up=True)} of the "
-                   f"domain ({proved.boxes:,} boxes, {proved.seconds:.1f} s);\n"
-                   f"all outputs are exactly equal on at least {percent(1 - proved.unequal, up=False)} of it")
+            answer(
+                f"proved: {_subject(meant)} may differ on at most {percent(proved.open, up=True)} of the "
+                f"domain ({proved.boxes:,} boxes, {proved.seconds:.1f} s);\n"
+                f"all outputs are exactly equal on at least {percent(1 - proved.unequal, up=False)} of it"
+            )
     return DONE
 
 
@@ -71,24 +88,36 @@ def _demand_comparable(meant: Meaning, properties: list, arguments: Namespace) -
     if arguments.picture:
         demand_maps(meant.identity)
     if meant.domain is None and not properties:
-        raise InputError("the inputs to compare on are not known", where=str(arguments.networks[0]),
-                         advice="name a property, or the network's domain with --domain FILE.vnnlib")
+        raise InputError(
+            "the inputs to compare on are not known",
+            where=str(arguments.networks[0]),
+            advice="name a property, or the network's domain with --domain FILE.vnnlib",
+        )
     if not arguments.prove:
         return
     if meant.domain is None:
-        raise InputError("a proof is about the network's domain, which is not known", where="--prove",
-                         advice="say --domain FILE.vnnlib; a property's own file stands for its boxes")
+        raise InputError(
+            "a proof is about the network's domain, which is not known",
+            where="--prove",
+            advice="say --domain FILE.vnnlib; a property's own file stands for its boxes",
+        )
     if not meant.decision.is_known:
-        raise InputError("a proof is about the network's decision, which is not known", where="--prove",
-                         advice="say --decision lowest or --decision highest")
+        raise InputError(
+            "a proof is about the network's decision, which is not known",
+            where="--prove",
+            advice="say --decision lowest or --decision highest",
+        )
     if arguments.certificate and meant.decision is not Decision.LOWEST:
-        raise InputError("certificates of a change are about the lowest output alone", where="--certificate",
-                         advice="leave it out: --prove alone proves it of the highest")
+        raise InputError(
+            "certificates of a change are about the lowest output alone",
+            where="--certificate",
+            advice="leave it out: --prove alone proves it of the highest",
+        )
 
 
 def _prove(original, changed, properties: list, meant: Meaning, arguments: Namespace):
-    from engine.repair.mirror import mirrored
-    from engine.repair.preserve import preservation
+    from engine.comparison.mirror import mirrored
+    from engine.comparison.preservation import preservation
 
     if meant.decision is Decision.HIGHEST:
         original, changed = mirrored(original), mirrored(changed)
@@ -96,23 +125,35 @@ def _prove(original, changed, properties: list, meant: Meaning, arguments: Names
     with live_line("proving") as update:
 
         def say(progress) -> None:
-            update(f"{_subject(meant)} may differ on at most {progress.open:.4%}, outputs on {progress.unequal:.4%} of "
-                   f"the domain; {progress.boxes:,} boxes done, {progress.left:,} open, {progress.seconds:.0f} s")
+            update(
+                f"{_subject(meant)} may differ on at most {progress.open:.4%}, outputs on {progress.unequal:.4%} of "
+                f"the domain; {progress.boxes:,} boxes done, {progress.left:,} open, {progress.seconds:.0f} s"
+            )
 
-        return preservation(original, changed, lower=meant.domain.lower, upper=meant.domain.upper,
-                            timeout=arguments.timeout, first=boxes, on_progress=update and say)
+        return preservation(
+            original,
+            changed,
+            lower=meant.domain.lower,
+            upper=meant.domain.upper,
+            timeout=arguments.timeout,
+            first=boxes,
+            on_progress=update and say,
+        )
 
 
 def _certify(path: Path, original, changed, proved, networks: list[Path]) -> None:
     """Writes the certificate, and lets the independent checker judge it."""
-    from engine.audit.change.check import check_change
-    from engine.certificate.change import change_certificate_bytes
+    from engine.audit.comparison.check import check_change
+    from engine.comparison.certificate import change_certificate_bytes
 
     try:
         write_bytes(path, change_certificate_bytes(original, changed, proved))
     except OSError as error:
-        raise InputError(f"the certificate cannot be written there ({error.strerror})", where=str(path),
-                         advice="check the disk, and run again") from None
+        raise InputError(
+            f"the certificate cannot be written there ({error.strerror})",
+            where=str(path),
+            advice="check the disk, and run again",
+        ) from None
     judge_written(path, lambda: check_change(path, *networks), lost="nothing is proved; please report it")
 
 
@@ -121,5 +162,9 @@ def _subject(meant: Meaning) -> str:
 
 
 def _proved(found) -> dict:
-    return {"decision_may_differ_at_most": str(found.open), "outputs_may_differ_at_most": str(found.unequal),
-            "boxes": found.boxes, "seconds": found.seconds}
+    return {
+        "decision_may_differ_at_most": str(found.open),
+        "outputs_may_differ_at_most": str(found.unequal),
+        "boxes": found.boxes,
+        "seconds": found.seconds,
+    }

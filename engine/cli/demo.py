@@ -5,18 +5,24 @@ from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.acasxu import NetworkIndex, specification
+from engine.acasxu.facts import NetworkIndex, specification
+from engine.acasxu.files import find_networks, network_path, property_path, standins
+from engine.acasxu.identity import Identity, identify_file
 from engine.cli.labels import explain
 from engine.cli.live import live_line, search_text
 from engine.cli.output import DONE, UNDECIDED, answer, note, show
-from engine.data import find_networks, network_path, property_path, standins
 from engine.errors import InputError
-from engine.identity import Identity, identify_file
 from engine.verdict import Verdict, Violated
 
 REAL = (((1, 1), 3), ((3, 3), 9), ((4, 5), 10), ((4, 9), 1), ((5, 3), 2), ((2, 9), 8), ((1, 9), 3))
-STANDINS = (("standin_tau_0", 3), ("standin_tau_0", 10), ("standin_tau_20_left", 6), ("standin_tau_80", 2),
-            ("standin_tau_80", 3), ("standin_tau_0", 2))
+STANDINS = (
+    ("standin_tau_0", 3),
+    ("standin_tau_0", 10),
+    ("standin_tau_20_left", 6),
+    ("standin_tau_80", 2),
+    ("standin_tau_80", 3),
+    ("standin_tau_0", 2),
+)
 TIMEOUT = 60.0  # seconds for each
 
 
@@ -48,7 +54,7 @@ def run(arguments: Namespace) -> int:
 
 def _fetched() -> Path | None:
     """The networks, downloaded now; None where that cannot be done within seconds."""
-    from engine.fetch import fetch, progress_bar, reachable
+    from engine.acasxu.fetch import fetch, progress_bar, reachable
 
     note("The ACAS Xu networks are not here; trying to download them.")
     if not reachable(timeout=5.0):
@@ -74,8 +80,11 @@ def _stand_ins() -> list[Shown]:
 def _shown(path: Path, number: int) -> Shown:
     identity = identify_file(path)
     if identity is None:
-        raise InputError("its content is not that of the published network", where=str(path),
-                         advice="run `acasxu fetch`, or name another folder with --data")
+        raise InputError(
+            "its content is not that of the published network",
+            where=str(path),
+            advice="run `acasxu fetch`, or name another folder with --data",
+        )
     return Shown(path, number, identity)
 
 
@@ -107,8 +116,14 @@ def _table(chosen: list[Shown], verdicts: list[Verdict], folder: Path | None):
         table.add_column(name, justify="right")
     for shown, verdict in zip(chosen, verdicts):
         cost = verdict.statistics
-        table.add_row(shown.name, f"P{shown.number}", specification(shown.number).words, words[verdict.word],
-                      f"{cost.boxes:,}", f"{cost.seconds:.2f}")
+        table.add_row(
+            shown.name,
+            f"P{shown.number}",
+            specification(shown.number).words,
+            words[verdict.word],
+            f"{cost.boxes:,}",
+            f"{cost.seconds:.2f}",
+        )
     return table
 
 
@@ -119,8 +134,11 @@ def _explained(chosen: list[Shown], verdicts: list[Verdict], seconds: float) -> 
     for shown, verdict in zip(chosen, verdicts):
         if isinstance(verdict, Violated):
             kind = " (a stand-in)" if shown.identity.is_standin else ""
-            lines += ["", f"Where {shown.name}{kind} violates P{shown.number}, exactly and in onnxruntime:",
-                      explain(shown.identity, verdict.counterexample)]
+            lines += [
+                "",
+                f"Where {shown.name}{kind} violates P{shown.number}, exactly and in onnxruntime:",
+                explain(shown.identity, verdict.counterexample),
+            ]
             break
     return "\n".join(lines)
 
@@ -129,6 +147,8 @@ def _next(folder: Path | None) -> str:
     if folder:
         commands = "acasxu verify --network 4,2 --property 2", "acasxu bench --benchmark --out build/bench"
     else:
-        commands = (f"acasxu verify {standins()[0]} {property_path(7)}",
-                    "acasxu fetch --from DIR_OR_URL   (for the real networks)")
+        commands = (
+            f"acasxu verify {standins()[0]} {property_path(7)}",
+            "acasxu fetch --from DIR_OR_URL   (for the real networks)",
+        )
     return "\n  ".join(("\n\nNext:", *commands))

@@ -27,9 +27,17 @@ def fidelity_table(found, meaning):
 
 def fidelity_content(found) -> dict:
     """A Fidelity as JSON: null for regions of a domain that is not known, and for decisions that are not."""
-    regions = {where: d and {"points": d.points, "changed": d.changed if found.decision.is_known else None,
-                             "agreement": d.agreement, "mean_output_change": d.mean, "largest_output_change": d.largest}
-               for where, d in _rows(found)}
+    regions = {
+        where: d
+        and {
+            "points": d.points,
+            "changed": d.changed if found.decision.is_known else None,
+            "agreement": d.agreement,
+            "mean_output_change": d.mean,
+            "largest_output_change": d.largest,
+        }
+        for where, d in _rows(found)
+    }
     return {"weights": found.weights, "neurons": found.neurons, "layers": found.layers, "regions": regions}
 
 
@@ -43,25 +51,35 @@ def figures_table(figures, meaning):
     table = Table("VERE's figures", *texts, box=box.SIMPLE)
     for found in figures:
         shares = [(getattr(found, name), getattr(found, SHARES[name])) for name in texts]
-        table.add_row(found.property, *("no points" if share is None else f"{share:.4%} of {points:,}"
-                                        for share, points in shares))
+        table.add_row(
+            found.property,
+            *("no points" if share is None else f"{share:.4%} of {points:,}" for share, points in shares),
+        )
     return Group(table, *(f"  {name}: {text}" for name, text in texts.items()))
 
 
 def figures_content(figures, meaning) -> dict:
     """Figures as JSON: for each property VERE's names, of how many points each is, and what they mean."""
-    properties = [{"property": found.property, **{name: getattr(found, name) for name in SHARES},
-                   **{f"{name}_points": getattr(found, points) for name, points in SHARES.items()}}
-                  for found in figures]
+    properties = [
+        {
+            "property": found.property,
+            **{name: getattr(found, name) for name in SHARES},
+            **{f"{name}_points": getattr(found, points) for name, points in SHARES.items()},
+        }
+        for found in figures
+    ]
     return {"definitions": _definitions(meaning), "properties": properties}
 
 
 def _definitions(meaning) -> dict[str, str]:
     """Of the figures that can be given: drawdown is one of decisions."""
-    from engine.repair.figures import definitions
+    from engine.comparison.vere import definitions
 
-    return {name: text for name, text in definitions(meaning.word).items()
-            if name != "drawdown" or meaning.decision.is_known}
+    return {
+        name: text
+        for name, text in definitions(meaning.word).items()
+        if name != "drawdown" or meaning.decision.is_known
+    }
 
 
 def _rows(found) -> list[tuple[str, object]]:

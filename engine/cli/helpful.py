@@ -15,8 +15,10 @@ def _where(standing: Standing) -> str:
     """As far as it is known."""
     parts = []
     if standing.open:
-        parts.append(f"{standing.open:,} boxes open, up to {standing.deepest} splits deep, the median one "
-                     f"{standing.width:.2g} of its case's box wide")
+        parts.append(
+            f"{standing.open:,} boxes open, up to {standing.deepest} splits deep, the median one "
+            f"{standing.width:.2g} of its case's box wide"
+        )
     if standing.bound is not None and standing.nearest is not None:
         parts.append(f"the least margin of its rows lies between {standing.bound:.3g} and {standing.nearest:.3g}")
     elif standing.nearest is not None:

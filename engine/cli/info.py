@@ -5,9 +5,9 @@ from argparse import Namespace
 from dataclasses import asdict
 from pathlib import Path
 
+from engine.acasxu.identity import Identity, identify
 from engine.cli.output import DONE, answer
 from engine.foreign import plain
-from engine.identity import Identity, identify
 
 
 def run(arguments: Namespace) -> int:
@@ -18,8 +18,13 @@ def run(arguments: Namespace) -> int:
     found, identity, original = describe(arguments.network), identify(network), made_from(network.onnx_bytes)
     published = _published(found.sha256)
     if arguments.json:
-        content = asdict(found) | {"operators": dict(found.operators), "file": str(arguments.network),
-                                   "label": identity and identity.label, "published": published, "made_from": original}
+        content = asdict(found) | {
+            "operators": dict(found.operators),
+            "file": str(arguments.network),
+            "label": identity and identity.label,
+            "published": published,
+            "made_from": original,
+        }
         answer(json.dumps(content, indent=2))
         return DONE
     answer(_text(arguments.network, found, identity, published, original))
@@ -46,6 +51,6 @@ def _text(path: Path, found, identity: Identity | None, published: str | None, o
 
 def _published(sha256: str) -> str | None:
     """The name under which a file with this content was published."""
-    from engine.fetch import manifest
+    from engine.acasxu.fetch import manifest
 
     return next((entry.name for entry in manifest() if entry.sha256 == sha256), None)

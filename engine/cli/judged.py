@@ -20,6 +20,7 @@ def judge_written(certificate: Path, check: Callable, *, lost: str) -> None:
         note(f"{plain(certificate)} is not checked: the checker cannot read one of the files ({error})")
         return
     if not result.accepted:
-        raise EngineError(f"the independent checker rejects the certificate: {result.reason}", where=str(certificate),
-                          advice=lost)
+        raise EngineError(
+            f"the independent checker rejects the certificate: {result.reason}", where=str(certificate), advice=lost
+        )
     note(f"{plain(certificate)} is accepted by the independent checker ({result.seconds:.2f} s)")

@@ -3,8 +3,8 @@
 import math
 import textwrap
 
-from engine.acasxu import ADVISORIES, INPUTS, Encounter, describe_point
-from engine.identity import Identity
+from engine.acasxu.facts import ADVISORIES, INPUTS, Encounter, describe_point
+from engine.acasxu.identity import Identity
 from engine.verdict import Counterexample
 
 

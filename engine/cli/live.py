@@ -20,5 +20,7 @@ def live_line(first: str) -> Iterator[Callable[[str], None] | None]:
 def search_text(progress) -> str:
     """Where a search stands, in words."""
     rate = progress.boxes / max(progress.seconds, 1e-9)
-    return (f"{progress.boxes:,} boxes done, {progress.open:,} open, {rate:,.0f} a second, "
-            f"{progress.proved:.2%} of the volume proved, {progress.seconds:.0f} s")
+    return (
+        f"{progress.boxes:,} boxes done, {progress.open:,} open, {rate:,.0f} a second, "
+        f"{progress.proved:.2%} of the volume proved, {progress.seconds:.0f} s"
+    )

@@ -7,12 +7,12 @@ from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.acasxu import NetworkIndex
+from engine.acasxu.facts import NetworkIndex
+from engine.acasxu.identity import Identity, as_told, identify
+from engine.comparison.decision import Decision
+from engine.comparison.domain import Domain, acasxu_domain, read_domain
 from engine.errors import InputError
-from engine.identity import Identity, as_told, identify
 from engine.network import Network
-from engine.repair.decision import Decision
-from engine.repair.domain import Domain, acasxu_domain, read_domain
 
 ACASXU = "acasxu"  # as a domain: that of ACAS Xu's networks
 NO_DOMAIN = "not known; nothing outside the properties' boxes was measured, --domain FILE says where to"
@@ -71,5 +71,8 @@ def meaning(network: Network, arguments: Namespace, *, told: NetworkIndex | None
 def demand_maps(identity: Identity | None) -> None:
     """InputError where there are no advisories that could be drawn."""
     if identity is None:
-        raise InputError("maps show ACAS Xu's encounters, and this is not known to be one of its networks",
-                         where="--picture", advice="leave it out, or say --domain acasxu if it is one")
+        raise InputError(
+            "maps show ACAS Xu's encounters, and this is not known to be one of its networks",
+            where="--picture",
+            advice="leave it out, or say --domain acasxu if it is one",
+        )

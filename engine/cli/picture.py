@@ -5,7 +5,7 @@ from io import BytesIO
 from math import degrees
 from pathlib import Path
 
-from engine.acasxu import ADVISORIES
+from engine.acasxu.facts import ADVISORIES
 from engine.errors import InputError
 from engine.files import prepare, unwritable, write_bytes
 
@@ -22,8 +22,11 @@ def prepare_picture(path: Path) -> Path:
     """Where the picture goes; InputError for another suffix, a place not writable, no matplotlib."""
     suffix = Path(os.path.realpath(path)).suffix  # not the link's: what it leads to is replaced
     if suffix.lower() not in SUFFIXES:
-        raise InputError(f"pictures are written as {', '.join(SUFFIXES)}, not as {suffix or 'a file without suffix'}",
-                         where=f"--picture {path}", advice="name it so")
+        raise InputError(
+            f"pictures are written as {', '.join(SUFFIXES)}, not as {suffix or 'a file without suffix'}",
+            where=f"--picture {path}",
+            advice="name it so",
+        )
     _figure()
     return prepare(path, option="--picture")
 
@@ -45,8 +48,9 @@ def picture_bytes(maps, *, names: tuple[str, str], form: str = "png") -> bytes:
     with matplotlib.rc_context(style | {"text.usetex": False, "text.parse_math": False}):  # names may hold a $
         figure = _figure()(figsize=(8.3, 1.1 + _ROW * len(maps)), layout="constrained")
         figure.get_layout_engine().set(h_pad=0.08)
-        figure.suptitle("Advisory (lowest score) for an intruder at each place\n"
-                        f"before: {names[0]}\nafter: {names[1]}", fontsize=9)
+        figure.suptitle(
+            f"Advisory (lowest score) for an intruder at each place\nbefore: {names[0]}\nafter: {names[1]}", fontsize=9
+        )
         *rows, bottom = figure.subfigures(len(maps) + 1, 1, height_ratios=[_ROW] * len(maps) + [0.6])
         for row, each in zip(rows, maps):
             _draw_row(row, each)
@@ -60,8 +64,11 @@ def _figure():
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise InputError("pictures need matplotlib, which is not installed", where="--picture",
-                         advice="install it, or the extra `plots` of this package") from None
+        raise InputError(
+            "pictures need matplotlib, which is not installed",
+            where="--picture",
+            advice="install it, or the extra `plots` of this package",
+        ) from None
     return Figure
 
 
@@ -78,8 +85,11 @@ def _draw_row(row, each) -> None:
     _draw_panel(axes[2], each, each.differs, ListedColormap(("white", "black")), vmax=1)
     if 0 < each.changed <= _FEW:
         _ring(axes[2], each)
-    axes[2].set_title(f"difference: {each.changed:,} of {each.points:,} points" if each.changed
-                      else f"difference: none differs of {each.points:,} points")
+    axes[2].set_title(
+        f"difference: {each.changed:,} of {each.points:,} points"
+        if each.changed
+        else f"difference: none differs of {each.points:,} points"
+    )
     axes[0].set_ylabel("ahead (1000 ft)")
 
 
@@ -90,8 +100,15 @@ def _draw_panel(panel, each, values, colours, *, vmax: int) -> None:
 
     reach = each.geometry.radius / 1000
     shown = np.ma.masked_where(each.before < 0, values)
-    panel.imshow(shown, origin="lower", extent=(-reach, reach, -reach, reach), cmap=colours, vmin=0, vmax=vmax,
-                 interpolation="nearest")
+    panel.imshow(
+        shown,
+        origin="lower",
+        extent=(-reach, reach, -reach, reach),
+        cmap=colours,
+        vmin=0,
+        vmax=vmax,
+        interpolation="nearest",
+    )
     panel.add_patch(Circle((0, 0), reach, fill=False, edgecolor="grey", linewidth=0.6))
     for sector in each.sectors:
         panel.plot(*_outline(sector), color="white", linewidth=2)
@@ -104,12 +121,13 @@ def _draw_panel(panel, each, values, colours, *, vmax: int) -> None:
 
 
 def _ring(panel, each) -> None:
-    from engine.repair.maps import coordinates
+    from engine.comparison.maps import coordinates
 
     places = coordinates(each.geometry.radius, len(each.before)) / 1000
     y, x = each.differs.nonzero()
-    panel.plot(places[x], places[y], "o", markersize=6, markerfacecolor="none", markeredgecolor="black",
-               markeredgewidth=0.5)
+    panel.plot(
+        places[x], places[y], "o", markersize=6, markerfacecolor="none", markeredgecolor="black", markeredgewidth=0.5
+    )
 
 
 def _outline(sector):
@@ -118,8 +136,12 @@ def _outline(sector):
 
     angle = np.linspace(sector.right, sector.left, 200)
     around = sector.left - sector.right > 6.28
-    parts = [(sector.far, angle), (np.nan, angle[:1]) if around else None, (sector.near, angle[::-1]),
-             None if around else (sector.far, angle[:1])]
+    parts = [
+        (sector.far, angle),
+        (np.nan, angle[:1]) if around else None,
+        (sector.near, angle[::-1]),
+        None if around else (sector.far, angle[:1]),
+    ]
     x, y = zip(*((-rho * np.sin(theta), rho * np.cos(theta)) for rho, theta in filter(None, parts)))
     return np.concatenate(x) / 1000, np.concatenate(y) / 1000
 
@@ -129,23 +151,38 @@ def _dart(psi: float, *, face: str) -> dict:
     from matplotlib.markers import MarkerStyle
     from matplotlib.path import Path as Shape
 
-    return {"marker": MarkerStyle(Shape(_DART)).rotated(rad=psi), "markersize": 9, "linestyle": "none",
-            "markerfacecolor": face, "markeredgecolor": "white" if face == "black" else "black",
-            "markeredgewidth": 0.7, "clip_on": False, "zorder": 5}
+    return {
+        "marker": MarkerStyle(Shape(_DART)).rotated(rad=psi),
+        "markersize": 9,
+        "linestyle": "none",
+        "markerfacecolor": face,
+        "markeredgecolor": "white" if face == "black" else "black",
+        "markeredgewidth": 0.7,
+        "clip_on": False,
+        "zorder": 5,
+    }
 
 
 def _legend(bottom) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    advisories = [Patch(facecolor=colour, edgecolor="grey", linewidth=0.5, label=name)
-                  for name, colour in zip(ADVISORIES, COLOURS)]
-    bottom.legend(handles=[
-        *advisories, Patch(facecolor="black", label="differs (ringed if few)"),
-        Line2D([], [], label="a property's box", **_EDGE),
-        Line2D([], [], label="ownship, heads up", **_dart(0.0, face="black")),
-        Line2D([], [], label="intruder's heading, wherever it is", **_dart(0.0, face="white")),
-    ], loc="center", ncols=5, frameon=False)
+    advisories = [
+        Patch(facecolor=colour, edgecolor="grey", linewidth=0.5, label=name)
+        for name, colour in zip(ADVISORIES, COLOURS)
+    ]
+    bottom.legend(
+        handles=[
+            *advisories,
+            Patch(facecolor="black", label="differs (ringed if few)"),
+            Line2D([], [], label="a property's box", **_EDGE),
+            Line2D([], [], label="ownship, heads up", **_dart(0.0, face="black")),
+            Line2D([], [], label="intruder's heading, wherever it is", **_dart(0.0, face="white")),
+        ],
+        loc="center",
+        ncols=5,
+        frameon=False,
+    )
 
 
 def _title(geometry) -> str:
@@ -154,5 +191,4 @@ def _title(geometry) -> str:
         heading = "the opposite heading" if angle else "the same heading"
     else:
         heading = f"its heading {abs(angle):g}° {'left' if angle > 0 else 'right'} of the ownship's"
-    return (f"{geometry.name}\nintruder {geometry.v_int:,.5g} ft/s, {heading}; "
-            f"ownship {geometry.v_own:,.5g} ft/s")
+    return f"{geometry.name}\nintruder {geometry.v_int:,.5g} ft/s, {heading}; ownship {geometry.v_own:,.5g} ft/s"

@@ -3,7 +3,7 @@
 import textwrap
 from argparse import Namespace
 
-from engine.acasxu import INPUTS, PROPERTIES, RawBox, Specification
+from engine.acasxu.facts import INPUTS, PROPERTIES, RawBox, Specification
 from engine.cli.output import DONE, WIDTH, answer
 
 _HARD_SPACE = "\N{NO-BREAK SPACE}"  # no line breaks within an interval
@@ -25,8 +25,10 @@ def _property(spec: Specification) -> str:
         where += " (VNN-COMP's benchmark runs it on all 45)"
     boxes = " or ".join(map(_box, spec.boxes))
     lines = [
-        _wrapped(f"P{spec.number}", spec.words), _wrapped("", f"inputs: {boxes}"),
-        _wrapped("", f"unsafe: {spec.unsafe_words}"), _wrapped("", f"applies to: {where}"),
+        _wrapped(f"P{spec.number}", spec.words),
+        _wrapped("", f"inputs: {boxes}"),
+        _wrapped("", f"unsafe: {spec.unsafe_words}"),
+        _wrapped("", f"applies to: {where}"),
     ]
     return "\n".join(lines)
 
@@ -40,6 +42,5 @@ def _box(box: RawBox) -> str:
 
 
 def _wrapped(head: str, text: str) -> str:
-    filled = textwrap.fill(text, WIDTH, initial_indent=f"{head:5}", subsequent_indent=" " * 7,
-                           break_on_hyphens=False)
+    filled = textwrap.fill(text, WIDTH, initial_indent=f"{head:5}", subsequent_indent=" " * 7, break_on_hyphens=False)
     return filled.replace(_HARD_SPACE, " ")

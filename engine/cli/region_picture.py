@@ -16,8 +16,11 @@ COLOURS = {"proved": "#c6dbef", "violated": "#d94801", "undecided": "#969696"}
 def check_two_inputs(network: Network) -> None:
     """InputError where the network cannot be drawn."""
     if network.n_inputs != 2:
-        raise InputError(f"the network has {network.n_inputs} inputs; pictures are drawn of two", where="--picture",
-                         advice="leave it out")
+        raise InputError(
+            f"the network has {network.n_inputs} inputs; pictures are drawn of two",
+            where="--picture",
+            advice="leave it out",
+        )
 
 
 def write_regions(path: Path, network: Network, prop: Property, verdict: Verdict) -> None:
@@ -44,8 +47,14 @@ def region_picture(network: Network, prop: Property, verdict: Verdict, *, form: 
             _draw(axes, boxes, name)
         _frame(axes, [boxes for boxes in (found.proved, found.violated, found.open) if len(boxes)])
         if isinstance(verdict, Violated):
-            axes.plot(*verdict.counterexample.inputs, "x", color="black", markersize=8, markeredgewidth=1.5,
-                      label="the counterexample")
+            axes.plot(
+                *verdict.counterexample.inputs,
+                "x",
+                color="black",
+                markersize=8,
+                markeredgewidth=1.5,
+                label="the counterexample",
+            )
         title = f"{network.name or 'network'}, {prop.name or 'property'}: {verdict.word}"
         axes.set(xlabel="X_0", ylabel="X_1", title=title)
         figure.legend(loc="outside lower center", ncols=2, frameon=False)
@@ -64,8 +73,14 @@ def _draw(axes, boxes, name: str) -> None:
     edge = {"linewidth": 0.3, "edgecolor": "white" if name == "proved" else COLOURS[name]}
     flat = {"linewidth": 3, "edgecolor": COLOURS[name]}
     is_flat = bool(len(boxes)) and not ((x1 > x0) & (y1 > y0)).all()
-    axes.add_collection(PolyCollection(corners, facecolor=COLOURS[name], **(flat if is_flat else edge),
-                                       label=f"{meaning}: {len(boxes):,} box{'es' * (len(boxes) != 1)}"))
+    axes.add_collection(
+        PolyCollection(
+            corners,
+            facecolor=COLOURS[name],
+            **(flat if is_flat else edge),
+            label=f"{meaning}: {len(boxes):,} box{'es' * (len(boxes) != 1)}",
+        )
+    )
 
 
 def _frame(axes, groups) -> None:

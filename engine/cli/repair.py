@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
-from engine.acasxu import NetworkIndex, benchmark_instances, network_index
+from engine.acasxu.facts import NetworkIndex, benchmark_instances, network_index
+from engine.acasxu.files import network_path, property_path
 from engine.cli.live import live_line
 from engine.cli.meaning import Meaning, demand_maps, meaning
 from engine.cli.repair_words import say_failed, say_repaired
-from engine.data import network_path, property_path
 from engine.errors import InputError
 
 REPAIRED, NOT_REPAIRED, OUT_OF_TIME = 0, 1, 3
@@ -32,13 +32,13 @@ class _Question:
 def run(arguments: Namespace) -> int:
     """Repairs, proves, certifies, measures; says what was done on stdout and by the exit code."""
     question = _question(arguments)
-    from engine.cli.repaired import Place
     from engine.cli.picture import prepare_picture, write_picture
+    from engine.cli.repaired import Place
+    from engine.comparison.domain import hull
+    from engine.comparison.fidelity import demand_fit
+    from engine.comparison.maps import advisory_maps
     from engine.onnx_file import load_network
-    from engine.repair.domain import hull
-    from engine.repair.fidelity import demand_fit
     from engine.repair.loop import Failed, repair
-    from engine.repair.maps import advisory_maps
 
     place = Place(arguments.out, arguments.certificates, force=arguments.force)
     picture = prepare_picture(arguments.picture) if arguments.picture else None
@@ -55,13 +55,21 @@ def run(arguments: Namespace) -> int:
         lower, upper = where.ends
         settings = _settings(arguments)
         state = _state(arguments, network, [*properties, *preserve], meant, where)
-        outcome = repair(network, properties, preserve=preserve, lower=lower, upper=upper, decision=meant.decision,
-                         settings=settings, state=state, say=say)
+        outcome = repair(
+            network,
+            properties,
+            preserve=preserve,
+            lower=lower,
+            upper=upper,
+            decision=meant.decision,
+            settings=settings,
+            state=state,
+            say=say,
+        )
         explained = _localized(network, properties, where, meant, arguments) if arguments.explain else []
         if not isinstance(outcome, Failed):
             say("writing and checking the certificates")
-            certificates = place.write(getattr(outcome, "network", network), outcome.proved, files,
-                                       settings.search())
+            certificates = place.write(getattr(outcome, "network", network), outcome.proved, files, settings.search())
             say("measuring what changed")
             found, figures = _fidelity(network, outcome, regions, meant, arguments)
         if picture and not isinstance(outcome, Failed):
@@ -80,8 +88,10 @@ def _question(arguments: Namespace) -> _Question:
         if arguments.property:
             raise InputError("--property goes with --network", advice="name the property's file instead")
         if not files or len(files) + (arguments.points is not None) < 2:
-            raise InputError("a network and at least one property are needed",
-                             advice="give NETWORK.onnx PROPERTY.vnnlib, or --network A,T")
+            raise InputError(
+                "a network and at least one property are needed",
+                advice="give NETWORK.onnx PROPERTY.vnnlib, or --network A,T",
+            )
         return _Question(files[0], tuple(files[1:]), tuple(arguments.keep))
     index = network_index(arguments.network)
     own = [property_path(spec.number) for spec, network in benchmark_instances() if network == index]
@@ -98,8 +108,11 @@ def _properties(question: _Question, network, meant: Meaning, points: Path | Non
     from engine.vnnlib import load_property
 
     loaded = [list(map(load_asking, question.properties)), list(map(load_property, question.preserve))]
-    files = {prop.sha256: path for props, paths in zip(loaded, (question.properties, question.preserve))
-             for prop, path in zip(props, paths)}
+    files = {
+        prop.sha256: path
+        for props, paths in zip(loaded, (question.properties, question.preserve))
+        for prop, path in zip(props, paths)
+    }
     if points:
         from engine.vnnlib.writer import property_text
 
@@ -122,14 +135,27 @@ def _settings(arguments: Namespace):
 
     localization = None if arguments.localization == "own" else arguments.localization
     if localization and arguments.method in ("milp", "idle"):
-        raise InputError(f"{arguments.method} takes no localization, as only some neurons can serve it",
-                         where="--localization", advice="leave it out, or use --method gradient, smt or auto")
-    options = {"milp": {"norm": arguments.norm, "backend": arguments.solver}, "smt": {"localization": localization},
-               "gradient": {"localization": localization, "neurons": arguments.neurons,
-                            "objective": arguments.objective}}
-    return Settings(method=arguments.method, timeout=arguments.timeout, proof_timeout=arguments.proof_timeout,
-                    patience=arguments.patience, points=arguments.samples, seed=arguments.seed,
-                    semantics=arguments.semantics, device=arguments.device, options=options)
+        raise InputError(
+            f"{arguments.method} takes no localization, as only some neurons can serve it",
+            where="--localization",
+            advice="leave it out, or use --method gradient, smt or auto",
+        )
+    options = {
+        "milp": {"norm": arguments.norm, "backend": arguments.solver},
+        "smt": {"localization": localization},
+        "gradient": {"localization": localization, "neurons": arguments.neurons, "objective": arguments.objective},
+    }
+    return Settings(
+        method=arguments.method,
+        timeout=arguments.timeout,
+        proof_timeout=arguments.proof_timeout,
+        patience=arguments.patience,
+        points=arguments.samples,
+        seed=arguments.seed,
+        semantics=arguments.semantics,
+        device=arguments.device,
+        options=options,
+    )
 
 
 def _state(arguments: Namespace, network, properties: list, meant: Meaning, where):
@@ -138,11 +164,27 @@ def _state(arguments: Namespace, network, properties: list, meant: Meaning, wher
 
     hashes = sha256("".join(prop.sha256 for prop in properties).encode()).hexdigest()
     ends = sha256(" ".join(map(str, (*where.lower, *where.upper))).encode()).hexdigest()
-    about = {"engine": __version__, "network": network.sha256, "properties": hashes, "domain": ends,
-             "decision": meant.decision.value}
-    about |= {name: getattr(arguments, name) for name in ("method", "seed", "semantics", "norm", "solver",
-                                                          "proof_timeout", "localization", "neurons",
-                                                          "objective")}
+    about = {
+        "engine": __version__,
+        "network": network.sha256,
+        "properties": hashes,
+        "domain": ends,
+        "decision": meant.decision.value,
+    }
+    about |= {
+        name: getattr(arguments, name)
+        for name in (
+            "method",
+            "seed",
+            "semantics",
+            "norm",
+            "solver",
+            "proof_timeout",
+            "localization",
+            "neurons",
+            "objective",
+        )
+    }
     return State(arguments.state, about)
 
 
@@ -151,33 +193,55 @@ def _regions(arguments: Namespace) -> list:
     from engine.cli.asked import load_asking
 
     if arguments.held_out and not arguments.points:
-        raise InputError("without points of your own all counterexamples are held out", where="--held-out",
-                         advice="add --points, or leave it out")
+        raise InputError(
+            "without points of your own all counterexamples are held out",
+            where="--held-out",
+            advice="add --points, or leave it out",
+        )
     return list(map(load_asking, arguments.held_out))
 
 
 def _fidelity(network, outcome, regions: list, meant: Meaning, arguments: Namespace):
     """What changed, inside the boxes of what was repaired and elsewhere, and VERE's figures of each property that
     was, and of the points in `regions`; None where nothing had to be."""
-    from engine.repair.fidelity import compare
-    from engine.repair.figures import MOST, measure
+    from engine.comparison.fidelity import compare
+    from engine.comparison.vere import MOST, measure
     from engine.repair.loop import Held
 
     if isinstance(outcome, Held):
         return None, []
     lower, upper = (meant.domain.lower, meant.domain.upper) if meant.domain else (None, None)
-    found = compare(network, outcome.network, list(outcome.targets), lower=lower, upper=upper, decision=meant.decision,
-                    points=arguments.samples, grid=arguments.grid, seed=arguments.seed)
+    found = compare(
+        network,
+        outcome.network,
+        list(outcome.targets),
+        lower=lower,
+        upper=upper,
+        decision=meant.decision,
+        points=arguments.samples,
+        grid=arguments.grid,
+        seed=arguments.seed,
+    )
     given = [case.lower for case in _points(arguments.points, network, meant).cases] if regions else None
     pairs = [(prop, None) for prop in outcome.targets] + [(prop, given) for prop in regions]
-    return found, [measure(network, outcome.network, prop, points, decision=meant.decision,
-                           points=min(arguments.samples, MOST), seed=arguments.seed) for prop, points in pairs]
+    return found, [
+        measure(
+            network,
+            outcome.network,
+            prop,
+            points,
+            decision=meant.decision,
+            points=min(arguments.samples, MOST),
+            seed=arguments.seed,
+        )
+        for prop, points in pairs
+    ]
 
 
 def _localized(network, properties: list, where, meant: Meaning, arguments: Namespace) -> list:
     """The neurons that decide the violation, the most significant first."""
+    from engine.comparison.mirror import as_lowest
     from engine.repair.localize import localize
-    from engine.repair.mirror import as_lowest
     from engine.repair.task import Evidence, Task
 
     task = Task(network, tuple(properties), (), *where.ends, arguments.seed, meant.decision)

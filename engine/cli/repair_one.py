@@ -9,10 +9,10 @@ from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
 
+from engine.acasxu.identity import identify_file
 from engine.bench.durable import write_durably
 from engine.bench.repairs import Job
 from engine.cli.output import BAD_INPUT
-from engine.identity import identify_file
 
 _REPAIRED, _FAILED, _LATE = 0, 1, 3
 
@@ -38,8 +38,19 @@ def repair_one(job: Job, options: dict[str, object], send: Callable[[object], No
 
 
 def _command(job: Job, options: dict[str, object], state: Path) -> list[str]:
-    words = ["repair", str(job.path), *(str(path) for _, path in job.targets), "--out", str(job.file(".onnx")),
-             "--certificates", str(job.stem), "--state", str(state), "--force", "--json"]
+    words = [
+        "repair",
+        str(job.path),
+        *(str(path) for _, path in job.targets),
+        "--out",
+        str(job.file(".onnx")),
+        "--certificates",
+        str(job.stem),
+        "--state",
+        str(state),
+        "--force",
+        "--json",
+    ]
     keep = _once(job.keep, [path for _, path in job.targets])
     words += ["--keep", *map(str, keep)] if keep else []
     if identify_file(job.path) and find_spec("matplotlib"):  # others have no advisories
@@ -73,9 +84,11 @@ def _row(found: dict, folder: Path) -> dict[str, object]:
     safe = [region for where, region in regions.items() if where.endswith(", safe before")]
     points = sum(region["points"] for region in safe if region["agreement"] is not None)
     return {
-        "outcome": "repaired", "method": ";".join(dict.fromkeys(attempt["method"] for attempt in found["chosen"])),
+        "outcome": "repaired",
+        "method": ";".join(dict.fromkeys(attempt["method"] for attempt in found["chosen"])),
         "proof_seconds": round(float(sum(attempt["seconds"] for attempt in attempts)), 3),
-        "agreement_outside": outside.get("agreement"), "changed_outside": outside.get("changed"),
+        "agreement_outside": outside.get("agreement"),
+        "changed_outside": outside.get("changed"),
         "agreement_safe": 1 - sum(region["changed"] for region in safe) / points if points else None,
         "max_output_change": max(region["largest_output_change"] for region in regions.values()),
         **{name: fidelity[name] for name in ("weights", "neurons", "layers")},

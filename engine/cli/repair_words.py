@@ -14,12 +14,22 @@ def say_failed(outcome, arguments: Namespace, explained: list, meant: Meaning) -
     """What stands in the way."""
     reason = f"{outcome.target.name} is not repaired: {outcome.reason}"
     if arguments.json:
-        answer(json.dumps({"result": "not repaired", "property": outcome.target.name, "reason": outcome.reason,
-                           "timed_out": outcome.timed_out, "seconds": outcome.seconds,
-                           "attempts": [_attempt(a, meant) for a in outcome.attempts],
-                           "open_boxes": [[b.lower.tolist(), b.upper.tolist()] for b in outcome.boxes],
-                           "skipped": outcome.skipped,
-                           "neurons": [place._asdict() for place in explained]}, indent=2))
+        answer(
+            json.dumps(
+                {
+                    "result": "not repaired",
+                    "property": outcome.target.name,
+                    "reason": outcome.reason,
+                    "timed_out": outcome.timed_out,
+                    "seconds": outcome.seconds,
+                    "attempts": [_attempt(a, meant) for a in outcome.attempts],
+                    "open_boxes": [[b.lower.tolist(), b.upper.tolist()] for b in outcome.boxes],
+                    "skipped": outcome.skipped,
+                    "neurons": [place._asdict() for place in explained],
+                },
+                indent=2,
+            )
+        )
     else:
         answer("not repaired")
         _explain(outcome, explained, arguments, meant)
@@ -31,21 +41,31 @@ def say_failed(outcome, arguments: Namespace, explained: list, meant: Meaning) -
     note("nothing was written")
 
 
-def say_repaired(outcome, found, figures: list, certificates: Path, explained: list, arguments: Namespace,
-                 meant: Meaning) -> None:
+def say_repaired(
+    outcome, found, figures: list, certificates: Path, explained: list, arguments: Namespace, meant: Meaning
+) -> None:
     """What was done, proved and measured; found: None where nothing had to be repaired."""
     proved = [prop.name for prop, _ in outcome.proved]
     violated, undecided = ([prop.name for prop in props] for props in (outcome.violated, outcome.undecided))
     if arguments.json:
-        content = {"result": "repaired" if found else "held already", "out": str(arguments.out), "proved": proved,
-                   "violated_as_before": violated, "undecided_before": undecided,
-                   "certificates": str(certificates)} | meant.content
+        content = {
+            "result": "repaired" if found else "held already",
+            "out": str(arguments.out),
+            "proved": proved,
+            "violated_as_before": violated,
+            "undecided_before": undecided,
+            "certificates": str(certificates),
+        } | meant.content
         if found:
-            content |= {"fidelity": fidelity_content(found), "vere": figures_content(figures, meant),
-                        "seconds": outcome.seconds, "skipped": outcome.skipped,
-                        "chosen": [_attempt(a, meant) for a in outcome.chosen],
-                        "attempts": [_attempt(a, meant) for a in outcome.attempts],
-                        "neurons": [place._asdict() for place in explained]}
+            content |= {
+                "fidelity": fidelity_content(found),
+                "vere": figures_content(figures, meant),
+                "seconds": outcome.seconds,
+                "skipped": outcome.skipped,
+                "chosen": [_attempt(a, meant) for a in outcome.chosen],
+                "attempts": [_attempt(a, meant) for a in outcome.attempts],
+                "neurons": [place._asdict() for place in explained],
+            }
         answer(json.dumps(content, indent=2, allow_nan=False))
         return
     if not found:
@@ -53,10 +73,14 @@ def say_repaired(outcome, found, figures: list, certificates: Path, explained: l
     else:
         for attempt in outcome.chosen:
             answer(f"repaired by {attempt.method}: {attempt.note}")
-        answer(f"{found.weights} weights changed, in {found.neurons} neurons of {found.layers} layers; "
-               f"{outcome.seconds:.1f} s with all proofs")
-    answer(f"proved: {', '.join(map(plain, proved))}; certificates in {plain(certificates)}, accepted by the "
-           "independent checker")
+        answer(
+            f"{found.weights} weights changed, in {found.neurons} neurons of {found.layers} layers; "
+            f"{outcome.seconds:.1f} s with all proofs"
+        )
+    answer(
+        f"proved: {', '.join(map(plain, proved))}; certificates in {plain(certificates)}, accepted by the "
+        "independent checker"
+    )
     if violated:
         note(f"violated before and not asked for: {', '.join(map(plain, violated))}")
     if undecided:
@@ -93,7 +117,7 @@ def _explain(outcome, explained: list, arguments: Namespace, meant: Meaning) -> 
     tried = Table("method", "what was tried", "result", *changed, "weights", box=box.SIMPLE)
     for attempt in outcome.attempts:
         cost = (f"{attempt.cost.changed:,}", str(attempt.cost.weights)) if attempt.cost else ("", "")
-        tried.add_row(attempt.method, attempt.note, attempt.outcome, *cost[-1 - len(changed):])
+        tried.add_row(attempt.method, attempt.note, attempt.outcome, *cost[-1 - len(changed) :])
     neurons = Table("layer", "neuron", "significance", "edge strength", box=box.SIMPLE)
     for place in explained:
         neurons.add_row(str(place.layer + 1), str(place.neuron), f"{place.significance:.3f}", f"{place.edge:.3g}")
@@ -103,6 +127,8 @@ def _explain(outcome, explained: list, arguments: Namespace, meant: Meaning) -> 
 def _attempt(attempt, meant: Meaning) -> dict:
     content = {"method": attempt.method, "what": attempt.note, "result": attempt.outcome, "seconds": attempt.seconds}
     if attempt.cost:
-        content |= {"decisions_changed": attempt.cost.changed if meant.decision.is_known else None,
-                    "weights": attempt.cost.weights}
+        content |= {
+            "decisions_changed": attempt.cost.changed if meant.decision.is_known else None,
+            "weights": attempt.cost.weights,
+        }
     return content

@@ -112,8 +112,13 @@ def _check(certificate: Path, network: Path, prop: Path) -> None:
     try:
         result = check(certificate, network, prop)
     except Malformed as error:  # its readers know fewer forms than the engine's
-        raise InputError(f"the independent checker cannot read it ({error})", where=str(prop),
-                         advice="nothing was written; `acasxu verify` alone does without the checker") from None
+        raise InputError(
+            f"the independent checker cannot read it ({error})",
+            where=str(prop),
+            advice="nothing was written; `acasxu verify` alone does without the checker",
+        ) from None
     if not result.accepted:
-        raise EngineError(f"the independent checker rejects the certificate of {prop.name}: {result.reason}",
-                          advice="nothing was written; please report it")
+        raise EngineError(
+            f"the independent checker rejects the certificate of {prop.name}: {result.reason}",
+            advice="nothing was written; please report it",
+        )

@@ -2,8 +2,8 @@
 
 from argparse import Namespace
 
-from engine.bench.row import one_line
 from engine.cli.output import DONE, answer
+from engine.results.row import one_line
 
 
 def run(arguments: Namespace) -> int:

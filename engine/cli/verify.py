@@ -6,7 +6,9 @@ from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
 
-from engine.acasxu import NetworkIndex, network_index
+from engine.acasxu.facts import NetworkIndex, network_index
+from engine.acasxu.files import network_path, property_path
+from engine.acasxu.identity import Identity, as_told, identify
 from engine.cli.helpful import helpful
 from engine.cli.judged import judge_written
 from engine.cli.labels import encounter, explain
@@ -15,14 +17,12 @@ from engine.cli.options import search_options
 from engine.cli.output import HOLDS, UNDECIDED, VIOLATED, answer, note
 from engine.cli.picture import prepare_picture
 from engine.cli.region_picture import check_two_inputs, write_regions
-from engine.data import network_path, property_path
 from engine.errors import InputError
 from engine.exact import unheld_text
+from engine.files import prepare, write_bytes
 from engine.foreign import plain
-from engine.identity import Identity, as_told, identify
 from engine.network import Network
 from engine.property import Property
-from engine.files import prepare, write_bytes
 from engine.verdict import Counterexample, Unknown, Verdict, Verified, Violated
 from engine.vnncomp import result_text
 
@@ -42,8 +42,11 @@ def run(arguments: Namespace) -> int:
         _certify(certificate, network, prop, verdict, arguments)
         from engine.audit.check import check
 
-        judge_written(certificate, lambda: check(certificate, network_file, property_file),
-                      lost="this is no verdict; please report it")
+        judge_written(
+            certificate,
+            lambda: check(certificate, network_file, property_file),
+            lost="this is no verdict; please report it",
+        )
     if picture:
         write_regions(picture, network, prop, verdict)
     if results:
@@ -103,8 +106,9 @@ def _certify(path: Path, network: Network, prop: Property, verdict: Verdict, arg
     try:
         data = certificate_bytes(network, prop, verdict, search_options(arguments))
     except InputError as error:
-        raise InputError(f"the verdict is {verdict.word}, but {error.what}", where=str(path),
-                         advice=error.advice) from None
+        raise InputError(
+            f"the verdict is {verdict.word}, but {error.what}", where=str(path), advice=error.advice
+        ) from None
     if data:
         _write(path, data, verdict)
     else:
@@ -115,8 +119,11 @@ def _write(path: Path, data: bytes, verdict: Verdict) -> None:
     try:
         write_bytes(path, data)
     except OSError as error:
-        raise InputError(f"the verdict is {verdict.word}, but cannot be written there ({error.strerror})",
-                         where=str(path), advice="check the disk, and run again") from None
+        raise InputError(
+            f"the verdict is {verdict.word}, but cannot be written there ({error.strerror})",
+            where=str(path),
+            advice="check the disk, and run again",
+        ) from None
 
 
 # In words
@@ -126,8 +133,10 @@ def _explanation(identity: Identity | None, network: Network, verdict: Verdict, 
     statistics = verdict.statistics
     lines = [identity.label] if identity else []
     boxes = f"{statistics.boxes:,} box{'es' if statistics.boxes != 1 else ''}"
-    lines.append(f"{_meaning(verdict, network)}; semantics {verdict.semantics}, {boxes}, {statistics.seconds:.2f} s, "
-                 f"{statistics.device}")
+    lines.append(
+        f"{_meaning(verdict, network)}; semantics {verdict.semantics}, {boxes}, {statistics.seconds:.2f} s, "
+        f"{statistics.device}"
+    )
     if isinstance(verdict, Violated):
         lines.append(explain(identity, verdict.counterexample))
     elif verdict.near_miss:
@@ -155,8 +164,10 @@ def _beyond(found: Counterexample, network: Network) -> str:
     values = ", ".join(f"Y_{i} = {value!r}" for i, value in enumerate(outputs[:SHOWN]))
     more = f" and {len(outputs) - SHOWN} more outputs" if len(outputs) > SHOWN else ""
     point, nearest = unheld_text(found.point, found.inputs), unheld_text(found.inputs, found.point)
-    return (f"at a point that {name} cannot hold ({point}); at the nearest {name} point ({nearest}) onnxruntime gives "
-            f"{values}{more}")
+    return (
+        f"at a point that {name} cannot hold ({point}); at the nearest {name} point ({nearest}) onnxruntime gives "
+        f"{values}{more}"
+    )
 
 
 def _near_miss(found: Counterexample, network: Network) -> str:
@@ -201,8 +212,11 @@ def _point(identity: Identity | None, found: Counterexample | None) -> dict | No
         "inputs": list(found.inputs),
         "outputs": [value if abs(value) < float("inf") else str(value) for value in found.outputs],
         "exact_outputs": [_rational(value) for value in found.exact_outputs],
-        "unsafe_in": [name for name, is_unsafe in (("exact arithmetic", found.exact),
-                                                   ("onnxruntime", found.replayed)) if is_unsafe],
+        "unsafe_in": [
+            name
+            for name, is_unsafe in (("exact arithmetic", found.exact), ("onnxruntime", found.replayed))
+            if is_unsafe
+        ],
         **_encounter(identity, found),
     }
 
@@ -216,8 +230,18 @@ def _rational(value: Fraction) -> str:
 
 def _encounter(identity: Identity | None, found: Counterexample) -> dict:
     point = encounter(identity, found)
-    return {"encounter": {
-        "distance_ft": point.distance, "bearing_degrees_left": point.bearing,
-        "heading_degrees_left": point.heading, "own_speed_ft_s": point.own_speed,
-        "intruder_speed_ft_s": point.intruder_speed, "scores": list(point.scores), "advisory": point.advisory,
-    }} if point else {}
+    return (
+        {
+            "encounter": {
+                "distance_ft": point.distance,
+                "bearing_degrees_left": point.bearing,
+                "heading_degrees_left": point.heading,
+                "own_speed_ft_s": point.own_speed,
+                "intruder_speed_ft_s": point.intruder_speed,
+                "scores": list(point.scores),
+                "advisory": point.advisory,
+            }
+        }
+        if point
+        else {}
+    )

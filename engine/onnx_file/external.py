@@ -104,15 +104,21 @@ def _place(tensor: TensorProto) -> tuple[str, int, int]:
     entries = {entry.key: entry.value for entry in tensor.external_data}
     name = entries.get("location", "")
     size = math.prod(tensor.dims) * ITEM_BYTES.get(tensor.data_type, 0)
-    if len(entries) < len(tensor.external_data) or not entries.keys() <= _KEYS or any(
-            len(getattr(tensor, field)) for field in _CONTENT):
+    if (
+        len(entries) < len(tensor.external_data)
+        or not entries.keys() <= _KEYS
+        or any(len(getattr(tensor, field)) for field in _CONTENT)
+    ):
         raise InputError(f"{label} says of its data in another file what is not known", advice=_INSIDE)
     if not _stays(name):
-        raise InputError(f"{label} keeps its data in {ascii(name)}, which is no file in the network's folder",
-                         advice=_INSIDE)
+        raise InputError(
+            f"{label} keeps its data in {ascii(name)}, which is no file in the network's folder", advice=_INSIDE
+        )
     if size <= 0:
-        raise InputError(f"{label} has data in another file, and no shape or number type that is supported",
-                         advice="export the network with float32 weights")
+        raise InputError(
+            f"{label} has data in another file, and no shape or number type that is supported",
+            advice="export the network with float32 weights",
+        )
     counts = [entries.get("offset", "0"), entries.get("length", str(size))]
     if not all(map(_COUNT.fullmatch, counts)) or int(counts[1]) != size:
         raise InputError(f"{label} has {size} bytes, and another length or no valid place in {name!r}", advice=_INSIDE)
@@ -129,8 +135,9 @@ def _put_inside(tensor: TensorProto, content: bytes, offset: int, size: int) -> 
     part = content[offset : offset + size]
     to_the_end = all(entry.key != "length" for entry in tensor.external_data)
     if len(part) < size or (to_the_end and offset + size < len(content)):
-        raise InputError(f"tensor {tensor.name!r} has {size} bytes, which its data file does not hold",
-                         advice="get both files again")
+        raise InputError(
+            f"tensor {tensor.name!r} has {size} bytes, which its data file does not hold", advice="get both files again"
+        )
     tensor.raw_data = part
     tensor.data_location = TensorProto.DEFAULT
     del tensor.external_data[:]

@@ -16,7 +16,7 @@ from engine.onnx_file.execution import leading_zeros_obstacle, obstacle
 from engine.onnx_file.operators import OPERATORS, Value
 from engine.onnx_file.remedies import remedy
 from engine.onnx_file.shapes import Ints, mismatch
-from engine.onnx_file.signal import Piece, Shape, Signal, shape_text, size_of
+from engine.onnx_file.signal import Piece, Signal, shape_text, size_of
 
 OLDEST_OPSET = 7  # before it, Add, Sub and Gemm broadcast by other rules
 MAX_INPUTS = 2**20
@@ -116,8 +116,12 @@ class _Walk:
         if attribute.name == "value" and attribute.type == AttributeProto.TENSOR:
             self.homes[name] = attribute.t
             return read_tensor(attribute.t, name)
-        forms = {"value_float": AttributeProto.FLOAT, "value_floats": AttributeProto.FLOATS,
-                 "value_int": AttributeProto.INT, "value_ints": AttributeProto.INTS}
+        forms = {
+            "value_float": AttributeProto.FLOAT,
+            "value_floats": AttributeProto.FLOATS,
+            "value_int": AttributeProto.INT,
+            "value_ints": AttributeProto.INTS,
+        }
         if attribute.type != forms.get(attribute.name) or attribute.ref_attr_name:
             raise InputError("it holds no plain tensor", advice="export constants as initializers")
         whole = "int" in attribute.name

@@ -54,4 +54,5 @@ def _converted(model: ModelProto, opset: int) -> ModelProto:
 def _same(a: Network, b: Network) -> bool:
     return a.shape == b.shape and all(
         np.array_equal(one.weight, other.weight) and np.array_equal(one.bias, other.bias)
-        for one, other in zip(a.layers, b.layers))
+        for one, other in zip(a.layers, b.layers)
+    )

@@ -61,9 +61,19 @@ def div(a: Value, b: Value, /) -> Value:
     return a.reshaped(shape).scaled(Constant(factors, b.kind, b.names), rounded=not exact)
 
 
-def batch_normalization(x: Value, scale: Value, bias: Value, mean: Value, variance: Value, /, *,
-                        epsilon: float = float(np.float32(1e-5)), momentum: float = 0.9, spatial: int = 1,
-                        training_mode: int = 0) -> Value:
+def batch_normalization(
+    x: Value,
+    scale: Value,
+    bias: Value,
+    mean: Value,
+    variance: Value,
+    /,
+    *,
+    epsilon: float = float(np.float32(1e-5)),
+    momentum: float = 0.9,
+    spatial: int = 1,
+    training_mode: int = 0,
+) -> Value:
     """scale * (x - mean) / sqrt(variance + epsilon) + bias: two layers, the second with factors that may be rounded."""
     _check_kinds(x, scale, bias, mean, variance)
     parts = scale, bias, mean, variance
@@ -89,16 +99,23 @@ def matmul(a: Value, b: Value, /) -> Value:
         return fold(np.matmul, a, b)
     signal, constant = (a, b) if isinstance(a, Signal) else (b, a)
     if signal.size != a.shape[-1]:
-        raise InputError(
-            f"shape {shape_text(signal.shape)} holds several points", advice="export with batch size 1"
-        )
+        raise InputError(f"shape {shape_text(signal.shape)} holds several points", advice="export with batch size 1")
     if signal is a and len(b.shape) > 1:
         constant = constant.moved(lambda array: array.swapaxes(-1, -2))
     return signal.times(constant.moved(lambda array: array.reshape(-1, signal.size)), shape)
 
 
-def gemm(a: Value, b: Value, c: Value | None = None, /, *, alpha: float = 1.0, beta: float = 1.0,
-         transA: int = 0, transB: int = 0) -> Value:
+def gemm(
+    a: Value,
+    b: Value,
+    c: Value | None = None,
+    /,
+    *,
+    alpha: float = 1.0,
+    beta: float = 1.0,
+    transA: int = 0,
+    transB: int = 0,
+) -> Value:
     if len(a.shape) != 2 or len(b.shape) != 2:
         shapes = f"{shape_text(a.shape)} and {shape_text(b.shape)}"
         raise InputError(f"Gemm multiplies matrices, not shapes {shapes}", advice=_EXPORT)
@@ -136,8 +153,9 @@ def clip(x: Value, least: Value | None = None, most: Value | None = None, /) -> 
     if not all(isinstance(limit, Constant) and limit.values.size == 1 for limit in limits):
         raise InputError("it does not clip at constants", advice="only clipping at 0 alone is a ReLU")
     _check_kinds(x, *limits)
-    low, high = (default if limit is None else limit.values.item() for limit, default in
-                 ((least, -math.inf), (most, math.inf)))
+    low, high = (
+        default if limit is None else limit.values.item() for limit, default in ((least, -math.inf), (most, math.inf))
+    )
     return clip_by_attributes(x, min=low, max=high)
 
 
@@ -151,8 +169,9 @@ def maximum(*values: Value) -> Value:
         return _folded(np.maximum, a, b)
     signal, constant = (a, b) if isinstance(a, Signal) else (b, a)
     if constant.values.any():
-        raise InputError("it takes the larger one of the signal and numbers that are not 0",
-                         advice="only Max(x, 0) is a ReLU")
+        raise InputError(
+            "it takes the larger one of the signal and numbers that are not 0", advice="only Max(x, 0) is a ReLU"
+        )
     return signal.reshaped(_spread(constant, signal)[1]).rectified()
 
 

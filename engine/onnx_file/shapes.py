@@ -44,8 +44,13 @@ def cast(x: Value, /, *, to: int, saturate: int = 1) -> Value:
         raise InputError(f"it rounds {type_name(x.kind)} to {type_name(to)}", advice="use one float type throughout")
     if isinstance(x, Signal):
         return replace(x, kind=to)
-    types = {TensorProto.FLOAT: np.float32, TensorProto.DOUBLE: np.float64, TensorProto.INT64: np.int64,
-             TensorProto.INT32: np.int32, TensorProto.BOOL: np.bool_}
+    types = {
+        TensorProto.FLOAT: np.float32,
+        TensorProto.DOUBLE: np.float64,
+        TensorProto.INT64: np.int64,
+        TensorProto.INT32: np.int32,
+        TensorProto.BOOL: np.bool_,
+    }
     with np.errstate(all="ignore"):
         values = x.values.astype(types[to])
         same = np.array_equal(values.astype(x.values.dtype), x.values)
@@ -233,5 +238,7 @@ def _axes(axes, rank: int) -> Ints:
 
 def _demand_constants(operator: str, *values: Value) -> None:
     if not all(isinstance(value, Constant) for value in values):
-        raise InputError(f"{operator} is supported for constants only, not for the network's signal",
-                         advice="export the network as one chain of layers")
+        raise InputError(
+            f"{operator} is supported for constants only, not for the network's signal",
+            advice="export the network as one chain of layers",
+        )

@@ -69,8 +69,14 @@ class Signal:
         self._demand_room(weight.values.size)
         bare = self.weight is not None and (self.bias is None or not self.bias.values.any())
         mergeable = self.mergeable or (bare and (entrywise or self.entrywise))
-        return replace(self.closed(relu=False), weight=weight, shape=shape, rounded=rounded, entrywise=entrywise,
-                       mergeable=mergeable)
+        return replace(
+            self.closed(relu=False),
+            weight=weight,
+            shape=shape,
+            rounded=rounded,
+            entrywise=entrywise,
+            mergeable=mergeable,
+        )
 
     def scaled(self, factors: Constant, *, rounded: bool = False) -> "Signal":
         """factors * self, factors [size]: a layer of its own, even where all of them are 1."""
@@ -120,8 +126,9 @@ class Signal:
         """InputError where so many more are too many."""
         held = sum(piece.weight.values.size for piece in self.closed(relu=False).pieces)
         if held + weights > MAX_WEIGHTS:
-            raise InputError(f"its layers have more than {MAX_WEIGHTS:,} weights in all",
-                             advice="use a smaller network")
+            raise InputError(
+                f"its layers have more than {MAX_WEIGHTS:,} weights in all", advice="use a smaller network"
+            )
 
     def _demand_few(self) -> None:
         if self.size > MAX_IDENTITY:

@@ -102,8 +102,10 @@ def storable(network: Network) -> tuple[tuple[Storable, Storable], ...]:
 def _storable(data: bytes) -> tuple[tuple[Storable, Storable], ...]:
     graph = read_graph_of(data, where="network")[1]
     layers = [piece.affine() for piece in graph.pieces]
-    return tuple((_of(layer.weight, piece.weight, graph.uses), _of(layer.bias, piece.bias, graph.uses))
-                 for layer, piece in zip(layers, graph.pieces))
+    return tuple(
+        (_of(layer.weight, piece.weight, graph.uses), _of(layer.bias, piece.bias, graph.uses))
+        for layer, piece in zip(layers, graph.pieces)
+    )
 
 
 def _of(values: np.ndarray, constant: Constant | None, uses: Counter) -> Storable:

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..network import Network
-from ..search.problem import OnProgress, Options, Problem
-from ..search.verify import verify_all
-from ..verdict import Unknown, Verdict, Verified, Violated
-from .fidelity import changes, compare
-from .task import Box, Counterexample, Task
+from engine.comparison.fidelity import changes, compare
+from engine.network import Network
+from engine.repair.task import Box, Counterexample, Task
+from engine.search.problem import OnProgress, Options, Problem
+from engine.search.verify import verify_all
+from engine.verdict import Unknown, Verdict, Verified, Violated
 
 MORE = 2  # times as many samples of the domain for a choice among candidates as in the final report
 
@@ -78,8 +78,12 @@ def judge(task: Task, network: Network, options: Options, *, on_progress: OnProg
             raise _Enough
 
     try:
-        verify_all([Problem(network, prop) for prop in task.properties], options, on_verdict=on_verdict,
-                   on_progress=on_progress)
+        verify_all(
+            [Problem(network, prop) for prop in task.properties],
+            options,
+            on_verdict=on_verdict,
+            on_progress=on_progress,
+        )
     except _Enough:
         pass
     seconds = time.monotonic() - start
@@ -100,8 +104,18 @@ def judge(task: Task, network: Network, options: Options, *, on_progress: OnProg
 
 def cost_of(task: Task, network: Network, *, points: int, seed: int) -> tuple[Cost, tuple[np.ndarray, ...]]:
     """On MORE times so many samples of the domain, a quarter as many of each box; and some where decisions change."""
-    found = compare(task.network, network, list(task.targets), lower=task.lower, upper=task.upper,
-                    decision=task.decision.guide, points=MORE * points, inside=points // 4, grid=0, seed=seed)
+    found = compare(
+        task.network,
+        network,
+        list(task.targets),
+        lower=task.lower,
+        upper=task.upper,
+        decision=task.decision.guide,
+        points=MORE * points,
+        inside=points // 4,
+        grid=0,
+        seed=seed,
+    )
     parts = [found.outside, *(inside.safe for inside in found.inside)]
     cost = Cost(sum(part.changed for part in parts), changes(task.network, network)[0])
     return cost, tuple(x for part in parts for x in part.examples)

@@ -4,7 +4,7 @@ from itertools import combinations, product
 
 import z3
 
-from ..property import Case, Property, Row
+from engine.property import Case, Property, Row
 
 SECONDS = 5.0  # of z3, for each combination
 

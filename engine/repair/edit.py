@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from ..network import Affine, Network
-from ..onnx_file import rewritten, storable
+from engine.network import Affine, Network
+from engine.onnx_file import rewritten, storable
 
 CHUNK = 1 << 12  # points evaluated at once: they stay in the processor's cache
 
@@ -31,8 +31,10 @@ def values(network: Network, points: np.ndarray, *, layer: int, first: int = 0) 
 
     points: [n, inputs], or what layer `first` reads.
     """
-    layers = [(torch.tensor(a.weight.T, dtype=torch.float32), torch.tensor(a.bias, dtype=torch.float32), a.relu)
-              for a in network.layers[first:layer]]
+    layers = [
+        (torch.tensor(a.weight.T, dtype=torch.float32), torch.tensor(a.bias, dtype=torch.float32), a.relu)
+        for a in network.layers[first:layer]
+    ]
 
     def chunk(start: int) -> torch.Tensor:
         h = torch.as_tensor(points[start : start + CHUNK], dtype=torch.float32)

@@ -15,11 +15,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from .edit import scores
-from .region import FACES, Unsafe, in_box, region_of
-from .task import Evidence, Task
-from ..errors import InputError
-from ..network import Network
+from engine.comparison.region import FACES, Unsafe, in_box, region_of
+from engine.errors import InputError
+from engine.network import Network
+from engine.repair.edit import scores
+from engine.repair.task import Evidence, Task
 
 KINDS = ("vere", "nnrepair")
 Edge = tuple[int, int, int]  # layer, neuron, input; the layer's width of inputs stands for the bias
@@ -66,8 +66,10 @@ class Localization:
 
     def table(self, n: int | None = None, *, kind: str | None = None) -> list[Place]:
         """The n best neurons by a localization, VERE's by default; all of them are a heat map's data."""
-        return [Place(k, i, float(self.neurons[k][i]), float(self.edges[k][i].max()))
-                for k, i in self.after(kind).best_neurons(n)]
+        return [
+            Place(k, i, float(self.neurons[k][i]), float(self.edges[k][i].max()))
+            for k, i in self.after(kind).best_neurons(n)
+        ]
 
 
 def _ranked(parts: tuple[np.ndarray, ...], layer: int | None) -> list[tuple[int, tuple[int, ...]]]:
@@ -93,8 +95,10 @@ def localize(task: Task, evidence: Evidence, *, boxes: int = 16, parts: int = 4,
     largest = max(float(part.max()) for part in total)
     failing = np.concatenate([x for _, lower, upper, x in found] + [(lo + up) / 2 for _, lo, up, _ in found])
     passing = random.uniform(task.lower, task.upper, (samples, network.n_inputs))
-    return Localization(tuple(part / largest if largest > 0 else part for part in total),
-                        activation_difference(network, failing, passing))
+    return Localization(
+        tuple(part / largest if largest > 0 else part for part in total),
+        activation_difference(network, failing, passing),
+    )
 
 
 def _failing(task: Task, evidence: Evidence, boxes: int, samples: int, random: np.random.Generator):
@@ -128,8 +132,9 @@ def activations(network: Network, points: np.ndarray) -> list[np.ndarray]:
     return found
 
 
-def significance(network: Network, unsafe: Unsafe, lower: np.ndarray, upper: np.ndarray, inside: np.ndarray, *,
-                 parts: int = 4) -> list[np.ndarray]:
+def significance(
+    network: Network, unsafe: Unsafe, lower: np.ndarray, upper: np.ndarray, inside: np.ndarray, *, parts: int = 4
+) -> list[np.ndarray]:
     """How much further from unsafe each neuron alone can certainly take each box: >= 0, for each layer [boxes, out].
 
     On a box [lower, upper] (both [boxes, inputs]) all other neurons of the layer are what they are; this one's

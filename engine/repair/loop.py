@@ -10,20 +10,20 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..errors import InputError
-from ..network import Network
-from ..property import Property
-from ..search.problem import Options, Problem
-from ..search.verify import verify_all
-from ..verdict import Unknown, Verdict, Verified, Violated
-from .attempt import Attempt, cost_of, judge
-from .conflict import conflict
-from .decision import Decision
-from .methods import IN_AUTO, METHODS, order
-from .mirror import as_lowest, unmirrored
-from .state import State
-from .storage import demand_writable
-from .task import Box, Candidate, Evidence, Say, Task
+from engine.comparison.decision import Decision
+from engine.comparison.mirror import as_lowest, unmirrored
+from engine.errors import InputError
+from engine.network import Network
+from engine.property import Property
+from engine.repair.attempt import Attempt, cost_of, judge
+from engine.repair.conflict import conflict
+from engine.repair.methods import IN_AUTO, METHODS, order
+from engine.repair.state import State
+from engine.repair.storage import demand_writable
+from engine.repair.task import Box, Candidate, Evidence, Say, Task
+from engine.search.problem import Options, Problem
+from engine.search.verify import verify_all
+from engine.verdict import Unknown, Verdict, Verified, Violated
 
 FIRST = 0.25  # share of a candidate's time for proofs that it gets before others are tried
 GLANCE = 0.02  # share of it before the proof has to wait: many counterexamples are found in it
@@ -57,8 +57,14 @@ class Settings:
 
     def search(self, share: float = 1.0) -> Options:
         """How candidates are proved, in this share of the time."""
-        return Options(timeout=share * self.proof_timeout, semantics=self.semantics, device=self.device, seed=self.seed,
-                       proofs=True, open_boxes=64)
+        return Options(
+            timeout=share * self.proof_timeout,
+            semantics=self.semantics,
+            device=self.device,
+            seed=self.seed,
+            proofs=True,
+            open_boxes=64,
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,9 +113,18 @@ class _Late(Exception):
     """The time for all is over, or the patience with which a better repair is looked for."""
 
 
-def repair(network: Network, properties: list[Property], *, preserve: list[Property] = (), lower, upper,
-           decision: Decision = Decision.LOWEST, settings: Settings = Settings(), state: State | None = None,
-           say: Say = lambda text: None):
+def repair(
+    network: Network,
+    properties: list[Property],
+    *,
+    preserve: list[Property] = (),
+    lower,
+    upper,
+    decision: Decision = Decision.LOWEST,
+    settings: Settings = Settings(),
+    state: State | None = None,
+    say: Say = lambda text: None,
+):
     """A network of the same shape for which all of `properties` hold, and those of `preserve` that held before.
 
     Returns Held, Repaired or Failed. [lower, upper] is the domain on which decisions should stay, where they are not
@@ -128,8 +143,10 @@ def repair(network: Network, properties: list[Property], *, preserve: list[Prope
     pairs = list(zip([*properties, *preserve], verdicts))
     held = [(prop, verdict) for prop, verdict in pairs if isinstance(verdict, Verified)]
     targets = [prop for prop, verdict in pairs[: len(properties)] if not isinstance(verdict, Verified)]
-    violated, undecided = (tuple(prop for prop, verdict in pairs[len(properties) :] if isinstance(verdict, kind))
-                           for kind in (Violated, Unknown))
+    violated, undecided = (
+        tuple(prop for prop, verdict in pairs[len(properties) :] if isinstance(verdict, kind))
+        for kind in (Violated, Unknown)
+    )
     if not targets:
         return Held(tuple(held), violated, undecided)
     demand_writable(network, order(settings.method))
@@ -154,8 +171,9 @@ def _in_order(run: "_Run", network: Network, targets: list[Property], keep: list
         chosen += [best] if best.network is not current else []
         current, keep = best.network, [target, *keep]
     proved = tuple(zip(task.properties, best.verdicts))
-    return Repaired(current, tuple(targets), proved, *others, tuple(run.attempts), tuple(chosen),
-                    tuple(run.skipped), run.seconds())
+    return Repaired(
+        current, tuple(targets), proved, *others, tuple(run.attempts), tuple(chosen), tuple(run.skipped), run.seconds()
+    )
 
 
 def _demand_no_conflict(properties: list[Property]) -> None:
@@ -173,8 +191,14 @@ def _verdicts(network: Network, properties: list[Property], settings: Settings, 
 
 def _weighed_as(judged: Attempt, attempt: Attempt) -> Attempt:
     """What was said of an attempt's network, with what is known of it beside."""
-    return replace(judged, cost=attempt.cost, changed=attempt.changed, method=attempt.method, note=attempt.note,
-                   network=attempt.network)
+    return replace(
+        judged,
+        cost=attempt.cost,
+        changed=attempt.changed,
+        method=attempt.method,
+        note=attempt.note,
+        network=attempt.network,
+    )
 
 
 def _unmirrored(candidate: Candidate, task: Task) -> Candidate:
@@ -239,8 +263,9 @@ class _Run:
         """What it changes, on samples of its own; those at which the decision changes are added to the evidence."""
         self._tell(f"{attempt.method}: comparing: {attempt.note}")
         self._weighed += 1  # the final report's samples are those of number 0
-        cost, changed = cost_of(task, attempt.network, points=self.settings.points,
-                                seed=self.settings.seed + self._weighed)
+        cost, changed = cost_of(
+            task, attempt.network, points=self.settings.points, seed=self.settings.seed + self._weighed
+        )
         evidence.changed += changed
         return replace(attempt, cost=cost, changed=changed)
 
@@ -308,8 +333,10 @@ class _Run:
         return max(self._here(), key=lambda attempt: attempt.proved)
 
     def _offers(self, name: str, task: Task, evidence: Evidence) -> Iterator[Candidate]:
-        options = {**(IN_AUTO.get(name, {}) if self.settings.method == "auto" else {}),
-                   **self.settings.options.get(name, {})}
+        options = {
+            **(IN_AUTO.get(name, {}) if self.settings.method == "auto" else {}),
+            **self.settings.options.get(name, {}),
+        }
         try:
             demand_writable(task.network, (name,))
             seen = as_lowest(task)

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from importlib import import_module
 
-from ..errors import InputError
-from .task import Method
+from engine.errors import InputError
+from engine.repair.task import Method
 
 
 def _method(name: str) -> Callable[[], Method]:
-    return lambda: getattr(import_module(f".{name}", __package__), name)
+    return lambda: getattr(import_module(f"engine.repair.{name}.method"), name)
 
 
 #: In the order in which `auto` tries them: what changes few weights and is fast comes first.

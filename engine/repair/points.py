@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ..acasxu import ADVISORIES, domain
-from ..errors import InputError
-from ..files import regular
-from ..network import Network
-from ..property import Case, Polytope, Property, Row
-from .decision import Decision
+from engine.acasxu.facts import ADVISORIES, domain
+from engine.comparison.decision import Decision
+from engine.errors import InputError
+from engine.files import regular
+from engine.network import Network
+from engine.property import Case, Polytope, Property, Row
 
 MOST = 10_000  # points
 MAX_BYTES = 64 * 2**20
@@ -46,8 +46,11 @@ def read_points(path: str | Path, network: Network, *, decision: Decision, acasx
     decision is not known.
     """
     if not decision.is_known:
-        raise InputError("whether the lowest or the highest output is to be the one wanted is not known",
-                         where=f"--points {path}", advice="say so with --decision lowest or --decision highest")
+        raise InputError(
+            "whether the lowest or the highest output is to be the one wanted is not known",
+            where=f"--points {path}",
+            advice="say so with --decision lowest or --decision highest",
+        )
     data, rows = _rows(Path(path))
     reader = _Reader(str(path), network, rows[0], acasxu)
     wishes: dict[bytes, Wish] = {}
@@ -56,8 +59,13 @@ def read_points(path: str | Path, network: Network, *, decision: Decision, acasx
     if not wishes:
         raise InputError("holds no points", where=str(path), advice="add a line for each point below the header")
     cases = [_case(np.frombuffer(key, np.float32), wish, network.n_outputs, decision) for key, wish in wishes.items()]
-    return Property(tuple(cases), network.n_inputs, network.n_outputs, Path(path).name.split(".")[0],
-                    hashlib.sha256(data).hexdigest())
+    return Property(
+        tuple(cases),
+        network.n_inputs,
+        network.n_outputs,
+        Path(path).name.split(".")[0],
+        hashlib.sha256(data).hexdigest(),
+    )
 
 
 def _rows(path: Path) -> tuple[bytes, list[tuple[int, list[str]]]]:
@@ -96,8 +104,11 @@ class _Reader:
         wishes = [name for name in self._columns if name not in self._inputs]
         complete = sorted(self._columns) == sorted(self._inputs + wishes) and len(set(wishes)) == len(wishes)
         if not (complete and wishes and set(wishes) <= {"wanted", "forbidden"}):
-            raise self._error(line, "the header is not this network's",
-                              advice=f"use {','.join(self._inputs)},wanted or ,forbidden or both")
+            raise self._error(
+                line,
+                "the header is not this network's",
+                advice=f"use {','.join(self._inputs)},wanted or ,forbidden or both",
+            )
 
     def add(self, wishes: dict[bytes, Wish], line: int, cells: list[str]) -> None:
         """Adds one line to what is wanted at its point."""
@@ -123,13 +134,19 @@ class _Reader:
     def _number(self, line: int, name: str, text: str) -> float:
         value = float(text) if _NUMBER.fullmatch(text) else math.nan
         if not abs(value) <= float(np.finfo(np.float32).max):
-            raise self._error(line, f"{name} is {_shown(text)}, no finite float32 number",
-                              advice="write a decimal number such as -0.25")
+            raise self._error(
+                line,
+                f"{name} is {_shown(text)}, no finite float32 number",
+                advice="write a decimal number such as -0.25",
+            )
         if self._is_acasxu:
             low, high = (float(ends[int(name[1:])]) for ends in domain())
             if not low - SLACK <= value <= high + SLACK:
-                raise self._error(line, f"{name} is {_shown(text)}, outside the domain {low:.6g} .. {high:.6g}",
-                                  advice="give inputs normalized, not in feet or radians")
+                raise self._error(
+                    line,
+                    f"{name} is {_shown(text)}, outside the domain {low:.6g} .. {high:.6g}",
+                    advice="give inputs normalized, not in feet or radians",
+                )
         return value
 
     def _output(self, line: int, column: str, text: str) -> int:
@@ -141,8 +158,11 @@ class _Reader:
         raise self._error(line, f"{column} is {_shown(text)}, no {self._word}", advice=choice)
 
     def _contradiction(self, line: int, wish: Wish) -> InputError:
-        return self._error(line, f"contradicts what line {wish.line} or later lines say of the same point",
-                           advice="points are the same when their float32 values are; keep one of them")
+        return self._error(
+            line,
+            f"contradicts what line {wish.line} or later lines say of the same point",
+            advice="points are the same when their float32 values are; keep one of them",
+        )
 
     def _error(self, line: int, what: str, *, advice: str) -> InputError:
         return InputError(what, where=f"{self._path}:{line}", advice=advice)

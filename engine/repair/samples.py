@@ -6,16 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..network import Network
-from .edit import scores, values
-from .region import Region, in_box, region_of
-from .task import Counterexample, Task
+from engine.comparison.region import Region, in_box, region_of
+from engine.network import Network
+from engine.repair.edit import scores, values
+from engine.repair.task import Counterexample, Task
 
 
 def regions(task: Task) -> list[Region]:
     """Those of all properties of a task, targets first."""
-    return [region_of(case, prop.n_outputs, property=number, target=number < len(task.targets))
-            for number, prop in enumerate(task.properties) for case in prop.cases]
+    return [
+        region_of(case, prop.n_outputs, property=number, target=number < len(task.targets))
+        for number, prop in enumerate(task.properties)
+        for case in prop.cases
+    ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,14 +43,19 @@ class Samples:
         return len(self.x)
 
     def join(self, other: "Samples") -> "Samples":
-        parts = [np.concatenate([getattr(self, n), getattr(other, n)], -1 if n == "inside" else 0)
-                 for n in Samples.__slots__]
+        parts = [
+            np.concatenate([getattr(self, n), getattr(other, n)], -1 if n == "inside" else 0) for n in Samples.__slots__
+        ]
         return Samples(*parts)
 
     def every(self, n: int) -> "Samples":
         """Each n-th of them."""
-        return Samples(*(getattr(self, name)[..., ::n] if name == "inside" else getattr(self, name)[::n]
-                         for name in Samples.__slots__))
+        return Samples(
+            *(
+                getattr(self, name)[..., ::n] if name == "inside" else getattr(self, name)[::n]
+                for name in Samples.__slots__
+            )
+        )
 
     def of(self, where: list[Region]) -> Iterator[tuple[Region, np.ndarray]]:
         """Each region with the numbers of the samples in it."""
@@ -78,8 +86,9 @@ def look_at(network: Network, where: list[Region], x: np.ndarray, owner: np.ndar
     return Samples(x, inner, last, y, y.argmin(1), owner, inside, free)
 
 
-def draw(task: Task, where: list[Region], random: np.random.Generator, *, domain: int, target: int,
-         keep: int) -> tuple[np.ndarray, np.ndarray]:
+def draw(
+    task: Task, where: list[Region], random: np.random.Generator, *, domain: int, target: int, keep: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Points [n, inputs] uniform in the domain, and in each box, these with many inputs at its ends; their regions.
 
     A property's points are shared among its cases; a case that is a point has one.

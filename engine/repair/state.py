@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError
-from ..files import regular, write_text
-from ..network import Network
-from .attempt import Attempt
-from .task import Box, Counterexample, Task
+from engine.errors import InputError
+from engine.files import regular, write_text
+from engine.network import Network
+from engine.repair.attempt import Attempt
+from engine.repair.task import Box, Counterexample, Task
 
 FILE = "attempts.jsonl"
 
@@ -50,8 +50,11 @@ class State:
         if self._path is None or attempt.verdicts:
             return
         content = {
-            "sha256": network.sha256, "properties": len(task.properties), "words": attempt.words,
-            "proved": attempt.proved, "seconds": attempt.seconds,
+            "sha256": network.sha256,
+            "properties": len(task.properties),
+            "words": attempt.words,
+            "proved": attempt.proved,
+            "seconds": attempt.seconds,
             "counterexamples": [[c.property, c.case, c.point.tolist()] for c in attempt.counterexamples],
             "boxes": [[b.property, b.case, b.lower.tolist(), b.upper.tolist()] for b in attempt.boxes],
         }
@@ -68,8 +71,9 @@ class State:
 
     def _lost(self, error: Exception) -> InputError:
         reason = getattr(error, "strerror", None) or error
-        return InputError(f"the state cannot be kept there ({reason})", where=str(self._path.parent),
-                          advice="choose another folder")
+        return InputError(
+            f"the state cannot be kept there ({reason})", where=str(self._path.parent), advice="choose another folder"
+        )
 
     def _read(self, number: int, line: str, about: dict) -> None:
         try:
@@ -82,14 +86,18 @@ class State:
             key = content["sha256"], content["properties"]
             self._known[key] = Attempt(content["words"], content["proved"], content["seconds"], found, boxes)
         except (ValueError, KeyError, TypeError):
-            raise InputError(f"line {number + 1} cannot be read", where=str(self._path),
-                             advice="remove the folder") from None
+            raise InputError(
+                f"line {number + 1} cannot be read", where=str(self._path), advice="remove the folder"
+            ) from None
 
     def _compare(self, content: dict, about: dict) -> None:
         differs = [name for name in {**content, **about} if content.get(name) != about.get(name)]
         if differs:
-            raise InputError(f"it holds the state of another repair: {', '.join(sorted(differs))} differ",
-                             where=str(self._path.parent), advice="choose another folder, or remove it")
+            raise InputError(
+                f"it holds the state of another repair: {', '.join(sorted(differs))} differ",
+                where=str(self._path.parent),
+                advice="choose another folder, or remove it",
+            )
 
 
 def _text(path: Path) -> str:

@@ -3,9 +3,9 @@
 Weights and biases may stand in no tensor of their own: then no file of the same graph has others.
 """
 
-from ..errors import InputError
-from ..network import Network
-from ..onnx_file import storable
+from engine.errors import InputError
+from engine.network import Network
+from engine.onnx_file import storable
 
 
 def free_weight(network: Network, layer: int) -> bool:
@@ -38,12 +38,19 @@ def demand_writable(network: Network, methods: tuple[str, ...]) -> None:
     """InputError where none of these methods could write what it finds into the network's file."""
     if not any(_USABLE[name](network) for name in methods):
         what = f"what {' or '.join(methods)} would find cannot be written into its file: {_obstacle(network)}"
-        raise InputError(what, where=network.name or "network",
-                         advice="export it with the weights of every layer as initializers of their own")
+        raise InputError(
+            what,
+            where=network.name or "network",
+            advice="export it with the weights of every layer as initializers of their own",
+        )
 
 
 def _obstacle(network: Network) -> str:
     """Of the last part that can be nothing else, why not."""
-    parts = [(f"{name} of layer {number}", part.fixed) for number, pair in enumerate(storable(network), 1)
-             for name, part in zip(("bias", "weight"), reversed(pair)) if part.fixed]
+    parts = [
+        (f"{name} of layer {number}", part.fixed)
+        for number, pair in enumerate(storable(network), 1)
+        for name, part in zip(("bias", "weight"), reversed(pair))
+        if part.fixed
+    ]
     return ": ".join(parts[-1])

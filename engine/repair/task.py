@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..network import Network
-from ..property import Property
-from .decision import Decision
+from engine.comparison.decision import Decision
+from engine.network import Network
+from engine.property import Property
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,11 +3,11 @@
 import math
 from dataclasses import dataclass, replace
 
-from engine.acasxu import ADVISORIES, INPUTS, Encounter, describe_point
+from engine.acasxu.facts import ADVISORIES, INPUTS, Encounter, describe_point
+from engine.acasxu.identity import METADATA
 from engine.audit.certificate import read_certificate
 from engine.audit.data import Malformed, Rejected
 from engine.bench.points import Point
-from engine.identity import METADATA
 from engine.report.rows import Row
 from engine.report.run import Run
 from engine.report.sketch import sketch
@@ -84,22 +84,34 @@ def _card(run: Run, row: Row) -> Card:
     title = f"{run.names.network_label(row.network)} / {run.names.property_label(row.property, network=row.network)}"
     identity = run.names.identity(row.network)
     about = {"words": spec.words, "unsafe": spec.unsafe_words} if spec else {}
-    known = Card(row, title, **about, meant=meant(run, row), standin=bool(identity and identity.is_standin),
-                 origin=identity.label if identity and identity.source == METADATA else "",
-                 margin=margin_of(run, row))
+    known = Card(
+        row,
+        title,
+        **about,
+        meant=meant(run, row),
+        standin=bool(identity and identity.is_standin),
+        origin=identity.label if identity and identity.source == METADATA else "",
+        margin=margin_of(run, row),
+    )
     encounter = encounter_of(run, row, point)
     if not encounter:
         return replace(known, values=_values(point))
-    return replace(known, facts=_facts(encounter), scores=_scores(encounter.scores),
-                    picture=sketch(encounter, title=_spoken(encounter)))
+    return replace(
+        known,
+        facts=_facts(encounter),
+        scores=_scores(encounter.scores),
+        picture=sketch(encounter, title=_spoken(encounter)),
+    )
 
 
 def _facts(encounter: Encounter) -> tuple[tuple[str, str], ...]:
-    return (("distance rho", f"{encounter.distance:,.1f} ft"),
-            ("bearing theta", _side(encounter.bearing)),
-            ("heading psi", _side(encounter.heading)),
-            ("ownship", f"{encounter.own_speed:,.1f} ft/s"),
-            ("intruder", f"{encounter.intruder_speed:,.1f} ft/s"))
+    return (
+        ("distance rho", f"{encounter.distance:,.1f} ft"),
+        ("bearing theta", _side(encounter.bearing)),
+        ("heading psi", _side(encounter.heading)),
+        ("ownship", f"{encounter.own_speed:,.1f} ft/s"),
+        ("intruder", f"{encounter.intruder_speed:,.1f} ft/s"),
+    )
 
 
 def _side(degrees: float) -> str:
@@ -111,16 +123,24 @@ def _side(degrees: float) -> str:
 
 def _scores(values: tuple[float, ...]) -> tuple[Score, ...]:
     lowest, highest = (pick(range(len(values)), key=values.__getitem__) for pick in (min, max))  # the first of equals
-    return tuple(Score(name, value, i == lowest, i == highest)
-                 for i, (name, value) in enumerate(zip(ADVISORIES, values)))
+    return tuple(
+        Score(name, value, i == lowest, i == highest) for i, (name, value) in enumerate(zip(ADVISORIES, values))
+    )
 
 
 def _spoken(encounter: Encounter) -> str:
-    return (f"Seen from above: the intruder is {encounter.distance:,.0f} ft away, {_side(encounter.bearing)} of the "
-            f"ownship's heading, and heads {_side(encounter.heading)} of it")
+    return (
+        f"Seen from above: the intruder is {encounter.distance:,.0f} ft away, {_side(encounter.bearing)} of the "
+        f"ownship's heading, and heads {_side(encounter.heading)} of it"
+    )
 
 
 def _values(point: Point) -> tuple[tuple[str, str], ...]:
-    return tuple((name, ", ".join(f"{v:.9g}" for v in values[:MOST_VALUES])
-                  + (f", ... {len(values):,} in all" if len(values) > MOST_VALUES else ""))
-                 for name, values in (("inputs", point.inputs), ("outputs", point.outputs)))
+    return tuple(
+        (
+            name,
+            ", ".join(f"{v:.9g}" for v in values[:MOST_VALUES])
+            + (f", ... {len(values):,} in all" if len(values) > MOST_VALUES else ""),
+        )
+        for name, values in (("inputs", point.inputs), ("outputs", point.outputs))
+    )

@@ -18,11 +18,17 @@ def results_json(run: Run) -> str:
     for name in ("versions", "machine", "options", "inputs", "made_from"):
         manifest[name] = dict(manifest[name])
     content = {
-        "format": 1, "name": run.name, "notes": list(run.notes),
-        "summary": {"instances": run.expected, "results": len(run.rows),
-                    **{word: counts[word] for word in WORDS},
-                    "seconds": sum(times(run.rows)), "wall_seconds": run.manifest.wall_seconds,
-                    "boxes": sum(row.boxes or 0 for row in run.rows)},
+        "format": 1,
+        "name": run.name,
+        "notes": list(run.notes),
+        "summary": {
+            "instances": run.expected,
+            "results": len(run.rows),
+            **{word: counts[word] for word in WORDS},
+            "seconds": sum(times(run.rows)),
+            "wall_seconds": run.manifest.wall_seconds,
+            "boxes": sum(row.boxes or 0 for row in run.rows),
+        },
         "instances": [_instance(run, row) for row in run.rows],
         "repairs": [_repair(repair) for repair in run.repairs],
         "manifest": manifest,
@@ -37,17 +43,30 @@ def _instance(run: Run, row: Row) -> dict:
         content["counterexample"] = asdict(point) | {"exact_margin": margin_of(run, row)}
         encounter = encounter_of(run, row, point)
         if encounter:
-            names = {"distance": "distance_ft", "bearing": "bearing_deg_left", "heading": "heading_deg_left",
-                     "own_speed": "own_speed_ft_s", "intruder_speed": "intruder_speed_ft_s", "scores": "scores"}
+            names = {
+                "distance": "distance_ft",
+                "bearing": "bearing_deg_left",
+                "heading": "heading_deg_left",
+                "own_speed": "own_speed_ft_s",
+                "intruder_speed": "intruder_speed_ft_s",
+                "scores": "scores",
+            }
             content["encounter"] = {new: getattr(encounter, old) for old, new in names.items()}
             content["encounter"]["advisory"] = encounter.advisory
     return content
 
 
 def _repair(repair) -> dict:
-    return {"network": repair.network, "properties": repair.properties, "outcome": repair.outcome,
-            "method": repair.method, "what": repair.what, "error": repair.error, **repair.values,
-            "regions": [asdict(region) for region in repair.regions]}
+    return {
+        "network": repair.network,
+        "properties": repair.properties,
+        "outcome": repair.outcome,
+        "method": repair.method,
+        "what": repair.what,
+        "error": repair.error,
+        **repair.values,
+        "regions": [asdict(region) for region in repair.regions],
+    }
 
 
 def _finite(value):

@@ -72,8 +72,12 @@ def read_manifest(path: Path) -> Manifest:
         demand_format(content, path)
     texts = {name: word(content.get(name)) for name in ("engine", "commit", "started", "command")}
     pairs = {name: _pairs(content.get(name)) for name in ("versions", "machine", "options", "inputs", "made_from")}
-    return Manifest(**texts, **pairs, instances=_instances(content.get("instances")),
-                    sessions=tuple(_session(s) for s in _list(content.get("sessions")) if isinstance(s, dict)))
+    return Manifest(
+        **texts,
+        **pairs,
+        instances=_instances(content.get("instances")),
+        sessions=tuple(_session(s) for s in _list(content.get("sessions")) if isinstance(s, dict)),
+    )
 
 
 def word(value) -> str:
@@ -102,8 +106,11 @@ def _pairs(value) -> Pairs:
 
 
 def _instances(value) -> tuple[tuple[str, str], ...]:
-    return tuple((i[0], i[1]) for i in _list(value)
-                 if isinstance(i, list) and len(i) >= 2 and isinstance(i[0], str) and isinstance(i[1], str))
+    return tuple(
+        (i[0], i[1])
+        for i in _list(value)
+        if isinstance(i, list) and len(i) >= 2 and isinstance(i[0], str) and isinstance(i[1], str)
+    )
 
 
 def _session(entry: dict) -> Session:

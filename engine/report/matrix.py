@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from engine.acasxu import NETWORKS, PROPERTIES
+from engine.acasxu.facts import NETWORKS, PROPERTIES
 from engine.report.names import Names, plain_property
 from engine.report.rows import WORDS, Row
 from engine.report.run import Run
@@ -35,8 +35,13 @@ class Matrix:
 
     def counts(self) -> list[tuple[str, list[int]]]:
         """By word: on how many networks each property came out so. Words that occur, and those two of decisions."""
-        found = [(WORDS[word], [sum(row is not None and row.verdict == word for row in column)
-                                for column in zip(*self.cells)]) for word in WORDS]
+        found = [
+            (
+                WORDS[word],
+                [sum(row is not None and row.verdict == word for row in column) for column in zip(*self.cells)],
+            )
+            for word in WORDS
+        ]
         return [(word, counts) for word, counts in found if any(counts) or word in ("holds", "violated")]
 
 
@@ -61,7 +66,8 @@ def _acasxu(at: dict) -> Matrix:
         tuple(Head(str(n), f"previous advisory {n.previous_advisory}, tau {n.tau} s") for n in NETWORKS),
         tuple(Head(f"P{spec.number}", spec.words) for spec in PROPERTIES),
         tuple(tuple(at.get((n, spec)) for spec in PROPERTIES) for n in NETWORKS),
-        tuple(i for i, n in enumerate(NETWORKS) if n.t == 1))
+        tuple(i for i, n in enumerate(NETWORKS) if n.t == 1),
+    )
 
 
 def _by_names(rows: list[Row], title: str, names: Names) -> list[Matrix]:
@@ -69,7 +75,11 @@ def _by_names(rows: list[Row], title: str, names: Names) -> list[Matrix]:
     networks, properties = (list(dict.fromkeys(names)) for names in zip(*at)) if at else ([], [])
     if not rows or len(properties) > MOST_COLUMNS or len(networks) * len(properties) > MOST_CELLS:
         return []
-    return [Matrix(
-        title, tuple(Head(names.network_label(name), name) for name in networks),
-        tuple(Head(plain_property(name), name) for name in properties),
-        tuple(tuple(at.get((network, prop)) for prop in properties) for network in networks))]
+    return [
+        Matrix(
+            title,
+            tuple(Head(names.network_label(name), name) for name in networks),
+            tuple(Head(plain_property(name), name) for name in properties),
+            tuple(tuple(at.get((network, prop)) for prop in properties) for network in networks),
+        )
+    ]

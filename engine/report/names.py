@@ -7,8 +7,8 @@ for itself alone.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from engine.acasxu import NetworkIndex, Specification
-from engine.identity import METADATA, Identity, known_networks, known_properties
+from engine.acasxu.facts import NetworkIndex, Specification
+from engine.acasxu.identity import METADATA, Identity, known_networks, known_properties
 from engine.report.manifest import Manifest
 
 
@@ -45,8 +45,9 @@ def names_of(manifest: Manifest) -> Names:
     """What is known by the hashes in a manifest; nothing where it has none."""
     networks, properties = known_networks(), known_properties()
     found = {name: networks[sha256] for name, sha256 in manifest.inputs if sha256 in networks}
-    made = {name: replace(networks[sha256], source=METADATA) for name, sha256 in manifest.made_from
-            if sha256 in networks}
+    made = {
+        name: replace(networks[sha256], source=METADATA) for name, sha256 in manifest.made_from if sha256 in networks
+    }
     return Names(made | found, {name: properties[sha256] for name, sha256 in manifest.inputs if sha256 in properties})
 
 

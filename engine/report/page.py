@@ -23,10 +23,21 @@ from engine.report.run import Run
 PICTURES, PICTURE = 2_700_000, 150_000  # bytes of all pictures, and of one: the page stays below 5 MB
 #: What means something amid a line: marks, underscores at a word's end, and what GitHub makes links of.
 _MARKDOWN = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.", re.IGNORECASE)
-_CONTROL = str.maketrans({code: "\N{REPLACEMENT CHARACTER}"  # and what turns the direction of text around
-                          for code in (*range(32), *range(127, 160), 0x200E, 0x200F, 0x061C, *range(0x202A, 0x202F),
-                                       *range(0x2066, 0x206A))
-                          if chr(code) not in "\n\t"})
+_CONTROL = str.maketrans(
+    {
+        code: "\N{REPLACEMENT CHARACTER}"  # and what turns the direction of text around
+        for code in (
+            *range(32),
+            *range(127, 160),
+            0x200E,
+            0x200F,
+            0x061C,
+            *range(0x202A, 0x202F),
+            *range(0x2066, 0x206A),
+        )
+        if chr(code) not in "\n\t"
+    }
+)
 
 
 def write_pages(run: Run) -> Path:
@@ -46,22 +57,38 @@ def _context(run: Run) -> dict:
     each = min(PICTURE, PICTURES // max(1, sum(repair.picture is not None for repair in run.repairs)))
     found = cards(run)
     return {
-        "run": run, "summary": tables.summary(run), "matrices": matrices(run), "signs": SIGNS, "words": WORDS,
-        "plots": drawn, "comparison": tables.comparison(run, tools), "hardest": tables.hardest(run, tools),
-        "cards": found, "more_cards": max(0, len(run.points) - MOST), "instances": tables.instances(run),
-        "repairs": repair_tables.repairs(run), "repair_details": [_repair(run, repair, each) for repair in run.repairs],
-        "certificates": certificate_tables.totals(run), "largest": certificate_tables.largest(run),
-        "rejected": certificate_tables.rejected(run), "inputs": certificate_tables.inputs(run),
-        "targets": {f"c{card.row.number}" for card in found} | {f"r{repair.number}" for repair in run.repairs}
-                   | {f"i{row.number}" for row in run.rows[:tables.MOST]},
+        "run": run,
+        "summary": tables.summary(run),
+        "matrices": matrices(run),
+        "signs": SIGNS,
+        "words": WORDS,
+        "plots": drawn,
+        "comparison": tables.comparison(run, tools),
+        "hardest": tables.hardest(run, tools),
+        "cards": found,
+        "more_cards": max(0, len(run.points) - MOST),
+        "instances": tables.instances(run),
+        "repairs": repair_tables.repairs(run),
+        "repair_details": [_repair(run, repair, each) for repair in run.repairs],
+        "certificates": certificate_tables.totals(run),
+        "largest": certificate_tables.largest(run),
+        "rejected": certificate_tables.rejected(run),
+        "inputs": certificate_tables.inputs(run),
+        "targets": {f"c{card.row.number}" for card in found}
+        | {f"r{repair.number}" for repair in run.repairs}
+        | {f"i{row.number}" for row in run.rows[: tables.MOST]},
     }
 
 
 def _repair(run: Run, repair: Repair, limit: int) -> dict:
     """A repair's title, tables and picture."""
     picture = small_picture(repair.picture, limit=limit) if repair.picture else None
-    return {"repair": repair, "title": repair_tables.title(run, repair), "fidelity": repair_tables.fidelity(repair),
-            "picture": picture and data_url(picture.data, picture.kind)}
+    return {
+        "repair": repair,
+        "title": repair_tables.title(run, repair),
+        "fidelity": repair_tables.fidelity(repair),
+        "picture": picture and data_url(picture.data, picture.kind),
+    }
 
 
 def data_url(data: bytes, kind: str = "image/svg+xml") -> str:
@@ -73,14 +100,20 @@ def _rendered(suffix: str, context: dict) -> str:
     """The template filled in: all text from files is escaped for the form, and without control characters."""
     html = suffix == ".html"
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("engine.report"), autoescape=html, finalize=_plain if html else None,
-        trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+        loader=jinja2.PackageLoader("engine.report"),
+        autoescape=html,
+        finalize=_plain if html else None,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
     environment.filters |= {"data_url": data_url, "drawing": Markup, "md": markdown}
     try:
         return environment.get_template(f"report{suffix}.j2").render(context)
     except jinja2.TemplateNotFound as error:
-        raise InputError(f"the template {error} is missing", where="engine.report",
-                         advice="install the package again") from None
+        raise InputError(
+            f"the template {error} is missing", where="engine.report", advice="install the package again"
+        ) from None
 
 
 def markdown(value) -> str:

@@ -12,9 +12,17 @@ from engine.report.tables import benchmark_key, certificate_bytes, in_benchmark,
 COLOURS = {"unsat": "#0072b2", "sat": "#e69f00", "unknown": "#999999", "timeout": "#cc79a7", "error": "#000000"}
 HATCHES = {"unsat": "", "sat": "////", "unknown": "....", "timeout": "xxxx", "error": ""}
 _LINES = (("#0072b2", (0, ())), ("#d55e00", (0, (5, 2))), ("#009e73", (0, (1, 1.2))), ("#cc79a7", (0, (5, 1, 1, 1))))
-_STYLE = {"font.size": 9, "axes.titlesize": 9, "axes.linewidth": 0.6, "axes.spines.top": False,
-          "axes.spines.right": False, "svg.hashsalt": "report", "svg.fonttype": "path", "text.usetex": False,
-          "text.parse_math": False}
+_STYLE = {
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.hashsalt": "report",
+    "svg.fonttype": "path",
+    "text.usetex": False,
+    "text.parse_math": False,
+}
 _LEAST = 1e-3  # s: what is faster is drawn there
 _FEW = 5  # instances of which a picture says more than the table
 _SPAN = 8  # quarters of a power of ten that a histogram shows at least: else values that are alike fill it
@@ -52,13 +60,22 @@ def _cactus(run: Run, tools: tuple[Tool, ...]) -> Plot | None:
         return None
     curves = [("this run", sorted(times(inside or rows)))]
     asked = {benchmark_key(run, row) for row in run.rows if in_benchmark(run, row)}
-    curves += [(tool.name, sorted(t for key, t in tool.times.items() if key in asked)) for tool in tools
-               if tool.times and inside]
+    curves += [
+        (tool.name, sorted(t for key, t in tool.times.items() if key in asked))
+        for tool in tools
+        if tool.times and inside
+    ]
     figure, axes = _figure(1, height=3.2)
     for (name, values), (colour, dashes) in zip(curves, _LINES):
         x = range(1, len(values) + 1)
-        axes.plot(x, [max(v, _LEAST) for v in values], color=colour, linestyle=dashes,
-                  linewidth=2.2 if name == "this run" else 1.4, label=f"{name} ({len(values)} decided)")
+        axes.plot(
+            x,
+            [max(v, _LEAST) for v in values],
+            color=colour,
+            linestyle=dashes,
+            linewidth=2.2 if name == "this run" else 1.4,
+            label=f"{name} ({len(values)} decided)",
+        )
     _logarithmic(axes, y=True)
     axes.set(xlabel="instances decided", ylabel="seconds of each", xlim=(0, None))
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
@@ -68,10 +85,12 @@ def _cactus(run: Run, tools: tuple[Tool, ...]) -> Plot | None:
     if inside and len(inside) < len(rows):
         caption += " Only those instances of this run that are VNN-COMP's."
     if len(curves) > 1:
-        caption += (" Public curves: VNN-COMP 2025 on the same instances, wall time of a process for each, start-up "
-                    "included, on the competition's "
-                    "machines. This run: an instance's share of one run on the machine named above. "
-                    "The machines differ: compare shapes rather than factors.")
+        caption += (
+            " Public curves: VNN-COMP 2025 on the same instances, wall time of a process for each, start-up "
+            "included, on the competition's "
+            "machines. This run: an instance's share of one run on the machine named above. "
+            "The machines differ: compare shapes rather than factors."
+        )
     return Plot("cactus", "Instances decided within a time", _svg(figure), caption)
 
 
@@ -101,8 +120,15 @@ def _histogram(axes, rows: tuple[Row, ...], value, label: str) -> None:
         low, high = floor(log10(min(every)) * 4), ceil(log10(max(every)) * 4 + 1e-9)
         beside = max(0, _SPAN - (high - low) + 1) // 2
         edges = [10 ** (step / 4) for step in range(low - beside, high + beside + 1)]
-        axes.hist(list(by_word.values()), bins=edges, stacked=True, label=[WORDS[word] for word in by_word],
-                  color=[COLOURS[word] for word in by_word], edgecolor="white", linewidth=0.3)
+        axes.hist(
+            list(by_word.values()),
+            bins=edges,
+            stacked=True,
+            label=[WORDS[word] for word in by_word],
+            color=[COLOURS[word] for word in by_word],
+            edgecolor="white",
+            linewidth=0.3,
+        )
         for container, word in zip(axes.containers, by_word):
             for bar in container:
                 bar.set_hatch(HATCHES[word])
@@ -113,13 +139,22 @@ def _histogram(axes, rows: tuple[Row, ...], value, label: str) -> None:
 
 def _checks(run: Run) -> Plot | None:
     """Certificate sizes against the time of their checks."""
-    pairs = [(n, row.check_seconds) for row in run.rows
-             if row.check_seconds is not None and (n := certificate_bytes(run, row))]
+    pairs = [
+        (n, row.check_seconds)
+        for row in run.rows
+        if row.check_seconds is not None and (n := certificate_bytes(run, row))
+    ]
     if len(pairs) < _FEW:
         return None
     figure, axes = _figure(1, height=2.5)
-    axes.plot(*zip(*((n / 1000, max(s, _LEAST)) for n, s in pairs)), "o", color=COLOURS["unsat"], markersize=3,
-              markerfacecolor="none", markeredgewidth=0.7)
+    axes.plot(
+        *zip(*((n / 1000, max(s, _LEAST)) for n, s in pairs)),
+        "o",
+        color=COLOURS["unsat"],
+        markersize=3,
+        markerfacecolor="none",
+        markeredgewidth=0.7,
+    )
     _logarithmic(axes, x=True, y=True)
     axes.set(xlabel="size of the certificate (KB)", ylabel="seconds of its check")
     axes.grid(linewidth=0.3)

@@ -32,10 +32,19 @@ def public_tools() -> tuple[Tool, ...]:
         if row["verdict"] in ("sat", "unsat"):
             times.setdefault(row["tool"], {})[row["network"], row["property"]] = float(row["seconds"])
     return tuple(
-        Tool(row["tool"], int(row["decided"]), float(row["median"] or "nan"), float(row["slowest"] or "nan"),
-             float(row["total"]), float(row["startup"]) if row["startup"] else None, row["notes"], row["source"],
-             times.get(row["tool"], {}))
-        for row in _rows("totals.csv"))
+        Tool(
+            row["tool"],
+            int(row["decided"]),
+            float(row["median"] or "nan"),
+            float(row["slowest"] or "nan"),
+            float(row["total"]),
+            float(row["startup"]) if row["startup"] else None,
+            row["notes"],
+            row["source"],
+            times.get(row["tool"], {}),
+        )
+        for row in _rows("totals.csv")
+    )
 
 
 def _rows(name: str) -> list[dict[str, str]]:

@@ -7,10 +7,10 @@ from pathlib import Path
 from engine.bench.durable import demand_plain
 from engine.bench.instances import network_stem
 from engine.bench.repairs import COLUMNS, MOST, OUTCOMES, files_digest
-from engine.bench.row import ORIGINS, amount
 from engine.errors import InputError
 from engine.report.manifest import number, word
 from engine.report.table import is_file, read_table, read_text
+from engine.results.row import ORIGINS, amount
 
 REQUIRED = 3
 MAX_BYTES = 16 * 2**20
@@ -57,8 +57,11 @@ def read_repairs(folder: Path) -> tuple[tuple[Repair, ...], tuple[str, ...]]:
     for index, (where, cells) in enumerate(table.rows, 1):
         for column, known in (("outcome", OUTCOMES), ("origin", ("", *ORIGINS))):
             if cells.get(column, "") not in known:
-                raise InputError(f"{cells[column]!r} is no {column}", where=where,
-                                 advice=f"there are {', '.join(filter(None, known))}")
+                raise InputError(
+                    f"{cells[column]!r} is no {column}",
+                    where=where,
+                    advice=f"there are {', '.join(filter(None, known))}",
+                )
         found.append(_repair(index, cells, folder / "repairs", notes, where))
     return tuple(found), tuple(notes)
 
@@ -78,10 +81,19 @@ def _repair(index: int, cells: dict[str, str], folder: Path, notes: list[str], w
         notes.append(f"repairs/{name}: the files are not those that the row in repairs.csv is about")
     values = {column: _amount(cells.get(column, ""), column, where) for column in MOST}
     return Repair(
-        index, cells["network"], tuple(p.strip() for p in cells["properties"].split(";") if p.strip()),
-        cells["outcome"], cells.get("method", ""), cells.get("error", ""),
-        {column: value for column, value in values.items() if value is not None}, cells.get("origin", ""), what,
-        regions, picture if is_file(picture) else None, _certificates(folder / name))
+        index,
+        cells["network"],
+        tuple(p.strip() for p in cells["properties"].split(";") if p.strip()),
+        cells["outcome"],
+        cells.get("method", ""),
+        cells.get("error", ""),
+        {column: value for column, value in values.items() if value is not None},
+        cells.get("origin", ""),
+        what,
+        regions,
+        picture if is_file(picture) else None,
+        _certificates(folder / name),
+    )
 
 
 def _certificates(folder: Path) -> int | None:
@@ -103,8 +115,10 @@ def _read_report(path: Path) -> tuple[str, tuple[Region, ...]]:
     entries = regions.items() if isinstance(regions, dict) else ()
     names = ("points", "changed", "agreement", "mean_output_change", "largest_output_change")
     return "; ".join(filter(None, what)), tuple(
-        Region(where, *(number(entry.get(name)) for name in names)) for where, entry in entries
-        if isinstance(entry, dict))
+        Region(where, *(number(entry.get(name)) for name in names))
+        for where, entry in entries
+        if isinstance(entry, dict)
+    )
 
 
 def _part(content, name: str):

@@ -4,10 +4,10 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from engine.bench import row
-from engine.bench.row import CHECKS, COLUMNS, ORIGINS, amounts
 from engine.errors import InputError
 from engine.report.table import read_table
+from engine.results import row
+from engine.results.row import CHECKS, COLUMNS, ORIGINS, amounts
 
 REQUIRED = 3
 WORDS = {"unsat": "holds", "sat": "violated", "unknown": "unknown", "timeout": "out of time", "error": "error"}
@@ -47,8 +47,9 @@ def _row(where: str, cells: dict[str, str]) -> Row:
     for column, known in (("verdict", tuple(WORDS)), ("check", CHECKS), ("origin", ("", *ORIGINS))):
         word = cells.get(column, "")
         if word not in known:
-            raise InputError(f"{word!r} is no {column}", where=where,
-                             advice=f"there are {', '.join(filter(None, known))}")
+            raise InputError(
+                f"{word!r} is no {column}", where=where, advice=f"there are {', '.join(filter(None, known))}"
+            )
     try:
         return Row(**cells | amounts(cells, where=where))
     except ValueError as error:

@@ -46,8 +46,11 @@ def read_run(folder: Path) -> Run:
     if not folder.is_dir():
         raise InputError("this is no folder", where=str(folder), advice="name what `acasxu bench --out` wrote to")
     if not (folder / "results.csv").is_file():
-        raise InputError("there are no results in it", where=str(folder / "results.csv"),
-                         advice="name the folder that `acasxu bench --out` wrote to")
+        raise InputError(
+            "there are no results in it",
+            where=str(folder / "results.csv"),
+            advice="name the folder that `acasxu bench --out` wrote to",
+        )
     for name in ("counterexamples", "certificates"):
         demand_plain(folder / name, folder=True)
     rows, notes = read_rows(folder / "results.csv")
@@ -56,8 +59,9 @@ def read_run(folder: Path) -> Run:
     points = {row.number: point for row in rows if row.verdict == "sat" and (point := _point(folder, row, notes))}
     repairs, of_repairs = read_repairs(folder)
     certificates = {row.number: path for row in rows if (path := _certificate(folder, row, notes))}
-    return Run(folder, rows, manifest, names_of(manifest), points, certificates, repairs,
-               tuple(_few([*notes, *of_repairs])))
+    return Run(
+        folder, rows, manifest, names_of(manifest), points, certificates, repairs, tuple(_few([*notes, *of_repairs]))
+    )
 
 
 def _manifest(path: Path, notes: list[str]) -> Manifest:

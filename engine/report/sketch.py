@@ -7,7 +7,7 @@ of it. Each aircraft's arrow ends where it will be after the same few seconds, s
 from dataclasses import dataclass
 from math import cos, hypot, radians, sin
 
-from engine.acasxu import Encounter
+from engine.acasxu.facts import Encounter
 
 WIDTH, HEIGHT, STRIP = 300, 260, 30  # of the drawing, the strip with the scale included
 _EDGE = 24  # free around what is drawn
@@ -43,13 +43,14 @@ def sketch(encounter: Encounter, *, title: str) -> str:
     own, other = place((0.0, 0.0)), place(view.intruder)
     parts = [
         f'<line class="sight" {_ends(own, other)}/>',
-        _arrow("own", own, place(view.own_end)), _arrow("int", other, place(view.intruder_end)),
-        _aircraft("own", own, 0.0), _aircraft("int", other, encounter.heading),
+        _arrow("own", own, place(view.own_end)),
+        _arrow("int", other, place(view.intruder_end)),
+        _aircraft("own", own, 0.0),
+        _aircraft("int", other, encounter.heading),
         _scale(unit),
         f'<text x="{WIDTH - 8}" y="{HEIGHT - 8}" text-anchor="end">arrows: {view.seconds:g} s of flight</text>',
     ]
-    return (f'<svg class="sketch" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">'
-            f'{"".join(parts)}</svg>')
+    return f'<svg class="sketch" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">{"".join(parts)}</svg>'
 
 
 def _fit(points: list[XY]):
@@ -75,7 +76,8 @@ def _arrow(kind: str, start: XY, end: XY) -> str:
     if length > 14:
         corners = [(end[0] - 8 * dx + side * 4 * dy, end[1] - 8 * dy - side * 4 * dx) for side in (1, -1)]
         head = '<path class="head" d="M{:.1f},{:.1f} L{:.1f},{:.1f} L{:.1f},{:.1f} Z"/>'.format(
-            *end, *corners[0], *corners[1])
+            *end, *corners[0], *corners[1]
+        )
     return f'<g class="{kind}"><line {_ends(start, end)}/>{head}</g>'
 
 
@@ -87,8 +89,9 @@ def _scale(unit: float) -> str:
     """A bar of a round number of feet, at most a third of the width."""
     feet = _nice(WIDTH / 3 / unit)
     end, y = 8 + feet * unit, HEIGHT - 24
-    return (f'<path class="bar" d="M8,{y - 4} V{y} H{end:.1f} V{y - 4}"/>'
-            f'<text x="8" y="{HEIGHT - 8}">{feet:,g} ft</text>')
+    return (
+        f'<path class="bar" d="M8,{y - 4} V{y} H{end:.1f} V{y - 4}"/><text x="8" y="{HEIGHT - 8}">{feet:,g} ft</text>'
+    )
 
 
 def _ends(start: XY, end: XY) -> str:

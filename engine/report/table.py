@@ -42,8 +42,9 @@ def read_table(path: Path, *, columns: tuple[str, ...], required: int) -> Table:
         elif line == records[-1][0] and not text.endswith("\n") and len(record) < len(header):
             torn = line
         else:
-            raise InputError(f"this row has {len(record)} cells, the header {len(header)}", where=f"{path}:{line}",
-                             advice=_MORE)
+            raise InputError(
+                f"this row has {len(record)} cells, the header {len(header)}", where=f"{path}:{line}", advice=_MORE
+            )
     unknown = [name for name in header if name not in columns]
     notes = [f"{path.name}: unknown columns are left out: {', '.join(unknown)}"] if unknown else []
     notes += [f"{path.name}: line {torn} was being written when the run ended, and is left out"] if torn else []

@@ -2,7 +2,7 @@
 
 import torch
 
-from .pool import Nodes
+from engine.search.pool import Nodes
 
 POWER = 0.5  # how much wide inputs are preferred: measured in benchmarks/branching.py; 0 stalls, 0.4 to 1 are close
 FLAT = 1e-30  # in place of a smaller change: of a plane without any the widest input is halved, not always the first

@@ -6,14 +6,14 @@ from functools import cache, cached_property
 
 import numpy as np
 
-from ..deadline import NEVER, Deadline
-from ..exact import evaluate, nearest_floats, radii
-from ..network import Network
-from ..property import Case, Vector
-from ..replay import Replay
-from ..verdict import Counterexample
-from .equations import equations
-from .inputs import Gap, InputSet
+from engine.deadline import NEVER, Deadline
+from engine.exact import evaluate, nearest_floats, radii
+from engine.network import Network
+from engine.property import Case, Vector
+from engine.replay import Replay
+from engine.search.equations import equations
+from engine.search.inputs import Gap, InputSet
+from engine.verdict import Counterexample
 
 NEAREST = 2  # sets of inputs of a case that are looked for points near one point, each of some milliseconds
 

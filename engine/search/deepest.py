@@ -9,13 +9,13 @@ that it finds none proves nothing.
 import numpy as np
 import torch
 
-from ..bounds.crown import Boxes
-from ..bounds.roots import Roots
-from ..deadline import NEVER, Deadline
-from ..network import Network
-from ..property import Polytope
-from .exclude import Remaining
-from .pool import Nodes
+from engine.bounds.crown import Boxes
+from engine.bounds.roots import Roots
+from engine.deadline import NEVER, Deadline
+from engine.network import Network
+from engine.property import Polytope
+from engine.search.exclude import Remaining
+from engine.search.pool import Nodes
 
 PROGRAMS = 4  # of a part of a batch, milliseconds each
 
@@ -35,8 +35,14 @@ def deepest_points(networks: list[Network], roots: Roots, polytopes, nodes: Node
         box = int(left.open[place])
         polytope = polytopes(int(nodes.root[box]))[int(left.polytope[place])]
         ends = (side[box].cpu().numpy() for side in (nodes.lower, nodes.upper))
-        point = deepest(networks[int(boxes.network[box])], polytope, *ends, on=(boxes.u[box] > 0).cpu().numpy(),
-                        signs=nodes.phases[box].cpu().numpy(), deadline=boxes.deadline)
+        point = deepest(
+            networks[int(boxes.network[box])],
+            polytope,
+            *ends,
+            on=(boxes.u[box] > 0).cpu().numpy(),
+            signs=nodes.phases[box].cpu().numpy(),
+            deadline=boxes.deadline,
+        )
         if point is not None:
             places.append(place)
             points.append(point)
@@ -45,8 +51,16 @@ def deepest_points(networks: list[Network], roots: Roots, polytopes, nodes: Node
     return torch.tensor(places, dtype=torch.long, device=device), torch.from_numpy(points).to(device)
 
 
-def deepest(network: Network, polytope: Polytope, lower: np.ndarray, upper: np.ndarray, *, on: np.ndarray,
-            signs: np.ndarray, deadline: Deadline = NEVER) -> np.ndarray | None:
+def deepest(
+    network: Network,
+    polytope: Polytope,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    *,
+    on: np.ndarray,
+    signs: np.ndarray,
+    deadline: Deadline = NEVER,
+) -> np.ndarray | None:
     """The point of the box deepest in the polytope with hidden neuron j passed on where on[j] (else 0), and
     signs[j] z_j >= 0; None where the solver has none, or is not done by the deadline.
 
@@ -74,6 +88,7 @@ def deepest(network: Network, polytope: Polytope, lower: np.ndarray, upper: np.n
     limits = np.array([-value[-1] for value, _ in rows])
     objective = np.zeros(len(lower) + 1)
     objective[-1] = -1.0
-    found = linprog(objective, table, limits, bounds=[(0, 1)] * len(lower) + [(None, None)],
-                    options={"time_limit": deadline.left})
+    found = linprog(
+        objective, table, limits, bounds=[(0, 1)] * len(lower) + [(None, None)], options={"time_limit": deadline.left}
+    )
     return None if found.x is None else lower + (upper - lower) * np.clip(found.x[:-1], 0, 1)

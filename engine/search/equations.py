@@ -13,7 +13,7 @@ from math import lcm
 
 import numpy as np
 
-from ..property import Polytope, Row, Vector
+from engine.property import Polytope, Row, Vector
 
 MOST = 64  # variables of equations whose dyadic solutions are looked for, and not only whether there are any
 LARGE = 2**40  # coefficients of a basis beyond which its points are of no use
@@ -129,7 +129,7 @@ def dyadic_solutions(rows: Sequence[Row], *, places: int) -> Lattice | Row:
             return row
         if lead:
             fixed.append(value)
-    basis = table[len(rows):]
+    basis = table[len(rows) :]
     small = small and all(abs(v) < LARGE for line in basis for v in line)
     return Lattice(used, tuple(fixed), np.array(basis if small else [], dtype=object))
 

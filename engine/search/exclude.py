@@ -11,14 +11,14 @@ from itertools import repeat
 
 import torch
 
-from ..bounds.crown import Boxes, concretize, rows_at_once, substitute
-from ..bounds.relaxation import Lines
-from ..bounds.roots import Roots
-from ..bounds.slopes import Bound, Multipliers, Targets, ascend, lower_slopes
-from ..bounds.stack import Stack
-from .branching import many_inputs
-from .pool import Nodes
-from .rows import starting_weights
+from engine.bounds.crown import Boxes, concretize, rows_at_once, substitute
+from engine.bounds.relaxation import Lines
+from engine.bounds.roots import Roots
+from engine.bounds.slopes import Bound, Multipliers, Targets, ascend, lower_slopes
+from engine.bounds.stack import Stack
+from engine.search.branching import many_inputs
+from engine.search.pool import Nodes
+from engine.search.rows import starting_weights
 
 WARM_STEPS, WARM_NONE = 128, 255  # slopes are handed down in steps of 1/128; 255: none were found
 FINISH_STEPS = 20
@@ -64,8 +64,9 @@ class Shown:
     multiplier_value: torch.Tensor
 
 
-def exclude(stack: Stack, roots: Roots, nodes: Nodes, boxes: Boxes, lines: list[Lines], *, steps: int,
-            targets: int = TARGETS):
+def exclude(
+    stack: Stack, roots: Roots, nodes: Nodes, boxes: Boxes, lines: list[Lines], *, steps: int, targets: int = TARGETS
+):
     """Marks in `nodes.excluded` what is proved on each box; says what remains, and how the rest was shown.
 
     First every row by itself with CROWN's slopes; then, where few neurons are of open sign, `steps`
@@ -162,9 +163,17 @@ def _shown(node, polytope, weights, proved, near, free: Multipliers, changed) ->
     """What is proved of the targets; `near` are those with free multipliers."""
     number = proved.cumsum(0) - 1
     slopes, multipliers = changed.nonzero(as_tuple=True), (free.phases > 0).nonzero(as_tuple=True)
-    return Shown(node[proved], polytope[proved], weights[proved],
-                 number[near[slopes[0]]], slopes[1], free.slopes[slopes],
-                 number[near[multipliers[0]]], multipliers[1], free.phases[multipliers])
+    return Shown(
+        node[proved],
+        polytope[proved],
+        weights[proved],
+        number[near[slopes[0]]],
+        slopes[1],
+        free.slopes[slopes],
+        number[near[multipliers[0]]],
+        multipliers[1],
+        free.phases[multipliers],
+    )
 
 
 def _each_row(stack: Stack, boxes: Boxes, lines: list[Lines], targets: Targets):
@@ -201,8 +210,9 @@ def _optimize(batch: _Batch, targets: Targets, row: torch.Tensor, planes: torch.
     return best
 
 
-def handed_down(slopes: torch.Tensor, multipliers: torch.Tensor, box: torch.Tensor, weights: torch.Tensor,
-                plain: torch.Tensor) -> Multipliers:
+def handed_down(
+    slopes: torch.Tensor, multipliers: torch.Tensor, box: torch.Tensor, weights: torch.Tensor, plain: torch.Tensor
+) -> Multipliers:
     """These weights [n, rows] on boxes [n], with the slopes and multipliers of nodes (pool.py): those found last.
 
     Slopes are CROWN's, `plain`, where none were found.

@@ -7,20 +7,21 @@ NeurIPS 2021): a proof like any other, which only has to be evaluated.
 
 import torch
 
-from ..bounds.crown import Boxes
-from ..bounds.relaxation import Lines
-from ..bounds.roots import Roots
-from ..bounds.slopes import bound_targets, lower_slopes
-from ..bounds.stack import Stack
-from .branching import many_inputs, splits
-from .exclude import Remaining, handed_down
-from .pool import Nodes
+from engine.bounds.crown import Boxes
+from engine.bounds.relaxation import Lines
+from engine.bounds.roots import Roots
+from engine.bounds.slopes import bound_targets, lower_slopes
+from engine.bounds.stack import Stack
+from engine.search.branching import many_inputs, splits
+from engine.search.exclude import Remaining, handed_down
+from engine.search.pool import Nodes
 
 FEW = 10  # signs are split in boxes with at most this many of them open
 
 
-def signs_to_split(stack: Stack, roots: Roots, nodes: Nodes, boxes: Boxes, lines: list[Lines],
-                   left: Remaining, *, stalled: int) -> torch.Tensor:
+def signs_to_split(
+    stack: Stack, roots: Roots, nodes: Nodes, boxes: Boxes, lines: list[Lines], left: Remaining, *, stalled: int
+) -> torch.Tensor:
     """For each remaining box the hidden neuron whose sign is to be split, or -1 for its inputs: [left].
 
     Signs are split on boxes of many inputs, on those that are `stalled` splits deep and have few

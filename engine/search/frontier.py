@@ -6,23 +6,24 @@ from functools import cache, partial
 
 import torch
 
-from ..bounds.roots import Roots, make_roots
-from ..bounds.stack import Stack
-from ..deadline import Deadline
-from ..network import Network
-from ..replay import Replay
-from .confirm import Judge
-from .exclude import WARM_NONE
-from .pool import Nodes, Pool
-from .problem import Search
-from .recorder import Recorder
+from engine.bounds.roots import Roots, make_roots
+from engine.bounds.stack import Stack
+from engine.deadline import Deadline
+from engine.network import Network
+from engine.replay import Replay
+from engine.search.confirm import Judge
+from engine.search.exclude import WARM_NONE
+from engine.search.pool import Nodes, Pool
+from engine.search.problem import Search
+from engine.search.recorder import Recorder
 
 
 class Frontier:
     """Open boxes by slots; whose they are by the slots of their roots."""
 
-    def __init__(self, networks: list[Network], stack: Stack, padded: tuple[int, int], *, most: int,
-                 recorder: Recorder | None):
+    def __init__(
+        self, networks: list[Network], stack: Stack, padded: tuple[int, int], *, most: int, recorder: Recorder | None
+    ):
         """padded: (polytopes, rows of each), to which roots are padded; most: boxes that fit the memory."""
         #: of each network, by its id: its place in the stack, and its session of onnxruntime, opened at first use
         self._place = {id(network): i for i, network in enumerate(networks)}
@@ -126,8 +127,19 @@ def root_nodes(roots: Roots, root: torch.Tensor) -> Nodes:
     zero = torch.zeros(hidden, dtype=torch.int8, device=root.device)
     none = torch.full(hidden, WARM_NONE, dtype=torch.uint8, device=root.device)
     start = torch.zeros(hidden, dtype=torch.bfloat16, device=root.device)
-    return Nodes(root, roots.lower[root], roots.upper[root], roots.l[root], roots.u[root],
-                 roots.missing[root], zero, none, start, root.clone(), torch.zeros_like(root))
+    return Nodes(
+        root,
+        roots.lower[root],
+        roots.upper[root],
+        roots.l[root],
+        roots.u[root],
+        roots.missing[root],
+        zero,
+        none,
+        start,
+        root.clone(),
+        torch.zeros_like(root),
+    )
 
 
 def node_bytes(stack: Stack, polytopes: int) -> int:

@@ -11,10 +11,10 @@ from functools import cached_property
 
 import numpy as np
 
-from ..exact import derivatives, evaluate, floats_inside, nearest_floats, number_text
-from ..network import Network
-from ..property import Case, Polytope, Row, Vector
-from .equations import Lattice, dyadic_solutions, equations, meeting, pivots, solved
+from engine.exact import derivatives, evaluate, floats_inside, nearest_floats, number_text
+from engine.network import Network
+from engine.property import Case, Polytope, Row, Vector
+from engine.search.equations import Lattice, dyadic_solutions, equations, meeting, pivots, solved
 
 NEWTON = 3  # steps to a point that solves equations of outputs, each exact where no sign changes
 TOWARDS_MIDDLE = tuple(Fraction(1, 2**k) for k in (60, 20, 10, 4, 1, 0))  # ways from a point to the set's middle
@@ -50,8 +50,9 @@ class InputSet:
             return
         (i,) = places
         bound = -row.constant / row.inputs[i]
-        ends, excluded, sign = ((self.upper, self.open_upper, 1) if row.inputs[i] > 0 else
-                                (self.lower, self.open_lower, -1))
+        ends, excluded, sign = (
+            (self.upper, self.open_upper, 1) if row.inputs[i] > 0 else (self.lower, self.open_lower, -1)
+        )
         if sign * (bound - ends[i]) < 0:
             ends[i] = bound
             excluded.discard(i)
@@ -100,8 +101,10 @@ class InputSet:
             row = next(row for row in rows if self._with_pins(row) == self.lattice)
             alone = len(rows) == 1 and row == self.lattice
             others = "" if alone else ", with the other equations and inputs of one value,"
-            return Gap(f"{_equation_text(row)}{others} has no solution in {name} numbers",
-                       "write two inequalities with some room between them")
+            return Gap(
+                f"{_equation_text(row)}{others} has no solution in {name} numbers",
+                "write two inequalities with some room between them",
+            )
         return None
 
     # Points
@@ -147,8 +150,10 @@ class InputSet:
             rows, columns = pivots(self._slopes(x, network) * self._room(x))
             slopes = derivatives(network, x, columns) if of_outputs else [() for _ in columns]
             rows = [self.equations[i] for i in rows]
-            grow = [[row.inputs[j] + sum(c * s for c, s in zip(row.outputs, slope))
-                     for j, slope in zip(columns, slopes)] for row in rows]
+            grow = [
+                [row.inputs[j] + sum(c * s for c, s in zip(row.outputs, slope)) for j, slope in zip(columns, slopes)]
+                for row in rows
+            ]
             step = solved(grow, [-row.value(x, y) for row in rows])
             if step is None:
                 return None

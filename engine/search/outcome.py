@@ -2,10 +2,10 @@
 
 import torch
 
-from ..exact import unheld_text
-from ..verdict import Standing
-from .frontier import Frontier
-from .problem import Search
+from engine.exact import unheld_text
+from engine.search.frontier import Frontier
+from engine.search.problem import Search
+from engine.verdict import Standing
 
 
 def reason(search: Search, full: str) -> str:
@@ -31,8 +31,9 @@ def _of_near_miss(search: Search) -> str:
     if near.executable:
         return f"; a point was found that is unsafe in {'exact arithmetic' if near.exact else 'onnxruntime'} alone"
     number = search.problem.network.number.__name__
-    return (f"; exact arithmetic violates it at a point that {number} cannot hold "
-            f"({unheld_text(near.point, near.inputs)})")
+    return (
+        f"; exact arithmetic violates it at a point that {number} cannot hold ({unheld_text(near.point, near.inputs)})"
+    )
 
 
 def standing(search: Search, frontier: Frontier) -> Standing:

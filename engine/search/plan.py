@@ -3,9 +3,9 @@ the clock."""
 
 from dataclasses import dataclass
 
-from ..bounds.stack import Stack
-from ..network import Network
-from .problem import Options
+from engine.bounds.stack import Stack
+from engine.network import Network
+from engine.search.problem import Options
 
 PRODUCTS, PRODUCTS_ON_CUDA = 1 << 34, 1 << 40  # of a batch: about a second
 ATTACK = 448  # passes of a first attack through the network, forward and back (suspects.py)
@@ -43,9 +43,12 @@ def make_plan(stack: Stack, extent: tuple[int, int], node_bytes: int, options: O
     boxes = min(options.batch, products // sum(work), left // 4 // _box_bytes(stack, extent, node_bytes))
     most = left // 2 // node_bytes
     return Plan(
-        batch=max(1, boxes), targets=max(1, left // 8 // parts // _target_bytes(stack, extent)),
-        open=min(most, options.max_open) if options.max_open else most, rest=left // 8,
-        attack_first=ATTACK * sum(layer.weight[0].numel() for layer in stack.layers) < work[0])
+        batch=max(1, boxes),
+        targets=max(1, left // 8 // parts // _target_bytes(stack, extent)),
+        open=min(most, options.max_open) if options.max_open else most,
+        rest=left // 8,
+        attack_first=ATTACK * sum(layer.weight[0].numel() for layer in stack.layers) < work[0],
+    )
 
 
 def _work(stack: Stack, extent: tuple[int, int], steps: int) -> tuple[int, int]:

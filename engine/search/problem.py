@@ -5,12 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import inf
 
-from ..bounds.rounding import SEMANTICS
-from ..errors import InputError
-from ..network import Network
-from ..property import Property
-from ..verdict import Counterexample, Verdict
-from .inputs import gap_of
+from engine.bounds.rounding import SEMANTICS
+from engine.errors import InputError
+from engine.network import Network
+from engine.property import Property
+from engine.search.inputs import gap_of
+from engine.verdict import Counterexample, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,11 @@ class Problem:
             if gap is None:
                 return
         if gap:
-            raise InputError(f"{gap.what}, so no input exists in float32 semantics", where=self.property.name,
-                             advice=f"{gap.advice}, or use --semantics real")
+            raise InputError(
+                f"{gap.what}, so no input exists in float32 semantics",
+                where=self.property.name,
+                advice=f"{gap.advice}, or use --semantics real",
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 
-from ..bounds.relaxation import SLOPE_STEPS
-from ..proof import Proof
-from .exclude import Shown
-from .pool import Nodes
+from engine.bounds.relaxation import SLOPE_STEPS
+from engine.proof import Proof
+from engine.search.exclude import Shown
+from engine.search.pool import Nodes
 
 LEAF = -1
 
@@ -101,12 +101,17 @@ class Recorder:
         slopes = _ragged(shown, "slope", rank, len(order))
         multipliers = _ragged(shown, "multiplier", rank, len(order))
         return {
-            "node": node[order].astype(np.int32), "polytope": shown["polytope"][order].astype(np.int32),
+            "node": node[order].astype(np.int32),
+            "polytope": shown["polytope"][order].astype(np.int32),
             "rows": np.bincount(exclusion, minlength=len(order)).astype(np.int32),
-            "slopes": slopes[0], "multipliers": multipliers[0],
-            "row": row.astype(np.int32), "row_weight": weights[exclusion, row],
-            "slope": slopes[1], "slope_value": np.rint(slopes[2] * SLOPE_STEPS).astype(np.int32),
-            "multiplier": multipliers[1], "multiplier_value": multipliers[2],
+            "slopes": slopes[0],
+            "multipliers": multipliers[0],
+            "row": row.astype(np.int32),
+            "row_weight": weights[exclusion, row],
+            "slope": slopes[1],
+            "slope_value": np.rint(slopes[2] * SLOPE_STEPS).astype(np.int32),
+            "multiplier": multipliers[1],
+            "multiplier_value": multipliers[2],
         }
 
     def _merged(self) -> dict[str, np.ndarray]:

@@ -6,15 +6,15 @@ from itertools import product
 import numpy as np
 import torch
 
-from ..attack import descend
-from ..bounds.crown import Boxes, tighten
-from ..bounds.roots import make_roots
-from ..bounds.stack import Stack
-from ..network import Network
-from ..property import Property
-from .branching import split_input, splits
-from .exclude import exclude
-from .frontier import root_nodes
+from engine.attack import descend
+from engine.bounds.crown import Boxes, tighten
+from engine.bounds.roots import make_roots
+from engine.bounds.stack import Stack
+from engine.network import Network
+from engine.property import Property
+from engine.search.branching import split_input, splits
+from engine.search.exclude import exclude
+from engine.search.frontier import root_nodes
 
 MOST = 20_000  # boxes bounded
 STEPS = 5

@@ -2,15 +2,16 @@
 
 import torch
 
-from ..bounds.crown import Boxes
-from ..bounds.slopes import worst_corner
+from engine.bounds.crown import Boxes
+from engine.bounds.slopes import worst_corner
 
 STEPS = 15
 LEAST = 0.02  # the weight that every row starts from: none is out of reach
 
 
-def starting_weights(boxes: Boxes, box: torch.Tensor, planes: torch.Tensor, absent: torch.Tensor,
-                     row: torch.Tensor) -> torch.Tensor:
+def starting_weights(
+    boxes: Boxes, box: torch.Tensor, planes: torch.Tensor, absent: torch.Tensor, row: torch.Tensor
+) -> torch.Tensor:
     """Weights [n, rows] >= 0 of sum 1, under which the planes' minimum on box [n] is about the largest.
 
     planes: [n, rows, inputs + 1]; absent: [n, rows], padding, of weight 0; row: [n], the best by itself, from

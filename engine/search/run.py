@@ -10,28 +10,28 @@ from math import inf
 import numpy as np
 import torch
 
-from ..attack import descend
-from ..bounds.crown import Boxes, tighten
-from ..bounds.roots import Roots, extent
-from ..bounds.stack import Stack
-from ..deadline import Deadline, OutOfTime
-from ..memory import size_text
-from ..proof import Proof
-from ..verdict import Statistics, Unknown, Verdict, Verified, Violated
-from .branching import split_input, split_sign, splits
-from .deepest import deepest_points
-from .exclude import Shown, exclude
-from .finish import signs_to_split
-from .frontier import Frontier, node_bytes
-from .outcome import reason, standing
-from .plan import make_plan
-from .pool import Nodes
-from .problem import OnVerdict, Options, Problem, Progress, Search
-from .recorder import Recorder
-from .suspects import Suspects, by_network, corner_attack, first_attack, joined
-from .ties import MOST as MOST_TIES
-from .ties import tied
-from .trial import judge_suspects
+from engine.attack import descend
+from engine.bounds.crown import Boxes, tighten
+from engine.bounds.roots import Roots, extent
+from engine.bounds.stack import Stack
+from engine.deadline import Deadline, OutOfTime
+from engine.memory import size_text
+from engine.proof import Proof
+from engine.search.branching import split_input, split_sign, splits
+from engine.search.deepest import deepest_points
+from engine.search.exclude import Shown, exclude
+from engine.search.finish import signs_to_split
+from engine.search.frontier import Frontier, node_bytes
+from engine.search.outcome import reason, standing
+from engine.search.plan import make_plan
+from engine.search.pool import Nodes
+from engine.search.problem import OnVerdict, Options, Problem, Progress, Search
+from engine.search.recorder import Recorder
+from engine.search.suspects import Suspects, by_network, corner_attack, first_attack, joined
+from engine.search.ties import MOST as MOST_TIES
+from engine.search.ties import tied
+from engine.search.trial import judge_suspects
+from engine.verdict import Statistics, Unknown, Verdict, Verified, Violated
 
 SEEK, SOUGHT = 4_096, 64  # boxes of a problem that cannot be proved, and points judged, in search of a counterexample
 
@@ -75,8 +75,15 @@ class Share:
 class Run:
     """The search of one group of problems."""
 
-    def __init__(self, problems: list[tuple[int, Problem]], options: Options, device: torch.device,
-                 workers: ThreadPoolExecutor, parts: int, report: OnVerdict):
+    def __init__(
+        self,
+        problems: list[tuple[int, Problem]],
+        options: Options,
+        device: torch.device,
+        workers: ThreadPoolExecutor,
+        parts: int,
+        report: OnVerdict,
+    ):
         """OutOfTime where all problems' time together does not suffice to begin."""
         start = time.monotonic()
         self._options, self._report = options, report
@@ -248,8 +255,9 @@ class Run:
     def _split(self, left: Left) -> None:
         """Opens the children of each box, by sign where a neuron is given, else by input where possible."""
         owners = [self._frontier.owner(root) for root in left.nodes.root.tolist()]
-        wanted = torch.tensor([owner.counterexample is None for owner in owners], dtype=torch.bool,
-                              device=left.neuron.device)
+        wanted = torch.tensor(
+            [owner.counterexample is None for owner in owners], dtype=torch.bool, device=left.neuron.device
+        )
         by_sign = wanted & (left.neuron >= 0)
         by_input = wanted & (left.neuron < 0) & splits(left.nodes).any(1)
         kept = self._leave(left, owners, wanted, wanted & ~by_sign & ~by_input)
@@ -277,8 +285,9 @@ class Run:
                 owner.give_up_proof()
         return kept
 
-    def _open(self, parents: Nodes, pair: tuple[Nodes, Nodes], value: torch.Tensor, bound: torch.Tensor,
-              neuron=None) -> None:
+    def _open(
+        self, parents: Nodes, pair: tuple[Nodes, Nodes], value: torch.Tensor, bound: torch.Tensor, neuron=None
+    ) -> None:
         if self._recorder:
             self._recorder.split(parents, *pair, neuron)
         known = list(zip(value.tolist(), bound.tolist()))
@@ -317,8 +326,16 @@ class Run:
             return None
         if search.refuted and not near.executable and semantics == "real":
             return Violated(near, semantics, statistics)
-        return Unknown(reason(search, self._full() if crowded else ""), search.late, max(0.0, search.proved), semantics,
-                       statistics, near, self._open_boxes(search), standing(search, self._frontier))
+        return Unknown(
+            reason(search, self._full() if crowded else ""),
+            search.late,
+            max(0.0, search.proved),
+            semantics,
+            statistics,
+            near,
+            self._open_boxes(search),
+            standing(search, self._frontier),
+        )
 
     def _crowded(self) -> str:
         """What of the memory is full, if anything."""

@@ -2,11 +2,11 @@
 
 import torch
 
-from ..attack import descend, sample
-from ..bounds.roots import Roots
-from ..bounds.stack import Stack
-from ..deadline import Deadline
-from .pool import Nodes
+from engine.attack import descend, sample
+from engine.bounds.roots import Roots
+from engine.bounds.stack import Stack
+from engine.deadline import Deadline
+from engine.search.pool import Nodes
 
 SAMPLES, STARTS = 128, 8  # of each root's box, and those of them that descend
 NUMBERS = 1 << 22  # of samples at once
@@ -14,12 +14,15 @@ NUMBERS = 1 << 22  # of samples at once
 Suspects = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # root [n], point [n, inputs], how far from unsafe [n]
 
 
-def first_attack(stack: Stack, roots: Roots, root: torch.Tensor, generator: torch.Generator,
-                 deadline: Deadline) -> Suspects:
+def first_attack(
+    stack: Stack, roots: Roots, root: torch.Tensor, generator: torch.Generator, deadline: Deadline
+) -> Suspects:
     """Gradient descent from the best of a few samples of each root's box; fewer of boxes of very many inputs."""
     samples = max(STARTS, min(SAMPLES, NUMBERS // 4 // stack.n_inputs))
-    found = [_best_of_samples(stack, roots, part, samples, generator, deadline)
-             for part in root.split(max(1, NUMBERS // (samples * stack.n_inputs)))]
+    found = [
+        _best_of_samples(stack, roots, part, samples, generator, deadline)
+        for part in root.split(max(1, NUMBERS // (samples * stack.n_inputs)))
+    ]
     return joined(found)
 
 
@@ -34,8 +37,16 @@ def _best_of_samples(stack, roots, root, samples: int, generator, deadline: Dead
     return every, *descend(stack, roots, every, x, width * 0.1, steps=20, deadline=deadline)
 
 
-def corner_attack(stack: Stack, roots: Roots, nodes: Nodes, plane: torch.Tensor, generator: torch.Generator, *,
-                  count: int, deadline: Deadline) -> tuple[torch.Tensor, Suspects]:
+def corner_attack(
+    stack: Stack,
+    roots: Roots,
+    nodes: Nodes,
+    plane: torch.Tensor,
+    generator: torch.Generator,
+    *,
+    count: int,
+    deadline: Deadline,
+) -> tuple[torch.Tensor, Suspects]:
     """How far each box's worst corner is from unsafe, and the most suspicious points after descent.
 
     They start from the corners and from as many new samples of the roots, `count` of each.

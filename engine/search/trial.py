@@ -4,12 +4,12 @@ from collections import Counter
 
 import numpy as np
 
-from ..deadline import Deadline, OutOfTime
-from ..verdict import Counterexample
-from .confirm import Judge, better
-from .frontier import Frontier
-from .problem import Search
-from .suspects import Suspects
+from engine.deadline import Deadline, OutOfTime
+from engine.search.confirm import Judge, better
+from engine.search.frontier import Frontier
+from engine.search.problem import Search
+from engine.search.suspects import Suspects
+from engine.verdict import Counterexample
 
 JUDGED = 4  # points of a problem that one attack may have checked exactly, milliseconds each
 NEARLY = 2.0**12  # times a row's error: how far from unsafe points are judged, as rounding may have moved them

@@ -7,18 +7,18 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from ..bounds.roots import extent
-from ..deadline import OutOfTime
-from ..errors import InputError
-from ..memory import keep_freed_memory, size_text
-from ..network import Network
-from ..proof import Proof
-from ..property import Property
-from ..replay import demand_executable
-from ..verdict import Statistics, Unknown, Verdict, Verified
-from .plan import stack_bytes
-from .problem import OnProgress, OnVerdict, Options, Problem
-from .run import Run
+from engine.bounds.roots import extent
+from engine.deadline import OutOfTime
+from engine.errors import InputError
+from engine.memory import keep_freed_memory, size_text
+from engine.network import Network
+from engine.proof import Proof
+from engine.property import Property
+from engine.replay import demand_executable
+from engine.search.plan import stack_bytes
+from engine.search.problem import OnProgress, OnVerdict, Options, Problem
+from engine.search.run import Run
+from engine.verdict import Statistics, Unknown, Verdict, Verified
 
 GROUP = 1024  # problems whose weights are held at once
 SMALL = 64  # rows of a case: cases of up to so many are padded to the same size, larger ones to that of their like
@@ -32,8 +32,13 @@ def verify(network: Network, property: Property, *, on_progress: OnProgress | No
     return verify_all([Problem(network, property)], Options(**options), on_progress=on_progress)[0]
 
 
-def verify_all(problems: list[Problem], options: Options, *, on_verdict: OnVerdict | None = None,
-               on_progress: OnProgress | None = None) -> list[Verdict]:
+def verify_all(
+    problems: list[Problem],
+    options: Options,
+    *,
+    on_verdict: OnVerdict | None = None,
+    on_progress: OnProgress | None = None,
+) -> list[Verdict]:
     """A verdict for each problem; `on_verdict(index, verdict)` is called as soon as each is known.
 
     Problems whose networks have the same shape share batches. A problem's seconds are its share
@@ -131,12 +136,21 @@ def _refused(problem: Problem, options: Options) -> str:
     needed = stack_bytes(problem.network)
     if needed <= options.memory * 3 // 4:
         return ""
-    return (f"out of memory: bounds of network {problem.network.name} take {size_text(needed)} before any box is "
-            f"open (--memory, {size_text(options.memory)})")
+    return (
+        f"out of memory: bounds of network {problem.network.name} take {size_text(needed)} before any box is "
+        f"open (--memory, {size_text(options.memory)})"
+    )
 
 
-def _give_up(problems: list[tuple[int, Problem]], options: Options, device: torch.device, report: OnVerdict, *,
-             reason: str = "", seconds: float = 0.0) -> None:
+def _give_up(
+    problems: list[tuple[int, Problem]],
+    options: Options,
+    device: torch.device,
+    report: OnVerdict,
+    *,
+    reason: str = "",
+    seconds: float = 0.0,
+) -> None:
     """Reports of all that they are unknown: for this reason, or because these seconds were not enough to begin."""
     timed_out = not reason
     reason = reason or f"out of time after {seconds:.1f} s, before any box was bounded"

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from ..errors import InputError
-from ..network import Network
-from ..property import Case, Polytope
+from engine.errors import InputError
+from engine.network import Network
+from engine.property import Case, Polytope
 
 TOLERANCE = 1e-6  # margins below this are noise to a solver
 
@@ -42,8 +42,9 @@ class _Model:
     whole: np.ndarray
 
 
-def solve_box(network: Network, case: Case, *, lower, upper, l, u, backend: str = "auto",
-              timeout: float | None = None) -> BoxResult:
+def solve_box(
+    network: Network, case: Case, *, lower, upper, l, u, backend: str = "auto", timeout: float | None = None
+) -> BoxResult:
     """Is an unsafe polytope of `case` reached on the box [lower, upper]?
 
     l, u [hidden]: true bounds of every ReLU's input on the box. backend: gurobi, highs, or auto

@@ -5,8 +5,8 @@ from fractions import Fraction
 
 import z3
 
-from ..network import Network
-from ..property import Case, Property, Row, Vector
+from engine.network import Network
+from engine.property import Case, Property, Row, Vector
 
 
 @dataclass(frozen=True, slots=True)

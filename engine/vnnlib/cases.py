@@ -84,8 +84,11 @@ def _grouped(base: Ends, branches: tuple[Conjunct, ...], source: Source) -> list
             first = first or contradiction
             continue
         rows = tuple(filter(_needs_row, {**base_rows, **ends}.values()))
-        moved = {_side(atom): atom for side, atom in ends.items()
-                 if _bounds_input(atom) and not (side in base and base[side].bound == atom.bound)}
+        moved = {
+            _side(atom): atom
+            for side, atom in ends.items()
+            if _bounds_input(atom) and not (side in base and base[side].bound == atom.bound)
+        }
         key = frozenset((side, atom.bound) for side, atom in moved.items())
         groups.setdefault(key, _Group(moved)).polytopes.setdefault(frozenset(rows), rows)
     if first and not groups:
@@ -128,16 +131,19 @@ def _rows(groups: list[_Group], variables: Variables, source: Source) -> dict[Ha
     wide = sum(map(_reads_inputs, distinct))
     numbers = 2 * len(groups) * n_inputs + wide * n_inputs + len(distinct) * n_outputs
     if numbers > MAX_NUMBERS:
-        raise source.error(f"{len(groups):,} boxes and {len(distinct):,} rows over {n_inputs:,} inputs and "
-                           f"{n_outputs:,} outputs have {numbers:,} numbers, more than {MAX_NUMBERS:,}",
-                           len(source.text), advice="split the property into several files")
+        raise source.error(
+            f"{len(groups):,} boxes and {len(distinct):,} rows over {n_inputs:,} inputs and "
+            f"{n_outputs:,} outputs have {numbers:,} numbers, more than {MAX_NUMBERS:,}",
+            len(source.text),
+            advice="split the property into several files",
+        )
     none = (_ZERO,) * n_inputs
-    return {atom: variables.row(atom) if _reads_inputs(atom) else variables.output_row(atom, none)
-            for atom in distinct}
+    return {atom: variables.row(atom) if _reads_inputs(atom) else variables.output_row(atom, none) for atom in distinct}
 
 
-def _corners(box: Box, moved: Mapping[int, HalfSpace], variables: Variables, source: Source, *,
-             which: str) -> Iterable[Vector]:
+def _corners(
+    box: Box, moved: Mapping[int, HalfSpace], variables: Variables, source: Source, *, which: str
+) -> Iterable[Vector]:
     """The lower and the upper ends of all inputs."""
     ends = box.copy()
     for side, atom in moved.items():
@@ -146,6 +152,7 @@ def _corners(box: Box, moved: Mapping[int, HalfSpace], variables: Variables, sou
     if open_side is not None:
         index, upper = divmod(open_side, 2)
         name, side, operator = f"X_{index}", ("lower", "upper")[upper], (">=", "<=")[upper]
-        raise source.error(f"{name} has no {side} bound{which}", variables.inputs[name],
-                           advice=f"add (assert ({operator} {name} ...))")
+        raise source.error(
+            f"{name} has no {side} bound{which}", variables.inputs[name], advice=f"add (assert ({operator} {name} ...))"
+        )
     return (tuple(atom.bound for atom in ends[upper::2]) for upper in (0, 1))

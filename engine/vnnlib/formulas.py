@@ -82,8 +82,9 @@ def check_size(branches: int, atoms: int, what: str) -> None:
     """Refuses what would not fit into memory; `what` says what has these branches and atoms."""
     for count, most, kind in (branches, MAX_BRANCHES, "alternatives"), (atoms, MAX_ATOMS, "comparisons"):
         if count > most:
-            raise InputError(f"{what} {_count(count)} {kind}, more than {most:,}",
-                             advice="split the property into several files")
+            raise InputError(
+                f"{what} {_count(count)} {kind}, more than {most:,}", advice="split the property into several files"
+            )
 
 
 def _count(n: int) -> str:

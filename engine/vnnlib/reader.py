@@ -115,11 +115,9 @@ class _Script:
 
     def opened(self, at: int, groups: list[_Group]) -> _Group:
         if groups and not groups[-1].items:
-            raise self.source.error("a parenthesis stands where a name should", at,
-                                    advice="remove one of the two")
+            raise self.source.error("a parenthesis stands where a name should", at, advice="remove one of the two")
         if len(groups) == MAX_DEPTH:
-            raise self.source.error(f"more than {MAX_DEPTH:,} parentheses are open", at,
-                                    advice="nest less deeply")
+            raise self.source.error(f"more than {MAX_DEPTH:,} parentheses are open", at, advice="nest less deeply")
         return _Group(at)
 
     def item(self, text: str, at: int, group: _Group) -> Item:
@@ -133,17 +131,18 @@ class _Script:
         if name == _VERSION and _VERSION_1.match(self.source.text, at + len(name)):
             return
         if name in _SECOND:
-            raise self.source.error(f"VNN-LIB 2.0 is not supported yet ('{name}')", at,
-                                    advice="write it in VNN-LIB 1.0, with X_0, X_1, ... and Y_0, Y_1, ... of type Real")
+            raise self.source.error(
+                f"VNN-LIB 2.0 is not supported yet ('{name}')",
+                at,
+                advice="write it in VNN-LIB 1.0, with X_0, X_1, ... and Y_0, Y_1, ... of type Real",
+            )
         known, kind = (_OPERATORS, "operator") if len(groups) > 1 else (_COMMANDS, "command")
         if name in known:
             return
         if name in _COMMANDS:
             line = self.source.line(groups[0].at)
-            raise self.source.error(f"'{name}' inside the command of line {line}", at,
-                                    advice="close that one first")
-        raise self.source.error(f"unknown {kind} {quoted(name)}", at,
-                                advice=f"VNN-LIB 1.0 has {' '.join(known)}")
+            raise self.source.error(f"'{name}' inside the command of line {line}", at, advice="close that one first")
+        raise self.source.error(f"unknown {kind} {quoted(name)}", at, advice=f"VNN-LIB 1.0 has {' '.join(known)}")
 
     def command(self, group: _Group) -> None:
         if not group.items:
@@ -163,24 +162,30 @@ class _Script:
                 pass
             case _:
                 form = "X_0 () Real" if head.text == "declare-fun" else "X_0 Real"
-                raise self.source.error(f"'{head.text}' has not the arguments it takes", head.at,
-                                        advice=f"write ({head.text} {form})")
+                raise self.source.error(
+                    f"'{head.text}' has not the arguments it takes", head.at, advice=f"write ({head.text} {form})"
+                )
         if not _VARIABLE.fullmatch(name):
-            raise self.source.error(f"{quoted(name)} is not a variable of VNN-LIB 1.0", at,
-                                    advice="name inputs X_0, X_1, ... and outputs Y_0, Y_1, ...")
+            raise self.source.error(
+                f"{quoted(name)} is not a variable of VNN-LIB 1.0",
+                at,
+                advice="name inputs X_0, X_1, ... and outputs Y_0, Y_1, ...",
+            )
         if kind.text != "Real":
             raise self.source.error(f"{name} has type {quoted(kind.text)}", kind.at, advice="declare it Real")
         if name in self.declared:
             first = self.source.line(self.declared[name])
-            raise self.source.error(f"{name} is declared again, first in line {first}", at,
-                                    advice="remove one declaration")
+            raise self.source.error(
+                f"{name} is declared again, first in line {first}", at, advice="remove one declaration"
+            )
         self.declared[name] = at
         self.known[name] = terms.variable(name)
 
     def add_assert(self, head: Token, arguments: list[Item]) -> None:
         if len(arguments) != 1:
-            raise self.source.error(f"'assert' takes 1 argument, not {len(arguments)}", head.at,
-                                    advice="give one formula")
+            raise self.source.error(
+                f"'assert' takes 1 argument, not {len(arguments)}", head.at, advice="give one formula"
+            )
         formula = self.as_formula(arguments[0], head)
         if not formula.branches:
             self.falsehood = self.falsehood or f"the assert of line {self.source.line(head.at)} is false at every point"
@@ -203,8 +208,11 @@ class _Script:
     def count_part(self, at: int) -> None:
         self.parts += 1
         if self.parts > MAX_PARTS:
-            raise self.source.error(f"the file has more than {MAX_PARTS:,} comparisons, terms and different numbers",
-                                    at, advice="split the property into several files")
+            raise self.source.error(
+                f"the file has more than {MAX_PARTS:,} comparisons, terms and different numbers",
+                at,
+                advice="split the property into several files",
+            )
 
     def as_formula(self, item: Item, head: Token) -> Formula:
         if isinstance(item, Formula):
@@ -212,16 +220,18 @@ class _Script:
         if isinstance(item, Token) and item.text in ("true", "false"):
             return TRUE if item.text == "true" else FALSE
         at = item.at if isinstance(item, Token) else head.at
-        raise self.source.error(f"'{head.text}' takes formulas, not {_kind(item)}", at,
-                                advice="compare two terms, as in (<= Y_0 Y_1)")
+        raise self.source.error(
+            f"'{head.text}' takes formulas, not {_kind(item)}", at, advice="compare two terms, as in (<= Y_0 Y_1)"
+        )
 
     def as_term(self, item: Item, head: Token) -> Linear:
         if isinstance(item, Linear):
             return item
         if isinstance(item, Token):
             return self.known.get(item.text) or self.number(item)
-        raise self.source.error(f"'{head.text}' takes terms, not {_kind(item)}", head.at,
-                                advice="give numbers, variables and sums of them")
+        raise self.source.error(
+            f"'{head.text}' takes terms, not {_kind(item)}", head.at, advice="give numbers, variables and sums of them"
+        )
 
     def number(self, token: Token) -> Linear:
         """A number met for the first time; refuses by name what is none."""
@@ -235,22 +245,24 @@ class _Script:
             self.known[text] = terms.constant(value)
             return self.known[text]
         if _VARIABLE.fullmatch(text):
-            raise self.source.error(f"{text} is not declared", at,
-                                    advice=f"put (declare-const {text} Real) above this line")
+            raise self.source.error(
+                f"{text} is not declared", at, advice=f"put (declare-const {text} Real) above this line"
+            )
         if text.lstrip("+-").lower() in _NOT_FINITE:
             raise self.source.error(f"{quoted(text)} is not a finite number", at, advice="write a decimal")
-        raise self.source.error(f"{quoted(text)} is neither a number nor a declared variable", at,
-                                advice="write a decimal, X_i or Y_j")
+        raise self.source.error(
+            f"{quoted(text)} is neither a number nor a declared variable", at, advice="write a decimal, X_i or Y_j"
+        )
 
     def formula(self) -> Formula:
         """All asserts together."""
         end = len(self.source.text)
         if not self.declared and not self.asserts:
-            raise self.source.error("the file declares and asserts nothing", end,
-                                    advice="give a VNN-LIB 1.0 property")
+            raise self.source.error("the file declares and asserts nothing", end, advice="give a VNN-LIB 1.0 property")
         if not self.asserts:
-            raise self.source.error("the file asserts nothing", end,
-                                    advice="assert bounds for the inputs and what is unsafe")
+            raise self.source.error(
+                "the file asserts nothing", end, advice="assert bounds for the inputs and what is unsafe"
+            )
         try:
             return conjunction(self.asserts)
         except InputError as error:
@@ -265,13 +277,16 @@ class _Script:
         names = sorted((n for n in self.declared if n[0] == letter), key=lambda n: int(n[2:]))
         for index, name in enumerate(names):
             if name != f"{letter}_{index}":
-                raise self.source.error(f"{name} is declared but {letter}_{index} is not",
-                                        self.declared[name],
-                                        advice="number the variables from 0 without gaps")
+                raise self.source.error(
+                    f"{name} is declared but {letter}_{index} is not",
+                    self.declared[name],
+                    advice="number the variables from 0 without gaps",
+                )
         if not names:
             kind = "input" if letter == "X" else "output"
-            raise self.source.error(f"no {kind} is declared", len(self.source.text),
-                                    advice=f"declare {letter}_0, {letter}_1, ...")
+            raise self.source.error(
+                f"no {kind} is declared", len(self.source.text), advice=f"declare {letter}_0, {letter}_1, ..."
+            )
         return {name: self.declared[name] for name in names}
 
     def placed(self, error: InputError, at: int) -> InputError:

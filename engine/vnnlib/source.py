@@ -66,8 +66,9 @@ def decoded(data: bytes, *, where: str) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = 1 + data.count(b"\n", 0, error.start)
-        raise InputError("is not UTF-8 text", where=f"{where}:{line}",
-                         advice="give a VNN-LIB file, or its .gz") from None
+        raise InputError(
+            "is not UTF-8 text", where=f"{where}:{line}", advice="give a VNN-LIB file, or its .gz"
+        ) from None
 
 
 def read_bytes(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
@@ -81,13 +82,16 @@ def read_bytes(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
     except IsADirectoryError:
         raise InputError("is a directory", where=str(path), advice="give a .vnnlib file in it") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"is not a complete gzip file ({error})", where=str(path),
-                         advice="fetch it again, or give it uncompressed") from None
+        raise InputError(
+            f"is not a complete gzip file ({error})", where=str(path), advice="fetch it again, or give it uncompressed"
+        ) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot be read ({reason})", where=str(path),
-                         advice="check the path and its rights") from None
+        raise InputError(
+            f"cannot be read ({reason})", where=str(path), advice="check the path and its rights"
+        ) from None
     if len(data) > max_bytes:
-        raise InputError(f"holds more than {max_bytes:,} bytes", where=str(path),
-                         advice="split the property into several files")
+        raise InputError(
+            f"holds more than {max_bytes:,} bytes", where=str(path), advice="split the property into several files"
+        )
     return data

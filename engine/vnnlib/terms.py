@@ -83,8 +83,10 @@ def number(text: str) -> Fraction | None:
     if match is None:
         return None
     if len(text) > MAX_DIGITS or abs(int(match[1] or 0)) > MAX_EXPONENT:
-        raise InputError(f"a number has more than {MAX_DIGITS:,} digits or an exponent beyond "
-                         f"{MAX_EXPONENT:,}", advice="write a shorter one")
+        raise InputError(
+            f"a number has more than {MAX_DIGITS:,} digits or an exponent beyond {MAX_EXPONENT:,}",
+            advice="write a shorter one",
+        )
     return checked(Fraction(text))
 
 

@@ -24,8 +24,9 @@ def _branch(lower, upper, polytope: Polytope) -> str:
 
 
 def _row(row: Row) -> str:
-    terms = [f"(* {_number(c)} {name}_{i})" for name, cs in (("X", row.inputs), ("Y", row.outputs))
-             for i, c in enumerate(cs)]
+    terms = [
+        f"(* {_number(c)} {name}_{i})" for name, cs in (("X", row.inputs), ("Y", row.outputs)) for i, c in enumerate(cs)
+    ]
     return f"({'<' if row.strict else '<='} (+ {' '.join(terms)} {_number(row.constant)}) 0)"
 
 

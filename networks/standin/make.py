@@ -18,7 +18,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from engine.acasxu import INPUTS, SCORE_OFFSET, SCORE_SCALE, domain
+from engine.acasxu.facts import INPUTS, SCORE_OFFSET, SCORE_SCALE, domain
 
 WIDTHS = (5, 50, 50, 50, 50, 50, 50, 5)
 TURN_RATES = torch.tensor([0.0, 1.5, -1.5, 3.0, -3.0]) * math.pi / 180  # radians a second, left positive
@@ -102,25 +102,35 @@ def train(variant: Variant, *, steps: int) -> list[nn.Linear]:
 def to_onnx(layers: list[nn.Linear], variant: Variant) -> onnx.ModelProto:
     """Subtract a zero mean, flatten, then MatMul, Add and Relu by turns, like the published networks."""
     arrays = {"mean": np.zeros((1, 1, 1, 5), np.float32)}
-    nodes = [helper.make_node("Sub", ["input", "mean"], ["centered"], "subtract_mean"),
-             helper.make_node("Flatten", ["centered"], ["h0"], "flatten", axis=1)]
+    nodes = [
+        helper.make_node("Sub", ["input", "mean"], ["centered"], "subtract_mean"),
+        helper.make_node("Flatten", ["centered"], ["h0"], "flatten", axis=1),
+    ]
     for i, layer in enumerate(layers, 1):
         arrays[f"W{i}"] = layer.weight.detach().numpy().T.copy()
         arrays[f"b{i}"] = layer.bias.detach().numpy()
-        nodes += [helper.make_node("MatMul", [f"h{i - 1}", f"W{i}"], [f"Wh{i}"], f"matmul_{i}"),
-                  helper.make_node("Add", [f"Wh{i}", f"b{i}"], [f"z{i}"], f"add_{i}"),
-                  helper.make_node("Relu", [f"z{i}"], [f"h{i}"], f"relu_{i}")]
+        nodes += [
+            helper.make_node("MatMul", [f"h{i - 1}", f"W{i}"], [f"Wh{i}"], f"matmul_{i}"),
+            helper.make_node("Add", [f"Wh{i}", f"b{i}"], [f"z{i}"], f"add_{i}"),
+            helper.make_node("Relu", [f"z{i}"], [f"h{i}"], f"relu_{i}"),
+        ]
     nodes.pop()  # the last layer has no ReLU
     inputs = {"input": (1, 1, 1, 5), **{name: array.shape for name, array in arrays.items()}}
     graph = helper.make_graph(
-        nodes, variant.name,
+        nodes,
+        variant.name,
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in inputs.items()],
         [helper.make_tensor_value_info(f"z{len(layers)}", TensorProto.FLOAT, (1, 5))],
         [numpy_helper.from_array(array, name) for name, array in arrays.items()],
     )
     # IR 3 lists the weights among the inputs, as the published files do.
-    model = helper.make_model(graph, producer_name="acasxu stand-ins", doc_string=LABEL, ir_version=3,
-                              opset_imports=[helper.make_opsetid("", 8)])
+    model = helper.make_model(
+        graph,
+        producer_name="acasxu stand-ins",
+        doc_string=LABEL,
+        ir_version=3,
+        opset_imports=[helper.make_opsetid("", 8)],
+    )
     onnx.checker.check_model(model)
     return model
 

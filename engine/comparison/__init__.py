@@ -1,0 +1,1 @@
+"""How two networks of one shape differ: measured on points, and proved."""

@@ -1,0 +1,129 @@
+"""Two networks of one shape as one, and where their outputs are exactly equal.
+
+Up to the first layer whose numbers differ both are the same; from there on the pair's layers hold the original's
+neurons and then the changed network's, and its outputs are the original's scores followed by the changed ones.
+"""
+
+from fractions import Fraction
+
+import numpy as np
+import torch
+
+from engine.bounds.stack import Stack
+from engine.errors import InputError
+from engine.network import Affine, Network
+from engine.property import Polytope, Row
+
+
+def first_difference(original: Network, changed: Network) -> int:
+    """The first layer whose numbers differ; the last layer where none does. InputError where the shapes differ."""
+    if original.shape != changed.shape:
+        raise InputError(
+            "the networks have different shapes",
+            where=changed.name or "the second network",
+            advice="compare networks of the same architecture",
+        )
+    same = [
+        np.array_equal(a.weight, b.weight) and np.array_equal(a.bias, b.bias)
+        for a, b in zip(original.layers, changed.layers)
+    ]
+    return same.index(False) if False in same else len(same) - 1
+
+
+def paired(original: Network, changed: Network) -> Network:
+    """The network x -> (original(x), changed(x)), in real arithmetic."""
+    first, layers = first_difference(original, changed), []
+    for k, (a, b) in enumerate(zip(original.layers, changed.layers)):
+        if k < first:
+            layers.append(a)
+        else:
+            weight = np.concatenate([a.weight, b.weight]) if k == first else _block_diagonal(a.weight, b.weight)
+            layers.append(Affine(weight, np.concatenate([a.bias, b.bias]), a.relu))
+    return Network(tuple(layers), changed.name)
+
+
+def _block_diagonal(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.block([[a, np.zeros((len(a), b.shape[1]))], [np.zeros((len(b), a.shape[1])), b]])
+
+
+def lowest(inputs: int, outputs: int) -> tuple[Polytope, ...]:
+    """Where each of the original's scores is lowest (one of equals included), then likewise the changed network's."""
+
+    def polytope(first: int, c: int) -> Polytope:
+        rows = []
+        for u in range(outputs):
+            if u != c:
+                row = [Fraction(0)] * (2 * outputs)
+                row[first + c], row[first + u] = Fraction(1), Fraction(-1)
+                rows.append(Row((Fraction(0),) * inputs, tuple(row), Fraction(0)))
+        return Polytope(tuple(rows))
+
+    return tuple(polytope(first, c) for first in (0, outputs) for c in range(outputs))
+
+
+class Differences:
+    """Which outputs of the two networks may differ on a box, and because of which neurons.
+
+    first, last: the first and the last layer whose numbers differ. With live inputs, those that may be
+    above 0, a neuron's inputs agree where both its terms are 0, or weight and value are the same in both.
+    """
+
+    def __init__(self, original: Network, changed: Network, stack: Stack):
+        self.first = first_difference(original, changed)
+        self._layers, self._slices, self.last = [], stack.slices, self.first
+        for k, (a, b) in enumerate(zip(original.layers, changed.layers)):
+            weights, differ = [a.weight != 0, b.weight != 0], a.weight != b.weight
+            parts = (*(used & differ for used in weights), *weights, a.bias != b.bias)
+            *matrices, bias = (torch.tensor(part, dtype=torch.float32, device=stack.device) for part in parts)
+            self._layers.append((torch.stack(matrices[:2]), torch.stack(matrices[2:]), bias > 0, a.relu))
+            if differ.any() or (a.bias != b.bias).any():
+                self.last = k
+
+    def outputs(self, u: torch.Tensor) -> torch.Tensor:
+        """From upper bounds u [boxes, hidden] of the pair's ReLUs' inputs: bool [boxes, outputs].
+
+        Where it is False the two outputs are exactly equal on the whole box, in real arithmetic.
+        """
+        return self._differ(u)[-1][1].any(0)
+
+    def culprits(self, l: torch.Tensor, u: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """(layer, neuron of the pair's layer, whether that is hopeless) for each box where neurons of layer `last` may
+        differ: one of those before it that must become inactive for them not to, in the first layer with such
+        neurons the one nearest to that, else -1. Hopeless: none is there, or one of them is active on all of the box.
+        """
+        met, n = self._differ(u), len(u)
+        layer, neuron = torch.full((2, n), -1, device=u.device)
+        active = self._layers[self.last][2].any().expand(n)  # a bias differs whatever is inactive
+        blamed = met[self.last - self.first][2]
+        for k in range(self.last, max(self.first, 1) - 1, -1):
+            changed, used = self._layers[k][:2]
+            live, differ = met[k - self.first][:2]
+            must = live & (blamed.float() @ changed > 0)
+            blamed = (live & differ & ~must & (blamed.float() @ used > 0)).any(0)
+            must = must.any(0) if k == self.first else must.transpose(0, 1).flatten(1)
+            here, part = must.any(1), self._slices[k - 1]
+            if not self._layers[k - 1][3]:  # without a ReLU nothing becomes inactive
+                active = active | here
+                continue
+            nearest = (u[:, part] / (u[:, part] - l[:, part])).masked_fill(~must, torch.inf).argmin(1)
+            layer[here], neuron[here] = k - 1, nearest[here]
+            active = active | (must & (l[:, part] > 0)).any(1)
+        return layer, neuron, active | (layer < 0)
+
+    def _differ(self, u: torch.Tensor):
+        """For each layer from `first` on (live inputs, inputs that may differ, [2, boxes, in]; whether its values
+        before the ReLU may, [boxes, out]), and the like of the outputs at the end."""
+        n, width = len(u), self._layers[self.first][0].shape[2]
+        live = torch.ones(2, n, width, dtype=torch.bool, device=u.device)
+        if self.first and self._layers[self.first - 1][3]:
+            live = ~(u[:, self._slices[self.first - 1]] <= 0).expand(2, -1, -1)
+        differ, met = torch.zeros_like(live), []
+        for (changed, used, bias, relu), part in zip(self._layers[self.first :], self._slices[self.first :]):
+            terms = live.float() @ changed.mT + (live & differ).float() @ used.mT
+            before = bias | (terms > 0).any(0)
+            met.append((live, differ, before))
+            live = torch.ones(2, *before.shape, dtype=torch.bool, device=u.device)
+            if relu:
+                live = ~(u[:, part] <= 0).unflatten(1, (2, -1)).transpose(0, 1)
+            differ = (before & live.any(0)).expand(2, -1, -1)
+        return [*met, (live, differ, None)]

@@ -1,0 +1,1 @@
+"""Repair by gradient descent on certified bounds."""

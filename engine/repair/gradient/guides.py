@@ -1,0 +1,169 @@
+"""Points that guide a repair by gradient: whose advisory is to stay, and which are, or may become, unsafe."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from engine.attack import descend, sample, violation
+from engine.bounds.roots import Roots, make_roots
+from engine.bounds.stack import Stack
+from engine.network import Network
+from engine.repair.edit import scores, values
+from engine.repair.gradient.certified import Regions
+from engine.repair.task import Evidence, Task
+
+SCALE = 0.002  # one unit of every hinge, in scores: about the median gap between the two best advisories
+DOMAIN, AROUND, IN_BOX = 150_000, 30_000, 30_000  # points: uniform, near targets, of targets
+KEPT = 1_000  # points of each kept property's cases
+BOXES = 300  # open boxes that count
+
+
+@dataclass(frozen=True, slots=True)
+class _Points:
+    """Points, and what the first tuned layer reads there (h [n, width])."""
+
+    h: torch.Tensor
+
+    def join(self, other):
+        return type(self)(*(torch.cat([getattr(self, n), getattr(other, n)]) for n in self.__dataclass_fields__))
+
+    def select(self, keep: torch.Tensor):
+        return type(self)(*(getattr(self, n)[keep] for n in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True, slots=True)
+class Reference(_Points):
+    """Points whose advisory [n] is to stay; gap [n, outputs]: how far each score is to stay above the lowest."""
+
+    advisory: torch.Tensor
+    gap: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Danger(_Points):
+    """Points x [n, inputs] of the roots [n]; most [n]: how far from unsafe they can be asked to be."""
+
+    root: torch.Tensor
+    x: torch.Tensor
+    most: torch.Tensor
+
+
+class Facts:
+    """What all choices of neurons share: the cases, and points with what the first tuned layer reads there."""
+
+    def __init__(self, task: Task, first: int):
+        self.task, self.first = task, first
+        cases = [(i, c, case) for i, prop in enumerate(task.properties) for c, case in enumerate(prop.cases)]
+        self._cases = [case for *_, case in cases]
+        self._place = {(i, c): root for root, (i, c, _) in enumerate(cases)}
+        self._target = torch.tensor([i < len(task.targets) for i, *_ in cases])
+        self.targets = self._target.nonzero()[:, 0]
+        self.roots = self.bounded(task.network)[1]
+        self._random = np.random.default_rng(task.seed)
+        self.generator = torch.Generator().manual_seed(task.seed)
+        domain = self._uniform(DOMAIN)
+        self.reference = self._referred(np.concatenate([domain, *self._around(AROUND)]))
+        self.danger = self._endangered(*self._sampled(IN_BOX, KEPT))
+        self.units = {
+            k: self._unit(values(task.network, domain, layer=k), alike=k > 0)
+            for k in range(first, len(task.network.layers))
+        }
+        self.counts = torch.bincount(self.reference.advisory[:DOMAIN], minlength=task.network.n_outputs)
+
+    def bounded(self, network: Network) -> tuple[Stack, Roots]:
+        """The network and the cases as bounds need them."""
+        stack = Stack([network])
+        return stack, make_roots(stack, [0] * len(self._cases), self._cases)
+
+    def raised(self) -> list[int]:
+        """The outputs that are safe where they are high, by the targets' rows."""
+        return (self.roots.rows[self.targets, ..., :-1] > 0).flatten(0, 2).any(0).nonzero()[:, 0].tolist()
+
+    def fresh(self, n: int) -> Reference:
+        """New uniform reference points."""
+        return self._referred(self._uniform(n))
+
+    def nearly_unsafe(self, network: Network) -> Danger:
+        """Points that are nearly unsafe for this network, found by descent."""
+        stack, roots = self.bounded(network)
+        root, x = self._sampled(IN_BOX // 10, KEPT // 10)
+        _, value = descend(stack, roots, root, x, torch.zeros_like(x), steps=0)
+        best = value.argsort()[:1000]
+        width = (roots.upper - roots.lower)[root[best]]
+        x, _ = descend(stack, roots, root[best], x[best], 0.1 * width, steps=20)
+        return self._endangered(root[best], x)
+
+    def counterexamples(self, evidence: Evidence) -> Danger:
+        root = torch.tensor([self._place[found.property, found.case] for found in evidence.counterexamples])
+        x = torch.tensor(np.stack([found.point for found in evidence.counterexamples]), dtype=torch.float64)
+        return self._endangered(root, x)
+
+    def changed(self, evidence: Evidence) -> Reference:
+        return self._referred(np.stack(evidence.changed).astype(np.float32))
+
+    def open(self, evidence: Evidence) -> Regions:
+        """Some of the open boxes, chosen at random."""
+        chosen = torch.randperm(len(evidence.boxes), generator=self.generator)[:BOXES].tolist()
+        boxes = [evidence.boxes[i] for i in chosen]
+        root = torch.tensor([self._place[box.property, box.case] for box in boxes])
+        return Regions(root, *(torch.tensor(np.stack(ends)) for ends in zip(*((b.lower, b.upper) for b in boxes))))
+
+    @staticmethod
+    def _unit(h: np.ndarray, *, alike: bool) -> torch.Tensor:
+        """Steps in which weights and bias move: inverse standard deviations of what they multiply.
+
+        What is alike has none much below the others'; the network's inputs are not, each has a unit of its own.
+        """
+        spread = torch.tensor(h).std(0)
+        if alike:
+            spread = spread.clamp(min=max(0.02 * float(spread.max()), 1e-6))
+        return torch.cat([1 / torch.where(spread > 0, spread, 1.0), torch.ones(1)])
+
+    def _uniform(self, n: int) -> np.ndarray:
+        return self._random.uniform(self.task.lower, self.task.upper, (n, len(self.task.lower))).astype(np.float32)
+
+    def _around(self, n: int) -> list[np.ndarray]:
+        """Points in each target's box, and in a box around it."""
+        found = []
+        for root in self.targets.tolist():
+            lower, upper = self.roots.lower[root].numpy(), self.roots.upper[root].numpy()
+            for collar in (0.0, 0.1):
+                wide = collar * (self.task.upper - self.task.lower)
+                low, high = np.maximum(lower - wide, self.task.lower), np.minimum(upper + wide, self.task.upper)
+                found.append(self._random.uniform(low, np.maximum(low, high), (n, len(low))).astype(np.float32))
+        return found
+
+    def _sampled(self, target: int, kept: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Root and place of so many points of each target's case and of each kept property's."""
+        times = torch.where(self._target, target, kept)
+        root = torch.arange(len(times)).repeat_interleave(times)
+        return root, sample(self.roots, root, self.generator)
+
+    def _referred(self, x: np.ndarray) -> Reference:
+        """Points x where the original is safe, as references."""
+        y = torch.tensor(scores(self.task.network, x))
+        keep = ~self._unsafe(torch.tensor(x), y)
+        y = y[keep]
+        lowest, advisory = y.min(1)
+        gap = (0.5 * (y - lowest.unsqueeze(1))).clamp(max=SCALE)
+        gap.scatter_(1, advisory.unsqueeze(1), -torch.inf)
+        return Reference(self._inputs(x[keep.numpy()]), advisory, gap)
+
+    def _unsafe(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Whether each point lies in a target's box and is unsafe there."""
+        found = torch.zeros(len(x), dtype=torch.bool)
+        for root in self.targets:
+            inside = ((x >= self.roots.lower[root]) & (x <= self.roots.upper[root])).all(1).nonzero()[:, 0]
+            value, *_ = violation(self.roots, root.expand(len(inside)), x[inside].double(), y[inside].double())
+            found[inside] |= value <= 0
+        return found
+
+    def _endangered(self, root: torch.Tensor, x: torch.Tensor) -> Danger:
+        """Points x of the roots; of kept properties half the distance from unsafe may be lost."""
+        y = torch.tensor(scores(self.task.network, x.numpy())).double()
+        value, *_ = violation(self.roots, root, x, y)
+        return Danger(self._inputs(x.numpy()), root, x, torch.where(self._target[root], torch.inf, 0.5 * value))
+
+    def _inputs(self, x: np.ndarray) -> torch.Tensor:
+        return torch.tensor(values(self.task.network, x, layer=self.first))

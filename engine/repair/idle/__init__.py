@@ -1,0 +1,1 @@
+"""Repair with neurons that never fire."""

@@ -1,0 +1,1 @@
+"""Repair by linear and integer programs."""

@@ -1,0 +1,187 @@
+"""New features of the input that a linear program can choose, and the networks that have them.
+
+A feature z is added to the scores in some direction. It is linear in the weights sought wherever it is above 0:
+
+- *monotone shift*: z is a combination, with coefficients >= 0, of what the last layer reads.
+- *rewritten neuron*: z is the output of a neuron of the last hidden layer that never fires, or that no advisory
+  depends on. Its incoming weights are free, its outgoing ones are the direction. As it has a ReLU, z is zero wherever
+  its row is negative, so that a program need only bound it from above there.
+- *extended neuron*: where there is none, one that hardly ever fires keeps its outgoing weights and gets a large one
+  in the direction; where it fired already it has to go on doing so.
+- *relayed neuron*: the rewritten neuron is one of an earlier layer, and neurons that never fire hand its output on,
+  unchanged, from layer to layer. It costs many weights, but can tell apart what looks alike to the last layers.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from engine.network import Network
+from engine.repair.edit import edited, single, values
+from engine.repair.milp.program import largest
+from engine.repair.samples import Samples
+from engine.repair.storage import free_bias, free_weight
+
+STRATEGIES = ("rewritten", "shift", "extended", "relayed")
+STRENGTH = 10.0  # an extended neuron's new outgoing weight, in terms of its largest one so far
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Feature:
+    """Where z can come from.
+
+    chain: (layer, neuron) of those rewritten: the first computes z, the others hand it on; empty for a shift.
+    y: scores without it [n, outputs]; out: what it gives to each score beside the direction; strength: of the
+    direction; inputs: what it reads [n, width]; base: its weights and bias now; lower: the least ones allowed;
+    largest: each input's largest absolute value; bias: whether the file can hold another bias.
+    """
+
+    name: str
+    chain: tuple[tuple[int, int], ...]
+    y: np.ndarray
+    out: np.ndarray
+    strength: float
+    inputs: np.ndarray
+    base: np.ndarray
+    lower: float
+    largest: np.ndarray
+    bias: bool = True
+
+    def along(self, v: np.ndarray) -> np.ndarray:
+        """What z is multiplied with, if scores are to move in direction v."""
+        return self.out + self.strength * v
+
+    def value(self, weights: np.ndarray) -> np.ndarray:
+        """z at the samples."""
+        z = self.inputs @ weights[:-1].astype(np.float32) + np.float32(weights[-1])
+        return z.clip(min=0) if self.chain else z
+
+    def weights_beside(self, network: Network) -> int:
+        """How many weights and biases change at most beside those sought, if one score is moved."""
+        if not self.chain:
+            return 0
+        rows = sum(network.layers[k].weight.shape[1] for k, _ in self.chain[1:])  # + a bias, - one a column has too
+        columns = sum(len(network.layers[k + 1].bias) for k, _ in self.chain[:-1])
+        return rows + columns + (1 if self.out.any() else len(self.out))
+
+    def network(self, network: Network, v: np.ndarray, weights: np.ndarray) -> Network:
+        """The network whose scores have z added in direction v."""
+        last = len(network.layers) - 1
+        layers = {k: (a.weight.copy(), a.bias.copy()) for k, a in enumerate(network.layers)}
+        along = self.along(v)
+        if not self.chain:
+            weight, bias = layers[last]
+            return edited(network, {last: (weight + np.outer(along, weights[:-1]), bias + along * weights[-1])})
+        before = None
+        for k, neuron in self.chain:
+            weight, bias = layers[k]
+            weight[neuron], bias[neuron] = (weights[:-1], weights[-1]) if before is None else (0.0, 0.0)
+            if before is not None:
+                weight[neuron, before] = 1.0
+            before = neuron
+            layers[k + 1][0][:, neuron] = along if k + 1 == last else 0.0
+        return edited(network, {k: layers[k] for k in range(self.chain[0][0], last + 1)})
+
+
+class Features:
+    """The features that a network can have: `at` some samples, by strategy and place, the best place first."""
+
+    def __init__(self, network: Network, samples: Samples):
+        hidden = len(network.layers) - 1
+        self._network, self._relus = network, all(layer.relu for layer in network.layers[:hidden])
+        self._fires = (samples.last > 0).mean(0)
+        self._x = samples.x
+
+    def at(self, samples: Samples, strategy: str, place: int, *, known: bool = False) -> Feature | None:
+        """None where the network has no such feature, or its file cannot hold it; known: other samples said that it
+        has.
+        """
+        if not free_weight(self._network, -1):
+            return None
+        if strategy == "shift":
+            return self._shift(samples) if place == 0 else None
+        if not self._relus or len(self._network.layers) < 2:
+            return None
+        if strategy == "relayed":
+            return self._relayed(samples, place)
+        return self._last_hidden(samples, place, extended=strategy == "extended", known=known)
+
+    def _shift(self, samples: Samples) -> Feature:
+        width, outputs = samples.last.shape[1], samples.y.shape[1]
+        return Feature(
+            "monotone shift",
+            (),
+            samples.y,
+            np.zeros(outputs),
+            1.0,
+            samples.last,
+            np.zeros(width + 1),
+            0.0,
+            largest(samples.last),
+            free_bias(self._network, -1),
+        )
+
+    def _last_hidden(self, samples: Samples, place: int, *, extended: bool, known: bool) -> Feature | None:
+        if place >= len(self._fires) or not free_weight(self._network, -2):
+            return None
+        hidden, last = self._network.layers[-2:]
+        neuron, k = int(np.argsort(self._fires, kind="stable")[place]), len(self._network.layers) - 2
+        out = last.weight[:, neuron]
+        y = samples.y - np.outer(samples.last[:, neuron], out.astype(np.float32))
+        if not known and _needed(samples, y) != extended:
+            return None
+        base = np.append(hidden.weight[neuron], hidden.bias[neuron])
+        strength = float(single(STRENGTH * max(np.abs(out).max(), 1e-3))) if extended else 1.0
+        name = f"neuron {neuron} of layer {k + 1} {'extended' if extended else 'rewritten'}"
+        return Feature(
+            name,
+            ((k, neuron),),
+            y,
+            out if extended else np.zeros_like(out),
+            strength,
+            samples.inner,
+            base,
+            -np.inf,
+            largest(samples.inner),
+            free_bias(self._network, -2),
+        )
+
+    def _relayed(self, samples: Samples, place: int) -> Feature | None:
+        """The neuron is of the layer before the last hidden one, or `place` before that."""
+        hidden = len(self._network.layers) - 1
+        first = hidden - 2 - place
+        if first < 0 or any(self._highest[k].min() >= 0 for k in range(first, hidden)):
+            return None
+        if not all(free_weight(self._network, k) and free_bias(self._network, k) for k in range(first, hidden)):
+            return None
+        chain = tuple((k, int(self._highest[k].argmin())) for k in range(first, hidden))
+        layer, neuron = self._network.layers[first], chain[0][1]
+        base = np.append(layer.weight[neuron], layer.bias[neuron])
+        inputs = values(self._network, samples.x, layer=first)
+        return Feature(
+            f"neuron {neuron} of layer {first + 1} rewritten and relayed",
+            chain,
+            samples.y,
+            np.zeros(samples.y.shape[1]),
+            1.0,
+            inputs,
+            base,
+            -np.inf,
+            largest(inputs),
+        )
+
+    @cached_property
+    def _highest(self) -> list[np.ndarray]:
+        """The highest input that each hidden neuron's ReLU has at the samples."""
+        h, highest = self._x, []
+        for layer in self._network.layers[:-1]:
+            before = h @ layer.weight.T.astype(np.float32) + layer.bias.astype(np.float32)
+            highest.append(before.max(0))
+            h = before.clip(min=0)
+        return highest
+
+
+def _needed(samples: Samples, y: np.ndarray) -> bool:
+    """Whether without a neuron, with scores y, some advisory that must stay changes."""
+    return bool(((y.argmin(1) != samples.lowest) & ~samples.free).any())

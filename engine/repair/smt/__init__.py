@@ -1,0 +1,1 @@
+"""Repair of few weights by an SMT solver."""

@@ -1,0 +1,1 @@
+"""What came of each instance of a batch, and what all of them come to."""
