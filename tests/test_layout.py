@@ -13,7 +13,7 @@ import engine
 ROOT = Path(engine.__file__).parent
 LAYERS = [
     {"errors", "foreign", "digits", "network", "property", "proof", "verdict", "memory", "deadline", "audit"},
-    {"exact", "replay", "files", "onnx_file", "onnx_torch", "vnnlib", "download", "acasxu"},
+    {"exact", "replay", "evaluation", "files", "onnx_file", "onnx_torch", "vnnlib", "download", "acasxu"},
     {"bounds"},
     {"attack", "solvers"},
     {"search"},

@@ -10,7 +10,7 @@ from conftest import random_network
 from test_cli_repair import PROPERTIES, SMALL
 
 from engine.comparison.decision import Decision
-from engine.comparison.mirror import as_lowest, mirrored, unmirrored
+from engine.comparison.mirror import mirrored, unmirrored
 from engine.comparison.preservation import preservation
 from engine.errors import InputError
 from engine.network import Affine, Network
@@ -18,6 +18,7 @@ from engine.onnx_file import rewritten
 from engine.repair.edit import edited
 from engine.repair.loop import Repaired, Settings, repair
 from engine.repair.milp import method as linear
+from engine.repair.mirror import as_lowest
 from engine.repair.task import Task
 
 

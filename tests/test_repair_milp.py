@@ -23,7 +23,7 @@ from engine.acasxu.files import property_path
 from engine.comparison.fidelity import changes, compare
 from engine.comparison.region import Region, Rows, Unsafe, in_box
 from engine.errors import InputError
-from engine.repair.edit import scores
+from engine.evaluation import scores
 from engine.repair.milp import method as module
 from engine.repair.milp import program as module_of_program
 from engine.repair.milp.limits import directions, held, needed

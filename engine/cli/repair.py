@@ -240,8 +240,8 @@ def _fidelity(network, outcome, regions: list, meant: Meaning, arguments: Namesp
 
 def _localized(network, properties: list, where, meant: Meaning, arguments: Namespace) -> list:
     """The neurons that decide the violation, the most significant first."""
-    from engine.comparison.mirror import as_lowest
     from engine.repair.localize import localize
+    from engine.repair.mirror import as_lowest
     from engine.repair.task import Evidence, Task
 
     task = Task(network, tuple(properties), (), *where.ends, arguments.seed, meant.decision)

@@ -11,9 +11,9 @@ import torch
 from engine.comparison.decision import Decision
 from engine.comparison.region import Region, floats, region_of
 from engine.errors import InputError
+from engine.evaluation import in_threads
 from engine.network import Affine, Network
 from engine.property import Property
-from engine.repair.edit import in_threads
 
 EXAMPLES = 100  # points with another decision that are kept
 GRID = 30**5  # points of a regular grid, at most

@@ -13,9 +13,9 @@ import numpy as np
 
 from engine.acasxu.facts import ADVISORIES, INPUTS
 from engine.errors import InputError
+from engine.evaluation import scores
 from engine.network import Network
 from engine.property import Case, Property
-from engine.repair.edit import scores
 
 RANGE = 60_760.0  # ft: as far as the networks were trained
 SIZE = 300  # points along x and along y

@@ -6,12 +6,10 @@ floating-point numbers is exact.
 
 from dataclasses import replace
 
-from engine.comparison.decision import Decision
 from engine.errors import InputError
 from engine.network import Affine, Network
 from engine.onnx_file import rewritten
 from engine.property import Case, Polytope, Property, Row
-from engine.repair.task import Task
 
 
 def mirrored(network: Network) -> Network:
@@ -26,23 +24,13 @@ def mirrored(network: Network) -> Network:
     return replace(network, layers=(*layers, Affine(0 - last.weight, 0 - last.bias, False)))
 
 
-def mirrored_task(task: Task) -> Task:
-    """The same question about the negated outputs: their lowest is to stay where the highest was to."""
-    targets, keep = (tuple(map(_mirrored_property, props)) for props in (task.targets, task.keep))
-    return replace(task, network=mirrored(task.network), targets=targets, keep=keep, decision=Decision.LOWEST)
-
-
-def as_lowest(task: Task) -> Task:
-    """The task as methods see it, for whom the lowest output is the decision."""
-    return mirrored_task(task) if task.decision is Decision.HIGHEST else task
-
-
 def unmirrored(candidate: Network, original: Network) -> Network:
     """What a candidate for the mirrored original is for the original itself, in the original's file."""
     return rewritten(replace(original, layers=mirrored(candidate).layers))
 
 
-def _mirrored_property(prop: Property) -> Property:
+def mirrored_property(prop: Property) -> Property:
+    """What the property says of the original outputs, said of the negated ones."""
     return replace(prop, cases=tuple(map(_mirrored_case, prop.cases)))
 
 

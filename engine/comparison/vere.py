@@ -13,9 +13,9 @@ from engine.bounds.roots import Roots, make_roots
 from engine.bounds.stack import Stack
 from engine.comparison.decision import Decision
 from engine.comparison.region import Region, in_box, region_of
+from engine.evaluation import scores
 from engine.network import Network
 from engine.property import Property
-from engine.repair.edit import scores
 
 MOST = 10_000  # points of each figure, as many as VERE takes
 BATCH = 1 << 14  # samples at once, of all boxes together

@@ -17,8 +17,8 @@ import torch
 
 from engine.comparison.region import FACES, Unsafe, in_box, region_of
 from engine.errors import InputError
+from engine.evaluation import scores
 from engine.network import Network
-from engine.repair.edit import scores
 from engine.repair.task import Evidence, Task
 
 KINDS = ("vere", "nnrepair")

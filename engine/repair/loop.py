@@ -11,13 +11,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from engine.comparison.decision import Decision
-from engine.comparison.mirror import as_lowest, unmirrored
+from engine.comparison.mirror import unmirrored
 from engine.errors import InputError
 from engine.network import Network
 from engine.property import Property
 from engine.repair.attempt import Attempt, cost_of, judge
 from engine.repair.conflict import conflict
 from engine.repair.methods import IN_AUTO, METHODS, order
+from engine.repair.mirror import as_lowest
 from engine.repair.state import State
 from engine.repair.storage import demand_writable
 from engine.repair.task import Box, Candidate, Evidence, Say, Task

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.comparison.region import Region, in_box, region_of
+from engine.evaluation import scores, values
 from engine.network import Network
-from engine.repair.edit import scores, values
 from engine.repair.task import Counterexample, Task
 
 

@@ -8,8 +8,8 @@ import torch
 from engine.attack import descend, sample, violation
 from engine.bounds.roots import Roots, make_roots
 from engine.bounds.stack import Stack
+from engine.evaluation import scores, values
 from engine.network import Network
-from engine.repair.edit import scores, values
 from engine.repair.gradient.certified import Regions
 from engine.repair.task import Evidence, Task
 

@@ -14,9 +14,10 @@ import numpy as np
 import torch
 
 from engine.comparison.region import Region, in_box
+from engine.evaluation import scores
 from engine.network import Network
 from engine.property import Case
-from engine.repair.edit import edited, scores
+from engine.repair.edit import edited
 from engine.repair.idle.collar import THICKNESS, Distances, distances
 from engine.repair.idle.neurons import idle_neurons
 from engine.repair.samples import points, regions

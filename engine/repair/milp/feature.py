@@ -17,8 +17,9 @@ from functools import cached_property
 
 import numpy as np
 
+from engine.evaluation import values
 from engine.network import Network
-from engine.repair.edit import edited, single, values
+from engine.repair.edit import edited, single
 from engine.repair.milp.program import largest
 from engine.repair.samples import Samples
 from engine.repair.storage import free_bias, free_weight

@@ -17,8 +17,8 @@ import numpy as np
 from engine.comparison.pair import first_difference
 from engine.comparison.region import in_box
 from engine.errors import InputError
+from engine.evaluation import in_threads, scores
 from engine.network import Network
-from engine.repair.edit import in_threads, scores
 from engine.repair.milp.feature import STRATEGIES, Feature, Features
 from engine.repair.milp.limits import directions, held, needed
 from engine.repair.milp.program import Program, solve

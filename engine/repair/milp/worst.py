@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from engine.comparison.region import Region
+from engine.evaluation import scores
 from engine.network import Network
-from engine.repair.edit import scores
 
 STARTS, AROUND = 400, 20
 SCALES = (0.1, 0.03, 0.01, 0.003)
