@@ -14,7 +14,7 @@ from engine.audit.vnnlib_reader import read_property
 from engine.certificate import writer
 from engine.cli import main
 from engine.errors import InputError
-from engine.vnnlib import cases, formulas, load_property, parse_property, reader
+from engine.vnnlib import cases, expressions, formulas, load_property, parse_property
 
 
 def declared(inputs: int, outputs: int) -> str:
@@ -153,7 +153,7 @@ def test_a_flat_disjunction_is_not_multiplied_out(monkeypatch):
 
 
 def test_what_is_read_is_bounded(monkeypatch):
-    monkeypatch.setattr(reader, "MAX_PARTS", 1000)
+    monkeypatch.setattr(expressions, "MAX_PARTS", 1000)
     numbers = " ".join(map(str, range(2000)))
     for text in (alternatives(600), terms(1000), f"{declared(1, 1)}(assert (<= Y_0 (+ {numbers})))"):
         assert message(text) == "the file has more than 1,000 comparisons, terms and different numbers"

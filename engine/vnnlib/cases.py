@@ -1,6 +1,6 @@
 """From a formula to the cases of a property: boxes, and the polytopes that are unsafe on each."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain
@@ -33,7 +33,7 @@ class Variables:
         return Row(inputs, outputs, atom.term.constant, atom.strict)
 
     def output_row(self, atom: HalfSpace, no_inputs: Vector) -> Row:
-        """That of an atom which reads no input: all these share one vector."""
+        """Returns the row of an atom that reads no input. All these rows share the vector `no_inputs`."""
         of = atom.term.coefficients
         outputs = tuple(of.get(name, _ZERO) for name in self.outputs)
         return Row(no_inputs, outputs, atom.term.constant, atom.strict)
@@ -44,13 +44,13 @@ class _Group:
     """A box, as the ends that its branches tighten beyond the base's, and the distinct polytopes on it."""
 
     moved: Mapping[int, HalfSpace]
-    polytopes: dict[frozenset, tuple[HalfSpace, ...]] = field(default_factory=dict)
+    polytopes: dict[frozenset[HalfSpace], tuple[HalfSpace, ...]] = field(default_factory=dict)
 
 
 def cases(formula: Formula, variables: Variables, source: Source) -> tuple[Case, ...]:
-    """The formula's branches in the order of the file, those with the same box as one case.
+    """Returns the formula's branches in the order of the file, those with the same box as one case.
 
-    Branches that contradict themselves are dropped; raises `Contradiction` if none is left. Of the half-spaces
+    Branches that contradict themselves are dropped. Contradiction if none is left. Of the half-spaces
     on one side of one linear form only the tightest is kept. A strict bound of an input is both a
     closed bound of the box and a strict row.
     """
@@ -70,11 +70,11 @@ def cases(formula: Formula, variables: Variables, source: Source) -> tuple[Case,
 
 
 def _grouped(base: Ends, branches: tuple[Conjunct, ...], source: Source) -> list[_Group]:
-    """The branches that do not contradict themselves, by box; where all do, raises what the first says."""
+    """Returns the branches that do not contradict themselves, by box. The first's Contradiction if all do."""
     base_rows = {side: atom for side, atom in base.items() if _needs_row(atom)}
     _check_rows(branches, len(base_rows), source)
     refuter = Refuter(base)
-    groups: dict[frozenset, _Group] = {}
+    groups: dict[frozenset[tuple[int, Fraction]], _Group] = {}
     first = None
     for branch in branches:
         try:
@@ -97,7 +97,7 @@ def _grouped(base: Ends, branches: tuple[Conjunct, ...], source: Source) -> list
 
 
 def _check_rows(branches: tuple[Conjunct, ...], base_rows: int, source: Source) -> None:
-    """Every branch becomes a polytope, which has the rows of the base too."""
+    """Raises InputError where the polytopes have too many rows: each branch becomes one, with those of the base."""
     atoms = len(branches) * base_rows + sum(map(len, branches))
     try:
         check_size(len(branches), atoms, "multiplied out, the asserts have")
@@ -106,7 +106,7 @@ def _check_rows(branches: tuple[Conjunct, ...], base_rows: int, source: Source) 
 
 
 def _bounds_input(atom: HalfSpace) -> bool:
-    """Whether it bounds a single input, so that it belongs to the box."""
+    """True iff it bounds a single input, so that it belongs to the box."""
     return len(atom.form.terms) == 1 and _reads_inputs(atom)
 
 
@@ -115,7 +115,7 @@ def _reads_inputs(atom: HalfSpace) -> bool:
 
 
 def _needs_row(atom: HalfSpace) -> bool:
-    """Whether a closed box does not say all of it."""
+    """True iff a closed box does not say all of it."""
     return atom.strict or not _bounds_input(atom)
 
 
@@ -124,7 +124,7 @@ def _side(atom: HalfSpace) -> int:
 
 
 def _rows(groups: list[_Group], variables: Variables, source: Source) -> dict[HalfSpace, Row]:
-    """Each distinct row once."""
+    """Returns each distinct row once. InputError where they have too many numbers."""
     polytopes = chain.from_iterable(group.polytopes.values() for group in groups)
     distinct = dict.fromkeys(chain.from_iterable(polytopes))
     n_inputs, n_outputs = len(variables.inputs), len(variables.outputs)
@@ -143,16 +143,16 @@ def _rows(groups: list[_Group], variables: Variables, source: Source) -> dict[Ha
 
 def _corners(
     box: Box, moved: Mapping[int, HalfSpace], variables: Variables, source: Source, *, which: str
-) -> Iterable[Vector]:
-    """The lower and the upper ends of all inputs."""
+) -> tuple[Vector, Vector]:
+    """Returns the lower and the upper ends of all inputs. InputError where one has none."""
     ends = box.copy()
     for side, atom in moved.items():
         ends[side] = atom
-    open_side = next((side for side, atom in enumerate(ends) if atom is None), None)
-    if open_side is not None:
-        index, upper = divmod(open_side, 2)
-        name, side, operator = f"X_{index}", ("lower", "upper")[upper], (">=", "<=")[upper]
+    bounds = [atom.bound for atom in ends if atom is not None]
+    if len(bounds) < len(ends):
+        index, upper = divmod(ends.index(None), 2)
+        name, kind, operator = f"X_{index}", ("lower", "upper")[upper], (">=", "<=")[upper]
         raise source.error(
-            f"{name} has no {side} bound{which}", variables.inputs[name], advice=f"add (assert ({operator} {name} ...))"
+            f"{name} has no {kind} bound{which}", variables.inputs[name], advice=f"add (assert ({operator} {name} ...))"
         )
-    return (tuple(atom.bound for atom in ends[upper::2]) for upper in (0, 1))
+    return tuple(bounds[0::2]), tuple(bounds[1::2])

@@ -1,5 +1,6 @@
-"""Half-spaces that no point satisfies together, found exactly."""
+"""Finds, exactly, half-spaces that no point satisfies together."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from engine.vnnlib.formulas import Conjunct
@@ -13,27 +14,27 @@ Ends = dict[tuple[Form, bool], HalfSpace]
 
 
 class Contradiction(Exception):
-    """Two half-spaces over one linear form that do not meet, or one that is false wherever its inputs' bounds hold.
+    """Two half-spaces over one linear form exclude each other, or one is false wherever its inputs' bounds hold.
 
-    In each of `branches`, of which this is the first.
+    There is such a contradiction in each of `branches`, and these half-spaces are that of the first.
     """
 
-    def __init__(self, *atoms: HalfSpace, branches: int = 1):
+    def __init__(self, *atoms: HalfSpace, branches: int = 1) -> None:
         super().__init__()
         self._atoms, self._branches = sorted(atoms, key=lambda atom: atom.start), branches
 
     def in_each_of(self, branches: int) -> "Contradiction":
         return Contradiction(*self._atoms, branches=branches)
 
-    def told(self, source: Source) -> str:
-        """In words, with the lines."""
+    def description(self, source: Source) -> str:
+        """Returns the contradiction in words, with the lines."""
         text = " and ".join(f"{source.excerpt(a.start, a.end)} (line {source.line(a.start)})" for a in self._atoms)
         text += " exclude each other" if len(self._atoms) > 1 else " is false wherever the bounds of its inputs hold"
         return f"in each of {self._branches:,} alternatives, as in the first: {text}" if self._branches > 1 else text
 
 
 def tightened(known: Ends, atoms: Conjunct) -> Ends:
-    """The ends that `atoms` tighten beyond `known`; raises where two do not meet."""
+    """Returns the ends that `atoms` tighten beyond `known`. Contradiction where two exclude each other."""
     ends: Ends = {}
     for atom in atoms:
         here, there = (atom.form, atom.upper), (atom.form, not atom.upper)
@@ -48,31 +49,34 @@ def tightened(known: Ends, atoms: Conjunct) -> Ends:
 
 @dataclass(slots=True)
 class Refuter:
-    """Finds rows over several inputs that are false on a whole box; first of all in what holds in every branch."""
+    """Finds rows over several inputs that are false on a whole box. Those of the base are checked when it is made.
+
+    steps: how many more terms it may compare; it finds nothing after that.
+    """
 
     base: Ends
     steps: int = MAX_STEPS
     rows: list[HalfSpace] = field(init=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.rows = list(filter(_is_input_row, self.base.values()))
         self._check(self.rows, {})
 
     def check(self, ends: Ends) -> None:
-        """Raises where a row is false on the box of a branch, which tightens the base to `ends`."""
+        """Raises Contradiction if a row is false on the box of a branch, which tightens the base to `ends`."""
         own = list(ends.values())
         if any(len(atom.form.terms) == 1 for atom in own):  # it may have another box
             own += self.rows
         self._check(filter(_is_input_row, own), ends)
 
-    def _check(self, rows, ends: Ends) -> None:
+    def _check(self, rows: Iterable[HalfSpace], ends: Ends) -> None:
         for row in rows:
             self.steps -= len(row.form.terms)
             if self.steps >= 0 and self._is_false(row, ends):
                 raise Contradiction(row)
 
     def _is_false(self, row: HalfSpace, ends: Ends) -> bool:
-        """Whether the least value of its term on the box is above 0, or is 0 and not reached."""
+        """True iff the least value of its term on the box is above 0, or is 0 and not reached."""
         least, strict = row.term.constant, row.strict
         for name, factor in row.term.coefficients.items():
             side = Form(((name, 1, 1),)), factor < 0

@@ -1,6 +1,6 @@
 """And, or and comparisons, kept in disjunctive normal form with the common part factored out.
 
-Errors raised here carry no place; the reader, which knows it, adds it.
+Errors raised here carry no place; expressions.py, which knows it, adds it.
 """
 
 from collections.abc import Sequence
@@ -12,16 +12,16 @@ from engine.errors import InputError
 from engine.vnnlib.terms import HalfSpace, Linear, half_space, subtract
 
 MAX_BRANCHES = 250_000
-MAX_ATOMS = 5_000_000  # in all branches together: what bounds the memory
+MAX_ATOMS = 5_000_000  # in all branches together: they fill the memory
 
 Conjunct = tuple[HalfSpace, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Formula:
-    """All of `base`, and all of one of the `branches`.
+    """True where all of `base` holds, and all of one of the `branches`.
 
-    A formula without disjunction has the one empty branch, an unsatisfiable one none. Input bounds
+    A formula without disjunction has the one empty branch; an unsatisfiable one has no branch. Input bounds
     that hold throughout stay in `base` and are not copied into every branch.
     """
 
@@ -35,7 +35,7 @@ FALSE = Formula((), ())
 
 
 def conjunction(parts: Sequence[Formula]) -> Formula:
-    """True where all parts are; of none, true."""
+    """Returns the formula that is true where all parts are. Of no parts it is true."""
     parts = [part for part in parts if part != TRUE]
     if not all(part.branches for part in parts):
         return FALSE
@@ -53,7 +53,7 @@ def conjunction(parts: Sequence[Formula]) -> Formula:
 
 
 def disjunction(parts: Sequence[Formula]) -> Formula:
-    """True where some part is; of none, false."""
+    """Returns the formula that is true where some part is. Of no parts it is false."""
     parts = [part for part in parts if part.branches]
     if len(parts) == 1:
         return parts[0]
@@ -65,7 +65,7 @@ def disjunction(parts: Sequence[Formula]) -> Formula:
 
 
 def comparison(operator: str, terms: Sequence[Linear], *, start: int = 0, end: int = 0) -> Formula:
-    """One half-space; for `=` two; for constants, whether it is so."""
+    """Returns two terms compared: one half-space, for `=` two, and TRUE or FALSE for constants."""
     if len(terms) != 2:
         raise InputError(f"'{operator}' takes 2 arguments, not {len(terms)}", advice="compare two terms")
     orders = {"<": (1,), "<=": (1,), ">": (-1,), ">=": (-1,), "=": (1, -1)}[operator]
@@ -79,7 +79,7 @@ def comparison(operator: str, terms: Sequence[Linear], *, start: int = 0, end: i
 
 
 def check_size(branches: int, atoms: int, what: str) -> None:
-    """Refuses what would not fit into memory; `what` says what has these branches and atoms."""
+    """Raises InputError where so much would not fit into memory; `what` says what has these branches and atoms."""
     for count, most, kind in (branches, MAX_BRANCHES, "alternatives"), (atoms, MAX_ATOMS, "comparisons"):
         if count > most:
             raise InputError(

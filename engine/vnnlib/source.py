@@ -1,4 +1,4 @@
-"""The text of a VNN-LIB file: from bytes to tokens that know their place."""
+"""VNN-LIB files as text: from bytes to tokens that know their place."""
 
 import codecs
 import gzip
@@ -34,17 +34,17 @@ class Source:
     where: str
 
     def tokens(self) -> Iterator[tuple[str, int]]:
-        """Parentheses, quoted strings and words with their offsets, without comments and white space."""
+        """Yields parentheses, quoted strings and words with their offsets, without comments and white space."""
         for match in _TOKEN.finditer(self.text):
             if (text := match.group())[0] != ";":
                 yield text, match.start()
 
     def line(self, at: int) -> int:
-        """The 1-based line of an offset; counted only when an error asks for it."""
+        """Returns the 1-based line of an offset. It is counted only when an error asks for it."""
         return 1 + len(_LINE_BREAK.findall(self.text, 0, at))
 
     def excerpt(self, start: int, end: int) -> str:
-        """The tokens between two offsets on one line, shortened."""
+        """Returns the tokens between two offsets on one line, shortened."""
         words = " ".join(text for text, _ in Source(self.text[start:end], "").tokens())
         words = words.replace("( ", "(").replace(" )", ")")
         return words if len(words) <= 60 else words[:57] + "..."
@@ -52,14 +52,18 @@ class Source:
     def error(self, what: str, at: int, *, advice: str = "") -> InputError:
         return InputError(what, where=f"{self.where}:{self.line(at)}", advice=advice)
 
+    def placed(self, error: InputError, at: int) -> InputError:
+        """Returns the error with this offset as its place, or as it is if it has a place."""
+        return error if error.where else self.error(error.what, at, advice=error.advice)
+
 
 def quoted(text: str) -> str:
-    """A word of the file for an error: in quotes, plain ASCII, shortened."""
+    """Returns a word of the file as errors show it: in quotes, plain ASCII, shortened."""
     return ascii(text if len(text) <= 40 else text[:37] + "...")
 
 
 def decoded(data: bytes, *, where: str) -> str:
-    """The text that a file's bytes are; a byte order mark is none of it."""
+    """Returns the text of a file's bytes, without a byte order mark. InputError where they are not UTF-8."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or 0 in data[:4]:
         raise InputError("is UTF-16 text, or no text", where=where, advice="save it as UTF-8")
     try:
@@ -72,7 +76,7 @@ def decoded(data: bytes, *, where: str) -> str:
 
 
 def read_bytes(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
-    """The content of the file, that of a `.gz` decompressed: at most `max_bytes`, whatever it claims to hold."""
+    """Returns a file's content, that of a `.gz` decompressed. InputError where it has more than `max_bytes`."""
     try:
         with open(path, "rb", opener=regular) as raw:
             with gzip.open(raw) if path.name.endswith(".gz") else raw as file:

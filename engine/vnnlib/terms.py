@@ -1,6 +1,6 @@
 """Linear terms over named variables, exact, and the half-spaces that comparing them gives.
 
-Errors raised here carry no place; the reader, which knows it, adds it.
+Errors raised here carry no place; expressions.py, which knows it, adds it.
 """
 
 import operator
@@ -14,10 +14,11 @@ from engine.errors import InputError
 MAX_DIGITS = 1_000  # of a number as written
 MAX_EXPONENT = 999  # 1e999999999 would fill the memory before anyone could compare it
 MAX_BITS = 10_000  # of a numerator or denominator: every number as written has fewer
-MAX_SIZE = 1022  # as a power of two: float64 can hold every number read, if not exactly
+MAX_LOG2 = 1022  # of a number: float64 can hold every number read, if not exactly
 
 _ZERO, _ONE = Fraction(0), Fraction(1)
 
+VARIABLE = re.compile(r"[XY]_(?:0|[1-9][0-9]{0,9})")
 # ASCII digits only: int() and Fraction() would also take those of other scripts, and underscores.
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE]([+-]?[0-9]+))?")
 
@@ -34,14 +35,14 @@ class Linear:
 class Form:
     """A linear form: (variable, numerator, denominator) of each coefficient, sorted by variable.
 
-    The first coefficient is 1: so multiples of one form compare. Its hash is computed once, however
-    many terms it has and however often it is looked up; integers hash faster than fractions.
+    The first coefficient is 1, so that multiples of one form are equal. The hash is computed once, however
+    often the form is looked up. Integers are used as they hash faster than fractions.
     """
 
     terms: tuple[tuple[str, int, int], ...]
     digest: int = field(init=False, compare=False, repr=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "digest", hash(self.terms))
 
     def __hash__(self) -> int:
@@ -50,10 +51,10 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class HalfSpace:
-    """form <= bound (`upper`) or form >= bound; < or > where `strict`.
+    """form <= bound if `upper`, else form >= bound; < or > if `strict`.
 
-    Equality is that of the half-space; `term`, of which it says that it is <= 0, keeps the scale of
-    the file, and `start`, `end` its place.
+    `term` is the same, written as term <= 0 in the scale of the file; `start` and `end` are its place there.
+    Both are ignored when half-spaces are compared.
     """
 
     form: Form
@@ -65,20 +66,20 @@ class HalfSpace:
     end: int = field(compare=False)
 
     def tighter_than(self, other: "HalfSpace") -> bool:
-        """Whether it is a proper part of `other`, which bounds the same form on the same side."""
+        """True iff it is a proper part of `other`, which bounds the same form on the same side."""
         if self.bound == other.bound:
             return self.strict and not other.strict
         return (self.bound < other.bound) == self.upper
 
     def excludes(self, other: "HalfSpace") -> bool:
-        """Whether it does not meet `other`, which bounds the same form on the other side."""
+        """True iff no point is in both. `other` bounds the same form on the other side."""
         if self.bound == other.bound:
             return self.strict or other.strict
         return (self.bound < other.bound) == self.upper
 
 
 def number(text: str) -> Fraction | None:
-    """The exact value of a decimal such as -0.5, .5 or 1e-3; None where `text` is not one."""
+    """Returns the exact value of a decimal such as -0.5, .5 or 1e-3, or None if `text` is not one."""
     match = _NUMBER.fullmatch(text)
     if match is None:
         return None
@@ -91,12 +92,12 @@ def number(text: str) -> Fraction | None:
 
 
 def checked(value: Fraction) -> Fraction:
-    """`value` itself, where it is of a size that later arithmetic can bear."""
+    """Returns `value`. InputError where it is too large for later arithmetic."""
     above, below = map(int.bit_length, value.as_integer_ratio())
     if above > MAX_BITS or below > MAX_BITS:
         raise InputError(f"a number grows beyond {MAX_BITS:,} bits", advice="write simpler numbers")
-    if above - below > MAX_SIZE:  # then it is larger than 2**MAX_SIZE
-        raise InputError(f"a number is larger than 2^{MAX_SIZE}, about 4e307", advice="write a smaller one")
+    if above - below > MAX_LOG2:  # then it is larger than 2**MAX_LOG2
+        raise InputError(f"a number is larger than 2^{MAX_LOG2}, about 4e307", advice="write a smaller one")
     return value
 
 
@@ -114,7 +115,7 @@ def add(terms: Sequence[Linear]) -> Linear:
 
 
 def subtract(terms: Sequence[Linear]) -> Linear:
-    """The negative of one term; of several, the first less the others."""
+    """Returns the negative of one term; of several, the first less the others."""
     _need(terms, 1, "-")
     return _fold(operator.sub, terms) if len(terms) > 1 else _scale(terms[0], -_ONE)
 
@@ -132,7 +133,7 @@ def multiply(terms: Sequence[Linear]) -> Linear:
 
 
 def divide(terms: Sequence[Linear]) -> Linear:
-    """The first term divided by all others, which are constants."""
+    """Returns the first term divided by all others. InputError unless those are constants, and not 0."""
     _need(terms, 2, "/")
     result = terms[0]
     for divisor in terms[1:]:
@@ -145,15 +146,15 @@ def divide(terms: Sequence[Linear]) -> Linear:
 
 
 def half_space(term: Linear, *, strict: bool, start: int = 0, end: int = 0) -> HalfSpace:
-    """term <= 0, or < 0 where `strict`; the term is not constant."""
+    """Returns term <= 0, or term < 0 if `strict`. The term must not be constant."""
     (first, lead), *others = sorted(term.coefficients.items())
     form = Form(((first, 1, 1), *((name, *(c / lead).as_integer_ratio()) for name, c in others)))
     bound = checked(-term.constant / lead)
     return HalfSpace(form, lead > _ZERO, bound, strict, term, start, end)
 
 
-def _fold(combine: Callable, terms: Sequence[Linear]) -> Linear:
-    """All terms added to, or subtracted from, the first."""
+def _fold(combine: Callable[[Fraction, Fraction], Fraction], terms: Sequence[Linear]) -> Linear:
+    """Returns the first term with all others added to it, or subtracted from it."""
     coefficients = dict(terms[0].coefficients)
     total = terms[0].constant
     for term in terms[1:]:

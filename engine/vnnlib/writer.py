@@ -2,15 +2,15 @@
 
 from fractions import Fraction
 
-from engine.property import Polytope, Property, Row
+from engine.property import Polytope, Property, Row, Vector
 
-MOST_DIGITS = 400  # behind the point: float32 numbers have at most 149
+MAX_DECIMALS = 400  # digits behind the point: float32 numbers have at most 149
 
 
 def property_text(prop: Property) -> str:
-    """One disjunct for each case and polytope, with all numbers exact.
+    """Returns the property as VNN-LIB 1.0: one disjunct for each case and polytope, with all numbers exact.
 
-    ValueError where a number has no end as a decimal: VNN-LIB has no fractions.
+    ValueError where a number is no finite decimal, as VNN-LIB has no fractions.
     """
     names = [f"X_{i}" for i in range(prop.n_inputs)] + [f"Y_{j}" for j in range(prop.n_outputs)]
     lines = [f"(declare-const {name} Real)" for name in names]
@@ -18,7 +18,7 @@ def property_text(prop: Property) -> str:
     return "\n".join([*lines, f"(assert (or {' '.join(branches)}))", ""])
 
 
-def _branch(lower, upper, polytope: Polytope) -> str:
+def _branch(lower: Vector, upper: Vector, polytope: Polytope) -> str:
     box = [f"(>= X_{i} {_number(a)}) (<= X_{i} {_number(b)})" for i, (a, b) in enumerate(zip(lower, upper))]
     return f"(and {' '.join(box)} {' '.join(map(_row, polytope.rows))})"
 
@@ -31,7 +31,7 @@ def _row(row: Row) -> str:
 
 
 def _number(value: Fraction) -> str:
-    digits = next((d for d in range(MOST_DIGITS) if (value * 10**d).denominator == 1), None)
+    digits = next((d for d in range(MAX_DECIMALS) if (value * 10**d).denominator == 1), None)
     if digits is None:
         raise ValueError(f"{value} has no end as a decimal")
     text = f"{abs(value.numerator * 10**digits // value.denominator):0{digits + 1}d}"
