@@ -19,7 +19,7 @@ from engine.cli import main
 from engine.errors import InputError
 from engine.network import Network
 from engine.onnx_file import load_network, parse_network, rewritten, storable
-from engine.onnx_file.writer import FACTOR_BITS, _bits
+from engine.onnx_file.storage import FACTOR_BITS, _bits
 from engine.repair.edit import edited, single
 from engine.repair.loop import Failed, Settings, repair
 from engine.repair.methods import METHODS

@@ -1,10 +1,10 @@
-"""ONNX files of fully-connected ReLU networks, read and written without rounding any number unsaid.
+"""Reads and writes ONNX files of fully-connected ReLU networks, and rounds no number without saying so.
 
-Read strictly: one chain of affine steps and ReLUs from one input to one output, which operators.py and
-shapes.py list. Whatever else a file holds is refused with its name, never skipped. Constants may be folded
-through the same operators where float64 holds the result exactly. A factor that no float64 holds (a quotient, the
-root in a normalization) is the nearest one, and its layer says so. What execution in float32 may do otherwise
-is named too.
+A file is read strictly, as one chain of affine steps and ReLUs from one input to one output; operators.py and
+shapes.py list the operators. Everything else in a file is refused with its name, never skipped. Constants may be
+folded through the same operators where float64 holds the result exactly. A factor that no float64 holds (a quotient,
+the root in a normalization) becomes the nearest one, and its layer says so. Nodes whose execution in float32 may
+differ from what is analysed are named too.
 
     constant.py    tensors and where each number stands
     quotients.py   factors that float64 need not hold
@@ -13,9 +13,12 @@ is named too.
     shapes.py      the same of operators that only move numbers
     execution.py   where execution in float32 is not what is analysed
     remedies.py    what to do where an operator is not supported
+    declared.py    the version, initializers and shapes that a model declares
+    nodes.py       a node's operator and attributes, checked
     graph.py       the walk over the nodes
     external.py    data in files beside the ONNX file
     reader.py      files and bytes -> Network
+    storage.py     the numbers that can be stored for a layer
     writer.py      Network -> the same graph with other weights
     lowered.py     the same graph under older version numbers
     provenance.py  what a file says it was made from
@@ -27,7 +30,8 @@ from engine.onnx_file.external import Whole
 from engine.onnx_file.lowered import lowered, versions
 from engine.onnx_file.provenance import made_from
 from engine.onnx_file.reader import load_network, network_of, parse_network, read_bytes, read_whole
-from engine.onnx_file.writer import Storable, rewritten, save_network, storable
+from engine.onnx_file.storage import Storable, storable
+from engine.onnx_file.writer import rewritten, save_network
 
 __all__ = [
     "Description",

@@ -1,10 +1,11 @@
-"""Constants of an ONNX graph: their exact values, and where in the file each number stands."""
+"""Constants of an ONNX graph: their exact values, and the place of each number in the file."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
+import numpy.typing as npt
 from onnx import TensorProto, numpy_helper
 
 from engine.errors import InputError
@@ -15,6 +16,7 @@ LITERAL = -1  # an index: this entry stands nowhere in the file
 MAX_FOLD = 10**6  # rational operations in one folded node: a second or so
 _EXPORT = "export the network again"
 
+Operation = Callable[..., np.ndarray]  # of numpy, entry by entry or on matrices
 _fractions = np.frompyfunc(Fraction, 1, 1)
 
 
@@ -22,10 +24,10 @@ _fractions = np.frompyfunc(Fraction, 1, 1)
 class Constant:
     """values == scale * home[index], entry by entry and exactly, where `home` is the tensor names[0].
 
-    `values` is float64 or int64 in the graph's shape, whatever number type (`kind`, a TensorProto
-    type) the file has; `index` counts in the home's row-major order, and is LITERAL where an entry
-    stands in no tensor. It is None where no entry stands in a single tensor: literals (no names) and
-    what was folded from the tensors in `names`.
+    `values` is float64 or int64 in the graph's shape; `kind`, a TensorProto type, is the number type of the
+    file. `index` counts in the home's row-major order, and is LITERAL where an entry stands in no tensor. It is
+    None where the entries have no common home: for literals, which have no `names`, and for what was folded from
+    the tensors in `names`.
     """
 
     values: np.ndarray
@@ -39,12 +41,12 @@ class Constant:
         return self.values.shape
 
     def moved(self, move: Callable[[np.ndarray], np.ndarray]) -> "Constant":
-        """The same numbers elsewhere: `move` reshapes, transposes or repeats."""
+        """Returns the same numbers at other places: `move` reshapes, transposes or repeats."""
         index = None if self.index is None else move(self.index)
         return replace(self, values=move(self.values), index=index)
 
     def scaled(self, factor: float) -> "Constant":
-        """factor * self, exactly, or InputError."""
+        """Returns factor * self, exactly. InputError where float64 does not hold it."""
         if abs(factor) == 1.0:
             values = self.values * factor + 0.0  # no -0.0
         else:
@@ -53,7 +55,7 @@ class Constant:
 
 
 def diagonal(factors: Constant) -> Constant:
-    """The matrix with these factors [n] on its diagonal. Its zeros stand nowhere."""
+    """Returns the matrix with these factors [n] on its diagonal. Its zeros stand nowhere in the file."""
     index = factors.index
     if index is not None:
         places = np.full((len(index), len(index)), LITERAL, np.int32)
@@ -62,26 +64,26 @@ def diagonal(factors: Constant) -> Constant:
     return replace(factors, values=np.diag(factors.values), index=index)
 
 
-def fold(operation: Callable, *constants: Constant) -> Constant:
-    """operation(*constants), exactly, or InputError. The result has no home."""
+def fold(operation: Operation, *constants: Constant) -> Constant:
+    """Returns operation(*constants), exactly, without a home. InputError where float64 does not hold it."""
     values = exactly(operation, *(constant.values for constant in constants))
     if constants[0].kind in INTEGERS:
-        if np.abs(values).max() >= 2.0**31:  # so large a shape or place is none
+        if np.abs(values).max() >= 2.0**31:  # no shape or place is so large
             raise InputError("its integers grow too large", advice=_EXPORT)
         values = values.astype(np.int64)
     return Constant(values, constants[0].kind, names_of(constants))
 
 
 def names_of(constants: Iterable[Constant]) -> tuple[str, ...]:
-    """The tensors that several constants come from."""
+    """Returns the names of the tensors that the constants come from."""
     return tuple(name for constant in constants for name in constant.names)
 
 
-def exactly(operation: Callable, *arrays: np.ndarray) -> np.ndarray:
-    """operation(*arrays) in float64 where no entry of it needs rounding, else InputError.
+def exactly(operation: Operation, *arrays: npt.ArrayLike) -> np.ndarray:
+    """Returns operation(*arrays) in float64. InputError where an entry of it needs rounding.
 
     A constant computed in the file's number type would be another number than the graph says, and
-    every other reader could round it differently: so what must be rounded is refused.
+    every other reader could round it differently.
     """
     try:
         exact = np.asarray(operation(*(np.asarray(_fractions(a), object) for a in arrays)), object)
@@ -101,7 +103,7 @@ def _inexact() -> InputError:
 
 
 def read_tensor(tensor: TensorProto, name: str) -> Constant:
-    """The constant a tensor holds; InputError where it is not plain, finite numbers in this file."""
+    """Returns the constant that a tensor holds. InputError unless that is plain, finite numbers in this file."""
     label = f"tensor {name!r}"
     if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
         raise InputError(f"{label} keeps its data outside the file", advice="save it with the data inside")
@@ -136,8 +138,8 @@ def write_tensor(tensor: TensorProto, array: np.ndarray) -> None:
 
 
 def type_name(kind: int) -> str:
-    """The name of a tensor type, as in `float32`."""
+    """Returns the name of a tensor type, such as `float32`."""
     if kind not in TensorProto.DataType.values():
         return f"number {kind}"
-    name = TensorProto.DataType.Name(kind).lower()
+    name: str = TensorProto.DataType.Name(kind).lower()
     return {"float": "float32", "double": "float64"}.get(name, name)

@@ -1,4 +1,4 @@
-"""What an ONNX file holds, for people."""
+"""Descriptions of ONNX files, for people."""
 
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -13,8 +13,10 @@ from engine.onnx_file.signal import shape_text
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """parameters: numbers that stand in layers of the file; widths: of the input and each layer; data_files: those
-    beside the ONNX file that hold its numbers.
+    """The content of an ONNX file.
+
+    parameters: how many numbers of the file stand in layers; widths: of the input and each layer; data_files: the
+    names of the files beside the ONNX file that hold its numbers.
     """
 
     name: str
@@ -30,8 +32,8 @@ class Description:
     data_files: tuple[str, ...] = ()
 
 
-def describe(source: Network | str | PathLike) -> Description:
-    """What stands in a network's ONNX file."""
+def describe(source: Network | str | PathLike[str]) -> Description:
+    """Returns the content of a network's ONNX file. InputError where that cannot be read."""
     if isinstance(source, Network):
         return _description(source)
     content = read_whole(source)

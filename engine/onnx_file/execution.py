@@ -1,6 +1,6 @@
-"""Where a graph's execution in float32 is not what float32 semantics analyses (bounds/rounding.py).
+"""Finds where a graph's execution in float32 differs from what float32 semantics analyses (bounds/rounding.py).
 
-That is: each layer's sums over its own weights, in any order, one rounding for each operation. Results below the
+Analysed is: each layer's sums over its own weights, in any order, one rounding for each operation. Results below the
 normal range may be flushed to zero, weights and inputs not. So these have no float32 semantics:
 
   a Gemm with alpha other than 1 or -1    its sums are scaled before or after they are made, and may over- or
@@ -14,25 +14,27 @@ normal range may be flushed to zero, weights and inputs not. So these have no fl
   zeros added to the input                a runtime may flush an input's subnormal numbers here, before they meet
                                           weights: covered only where these are small
 
-What else counts is one rounding, and one flush, of a term or a sum: a Gemm's beta, a negation, a constant minus
-the signal, a product entry by entry, zeros that are added after a layer. Numbers that float32 does not hold are
+Everything else that counts is one rounding, and one flush, of a term or a sum: a Gemm's beta, a negation, a constant
+minus the signal, a product entry by entry, zeros that are added after a layer. Numbers that float32 does not hold are
 looked for in the layers themselves.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from engine.onnx_file.constant import FLOATS, Constant
-from engine.onnx_file.signal import Piece, Signal
+from engine.onnx_file.signal import Attribute, Piece, Value
 
 _COMPUTE = {"Add", "Sub", "Mul", "Div", "Neg", "Relu", "Clip", "Max", "MatMul", "Gemm"}
 _SMALLEST, _LARGEST = 2.0**-126, 2.0**126  # both have normal reciprocals
 
 
-def obstacle(operator: str, operands: Sequence, attributes: dict, result: Constant | Signal) -> str:
-    """Why a node is not executed as analysed; empty where it is."""
-    if operator == "Gemm" and abs(attributes.get("alpha", 1.0)) != 1:
+def obstacle(
+    operator: str, operands: Sequence[Value | None], attributes: Mapping[str, Attribute], result: Value
+) -> str:
+    """Returns why a node is not executed as analysed; empty if it is."""
+    if operator == "Gemm" and attributes.get("alpha", 1.0) not in (1.0, -1.0):
         return "its sums are scaled by alpha, before or after they are made"
     if isinstance(result, Constant):
         return _fold_obstacle(operator, result) if operator in _COMPUTE and result.kind in FLOATS else ""
@@ -40,13 +42,13 @@ def obstacle(operator: str, operands: Sequence, attributes: dict, result: Consta
         return "runtimes normalize in different orders"
     if result.mergeable:
         return "runtimes may merge factors with the product next to them, which scales its sums"
-    if operator == "Div" and not _powers_of_two(operands[1].values):
+    if operator == "Div" and not any(isinstance(by, Constant) and _powers_of_two(by.values) for by in operands[1:]):
         return "runtimes divide, or multiply by rounded reciprocals"
     return ""
 
 
 def leading_zeros_obstacle(pieces: Sequence[Piece]) -> str:
-    """Why inputs that are flushed to zero before the first layer are not covered; empty where they are.
+    """Returns why inputs that are flushed to zero before the first layer are not covered; empty if they are.
 
     Such an input is off by at most 2^-126. In neuron j of n_1 inputs the flushes are then at most sum max(1, |w|) of
     its products or inputs, n_1 of sums and one of the bias, of which 2 n + 4 are covered, n being the largest width.

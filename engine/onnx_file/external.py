@@ -1,7 +1,7 @@
 """ONNX files that keep their tensors' data in files beside them: read, checked, and put back inside.
 
-Of such a network the identity is the SHA-256 of a list of SHA-256s, of the ONNX file and of each data file
-(docs/certificate-format.md, section 1): whoever changes one of them has another network.
+The identity of such a network is the SHA-256 of a list of SHA-256s, of the ONNX file and of each data file
+(docs/certificate-format.md, section 1): a change of one of them gives another network.
 """
 
 import hashlib
@@ -18,13 +18,13 @@ from onnx import ModelProto, TensorProto, load_model_from_string
 from engine.errors import InputError
 from engine.files import regular
 
-ITEM_BYTES = {TensorProto.FLOAT: 4, TensorProto.DOUBLE: 8, TensorProto.INT64: 8}
+ITEM_BYTES: dict[int, int] = {TensorProto.FLOAT: 4, TensorProto.DOUBLE: 8, TensorProto.INT64: 8}
 _KEYS = {"location", "offset", "length", "checksum"}  # SHA-1 checksums are not looked at: all is hashed anyway
 _CONTENT = ("raw_data", "float_data", "double_data", "int64_data", "int32_data", "uint64_data", "string_data")
 _COUNT = re.compile(r"\d{1,15}", re.ASCII)
 _INSIDE = "save it with the data inside"
 
-#: The content of the data file of this name, of at most so many bytes.
+#: Returns the content of the data file of this name. InputError where it has more than so many bytes.
 Read = Callable[[str, int], bytes]
 
 
@@ -38,22 +38,24 @@ class Whole:
 
 
 def whole(data: bytes, read: Read, *, limit: int) -> Whole:
-    """The ONNX file `data` with what is beside it; together at most `limit` bytes. As it is where all is inside.
+    """Returns the ONNX file `data` with all data inside: as it is if they were there.
 
-    InputError where a tensor names no file, leads out of the folder or does not fit.
+    InputError where a tensor names no file, leads out of the folder or does not fit, or all together has more than
+    `limit` bytes.
     """
     digest = hashlib.sha256(data).hexdigest()
     try:
         model = load_model_from_string(data)
         tensors = list(_external(model))
         places = [_place(tensor) for tensor in tensors]
-    except (DecodeError, UnicodeDecodeError):  # no ONNX file: whoever reads the data says so
+    except (DecodeError, UnicodeDecodeError):  # no ONNX file: the reader of the data says so
         return Whole(data, digest)
     if not tensors:
         return Whole(data, digest)
     if len(data) + sum(size for _, _, size in places) > limit:  # parts of a file may be named again and again
         raise InputError(f"its tensors hold more than {limit:,} bytes", advice="use a smaller network")
-    contents, left = {}, limit - len(data)
+    contents: dict[str, bytes] = {}
+    left = limit - len(data)
     for name in sorted({name for name, _, _ in places}):
         contents[name] = read(name, left)
         left -= len(contents[name])
@@ -64,8 +66,8 @@ def whole(data: bytes, read: Read, *, limit: int) -> Whole:
     return Whole(model.SerializeToString(), identity, tuple(contents))
 
 
-def beside(path: str | os.PathLike) -> Read:
-    """Reads files in the folder of `path`. InputError for what is none there, or a link to elsewhere."""
+def beside(path: str | os.PathLike[str]) -> Read:
+    """Returns a reader of files in the folder of `path`. It raises InputError for links that lead out of it."""
     folder = Path(os.path.realpath(Path(path).parent))
 
     def read(name: str, limit: int) -> bytes:
@@ -90,7 +92,7 @@ def beside(path: str | os.PathLike) -> Read:
 
 
 def _external(model: ModelProto) -> Iterator[TensorProto]:
-    """The tensors whose data are elsewhere, of initializers and Constant nodes: others are nowhere read."""
+    """Yields the tensors whose data are elsewhere, of initializers and Constant nodes: no others are read."""
     nodes = (node for node in model.graph.node if node.op_type == "Constant")
     constants = (a.t for node in nodes for a in node.attribute if a.HasField("t"))
     for tensor in (*model.graph.initializer, *constants):
@@ -99,7 +101,7 @@ def _external(model: ModelProto) -> Iterator[TensorProto]:
 
 
 def _place(tensor: TensorProto) -> tuple[str, int, int]:
-    """File, offset and size of a tensor's data, as it says and as its shape and type demand."""
+    """Returns file, offset and size of a tensor's data. InputError where its shape and type demand another size."""
     label = f"tensor {tensor.name!r}"
     entries = {entry.key: entry.value for entry in tensor.external_data}
     name = entries.get("location", "")
@@ -126,7 +128,7 @@ def _place(tensor: TensorProto) -> tuple[str, int, int]:
 
 
 def _stays(name: str) -> bool:
-    """Whether it is a plain relative path that goes down only, and one line of text."""
+    """True iff it is a plain relative path that goes down only, and one line of text."""
     path = PurePosixPath(name)
     return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and name.isprintable()
 

@@ -1,6 +1,6 @@
 """The same graph under older version numbers, for an onnxruntime that is older than the file.
 
-What an exporter writes by default is as new as its onnx; the few operators that are read here hardly ever change.
+Exporters write the version of their own onnx by default. The few operators that are read here hardly ever change.
 """
 
 import numpy as np
@@ -15,16 +15,16 @@ _DEFAULT = ("", "ai.onnx")
 
 
 def versions(data: bytes) -> tuple[int, int]:
-    """IR version and opset of an ONNX file."""
+    """Returns IR version and opset of an ONNX file."""
     model = load_model_from_string(data)
     return model.ir_version, max(o.version for o in model.opset_import if o.domain in _DEFAULT)
 
 
 def lowered(data: bytes, *, ir_version: int, opset: int) -> bytes:
-    """The ONNX file with at most these versions, shown to be the same network: same layers, bit for bit.
+    """Returns the ONNX file with at most these versions. Its layers are shown to be the same, bit for bit.
 
-    Where all its operators are what they were in the older opset, only numbers are changed; else onnx converts it.
-    InputError where it cannot.
+    If all its operators are what they were in the older opset, only version numbers change; else onnx converts it.
+    InputError where onnx cannot.
     """
     model = load_model_from_string(data)
     given = versions(data)[1]
@@ -34,7 +34,7 @@ def lowered(data: bytes, *, ir_version: int, opset: int) -> bytes:
     model.ir_version = min(ir_version, model.ir_version)
     del model.opset_import[:]  # those of other domains, too: no node is of one
     model.opset_import.append(helper.make_opsetid("", target))
-    copy = model.SerializeToString()
+    copy: bytes = model.SerializeToString()
     if not _same(parse_network(copy), parse_network(data)):
         raise InputError(f"it is another network in opset {target}")
     return copy

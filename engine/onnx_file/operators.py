@@ -10,21 +10,20 @@ import numpy as np
 from onnx import TensorProto
 
 from engine.errors import InputError
-from engine.onnx_file.constant import FLOATS, INTEGERS, MAX_FOLD, Constant, fold, names_of, type_name
+from engine.onnx_file.constant import FLOATS, INTEGERS, MAX_FOLD, Constant, Operation, fold, names_of, type_name
 from engine.onnx_file.quotients import normalizing, reciprocals
 from engine.onnx_file.shapes import MOVES, Versions, mismatch, product_shape, transposed
-from engine.onnx_file.signal import Shape, Signal, shape_text
+from engine.onnx_file.signal import Shape, Signal, Value, shape_text
 
-Value = Constant | Signal
 _EXPORT = "check how the network was exported"
-_LARGEST = float(np.finfo(np.float32).max)  # as an upper end it is none: so ONNX itself says before opset 11
+_LARGEST = float(np.finfo(np.float32).max)  # before opset 11 this upper end means that there is none
 
 
 def add(a: Value, b: Value, /) -> Value:
     _check_kinds(a, b)
     if isinstance(a, Constant) and isinstance(b, Constant):
         return _folded(np.add, a, b)
-    signal, constant = (a, b) if isinstance(a, Signal) else (b, a)
+    signal, constant = _signal_and_constant(a, b)
     return signal.plus(*_spread(constant, signal))
 
 
@@ -43,7 +42,7 @@ def mul(a: Value, b: Value, /) -> Value:
     _check_kinds(a, b)
     if isinstance(a, Constant) and isinstance(b, Constant):
         return _folded(np.multiply, a, b)
-    signal, constant = (a, b) if isinstance(a, Signal) else (b, a)
+    signal, constant = _signal_and_constant(a, b)
     factors, shape = _spread(constant, signal)
     return signal.reshaped(shape).scaled(factors)
 
@@ -74,17 +73,25 @@ def batch_normalization(
     spatial: int = 1,
     training_mode: int = 0,
 ) -> Value:
-    """scale * (x - mean) / sqrt(variance + epsilon) + bias: two layers, the second with factors that may be rounded."""
+    """Returns scale * (x - mean) / sqrt(variance + epsilon) + bias: two layers, with rounded factors in the second."""
     _check_kinds(x, scale, bias, mean, variance)
-    parts = scale, bias, mean, variance
-    if not isinstance(x, Signal) or not all(isinstance(part, Constant) for part in parts):
+    if not (
+        isinstance(x, Signal)
+        and isinstance(scale, Constant)
+        and isinstance(bias, Constant)
+        and isinstance(mean, Constant)
+        and isinstance(variance, Constant)
+    ):
         raise InputError("it does not normalize the signal by constants", advice=_EXPORT)
     if training_mode or not spatial:
         raise InputError("it does not normalize as in inference", advice="export the network in evaluation mode")
-    if len(x.shape) < 2 or any(part.shape != (x.shape[1],) for part in parts):
+    if len(x.shape) < 2 or any(part.shape != (x.shape[1],) for part in (scale, bias, mean, variance)):
         raise mismatch(x.shape, scale.shape)
     column = (x.shape[1],) + (1,) * (len(x.shape) - 2)
-    spread = lambda part: _spread(part.moved(lambda array: array.reshape(column)), x)[0]
+
+    def spread(part: Constant) -> Constant:
+        return _spread(part.moved(lambda array: array.reshape(column)), x)[0]
+
     numbers, exact = normalizing(scale.values, variance.values, epsilon)
     factors = spread(Constant(numbers, scale.kind, names_of((scale, variance))))
     centred = x.plus(spread(mean.scaled(-1.0)), x.shape)
@@ -97,7 +104,7 @@ def matmul(a: Value, b: Value, /) -> Value:
     if isinstance(a, Constant) and isinstance(b, Constant):
         _check_fold(math.prod(shape) * a.shape[-1])
         return fold(np.matmul, a, b)
-    signal, constant = (a, b) if isinstance(a, Signal) else (b, a)
+    signal, constant = _signal_and_constant(a, b)
     if signal.size != a.shape[-1]:
         raise InputError(f"shape {shape_text(signal.shape)} holds several points", advice="export with batch size 1")
     if signal is a and len(b.shape) > 1:
@@ -148,26 +155,29 @@ def clip_by_attributes(x: Value, /, *, min: float = -_LARGEST, max: float = _LAR
 
 
 def clip(x: Value, least: Value | None = None, most: Value | None = None, /) -> Value:
-    """A ReLU: clipping at 0 from below, and at most at the largest float32 number from above."""
-    limits = [limit for limit in (least, most) if limit is not None]
-    if not all(isinstance(limit, Constant) and limit.values.size == 1 for limit in limits):
-        raise InputError("it does not clip at constants", advice="only clipping at 0 alone is a ReLU")
-    _check_kinds(x, *limits)
-    low, high = (
-        default if limit is None else limit.values.item() for limit, default in ((least, -math.inf), (most, math.inf))
-    )
+    """Returns the ReLU of x. InputError unless it clips at 0 from below, and not under the largest float32 number."""
+    low, high = _limit(least, -math.inf), _limit(most, math.inf)
+    _check_kinds(x, *(limit for limit in (least, most) if limit is not None))
     return clip_by_attributes(x, min=low, max=high)
 
 
+def _limit(value: Value | None, default: float) -> float:
+    if value is None:
+        return default
+    if not isinstance(value, Constant) or value.values.size != 1:
+        raise InputError("it does not clip at constants", advice="only clipping at 0 alone is a ReLU")
+    return float(value.values.item())
+
+
 def maximum(*values: Value) -> Value:
-    """A ReLU: the larger one of a value and 0."""
+    """Returns the ReLU of one value. InputError unless the other one is 0."""
     if len(values) != 2:
         raise InputError(f"it takes the largest of {len(values)} values", advice="only Max(x, 0) is a ReLU")
     a, b = values
     _check_kinds(a, b)
     if isinstance(a, Constant) and isinstance(b, Constant):
         return _folded(np.maximum, a, b)
-    signal, constant = (a, b) if isinstance(a, Signal) else (b, a)
+    signal, constant = _signal_and_constant(a, b)
     if constant.values.any():
         raise InputError(
             "it takes the larger one of the signal and numbers that are not 0", advice="only Max(x, 0) is a ReLU"
@@ -192,6 +202,13 @@ OPERATORS: dict[str, Versions] = {
 }
 
 
+def _signal_and_constant(a: Value, b: Value) -> tuple[Signal, Constant]:
+    """Returns the operand that is the signal, and the other: no node reads the signal twice."""
+    signal, constant = (a, b) if isinstance(a, Signal) else (b, a)
+    assert isinstance(signal, Signal) and isinstance(constant, Constant)
+    return signal, constant
+
+
 def _check_kinds(*values: Value) -> None:
     kinds = [value.kind for value in values]
     known = FLOATS + (TensorProto.INT64,) * all(isinstance(value, Constant) for value in values)
@@ -202,8 +219,8 @@ def _check_kinds(*values: Value) -> None:
         )
 
 
-def _folded(operation, a: Constant, b: Constant) -> Constant:
-    """operation(a, b), entry by entry."""
+def _folded(operation: Operation, a: Constant, b: Constant) -> Constant:
+    """Returns operation(a, b), entry by entry."""
     _check_fold(math.prod(_broadcast(a.shape, b.shape)))
     return fold(operation, a, b)
 
@@ -222,9 +239,9 @@ def _broadcast(a: Shape, b: Shape) -> Shape:
 
 
 def _spread(constant: Constant, signal: Signal) -> tuple[Constant, Shape]:
-    """The constant's number for each element of the signal, and the shape of both combined.
+    """Returns the constant's number for each element of the signal, and the shape of both combined.
 
-    It may have dimensions of size 1 that the signal has not, but no more elements.
+    The shape may have dimensions of size 1 that the signal has not. InputError where it has more elements.
     """
     shape = _broadcast(signal.shape, constant.shape)
     if math.prod(shape) != signal.size:

@@ -1,7 +1,7 @@
-"""What an ONNX file says it was made from, in its metadata.
+"""The original that an ONNX file names in its metadata.
 
-That is a claim of whoever wrote the file, not a fact: whoever uses it says so. The networks that this program writes
-carry the SHA-256 of what they were made from; after several changes, that of the first original.
+That is a claim of the file's author, not a fact, and must be shown as one. The networks that this program writes
+carry the SHA-256 of the original; after several changes, that of the first one.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ MADE_FROM, TOOL = "acasxu.made_from", "acasxu.tool"
 
 
 def made_from(data: bytes) -> str | None:
-    """The SHA-256 of the original that an ONNX file's bytes name; None where they name none, or several."""
+    """Returns the SHA-256 of the original that an ONNX file's bytes name, or None if they name none, or several."""
     try:
         return _claim(ModelProto.FromString(data))
     except (DecodeError, UnicodeDecodeError):
@@ -24,7 +24,7 @@ def made_from(data: bytes) -> str | None:
 
 
 def mark(model: ModelProto, source: bytes) -> None:
-    """Writes into a model made from the file `source` where it comes from, and which program made it."""
+    """Writes its origin, the file `source`, and the name of this program into a model."""
     entries = {MADE_FROM: _claim(model) or hashlib.sha256(source).hexdigest(), TOOL: f"acasxu-engine {__version__}"}
     others = [entry for entry in model.metadata_props if entry.key not in entries]
     del model.metadata_props[:]

@@ -1,4 +1,4 @@
-"""Factors of a layer that float64 need not hold: the nearest float64 numbers, and whether they are the exact ones."""
+"""Factors of a layer that float64 need not hold: the nearest float64 numbers, and whether all are exact."""
 
 from collections.abc import Iterable
 from fractions import Fraction
@@ -12,7 +12,7 @@ _LEAST = 2.0**-1022  # below it a nearest number may be off by more than 2^-53 o
 
 
 def reciprocals(divisors: np.ndarray) -> tuple[np.ndarray, bool]:
-    """1 / divisors."""
+    """Returns 1 / divisors, and whether all are exact. InputError for zeros and beyond the range of float64."""
     if not divisors.all():
         raise InputError("it divides by zero", advice="check how the network was exported")
     exact = [1 / Fraction(float(value)) for value in divisors.ravel()]
@@ -21,7 +21,7 @@ def reciprocals(divisors: np.ndarray) -> tuple[np.ndarray, bool]:
 
 
 def normalizing(scale: np.ndarray, variance: np.ndarray, epsilon: float) -> tuple[np.ndarray, bool]:
-    """scale / sqrt(variance + epsilon), entry by entry."""
+    """Returns scale / sqrt(variance + epsilon), entry by entry, and whether all are exact. InputError as above."""
     exact = [Fraction(float(value)) + Fraction(epsilon) for value in variance.ravel()]
     if min(exact) <= 0:
         raise InputError("a variance plus epsilon is not positive", advice="train or export the network again")
@@ -31,7 +31,10 @@ def normalizing(scale: np.ndarray, variance: np.ndarray, epsilon: float) -> tupl
 
 
 def _nearest(values: Iterable[tuple[Fraction, Fraction | None]]) -> tuple[np.ndarray, bool]:
-    """Of pairs (a number with the same nearest float64, the exact number if it is rational)."""
+    """Returns the nearest float64 numbers, and whether all are exact.
+
+    values: pairs of a number with the same nearest float64 as the exact one, and the exact one, None if irrational.
+    """
     numbers, same = [], True
     for value, exact in values:
         try:
@@ -47,9 +50,10 @@ def _nearest(values: Iterable[tuple[Fraction, Fraction | None]]) -> tuple[np.nda
 
 
 def _root(square: Fraction) -> tuple[Fraction, Fraction | None]:
-    """The root of a number >= 0 cut off after 60 bits or more, and one bit more that says whether it is less.
+    """Returns the root of a number >= 0 after 60 bits or more, and the exact root, None if it is irrational.
 
-    So it lies on the same side as the root of every number of at most 54 bits, where rounding to float64 changes.
+    One bit more marks a root that was cut off. So it lies on the same side as the root of every number of at most
+    54 bits, where rounding to float64 changes.
     """
     bits = max(0, 60 + (square.denominator.bit_length() - square.numerator.bit_length()) // 2 + 1)
     scaled = square.numerator << 2 * bits

@@ -22,25 +22,28 @@ from engine.onnx_file.graph import Graph, read_graph
 MAX_BYTES = 512 * 2**20
 
 
-def load_network(path: str | PathLike) -> Network:
-    """The network in an `.onnx` or `.onnx.gz` file, named like the file; InputError says what is wrong."""
+def load_network(path: str | PathLike[str]) -> Network:
+    """Returns the network in an `.onnx` or `.onnx.gz` file, named like the file. InputError where there is none.
+
+    Its weights are the file's own, exactly. All that is not a chain of affine layers and ReLUs is refused.
+    """
     return network_of(read_whole(path), path)
 
 
-def network_of(content: Whole, path: str | PathLike) -> Network:
-    """The network in the content of the file at `path`."""
+def network_of(content: Whole, path: str | PathLike[str]) -> Network:
+    """Returns the network in the content of the file at `path`."""
     return replace(parse_network(content.data, name=_stem(path), where=str(path)), sha256=content.sha256)
 
 
-def read_whole(path: str | PathLike) -> Whole:
-    """What a file holds, and the files beside it that hold its tensors' data."""
+def read_whole(path: str | PathLike[str]) -> Whole:
+    """Returns what a file holds, with the files beside it that hold its tensors' data."""
     data = read_bytes(path)
     with _placed(str(path)):
         return whole(data, beside(path), limit=MAX_BYTES)
 
 
 def parse_network(data: bytes, *, name: str = "", where: str = "<bytes>") -> Network:
-    """The network in the bytes of an (uncompressed) ONNX file; `where` stands in error messages."""
+    """Returns the network in the bytes of an uncompressed ONNX file. InputErrors name it `where`."""
     model, graph = read_graph_of(data, where=where)
     layers = tuple(piece.affine() for piece in graph.pieces)
     digest, number = hashlib.sha256(data).hexdigest(), _number(model, graph)
@@ -48,13 +51,13 @@ def parse_network(data: bytes, *, name: str = "", where: str = "<bytes>") -> Net
 
 
 def _number(model: ModelProto, graph: Graph) -> type[np.floating]:
-    """The type of the network's inputs."""
+    """Returns the number type of the network's inputs."""
     (kind,) = (i.type.tensor_type.elem_type for i in model.graph.input if i.name == graph.input[0])
     return np.float64 if kind == TensorProto.DOUBLE else np.float32
 
 
 def read_graph_of(data: bytes, *, where: str) -> tuple[ModelProto, Graph]:
-    """A model, and what it computes: the graph's homes are tensors of that model."""
+    """Returns a model, and what it computes. The graph's homes are tensors of that model."""
     try:
         with _placed(where):
             model = load_model_from_string(data)
@@ -67,7 +70,7 @@ def read_graph_of(data: bytes, *, where: str) -> tuple[ModelProto, Graph]:
 
 @contextmanager
 def _placed(where: str) -> Iterator[None]:
-    """An InputError raised inside says where."""
+    """Adds the place to an InputError raised inside."""
     try:
         yield
     except InputError as error:
@@ -75,8 +78,8 @@ def _placed(where: str) -> Iterator[None]:
         raise InputError(error.what, where=place, advice=error.advice) from None
 
 
-def read_bytes(path: str | PathLike, *, limit: int = MAX_BYTES) -> bytes:
-    """A file's content, decompressed where its name ends in `.gz`, of at most `limit` bytes."""
+def read_bytes(path: str | PathLike[str], *, limit: int = MAX_BYTES) -> bytes:
+    """Returns a file's content, decompressed if its name ends in `.gz`. InputError beyond `limit` bytes."""
     path = Path(path)
     try:
         with open(path, "rb", opener=regular) as raw:
@@ -99,6 +102,6 @@ def _unreadable(path: Path, what: str, advice: str) -> InputError:
     return InputError(what, where=str(path), advice=advice)
 
 
-def _stem(path: str | PathLike) -> str:
+def _stem(path: str | PathLike[str]) -> str:
     name = Path(path).name
     return name.removesuffix(".gz").removesuffix(".onnx")

@@ -1,4 +1,4 @@
-"""What to do about an operator that is not supported, as advice in an error."""
+"""Advice about operators that are not supported."""
 
 _RELU_ONLY = "train the network with ReLU instead"
 _CUT = "cut the graph before it, and ask about the scores that it reads"
@@ -25,5 +25,5 @@ _BY_OPERATOR = {name: advice for advice, names in _REMEDIES.items() for name in 
 
 
 def remedy(operator: str) -> str:
-    """Advice on an operator; empty where none is known."""
+    """Returns the advice on an operator; empty if none is known."""
     return _BY_OPERATOR.get(operator, "")

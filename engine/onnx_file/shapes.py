@@ -5,7 +5,7 @@ operators.py.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,11 +13,10 @@ from onnx import TensorProto
 
 from engine.errors import InputError
 from engine.onnx_file.constant import FLOATS, INTEGERS, Constant, names_of, type_name
-from engine.onnx_file.signal import Shape, Signal, shape_text, size_of
+from engine.onnx_file.signal import Ints, NamedShape, Shape, Signal, Value, shape_text, size_of
 
-Value = Constant | Signal
-Ints = tuple[int, ...]
-Versions = dict[int, Callable]
+Operator = Callable[..., Value]  # of a node's inputs by position, and its attributes by name
+Versions = dict[int, Operator]  # by the opset on in which this form appeared
 _EXPORT = "check how the network was exported"
 _FOLD = "fold constants before exporting the network"
 
@@ -37,14 +36,14 @@ def dropout_by_mode(x: Value, ratio: Value | None = None, training: Value | None
 
 
 def cast(x: Value, /, *, to: int, saturate: int = 1) -> Value:
-    """The same numbers in another type, which must hold them."""
+    """Returns the same numbers in another type. InputError where that does not hold them."""
     known = FLOATS + INTEGERS * isinstance(x, Constant)
     kept = isinstance(x, Constant) or to in (x.kind, TensorProto.DOUBLE)
     if to not in known or not kept:
         raise InputError(f"it rounds {type_name(x.kind)} to {type_name(to)}", advice="use one float type throughout")
     if isinstance(x, Signal):
         return replace(x, kind=to)
-    types = {
+    types: dict[int, type[np.generic]] = {
         TensorProto.FLOAT: np.float32,
         TensorProto.DOUBLE: np.float64,
         TensorProto.INT64: np.int64,
@@ -104,26 +103,26 @@ def unsqueeze(x: Value, axes: Value, /) -> Value:
 
 
 def shape_of(x: Value, /, *, start: int = 0, end: int | None = None) -> Constant:
-    return Constant(_some(np.array(x.shape, np.int64)[start:end]), TensorProto.INT64)
+    return Constant(_demand_some(np.array(x.shape, np.int64)[start:end]), TensorProto.INT64)
 
 
 def gather(x: Value, indices: Value, /, *, axis: int = 0) -> Value:
-    _demand_constants("Gather", x, indices)
-    (at,) = _axes((axis,), len(x.shape))
-    size, places = x.shape[at], indices.values
-    if indices.kind not in INTEGERS or np.any((places < -size) | (places >= size)):
-        raise InputError(f"it gathers what axis {axis} of shape {shape_text(x.shape)} has not", advice=_EXPORT)
-    return x.moved(lambda array: np.take(array, places, axis=at))
+    data, where = _constants("Gather", x, indices)
+    (at,) = _axes((axis,), len(data.shape))
+    size, places = data.shape[at], where.values
+    if where.kind not in INTEGERS or np.any((places < -size) | (places >= size)):
+        raise InputError(f"it gathers what axis {axis} of shape {shape_text(data.shape)} has not", advice=_EXPORT)
+    return data.moved(lambda array: np.take(array, places, axis=at))
 
 
 def concat(*values: Value, axis: int) -> Value:
-    _demand_constants("Concat", *values)
-    (at,) = _axes((axis,), len(values[0].shape))
-    rest = {(value.kind, len(value.shape), *value.shape[:at], *value.shape[at + 1 :]) for value in values}
+    parts = _constants("Concat", *values)
+    (at,) = _axes((axis,), len(parts[0].shape))
+    rest = {(part.kind, len(part.shape), *part.shape[:at], *part.shape[at + 1 :]) for part in parts}
     if len(rest) > 1:
         raise InputError("it joins what does not fit", advice=_EXPORT)
-    joined = np.concatenate([value.values for value in values], axis=at)
-    return Constant(joined, values[0].kind, names_of(values))
+    joined = np.concatenate([part.values for part in parts], axis=at)
+    return Constant(joined, parts[0].kind, names_of(parts))
 
 
 def slice_by_attributes(x: Value, /, *, starts: Ints, ends: Ints, axes: Ints | None = None) -> Value:
@@ -131,8 +130,9 @@ def slice_by_attributes(x: Value, /, *, starts: Ints, ends: Ints, axes: Ints | N
 
 
 def slice_(x: Value, starts: Value, ends: Value, axes: Value | None = None, steps: Value | None = None, /) -> Value:
-    parts = (None if part is None else _list(part, "a list of Slice") for part in (starts, ends, axes, steps))
-    return _sliced(x, *parts)
+    of = "a list of Slice"
+    optional = (None if part is None else _list(part, of) for part in (axes, steps))
+    return _sliced(x, _list(starts, of), _list(ends, of), *optional)
 
 
 #: By name, from the opset on in which this form appeared.
@@ -152,17 +152,17 @@ MOVES: dict[str, Versions] = {
 }
 
 
-def mismatch(a: Shape, b: Shape) -> InputError:
+def mismatch(a: NamedShape, b: NamedShape) -> InputError:
     return InputError(f"shapes {shape_text(a)} and {shape_text(b)} do not fit", advice=_EXPORT)
 
 
 def reshaped(x: Value, shape: Shape) -> Value:
-    """Elements keep their order."""
+    """Returns the same elements in the same order, in another shape."""
     return x.moved(lambda array: array.reshape(shape)) if isinstance(x, Constant) else x.reshaped(shape)
 
 
 def transposed(x: Value, order: Ints) -> Value:
-    """With its axes in another order; the signal's elements may not move."""
+    """Returns the same with its axes in another order. InputError where that moves elements of the signal."""
     if isinstance(x, Constant):
         return x.moved(lambda array: array.transpose(order))
     long = [axis for axis in order if x.shape[axis] > 1]
@@ -175,7 +175,7 @@ def transposed(x: Value, order: Ints) -> Value:
 
 
 def product_shape(a: Shape, b: Shape) -> Shape:
-    """Of a matrix product, by numpy's rules: vectors are rows on the left and columns on the right."""
+    """Returns a matrix product's shape by numpy's rules: vectors are rows on the left, columns on the right."""
     left, right = (a if len(a) > 1 else (1, *a)), (b if len(b) > 1 else (*b, 1))
     try:
         lead = np.broadcast_shapes(left[:-2], right[:-2])
@@ -187,7 +187,7 @@ def product_shape(a: Shape, b: Shape) -> Shape:
 
 
 def _target_shape(shape: Shape, wanted: Ints, *, allowzero: bool) -> Shape:
-    """What Reshape(shape, wanted) gives: 0 keeps a dimension, -1 takes what is left."""
+    """Returns the shape that Reshape(shape, wanted) gives: 0 keeps a dimension, -1 takes the rest."""
     if wanted.count(-1) > 1 or min(wanted, default=1) < -1 or (allowzero and 0 in wanted):
         raise InputError(f"{list(wanted)} is not a valid new shape", advice=_EXPORT)
     if any(d == 0 and i >= len(shape) for i, d in enumerate(wanted)):
@@ -201,26 +201,26 @@ def _target_shape(shape: Shape, wanted: Ints, *, allowzero: bool) -> Shape:
 
 
 def _sliced(x: Value, starts: Ints, ends: Ints, axes: Ints | None, steps: Ints | None) -> Value:
-    _demand_constants("Slice", x)
-    axes = _axes(range(len(starts)) if axes is None else axes, len(x.shape))
+    (data,) = _constants("Slice", x)
+    axes = _axes(range(len(starts)) if axes is None else axes, len(data.shape))
     steps = (1,) * len(starts) if steps is None else steps
     if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps:
         raise InputError("its lists do not belong together", advice=_EXPORT)
-    places = [slice(None)] * len(x.shape)
+    places = [slice(None)] * len(data.shape)
     for start, end, axis, step in zip(starts, ends, axes, steps):
         places[axis] = slice(start, end, step)
-    _some(x.values[tuple(places)])
-    return x.moved(lambda array: array[tuple(places)])
+    _demand_some(data.values[tuple(places)])
+    return data.moved(lambda array: array[tuple(places)])
 
 
-def _some(array: np.ndarray) -> np.ndarray:
+def _demand_some(array: np.ndarray) -> np.ndarray:
     if not array.size:
         raise InputError("it takes nothing", advice=_EXPORT)
     return array
 
 
 def _list(value: Value, what: str) -> Ints:
-    """A constant list of integers."""
+    """Returns a constant list of integers. InputError where the value is none."""
     if not isinstance(value, Constant) or value.kind != TensorProto.INT64:
         raise InputError(f"{what} is not a constant of type int64", advice="export with a fixed shape")
     if value.values.ndim != 1 or len(value.values) > 8:
@@ -228,17 +228,20 @@ def _list(value: Value, what: str) -> Ints:
     return tuple(value.values.tolist())
 
 
-def _axes(axes, rank: int) -> Ints:
-    """Axes from 0 on, each once."""
+def _axes(axes: Sequence[int], rank: int) -> Ints:
+    """Returns the axes counted from 0 on. InputError where one does not exist or is there twice."""
     found = tuple(axis + rank if axis < 0 else axis for axis in axes)
     if not all(0 <= axis < rank for axis in found) or len(set(found)) < len(found):
         raise InputError(f"{list(axes)} are no axes of {rank}", advice=_EXPORT)
     return found
 
 
-def _demand_constants(operator: str, *values: Value) -> None:
-    if not all(isinstance(value, Constant) for value in values):
+def _constants(operator: str, *values: Value) -> list[Constant]:
+    """Returns the operands as constants. InputError where one is the signal."""
+    constants = [value for value in values if isinstance(value, Constant)]
+    if len(constants) < len(values):
         raise InputError(
             f"{operator} is supported for constants only, not for the network's signal",
             advice="export the network as one chain of layers",
         )
+    return constants

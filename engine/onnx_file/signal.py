@@ -1,4 +1,4 @@
-"""What the network's input has become after some of the graph's nodes: a chain of affine pieces."""
+"""The signal: the network's input after some of the graph's nodes, as a chain of affine pieces."""
 
 import math
 from dataclasses import dataclass, replace
@@ -10,6 +10,9 @@ from engine.network import Affine
 from engine.onnx_file.constant import Constant, diagonal
 
 Shape = tuple[int, ...]  # a batch of any size counts as 1
+NamedShape = tuple[int | None, ...]  # as declared; None: a batch of any size
+Ints = tuple[int, ...]
+Attribute = int | float | Ints  # of a node
 MAX_WEIGHTS = 1 << 27  # of all pieces: a few bytes of a file may stand for many, as of a tensor that is used again
 MAX_IDENTITY = 8192  # inputs of a piece that has no weight matrix in the file (512 MiB)
 
@@ -18,7 +21,7 @@ MAX_IDENTITY = 8192  # inputs of a piece that has no weight matrix in the file (
 class Piece:
     """One affine layer whose every number stands at one place of the file, or is a literal.
 
-    Where `rounded`, float64 does not hold the numbers: each is the nearest.
+    If `rounded`, float64 does not hold the numbers, and each is the nearest one.
     """
 
     weight: Constant
@@ -53,7 +56,7 @@ class Signal:
 
     @property
     def untouched(self) -> bool:
-        """Whether this still is the input, in whatever shape."""
+        """True iff this still is the input, in whatever shape."""
         return self.weight is None and not self.pieces
 
     @property
@@ -61,11 +64,11 @@ class Signal:
         return size_of(self.shape)
 
     def reshaped(self, shape: Shape) -> "Signal":
-        """The same elements in the same order."""
+        """Returns the same elements in the same order."""
         return replace(self, shape=shape)
 
     def times(self, weight: Constant, shape: Shape, *, rounded: bool = False, entrywise: bool = False) -> "Signal":
-        """weight @ self, weight [out, in]."""
+        """Returns weight @ self, weight [out, in]."""
         self._demand_room(weight.values.size)
         bare = self.weight is not None and (self.bias is None or not self.bias.values.any())
         mergeable = self.mergeable or (bare and (entrywise or self.entrywise))
@@ -79,13 +82,13 @@ class Signal:
         )
 
     def scaled(self, factors: Constant, *, rounded: bool = False) -> "Signal":
-        """factors * self, factors [size]: a layer of its own, even where all of them are 1."""
+        """Returns factors * self, factors [size]. It is a layer of its own, even where all factors are 1."""
         self._demand_few()
         self._demand_room(self.size**2)
         return self.times(diagonal(factors), self.shape, rounded=rounded, entrywise=True)
 
     def plus(self, bias: Constant, shape: Shape) -> "Signal":
-        """self + bias, bias [out]."""
+        """Returns self + bias, bias [out]."""
         free = self.weight is not None and self.bias is None
         if not free and not bias.values.any():
             return replace(self, shape=shape)
@@ -98,7 +101,7 @@ class Signal:
         return replace(self, weight=self.weight.scaled(-1.0))
 
     def rectified(self) -> "Signal":
-        """max(self, 0)."""
+        """Returns max(self, 0)."""
         if self.weight is not None:
             return self.closed(relu=True)
         if self.pieces and self.pieces[-1].relu:
@@ -106,14 +109,14 @@ class Signal:
         return self.times(self._identity(), self.shape).closed(relu=True)
 
     def closed(self, *, relu: bool) -> "Signal":
-        """The same with the open piece, if there is one, ended."""
+        """Returns the same with the open piece, if there is one, ended."""
         if self.weight is None:
             return self
         piece = Piece(self.weight, self.bias, relu, self.rounded)
         return replace(self, pieces=(*self.pieces, piece), weight=None, bias=None, rounded=False, entrywise=False)
 
     def chain(self) -> tuple[Piece, ...]:
-        """All pieces, at least one."""
+        """Returns all pieces, at least one."""
         pieces = self.closed(relu=False).pieces
         return pieces or (Piece(self._identity(), None, False),)
 
@@ -123,7 +126,7 @@ class Signal:
         return Constant(np.eye(self.size), self.kind)
 
     def _demand_room(self, weights: int) -> None:
-        """InputError where so many more are too many."""
+        """Raises InputError where so many more are too many."""
         held = sum(piece.weight.values.size for piece in self.closed(relu=False).pieces)
         if held + weights > MAX_WEIGHTS:
             raise InputError(
@@ -138,11 +141,14 @@ class Signal:
             )
 
 
+Value = Constant | Signal  # what a name of the graph stands for
+
+
 def size_of(shape: Shape) -> int:
-    """The number of elements."""
+    """Returns the number of elements."""
     return math.prod(shape)
 
 
-def shape_text(shape: tuple[int | None, ...]) -> str:
-    """None stands for a batch of any size."""
+def shape_text(shape: NamedShape) -> str:
+    """Returns the shape as errors show it; None stands for a batch of any size."""
     return "[" + ", ".join("batch" if d is None else str(d) for d in shape) + "]"
