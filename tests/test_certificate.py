@@ -13,8 +13,8 @@ from test_search import random_question
 
 from engine import Options, Problem, load_network, load_property, verify_all
 from engine.audit.check import check
-from engine.certificate import certificate_bytes, certificate_name, writer
-from engine.certificate.writer import _rational
+from engine.certificate import certificate_bytes, certificate_name, encoding
+from engine.certificate.encoding import rational_text
 from engine.errors import EngineError, InputError
 from engine.verdict import Statistics, Unknown
 from engine.vnnlib.writer import property_text
@@ -120,7 +120,7 @@ def test_nothing_decided_nothing_certified():
 
 
 def test_a_certificate_too_large_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(writer, "MAX_BYTES", 1000)
+    monkeypatch.setattr(encoding, "MAX_BYTES", 1000)
     with pytest.raises(EngineError, match="would hold more than"):
         certified(tmp_path, *random_question(4))
 
@@ -147,16 +147,16 @@ def test_numbers_of_as_many_digits_as_the_format_says(digits, limit, held):
     """Python's own limit, 4,300 digits, is not the format's."""
     value = Fraction(10) ** (digits - 1) + 7
     if held:
-        assert _rational(value, limit) == "1" + "0" * (digits - 2) + "7"
-        assert _rational(-1 / value, limit + 3).startswith("-1/1000")
+        assert rational_text(value, limit) == "1" + "0" * (digits - 2) + "7"
+        assert rational_text(-1 / value, limit + 3).startswith("-1/1000")
     else:
         with pytest.raises(EngineError, match=f"more than {limit:,} digits"):
-            _rational(value, limit)
+            rational_text(value, limit)
 
 
 def test_what_is_too_long_is_named():
     """A witness's outputs are the network's: other numbers in the property would not shorten them."""
     for limit, advice in ((1_000, "use shorter numbers in the property"), (10_000, "leave out the certificate")):
         with pytest.raises(EngineError) as caught:
-            _rational(Fraction(10) ** 20_000, limit)
+            rational_text(Fraction(10) ** 20_000, limit)
         assert caught.value.advice == advice

@@ -14,7 +14,7 @@ from command_line import finish, one_line, start
 from engine.acasxu.files import property_path, standins
 from engine.audit import vnnlib_reader
 from engine.audit.__main__ import main as alone
-from engine.certificate.batch import _check_one, _joined
+from engine.certificate.batch import _Checker, _joined
 from engine.cli import main
 
 
@@ -201,8 +201,9 @@ def test_a_rejected_certificate_is_no_verdict(standin_paths, tmp_path, capsys, m
     """Should the engine ever write one: no answer on stdout, no results file, and an exit code of its own."""
     from engine.certificate import writer
 
-    arrays = writer._arrays
-    monkeypatch.setattr(writer, "_arrays", lambda proof: arrays(replace(proof, row_weight=proof.row_weight * 0 + 2000)))
+    arrays = writer.proof_arrays
+    spoil = lambda proof: replace(proof, row_weight=proof.row_weight * 0 + 2000)
+    monkeypatch.setattr(writer, "proof_arrays", lambda proof: arrays(spoil(proof)))
     command = ["verify", str(standin_paths["standin_tau_0"]), str(property_path(10)), "--results", str(tmp_path / "r")]
     assert main([*command, "--certificate", str(tmp_path / "c.zip")]) == 70
     captured = capsys.readouterr()
@@ -231,7 +232,7 @@ def test_the_checker_by_itself(made, capsys, monkeypatch):
 
 
 def test_a_certificate_that_changes_meanwhile_is_not_accepted(made):
-    first, second = (_check_one(made / "holds.proof.zip", networks=made, properties=made, share=(i, 2)) for i in (0, 1))
+    first, second = (_Checker(made, made).outcome(made / "holds.proof.zip", share=(i, 2)) for i in (0, 1))
     assert _joined([first, second]).word == "accepted"
     other = replace(second.result, certificate=second.result.certificate._replace(sha256="0" * 64))
     assert _joined([first, replace(second, result=other)]).word == "unreadable"

@@ -11,8 +11,8 @@ from cases import case, prop, row
 from command_line import one_line
 from onnx_graphs import f32, model, node
 
-from engine.certificate import batch
-from engine.certificate.batch import _by_hash
+from engine.certificate import lookup
+from engine.certificate.lookup import _by_hash
 from engine.cli import main
 from engine.errors import InputError
 from engine.files import LONGEST, fitting, prepare, unwritable, write_bytes
@@ -223,7 +223,7 @@ def test_links_to_folders_are_not_followed(folder, tmp_path_factory, capsys):
 
 
 def test_the_search_is_bounded(folder, monkeypatch, capsys):
-    monkeypatch.setattr(batch, "MOST_ENTRIES", 20)
+    monkeypatch.setattr(lookup, "MAX_ENTRIES", 20)
     for number in range(30):
         (folder / "folder" / f"{number}.txt").touch()
     assert looked_up(folder, network=folder, property=folder) == 2
@@ -232,7 +232,7 @@ def test_the_search_is_bounded(folder, monkeypatch, capsys):
     for _ in range(40):
         deep /= "d"
     deep.mkdir(parents=True)
-    monkeypatch.setattr(batch, "MOST_ENTRIES", 1000)
+    monkeypatch.setattr(lookup, "MAX_ENTRIES", 1000)
     os.rename("net.onnx", deep / "net.onnx")
     assert looked_up(folder, network=folder, property=folder) == 2
     assert looked_up(folder, network=deep.parents[5], property=folder) == 0

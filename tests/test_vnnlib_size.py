@@ -11,7 +11,7 @@ from engine.audit import vnnlib_reader
 from engine.audit.claim import check_claim
 from engine.audit.data import Malformed, Rejected
 from engine.audit.vnnlib_reader import read_property
-from engine.certificate import writer
+from engine.certificate import encoding
 from engine.cli import main
 from engine.errors import InputError
 from engine.vnnlib import cases, expressions, formulas, load_property, parse_property
@@ -221,7 +221,7 @@ def test_a_claim_too_long_for_a_certificate_is_said_before_and_after_the_search(
     network.write_bytes(executable(random_network((2, 3, 1), seed=1)).onnx_bytes)
     low = " ".join(f"(<= Y_0 -{i}e6)" for i in range(1, 40))
     path = write(tmp_path, f"{declared(2, 1)}{unit(2)}(assert (or {low}))")
-    monkeypatch.setattr(writer, "MAX_MANIFEST", 4000)
+    monkeypatch.setattr(encoding, "MAX_MANIFEST", 4000)
     assert main(["verify", str(network), str(path), "--certificate", str(tmp_path / "c.zip"), "--device", "cpu"]) == 2
     first, last = capsys.readouterr().err.splitlines()
     assert "c.zip will not be written if the property holds: its claim has " in first

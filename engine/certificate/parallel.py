@@ -1,16 +1,23 @@
-"""Work divided among processes that an interrupt ends at once."""
+"""Divides work among processes that an interrupt ends at once."""
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import active_children
+from typing import TypeVar
 
 from engine.errors import InputError
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
-def parallel(function: Callable, items: list, jobs: int) -> Iterator[tuple]:
-    """(item, function(item)) for each item, as they are done, by `jobs` processes."""
+
+def parallel(function: Callable[[Item], Result], items: Sequence[Item], jobs: int) -> Iterator[tuple[Item, Result]]:
+    """Yields (item, function(item)) for each item as they are done, by `jobs` processes.
+
+    InputError if one of these processes is killed.
+    """
     others = set(active_children())
     # Ctrl-C reaches all processes of a terminal; these have nothing to tidy up
     pool = ProcessPoolExecutor(jobs, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_DFL))

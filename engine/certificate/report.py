@@ -1,4 +1,4 @@
-"""The audit report: what was claimed, for which files, in which units, and how it was checked."""
+"""Writes the audit report: the claims, their files and units, and how they were checked."""
 
 import platform
 import sys
@@ -22,7 +22,7 @@ from engine.errors import InputError
 from engine.foreign import markdown, plain
 from engine.onnx_file import read_bytes
 
-MOST, MOST_INPUTS = 100, 10_000  # polytopes of a case, and inputs of all cases of a certificate, that are listed
+MAX_POLYTOPES, MAX_INPUTS = 100, 10_000  # listed: of a case, and of all cases of a certificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A case in words: `unsafe` are the polytopes, each by its inequalities; `more` are not listed."""
+    """A case in words. unsafe: the polytopes, each by its inequalities; more: how many others are not listed."""
 
     inputs: list[Interval]
     unsafe: list[str]
@@ -45,7 +45,7 @@ class Claim:
 
 
 def report_text(outcomes: list[Outcome], *, suffix: str) -> str:
-    """The report as an HTML page (suffix .html) or as Markdown (.md)."""
+    """Returns the report as an HTML page (suffix .html) or as Markdown (.md)."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("engine.certificate"),
         autoescape=suffix == ".html",
@@ -70,7 +70,7 @@ def report_text(outcomes: list[Outcome], *, suffix: str) -> str:
 
 
 def _checker() -> dict[str, str]:
-    """What the verdicts rest on, with one SHA-256 over the checker's own sources, in order of their names."""
+    """Returns what the verdicts rest on, with one SHA-256 over the checker's own sources in order of their names."""
     sources = sorted(Path(engine.audit.__file__).parent.glob("*.py"))
     return {
         "engine.audit": f"version {engine.__version__}, SHA-256 of its sources "
@@ -83,8 +83,8 @@ def _checker() -> dict[str, str]:
 
 
 def _identity(outcome: Outcome) -> Identity | None:
-    """What the network that the certificate is about is known to be: by its hash, or by that file's own metadata."""
-    if outcome.result is None:
+    """Returns which known network the certificate is about, by its hash or by that file's own metadata."""
+    if outcome.result is None or outcome.result.certificate is None:
         return None
     claimed = outcome.result.certificate.network_sha256
     known = known_networks().get(claimed)
@@ -98,10 +98,10 @@ def _identity(outcome: Outcome) -> Identity | None:
 
 
 def _claims(outcome: Outcome, identity: Identity | None) -> list[Claim]:
-    if outcome.result is None:
+    if outcome.result is None or outcome.result.certificate is None:
         return []
     cases = outcome.result.certificate.cases
-    return [_claim(case, identity is not None) for case in cases[: max(1, MOST_INPUTS // len(cases[0].lower))]]
+    return [_claim(case, identity is not None) for case in cases[: max(1, MAX_INPUTS // len(cases[0].lower))]]
 
 
 def _claim(case: Case, known: bool) -> Claim:
@@ -115,8 +115,8 @@ def _claim(case: Case, known: bool) -> Claim:
             ends = (decimal(unit.raw(end), digits=6) for end in (lower, upper))
             physical = f"{' to '.join(ends)} {unit.unit}"
         inputs.append(Interval(name, decimal(lower), decimal(upper), physical))
-    unsafe = [" and ".join(map(_inequality, polytope)) or "no condition" for polytope in case.unsafe[:MOST]]
-    return Claim(inputs, unsafe, max(0, len(case.unsafe) - MOST))
+    unsafe = [" and ".join(map(_inequality, polytope)) or "no condition" for polytope in case.unsafe[:MAX_POLYTOPES]]
+    return Claim(inputs, unsafe, max(0, len(case.unsafe) - MAX_POLYTOPES))
 
 
 def _inequality(row: Row) -> str:

@@ -1,150 +1,127 @@
 """Verdicts to certificate files."""
 
-import hashlib
-import io
-import json
-import zipfile
 from dataclasses import asdict
-from decimal import Decimal
 from fractions import Fraction
-
-import numpy as np
+from os import PathLike
+from pathlib import Path
 
 from engine import __version__
-from engine.audit.archive import MAX_BYTES
-from engine.audit.certificate import MAX_DIGITS, MAX_MANIFEST, MAX_WITNESS_DIGITS, parse_certificate
-from engine.audit.data import Malformed, Rejected
+from engine.audit.certificate import MAX_WITNESS_DIGITS, parse_certificate
+from engine.certificate.encoding import (
+    FORMAT,
+    VERSION,
+    Json,
+    array_entries,
+    case_entry,
+    certificate_file,
+    manifest_text,
+    proof_arrays,
+    rational_texts,
+)
 from engine.errors import InputError
+from engine.files import write_bytes
 from engine.network import Network
-from engine.proof import Proof
-from engine.property import Case, Property, Row, Vector
+from engine.property import Case, Property
 from engine.search.problem import Options
 from engine.verdict import Unknown, Verdict, Verified, Violated
 
-FORMAT, VERSION = "acasxu-certificate", 1
-KINDS = {Verified: "proof", Violated: "witness"}
+_KINDS = {Verified: "proof", Violated: "witness"}
 # options that say how long or where to search, but not how
-_UNTOLD = "timeout", "device", "proofs", "open_boxes"
+_OMITTED = "timeout", "device", "proofs", "open_boxes"
+
+
+def write_certificate(
+    path: str | PathLike[str],
+    network: Network,
+    property: Property,
+    verdict: Verdict,
+    options: Options = Options(),
+    *,
+    force: bool = False,
+) -> None:
+    """Writes the certificate of a verdict, from which `check_certificate` decides again without this engine.
+
+    network, property: as read from files, whose SHA-256s the certificate names; options: those of the search, with
+    `proofs=True` for a verdict that the property holds. The file appears whole or not at all. One that exists is
+    replaced only if `force`. The same verdict gives the same bytes.
+
+    InputError where nothing was decided, where network or property come from no file, where the proof was not asked
+    for, where what was found is beyond the limits of a certificate, and where the file cannot be written.
+    """
+    path = Path(path)
+    for given in (network, property):
+        if not given.sha256:
+            raise InputError(
+                "no certificate can name it: it was not read from a file",
+                where=given.name or type(given).__name__.lower(),
+                advice="write it to a file and load that",
+            )
+    data = certificate_bytes(network, property, verdict, options)
+    if data is None:
+        raise InputError("nothing was decided", where=str(path), advice="search longer, and certify that verdict")
+    if path.exists() and not force:
+        raise InputError("this file exists", where=str(path), advice="choose another name or force it")
+    try:
+        write_bytes(path, data)
+    except OSError as error:
+        what = f"it cannot be written ({error.strerror})"
+        raise InputError(what, where=str(path), advice="check the folder") from None
 
 
 def certificate_name(stem: str, verdict: Verified | Violated) -> str:
-    """The file's name for an instance: what is in it can be told from it."""
-    return f"{stem}.{KINDS[type(verdict)]}.zip"
+    """Returns the usual file name for an instance: STEM.proof.zip or STEM.witness.zip."""
+    return f"{stem}.{_KINDS[type(verdict)]}.zip"
 
 
 def certificate_bytes(network: Network, property: Property, verdict: Verdict, options: Options) -> bytes | None:
-    """The certificate of a verdict, None where nothing was decided. The same verdict gives the same bytes.
+    """Returns the certificate of a verdict, None if nothing was decided. The same verdict gives the same bytes.
 
-    A proof must have been asked for (`Options.proofs`).
+    InputError where the verdict needs a proof that was not asked for (`Options.proofs`), or is beyond the limits.
     """
     if isinstance(verdict, Unknown):
         return None
-    manifest = {
+    manifest: dict[str, Json] = {
         "format": FORMAT,
         "version": VERSION,
-        "kind": KINDS[type(verdict)],
+        "kind": _KINDS[type(verdict)],
         "semantics": verdict.semantics if isinstance(verdict, Verified) else "real",
         "network": {"name": network.name, "sha256": network.sha256},
         "property": {"name": property.name, "sha256": property.sha256},
-        "engine": {"name": "acasxu-engine", "version": __version__, "options": _told(options)},
+        "engine": {"name": "acasxu-engine", "version": __version__, "options": _recorded(options)},
     }
-    if isinstance(verdict, Verified):
-        arrays = _arrays(verdict.proof)
-        manifest["cases"] = _claim(property)
-        manifest["arrays"] = {
-            name: {"count": count, "sha256": hashlib.sha256(data).hexdigest()}
-            for name, (_, count, data) in arrays.items()
-        }
-    else:
-        arrays = {}
+    arrays = {}
+    if isinstance(verdict, Violated):
         manifest |= _witness(property, verdict)
-    return _zipped(manifest, arrays)
+    elif verdict.proof is None:
+        raise InputError("the verdict has no proof", where=network.name, advice="verify with Options(proofs=True)")
+    else:
+        arrays = proof_arrays(verdict.proof)
+        manifest["cases"] = _claim(property)
+        manifest["arrays"] = array_entries(arrays)
+    return certificate_file(manifest, arrays, parse=parse_certificate, where=network.name)
 
 
 def unprovable(property: Property) -> str:
-    """Why no proof about this property can be written, whatever is found; empty where none is known."""
+    """Returns why no proof about this property can be written, whatever is found; empty if no reason is known."""
     try:
-        _json(_claim(property))
+        manifest_text(_claim(property))
     except InputError as error:
         return str(error)
     return ""
 
 
-def _json(content) -> bytes:
-    text = json.dumps(content, indent=1).encode()
-    if len(text) > MAX_MANIFEST:
-        raise InputError(
-            f"its claim has {len(text) / 2**20:,.0f} MiB, more than the {MAX_MANIFEST // 2**20} MiB that "
-            f"a certificate holds of it",
-            advice="split the property into several",
-        )
-    return text
+def _recorded(options: Options) -> dict[str, Json]:
+    return {name: value for name, value in asdict(options).items() if name not in _OMITTED}
 
 
-def _told(options: Options) -> dict:
-    return {name: value for name, value in asdict(options).items() if name not in _UNTOLD}
-
-
-def _arrays(proof: Proof) -> dict[str, tuple[str, int, bytes]]:
-    """Name -> (file, entries, bytes)."""
-    arrays = {}
-    for name in Proof.__slots__:
-        array = getattr(proof, name)
-        whole = np.issubdtype(array.dtype, np.integer)
-        data = array.astype("<i4" if whole else "<f8", casting="safe").tobytes()
-        arrays[name] = (f"{name}.{'i32' if whole else 'f64'}", len(array), data)
-    return arrays
-
-
-def _claim(property: Property) -> list[dict]:
-    """Its cases; where it has none, one that claims nothing: a file whose asserts exclude each other is covered so."""
+def _claim(property: Property) -> list[Json]:
+    """Returns the property's cases, or one that claims nothing: it covers a file whose asserts exclude each other."""
     nowhere = (Fraction(0),) * property.n_inputs
-    return [_case(case) for case in property.cases or (Case(nowhere, nowhere, ()),)]
+    return [case_entry(case) for case in property.cases or (Case(nowhere, nowhere, ()),)]
 
 
-def _case(case: Case) -> dict:
-    return {
-        "lower": _rationals(case.lower),
-        "upper": _rationals(case.upper),
-        "unsafe": [[_row(row) for row in polytope.rows] for polytope in case.unsafe],
-    }
-
-
-def _row(row: Row) -> dict:
-    return {
-        "inputs": _coefficients(row.inputs),
-        "outputs": _coefficients(row.outputs),
-        "constant": _rational(row.constant),
-        "strict": row.strict,
-    }
-
-
-def _coefficients(vector: Vector) -> dict[str, str]:
-    return {str(i): _rational(value) for i, value in enumerate(vector) if value}
-
-
-def _rationals(vector: Vector, limit: int = MAX_DIGITS) -> list[str]:
-    return [_rational(value, limit) for value in vector]
-
-
-def _rational(value: Fraction, limit: int = MAX_DIGITS) -> str:
-    parts = value.as_integer_ratio()
-    if max(map(int.bit_length, parts)) > 4 * limit:  # so many bits are more digits than that
-        raise _too_long(limit)
-    numerator, denominator = (f"{Decimal(part):f}" for part in parts)  # str(int) takes at most 4300 digits
-    text = numerator if denominator == "1" else f"{numerator}/{denominator}"
-    if len(text) > limit:
-        raise _too_long(limit)
-    return text
-
-
-def _too_long(limit: int) -> InputError:
-    advice = {MAX_DIGITS: "use shorter numbers in the property"}.get(limit, "leave out the certificate")
-    return InputError(f"a number has more than {limit:,} digits, and a certificate cannot hold it", advice=advice)
-
-
-def _witness(property: Property, verdict: Violated) -> dict:
-    """The point with the polytope that it lies in, and how far inside, exactly."""
+def _witness(property: Property, verdict: Violated) -> dict[str, Json]:
+    """Returns the point with the polytope that it lies in, and how far inside it is, exactly."""
     x = verdict.counterexample.point
     y = verdict.counterexample.exact_outputs
     case, polytope = next(
@@ -154,34 +131,8 @@ def _witness(property: Property, verdict: Violated) -> dict:
         if Case(case.lower, case.upper, (polytope,)).violated_at(x, y)
     )
     return {
-        "case": _case(Case(case.lower, case.upper, (polytope,))),
-        "point": _rationals(x, MAX_WITNESS_DIGITS),
-        "outputs": _rationals(y, MAX_WITNESS_DIGITS),
-        "margins": _rationals(tuple(row.value(x, y) for row in polytope.rows), MAX_WITNESS_DIGITS),
+        "case": case_entry(Case(case.lower, case.upper, (polytope,))),
+        "point": rational_texts(x, MAX_WITNESS_DIGITS),
+        "outputs": rational_texts(y, MAX_WITNESS_DIGITS),
+        "margins": rational_texts(tuple(row.value(x, y) for row in polytope.rows), MAX_WITNESS_DIGITS),
     }
-
-
-def _zipped(manifest: dict, arrays: dict[str, tuple[str, int, bytes]], parse=parse_certificate) -> bytes:
-    """The file. InputError where it exceeds what a certificate may hold, by the word of the checker's own reader."""
-    members = {"manifest.json": _json(manifest)}
-    members |= {file: data for file, _, data in arrays.values()}
-    try:
-        if sum(map(len, members.values())) > MAX_BYTES:
-            raise Malformed(f"it would hold more than {MAX_BYTES // 2**20} MiB")
-        parse(dict(members), "")
-    except Malformed as error:
-        raise InputError(
-            f"no certificate can be written of what was found: {error}",
-            where=manifest["network"]["name"],
-            advice="split the property into several, or search with fewer boxes",
-        ) from None
-    except Rejected:  # no matter of size: whoever checks the file will say what is wrong
-        pass
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name, data in members.items():
-            # a name alone gives the date 1980-01-01 and the same attributes on every system
-            info = zipfile.ZipInfo(name)
-            info.compress_type, info.create_system = zipfile.ZIP_DEFLATED, 3
-            archive.writestr(info, data, compresslevel=9)
-    return out.getvalue()

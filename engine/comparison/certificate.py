@@ -1,18 +1,25 @@
 """Proved preservation to certificate files (docs/certificate-format.md, section 9)."""
 
-import hashlib
-
 from engine import __version__
 from engine.audit.comparison.certificate import parse_change
-from engine.certificate.writer import FORMAT, VERSION, _arrays, _case, _rational, _zipped
+from engine.certificate.encoding import (
+    FORMAT,
+    VERSION,
+    Json,
+    array_entries,
+    case_entry,
+    certificate_file,
+    proof_arrays,
+    rational_text,
+)
 from engine.comparison.preservation import Preservation
 from engine.network import Network
 
 
 def change_certificate_bytes(original: Network, changed: Network, found: Preservation) -> bytes:
     """The certificate of how much of its box a change may concern. The same result gives the same bytes."""
-    arrays = _arrays(found.proof)
-    manifest = {
+    arrays = proof_arrays(found.proof)
+    manifest: dict[str, Json] = {
         "format": FORMAT,
         "version": VERSION,
         "kind": "change",
@@ -20,12 +27,9 @@ def change_certificate_bytes(original: Network, changed: Network, found: Preserv
         "network": {"name": original.name, "sha256": original.sha256},
         "changed": {"name": changed.name, "sha256": changed.sha256},
         "engine": {"name": "acasxu-engine", "version": __version__, "options": {}},
-        "open": _rational(found.open),
-        "unequal": _rational(found.unequal),
-        "cases": [_case(found.case)],
-        "arrays": {
-            name: {"count": count, "sha256": hashlib.sha256(data).hexdigest()}
-            for name, (_, count, data) in arrays.items()
-        },
+        "open": rational_text(found.open),
+        "unequal": rational_text(found.unequal),
+        "cases": [case_entry(found.case)],
+        "arrays": array_entries(arrays),
     }
-    return _zipped(manifest, arrays, parse_change)
+    return certificate_file(manifest, arrays, parse=parse_change, where=original.name)
