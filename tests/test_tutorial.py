@@ -19,7 +19,7 @@ def test_first_verdicts(here):
 
 def test_the_whole_tutorial(here):
     text = TUTORIAL.read_text()
-    assert len(doc_blocks.blocks(text)) == 8
+    assert len(doc_blocks.blocks(text)) == 7
     doc_blocks.run(text, {})
 
 
