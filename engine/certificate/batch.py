@@ -18,9 +18,10 @@ from engine.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one certificate: accepted, sampled (no error, but not all was checked), rejected or unreadable.
+    """The outcome for one certificate.
 
-    `reason` is empty only if it was accepted. `property` is the file of the changed network if the certificate is
+    word: accepted, sampled (no error, but not all was checked), rejected or unreadable; reason: empty only if it was
+    accepted. `property` is the file of the changed network if the certificate is
     about a change. `result` is None if the certificate's content is not known.
     """
 
@@ -88,7 +89,7 @@ def check_all(
 
 @dataclass(frozen=True, slots=True)
 class _Checker:
-    """What one certificate after another is checked against, files or folders, and how."""
+    """Checks one certificate after another against the same files or folders."""
 
     networks: Path
     properties: Path | None = None

@@ -1,4 +1,4 @@
-"""What an ONNX model declares: its version, its initializers, and the shapes of its input and output."""
+"""Reads what an ONNX model declares: its version, its initializers, the shapes of its input and output."""
 
 import math
 from collections import Counter

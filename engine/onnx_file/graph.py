@@ -41,7 +41,7 @@ class Graph:
 
 
 def read_graph(model: ModelProto) -> Graph:
-    """Returns the chain of pieces that a model is. InputError, which names the node, where it is none."""
+    """Returns the chain of pieces that a model is. InputError, which names the node, if it is no chain."""
     return _Walk(model.graph, checked_opset(model)).run()
 
 

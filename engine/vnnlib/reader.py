@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 
 from engine.property import Case, Property
@@ -11,7 +12,7 @@ from engine.vnnlib.script import Script
 from engine.vnnlib.source import Source, decoded, read_bytes
 
 
-def load_property(path: str | Path) -> Property:
+def load_property(path: str | PathLike[str]) -> Property:
     """Returns the exact property of a `.vnnlib` or `.vnnlib.gz` file. InputError where the file is not one.
 
     `name` is the file's name without these endings, `sha256` that of the decompressed bytes.
