@@ -21,8 +21,8 @@ class Outcome:
     """The outcome for one certificate.
 
     word: accepted, sampled (no error, but not all was checked), rejected or unreadable; reason: empty only if it was
-    accepted. `property` is the file of the changed network if the certificate is
-    about a change. `result` is None if the certificate's content is not known.
+    accepted; property: the file of the changed network if the certificate is about a change; result: None if the
+    certificate's content is not known.
     """
 
     file: Path

@@ -33,7 +33,9 @@ class Script:
     """The declarations and asserts of a text, once `read` has returned.
 
     There is no syntax tree and no recursion: a parenthesis becomes a value when it closes, so an error is
-    met where it stands. falsehood: says which assert is the first that is false at every point, and is empty if there is none.
+    met where it stands.
+
+    falsehood: says which assert is the first that is false at every point; empty if there is none.
     """
 
     def __init__(self, source: Source) -> None:
