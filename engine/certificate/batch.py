@@ -13,7 +13,8 @@ from engine.audit.certificate import read_certificate
 from engine.audit.check import Result, check
 from engine.audit.comparison.certificate import read_change
 from engine.audit.comparison.check import check_change
-from engine.audit.data import Malformed, Rejected, read_bytes
+from engine.audit.data import Malformed, Rejected
+from engine.audit.files import read_bytes
 from engine.audit.onnx_data import network_hash
 from engine.certificate.parallel import parallel
 from engine.errors import InputError

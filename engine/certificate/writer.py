@@ -12,8 +12,9 @@ import numpy as np
 
 from engine import __version__
 from engine.audit.archive import MAX_BYTES
-from engine.audit.certificate import MAX_DIGITS, MAX_MANIFEST, MAX_WITNESS_DIGITS, parse_certificate
+from engine.audit.certificate import parse_certificate
 from engine.audit.data import Malformed, Rejected
+from engine.audit.manifest import MAX_DIGITS, MAX_MANIFEST, MAX_WITNESS_DIGITS
 from engine.errors import InputError
 from engine.network import Network
 from engine.proof import Proof
