@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 from test_audit_check import Exclusion, audit_network, exclusions, row
 
 from engine.acasxu.facts import domain
-from engine.audit import exact as exact_module
-from engine.audit.arithmetic import Floating, down, hidden_parts, relu_lines
+from engine.audit.arithmetic import Floating
+from engine.audit.bounds import down, hidden_parts, relu_lines
 from engine.audit.data import Rejected
-from engine.audit.exact import Dyadic, Exact, _minimum
+from engine.audit.dyadic import Dyadic
+from engine.audit.exact import Exact, _minimum
+from engine.audit.nodes import Nodes
 from engine.audit.onnx_reader import read_network
-from engine.audit.walk import Nodes, _outward
+from engine.audit.walk import _outward
+from engine.audit.witness import evaluate
 from engine.onnx_file import load_network
 
 NAMED = [(name, s) for name in NETWORKS for s in SEMANTICS if s == "real" or name in FLOAT32]
@@ -303,7 +306,7 @@ def check_hidden_exactly(exact, nodes, lines, start) -> None:
         for sign, found, before in ((1, nodes.l, start[0]), (-1, nodes.u, start[1])):
             row = sign * layer.weight[at], sign * layer.bias[at]
             for i in range(k - 1, -1, -1):
-                row = exact._substitute(i, *row, *lines[i])
+                row = exact._substitute(i, *row, lines[i])
             least = number_of(_minimum(nodes.lower[0], nodes.upper[0], *row))
             for j, value in zip(at, least):
                 assert sign * Fraction(float(found[0, part][j])) <= max(sign * Fraction(float(before[part][j])), value)
@@ -400,4 +403,4 @@ def test_numbers_beyond_the_analysis_are_refused(arithmetic):
 def test_evaluate():
     net = random_network((3, 5, 4, 2), seed=0)
     point = (Fraction(1, 3), Fraction(-5, 7), Fraction(0.1))
-    assert exact_module.evaluate(audit_network(net), point) == exact_trace(net, point).y
+    assert evaluate(audit_network(net), point) == exact_trace(net, point).y

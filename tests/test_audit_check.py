@@ -16,7 +16,8 @@ from cases import exact_trace, executable
 from conftest import network, random_network
 
 from engine.audit import walk
-from engine.audit.arithmetic import Exclusions, Floating
+from engine.audit.arithmetic import Floating
+from engine.audit.bounds import Exclusions
 from engine.audit.check import check
 from engine.audit.data import Layer, Malformed, Network
 from engine.audit.exact import Exact

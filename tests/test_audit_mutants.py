@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from test_certificate_corpus import INDEX, said
 
-from engine.audit import arithmetic, certificate, check, claim, exact, walk
-from engine.audit.data import Tree
+from engine.audit import arithmetic, certificate, check, claim, claimed, dyadic, exact, tree, walk
 
 # --- bounds ---------------------------------------------------------------------------------------
 
@@ -77,7 +76,7 @@ def _marked(which):
 
     def wrong(self, nodes, original=walk.Proof._step):
         own = np.zeros_like(nodes.excluded)
-        place, exclusion = walk._entries(self.exclusions, nodes.number)
+        place, exclusion = walk.entries(self.claimed.begin, nodes.number)
         own[place, self.tree.polytope[exclusion]] = True
         nodes.excluded[:] |= which(own)
         return original(self, nodes)
@@ -92,19 +91,19 @@ def _first_case(self, number, original=walk.Proof._roots):
     return nodes
 
 
-def _always_strict(self, nodes, node, e, original=walk.Proof._claimed):
-    claimed, strict = original(self, nodes, node, e)
-    return claimed, np.ones_like(strict)
+def _always_strict(self, nodes, node, exclusion, original=claimed.ClaimedExclusions.of):
+    found, strict = original(self, nodes, node, exclusion)
+    return found, np.ones_like(strict)
 
 
 def _not_demanded(what):
     """One of the walk's demands is not made."""
 
-    def wrong(holds, number, reason, original=walk._demand):
+    def wrong(holds, number, reason, original=walk.demand_all):
         if what not in reason:
             original(holds, number, reason)
 
-    return [(walk, "_demand", wrong)]
+    return [(module, "demand_all", wrong) for module in (walk, claimed)]
 
 
 def _holds_or_not(row):
@@ -154,7 +153,7 @@ def _nothing(*_):
 #: name -> what is replaced by what, a file that must be accepted then, in which arithmetic
 MUTANTS = {
     "bounds_rounded_inward": ([(arithmetic, "down", _inward)], "tampered/chord"),
-    "bounds_rounded_inward_exact": ([(exact, "down", _inward)], "tampered/chord", "exact"),
+    "bounds_rounded_inward_exact": ([(dyadic, "down", _inward)], "tampered/chord", "exact"),
     "no_intercept": (_lines(lambda a, c, t: (a, c, 0 * t)), "tampered/chord"),
     "no_intercept_exact": (_lines(lambda a, c, t: (a, c, 0 * t)), "tampered/chord", "exact"),
     "intercept_a_little_low": (_lines(lambda a, c, t: (a, c, t * (1 - 2.0**-20))), "tampered/chord"),
@@ -172,16 +171,16 @@ MUTANTS = {
         "tampered/exclusion_of_another_polytope",
     ),
     "roots_of_the_first_case": ([(walk.Proof, "_roots", _first_case)], "tampered/second_case"),
-    "ties_are_shown": ([(walk.Proof, "_claimed", _always_strict)], "tampered/tie_not_strict", "exact"),
+    "ties_are_shown": ([(claimed.ClaimedExclusions, "of", _always_strict)], "tampered/tie_not_strict", "exact"),
     "ends_to_nearest": ([(walk, "_outward", lambda value, side: float(value))], "tampered/box_end", "exact"),
-    "constant_rows_are_false": ([(walk, "_false", _holds_or_not)], "tampered/row_true"),
+    "constant_rows_are_false": ([(walk, "_is_false", _holds_or_not)], "tampered/row_true"),
     "exclusions_unchecked": (_not_demanded("not shown"), "tampered/half"),
     "leaves_unchecked": (_not_demanded("leaf"), "tampered/exclusion_missing"),
     "cuts_unchecked": (_not_demanded("cut"), "tampered/cut_at_the_end"),
     "splits_of_signs_unchecked": (_not_demanded("assumed already"), "tampered/sign_twice"),
     "multipliers_unchecked": (_not_demanded("without an assumed sign"), "tampered/multiplier_without_sign"),
-    "arrays_unchecked": ([(Tree, "_rules", lambda *_: ())], "tampered/weight_negative"),
-    "arrays_unchecked_too": ([(Tree, "_rules", lambda *_: ())], "tampered/multiplier_negative"),
+    "arrays_unchecked": ([(tree, "_rules", lambda *_: ())], "tampered/weight_negative"),
+    "arrays_unchecked_too": ([(tree, "_rules", lambda *_: ())], "tampered/multiplier_negative"),
     "claim_unchecked": ([(check, "check_claim", _nothing)], "tampered/case_missing"),
     "constants_of_the_claim_ignored": ([(claim, "_implies", _constants_ignored)], "tampered/box_smaller"),
     "strictness_of_the_claim_ignored": ([(claim, "_implies", _strictness_ignored)], "tampered/row_strict"),
@@ -196,7 +195,7 @@ MUTANTS = {
     "inputs_that_are_flushed": (_read("read_network", obstacle=""), "tampered/float32_flushed"),
     "quotients_taken_for_exact": (_read("read_network", rounded=False), "tampered/third_reached", "exact"),
     "witness_of_a_quotient_taken_for_exact": (_read("read_network", rounded=False), "tampered/third_below"),
-    "witness_unchecked": ([(check, "_check_witness", _nothing)], "tampered/witness_outside"),
+    "witness_unchecked": ([(check, "check_witness", _nothing)], "tampered/witness_outside"),
 }
 
 FILES = {entry["file"]: entry for entry in INDEX}

@@ -33,8 +33,10 @@ import engine.audit
 from engine.acasxu.files import property_path
 from engine.audit import vnnlib_reader
 from engine.audit.certificate import ARRAYS, read_certificate
-from engine.audit.data import Malformed, Rejected, Row, Tree, plain, read_bytes
+from engine.audit.data import Malformed, Rejected, Row, Tree, plain
+from engine.audit.files import read_bytes
 from engine.audit.onnx_reader import read_network
+from engine.audit.tree import check_tree
 from engine.audit.vnnlib_reader import read_property
 from engine.errors import InputError
 from engine.onnx_file import load_network
@@ -44,14 +46,37 @@ FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=list(Heal
 PARTS = (
     "__init__",
     "data",
+    "files",
     "archive",
+    "manifest",
+    "onnx_chain",
+    "onnx_constants",
     "onnx_data",
+    "onnx_forms",
+    "onnx_layers",
+    "onnx_moves",
     "onnx_operators",
     "onnx_reader",
+    "onnx_rounded",
     "vnnlib_reader",
+    "tree",
     "certificate",
     "claim",
 )
+
+#: What each reads beside data.
+READS = {
+    "archive": "files",
+    "certificate": "archive manifest tree",
+    "onnx_constants": "onnx_forms onnx_moves",
+    "onnx_data": "files",
+    "onnx_layers": "onnx_chain onnx_forms onnx_rounded",
+    "onnx_moves": "onnx_forms",
+    "onnx_operators": "onnx_chain onnx_constants onnx_forms onnx_layers onnx_moves",
+    "onnx_reader": "files onnx_chain onnx_constants onnx_data onnx_forms onnx_operators",
+    "onnx_rounded": "onnx_chain",
+    "vnnlib_reader": "files",
+}
 
 
 @pytest.fixture(scope="module")
@@ -84,16 +109,11 @@ class TestIndependence:
     def test_only_numpy_onnx_and_the_standard_library(self, part):
         tree = ast.parse(Path(engine.audit.__file__).with_name(f"{part}.py").read_text())
         for entry in ast.walk(tree):
-            if isinstance(entry, ast.ImportFrom) and entry.level:
-                assert entry.level == 1
-                assert entry.module in {
-                    "data",
-                    *(["archive"] if part == "certificate" else []),
-                    *(["onnx_data", "onnx_operators"] if part == "onnx_reader" else []),
-                }
-            elif isinstance(entry, (ast.Import, ast.ImportFrom)):
+            if isinstance(entry, (ast.Import, ast.ImportFrom)):
                 names = [entry.module] if isinstance(entry, ast.ImportFrom) else [a.name for a in entry.names]
-                allowed = {"numpy", *(["onnx"] if part.startswith("onnx") else []), *sys.stdlib_module_names}
+                parts = {name.removeprefix("engine.audit.") for name in names if name.startswith("engine")}
+                assert parts <= {"data", *READS.get(part, "").split()}
+                allowed = {"engine", "numpy", *(["onnx"] if part.startswith("onnx") else []), *sys.stdlib_module_names}
                 assert {name.split(".")[0] for name in names} <= allowed
 
     def test_nothing_else_of_the_engine_is_loaded(self):
@@ -1108,7 +1128,7 @@ def test_a_deep_and_a_wide_tree():
     for splits in ([0] + [-1, 0] * 150_000)[:-1] + [-1], [0] * 150_000 + [-1] * 150_001:
         none, numbers = np.zeros(0, np.int64), np.array(splits)
         arrays = dict.fromkeys(ARRAYS, none) | {"split": numbers, "cut": np.zeros(np.count_nonzero(numbers >= 0))}
-        Tree(**arrays).check((read_cases()[0],))
+        check_tree(Tree(**arrays), (read_cases()[0],))
         one = {
             **arrays,
             "node": np.array([len(splits) - 1]),
@@ -1118,10 +1138,10 @@ def test_a_deep_and_a_wide_tree():
             "multipliers": np.array([0]),
         }
         with pytest.raises(Rejected, match="no such polytope"):
-            Tree(**one).check((read_cases()[0],))
+            check_tree(Tree(**one), (read_cases()[0],))
 
 
 def read_cases():
-    from engine.audit.certificate import _case
+    from engine.audit.certificate import _read_case
 
-    return [_case(case) for case in CASES]
+    return [_read_case(case) for case in CASES]

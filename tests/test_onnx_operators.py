@@ -10,9 +10,9 @@ from onnx import TensorProto, helper
 from onnx_graphs import f32, model, node
 
 from engine.audit.data import Malformed
-from engine.audit.exact import evaluate as evaluate_again
-from engine.audit.exact import radii as radii_again
 from engine.audit.onnx_reader import read_network
+from engine.audit.witness import evaluate as evaluate_again
+from engine.audit.witness import radii as radii_again
 from engine.errors import InputError
 from engine.exact import evaluate, radii
 from engine.onnx_file import describe, parse_network, rewritten

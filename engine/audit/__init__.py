@@ -1,18 +1,42 @@
-"""The checker of certificates: a program of its own, which shares no code with the rest of `engine`.
+"""The checker of certificates: a program that shares no code with the rest of `engine`.
 
-It needs Python's standard library, numpy, and onnx to parse network files. docs/certificate-format.md
-says what a certificate is and when it is to be accepted; this is one implementation of that text.
+It needs Python's standard library, numpy, and onnx to parse network files.
+docs/certificate-format.md says what a certificate is and when it is to be accepted; this is one
+implementation of that text, and "section" always means one of that text. In the order in which a
+certificate is checked:
 
-    data.py            the data: networks, rows, cases, trees, certificates; the two ways to fail
-    onnx_data.py       ONNX file -> the model with all its data, some from files beside it
-    onnx_reader.py     ONNX file -> Network
-    vnnlib_reader.py   VNN-LIB file -> Specification, the unsafe set as a union of conjunctions
-    archive.py         certificate file -> its members
-    certificate.py     these -> Certificate
-    claim.py           does what the certificate claims cover what the VNN-LIB file asks?
-    arithmetic.py      bounds in float64, with all that rounding can change
-    exact.py           the same bounds in exact arithmetic
-    walk.py            the walk through the tree: every exclusion shown, every leaf covered
-    check.py           the verdict on a file
     __main__.py        python -m engine.audit
+    check.py           the verdict on a file
+    data.py            the records that the parts hand to each other, and the two ways to fail
+    files.py           reading files
+
+    archive.py         certificate file -> its members  (section 1)
+    manifest.py        JSON within limits, rational numbers  (section 1)
+    certificate.py     members -> Certificate  (sections 1, 2, 7)
+    tree.py            the rules that the arrays of a tree obey  (section 4)
+
+    vnnlib_reader.py   VNN-LIB file -> Specification, a union of conjunctions  (section 2)
+    claim.py           does what the certificate claims cover what the property asks?  (section 2)
+
+    onnx_reader.py     ONNX file -> Network  (section 3)
+    onnx_data.py       the model with all its data, some from files beside it  (section 1)
+    onnx_operators.py  what a node gives: a constant, the signal, or layers of it  (section 3)
+    onnx_forms.py      which operators there are, in which forms
+    onnx_constants.py  what is computed from constants
+    onnx_moves.py      what moves numbers and changes none
+    onnx_layers.py     what makes layers
+    onnx_chain.py      the layers so far
+    onnx_rounded.py    factors that are only the nearest float64 numbers
+
+    walk.py            the walk through the tree: exclusions shown, leaves covered  (section 4)
+    nodes.py           nodes of a tree, many at a time
+    claimed.py         the exclusions that a tree claims  (sections 4, 6)
+    sample.py          some leaves, or one share of a tree
+    bounds.py          bounds of neurons and of exclusions, in any arithmetic  (section 5)
+    arithmetic.py      ... in float64, with all that rounding can change  (sections 5, 6, 8)
+    exact.py           ... in exact arithmetic  (sections 5, 6)
+    dyadic.py          numbers that numpy computes with exactly
+    witness.py         is a point unsafe, exactly?  (section 7)
+
+    comparison/        certificates of how two networks differ  (section 9)
 """

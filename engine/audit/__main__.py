@@ -8,27 +8,33 @@ import sys
 from engine.audit.check import ARITHMETIC, check
 from engine.audit.data import Malformed, plain
 
+USAGE = __doc__.strip()
+ACCEPTED, REJECTED, UNREADABLE, INTERNAL_ERROR = 0, 1, 2, 70
+
 
 def main(arguments: list[str]) -> int:
-    if len(arguments) not in (3, 4) or arguments[3:] not in ([], *([name] for name in ARITHMETIC)):
-        print(__doc__.strip(), file=sys.stderr)
-        return 2
+    """Says in one line what the certificate is worth; the exit code."""
+    files, arithmetic = arguments[:3], arguments[3:] or ["float64"]
+    if len(files) != 3 or len(arithmetic) != 1 or arithmetic[0] not in ARITHMETIC:
+        print(USAGE, file=sys.stderr)
+        return UNREADABLE
+    certificate, network, prop = files
     try:
-        result = check(*arguments[:3], arithmetic=(arguments[3:] or ["float64"])[0])
-    except (Malformed, MemoryError) as error:
-        print(
-            f"unreadable: {error if isinstance(error, Malformed) else 'it needs more memory than there is'}"
-        )
-        return 2
+        result = check(certificate, network, prop, arithmetic=arithmetic[0])
+    except Malformed as error:
+        print(f"unreadable: {error}")
+        return UNREADABLE
+    except MemoryError:
+        print("unreadable: it needs more memory than there is")
+        return UNREADABLE
     except Exception as error:  # must not look like a verdict
         print(f"internal error: {type(error).__name__}: {plain(str(error))}")
-        return 70
-    print(
-        f"accepted: semantics {result.semantics}"
-        if result.accepted
-        else f"rejected: {result.reason}"
-    )
-    return 0 if result.accepted else 1
+        return INTERNAL_ERROR
+    if not result.accepted:
+        print(f"rejected: {result.reason}")
+        return REJECTED
+    print(f"accepted: semantics {result.semantics}")
+    return ACCEPTED
 
 
 if __name__ == "__main__":

@@ -1,201 +1,233 @@
-"""Bounds in float64, of many nodes at once (sections 5 and 6 of the format), with all that rounding can change.
+"""Bounds in float64, of many nodes at once, with all that rounding can change.
 
-Let u = 2^-53, n the largest number of inputs or outputs of a layer, L the number of layers. A sum of m products,
-in any order, fused or not, errs by at most m u times the sum of their magnitudes, second orders apart. Take
-any point of a node's set and the h_k, z_k met there. In exact arithmetic the row made from (A, r) over h_k
-takes no larger value there than A . h_k + r. As computed, it exceeds that by at most the following, where m_j is a
-multiplier or 0, B the coefficients over z_k, |B_j| <= |A_j| + m_j, and w_k = sum (|A_j| + m_j) (M_j + t_j):
+Sections 5, 6 and 8 of the format.
 
-    A p - |A| q - multipliers    four roundings of up to |A_j| + m_j, each times |W h + b|_j <= M_j    4 u w_k
-    A . t/2 - |A| . (t/2 + s)    two sums of n products; t is exact                              (n + 3) u w_k
-    B W and B . b                n + 1 products, which weigh at most |B_j| (|W| H + |b|)_j       (n + 1) u w_k
-    r                            added to twice, then one of these n + 1 products                (n + 3) u |r|
+Let u = 2^-53, n the largest number of inputs or outputs of a layer, L the number of layers. A sum
+of m products, in any order, fused or not, errs by at most m u times the sum of their magnitudes,
+second orders apart. Take any point of a node's set and the h_k, z_k met there. In exact arithmetic
+the row made from (A, r) over h_k takes no larger value there than A . h_k + r. As computed, it
+exceeds that by at most the following, where m_j is a multiplier or 0, B the coefficients over z_k,
+|B_j| <= |A_j| + m_j, and w_k = sum (|A_j| + m_j) (M_j + t_j); p = (a + c) / 2 and q = (c - a) / 2:
 
-|r| is at most the |r_0| that the row started with, plus the w of the layers passed. The sum over the box errs by
-(n + 5) u (w_1 + sum |inputs| H_0 + |r|). Where weights and biases are only nearest to the network's own, z_k is within
-u M_k of W h + b, which counts for 1 u w_k. With E = |r_0| + sum |inputs| H_0 + sum w_k all that is at most
-(2n + 9 + L (n + 3) + 2 (n + 5)) u E < (L + 4) (n + 8) u E = U E / 8. Second orders, and the rounding of M and of
-what is given up, cannot make up for the factor 8, as U <= 2^-10. What is given up is U E: U (M_j + t_j) |A_j| by
-s_j and 2 U (M_j + t_j) m_j for multipliers in each layer; U M_k at the end for z_k, where r_0 = b_k (if no layer was
-passed, M_1 is w_1); U (|r_0| + sum |inputs| H_0) for an exclusion. Where u <= 0, s = 0, but p = q = t = 0 do not err.
-An exclusion's numbers are rounded to float64 first: by 2^-53 of each, of which 2^-50 is given up.
+    A p - |A| q - multipliers    four roundings of up to |A_j| + m_j,
+                                 each times |W h + b|_j <= M_j                  4 u w_k
+    A . t/2 - |A| . (t/2 + s)    two sums of n products; t is exact             (n + 3) u w_k
+    B W and B . b                n + 1 products, which weigh at most
+                                 |B_j| (|W| H + |b|)_j                          (n + 1) u w_k
+    r                            added to twice, then one of these
+                                 n + 1 products                                 (n + 3) u |r|
 
-Executed in float32, z_k is within g M_k + e of W_k h_{k-1} + b_k: s and N have that too, and e with a factor
-1 + 2^-10 for the rounding of its multiples. H_k >= |h_k| then also needs H_k = M_k + N(M_k) without a ReLU.
+|r| is at most the |r_0| that the row started with, plus the w of the layers passed. The sum over
+the box errs by (n + 5) u (w_1 + sum |inputs| H_0 + |r|). Where weights and biases are only nearest
+to the network's own, z_k is within u M_k of W h + b, which counts for 1 u w_k. With E = |r_0| + sum
+|inputs| H_0 + sum w_k all that is at most (2n + 9 + L (n + 3) + 2 (n + 5)) u E < (L + 4) (n + 8) u
+E = U E / 8. Second orders, and the rounding of M and of what is given up, cannot make up for the
+factor 8, as U <= 2^-10. What is given up is U E: U (M_j + t_j) |A_j| by s_j and 2 U (M_j + t_j) m_j
+for multipliers in each layer; U M_k at the end for z_k, where r_0 = b_k (if no layer was passed,
+M_1 is w_1); U (|r_0| + sum |inputs| H_0) for an exclusion. Where u <= 0, s = 0, but p = q = t = 0
+do not err. An exclusion's numbers are rounded to float64 first: by 2^-53 of each, of which 2^-50 is
+given up.
 
-What underflows is off by 2^-1022 at most: a constant, or a coefficient of a number below 2^101, because roots
-must have inputs and M below 2^100. That is far less than the 2^-900 given up at the end of each bound.
-What overflows stays infinite or NaN to the end of its row: an infinite margin counts as none, an infinite lower
-bound of a neuron is NaN after `down`, and NaN makes NaN of every later row of its node.
+Executed in float32, z_k is within g M_k + e of W_k h_{k-1} + b_k: s and N have that too, and e with
+a factor 1 + 2^-10 for the rounding of its multiples. H_k >= |h_k| then also needs H_k = M_k +
+N(M_k) without a ReLU.
+
+What underflows is off by 2^-1022 at most: a constant, or a coefficient of a number below 2^101,
+because roots must have inputs and M below 2^100. That is far less than the 2^-900 given up at the
+end of each bound. What overflows stays infinite or NaN to the end of its row: an infinite margin
+counts as none, an infinite lower bound of a neuron is NaN after `down`, and NaN makes NaN of every
+later row of its node.
 """
 
-from collections import namedtuple
+from typing import NamedTuple
 
 import numpy as np
 
-from engine.audit.data import Network, demand
+from engine.audit.bounds import Bounds, Boxes, Exclusions, Numbers, down, relu_lines
+from engine.audit.data import Floats, Integers, Network, Singles
 
-UNDERFLOW, LARGEST = 2.0**-900, 2.0**100
+UNDERFLOW = 2.0**-900  # given up at the end of each bound
 AT_ONCE = 320  # neurons bounded at once, so that their coefficients stay in the processor's cache
 
-#: Exclusions [m] at nodes of a batch. rows: 1024ths, exact [m, outputs + 1 + inputs], the constant between; slopes: [m,
-#: hidden], NaN where none is given; multipliers: [m, hidden], negative where z <= 0 is assumed, 0 where none is given.
-Exclusions = namedtuple("Exclusions", "node rows slopes multipliers")
 
+class Lines(NamedTuple):
+    """Section 5's lines of one layer, at each node of a batch: a middle and what is to its sides.
 
-class Lines(namedtuple("Lines", "p q middle spread noise size")):
-    """p z + middle - (q z + spread) <= h <= p z + middle + (q z + spread) in one layer, where p = (a + c) / 2,
-    q = (c - a) / 2, middle = t/2, spread = t/2 + s: [n, neurons + 1], the last for a row's constant. And N(M + t), H.
+    slope z + offset - (slope_spread z + offset_spread) <= h
+                         h <= slope z + offset + (slope_spread z + offset_spread)
+
+    where slope = (a + c) / 2, slope_spread = (c - a) / 2, offset = t / 2 and offset_spread =
+    t / 2 + s: [n, neurons + 1], the last for a row's constant. noise is N(M + t) and size H:
+    [n, neurons].
     """
 
-    def at(self, node) -> "Lines":
-        """Of one node for each row. noise and size remain those of the batch."""
-        return Lines(*(part.take(node, axis=0) for part in self[:4]), *self[4:])
+    slope: Floats
+    slope_spread: Floats
+    offset: Floats
+    offset_spread: Floats
+    noise: Floats
+    size: Floats
 
-    def relax(self, rows):
-        """Rows [.., m, neurons + 1] over h -> rows over z that are nowhere larger."""
+    def at(self, node: Integers) -> "Lines":
+        """The lines of one node for each row. noise and size remain those of the batch."""
+        return Lines(
+            slope=self.slope.take(node, axis=0),
+            slope_spread=self.slope_spread.take(node, axis=0),
+            offset=self.offset.take(node, axis=0),
+            offset_spread=self.offset_spread.take(node, axis=0),
+            noise=self.noise,
+            size=self.size,
+        )
+
+    def relax(self, rows: Floats) -> Floats:
+        """Section 6, step 1: rows [.., m, neurons + 1] over h -> rows over z, nowhere larger."""
         size = np.abs(rows)
-        constant = np.vecdot(rows, self.middle) - np.vecdot(size, self.spread)
-        rows = rows * self.p - size * self.q
+        constant = np.vecdot(rows, self.offset) - np.vecdot(size, self.offset_spread)
+        rows = rows * self.slope - size * self.slope_spread
         rows[..., -1] += constant
         return rows
 
+    def with_slopes(self, given: Floats, l: Singles, u: Singles) -> "Lines":
+        """Section 6, "An exclusion": with lower slopes of its own, where they are given.
 
-def down(v):
-    """A float32 number <= v, and <= every real number whose nearest float64 is v (section 5)."""
-    return np.float32(v - 0.75 * np.abs(v) * 2.0**-23 - 2.0**-149)
-
-
-def relu_lines(l, u):
-    """a, c, t of a ReLU on l <= z <= u (section 5): exact, because l and u hold few bits."""
-    low, high = np.minimum(l, 0, dtype=np.float64), np.maximum(u, 0, dtype=np.float64)
-    c = np.rint(1024 * (high / np.maximum(high - low, 2.0**-149))) / 1024
-    return np.float64(u > -l), c, np.maximum(-c * low, (1 - c) * high)
+        Where u <= 0 the lower slope is 0; else where l >= 0 it is 1.
+        """
+        a, c = self.slope - self.slope_spread, self.slope + self.slope_spread
+        slopes = np.clip(given, l >= 0, u > 0)
+        a[:, :-1] = np.where(np.isnan(slopes), a[:, :-1], slopes)
+        return self._replace(slope=(a + c) / 2, slope_spread=(c - a) / 2)
 
 
-def hidden_parts(network: Network) -> list[slice]:
-    """Where each layer's neurons stand among the hidden ones; empty without a ReLU."""
-    ends = np.cumsum([0, *(len(layer.bias) * layer.relu for layer in network.layers)]).tolist()
-    return [slice(*pair) for pair in zip(ends, ends[1:])]
+class Floating(Bounds[list[Lines]]):
+    """Bounds of one network under one semantics, in float64."""
 
-
-class Floating:
-    """Bounds of one network in float64 under one semantics. Nodes have lower, upper [n, inputs], l, u [n, hidden]."""
-
-    _down = staticmethod(down)
-
-    def __init__(self, network: Network, semantics: str):
-        self.layers, self.parts = network.layers, hidden_parts(network)
-        width = max(max(layer.weight.shape) for layer in self.layers)
-        self.rounding = 8 * (len(self.layers) + 4) * (width + 8) * 2.0**-53
-        m = (width + 4) * 2.0**-24 if semantics == "float32" else 0.0
-        self.unit = self.rounding + m / (1 - m)
-        self.floor = UNDERFLOW + (m > 0) * (2 * width + 4) * 2.0**-126 * (1 + 2.0**-10)
-        demand(
-            0 < self.unit <= 2.0**-10,
-            f"layers of width {width} are beyond the analysis of rounding",
-        )
-        ends = [[np.zeros((1, layer.weight.shape[1])), np.ones((1, 1))] for layer in self.layers]
+    def __init__(self, network: Network, semantics: str) -> None:
+        super().__init__(network, semantics)
+        self.layers = network.layers
+        n, is_executed = network.width, semantics == "float32"
+        #: what N(M) has beside unit times M: 2^-900, and e of section 3
+        self.floor = UNDERFLOW + is_executed * (2 * n + 4) * 2.0**-126 * (1 + 2.0**-10)
         #: (B, r) @ [[W, b], [0, 1]] = (B W, B . b + r)
-        self.steps = [
-            np.block([[layer.weight, layer.bias[:, None]], end])
-            for layer, end in zip(self.layers, ends)
-        ]
+        self.steps = []
+        for layer in network.layers:
+            end = [np.zeros((1, layer.weight.shape[1])), np.ones((1, 1))]
+            self.steps.append(np.block([[layer.weight, layer.bias[:, None]], end]))
 
-    def root(self, lower, upper):
-        """l and u [hidden] of a root, by interval arithmetic."""
-        low, high, bounds = lower, upper, np.zeros((2, self.parts[-1].stop), np.float32)
-        for k, (layer, part) in enumerate(zip(self.layers, self.parts)):
-            h = np.maximum(np.abs(low), np.abs(high))
-            size = np.abs(layer.weight) @ h + np.abs(layer.bias)
-            demand(
-                (h < LARGEST).all() and (size < LARGEST).all(),
-                f"numbers of layer {k + 1} may reach 2^100",
-            )
-            rise, fall, noise = (
-                np.maximum(layer.weight, 0),
-                np.minimum(layer.weight, 0),
-                self._noise(size),
-            )
-            low, high = (
-                rise @ low + fall @ high + layer.bias - noise,
-                rise @ high + fall @ low + layer.bias + noise,
-            )
-            if layer.relu:
-                bounds[:, part] = self._down(low), -self._down(-high)
-                low, high = np.maximum(low, 0), np.maximum(high, 0)
-        return bounds
+    def down(self, values: Numbers) -> Singles:
+        return down(values)
 
-    def tighten(self, nodes) -> list[Lines]:
-        """Section 5 at each node: improves l and u in place, and returns the lines of each layer."""
-        lines, h = [], np.maximum(np.abs(nodes.lower), np.abs(nodes.upper))
-        for layer, part, step in zip(self.layers, self.parts, self.steps):
-            size = h @ np.abs(layer.weight.T) + np.abs(layer.bias)
-            noise, l, u = self._noise(size), nodes.l[:, part], nodes.u[:, part]
-            which, neurons = np.nonzero((l < 0) & (u > 0))
-            for i in range(0, len(which), AT_ONCE):
-                node, neuron = at = which[i : i + AT_ONCE], neurons[i : i + AT_ONCE]
-                rows = np.stack([step[neuron], -step[neuron]])
-                for k in range(len(lines) - 1, -1, -1):
-                    rows = lines[k].at(node).relax(rows) @ self.steps[k]
-                least = _minimum(nodes, node, rows) - noise[at]
-                l[at], u[at] = np.maximum(l[at], down(least[0])), np.minimum(u[at], -down(least[1]))
-            if layer.relu:
-                (a, c, t), h, reached = relu_lines(l, u), np.maximum(u, 0, dtype=np.float64), u > 0
-            else:
-                a = c = np.ones_like(size)
-                t, h, reached = np.zeros_like(size), size + noise, True
-            noise = self._noise(size + t)
-            s, pad = (
-                noise * reached,
-                lambda part, end: np.pad(part, ((0, 0), (0, 1)), constant_values=end),
-            )
-            parts = pad((a + c) / 2, 1), pad((c - a) / 2, 0), pad(t / 2, 0), pad(t / 2 + s, 0)
-            lines.append(Lines(*parts, noise, h))
+    # --- neurons ----------------------------------------------------------------------------------
+
+    def tighten(self, nodes: Boxes) -> list[Lines]:
+        """Section 5, "At each node": improves l and u in place; the lines of each layer."""
+        lines: list[Lines] = []
+        h = np.maximum(np.abs(nodes.lower), np.abs(nodes.upper))  # H_0
+        for layer, part in zip(self.layers, self.parts, strict=True):
+            size = h @ np.abs(layer.weight.T) + np.abs(layer.bias)  # M_k
+            l, u = nodes.l[:, part], nodes.u[:, part]
+            self._tighten_layer(nodes, l, u, self.noise(size), lines)
+            lines.append(self._relu(l, u, size) if layer.relu else self._affine(size))
+            h = lines[-1].size
         return lines
 
-    def margins(self, nodes, lines: list[Lines], claimed: Exclusions):
-        """A lower bound of each exclusion's row at its node (section 6), -infinity where none was found."""
-        node, given, n = (
-            claimed.node,
-            claimed.rows.astype(np.float64) / 1024,
-            len(self.layers[-1].bias),
-        )
-        rows = given[:, : n + 1]
+    def _tighten_layer(
+        self, nodes: Boxes, l: Singles, u: Singles, noise: Floats, lines: list[Lines]
+    ) -> None:
+        """Bounds the neurons of open sign of the layer after these lines: l and u are its own."""
+        step = self.steps[len(lines)]
+        nodes_of, neurons = np.nonzero((l < 0) & (u > 0))
+        for i in range(0, len(nodes_of), AT_ONCE):
+            node, neuron = at = nodes_of[i : i + AT_ONCE], neurons[i : i + AT_ONCE]
+            rows = np.stack([step[neuron], -step[neuron]])
+            for k in range(len(lines) - 1, -1, -1):
+                rows = lines[k].at(node).relax(rows) @ self.steps[k]
+            least = _minimum(nodes, node, rows) - noise[at]
+            l[at], u[at] = np.maximum(l[at], down(least[0])), np.minimum(u[at], -down(least[1]))
+
+    def _relu(self, l: Singles, u: Singles, size: Floats) -> Lines:
+        """Section 5, the table's first row."""
+        a, c, t = relu_lines(l, u)
+        noise = self.noise(size + t)
+        return _lines(a, c, t, noise * (u > 0), noise, np.maximum(u, 0, dtype=np.float64))
+
+    def _affine(self, size: Floats) -> Lines:
+        """Section 5, the table's second row."""
+        one, zero = np.ones_like(size), np.zeros_like(size)
+        noise = self.noise(size)
+        return _lines(one, one, zero, noise, noise, size + noise)
+
+    # --- exclusions -------------------------------------------------------------------------------
+
+    def margins(self, nodes: Boxes, lines: list[Lines], claimed: Exclusions) -> Floats:
+        """Section 6, "An exclusion": a lower bound of its row's least value at its node.
+
+        -infinity where none was found.
+        """
+        m = len(self.layers[-1].bias)
+        given = claimed.rows.astype(np.float64) / 1024
+        rows = given[:, : m + 1]
         for k in range(len(lines) - 1, -1, -1):
-            at, part = lines[k].at(node), self.parts[k]
-            multipliers, slopes = claimed.multipliers[:, part], claimed.slopes[:, part]
-            if self.layers[k].relu:
-                a, c = at.p - at.q, at.p + at.q
-                slopes = np.clip(slopes, nodes.l[node, part] >= 0, nodes.u[node, part] > 0)
-                a[:, :-1] = np.where(np.isnan(slopes), a[:, :-1], slopes)
-                at = at._replace(p=(a + c) / 2, q=(c - a) / 2)
-            rows = at.relax(rows)
-            if self.layers[k].relu:
-                rows[:, :-1] -= multipliers
-                rows[:, -1] -= 2 * np.vecdot(np.abs(multipliers), at.noise[node])
-            rows = rows @ self.steps[k]
-        rows[:, :-1] += given[:, n + 1 :]
-        size, h = np.abs(given), np.maximum(np.abs(nodes.lower), np.abs(nodes.upper))[node]
-        loss = self.rounding * (size[:, n] + np.vecdot(size[:, n + 1 :], h)) + UNDERFLOW
-        loss += 2.0**-50 * np.vecdot(size[:, :n], lines[-1].size[node])
-        margin = _minimum(nodes, node, rows) - loss
+            rows = self._substitute(k, rows, nodes, lines[k], claimed)
+        rows[:, :-1] += given[:, m + 1 :]
+        loss = self._loss(np.abs(given), nodes, lines[-1].size, claimed.node)
+        margin = _minimum(nodes, claimed.node, rows) - loss
         return np.where(np.isfinite(margin), margin, -np.inf)
 
-    def _noise(self, size):
-        """N(size)."""
-        return self.unit * size + self.floor
+    def _substitute(
+        self, k: int, rows: Floats, nodes: Boxes, lines: Lines, claimed: Exclusions
+    ) -> Floats:
+        """Section 6: exclusions' rows over the outputs of layer k -> those over its inputs."""
+        node, part, lines = claimed.node, self.parts[k], lines.at(claimed.node)
+        if self.layers[k].relu:
+            own = claimed.slopes[:, part]
+            lines = lines.with_slopes(own, nodes.l[node, part], nodes.u[node, part])
+        rows = lines.relax(rows)
+        if self.layers[k].relu:
+            multipliers = claimed.multipliers[:, part]
+            rows[:, :-1] -= multipliers
+            rows[:, -1] -= 2 * np.vecdot(np.abs(multipliers), lines.noise[node])
+        below: Floats = rows @ self.steps[k]
+        return below
+
+    def _loss(self, given: Floats, nodes: Boxes, size: Floats, node: Integers) -> Floats:
+        """Section 8, the formula: what an exclusion's numbers, of these sizes, lose by rounding.
+
+        size: H_L of each node.
+        """
+        m = len(self.layers[-1].bias)
+        h = np.maximum(np.abs(nodes.lower), np.abs(nodes.upper))[node]
+        loss: Floats = self.rounding * (given[:, m] + np.vecdot(given[:, m + 1 :], h)) + UNDERFLOW
+        loss += 2.0**-50 * np.vecdot(given[:, :m], size[node])
+        return loss
 
 
-def _minimum(nodes, node, rows):
-    """The least value of rows [.., m, inputs + 1] over x on the boxes of nodes [m]."""
-    slope, lower, upper = (
-        rows[..., :-1],
-        nodes.lower.take(node, axis=0),
-        nodes.upper.take(node, axis=0),
+def _lines(a: Floats, c: Floats, t: Floats, s: Floats, noise: Floats, size: Floats) -> Lines:
+    """Lines of a, c, t, s of section 5's table; a row's constant is passed on as it is."""
+    return Lines(
+        slope=_pad((a + c) / 2, 1),
+        slope_spread=_pad((c - a) / 2, 0),
+        offset=_pad(t / 2, 0),
+        offset_spread=_pad(t / 2 + s, 0),
+        noise=noise,
+        size=size,
     )
-    return (
+
+
+def _pad(part: Floats, end: int) -> Floats:
+    """With one more column."""
+    return np.pad(part, ((0, 0), (0, 1)), constant_values=end)
+
+
+def _minimum(nodes: Boxes, node: Integers, rows: Floats) -> Floats:
+    """Section 6, at the end: the least value of rows over x on the nodes' boxes.
+
+    rows [.., m, inputs + 1] are of nodes [m].
+    """
+    slope = rows[..., :-1]
+    lower, upper = nodes.lower.take(node, axis=0), nodes.upper.take(node, axis=0)
+    least: Floats = (
         np.vecdot(np.maximum(slope, 0), lower)
         + np.vecdot(np.minimum(slope, 0), upper)
         + rows[..., -1]
     )
+    return least

@@ -1,27 +1,49 @@
-"""Is a certificate to be accepted? The verdict on a file."""
+"""Is a certificate to be accepted? The verdict on a file.
+
+A proof is accepted if it covers the property (section 2) and its tree shows the claim (sections 4
+to 6), a witness if its point is unsafe (section 7).
+"""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-
-import numpy as np
 
 from engine.audit.arithmetic import Floating
 from engine.audit.certificate import read_certificate
 from engine.audit.claim import check_claim
-from engine.audit.data import Certificate, Network, Rejected, Specification, Tree, demand
-from engine.audit.exact import Exact, evaluate, radii
+from engine.audit.data import (
+    Certificate,
+    Change,
+    FilePath,
+    Network,
+    Rejected,
+    Specification,
+    demand,
+)
+from engine.audit.exact import Exact
 from engine.audit.onnx_reader import read_network
+from engine.audit.sample import chosen_nodes, walk_share
 from engine.audit.vnnlib_reader import read_property
-from engine.audit.walk import Nodes, Proof, Tally, merge
+from engine.audit.walk import OnNodes, Proof, Tally
+from engine.audit.witness import check_witness
 
-ARITHMETIC = {"float64": Floating, "exact": Exact}
+ARITHMETIC: dict[str, type[Floating] | type[Exact]] = {"float64": Floating, "exact": Exact}
+
+OnProgress = Callable[[int, int], object]  # (nodes checked, nodes to be checked)
 
 
 @dataclass(frozen=True)
 class Result:
-    """A verdict. nodes: of the whole proof; checked, leaves, exclusions: how many nodes, and of these how many leaves,
-    and how many exclusions were checked; margin: the least bound that showed one; empty: nothing satisfies the
-    property's asserts, so that what is accepted says nothing about the network.
+    """A verdict.
+
+    reason: why it is rejected, or why not all of it was checked.
+    nodes: of the whole proof.
+    checked, leaves, exclusions: how many nodes were checked, how many of these are leaves, and how
+        many exclusions were checked.
+    margin: the least bound that showed an exclusion.
+    certificate: the content, None where that could not be read.
+    empty: True iff nothing satisfies the property's asserts: what is accepted then says nothing
+        about the network.
     """
 
     accepted: bool
@@ -35,137 +57,120 @@ class Result:
     exclusions: int
     margin: float
     seconds: float
-    certificate: Certificate | None
+    certificate: Certificate | Change | None
     empty: bool = False
 
 
+@dataclass
+class _Findings:
+    """What is known of a certificate so far."""
+
+    semantics: str
+    certificate: Certificate | None = None
+    accepted: bool = False
+    reason: str = ""
+    tally: Tally = Tally()
+    empty: bool = False
+
+    def result(self, arithmetic: str, seconds: float) -> Result:
+        tree = self.certificate.tree if self.certificate else None
+        return Result(
+            accepted=self.accepted,
+            reason=self.reason,
+            kind=self.certificate.kind if self.certificate else "",
+            semantics=self.semantics,
+            arithmetic=arithmetic,
+            nodes=len(tree.split) if tree else 0,
+            checked=self.tally.nodes,
+            leaves=self.tally.leaves,
+            exclusions=self.tally.exclusions,
+            margin=self.tally.margin,
+            seconds=seconds,
+            certificate=self.certificate,
+            empty=self.empty,
+        )
+
+
 def check(
-    certificate_path,
-    network_path,
-    property_path,
+    certificate_path: FilePath,
+    network_path: FilePath,
+    property_path: FilePath,
     *,
-    arithmetic="float64",
-    sample=None,
-    seed=0,
-    semantics=None,
-    share=(0, 1),
-    on_progress=None,
+    arithmetic: str = "float64",
+    sample: int | None = None,
+    seed: int = 0,
+    semantics: str | None = None,
+    share: tuple[int, int] = (0, 1),
+    on_progress: OnProgress | None = None,
 ) -> Result:
-    """The verdict on a certificate of this property of this network; Malformed where a file is not what it should be.
+    """The verdict on a certificate of this property of this network.
 
-    semantics: to be proved, where not the certificate's own; sample: how many leaves, chosen at random, are to
-    be checked with their ancestors, instead of all; share (i, n): check the i-th of n parts, which together are the
-    whole; on_progress(nodes checked, nodes to be checked).
+    Malformed where a file is not what it should be; MemoryError where there is not enough of it.
+
+    semantics: to be proved, where not the certificate's own.
+    sample: how many leaves, chosen at random, are to be checked with their ancestors, not all.
+    share (i, n): check the i-th of n parts, which together are the whole.
     """
-    start, certificate, tally, reason, empty = time.perf_counter(), None, Tally(), "", False
+    start, found = time.perf_counter(), _Findings(semantics or "")
     try:
-        certificate = read_certificate(certificate_path)
-        semantics = semantics or certificate.semantics
+        found.certificate = certificate = read_certificate(certificate_path)
+        found.semantics = semantics or certificate.semantics
         network, specification = read_network(network_path), read_property(property_path)
-        _belongs(certificate, network, specification, semantics)
-        if certificate.kind == "witness":
-            _check_witness(certificate, network, specification)
+        _check_belongs(certificate, network, specification, found.semantics)
+        if certificate.tree is None:
+            check_witness(certificate, network, specification)
         else:
-            empty = not check_claim(certificate.cases, specification)
-            wanted, bounds = (
-                _wanted(certificate.tree, sample, seed),
-                ARITHMETIC[arithmetic](network, semantics),
-            )
-            report = lambda nodes: on_progress and on_progress(nodes, int(wanted.sum()))
-            tally = _walk(Proof(certificate, network, bounds, wanted), share, report)
-            if tally.nodes < len(wanted):
-                reason = f"only {tally.nodes:,} of {len(wanted):,} nodes were checked, as asked for"
-        accepted = True
+            found.empty = not check_claim(certificate.cases, specification)
+            wanted = chosen_nodes(certificate.tree, sample, seed)
+            bounds = ARITHMETIC[arithmetic](network, found.semantics)
+            proof = Proof(certificate.tree, certificate.cases, network, bounds, wanted)
+            found.tally = walk_share(proof, share, report_of(on_progress, int(wanted.sum())))
+            found.reason = _what_is_missing(found.tally.nodes, len(wanted))
+        found.accepted = True
     except Rejected as error:
-        accepted, reason = False, str(error)
-    kind, tree = (certificate.kind, certificate.tree) if certificate else ("", None)
-    return Result(
-        accepted,
-        reason,
-        kind,
-        semantics or "",
-        arithmetic,
-        len(tree.split) if tree else 0,
-        *tally,
-        time.perf_counter() - start,
-        certificate,
-        empty,
-    )
+        found.reason = str(error)
+    return found.result(arithmetic, time.perf_counter() - start)
 
 
-def _belongs(
+def report_of(on_progress: OnProgress | None, nodes: int) -> OnNodes:
+    """What tells of the progress, if anything does."""
+
+    def report(done: int) -> None:
+        if on_progress:
+            on_progress(done, nodes)
+
+    return report
+
+
+def _what_is_missing(checked: int, nodes: int) -> str:
+    """Why what was checked is not all; "" where it is."""
+    if checked == nodes:
+        return ""
+    return f"only {checked:,} of {nodes:,} nodes were checked, as asked for"
+
+
+def _check_belongs(
     certificate: Certificate, network: Network, specification: Specification, semantics: str
 ) -> None:
-    """Rejected unless the certificate is about these files, and they fit together and the semantics."""
-    for name, claimed, found in (
-        ("network", certificate.network_sha256, network.sha256),
-        ("property", certificate.property_sha256, specification.sha256),
-    ):
-        demand(
-            claimed == found,
-            f"it is about a {name} with SHA-256 {claimed[:12]}..., this one has {found[:12]}...",
-        )
-    sizes = network.layers[0].weight.shape[1], len(network.layers[-1].bias)
-    fits = len(certificate.cases[0].lower) == sizes[0] and certificate.outputs <= sizes[1]
-    fits = fits and sizes == (specification.n_inputs, specification.n_outputs)
+    """Section 1, at the end, and section 3: it is about these files, and they fit together.
+
+    Rejected otherwise, and where the network has not the semantics.
+    """
+    check_hash("a network", certificate.network_sha256, network.sha256)
+    check_hash("a property", certificate.property_sha256, specification.sha256)
+    fits = (
+        len(certificate.cases[0].lower) == network.n_inputs == specification.n_inputs
+        and certificate.outputs <= network.n_outputs == specification.n_outputs
+    )
     demand(fits, "network, property and certificate do not have the same inputs and outputs")
     if semantics == "float32":
         demand(certificate.kind == "proof", "a witness says nothing about float32 semantics")
         demand(not network.obstacle, f"the network has no float32 semantics: {network.obstacle}")
 
 
-def _check_witness(
-    certificate: Certificate, network: Network, specification: Specification
-) -> None:
-    """Section 7: outputs and margins are exact, and the point is in the unsafe set, with all within `radii` of y."""
-    x, y = certificate.witness.point, evaluate(network, certificate.witness.point)
+def check_hash(what: str, claimed: str, found: str) -> None:
+    """Rejected unless the file is the one that the certificate is about."""
     demand(
-        tuple(y) == certificate.witness.outputs, "the outputs are not the network's at the point"
+        claimed == found,
+        f"it is about {what} with SHA-256 {claimed[:12]}..., this one has {found[:12]}...",
     )
-    dot = lambda coefficients, values: sum(c * values[i] for i, c in coefficients.items())
-    value = lambda row: dot(row.inputs, x) + dot(row.outputs, y) + row.constant
-    margins = tuple(map(value, certificate.cases[0].unsafe[0]))
-    demand(
-        margins == certificate.witness.margins, "the margins are not those of the polytope's rows"
-    )
-    r = radii(network, certificate.witness.point)
-    most = lambda row: value(row) + sum(abs(c) * r[j] for j, c in row.outputs.items())
-    holds = lambda row: most(row) < 0 or (most(row) == 0 and not row.strict)
-    unsafe = all(map(holds, specification.base)) and any(
-        all(map(holds, rows)) for rows in specification.disjuncts
-    )
-    demand(unsafe, "the point is not in the property's unsafe set")
-
-
-def _wanted(tree: Tree, sample: int | None, seed: int) -> np.ndarray:
-    """Which nodes to visit: all, or some leaves and their ancestors."""
-    split, leaves = np.flatnonzero(tree.split >= 0), np.flatnonzero(tree.split < 0)
-    if sample is None or sample >= len(leaves):
-        return np.ones(len(tree.split), bool)
-    wanted = np.isin(
-        np.arange(len(tree.split)),
-        np.random.default_rng(seed).choice(leaves, sample, replace=False),
-    )
-    for node, child in zip(
-        split[::-1], range(len(wanted) - 2, 0, -2)
-    ):  # children have larger numbers
-        wanted[node] = wanted[child] | wanted[child + 1]
-    return wanted
-
-
-def _walk(proof: Proof, share: tuple[int, int], report) -> Tally:
-    """Checks all wanted nodes, or a share: of the nodes where the walk stands when there are enough of them, every
-    n-th with all below it; those before them count for the first share.
-    """
-    (mine, shares), tally = share, Tally()
-    for roots in proof.roots():
-        done, pending = tally.nodes, [roots]
-        top = proof.walk(
-            pending, lambda nodes: report(done + nodes), 8 * shares if shares > 1 else 0
-        )
-        tally = merge(tally, top if mine == 0 else Tally())
-        if pending:
-            pending = [Nodes(*map(np.concatenate, zip(*pending))).take(slice(mine, None, shares))]
-        done = tally.nodes
-        tally = merge(tally, proof.walk(pending, lambda nodes: report(done + nodes)))
-    return tally

@@ -1,93 +1,105 @@
-"""ONNX file -> Network, every number as it stands in the file. What is not known here is refused."""
+"""ONNX file -> Network, every number as it stands in the file. What is not known here is refused.
+
+Section 3 of the format says what the nodes of a file mean.
+"""
 
 import math
 
 import numpy as np
 import onnx
 
-from engine.audit.data import Layer, Malformed, Network, need, read_bytes
+from engine.audit.data import Array, FilePath, Layer, Malformed, Network, need
+from engine.audit.files import read_bytes
+from engine.audit.onnx_chain import MAX_WIDTH, Chain, Link
+from engine.audit.onnx_constants import numbers_of
 from engine.audit.onnx_data import MAX_BYTES, whole_model
-from engine.audit.onnx_operators import FLOATS, MAX_WIDTH, Chain, numbers_of, result
+from engine.audit.onnx_forms import FLOATS, Call
+from engine.audit.onnx_operators import result
+
+LEAST_OPSET = 7
+DOMAINS = ("", "ai.onnx")
 
 
-def read_network(path) -> Network:
-    """The network in an `.onnx` or `.onnx.gz` file, at batch size 1; Malformed where it is not one known chain."""
+def read_network(path: FilePath) -> Network:
+    """The network in an `.onnx` or `.onnx.gz` file, at batch size 1.
+
+    Malformed where it is not one known chain, or damaged. MemoryError passes, as it does when a
+    certificate is read: it tells of this machine, and nothing of the file.
+    """
     data = read_bytes(path, MAX_BYTES)
     try:
         model, digest = whole_model(data, path)
         chain = _chain(model)
+    except MemoryError:
+        raise
     except Exception as error:  # Malformed, and what protobuf and numpy raise on damaged files
-        raise Malformed(f"{path}: {' '.join(str(error).split()) or type(error).__name__}") from None
-    layers = tuple(
-        Layer(weight, np.zeros(len(weight)) if bias is None else bias, relu)
-        for weight, bias, relu in chain.layers
-    )
-    return Network(
-        layers, digest, chain.obstacle or _obstacle(layers, chain.zeros_first), chain.rounded
-    )
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise Malformed(f"{path}: {why}") from None
+    layers = tuple(map(_layer, chain.links))
+    obstacle = chain.obstacle or _obstacle(layers, chain.zeros_first)
+    return Network(layers, digest, obstacle, chain.rounded)
 
 
-def _obstacle(layers: tuple[Layer, ...], zeros_first: bool) -> str:
-    """What section 3 of the format demands of the layers' numbers in float32 semantics, if they are otherwise."""
-    with np.errstate(over="ignore"):
-        if not all(
-            (part == part.astype(np.float32)).all() for layer in layers for part in layer[:2]
-        ):
-            return "not all its numbers are float32 ones"
-    width = max(max(layer.weight.shape) for layer in layers)
-    weight, bias = np.abs(layers[0].weight), np.abs(layers[0].bias)
-    few = weight.shape[1] + 1 + np.maximum(weight, 1).sum(1) <= 2 * width + 4
-    covered = few | (weight.sum(1) <= 2.0**103 * bias)
-    return (
-        "zeros are added to the input before large weights"
-        if zeros_first and not covered.all()
-        else ""
-    )
+def _layer(link: Link) -> Layer:
+    bias = np.zeros(len(link.weight)) if link.bias is None else link.bias
+    return Layer(link.weight, bias, link.relu)
+
+
+# --- the nodes ------------------------------------------------------------------------------------
 
 
 def _chain(model: onnx.ModelProto) -> Chain:
-    """Walks the nodes. `values`: the constants and, under the name `signal`, what the input is by then."""
-    graph, opsets = (
-        model.graph,
-        {o.version for o in model.opset_import if o.domain in ("", "ai.onnx")},
-    )
-    opset = min(opsets, default=0)
-    need(
-        len(opsets) == 1 and 7 <= opset <= onnx.defs.onnx_opset_version(),
-        f"opset {sorted(opsets)} is not supported",
-    )
-    need(
-        not model.functions and not graph.sparse_initializer,
-        "functions and sparse tensors are not supported",
-    )
-    values, chain = {tensor.name: numbers_of(tensor) for tensor in graph.initializer}, Chain()
+    """Section 3: the layers that the nodes make, in order.
+
+    `values` holds the constants and, under the name `signal`, what the input is by then.
+    """
+    graph, opset, chain = model.graph, _opset(model), Chain()
+    supported = not model.functions and not graph.sparse_initializer
+    need(supported, "functions and sparse tensors are not supported")
+    values = {tensor.name: numbers_of(tensor) for tensor in graph.initializer}
     inputs = [entry for entry in graph.input if entry.name not in values]
     need(len(inputs) == len(graph.output) == 1, "it needs exactly one input and one output")
     signal = inputs[0].name
-    names = [
-        *(t.name for t in graph.initializer),
-        signal,
-        *(name for node in graph.node for name in node.output[:1]),
-    ]
-    need(all(names) and len(set(names)) == len(names), "a name is empty or stands for two things")
+    _check_names(graph, signal)
     values[signal] = _input(inputs[0].type.tensor_type)
     for node in graph.node:
         try:
             values[node.output[0]] = _step(node, opset, values, signal, chain)
         except (Malformed, ValueError, IndexError) as error:
             raise Malformed(f"node {node.name!a} ({node.op_type!a}): {error}") from None
-        signal = node.output[0] if signal in node.input and node.op_type != "Shape" else signal
-    need(
-        graph.output[0].name == signal and bool(chain.layers),
-        "its output is not the end of one chain of layers",
-    )
+        if signal in node.input and node.op_type != "Shape":
+            signal = node.output[0]
+    is_end = graph.output[0].name == signal and bool(chain.links)
+    need(is_end, "its output is not the end of one chain of layers")
     return chain
 
 
-def _input(kind) -> np.ndarray:
-    """The signal before all nodes: each element is its place among the inputs."""
+def _opset(model: onnx.ModelProto) -> int:
+    """The version of the operators, which is known here."""
+    versions = {entry.version for entry in model.opset_import if entry.domain in DOMAINS}
+    opset = min(versions, default=0)
+    known = len(versions) == 1 and LEAST_OPSET <= opset <= onnx.defs.onnx_opset_version()
+    need(known, f"opset {sorted(versions)} is not supported")
+    return opset
+
+
+def _check_names(graph: onnx.GraphProto, signal: str) -> None:
+    """Each name stands for one thing."""
+    constants = [tensor.name for tensor in graph.initializer]
+    outputs = [name for node in graph.node for name in node.output[:1]]
+    names = [*constants, signal, *outputs]
+    good = all(names) and len(set(names)) == len(names)
+    need(good, "a name is empty or stands for two things")
+
+
+def _input(kind: onnx.TypeProto.Tensor) -> Array:
+    """The signal before all nodes: each element is its place among the inputs.
+
+    The first dimension is 1 where it is not known.
+    """
     shape = [
-        d.dim_value if d.HasField("dim_value") or i else 1 for i, d in enumerate(kind.shape.dim)
+        dimension.dim_value if dimension.HasField("dim_value") or place else 1
+        for place, dimension in enumerate(kind.shape.dim)
     ]
     known = kind.HasField("shape") and kind.elem_type in FLOATS and min(shape, default=1) > 0
     need(
@@ -97,26 +109,53 @@ def _input(kind) -> np.ndarray:
     return np.arange(math.prod(shape), dtype=FLOATS[kind.elem_type]).reshape(shape)
 
 
-def _step(node: onnx.NodeProto, opset: int, values: dict, signal: str, chain: Chain) -> np.ndarray:
-    """What a node gives. What reads the signal takes it out of `values`, but for its shape: nothing reads it again."""
-    options = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-    need(
-        node.domain in ("", "ai.onnx") and len(options) == len(node.attribute),
-        "it is of another domain",
-    )
-    need(
-        len(node.output) == 1 or (node.op_type, len(node.output)) == ("Dropout", 2),
-        "it has several outputs",
-    )
+def _step(
+    node: onnx.NodeProto, opset: int, values: dict[str, Array], signal: str, chain: Chain
+) -> Array:
+    """What a node gives.
+
+    What reads the signal takes it out of `values`, but for its shape: nothing reads it again.
+    """
+    options = {entry.name: onnx.helper.get_attribute_value(entry) for entry in node.attribute}
+    own = node.domain in DOMAINS and len(options) == len(node.attribute)
+    need(own, "it is of another domain")
+    alone = len(node.output) == 1 or (node.op_type, len(node.output)) == ("Dropout", 2)
+    need(alone, "it has several outputs")
     need(node.output[-1] not in values, "a name stands for two things")
     names = list(node.input)
-    while names[-1:] == [""]:
+    while names[-1:] == [""]:  # operands that are left out at the end
         names.pop()
-    need(
-        all(name in values or not name for name in names) and names.count(signal) < 2,
-        "it reads what is not there, or what was read before",
-    )
+    there = all(name in values or not name for name in names) and names.count(signal) < 2
+    need(there, "it reads what is not there, or what was read before")
     at = names.index(signal) if signal in names else None
-    take = values.get if node.op_type == "Shape" else values.pop
-    operands = [take(name) if name == signal else values.get(name) for name in names]
-    return result(node.op_type, opset, operands, options, at, chain)
+    operands = [values.get(name) for name in names]
+    if at is not None and node.op_type != "Shape":
+        del values[signal]
+    return result(Call(node.op_type, operands, options, at), opset, chain)
+
+
+# --- float32 semantics ----------------------------------------------------------------------------
+
+
+def _obstacle(layers: tuple[Layer, ...], zeros_first: bool) -> str:
+    """Why section 3 denies these numbers float32 semantics; "" where it does not."""
+    if not all(_is_float32(layer.weight) and _is_float32(layer.bias) for layer in layers):
+        return "not all its numbers are float32 ones"
+    if zeros_first and not _flush_is_covered(layers):
+        return "zeros are added to the input before large weights"
+    return ""
+
+
+def _is_float32(numbers: Array) -> bool:
+    with np.errstate(over="ignore"):
+        return bool((numbers == numbers.astype(np.float32)).all())
+
+
+def _flush_is_covered(layers: tuple[Layer, ...]) -> bool:
+    """Section 3, at the end: e covers what is flushed of the input, or roundings of b do."""
+    n = max(max(layer.weight.shape) for layer in layers)
+    weight, bias = np.abs(layers[0].weight), np.abs(layers[0].bias)
+    n_inputs = weight.shape[1]
+    few = n_inputs + 1 + np.maximum(weight, 1).sum(1) <= 2 * n + 4
+    small = weight.sum(1) <= 2.0**103 * bias
+    return bool((few | small).all())

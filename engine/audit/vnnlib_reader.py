@@ -1,43 +1,50 @@
 """VNN-LIB file -> Specification: the asserts in disjunctive normal form, all numbers exact.
 
-Here a term is a dict, variable -> coefficient and "" -> constant, without zeros, and a formula a list of disjuncts.
+Section 2 of the format says what the file stands for. Here a term is a dict, variable ->
+coefficient and "" -> constant, without zeros, and a formula a list of disjuncts, tuples of rows.
 """
 
 import re
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from functools import reduce
 from hashlib import sha256
 from itertools import chain, product
+from typing import TypeAlias
 
-from engine.audit.data import Malformed, Row, Specification, need, read_bytes
+from engine.audit.data import FilePath, Malformed, Polytope, Row, Specification, need
+from engine.audit.files import read_bytes
 
-MAX_BYTES, MAX_DEPTH, MAX_BITS = 16 << 20, 1_000, 10_000  # bits: of a numerator or denominator
-MAX_PARTS = 5_000_000  # of all disjuncts that are ever built: themselves, the disjuncts they are made of, their rows
+Term: TypeAlias = dict[str, Fraction]
+Formula: TypeAlias = list[Polytope]
+Item: TypeAlias = "str | Term | Formula | tuple[()]"  # in a group: a word, or the value of a group
+
+MAX_BYTES = 16 << 20
+MAX_DEPTH = 1_000  # open parentheses
+MAX_BITS = 10_000  # of a numerator or denominator
+#: Of all disjuncts that are ever built: themselves, the disjuncts they are made of, their rows.
+MAX_PARTS = 5_000_000
 
 TOKEN = re.compile(r';[^\r\n]*|"[^"]*"|\|[^|]*\||[()]|[^\s()";|]+|\S', re.ASCII)
 NUMBER = re.compile(r"[+-]?(?=\.?[0-9])[0-9]{0,1000}\.?[0-9]{0,1000}(?:[eE][+-]?[0-9]{1,3})?")
 VARIABLE = re.compile(r"[XY]_(?:0|[1-9][0-9]{0,6})")
-SIGNS = {
-    "<=": (1,),
-    "<": (1,),
-    ">=": (-1,),
-    ">": (-1,),
-    "=": (1, -1),
-}  # of left - right, in each row
+#: The signs of left - right in each row that a comparison stands for.
+SIGNS = {"<=": (1,), "<": (1,), ">=": (-1,), ">": (-1,), "=": (1, -1)}
+STRICT = ("<", ">")
 IGNORED = ("set-logic", "set-info", "set-option", "check-sat", "get-model")
-SECOND = ("declare-network", "declare-input", "declare-output", "declare-hidden")  # of VNN-LIB 2.0
+SECOND = ("declare-network", "declare-input", "declare-output", "declare-hidden")  # VNN-LIB 2.0
 
 
-def read_property(path) -> Specification:
-    """The unsafe set that a `.vnnlib` or `.vnnlib.gz` file asserts; Malformed, with the line, where it is none."""
+def read_property(path: FilePath) -> Specification:
+    """The unsafe set that a `.vnnlib` or `.vnnlib.gz` file asserts.
+
+    Malformed, with the line, where it asserts none.
+    """
     data = read_bytes(path, MAX_BYTES)
     utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff")) or 0 in data[:4]
     need(not utf16, f"{path}: is UTF-16 text, or no text; it should be UTF-8")
-    text, script, at = (
-        data.removeprefix(b"\xef\xbb\xbf").decode("latin-1"),
-        _Script(),
-        0,
-    )  # all that counts is ASCII
+    text = data.removeprefix(b"\xef\xbb\xbf").decode("latin-1")  # all that counts is ASCII
+    script, at = _Script(), 0
     try:
         for match in TOKEN.finditer(text):
             at = match.start()
@@ -49,125 +56,115 @@ def read_property(path) -> Specification:
 
 
 class _Script:
-    """What has been read: variables, asserts, the values in each open group, and how many parts have been built."""
+    """What has been read so far.
 
-    def __init__(self):
-        self.variables, self.asserts, self.groups, self.parts = set(), [], [], 0
+    variables, asserts; groups: the items in each open parenthesis; parts: how many have been built.
+    """
+
+    def __init__(self) -> None:
+        self.variables: set[str] = set()
+        self.asserts: list[Formula] = []
+        self.groups: list[list[Item]] = []
+        self.parts = 0
 
     def read(self, token: str) -> None:
-        """A group becomes a value when it closes, so nothing recurses."""
+        """Takes the next token. A group becomes a value when it closes, so nothing recurses."""
         if token == "(":
             need(len(self.groups) < MAX_DEPTH, f"more than {MAX_DEPTH} parentheses are open")
             self.groups.append([])
-        elif not token.startswith(";"):
+        elif token.startswith(";"):
+            pass
+        else:
             need(self.groups, f"{token[:40]!a} stands outside all parentheses")
-            if token != ")":
-                need(
-                    self.groups[-1] or token not in SECOND,
-                    f"VNN-LIB 2.0 is not supported ({token})",
-                )
-                self.groups[-1].append(token)
-            elif len(self.groups) == 1:
-                self.command(*self.groups.pop())
+            if token == ")":
+                self._close()
             else:
-                items = self.groups.pop()
-                self.groups[-1].append(self.value(*items) if items else ())
+                allowed = self.groups[-1] or token not in SECOND
+                need(allowed, f"VNN-LIB 2.0 is not supported ({token})")
+                self.groups[-1].append(token)
 
-    def command(self, *items) -> None:
+    def _close(self) -> None:
+        """Makes a command, or the value of an item, of the group that ends here."""
+        items = self.groups.pop()
+        if self.groups:
+            self.groups[-1].append(self._value(*items) if items else ())
+        else:
+            self._command(items)
+
+    def _command(self, items: list[Item]) -> None:
         match items:
-            case ("declare-const", str(name), "Real") | ("declare-fun", str(name), (), "Real"):
+            case ["declare-const", str(name), "Real"] | ["declare-fun", str(name), (), "Real"]:
                 new = VARIABLE.fullmatch(name) and name not in self.variables
                 need(new, f"{name[:40]!a} is not of the form X_0 or Y_0, or declared twice")
                 self.variables.add(name)
-            case ("assert", formula):
-                self.asserts.append(self.joined("and", [formula]))
-            case ("vnnlib-version", str(version)):
-                need(re.match(r"<?1\b", version), f"VNN-LIB {version[:10]!a} is not supported")
+            case ["assert", formula]:
+                self.asserts.append(self._joined("and", [formula]))
+            case ["vnnlib-version", str(version)]:
+                supported = re.match(r"<?1\b", version)
+                need(supported, f"VNN-LIB {version[:10]!a} is not supported")
             case _:
-                need(
-                    items and items[0] in IGNORED,
-                    "this command is unknown, or its arguments are wrong",
-                )
+                known = items and items[0] in IGNORED
+                need(known, "this command is unknown, or its arguments are wrong")
 
-    def value(self, head, *arguments) -> dict | list:
+    # --- values of groups -------------------------------------------------------------------------
+
+    def _value(self, head: Item, *arguments: Item) -> Term | Formula:
         """The formula or term that a group is."""
-        if head in ("and", "or"):
-            return self.joined(head, arguments)
-        need(
-            head in (*SIGNS, *"+-*/"),
-            f"{head if isinstance(head, str) else '()'!a:.40} is not an operator",
-        )
-        terms = [self.term(argument) for argument in arguments]
-        match head, *terms:
-            case (_, _, _) if head in SIGNS:
-                return [
-                    tuple(
-                        _row(_sum(terms, (sign, -sign)), head in ("<", ">")) for sign in SIGNS[head]
-                    )
-                ]
-            case ("+" | "-", _, *rest):
-                sign = 1 if head == "+" else -1
-                return _sum(terms, [1 if rest else sign] + [sign] * len(rest))
-            case ("*", _, *_):
-                return _product(terms)
-            case ("/", term, *divisors) if divisors and all(d.keys() == {""} for d in divisors):
-                return _product([term, *({"": 1 / d[""]} for d in divisors)])
-        raise Malformed(f"{head} takes other arguments")
+        if head == "and" or head == "or":
+            return self._joined(head, arguments)
+        if not isinstance(head, str) or head not in (*SIGNS, *"+-*/"):
+            operator = head if isinstance(head, str) else "()"
+            raise Malformed(f"{operator!a:.40} is not an operator")
+        terms = [self._term(argument) for argument in arguments]
+        return _comparison(head, terms) if head in SIGNS else _arithmetic(head, terms)
 
-    def term(self, item) -> dict:
+    def _term(self, item: Item) -> Term:
         """The term itself, or that of a variable or number."""
         if isinstance(item, dict):
             return item
-        need(isinstance(item, str), "a formula stands where a term should")
+        if not isinstance(item, str):
+            raise Malformed("a formula stands where a term should")
         if item in self.variables:
             return {item: Fraction(1)}
+        is_number = NUMBER.fullmatch(item)
         need(
-            NUMBER.fullmatch(item),
+            is_number,
             f"{item[:40]!a} is neither a declared variable nor a number, or too long a number",
         )
         return _sum([{"": Fraction(item)}], [1])  # without a zero
 
-    def joined(self, head: str, items) -> list:
+    def _joined(self, head: str, items: Sequence[Item]) -> Formula:
         """The disjunction of formulas, or their conjunction, multiplied out."""
-        formulas = [
-            {"true": [()], "false": []}.get(item) if isinstance(item, str) else item
-            for item in items
-        ]
-        need(
-            all(isinstance(formula, list) for formula in formulas),
-            "something else stands where a formula should",
-        )
+        formulas = [_formula(item) for item in items]
         if len(formulas) == 1:
             return formulas[0]
-        products = head == "and" and sum(len(formula) > 1 for formula in formulas) > 1
-        disjuncts = []
-        for pick in zip(chain(*formulas)) if head == "or" else product(*formulas):
+        picks: Iterable[tuple[Polytope, ...]] = (
+            zip(chain(*formulas)) if head == "or" else product(*formulas)
+        )
+        multiplied = head == "and" and sum(len(formula) > 1 for formula in formulas) > 1
+        disjuncts: Formula = []
+        for pick in picks:
             disjuncts.append(tuple(chain(*pick)))
             self.parts += 1 + len(pick) + len(disjuncts[-1])
-            need(
-                self.parts <= MAX_PARTS,
-                f"{'multiplied out, ' * products}its disjuncts have more than {MAX_PARTS:,} parts",
-            )
+            if self.parts > MAX_PARTS:
+                how = "multiplied out, " if multiplied else ""
+                raise Malformed(f"{how}its disjuncts have more than {MAX_PARTS:,} parts")
         return disjuncts
 
+    # --- the whole --------------------------------------------------------------------------------
+
     def specification(self, digest: str) -> Specification:
-        need(
-            self.asserts and not self.groups,
-            "at its end the file has asserted nothing, or a parenthesis is open",
-        )
+        """The conjunction of all asserts, when the file has ended."""
+        complete = self.asserts and not self.groups
+        need(complete, "at its end the file has asserted nothing, or a parenthesis is open")
         n_inputs, n_outputs = (sum(name[0] == letter for name in self.variables) for letter in "XY")
         wanted = {f"X_{i}" for i in range(n_inputs)} | {f"Y_{j}" for j in range(n_outputs)}
-        need(
-            n_inputs and n_outputs and self.variables == wanted,
-            "not all of X_0, X_1, ... and Y_0, ... are declared",
-        )
+        declared = n_inputs and n_outputs and self.variables == wanted
+        need(declared, "not all of X_0, X_1, ... and Y_0, ... are declared")
         base = tuple(chain(*(formula[0] for formula in self.asserts if len(formula) == 1)))
-        disjuncts = tuple(
-            self.joined("and", [formula for formula in self.asserts if len(formula) != 1])
-        )
-        rows = sum(
-            len(row.inputs) + len(row.outputs) != 1 or row.strict for row in base
-        )  # not just ends of a box
+        several = [formula for formula in self.asserts if len(formula) != 1]
+        disjuncts = tuple(self._joined("and", several))
+        rows = sum(not _is_end(row) for row in base)
         need(
             rows * len(disjuncts) <= MAX_PARTS,
             f"{rows:,} rows times {len(disjuncts):,} disjuncts are too many",
@@ -175,32 +172,75 @@ class _Script:
         return Specification(n_inputs, n_outputs, base, disjuncts, digest)
 
 
-def _row(term: dict, strict: bool) -> Row:
-    """term <= 0, or < 0."""
+def _formula(item: Item) -> Formula:
+    """The formula itself, or that of `true` or `false`."""
+    if item == "true":
+        return [()]
+    if item == "false":
+        return []
+    if not isinstance(item, list):
+        raise Malformed("something else stands where a formula should")
+    return item
+
+
+def _is_end(row: Row) -> bool:
+    """True iff the row has one variable and is not strict: mostly an end of a box."""
+    return len(row.inputs) + len(row.outputs) == 1 and not row.strict
+
+
+# --- terms and rows -------------------------------------------------------------------------------
+
+
+def _comparison(operator: str, terms: list[Term]) -> Formula:
+    """left <= right and the like, as one disjunct."""
+    need(len(terms) == 2, f"{operator} takes other arguments")
+    return [tuple(_row(terms, sign, operator in STRICT) for sign in SIGNS[operator])]
+
+
+def _arithmetic(operator: str, terms: list[Term]) -> Term:
+    """A sum, difference, negation, product or quotient."""
+    match operator, *terms:
+        case ("+" | "-", _, *rest):
+            sign = 1 if operator == "+" else -1
+            return _sum(terms, [1 if rest else sign] + [sign] * len(rest))
+        case ("*", _, *_):
+            return _product(terms)
+        case ("/", first, _, *_) if all(term.keys() == {""} for term in terms[1:]):
+            return _product([first, *({"": 1 / term[""]} for term in terms[1:])])
+    raise Malformed(f"{operator} takes other arguments")
+
+
+def _row(terms: list[Term], sign: int, strict: bool) -> Row:
+    """sign * (left - right) <= 0, or < 0."""
+    term = _sum(terms, (sign, -sign))
     inputs, outputs = (
         {int(name[2:]): c for name, c in term.items() if name[:1] == letter} for letter in "XY"
     )
     return Row(inputs, outputs, term.get("", Fraction(0)), strict)
 
 
-def _sum(terms: list[dict], factors) -> dict:  # of each term times its factor
-    total = {}
+def _sum(terms: list[Term], factors: Sequence[int | Fraction]) -> Term:
+    """The sum of each term times its factor."""
+    total: Term = {}
     for term, factor in zip(terms, factors):
         for name, value in term.items():
-            total[name] = n = total.get(name, 0) + factor * value
-            need(
-                max(map(int.bit_length, n.as_integer_ratio())) <= MAX_BITS,
-                f"a number grows beyond {MAX_BITS:,} bits",
-            )
+            total[name] = found = total.get(name, 0) + factor * value
+            bits = max(map(int.bit_length, found.as_integer_ratio()))
+            need(bits <= MAX_BITS, f"a number grows beyond {MAX_BITS:,} bits")
     return {name: value for name, value in total.items() if value}
 
 
-def _product(terms: list[dict]) -> dict:
-    *constants, last = sorted(
-        terms, key=lambda term: not term.keys() <= {""}
-    )  # the last may be linear
-    need(all(term.keys() <= {""} for term in constants), "a product of variables is not linear")
-    factor = reduce(
-        lambda total, term: _sum([total], [term.get("", 0)]), constants, {"": Fraction(1)}
-    )
-    return _sum([last], [factor.get("", 0)])
+def _product(terms: list[Term]) -> Term:
+    """The product of terms of which at most one has variables."""
+    *constants, last = sorted(terms, key=_has_variables)
+    need(not any(map(_has_variables, constants)), "a product of variables is not linear")
+    factor = reduce(_times, constants, {"": Fraction(1)})
+    return _times(last, factor)
+
+
+def _has_variables(term: Term) -> bool:
+    return not term.keys() <= {""}
+
+
+def _times(term: Term, constant: Term) -> Term:
+    return _sum([term], [constant.get("", 0)])

@@ -8,7 +8,8 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-from engine.audit.data import Malformed, read_bytes
+from engine.audit.data import Malformed
+from engine.audit.files import read_bytes
 from engine.audit.onnx_data import network_hash
 
 MAX_FILE = 512 * 2**20

@@ -6,7 +6,8 @@ from os import PathLike
 from pathlib import Path
 
 from engine import __version__
-from engine.audit.certificate import MAX_WITNESS_DIGITS, parse_certificate
+from engine.audit.certificate import parse_certificate
+from engine.audit.manifest import MAX_WITNESS_DIGITS
 from engine.certificate.encoding import (
     FORMAT,
     VERSION,

@@ -1,17 +1,9 @@
-"""Certificate file -> Change: section 9 of docs/certificate-format.md, as far as it speaks of the file alone."""
-
-from collections import namedtuple
+"""Certificate file -> Change: section 9 of the format, as far as it speaks of the file alone."""
 
 from engine.audit.archive import read_members
-from engine.audit.certificate import (
-    fields,
-    named_outputs,
-    number,
-    read_hashes,
-    read_manifest,
-    read_proof,
-)
-from engine.audit.data import need
+from engine.audit.certificate import named_outputs, read_proof
+from engine.audit.data import Change, FilePath, need
+from engine.audit.manifest import fields, number, read_hashes, read_manifest
 
 KEYS = {
     "format": str,
@@ -26,30 +18,34 @@ KEYS = {
     "cases": list,
     "arrays": dict,
 }
+HEAD = ["acasxu-certificate", 1, "change", "real"]
 
 
-class Change(
-    namedtuple(
-        "Change", "network_sha256 changed_sha256 open unequal cases outputs tree manifest sha256"
-    )
-):
-    """The content: hashes of both networks; the claimed shares, Fractions; one case, with the pair's polytopes."""
+def read_change(path: FilePath) -> Change:
+    """The certificate in a file.
 
-
-def read_change(path) -> Change:
-    """The certificate in a file. Malformed where there is none; Rejected where its arrays break a rule of section 4."""
+    Malformed where there is none; Rejected where its arrays break a rule of section 4.
+    """
     return read_members(path, parse_change)
 
 
 def parse_change(members: dict[str, bytes], digest: str) -> Change:
-    """The certificate that a file with these members is; digest: of the file."""
+    """The certificate that a file with these members is; digest: SHA-256 of the file."""
     manifest = read_manifest(members)
-    *head, original, changed, engine, some, unequal, cases, arrays = fields(manifest, KEYS)
-    need(
-        head == ["acasxu-certificate", 1, "change", "real"],
-        "it is of another format, version, kind or semantics",
-    )
-    hashes, shares = read_hashes(engine, original, changed), (number(some), number(unequal))
+    *head, original, changed, engine, some_open, unequal, cases, arrays = fields(manifest, KEYS)
+    need(head == HEAD, "it is of another format, version, kind or semantics")
+    network_sha256, changed_sha256 = read_hashes(engine, original, changed)
+    shares = number(some_open), number(unequal)
     need(len(cases) == 1, "it has not just one case")
-    read, tree, _ = read_proof(members, cases, arrays)
-    return Change(*hashes, *shares, read, named_outputs(cases), tree, manifest, digest)
+    read_cases, tree = read_proof(members, cases, arrays)
+    return Change(
+        network_sha256=network_sha256,
+        changed_sha256=changed_sha256,
+        open=shares[0],
+        unequal=shares[1],
+        cases=read_cases,
+        outputs=named_outputs(cases),
+        tree=tree,
+        manifest=manifest,
+        sha256=digest,
+    )

@@ -1,80 +1,100 @@
-"""Two networks of one shape as one, and where their outputs are exactly equal (section 9 of the format)."""
+"""Two networks of one shape as one, and where their outputs are exactly equal (section 9)."""
 
 from fractions import Fraction
 
 import numpy as np
 
-from engine.audit.arithmetic import hidden_parts
-from engine.audit.data import Layer, Network, Row, demand
+from engine.audit.bounds import hidden_parts
+from engine.audit.data import Floats, Layer, Network, Polytope, Row, Singles, Truths, demand
 
 
-def lowest(outputs: int) -> tuple[tuple[Row, ...], ...]:
-    """The polytopes of a case: where the original's output c is lowest, for each c; likewise the changed network's."""
-    one = Fraction(1)
+def lowest(outputs: int) -> tuple[Polytope, ...]:
+    """Section 9, "Polytopes": where each output of the original is lowest; then of the changed."""
     return tuple(
-        tuple(
-            Row({}, {first + c: one, first + d: -one}, Fraction(0), False)
-            for d in range(outputs)
-            if d != c
-        )
+        tuple(_not_above(first + c, first + d) for d in range(outputs) if d != c)
         for first in (0, outputs)
         for c in range(outputs)
     )
 
 
+def _not_above(one: int, other: int) -> Row:
+    """y_one - y_other <= 0"""
+    return Row({}, {one: Fraction(1), other: Fraction(-1)}, Fraction(0), False)
+
+
 class Pair:
-    """first, last: the first and the last layer whose numbers differ, the last of all where none does; network: x ->
-    (original(x), changed(x)), where what comes before the first difference is there once.
+    """Section 9, "The pair": x -> (original(x), changed(x)) as one network.
+
+    first, last: the first and the last layer whose numbers differ, the last of all where none does
+    (p - 1 and q - 1 of the text). What comes before the first is in `network` once.
 
     Rejected where the networks' shapes differ, or their numbers are not their own.
     """
 
-    def __init__(self, original: Network, changed: Network):
-        shapes = [
-            [(layer.weight.shape, layer.relu) for layer in network.layers]
-            for network in (original, changed)
-        ]
-        demand(shapes[0] == shapes[1], "the networks have different shapes")
-        demand(
-            not original.rounded and not changed.rounded,
-            "numbers of a network are not its own, but the nearest",
-        )
-        both = list(zip(original.layers, changed.layers))
-        found = [
-            k
-            for k, (a, b) in enumerate(both)
-            if (a.weight != b.weight).any() or (a.bias != b.bias).any()
-        ]
-        self.first, self.last = (found[0], found[-1]) if found else (len(both) - 1,) * 2
-        layers = [
-            a if k < self.first else _joined(a, b, k == self.first) for k, (a, b) in enumerate(both)
-        ]
+    def __init__(self, original: Network, changed: Network) -> None:
+        demand(_shapes(original) == _shapes(changed), "the networks have different shapes")
+        own = not original.rounded and not changed.rounded
+        demand(own, "numbers of a network are not its own, but the nearest")
+        both = list(zip(original.layers, changed.layers, strict=True))
+        differing = [k for k, layers in enumerate(both) if _differ(*layers)] or [len(both) - 1]
+        self.first, self.last = differing[0], differing[-1]
+        layers = [layer for layer, _ in both[: self.first]]
+        layers += [_side_by_side(*both[self.first], shared=True)]
+        layers += [_side_by_side(*each, shared=False) for each in both[self.first + 1 :]]
         self.network = Network(tuple(layers), "")
         self.parts, self._both = hidden_parts(self.network), both
 
-    def unequal(self, u: np.ndarray) -> np.ndarray:
-        """Which outputs may differ at nodes with upper bounds u [n, hidden] of the pair's neurons: [n, outputs].
+    def unequal(self, u: Singles) -> Truths:
+        """Section 9, "Equal outputs": which outputs may differ at leaves [n, outputs].
 
-        Layer by layer: `live` are the inputs that may be other than 0 in each network, `differ` those that may differ.
+        u: upper bounds of the pair's neurons [n, hidden].
         """
-        live = np.ones((2, len(u), self._both[self.first][0].weight.shape[1]), bool)
-        if self.first and self._both[self.first - 1][0].relu:
-            live &= ~(u[:, self.parts[self.first - 1]] <= 0)  # NaN is no bound
-        differ = np.zeros_like(live[0])
-        for layers, part in zip(self._both[self.first :], self.parts[self.first :]):
-            other, may = layers[0].weight != layers[1].weight, layers[0].bias != layers[1].bias
-            for alive, layer in zip(live, layers):
-                used = layer.weight != 0  # a term w h, if it is not 0, must be the same in both
-                may = may | (alive @ (used & other).T) | ((alive & differ) @ used.T)
-            live = np.ones((2, *may.shape), bool)
-            if layers[0].relu:
-                live = np.stack(np.split(~(u[:, part] <= 0), 2, axis=1))
-            differ = may & live.any(0)
+        live = self._live_before(u)
+        differ: Truths = np.zeros_like(live[0])
+        for (original, changed), part in zip(self._both[self.first :], self.parts[self.first :]):
+            before = original.bias != changed.bias  # may differ before the ReLU
+            other_weights = original.weight != changed.weight
+            for live_here, weight in zip(live, (original.weight, changed.weight)):
+                used = weight != 0  # a term w h, if it is not 0, must be the same in both
+                own = (live_here @ (used & other_weights).T) | ((live_here & differ) @ used.T)
+                before = before | own
+            live = np.ones((2, *before.shape), bool)
+            if original.relu:
+                live = np.stack(np.split(_may_be_above_0(u[:, part]), 2, axis=1))
+            differ = before & live.any(0)
         return differ
 
+    def _live_before(self, u: Singles) -> Truths:
+        """Which inputs of the first layer that differs are live, in each network [2, n, inputs]."""
+        live = np.ones((2, len(u), self._both[self.first][0].weight.shape[1]), bool)
+        if self.first and self._both[self.first - 1][0].relu:
+            live &= _may_be_above_0(u[:, self.parts[self.first - 1]])
+        return live
 
-def _joined(a: Layer, b: Layer, shared: bool) -> Layer:
-    """Both layers as one, of the same inputs where they are shared."""
-    right, left = (np.zeros((len(x.weight), y.weight.shape[1])) for x, y in ((a, b), (b, a)))
-    weight = np.block([[a.weight], [b.weight]] if shared else [[a.weight, right], [left, b.weight]])
-    return Layer(weight, np.concatenate([a.bias, b.bias]), a.relu)
+
+def _may_be_above_0(u: Singles) -> Truths:
+    """True where u > 0, and where u is NaN, which is no bound."""
+    return ~(u <= 0)
+
+
+def _shapes(network: Network) -> list[tuple[tuple[int, ...], bool]]:
+    return [(layer.weight.shape, layer.relu) for layer in network.layers]
+
+
+def _differ(one: Layer, other: Layer) -> bool:
+    """True iff their numbers do."""
+    return bool((one.weight != other.weight).any() or (one.bias != other.bias).any())
+
+
+def _side_by_side(one: Layer, other: Layer, *, shared: bool) -> Layer:
+    """Both layers as one. Where inputs are not shared, the one's come before the other's."""
+    if shared:
+        weight = np.block([[one.weight], [other.weight]])
+    else:
+        right, left = _zeros(one, other), _zeros(other, one)
+        weight = np.block([[one.weight, right], [left, other.weight]])
+    return Layer(weight, np.concatenate([one.bias, other.bias]), one.relu)
+
+
+def _zeros(rows: Layer, columns: Layer) -> Floats:
+    return np.zeros((len(rows.weight), columns.weight.shape[1]))

@@ -1,0 +1,104 @@
+"""The chain of layers that an ONNX file's nodes make, one node after the other (section 3)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.audit.data import Array, Floats, need
+
+MAX_WIDTH = 1 << 13  # numbers that a layer takes or gives
+MAX_WEIGHTS = 1 << 27  # of all layers together
+
+
+@dataclass
+class Link:
+    """A layer that is being made. bias: None where there is none so far.
+
+    is_scale: True iff it is a Mul or Div.
+    """
+
+    weight: Floats
+    is_scale: bool
+    bias: Floats | None = None
+    relu: bool = False
+
+
+class Chain:
+    """The layers so far.
+
+    rounded: True iff numbers are only the nearest ones; obstacle: the first reason against float32
+    semantics; zeros_first: True iff zeros were added to the input.
+    """
+
+    def __init__(self) -> None:
+        self.links: list[Link] = []
+        self.rounded = False
+        self.obstacle = ""
+        self.zeros_first = False
+        self._weights = 0
+
+    def multiply(self, weight: Floats) -> None:
+        """Section 3, MatMul and Gemm: a new layer with these weights."""
+        self._make_room(weight.size)
+        self._append(weight)
+
+    def scale(self, factors: Array) -> None:
+        """Section 3, Mul and Div: a new layer, W = diag(factors)."""
+        self._make_room(len(factors) ** 2)
+        self._append(np.diag(factors.astype(np.float64)), is_scale=True)
+
+    def shift(self, constant: Array) -> None:
+        """Section 3, Add: the b of an open layer; else a layer, or none if all numbers are 0."""
+        numbers = constant.astype(np.float64)
+        last = self._open()
+        if last is None and not numbers.any():
+            self.zeros_first |= not self.links
+            return
+        last = last or self._identity(len(numbers))
+        last.bias = numbers
+
+    def negate(self, size: int) -> None:
+        """Section 3, Neg: the weights of an open layer change sign; else a layer, W = -identity."""
+        last = self._open() or self._identity(size)
+        last.weight = -last.weight
+
+    def rectify(self, size: int) -> None:
+        """Section 3, Relu: the layer before has a ReLU; before any layer one of W = identity."""
+        last = self.links[-1] if self.links else self._identity(size)
+        last.relu = True
+
+    def refuse_float32(self, holds: object, why: str) -> None:
+        """Where it holds, there are no float32 semantics, because of `why`."""
+        self.obstacle = self.obstacle or (why if holds else "")
+
+    def _open(self) -> Link | None:
+        """The last layer, where nothing but shape operators came after its product."""
+        last = self.links[-1] if self.links else None
+        return last if last and last.bias is None and not last.relu else None
+
+    def _is_bare(self) -> bool:
+        """True iff there is a last layer, without a ReLU, whose b is absent or all 0."""
+        if not self.links or self.links[-1].relu:
+            return False
+        bias = self.links[-1].bias
+        return bias is None or not bias.any()
+
+    def _identity(self, size: int) -> Link:
+        """A new layer that changes nothing."""
+        self._make_room(size**2)
+        return self._append(np.eye(size))
+
+    def _append(self, weight: Floats, *, is_scale: bool = False) -> Link:
+        merged = self._is_bare() and (is_scale or self.links[-1].is_scale)
+        self.refuse_float32(merged, "a Mul or Div may be merged with the product next to it")
+        self.links.append(Link(np.ascontiguousarray(weight, np.float64), is_scale))
+        return self.links[-1]
+
+    def _make_room(self, weights: int) -> None:
+        """Counts weights before there are any.
+
+        A few bytes of a file may stand for many: a tensor that is used again, a diagonal.
+        """
+        self._weights += weights
+        room = self._weights <= MAX_WEIGHTS
+        need(room, f"its layers have more than {MAX_WEIGHTS:,} weights")

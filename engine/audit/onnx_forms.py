@@ -1,0 +1,89 @@
+"""The ONNX operators that are known, in all their forms: section 3's table, as files spell it."""
+
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from onnx import TensorProto
+
+from engine.audit.data import Array, need
+
+#: The types of numbers that are known.
+FLOATS: dict[int, type[np.floating[Any]]] = {
+    TensorProto.FLOAT: np.float32,
+    TensorProto.DOUBLE: np.float64,
+}
+INTEGERS: dict[int, type[np.integer[Any]] | type[np.bool_]] = {
+    TensorProto.INT64: np.int64,
+    TensorProto.INT32: np.int32,
+    TensorProto.BOOL: np.bool_,
+}
+
+Options: TypeAlias = dict[str, Any]  # of the types that FORMS says
+Operands: TypeAlias = list[Array | None]  # None where one is left out
+
+
+class Form(NamedTuple):
+    """A form of an operator: the opset where it begins, how many inputs, the options' types."""
+
+    opset: int
+    least: int
+    most: int
+    options: dict[str, type]
+
+
+VALUES = {
+    "value": TensorProto,
+    "value_float": float,
+    "value_floats": list,
+    "value_int": int,
+    "value_ints": list,
+}
+FACTORS = {"alpha": float, "beta": float, "transA": int, "transB": int}
+NORMALIZATION = {"epsilon": float, "momentum": float, "spatial": int, "training_mode": int}
+
+FORMS: dict[str, list[Form]] = {
+    "Constant": [Form(7, 0, 0, {"value": TensorProto}), Form(12, 0, 0, VALUES)],
+    "Identity": [Form(7, 1, 1, {})],
+    "Dropout": [Form(7, 1, 1, {"ratio": float}), Form(12, 1, 3, {"seed": int})],
+    "Cast": [Form(7, 1, 1, {"to": int, "saturate": int})],
+    "Flatten": [Form(7, 1, 1, {"axis": int})],
+    "Reshape": [Form(7, 2, 2, {"allowzero": int})],
+    "Transpose": [Form(7, 1, 1, {"perm": list})],
+    "Squeeze": [Form(7, 1, 1, {"axes": list}), Form(13, 1, 2, {})],
+    "Unsqueeze": [Form(7, 1, 1, {"axes": list}), Form(13, 2, 2, {})],
+    "Shape": [Form(7, 1, 1, {"start": int, "end": int})],
+    "Gather": [Form(7, 2, 2, {"axis": int})],
+    "Concat": [Form(7, 1, 99, {"axis": int})],
+    "Slice": [Form(7, 1, 1, {"starts": list, "ends": list, "axes": list}), Form(10, 3, 5, {})],
+    "Relu": [Form(7, 1, 1, {})],
+    "Clip": [Form(7, 1, 1, {"min": float, "max": float}), Form(11, 1, 3, {})],
+    "Max": [Form(7, 2, 2, {})],
+    "Add": [Form(7, 2, 2, {})],
+    "Sub": [Form(7, 2, 2, {})],
+    "Mul": [Form(7, 2, 2, {})],
+    "Div": [Form(7, 2, 2, {})],
+    "Neg": [Form(7, 1, 1, {})],
+    "MatMul": [Form(7, 2, 2, {})],
+    "Gemm": [Form(7, 2, 3, FACTORS)],
+    "BatchNormalization": [Form(7, 5, 5, NORMALIZATION)],
+}
+
+
+class Call(NamedTuple):
+    """What a node says. at: which of the operands is the signal, None where it is none of them."""
+
+    operator: str
+    operands: Operands
+    options: Options
+    at: int | None
+
+
+def check_form(call: Call, opset: int) -> None:
+    """Malformed unless the operator is known, with these options and so many operands."""
+    need(call.operator in FORMS, "this operator is not supported")
+    form = [form for form in FORMS[call.operator] if form.opset <= opset][-1]
+    known = all(form.options.get(name) is type(value) for name, value in call.options.items())
+    need(known, "this option is not supported")
+    fits = form.least <= len(call.operands) <= form.most
+    given = all(operand is not None for operand in call.operands[: form.least])
+    need(fits and given, "this form is not supported")

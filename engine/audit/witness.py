@@ -1,0 +1,75 @@
+"""Is a witness to be accepted? Section 7 of the format."""
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from math import lcm
+
+import numpy as np
+
+from engine.audit.data import Certificate, Network, Row, Specification, demand
+from engine.audit.dyadic import Dyadic
+
+Vector = Sequence[Fraction]
+
+
+def check_witness(certificate: Certificate, network: Network, specification: Specification) -> None:
+    """Rejected unless outputs and margins are exact, and the point is in the unsafe set.
+
+    Of a rounded network it must be there with all outputs within `radii` of those.
+    """
+    witness = certificate.witness
+    assert witness is not None
+    (polytope,) = certificate.cases[0].unsafe
+    point, outputs = witness.point, evaluate(network, witness.point)
+    same = tuple(outputs) == witness.outputs
+    demand(same, "the outputs are not the network's at the point")
+    margins = tuple(_value(row, point, outputs) for row in polytope)
+    demand(margins == witness.margins, "the margins are not those of the polytope's rows")
+    reach = radii(network, point)
+    unsafe = all(_holds(row, point, outputs, reach) for row in specification.base) and any(
+        all(_holds(row, point, outputs, reach) for row in disjunct)
+        for disjunct in specification.disjuncts
+    )
+    demand(unsafe, "the point is not in the property's unsafe set")
+
+
+def _holds(row: Row, point: Vector, outputs: Vector, reach: Vector) -> bool:
+    """True iff the row holds of the point and all outputs within `reach` of these."""
+    most = _value(row, point, outputs)
+    most += sum(abs(c) * reach[j] for j, c in row.outputs.items())
+    return most < 0 or (most == 0 and not row.strict)
+
+
+def _value(row: Row, point: Vector, outputs: Vector) -> Fraction:
+    """The row's left-hand side."""
+    return _product(row.inputs, point) + _product(row.outputs, outputs) + row.constant
+
+
+def _product(coefficients: Mapping[int, Fraction], values: Vector) -> Fraction:
+    return sum((c * values[i] for i, c in coefficients.items()), Fraction(0))
+
+
+def evaluate(network: Network, point: Vector) -> list[Fraction]:
+    """The outputs at a point, in real arithmetic on the numbers of the layers (section 3)."""
+    scale = lcm(*(value.denominator for value in point))
+    h = Dyadic([int(value * scale) for value in point], 0)
+    for layer in network.layers:
+        h = layer.weight @ h + scale * Dyadic.of(layer.bias)
+        h = np.maximum(h, 0) if layer.relu else h
+    return [Fraction(number, scale << h.bits) for number in h.numbers]
+
+
+def radii(network: Network, point: Vector) -> list[Fraction]:
+    """r_L of section 7: how far the outputs at a point may be from what `evaluate` gives."""
+    if not network.rounded:
+        return [Fraction(0)] * network.n_outputs
+    exact = np.vectorize(Fraction, otypes=[object])
+    h, r = exact(np.array(point, dtype=object)), exact(np.zeros(len(point)))
+    for layer in network.layers:
+        weight, bias = exact(layer.weight), exact(layer.bias)
+        size = np.abs(weight) @ (np.abs(h) + r) + np.abs(bias)
+        r = np.abs(weight) @ r + size * Fraction(1, 2**53)
+        h = weight @ h + bias
+        h = np.maximum(h, 0) if layer.relu else h
+    found: list[Fraction] = r.tolist()
+    return found
