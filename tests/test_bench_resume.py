@@ -226,12 +226,13 @@ def test_resume_or_force(finished, capsys):
 
 
 def test_progress_says_what_is_done_and_how_long_it_takes():
-    from engine.bench.session import Session, Settings
+    from engine.bench.session import Session
+    from engine.bench.settings import RunSettings
     from engine.cli.bench import _progress_text
     from engine.results.row import Row
 
     words = ["unsat"] * 5 + ["sat"] * 2 + ["timeout", "unknown", "error"]
-    session = Session([None] * 30, Settings(Path("out"), {}), [Row("n", "p", word) for word in words], begun=5)
+    session = Session([None] * 30, RunSettings(Path("out"), {}), [Row("n", "p", word) for word in words], begun=5)
     session.seconds, session.boxes = 10.0, 1234
     assert _progress_text(session) == (
         "10 of 30 done: 5 hold, 2 violated, 2 open, 1 errors; 10 s, about 40 s left; 1,234 boxes open"

@@ -21,7 +21,7 @@ from engine.report.page import PICTURES, markdown
 from engine.report.pictures import small_picture
 from engine.report.plots import _histogram
 from engine.report.public import public_tools
-from engine.report.rows import Row
+from engine.report.rows import NumberedRow
 from engine.report.sketch import HEIGHT, WIDTH, scene, sketch
 
 MOST = 5_000_000  # bytes of a page
@@ -311,7 +311,7 @@ def test_bars_of_alike_values_do_not_fill_the_picture(spread):
     from matplotlib.figure import Figure
 
     axes = Figure().subplots()
-    rows = tuple(Row("n", "p", "unsat", seconds=0.5 * spread ** (i % 2)) for i in range(6))
+    rows = tuple(NumberedRow("n", "p", "unsat", seconds=0.5 * spread ** (i % 2)) for i in range(6))
     _histogram(axes, rows, lambda row: row.seconds, "seconds")
     bars = [bar for container in axes.containers for bar in container]
     assert sum(bar.get_height() for bar in bars) == 6
