@@ -17,7 +17,7 @@ _KINDS = {stat.S_IFIFO: "a pipe", stat.S_IFCHR: "a device", stat.S_IFBLK: "a dev
 # Reading
 
 
-def regular(path: str | os.PathLike, flags: int) -> int:
+def regular(path: str | os.PathLike[str], flags: int) -> int:
     """Opens a regular file, for `open(path, opener=regular)`; OSError at once for all else.
 
     A pipe or a device may never end, and opening one may wait for a writer. They are refused even where they

@@ -30,8 +30,11 @@ def check_claim(claim: Claim) -> Checked:
             claim.property,
             semantics=row.semantics if row.verdict == "unsat" else None,
         )
-        reason = _other(result.certificate, row, claim.hashes) if result.accepted else result.reason
-        word, reason = ("rejected", f"rejected: {reason}") if reason else ("accepted", "")
+        reason = result.reason
+        if result.accepted:
+            assert result.certificate is not None  # it was read
+            reason = _other(result.certificate, row, claim.hashes)
+        word, reason = ("accepted", "") if result.accepted and not reason else ("rejected", f"rejected: {reason}")
     except Malformed as error:  # its readers know fewer forms than the engine's
         word, reason = "", f"not checked: the checker cannot read it ({error})"
     except MemoryError:

@@ -1,20 +1,40 @@
 """A pool of workers on a Dask cluster, which somebody else has started. Needs the extra `dask`."""
 
 from collections import deque
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Self
+from typing import Protocol, Self, cast
 
 from engine import __version__
 from engine.bench.chunk import OpenBoxCount
-from engine.bench.workers import Event, Send, WorkerTask, function_of
+from engine.bench.workers import Event, WorkerTask, function_of
 from engine.errors import InputError
 
-if TYPE_CHECKING:
-    from distributed import Client, Future
-
 WAIT = 20  # seconds for the scheduler to answer
+
+
+class Future(Protocol):
+    """A task on the cluster: what is used of `distributed.Future`, most of which has no types."""
+
+    status: str
+
+    def result(self, timeout: float | None = None) -> object: ...
+    def exception(self) -> BaseException: ...
+    def add_done_callback(self, function: Callable[["Future"], None]) -> None: ...
+    def release(self) -> None: ...
+
+
+class Client(Protocol):
+    """A connection to the cluster: what is used of `distributed.Client`, likewise."""
+
+    status: str
+
+    def ncores(self) -> dict[str, int]: ...
+    def submit(self, function: Callable[..., object], *arguments: object, **options: object) -> Future: ...
+    def cancel(self, futures: list[Future], *, force: bool) -> None: ...
+    def close(self, timeout: float) -> None: ...
 
 
 class Cluster:
@@ -85,7 +105,7 @@ class Cluster:
         with suppress(Exception) if any(exception) else nullcontext():  # what ended the run is what is to be said
             self.close()
 
-    def _note(self, future: "Future") -> None:
+    def _note(self, future: Future) -> None:
         """Notes that a future is done; the client calls this in a thread of its own."""
         self._done.append(future)
         try:
@@ -93,7 +113,7 @@ class Cluster:
         except OSError:
             pass
 
-    def _events_of(self, future: "Future", task: WorkerTask) -> list[Event]:
+    def _events_of(self, future: Future, task: WorkerTask) -> list[Event]:
         if future.status in ("cancelled", "lost"):
             raise InputError(
                 "the scheduler was lost",
@@ -102,7 +122,9 @@ class Cluster:
             )
         if future.status != "finished":
             return [Event("failed", task, f"the cluster gave it up ({_first_line(future.exception())})")]
-        return [*(Event("message", task, message) for message in future.result()), Event("done", task)]
+        messages = future.result()
+        assert isinstance(messages, list)  # as `collect` returns
+        return [*(Event("message", task, message) for message in messages), Event("done", task)]
 
     def _demand_same_engine(self) -> None:
         advice = "install the same version of this package on all workers"
@@ -127,7 +149,11 @@ class Cluster:
 def collect(function: str, arguments: tuple[object, ...]) -> list[object]:
     """On the cluster: does a task, and returns its messages."""
     messages: list[object] = []
-    send: Send = lambda value: None if isinstance(value, OpenBoxCount) else messages.append(value)
+
+    def send(value: object) -> None:
+        if not isinstance(value, OpenBoxCount):
+            messages.append(value)
+
     function_of(function)(*arguments, send)
     return messages
 
@@ -137,16 +163,16 @@ def engine_version() -> str:
     return __version__
 
 
-def _client_class() -> type["Client"]:
+def _client_class() -> Callable[..., Client]:
     try:
-        from distributed import Client
+        from distributed import Client as DaskClient
     except ImportError:
         raise InputError(
             "this needs the package distributed, which is not installed",
             where="--dask",
             advice="install it, or the extra `dask` of this package",
         ) from None
-    return Client
+    return cast("Callable[..., Client]", DaskClient)
 
 
 def _first_line(error: BaseException) -> str:

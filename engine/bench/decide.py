@@ -29,7 +29,7 @@ File = TypeVar("File", Network, Property)
 
 
 def survey(device: str, send: Send) -> None:
-    """Sends the name of the graphics processor that `device` uses, None for the CPU, or the InputError that says why not."""
+    """Sends the name of the graphics processor that `device` uses, None for the CPU, or an InputError."""
     import torch
 
     try:
@@ -128,7 +128,7 @@ def _search(problems: list[tuple[Instance, Problem]], options: Options, send: Se
 
 
 def _attempt(problems: list[tuple[Instance, Problem]], options: Options, keep: OnVerdict, send: Send) -> str:
-    """Says what ended the search of these; empty at its proper end. An exception's frames would hold all their memory."""
+    """Says what ended the search of these; empty at its proper end. (An exception's frames would hold their memory.)"""
     told = time.monotonic()
 
     def on_progress(progress: Progress) -> None:

@@ -43,12 +43,12 @@ def sifted(
     while workers.tasks():
         wait_for([workers], TICK)
         for event in workers.events():
-            claim = event.task.about
-            assert isinstance(claim, Claim)
+            about = event.task.about
+            assert isinstance(about, Claim)
             if isinstance(event.value, Row):
-                rows[claim.row.names] = event.value
+                rows[about.row.names] = event.value
             elif event.kind != "done":
-                refuted[claim.row.names] = str(event.value)
+                refuted[about.row.names] = str(event.value)
         on_progress(len(speaking) - workers.tasks(), len(speaking))
     return [row for names, row in rows.items() if names not in refuted], refuted
 

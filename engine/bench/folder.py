@@ -30,7 +30,7 @@ class ResultsFolder:
     """
 
     def __init__(self, folder: Path, *, certificates: Path | None = None, resume: bool = False, force: bool = False):
-        """Opens the folder; InputError where it cannot be written, or holds results and neither `resume` nor `force`."""
+        """InputError where the folder cannot be written, or holds results and neither `resume` nor `force`."""
         self.folder, self.table, self.points = folder, folder / "results.csv", folder / "counterexamples"
         self.certificates = certificates
         self.rows: list[Row] = []

@@ -20,7 +20,7 @@ PACKAGES = {
 
 
 def versions() -> dict[str, str | None]:
-    """The versions of Python and of the packages that verdicts and repairs come from; None for one that is not installed."""
+    """The versions of Python and of the packages that decide and repair; None for one that is not installed."""
     return {"python": platform.python_version()} | {name: _version(package) for name, package in PACKAGES.items()}
 
 

@@ -29,8 +29,8 @@ TICK = 0.5  # seconds between reports of progress
 class Plan:
     """How to run.
 
-    `options` are the search's. `chunk`: the number of instances in a chunk. With `check`, certificates are checked. With
-    `carry`, chunks carry their files, for workers that do not see this disk.
+    `options` are the search's. `chunk`: the number of instances in a chunk. With `check`, certificates are checked.
+    With `carry`, chunks carry their files, for workers that do not see this disk.
     """
 
     options: Mapping[str, Any]

@@ -212,7 +212,7 @@ class Session:
 
 
 def _asked(workers: Workers, function: str, *arguments: object) -> object:
-    """A worker's answer. Raises it where it is an EngineError; InputError where the worker dies: no instance is at fault."""
+    """A worker's answer, raised if it is an EngineError. InputError where the worker dies: no instance is at fault."""
     workers.submit(WorkerTask(function, arguments))
     found = None
     while workers.tasks():

@@ -71,13 +71,16 @@ def read_manifest(path: Path) -> Manifest:
         raise Unreadable("this is no JSON object", where=str(path), advice="run the benchmark again")
     if "format" in content:
         demand_format(content, path)
-    engine, commit, started, command = (word(content.get(name)) for name in ("engine", "commit", "started", "command"))
     return Manifest(
-        engine,
-        commit,
-        started,
-        command,
-        *(_pairs(content.get(name)) for name in ("versions", "machine", "options", "inputs", "made_from")),
+        engine=word(content.get("engine")),
+        commit=word(content.get("commit")),
+        started=word(content.get("started")),
+        command=word(content.get("command")),
+        versions=_pairs(content.get("versions")),
+        machine=_pairs(content.get("machine")),
+        options=_pairs(content.get("options")),
+        inputs=_pairs(content.get("inputs")),
+        made_from=_pairs(content.get("made_from")),
         instances=_instances(content.get("instances")),
         sessions=tuple(_session(s) for s in _list(content.get("sessions")) if isinstance(s, dict)),
     )

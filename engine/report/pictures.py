@@ -66,7 +66,10 @@ def _made_small(data: bytes, limit: int) -> Small | None:
 
 
 def _palette(picture: "Image") -> "Image":
-    """An image whose palette has the most frequent colours that are well apart: those of large areas, and those of a legend's patches too."""
+    """An image whose palette has the most frequent colours that are well apart.
+
+    These are the colours of large areas, and those of a legend's patches too.
+    """
     from PIL import Image
 
     found = cast("list[tuple[int, Colour]]", picture.getcolors(picture.width * picture.height))  # it has this mode

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.report.public import Tool
 from engine.report.published import benchmark_key, in_benchmark
@@ -15,12 +15,13 @@ from engine.results.words import WORDS
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.typing import RcKeyType
 
 #: Told apart by the colour-blind (Okabe and Ito), and by their dashes or hatches in grey.
 COLOURS = {"unsat": "#0072b2", "sat": "#e69f00", "unknown": "#999999", "timeout": "#cc79a7", "error": "#000000"}
 HATCHES = {"unsat": "", "sat": "////", "unknown": "....", "timeout": "xxxx", "error": ""}
 _LINES = (("#0072b2", (0, ())), ("#d55e00", (0, (5, 2))), ("#009e73", (0, (1, 1.2))), ("#cc79a7", (0, (5, 1, 1, 1))))
-_STYLE: dict[str, object] = {
+_STYLE: "dict[RcKeyType, Any]" = {
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.linewidth": 0.6,
