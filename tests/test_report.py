@@ -246,6 +246,15 @@ def test_results_for_scripts(whole, monkeypatch):
     assert sum(margin is not None and margin <= 0 for margin in margins) == 1
 
 
+def test_points_that_float32_cannot_hold_are_said_so(small):
+    """The point of the certificate is one of float32; the other is the middle of a box in decimals."""
+    row = folders.row(NETWORKS[1], PROPERTIES[1])
+    assert page_of(small).text.count("float32 cannot hold this point") == 1
+    assert "float32 cannot hold the points of N(1,2) / P2." in (small / "report.md").read_text()
+    folders.certify(small, row)
+    assert "float32 cannot hold" not in page_of(small).text + (small / "report.md").read_text()
+
+
 def test_what_a_run_leaves(standin_paths, tmp_path, capsys):
     from engine.acasxu.files import property_path
 
