@@ -1,4 +1,4 @@
-"""In a worker: the independent checker goes through a certificate. No torch is loaded here."""
+"""Checks a certificate by the independent checker, in a worker. No torch is loaded here."""
 
 import time
 from collections.abc import Callable
@@ -17,7 +17,7 @@ def check_one(claim: Claim, send: Callable[[object], None]) -> None:
 
 
 def check_claim(claim: Claim) -> Checked:
-    """Has the checker go through the claim's certificate.
+    """Checks the claim's certificate.
 
     Accepted is a certificate of the row's verdict, in its semantics, about the files that the run was begun with.
     """

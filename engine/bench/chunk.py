@@ -27,7 +27,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of an instance: its row, and the files that belong to it."""
+    """The outcome of an instance: its row, and the files that belong to it."""
 
     row: Row
     counterexample: str | None = None
@@ -50,7 +50,7 @@ class Claim:
 
 
 class Checked(NamedTuple):
-    """What the independent checker says of a certificate.
+    """The independent checker's word on a certificate.
 
     `word` is one of CHECKS, empty where it could not tell. `seconds`: its time, None where it said nothing. `reason`
     says why the certificate is not accepted.

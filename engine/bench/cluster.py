@@ -78,7 +78,7 @@ class Cluster:
         return [self._here]
 
     def events(self) -> list[Event]:
-        """What has happened until now; it does not wait."""
+        """The events until now; it does not wait."""
         while self._here.poll():
             self._here.recv_bytes()
         found: list[Event] = []

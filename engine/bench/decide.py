@@ -1,4 +1,4 @@
-"""In a worker: decides a few instances. Here torch is loaded, and whatever may fail."""
+"""Decides a few instances, in a worker. Here torch is loaded, and whatever may fail."""
 
 import gc
 import time
@@ -75,7 +75,7 @@ def _loaded(chunk: Chunk, options: Options, send: Send) -> Iterator[tuple[Instan
 
 
 def _load(chunk: Chunk, name: str, path: Path, *, read: Callable[[Path, Mapping[Path, Whole]], File]) -> File | str:
-    """What the file holds, or why it is of no use."""
+    """The network or property in the file, or why it is of no use."""
     try:
         found = read(path, chunk.files)
     except Exception as error:

@@ -27,7 +27,7 @@ TICK = 0.5  # seconds between reports of progress
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How to run.
+    """The way in which a Runner goes on.
 
     `options` are the search's. `chunk`: the number of instances in a chunk. With `check`, certificates are checked.
     With `carry`, chunks carry their files, for workers that do not see this disk.
@@ -41,7 +41,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class _Check:
-    """What a checker's task is about: an instance, and how many workers have died of its certificate."""
+    """The subject of a checker's task: an instance, and how many workers have died of its certificate."""
 
     names: tuple[str, str]
     deaths: int
@@ -123,7 +123,7 @@ class Runner:
         self._folder.add(rows)
 
     def _ended(self, event: Event) -> list[Row]:
-        """Has those instances of a failed task that have no answer tried again in smaller parts, down to one alone."""
+        """Hands out again, in smaller parts down to one alone, those instances of a failed task that have no answer."""
         self._open.pop(id(event.task), None)
         part, rest = event.task.about, list(self._unanswered.pop(id(event.task)).values())
         assert isinstance(part, _Part)

@@ -1,4 +1,4 @@
-"""How a batch is to be run."""
+"""The settings of a batch run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

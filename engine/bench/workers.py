@@ -34,9 +34,10 @@ class WorkerTask:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What happened to a task, by `kind`.
+    """Something that happened to a task.
 
-    message: it sent `value`. done: it ended. failed: it ended by an error, or with the process, as `value` says.
+    `kind` is message: it sent `value`; done: it ended; or failed: it ended by an error, or with the process, as
+    `value` says.
     """
 
     kind: str
@@ -45,14 +46,14 @@ class Event:
 
 
 class Pool(Protocol):
-    """Where tasks are done: Workers of this machine, or a Cluster."""
+    """Workers that do tasks: Workers of this machine, or a Cluster."""
 
     @property
     def count(self) -> int:
         """The number of tasks that can run at once."""
 
     def submit(self, task: WorkerTask) -> None:
-        """Has the task done, at once or when there is a worker for it."""
+        """Begins the task, at once or when there is a worker for it."""
 
     def room(self) -> int:
         """The number of tasks that could be begun at once."""
@@ -64,7 +65,7 @@ class Pool(Protocol):
         """The connections that `multiprocessing.connection.wait` can wait for."""
 
     def events(self) -> list[Event]:
-        """What has happened until now, or some of it; it does not wait."""
+        """The events until now, or some of them; it does not wait."""
 
     def close(self) -> None:
         """Ends all that runs, at once."""
@@ -124,7 +125,7 @@ class Workers:
         return [worker.connection for worker in self._workers if worker.task]
 
     def events(self) -> list[Event]:
-        """What has happened until now, or some of it; it does not wait."""
+        """The events until now, or some of them; it does not wait."""
         found: list[Event] = []
         for worker in list(self._workers):
             most = len(found) + MAX_MESSAGES

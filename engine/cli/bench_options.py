@@ -24,7 +24,7 @@ def add_bench(parser: ArgumentParser) -> None:
 
 
 def _add_folder(parser: ArgumentParser) -> None:
-    """Which instances, and the folder of results."""
+    """The list of instances, and the folder of results."""
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument(
         "instances",

@@ -1,4 +1,4 @@
-"""Has the independent checker confirm certificates that were just written."""
+"""Confirms certificates that were just written, by the independent checker."""
 
 from collections.abc import Callable
 from pathlib import Path

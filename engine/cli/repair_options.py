@@ -15,15 +15,17 @@ USAGE = (
 def add_repair(parser: ArgumentParser) -> None:
     """Adds them."""
     _add_task(parser)
+    _add_kept(parser)
     _add_output(parser)
     _add_method(parser)
+    _add_choice(parser)
     _add_limits(parser)
     _add_comparison(parser)
     _add_report(parser)
 
 
 def _add_task(parser: ArgumentParser) -> None:
-    """What is to be repaired, and what for."""
+    """The network, and what is to hold afterwards."""
     parser.add_argument(
         "files",
         nargs="*",
@@ -51,6 +53,10 @@ def _add_task(parser: ArgumentParser) -> None:
         help="inputs as the network sees them, and the output wanted or forbidden there as its\n"
         "decision: x0,...,wanted,forbidden",
     )
+
+
+def _add_kept(parser: ArgumentParser) -> None:
+    """Properties to keep, and the meaning of the network."""
     parser.add_argument(
         "--keep",
         type=Path,
@@ -84,7 +90,7 @@ def _add_output(parser: ArgumentParser) -> None:
 
 
 def _add_method(parser: ArgumentParser) -> None:
-    """How to repair."""
+    """The method, and its own options."""
     parser.add_argument(
         "--method",
         choices=METHODS,
@@ -107,6 +113,10 @@ def _add_method(parser: ArgumentParser) -> None:
         default="auto",
         help="milp: auto (default) takes gurobi where its licence suffices",
     )
+
+
+def _add_choice(parser: ArgumentParser) -> None:
+    """The weights that gradient and smt change."""
     parser.add_argument(
         "--localization",
         choices=("own", "vere", "nnrepair"),
@@ -131,7 +141,7 @@ def _add_method(parser: ArgumentParser) -> None:
 
 
 def _add_limits(parser: ArgumentParser) -> None:
-    """How long to go on, and what to keep for the next time."""
+    """The limits of time, and the state kept for the next time."""
     parser.add_argument("--timeout", type=seconds, metavar="S", help="seconds for the repair (default: no limit)")
     parser.add_argument(
         "--proof-timeout",
@@ -152,7 +162,7 @@ def _add_limits(parser: ArgumentParser) -> None:
 
 
 def _add_comparison(parser: ArgumentParser) -> None:
-    """How the repaired network is compared with the original."""
+    """The points on which the repaired network is compared with the original."""
     parser.add_argument(
         "--samples",
         type=count,

@@ -1,4 +1,4 @@
-"""What a run of `acasxu bench` left in its folder, as a page to look at and as tables for scripts.
+"""Reports on the folder of `acasxu bench`: a page to look at, and tables for scripts.
 
     csv_file.py     a csv file, whose last row may be torn
     rows.py         results.csv

@@ -24,7 +24,7 @@ class SessionRecord:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """How the results came to be, as far as the file says: names and values as text, for reading.
+    """The origin of the results, as far as the file says: names and values as text, for reading.
 
     `inputs`: files' SHA-256 by name. `made_from`: the SHA-256 of what networks' own metadata say that they were made
     from, likewise.
@@ -54,7 +54,7 @@ class Unreadable(InputError):
 
 
 def read_manifest(path: Path) -> Manifest:
-    """What the file says; entries of an unexpected kind are as if they were not there.
+    """The manifest in the file; entries of an unexpected kind are left out.
 
     Unreadable for what is no JSON object; InputError for a folder of another version, and for numbers that no run
     can have.

@@ -53,7 +53,7 @@ def write_pages(run: RunFolder) -> Path:
 
 
 def _context(run: RunFolder) -> dict[str, object]:
-    """What the templates name."""
+    """The values that the templates name."""
     tools = public_tools()
     drawn = plots(run, tools)
     each = min(PICTURE, PICTURES // max(1, sum(repair.picture is not None for repair in run.repairs)))

@@ -1,4 +1,4 @@
-"""What others have published of the benchmark's 186 instances: facts with their sources, in public/*.csv."""
+"""Published figures of other tools on the benchmark's 186 instances, with their sources, in public/*.csv."""
 
 import csv
 from dataclasses import dataclass, field

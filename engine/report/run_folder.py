@@ -20,7 +20,7 @@ MAX_NOTES = 20
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """What a folder holds.
+    """The content of a folder.
 
     A row's `certificate_bytes` is what results.csv says, else the size of the file in certificates/. `points` and
     `certificates` are by rows' numbers. `names` says what networks and properties are known to be, `notes` what is
@@ -42,7 +42,7 @@ class RunFolder:
 
     @property
     def expected(self) -> int:
-        """How many instances were asked for, as far as is known."""
+        """The number of instances that were asked for, as far as is known."""
         return max(len(self.rows), len(self.manifest.instances))
 
 

@@ -22,12 +22,12 @@ def summary(run: RunFolder) -> Listing:
     """Counts and total times, and where it was run. What is not known is left out."""
     found = summarize(run.rows)
     colours = {_meaning(word): word for word in WORDS}
-    lines = [*_results(run, found), *_work(run, found), *_origin_of(run)]
+    lines = [*_results(run, found), *_work(run, found), *_circumstances(run)]
     return listing("|", [(name, Cell(text, word=colours.get(name, ""))) for name, text in lines if text])
 
 
 def _results(run: RunFolder, found: Summary) -> list[tuple[str, str]]:
-    """How many instances there are, of each verdict, and of each origin."""
+    """The numbers of instances, of each verdict, and of each origin."""
     asked = [("instances", count(run.expected))]
     if run.expected > found.instances:
         asked.append(("of these with a result", count(found.instances)))
@@ -37,7 +37,7 @@ def _results(run: RunFolder, found: Summary) -> list[tuple[str, str]]:
 
 
 def _work(run: RunFolder, found: Summary) -> list[tuple[str, str]]:
-    """What was spent, and what came of it."""
+    """Times and boxes spent, certificates and repairs."""
     own = found.seconds
     shares = (
         f"median {seconds(median(own))} s, most {seconds(max(own))} s, together {seconds(sum(own))} s" if own else ""
@@ -52,8 +52,8 @@ def _work(run: RunFolder, found: Summary) -> list[tuple[str, str]]:
     ]
 
 
-def _origin_of(run: RunFolder) -> list[tuple[str, str]]:
-    """How and where the run was made."""
+def _circumstances(run: RunFolder) -> list[tuple[str, str]]:
+    """The semantics, machine, version and command of the run."""
     manifest = run.manifest
     return [
         ("semantics", ", ".join(sorted({row.semantics for row in run.rows if row.semantics}))),

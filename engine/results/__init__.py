@@ -1,4 +1,4 @@
-"""What came of each instance of a batch, and what all of them come to.
+"""The results of a batch: a row for each instance, and their summary.
 
 words.py      verdicts, checks and origins: their words, and what they mean to people
 row.py        a line of results.csv, written and read

@@ -16,7 +16,7 @@ ADVICE = "give a csv with a header network,property,verdict"
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How far rows are as expected.
+    """Rows, sorted by their agreement with what was expected.
 
     `agree` counts those that are, `taken_over` those of them that this session neither decided nor checked.
     `mismatches` are rows that contradict what was expected, `undecided` rows that are not decided as expected, each

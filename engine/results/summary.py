@@ -1,4 +1,4 @@
-"""What a list of rows comes to."""
+"""The summary of a list of rows."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,7 +33,7 @@ class Summary:
 
 
 def summarize(rows: Sequence[Row]) -> Summary:
-    """What the rows come to."""
+    """The summary of the rows."""
     verdicts, origins = counts(rows), Counter(row.origin for row in rows)
     return Summary(
         len(rows),
@@ -49,7 +49,7 @@ def summarize(rows: Sequence[Row]) -> Summary:
 
 
 def counts(rows: Iterable[Row]) -> Counter[str]:
-    """How many rows there are of each verdict."""
+    """The number of rows of each verdict."""
     return Counter(row.verdict for row in rows)
 
 

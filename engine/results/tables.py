@@ -72,7 +72,7 @@ def remarks(rows: list[Row]) -> Table | None:
 
 
 def repairs(rows: list[dict[str, str]]) -> Table:
-    """What came of each network that violates something."""
+    """The outcome for each network that violates something."""
     found = Counter(row["outcome"] for row in rows)
     words = ", ".join(f"{count} {outcome}" for outcome, count in sorted(found.items())) or "no network"
     table = Table(
