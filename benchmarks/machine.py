@@ -1,4 +1,4 @@
-"""Where a figure was measured."""
+"""The machine on which a figure is measured."""
 
 import platform
 

@@ -75,7 +75,7 @@ def read_results(path: Path, *, category: str | None = None) -> dict[Key, Result
 
 
 def meaning(word: str) -> str:
-    """What a tool's word says: what is not known decides nothing."""
+    """The verdict that a tool's word stands for; a word that is not known decides nothing."""
     word = word.strip().lower()
     return next((said for start, said in WORDS.items() if word.startswith(start)), "unknown")
 

@@ -1,4 +1,4 @@
-"""Has anything become slower? Runs the main benchmarks and prints their ratio to the last committed figures.
+"""Runs the main benchmarks and prints their ratio to the last committed figures: has anything become slower?
 
     python benchmarks/watch.py [FIGURE ...] [--all] [--save] [--list]
 
@@ -94,7 +94,7 @@ def figures() -> list[Figure]:
 
 
 def ratio(now: Measured, committed: Measured | None) -> float | None:
-    """How much slower the code is than it was: 1 where nothing changed. None where calibrations are missing."""
+    """The factor by which the code is slower than it was: 1 where nothing changed. None without calibrations."""
     if committed is None or now.relative is None or committed.relative is None:
         return None
     return now.relative / committed.relative
@@ -166,7 +166,7 @@ def chosen(names: list[str], *, everything: bool) -> list[Figure]:
     known = {figure.name: figure for figure in figures()}
     if unknown := [name for name in names if name not in known]:
         sys.exit(f"watch: no figure is called {unknown[0]!r}; see --list")
-    wanted = {name for name in names} or {f.name for f in known.values() if everything or f.short}
+    wanted = set(names) or {f.name for f in known.values() if everything or f.short}
     wanted |= {known[name].after for name in wanted if known[name].after}
     return [figure for figure in known.values() if figure.name in wanted]
 

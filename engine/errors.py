@@ -1,4 +1,4 @@
-"""What the engine raises when it cannot go on: what is wrong, where, and what to do."""
+"""Errors of the engine: each says what is wrong, where, and what to do."""
 
 from engine.foreign import plain
 

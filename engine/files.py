@@ -10,14 +10,14 @@ from pathlib import Path
 
 from engine.errors import InputError
 
-LONGEST = 255  # bytes of a file's name, on the usual file systems
+MAX_NAME = 255  # bytes of a file's name, on the usual file systems
 _KINDS = {stat.S_IFIFO: "a pipe", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device", stat.S_IFSOCK: "a socket"}
 
 
 # Reading
 
 
-def regular(path: str | os.PathLike, flags: int) -> int:
+def regular(path: str | os.PathLike[str], flags: int) -> int:
     """Opens a regular file, for `open(path, opener=regular)`; OSError at once for all else.
 
     A pipe or a device may never end, and opening one may wait for a writer. They are refused even where they
@@ -37,7 +37,7 @@ def regular(path: str | os.PathLike, flags: int) -> int:
 
 
 def prepare(path: str | Path, *, option: str) -> Path:
-    """Where `path` leads, after a trial that it can be written; what an earlier run left there is removed.
+    """The file that `path` leads to, after a trial that it can be written; what an earlier run left there is removed.
 
     So a path that cannot be written is found before the work, and what lies there afterwards is of
     this run. `option` stands in the error.
@@ -77,7 +77,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def unwritable(error: OSError, where: Path) -> InputError:
-    """What to tell the user of `error`, which concerns a file in or at `where`."""
+    """The InputError for `error`, which concerns a file in or at `where`."""
     return InputError(
         f"cannot be written ({error.strerror})",
         where=str(error.filename or where),
@@ -87,10 +87,10 @@ def unwritable(error: OSError, where: Path) -> InputError:
 
 def fitting(name: str, ending: str) -> str:
     """`name` and `ending`, the name shortened where no file could be called so. Different names stay different."""
-    if len(os.fsencode(name + ending)) <= LONGEST:
+    if len(os.fsencode(name + ending)) <= MAX_NAME:
         return name + ending
     mark = f"-{_mark(name)}{ending}"
-    kept = os.fsencode(name)[: LONGEST - len(os.fsencode(mark))]
+    kept = os.fsencode(name)[: MAX_NAME - len(os.fsencode(mark))]
     return kept.decode("utf-8", "ignore") + mark
 
 

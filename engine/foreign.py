@@ -2,13 +2,13 @@
 
 import re
 
-LONGEST = 2_000  # characters of a line
+MAX_CHARACTERS = 2_000  # characters of a line
 
 #: What Markdown takes for markup within a line: its own characters, tags and entities.
 _MARKUP = re.compile(r"[\\`*\[\]|~$#]|(?<![^\W_])_|_(?![^\W_])|<(?=[a-zA-Z/!?])|&(?=[\w#])")
 
 
-def plain(text: object, *, longest: int = LONGEST) -> str:
+def plain(text: object, *, longest: int = MAX_CHARACTERS) -> str:
     """str(text) as one line that hides and forges nothing; its middle is left out where it is longer than `longest`.
 
     Characters that are not printable are written as Python escapes them: ends of lines, escape sequences, marks that
@@ -21,5 +21,5 @@ def plain(text: object, *, longest: int = LONGEST) -> str:
 
 
 def markdown(text: object) -> str:
-    """The same for Markdown: nothing in it is markup, where something else begins the line."""
+    """plain(text) for Markdown: nothing in it is markup, where something else begins the line."""
     return _MARKUP.sub(r"\\\g<0>", plain(text))

@@ -14,7 +14,7 @@ from engine.audit.certificate import read_certificate
 from engine.bench.instances import instance_stem, network_stem
 from engine.bench.manifest import FORMAT
 from engine.bench.repairs import COLUMNS as REPAIR_COLUMNS
-from engine.report.rows import COLUMNS
+from engine.results.row import COLUMNS
 
 WITNESS = Path(__file__).parent / "certificates" / "valid" / "standin_witness.zip"
 VIOLATED = {

@@ -8,7 +8,7 @@ from cases import executable
 from conftest import random_network
 
 from engine.acasxu.files import property_path
-from engine.bench.workers import Event, Task, function_of
+from engine.bench.workers import Event, WorkerTask, function_of
 from engine.cli import main
 
 SOME = [("standin_tau_0", 10), ("standin_tau_80", 3), ("standin_tau_80", 2), ("standin_tau_20_left", 10)]
@@ -74,7 +74,7 @@ class Here:
         self._read, self._write = Pipe(duplex=False)
         self._write.send("always ready")
 
-    def submit(self, task: Task) -> None:
+    def submit(self, task: WorkerTask) -> None:
         self._waiting.append(task)
 
     def room(self) -> int:
@@ -91,7 +91,7 @@ class Here:
             self._run(self._waiting.pop(0))
         return [self._events.pop(0)] if self._events else []
 
-    def _run(self, task: Task) -> None:
+    def _run(self, task: WorkerTask) -> None:
         messages = []
         try:
             function_of(task.function)(*task.arguments, messages.append)

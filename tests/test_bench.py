@@ -16,8 +16,8 @@ from command_line import ROOT, environment, finish, one_line, start
 from engine.bench.instances import acasxu_instances, distinct, read_instances
 from engine.errors import InputError
 from engine.onnx_file import load_network
+from engine.results.expected import agreement
 from engine.results.row import Row
-from engine.results.summary import compare
 from engine.search.verify import verify_all
 
 EXPECTED = ROOT / "networks" / "standin" / "expected.csv"
@@ -122,7 +122,7 @@ def test_the_benchmark_and_all_pairs(acasxu_networks, acasxu_data):
     ours = acasxu_instances(all_pairs=False, data=acasxu_networks)
     theirs = read_instances(acasxu_data / "instances.csv")
     assert [i.names for i in ours] == [i.names for i in theirs]
-    assert len(set(i.names for i in acasxu_instances(all_pairs=True, data=acasxu_networks))) == 450
+    assert len({i.names for i in acasxu_instances(all_pairs=True, data=acasxu_networks)}) == 450
 
 
 def test_each_file_is_loaded_once(listing, tmp_path, monkeypatch, here):
@@ -203,12 +203,12 @@ def test_comparison_in_detail(tmp_path):
         "e.onnx": "error",
         "f.onnx": "unsat",
     }
-    found = compare([Row(name, "p.vnnlib", word) for name, word in words.items()], path)
+    found = agreement([Row(name, "p.vnnlib", word) for name, word in words.items()], path)
     assert [row.network for row, _ in found.mismatches] == ["b.onnx"]
     assert [row.network for row, _ in found.undecided] == ["e.onnx"]
     assert (found.agree, found.unlisted, found.taken_over) == (3, 1, 0)  # a; c, which nobody had decided; d
     rows = [Row("a.onnx", "p.vnnlib", "unsat", origin="taken over"), Row("b.onnx", "p.vnnlib", "sat")]
-    assert str(compare(rows, path)) == "2 as expected (1 of them taken over, not checked), 0 mismatches"
+    assert str(agreement(rows, path)) == "2 as expected (1 of them taken over, not checked), 0 mismatches"
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_expected_verdicts_that_cannot_be_read(text, expected, tmp_path):
     path = tmp_path / "expected.csv"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(InputError, match=expected):
-        compare([], path)
+        agreement([], path)
 
 
 def test_expected_verdicts_are_read_after_the_last(listing, tmp_path, monkeypatch, here):

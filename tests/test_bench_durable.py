@@ -7,7 +7,7 @@ import pytest
 from bench_runs import SOME, Here, bench, results, verdicts, write_list
 
 from engine.bench.chunk import Answer
-from engine.bench.durable import Table
+from engine.bench.durable import DurableTable
 from engine.bench.folder import ResultsFolder
 from engine.errors import InputError
 from engine.results.row import COLUMNS, Row, error_row, read_row
@@ -32,9 +32,9 @@ def lines(path) -> list[str]:
     ],
 )
 def test_rows_read_back(row, tmp_path):
-    table = Table(tmp_path / "t.csv", COLUMNS, fresh=True)
+    table = DurableTable(tmp_path / "t.csv", COLUMNS, fresh=True)
     table.append([row.cells()])
-    again = Table(tmp_path / "t.csv", COLUMNS, fresh=False)
+    again = DurableTable(tmp_path / "t.csv", COLUMNS, fresh=False)
     assert [read_row(cells) for cells in again.lines] == [row]
     assert len(row.error) <= 500 and row.error.isprintable()
 
@@ -80,7 +80,7 @@ def test_numbers_that_no_run_can_have_are_neither_damage_nor_results(column, tex
 
 def test_a_row_cut_off_anywhere_is_not_counted_and_taken_off(tmp_path):
     path = tmp_path / "t.csv"
-    table = Table(path, COLUMNS, fresh=True)
+    table = DurableTable(path, COLUMNS, fresh=True)
     for i in range(2):
         table.append([[str(i), *HOLDS.cells()[1:]]])
     whole = path.read_bytes()
@@ -88,7 +88,7 @@ def test_a_row_cut_off_anywhere_is_not_counted_and_taken_off(tmp_path):
     second = whole.index(b"\n1,") + 1
     for end in range(len(whole)):
         path.write_bytes(whole[:end])
-        found = [line[0] for line in Table(path, COLUMNS, fresh=False).lines]
+        found = [line[0] for line in DurableTable(path, COLUMNS, fresh=False).lines]
         assert found == (["0"] if end >= second else [])
         assert path.read_bytes() == whole[: second if end >= second else first]
 
@@ -96,13 +96,13 @@ def test_a_row_cut_off_anywhere_is_not_counted_and_taken_off(tmp_path):
 def test_a_table_of_something_else(tmp_path):
     (tmp_path / "t.csv").write_text("network,verdict\n")
     with pytest.raises(InputError, match="columns"):
-        Table(tmp_path / "t.csv", COLUMNS, fresh=False)
+        DurableTable(tmp_path / "t.csv", COLUMNS, fresh=False)
 
 
 @pytest.mark.parametrize("written", [0, 1, 40])
 def test_rows_on_a_full_disk_are_added_whole_or_not_at_all(written, tmp_path, monkeypatch):
     path = tmp_path / "t.csv"
-    table = Table(path, COLUMNS, fresh=True)
+    table = DurableTable(path, COLUMNS, fresh=True)
     table.append([HOLDS.cells()])
     before, write = path.read_bytes(), os.write
     left = [written]
@@ -166,7 +166,7 @@ def test_rows_without_their_files_strange_rows_and_second_rows_are_dropped(tmp_p
     with ResultsFolder(tmp_path, certificates=tmp_path / "c", resume=True) as folder:
         folder.recover(set(names), semantics="", check=False)
         assert folder.rows == kept and folder.dropped == 5
-    assert [read_row(cells) for cells in Table(tmp_path / "results.csv", COLUMNS, fresh=False).lines] == kept
+    assert [read_row(cells) for cells in DurableTable(tmp_path / "results.csv", COLUMNS, fresh=False).lines] == kept
 
 
 def test_one_process_at_a_time(tmp_path):

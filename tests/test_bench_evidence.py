@@ -14,7 +14,7 @@ from command_line import one_line
 from test_bench_repairs import FEW, repairs
 from test_cli_repair import PROPERTIES, SMALL
 
-from engine.bench.durable import Table
+from engine.bench.durable import DurableTable
 from engine.bench.instances import instance_stem
 from engine.bench.repairs import COLUMNS as REPAIR_COLUMNS
 from engine.bench.repairs import files_digest
@@ -316,7 +316,7 @@ def repaired(mended, tmp_path, monkeypatch):
 def forge_repair(folder: Path, **cells) -> None:
     """Has the row agree with the files."""
     row = repairs(folder)["a.onnx"] | {"files_sha256": files_digest(folder / "repairs", "a")} | cells
-    table = Table(folder / "repairs.csv", REPAIR_COLUMNS, fresh=True)
+    table = DurableTable(folder / "repairs.csv", REPAIR_COLUMNS, fresh=True)
     table.append([[row[name] for name in REPAIR_COLUMNS]])
     table.close()
 

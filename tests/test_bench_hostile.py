@@ -13,7 +13,7 @@ from bench_runs import Here, bench, results, tiny_list
 from command_line import one_line
 from markdown_it import MarkdownIt
 
-from engine.bench.durable import Table, write_durably
+from engine.bench.durable import DurableTable, write_durably
 from engine.bench.instances import instance_stem, network_stem, read_instances
 from engine.cli import main
 from engine.errors import InputError
@@ -274,7 +274,7 @@ def test_what_is_added_goes_to_a_file_of_our_own(tmp_path):
     """A second name of somebody else's file is no way to have it changed."""
     (tmp_path / "precious").write_text("a,b\n1,2\n")
     os.link(tmp_path / "precious", tmp_path / "t.csv")
-    table = Table(tmp_path / "t.csv", ("a", "b"), fresh=False)
+    table = DurableTable(tmp_path / "t.csv", ("a", "b"), fresh=False)
     table.append([["3", "4"]])
     assert (tmp_path / "t.csv").read_text() == "a,b\n1,2\n3,4\n"
     assert (tmp_path / "precious").read_text() == "a,b\n1,2\n"
@@ -340,7 +340,7 @@ HOSTILE = ["[/x]", "[bold red]all hold[/bold red]", "\\[x]", "[link=http://e.org
 
 def test_names_are_no_markup_on_the_terminal(tmp_path, capsys):
     from engine.cli.output import show
-    from engine.results.summary import differences, errors, hardest, repairs, summary
+    from engine.results.tables import differences, hardest, remarks, repairs, summary
 
     rows = [Row(name, name, "unsat", error=name, warning="\x1b[31mred\r\n") for name in HOSTILE]
     columns = "network", "properties", "method", "error", "seconds", "changed_outside", "weights", "origin"
@@ -348,7 +348,7 @@ def test_names_are_no_markup_on_the_terminal(tmp_path, capsys):
     show(
         summary(rows, seconds=1.0),
         hardest(rows),
-        errors(rows),
+        remarks(rows),
         repairs(table),
         differences([(row, "sat") for row in rows], title="mismatches"),
     )

@@ -226,12 +226,13 @@ def test_resume_or_force(finished, capsys):
 
 
 def test_progress_says_what_is_done_and_how_long_it_takes():
-    from engine.bench.session import Session, Settings
+    from engine.bench.session import Session
+    from engine.bench.settings import RunSettings
     from engine.cli.bench import _progress_text
     from engine.results.row import Row
 
     words = ["unsat"] * 5 + ["sat"] * 2 + ["timeout", "unknown", "error"]
-    session = Session([None] * 30, Settings(Path("out"), {}), [Row("n", "p", word) for word in words], begun=5)
+    session = Session([None] * 30, RunSettings(Path("out"), {}), [Row("n", "p", word) for word in words], begun=5)
     session.seconds, session.boxes = 10.0, 1234
     assert _progress_text(session) == (
         "10 of 30 done: 5 hold, 2 violated, 2 open, 1 errors; 10 s, about 40 s left; 1,234 boxes open"
@@ -349,7 +350,7 @@ def test_memory_is_flat_over_ten_thousand_instances(tmp_path):
     code, out, err = finish(process)
     assert code == 0, err
     first, last = max(sizes[1]), max(sizes[9])
-    print({thousand: size for thousand, size in sizes.items()})
+    print(dict(sizes))
     assert last < 1.3 * first and sizes[9][0] < 64, sizes
     assert len(results(folder)) == 10_000
 

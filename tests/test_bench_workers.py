@@ -8,7 +8,7 @@ from engine.bench.chunk import Answer, pieces
 from engine.bench.folder import ResultsFolder
 from engine.bench.instances import Instance
 from engine.bench.runner import Plan, Runner
-from engine.bench.workers import Task, Workers, wait_for
+from engine.bench.workers import Workers, WorkerTask, wait_for
 from engine.results.row import Row
 from engine.search.problem import Options
 from engine.search.verify import verify_all
@@ -90,7 +90,7 @@ def test_certificates_are_checked_and_a_checker_may_die(tmp_path, monkeypatch):
 
 def test_a_worker_that_is_ended_here_is_not_said_to_have_died_of_memory():
     with Workers(1) as workers:
-        workers.submit(Task("bench_faults:unreadable", ()))
+        workers.submit(WorkerTask("bench_faults:unreadable", ()))
         found = []
         while workers.tasks():
             wait_for([workers], 10)
@@ -102,7 +102,7 @@ def test_a_worker_that_is_ended_here_is_not_said_to_have_died_of_memory():
 def test_workers_are_used_again_and_set_their_environment():
     with Workers(1, {"OMP_NUM_THREADS": "3"}) as workers:
         for i in range(2):
-            workers.submit(Task("bench_faults:echo", (i,), about=i))
+            workers.submit(WorkerTask("bench_faults:echo", (i,), about=i))
         assert workers.tasks() == 2 and workers.room() == -1
         found = []
         while workers.tasks():
@@ -184,6 +184,6 @@ def test_a_file_that_changes_during_the_run_decides_nothing(standin_paths, tmp_p
 
 
 def test_the_window_is_that_of_the_search():
-    from engine.bench.session import WINDOW
+    from engine.bench.settings import WINDOW
 
     assert WINDOW == Options().window

@@ -15,7 +15,7 @@ from engine.certificate import lookup
 from engine.certificate.lookup import _by_hash
 from engine.cli import main
 from engine.errors import InputError
-from engine.files import LONGEST, fitting, prepare, unwritable, write_bytes
+from engine.files import MAX_NAME, fitting, prepare, unwritable, write_bytes
 from engine.vnnlib.writer import property_text
 
 HOLDS = prop(case([0, 0, 0], [1, 1, 1], [row([1, 0], 10)]), n_outputs=2)  # unsafe: y0 <= -10
@@ -172,7 +172,7 @@ def test_shortened_names():
     long = ["a" * 300, "a" * 299 + "b", "é" * 200, "é" * 201, "a" * 252, "\udcff" * 300]
     short = [fitting(name, ".zip") for name in long]
     assert len(set(short)) == len(long)
-    assert all(len(os.fsencode(name)) <= LONGEST and name.endswith(".zip") for name in short)
+    assert all(len(os.fsencode(name)) <= MAX_NAME and name.endswith(".zip") for name in short)
 
 
 def test_the_first_error_is_what_is_told(tmp_path, monkeypatch):

@@ -21,7 +21,7 @@ from engine.report.page import PICTURES, markdown
 from engine.report.pictures import small_picture
 from engine.report.plots import _histogram
 from engine.report.public import public_tools
-from engine.report.rows import Row
+from engine.report.rows import NumberedRow
 from engine.report.sketch import HEIGHT, WIDTH, scene, sketch
 
 MOST = 5_000_000  # bytes of a page
@@ -246,6 +246,15 @@ def test_results_for_scripts(whole, monkeypatch):
     assert sum(margin is not None and margin <= 0 for margin in margins) == 1
 
 
+def test_points_that_float32_cannot_hold_are_said_so(small):
+    """The point of the certificate is one of float32; the other is the middle of a box in decimals."""
+    row = folders.row(NETWORKS[1], PROPERTIES[1])
+    assert page_of(small).text.count("float32 cannot hold this point") == 1
+    assert "float32 cannot hold the points of N(1,2) / P2." in (small / "report.md").read_text()
+    folders.certify(small, row)
+    assert "float32 cannot hold" not in page_of(small).text + (small / "report.md").read_text()
+
+
 def test_what_a_run_leaves(standin_paths, tmp_path, capsys):
     from engine.acasxu.files import property_path
 
@@ -311,7 +320,7 @@ def test_bars_of_alike_values_do_not_fill_the_picture(spread):
     from matplotlib.figure import Figure
 
     axes = Figure().subplots()
-    rows = tuple(Row("n", "p", "unsat", seconds=0.5 * spread ** (i % 2)) for i in range(6))
+    rows = tuple(NumberedRow("n", "p", "unsat", seconds=0.5 * spread ** (i % 2)) for i in range(6))
     _histogram(axes, rows, lambda row: row.seconds, "seconds")
     bars = [bar for container in axes.containers for bar in container]
     assert sum(bar.get_height() for bar in bars) == 6

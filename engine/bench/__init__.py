@@ -2,12 +2,14 @@
 
 instances.py   which: VNN-COMP's lists, the benchmark, all pairs; inputs.py  what their files hold
 manifest.py    what a run is about, and in what another one differs; machine.py  where it is made
-row.py         a line of the results; durable.py  tables and files that survive whatever ends the program
+settings.py    how it is to be run; session.py  one session of a run, from the list to the last row
+durable.py     tables and files that survive whatever ends the program
 folder.py      where results go, row by row; points.py  counterexamples, read back
 workers.py     processes that may die; cluster.py  the same on a Dask cluster
 chunk.py       what goes to them and what comes back; decide.py  checks.py  what they do
 runner.py      hands out instances and keeps each answer as soon as it is there
-evidence.py    whether what an earlier session left bears out its verdicts; repair_evidence.py  its repairs
+evidence.py    goes through the evidence that an earlier session left; repair_evidence.py  that of its repairs
 repairs.py     the networks with violated properties, and what repairing each of them came to
-report.py      tables, and the comparison with expected verdicts
+
+Rows, and what all of them come to, are in engine.results.
 """

@@ -1,27 +1,28 @@
-"""In a worker: a certificate, judged by the independent checker. No torch is loaded here."""
+"""Checks a certificate by the independent checker, in a worker. No torch is loaded here."""
 
 import time
 from collections.abc import Callable
 
 from engine.audit.check import check
-from engine.audit.data import Malformed
-from engine.bench.chunk import Claim
+from engine.audit.data import Certificate, Malformed
+from engine.bench.chunk import Checked, Claim
 from engine.results.row import Row
 
 KINDS = {"unsat": "proof", "sat": "witness"}  # of certificates, by the verdict
 
 
 def check_one(claim: Claim, send: Callable[[object], None]) -> None:
-    """Sends what `judged` says."""
-    send(judged(claim))
+    """Sends what `check_claim` returns."""
+    send(check_claim(claim))
 
 
-def judged(claim: Claim) -> tuple[str, float, str]:
-    """(accepted, rejected or nothing; seconds; the reason where it is not accepted).
+def check_claim(claim: Claim) -> Checked:
+    """Checks the claim's certificate.
 
-    Accepted is a certificate of this verdict, in these semantics, about the files that the run was begun with.
+    Accepted is a certificate of the row's verdict, in its semantics, about the files that the run was begun with.
     """
     start, row = time.perf_counter(), claim.row
+    assert claim.certificate is not None  # rows without one are not checked
     try:
         result = check(
             claim.certificate,
@@ -29,17 +30,20 @@ def judged(claim: Claim) -> tuple[str, float, str]:
             claim.property,
             semantics=row.semantics if row.verdict == "unsat" else None,
         )
-        reason = _other(result.certificate, row, claim.hashes) if result.accepted else result.reason
-        word, reason = ("rejected", f"rejected: {reason}") if reason else ("accepted", "")
+        reason = result.reason
+        if result.accepted:
+            assert result.certificate is not None  # it was read
+            reason = _other(result.certificate, row, claim.hashes)
+        word, reason = ("accepted", "") if result.accepted and not reason else ("rejected", f"rejected: {reason}")
     except Malformed as error:  # its readers know fewer forms than the engine's
         word, reason = "", f"not checked: the checker cannot read it ({error})"
     except MemoryError:
         word, reason = "", "not checked: out of memory"
-    return word, time.perf_counter() - start, reason
+    return Checked(word, time.perf_counter() - start, reason)
 
 
-def _other(certificate, row: Row, hashes: tuple[str | None, str | None]) -> str:
-    """In what an accepted certificate is about something else, or nothing."""
+def _other(certificate: Certificate, row: Row, hashes: tuple[str | None, str | None]) -> str:
+    """Says in what an accepted certificate is about something else; empty where it is about the row."""
     if certificate.kind != KINDS.get(row.verdict):
         return f"it is a {certificate.kind}, and the verdict is {row.verdict}"
     same = (certificate.network_sha256, certificate.property_sha256) == hashes

@@ -1,18 +1,23 @@
-"""What goes to a worker, and what comes back. Nothing heavy is imported here."""
+"""Messages to workers and from them. Nothing heavy is imported here."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 from engine.bench.instances import Instance
 from engine.onnx_file import Whole
 from engine.results.row import Row
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Instances that are searched together. hashes: of their files, by name, as the manifest has them; files: what
-    the files hold, for a worker on a machine that has no such files.
+    """Instances that are searched together.
+
+    `hashes`: the SHA-256 of their files, by name, as the manifest has them. `files`: what the files hold, for a worker
+    on a machine that has no such files.
     """
 
     instances: tuple[Instance, ...]
@@ -22,7 +27,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of an instance: its row, and the files that belong to it."""
+    """The outcome of an instance: its row, and the files that belong to it."""
 
     row: Row
     counterexample: str | None = None
@@ -31,8 +36,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A row, its two input files with the SHA-256 that the manifest has of them, and what speaks for the verdict:
-    the counterexample's file, the certificate's.
+    """A row, its two input files, and what speaks for the verdict: the files of counterexample and certificate.
+
+    `hashes`: the SHA-256 that the manifest has of the input files.
     """
 
     row: Row
@@ -43,14 +49,26 @@ class Claim:
     certificate: Path | None = None
 
 
+class Checked(NamedTuple):
+    """The independent checker's word on a certificate.
+
+    `word` is one of CHECKS, empty where it could not tell. `seconds`: its time, None where it said nothing. `reason`
+    says why the certificate is not accepted.
+    """
+
+    word: str
+    seconds: float | None
+    reason: str
+
+
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How many boxes a search has open."""
+class OpenBoxCount:
+    """The number of boxes that a search has open."""
 
     open: int
 
 
-def pieces(items: list, count: int) -> list[list]:
-    """The items in at most `count` parts of nearly the same size, none of them empty."""
+def pieces(items: list[T], count: int) -> list[list[T]]:
+    """The items, divided into at most `count` parts of nearly the same size, none of them empty."""
     size = max(1, -(-len(items) // count))
     return [items[i : i + size] for i in range(0, len(items), size)]

@@ -1,61 +1,87 @@
-"""The same as workers.py on a Dask cluster, which somebody else has started. Needs the extra `dask`."""
+"""A pool of workers on a Dask cluster, which somebody else has started. Needs the extra `dask`."""
 
 from collections import deque
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from typing import Protocol, Self, cast
 
 from engine import __version__
-from engine.bench.chunk import Standing
-from engine.bench.workers import Event, Task, function_of
+from engine.bench.chunk import OpenBoxCount
+from engine.bench.workers import Event, WorkerTask, function_of
 from engine.errors import InputError
 
 WAIT = 20  # seconds for the scheduler to answer
 
 
+class Future(Protocol):
+    """A task on the cluster: what is used of `distributed.Future`, most of which has no types."""
+
+    status: str
+
+    def result(self, timeout: float | None = None) -> object: ...
+    def exception(self) -> BaseException: ...
+    def add_done_callback(self, function: Callable[["Future"], None]) -> None: ...
+    def release(self) -> None: ...
+
+
+class Client(Protocol):
+    """A connection to the cluster: what is used of `distributed.Client`, likewise."""
+
+    status: str
+
+    def ncores(self) -> dict[str, int]: ...
+    def submit(self, function: Callable[..., object], *arguments: object, **options: object) -> Future: ...
+    def cancel(self, futures: list[Future], *, force: bool) -> None: ...
+    def close(self, timeout: float) -> None: ...
+
+
 class Cluster:
-    """Tasks are sent there whole: their messages come together, at their end. A context manager."""
+    """A Dask cluster as a Pool. The messages of a task come together, at its end. A context manager."""
 
     def __init__(self, address: str):
         """InputError where no cluster answers there, or its workers have another version of the engine."""
-        client = _client_class()
+        client_class = _client_class()
         try:
-            self._client = client(address, timeout=WAIT, set_as_default=False)
+            self._client = client_class(address, timeout=WAIT, set_as_default=False)
         except (OSError, ValueError, TimeoutError) as error:
             raise InputError(
                 f"no Dask scheduler answers ({_first_line(error)})",
                 where=f"--dask {address}",
                 advice="check the address, for example tcp://host:8786",
             ) from None
-        self._address, self._futures = address, {}
-        self._done: deque = deque()
+        self._address = address
+        self._futures: dict[Future, WorkerTask] = {}
+        self._done: deque[Future] = deque()
         self._here, self._there = Pipe()
         self._demand_same_engine()
 
     @property
     def count(self) -> int:
+        """The number of cores there."""
         return max(1, sum(self._client.ncores().values()))
 
-    def submit(self, task: Task) -> None:
+    def submit(self, task: WorkerTask) -> None:
         future = self._client.submit(collect, task.function, task.arguments, pure=False, retries=0)
         self._futures[future] = task
         future.add_done_callback(self._note)
 
     def room(self) -> int:
-        """Some wait there beside those that are worked at, so that no worker waits for the network."""
+        """The number of tasks to send now: one waits beside those that run, so that no worker waits for the network."""
         return self.count + 1 - self.tasks()
 
     def tasks(self) -> int:
         return len(self._futures)
 
-    def handles(self) -> list:
+    def handles(self) -> list[Connection]:
         return [self._here]
 
     def events(self) -> list[Event]:
-        """What has happened until now; it does not wait."""
+        """The events until now; it does not wait."""
         while self._here.poll():
             self._here.recv_bytes()
-        found = []
+        found: list[Event] = []
         while self._done:
             future = self._done.popleft()
             task = self._futures.pop(future, None)
@@ -65,29 +91,29 @@ class Cluster:
         return found
 
     def close(self) -> None:
-        """Takes back what is not done; nothing where it is closed already."""
+        """Takes back what is not done. Does nothing where it is closed already."""
         if self._client.status == "closed":
             return
         self._client.cancel(list(self._futures), force=True)
         self._futures.clear()
         self._client.close(timeout=WAIT)
 
-    def __enter__(self) -> "Cluster":
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         with suppress(Exception) if any(exception) else nullcontext():  # what ended the run is what is to be said
             self.close()
 
-    def _note(self, future) -> None:
-        """Called in a thread of the client."""
+    def _note(self, future: Future) -> None:
+        """Notes that a future is done; the client calls this in a thread of its own."""
         self._done.append(future)
         try:
             self._there.send_bytes(b"!")
         except OSError:
             pass
 
-    def _events_of(self, future, task: Task) -> list[Event]:
+    def _events_of(self, future: Future, task: WorkerTask) -> list[Event]:
         if future.status in ("cancelled", "lost"):
             raise InputError(
                 "the scheduler was lost",
@@ -96,7 +122,9 @@ class Cluster:
             )
         if future.status != "finished":
             return [Event("failed", task, f"the cluster gave it up ({_first_line(future.exception())})")]
-        return [*(Event("message", task, message) for message in future.result()), Event("done", task)]
+        messages = future.result()
+        assert isinstance(messages, list)  # as `collect` returns
+        return [*(Event("message", task, message) for message in messages), Event("done", task)]
 
     def _demand_same_engine(self) -> None:
         advice = "install the same version of this package on all workers"
@@ -118,29 +146,33 @@ class Cluster:
             )
 
 
-def collect(function: str, arguments: tuple) -> list:
-    """On the cluster: the messages of a task."""
-    messages = []
-    send: Callable[[object], None] = lambda value: None if isinstance(value, Standing) else messages.append(value)
+def collect(function: str, arguments: tuple[object, ...]) -> list[object]:
+    """On the cluster: does a task, and returns its messages."""
+    messages: list[object] = []
+
+    def send(value: object) -> None:
+        if not isinstance(value, OpenBoxCount):
+            messages.append(value)
+
     function_of(function)(*arguments, send)
     return messages
 
 
 def engine_version() -> str:
-    """On the cluster: of the engine there."""
+    """On the cluster: the version of the engine there."""
     return __version__
 
 
-def _client_class():
+def _client_class() -> Callable[..., Client]:
     try:
-        from distributed import Client
+        from distributed import Client as DaskClient
     except ImportError:
         raise InputError(
             "this needs the package distributed, which is not installed",
             where="--dask",
             advice="install it, or the extra `dask` of this package",
         ) from None
-    return Client
+    return cast("Callable[..., Client]", DaskClient)
 
 
 def _first_line(error: BaseException) -> str:

@@ -28,7 +28,7 @@ _PARTS = ".*.part"
 # Reading
 
 
-def plain(path: str | os.PathLike, flags: int) -> int:
+def plain(path: str | os.PathLike[str], flags: int) -> int:
     """Opens a regular file that is no link, for `open(path, opener=plain)`; OSError at once for all else."""
     try:
         return regular(path, flags | _NOFOLLOW)
@@ -39,7 +39,7 @@ def plain(path: str | os.PathLike, flags: int) -> int:
 
 
 def read_plain(path: Path, *, limit: int = MAX_BYTES) -> bytes:
-    """What a regular file of at most `limit` bytes holds; OSError for all else, ValueError where it holds more."""
+    """The bytes of a regular file, at most `limit`; OSError for all else, ValueError where it holds more."""
     with open(path, "rb", opener=plain) as file:
         data = file.read(limit + 1)
     if len(data) > limit:
@@ -88,7 +88,7 @@ def remove_parts(folder: Path) -> None:
         path.unlink()
 
 
-class Table:
+class DurableTable:
     """A csv file that grows by whole rows; a cell holds no line break.
 
     `lines`: the rows that it held when it was opened, after its header. A last line that was cut off is none of them,
@@ -128,7 +128,7 @@ class Table:
         os.close(self._file)
 
     def _begin(self, data: bytes) -> None:
-        """Has a new file hold just this."""
+        """Puts a new file with these data in place of the old one."""
         self._file, self._size = _written(self.path, data), len(data)
         sync_folder(self.path.parent)
 
@@ -161,7 +161,7 @@ class Table:
 
 
 def _written(path: Path, data: bytes) -> int:
-    """Puts the data at `path` in one step: a descriptor of the new file, to add to it.
+    """Puts the data at `path` in one step, and returns a descriptor of the new file, to add to it.
 
     The name under which it is written is short whatever `path` is called, and nobody can have taken it before.
     """

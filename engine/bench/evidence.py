@@ -1,8 +1,8 @@
-"""Whether what an earlier session left bears out its verdicts.
+"""Goes through the evidence that an earlier session left for its verdicts.
 
 A row of an earlier session is a claim of whoever could write to the folder. A claim that a property is violated comes
-with a point, which is tried again; one that it holds comes with a certificate, if at all, which the independent
-checker can judge again. Of all others nothing can be said but that they were taken over.
+with a point, which is tried again. A claim that it holds comes with a certificate, if at all, which the independent
+checker can check again. All other claims can only be taken over.
 """
 
 from collections.abc import Callable
@@ -12,15 +12,16 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.bench.checks import judged
+from engine.bench.checks import check_claim
 from engine.bench.chunk import Claim
 from engine.bench.durable import read_plain
 from engine.bench.points import read_point
-from engine.bench.workers import Task, wait_for
+from engine.bench.workers import Pool, Send, WorkerTask, wait_for
 from engine.errors import EngineError
 from engine.network import Network
 from engine.property import Property
-from engine.results.row import CONFIRMED, TAKEN_OVER, Row
+from engine.results.row import Row
+from engine.results.words import CONFIRMED, TAKEN_OVER
 from engine.verdict import Counterexample
 
 BEAR_OUT = "engine.bench.evidence:bear_out"
@@ -28,25 +29,26 @@ TICK = 0.5  # seconds between reports of progress
 
 
 def sifted(
-    claims: list[Claim], workers, *, check: bool, on_progress: Callable[[int, int], None]
+    claims: list[Claim], workers: Pool, *, check: bool, on_progress: Callable[[int, int], None]
 ) -> tuple[list[Row], dict[tuple[str, str], str]]:
-    """The rows as they stand now, confirmed or taken over; by name, why others are not borne out by their evidence.
+    """(rows as they stand now, confirmed or taken over; by name, why others are not borne out by their evidence).
 
-    check: whether certificates count, and must be accepted again. on_progress(claims gone through, claims to go
-    through).
+    With `check`, certificates count and must be accepted again. Calls on_progress(claims gone through, all claims).
     """
     rows = {claim.row.names: replace(claim.row, origin=TAKEN_OVER) for claim in claims}
     speaking = [claim for claim in claims if claim.point or (check and claim.certificate)]
     for claim in speaking:
-        workers.submit(Task(BEAR_OUT, (claim, check), about=claim.row.names))
+        workers.submit(WorkerTask(BEAR_OUT, (claim, check), about=claim))
     refuted: dict[tuple[str, str], str] = {}
     while workers.tasks():
         wait_for([workers], TICK)
         for event in workers.events():
+            about = event.task.about
+            assert isinstance(about, Claim)
             if isinstance(event.value, Row):
-                rows[event.task.about] = event.value
+                rows[about.row.names] = event.value
             elif event.kind != "done":
-                refuted[event.task.about] = str(event.value)
+                refuted[about.row.names] = str(event.value)
         on_progress(len(speaking) - workers.tasks(), len(speaking))
     return [row for names, row in rows.items() if names not in refuted], refuted
 
@@ -54,31 +56,31 @@ def sifted(
 # In a worker
 
 
-def bear_out(claim: Claim, check: bool, send: Callable[[object], None]) -> None:
-    """Sends the row, confirmed, or why what speaks for it does not bear it out."""
+def bear_out(claim: Claim, check: bool, send: Send) -> None:
+    """Sends the row, confirmed, or why its evidence does not bear it out."""
     row = replace(claim.row, origin=CONFIRMED)
     try:
-        reason = _tried(claim) if claim.point else ""
+        reason = _point_refuted(claim, claim.point) if claim.point else ""
     except EngineError as error:
         reason = str(error)
     except MemoryError:
         reason = "out of memory"
     if not reason and check and claim.certificate:
-        word, seconds, reason = judged(claim)
+        word, seconds, reason = check_claim(claim)
         row = replace(row, check=word, check_seconds=seconds, error="")
     send(reason or row)
 
 
-def _tried(claim: Claim) -> str:
-    """Why the point in the file is no counterexample, or nothing: all that the file says is computed anew."""
+def _point_refuted(claim: Claim, file: Path) -> str:
+    """Says why the point in the file is no counterexample; empty where it is. All that the file says is recomputed."""
     from engine.search.confirm import Judge
     from engine.vnncomp import counterexample_text
 
     network, prop = _network(claim.network), _property(claim.property)
     if (network.sha256, prop.sha256) != claim.hashes:
         return "a file has changed since the run began"
-    text = read_plain(claim.point)
-    point = np.array(read_point(claim.point).inputs)
+    text = read_plain(file)
+    point = np.array(read_point(file).inputs, dtype=np.float64)
     if len(point) != network.n_inputs or prop.n_inputs != network.n_inputs:
         return "the counterexample is not one of this network"
     for case in prop.cases:
@@ -89,7 +91,7 @@ def _tried(claim: Claim) -> str:
 
 
 def _decides(found: Counterexample) -> bool:
-    """Whether the point violates exactly, and as executed where the network can be given it."""
+    """True iff the point violates exactly, and as executed where the network can be given it."""
     return found.exact and (found.replayed or not found.executable)
 
 

@@ -1,4 +1,4 @@
-"""Where a run's results go."""
+"""The folder that a run's results go to."""
 
 import os
 from collections.abc import Iterable
@@ -6,10 +6,11 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Self
 
 from engine.bench.checks import KINDS
 from engine.bench.chunk import Answer, Claim
-from engine.bench.durable import Table, demand_plain, read_plain, remove_parts, sync_folder, write_durably
+from engine.bench.durable import DurableTable, demand_plain, read_plain, remove_parts, sync_folder, write_durably
 from engine.bench.instances import Instance, instance_stem
 from engine.errors import InputError
 from engine.files import unwritable
@@ -24,14 +25,12 @@ class ResultsFolder:
 
     Rows and files are durable when `keep` and `add` return. A row is added after its files, whose SHA-256 it has: a
     `sat` row always has its counterexample. One process at a time holds a folder. What lies in it must be plain files
-    and folders: links are not followed.
+    and folders: links are not followed. `rows` are those of the table; `dropped` counts the lines of an earlier run
+    that were none.
     """
 
     def __init__(self, folder: Path, *, certificates: Path | None = None, resume: bool = False, force: bool = False):
-        """InputError where the folder cannot be written, or holds results and neither `resume` nor `force`.
-
-        `rows`: those of an earlier run, if resumed; `dropped`: how many lines of it were none.
-        """
+        """InputError where the folder cannot be written, or holds results and neither `resume` nor `force`."""
         self.folder, self.table, self.points = folder, folder / "results.csv", folder / "counterexamples"
         self.certificates = certificates
         self.rows: list[Row] = []
@@ -60,7 +59,7 @@ class ResultsFolder:
             sync_folder(path.parent)
         for path in filter(None, (self.folder, self.points, self.certificates)):
             remove_parts(path)
-        self._table = Table(self.table, COLUMNS, fresh=force)
+        self._table = DurableTable(self.table, COLUMNS, fresh=force)
         self._open_things.callback(self._table.close)
         if not resume:
             self._clear()
@@ -81,7 +80,7 @@ class ResultsFolder:
             self.replace(self.rows)
 
     def claim(self, row: Row, instance: Instance, hashes: tuple[str | None, str | None]) -> Claim:
-        """The row with what speaks for it."""
+        """The row with the files that speak for it."""
         return Claim(
             row,
             instance.network,
@@ -92,8 +91,9 @@ class ResultsFolder:
         )
 
     def keep(self, answers: Iterable[Answer]) -> list[Row]:
-        """Keeps the files of answers; their rows, which are yet to be added, with the SHA-256 of these."""
-        rows, folders = [], set()
+        """Keeps the files of answers, and returns their rows with the SHA-256 of these, which are yet to be added."""
+        rows: list[Row] = []
+        folders: set[Path] = set()
         for answer in answers:
             row = answer.row
             if answer.counterexample is not None:
@@ -102,9 +102,10 @@ class ResultsFolder:
                 row = replace(row, point_sha256=sha256(data).hexdigest())
                 folders.add(self.points)
             if answer.certificate is not None:
-                write_durably(self.certificate_path(row), answer.certificate)
+                path = self.certificate_path(row)
+                write_durably(path, answer.certificate)
                 row = replace(row, certificate_sha256=sha256(answer.certificate).hexdigest())
-                folders.add(self.certificates)
+                folders.add(path.parent)
             rows.append(row)
         for folder in folders:
             sync_folder(folder)
@@ -117,13 +118,13 @@ class ResultsFolder:
             self.rows += rows
 
     def replace(self, rows: list[Row]) -> None:
-        """Has these be all rows."""
+        """Puts these rows in place of all."""
         self._table.replace([row.cells() for row in rows])
         self.rows[:] = rows
 
     def reread(self) -> None:
-        """Has `rows` be those of the table: an interrupt may have come between the two."""
-        self.rows[:] = filter(None, map(read_row, self._table.held()))
+        """Reads the table's rows again: an interrupt may have come between adding rows to it and to `rows`."""
+        self.rows[:] = [row for row in map(read_row, self._table.held()) if row]
 
     def sort(self, order: list[tuple[str, str]]) -> None:
         """Puts the rows in this order: whatever interrupted a run, its final table is the same."""
@@ -131,17 +132,18 @@ class ResultsFolder:
         self.replace(sorted(self.rows, key=lambda row: place[row.names]))
 
     def point_path(self, names: tuple[str, str]) -> Path:
-        """Where an instance's counterexample is kept."""
+        """The file of an instance's counterexample."""
         return self.points / f"{instance_stem(names)}.txt"
 
     def certificate_path(self, row: Row) -> Path:
-        """Where the certificate of a verdict is kept."""
+        """The file of a verdict's certificate."""
+        assert self.certificates is not None  # the run keeps them, or the row would have none
         return self.certificates / f"{instance_stem(row.names)}.{KINDS[row.verdict]}.zip"
 
-    def __enter__(self) -> "ResultsFolder":
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._open_things.close()
 
     def _all(self) -> list[Path]:
@@ -153,7 +155,7 @@ class ResultsFolder:
         return [self.folder / name for name in FOLDERS] + own
 
     def _complete(self, row: Row) -> bool:
-        """Whether a row has what rows of its verdict have in such a run, and its files are those that it was about."""
+        """True iff a row has what rows of its verdict have in such a run, and its files are those that it was about."""
         certified = row.decided and self.certificates is not None
         if (bool(row.certificate_sha256), bool(row.certificate_bytes)) != (certified, certified):
             return False

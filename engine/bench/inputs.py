@@ -1,4 +1,4 @@
-"""What the files of a run hold, by their SHA-256."""
+"""The SHA-256 of a run's files, and of what networks were made from."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,8 +9,8 @@ from engine.onnx_file import made_from, read_bytes, read_whole
 
 
 def listed_files(instances: Iterable[Instance]) -> dict[str, Path]:
-    """Each file by the name that results call it; none of those with a fault, which are not read."""
-    files = {}
+    """Each file by the name that results call it; those of instances with a fault, which are not read, are left out."""
+    files: dict[str, Path] = {}
     for instance in instances:
         if not instance.fault:
             files |= zip(instance.names, (instance.network, instance.property))
@@ -18,16 +18,19 @@ def listed_files(instances: Iterable[Instance]) -> dict[str, Path]:
 
 
 def input_hashes(instances: Iterable[Instance], files: dict[str, Path]) -> dict[str, str | None]:
-    """SHA-256 of each file's decompressed bytes, those of a network's data files included; None where it cannot be
-    read, or is none.
+    """The SHA-256 of each file's decompressed bytes, those of a network's data files included, by the file's name.
+
+    None where a file cannot be read, or is none.
     """
     names = dict.fromkeys(name for instance in instances for name in instance.names)
     return names | {name: _hash(path) for name, path in files.items()}
 
 
 def origins(instances: Iterable[Instance], hashes: dict[str, str | None]) -> dict[str, str]:
-    """The SHA-256 of what networks were made from, by the names of those whose own metadata say it; `hashes` has those
-    that can be read."""
+    """The SHA-256 of what networks were made from, by the names of those whose own metadata say it.
+
+    `hashes` has the files that can be read.
+    """
     networks = {instance.names[0]: instance.network for instance in instances}
     found = {name: _origin(path) for name, path in networks.items() if hashes[name]}
     return {name: sha256 for name, sha256 in found.items() if sha256}

@@ -1,4 +1,4 @@
-"""Which instances to decide."""
+"""The instances of a run: read from a list, or ACAS Xu's."""
 
 import csv
 import math
@@ -34,9 +34,9 @@ _NETWORK = (".onnx", ".onnx.gz")
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """Two files, what results call them, a time limit if one is given, and where all that is said.
+    """A network's and a property's file, what results call them, a time limit in seconds, and where all that is said.
 
-    `fault`: why it cannot be asked, if so; what it names is not read then.
+    `fault` says why the question cannot be asked; what it names is not read then.
     """
 
     network: Path
@@ -77,15 +77,13 @@ def distinct(instances: list[Instance]) -> list[Instance]:
     once: dict[tuple[str, str], Instance] = {}
     for instance in instances:
         other = once.setdefault(instance.names, instance)
-        if None not in (other.limit, instance.limit):
-            once[instance.names] = replace(other, limit=max(other.limit, instance.limit))
-        else:
-            once[instance.names] = replace(other, limit=None)
+        limits = [each.limit for each in (other, instance) if each.limit is not None]
+        once[instance.names] = replace(other, limit=max(limits) if len(limits) == 2 else None)
     return list(once.values())
 
 
 def instance_stem(names: tuple[str, str]) -> str:
-    """What an instance's files are called, without an ending, from the names of its network and its property.
+    """The name of an instance's files, without an ending, from the names of its network and its property.
 
     No two instances' are the same, on any file system, and none is longer than file names may be. Plain names are in
     it as they are; a digest stands for all others.
@@ -97,13 +95,13 @@ def instance_stem(names: tuple[str, str]) -> str:
 
 
 def network_stem(name: str) -> str:
-    """What a network's files are called, likewise."""
+    """The name of a network's files, likewise."""
     stem = name.removesuffix(".onnx")
     return stem if stem != name and re.fullmatch(_PLAIN, stem) else _digested(name)
 
 
 def _digested(*names: str) -> str:
-    """What can be shown of the names, and a digest of all of them. Plain names hold no `-`."""
+    """The part of the names that can be shown, and a digest of all of them. Plain names hold no `-`."""
     stems = (os.path.basename(name).removesuffix(".gz").rpartition(".")[0] or name for name in names)
     shown = re.sub(r"[^A-Za-z0-9_.]+", "_", "_".join(stems))[:60].strip("._")
     return f"{shown or 'odd'}-{sha256('/'.join(names).encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
@@ -122,7 +120,7 @@ def _named(spec: Specification, network: NetworkIndex, data: Path | None) -> Ins
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """What a row lists."""
+    """The cells of a row of the list."""
 
     networks: tuple[str, ...]
     property: str
@@ -166,7 +164,7 @@ def _no_list(path: Path, error: Exception) -> InputError:
 
 
 def _is_header(row: list[str]) -> bool:
-    """Whether the row says what the columns are."""
+    """True iff the row says what the columns are."""
     return len(row) >= 2 and all(head.fullmatch(cell) for head, cell in zip(_HEADS, row))
 
 
@@ -209,7 +207,7 @@ def _file(path: Path) -> Path:
 
 
 def _names(listed: Iterable[str]) -> dict[str, str]:
-    """What results call each path: the file's name, or the path as listed where names are not unique."""
+    """The name by which results call each path: the file's, or the path as listed where that is not unique."""
     paths = {text: os.path.normpath(text) for text in listed}
     bases: dict[str, set[str]] = {}
     for path in paths.values():

@@ -1,4 +1,4 @@
-"""Where and with which versions a run is made. Nothing heavy is imported here."""
+"""The computer and the versions that a run is made with. Nothing heavy is imported here."""
 
 import os
 import platform
@@ -20,17 +20,17 @@ PACKAGES = {
 
 
 def versions() -> dict[str, str | None]:
-    """Of Python and of the packages that verdicts and repairs come from; None for one that is not installed."""
+    """The versions of Python and of the packages that decide and repair; None for one that is not installed."""
     return {"python": platform.python_version()} | {name: _version(package) for name, package in PACKAGES.items()}
 
 
-def machine(gpu: str | None) -> dict:
-    """This computer; `gpu` is its name, which only torch can tell."""
+def machine(gpu: str | None) -> dict[str, str | int | None]:
+    """This computer. `gpu`: the name of its graphics processor, which only torch can tell."""
     return {"cpu": _processor(), "cores": cores(), "memory_bytes": _memory(), "gpu": gpu, "system": platform.platform()}
 
 
 def cores() -> int:
-    """As many as this process may use."""
+    """The number of cores that this process may use."""
     usable = getattr(os, "sched_getaffinity", None)
     return len(usable(0)) if usable else os.cpu_count() or 1
 

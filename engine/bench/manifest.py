@@ -1,10 +1,12 @@
-"""What a run is about, beside its results: with this a later run can tell whether it continues the same."""
+"""The manifest of a run: what it is about. By this a later run can tell whether it continues the same."""
 
 import json
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from os.path import abspath
 from pathlib import Path
+from typing import Any
 
 from engine import __version__
 from engine.bench.durable import read_plain, sync_folder, write_durably
@@ -12,21 +14,28 @@ from engine.bench.inputs import origins
 from engine.bench.instances import Instance
 from engine.bench.machine import commit, machine, versions
 from engine.errors import InputError
-from engine.results.row import Impossible, one_line
+from engine.results.row import Impossible
+from engine.results.words import one_line
 
+Content = dict[str, Any]  # JSON, as it is written and read
 FORMAT = 2
 MAX_BYTES = 64 * 2**20
 LARGEST = 1e18  # of any number in it
 #: These may differ when a run is resumed: they say how fast, or where, but not what.
 FREE = ("jobs", "threads", "dask")
 SESSION = {"started", "ended", "decided", "wall_seconds"}
-SAVED_EVERY = 10.0  # seconds
-SHOWN = 5  # files of one kind of difference that are named
+SAVE_EVERY = 10.0  # seconds
+MAX_FILES = 5  # files of one kind of difference that are named
 
 
 def make_manifest(
-    instances: list[Instance], *, files: dict[str, Path], hashes: dict[str, str | None], options: dict, gpu: str | None
-) -> dict:
+    instances: list[Instance],
+    *,
+    files: dict[str, Path],
+    hashes: dict[str, str | None],
+    options: Mapping[str, object],
+    gpu: str | None,
+) -> Content:
     """All of a manifest but its sessions."""
     return {
         "format": FORMAT,
@@ -34,7 +43,7 @@ def make_manifest(
         "versions": versions(),
         "machine": machine(gpu),
         "started": _now(),
-        "options": options,
+        "options": dict(options),
         "commit": commit(),
         "inputs": hashes,
         "made_from": origins(instances, hashes),
@@ -43,10 +52,10 @@ def make_manifest(
     }
 
 
-def read_manifest(path: Path) -> dict | None:
-    """What an earlier run left, None where there is none; InputError where it cannot be understood."""
+def read_manifest(path: Path) -> Content | None:
+    """The manifest that an earlier run left, None where there is none; InputError where it cannot be understood."""
     try:
-        content = json.loads(read_plain(path, limit=MAX_BYTES).decode("utf-8"))
+        content: Content = json.loads(read_plain(path, limit=MAX_BYTES).decode("utf-8"))
         demand_format(content, path)
         demand_amounts(content, path)
         whole = (
@@ -69,8 +78,8 @@ def read_manifest(path: Path) -> dict | None:
         ) from None
 
 
-def demand_format(content: dict, path: Path) -> None:
-    """InputError where a folder is one of another version: its files have other names and columns."""
+def demand_format(content: Content, path: Path) -> None:
+    """InputError where the folder is of another format: its files have other names and columns."""
     if content["format"] != FORMAT:
         raise InputError(
             f"the folder is of format {one_line(str(content['format']))[:20]}, this version's is {FORMAT}",
@@ -79,7 +88,7 @@ def demand_format(content: dict, path: Path) -> None:
         )
 
 
-def demand_amounts(content, path: Path, place: str = "") -> None:
+def demand_amounts(content: object, path: Path, place: str = "") -> None:
     """Impossible where a number in it is negative, no number, or larger than any that a run can have."""
     if isinstance(content, (dict, list)):
         for name, part in content.items() if isinstance(content, dict) else enumerate(content, 1):
@@ -92,8 +101,8 @@ def demand_amounts(content, path: Path, place: str = "") -> None:
         )
 
 
-def differences(old: dict, new: dict) -> list[str]:
-    """In what a run differs from the one that it is to continue, a line each; empty where it may continue."""
+def differences(old: Content, new: Content) -> list[str]:
+    """A line for each point in which a run differs from the one that it is to continue; none where it may continue."""
     found = _changed("engine", {"version": old["engine"]}, {"version": new["engine"]})
     found += _changed("version of", old["versions"], new["versions"])
     found += _changed("engine", {"commit": old["commit"]}, {"commit": new["commit"]})
@@ -103,19 +112,19 @@ def differences(old: dict, new: dict) -> list[str]:
     return found + _inputs(old["inputs"], new["inputs"]) + _lists(old["instances"], new["instances"])
 
 
-class Manifest:
-    """The file, kept up to date while the run goes on."""
+class ManifestFile:
+    """manifest.json, kept up to date while the run goes on."""
 
-    def __init__(self, path: Path, content: dict, sessions: list[dict]):
+    def __init__(self, path: Path, content: Content, sessions: list[Content]):
         self._path, self._content, self._start = path, content, time.monotonic()
-        self._session = {"started": _now(), "ended": None, "decided": 0, "wall_seconds": 0.0}
+        self._session: Content = {"started": _now(), "ended": None, "decided": 0, "wall_seconds": 0.0}
         content["sessions"] = [*sessions, self._session]
         self._save()
 
     def update(self, decided: int, *, ended: bool = False) -> None:
-        """How many rows this session has added; saved now and then, and at the end."""
+        """Notes how many rows this session has added; saved now and then, and at the end."""
         seconds = time.monotonic() - self._start
-        late = seconds - self._session["wall_seconds"] > SAVED_EVERY
+        late = seconds - self._session["wall_seconds"] > SAVE_EVERY
         if ended or late:
             self._session |= {"decided": decided, "wall_seconds": round(seconds, 3), "ended": _now() if ended else None}
             self._save()
@@ -129,8 +138,8 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _options(of: dict, *both: dict) -> dict:
-    """Those that matter; those of repairs only where both runs repair."""
+def _options(of: Content, *both: Content) -> Content:
+    """The options that matter; those of repairs only where both runs repair."""
     repairs = all(content["options"].get("repair") for content in both)
     return {
         name: value
@@ -139,7 +148,7 @@ def _options(of: dict, *both: dict) -> dict:
     }
 
 
-def _changed(kind: str, old: dict, new: dict) -> list[str]:
+def _changed(kind: str, old: Content, new: Content) -> list[str]:
     return [
         f"{kind} {one_line(name)}: {_shown(old.get(name))} then, {_shown(new.get(name))} now"
         for name in {**old, **new}
@@ -151,20 +160,21 @@ def _shown(value: object) -> str:
     return "none" if value is None else one_line(str(value))
 
 
-def _inputs(old: dict, new: dict) -> list[str]:
-    """Only of files that both lists name: others are told by `_lists`."""
+def _inputs(old: Content, new: Content) -> list[str]:
+    """The inputs that have changed, of those that both lists name: `_lists` tells of others."""
     names = [name for name in old if name in new and old[name] != new[name]]
     lines = [
-        f"input {one_line(name)}: SHA-256 {_short(old[name])} then, {_short(new[name])} now" for name in names[:SHOWN]
+        f"input {one_line(name)}: SHA-256 {_short(old[name])} then, {_short(new[name])} now"
+        for name in names[:MAX_FILES]
     ]
-    return lines + [f"{len(names) - SHOWN} more inputs have changed"] * (len(names) > SHOWN)
+    return lines + [f"{len(names) - MAX_FILES} more inputs have changed"] * (len(names) > MAX_FILES)
 
 
 def _short(digest: str | None) -> str:
     return f"{one_line(str(digest))[:12]}..." if digest else "unreadable"
 
 
-def _lists(old: list, new: list) -> list[str]:
+def _lists(old: list[list[Any]], new: list[list[Any]]) -> list[str]:
     before, after = ({(row[0], row[1]): row[2] for row in rows} for rows in (old, new))
     gone, added = (sum(key not in other for key in of) for of, other in ((before, after), (after, before)))
     limits = sum(key in before and before[key] != limit for key, limit in after.items())

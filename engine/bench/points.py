@@ -14,14 +14,14 @@ _PAIR = re.compile(r"\(\s*([XY])_(\d{1,7})\s+([^\s()]+)\s*\)")
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """An input of the network and its output there as onnxruntime computed it, both in the network's own units."""
+    """An input of a network and its output there as onnxruntime computed it, both in the network's own units."""
 
     inputs: tuple[float, ...]
     outputs: tuple[float, ...]
 
 
 def read_point(path: Path) -> Point:
-    """The point in a file of VNN-COMP's form. InputError where it holds none."""
+    """The point in a file of VNN-COMP's form; InputError where it holds none."""
     try:
         text = read_plain(path, limit=MAX_BYTES).decode("utf-8", "replace")
     except (OSError, ValueError) as error:

@@ -7,7 +7,7 @@ from engine.audit.certificate import read_certificate
 from engine.audit.check import check
 from engine.audit.data import Malformed, Rejected
 from engine.bench.repairs import Job, files_of
-from engine.bench.workers import Task, wait_for
+from engine.bench.workers import WorkerTask, wait_for
 from engine.errors import EngineError
 
 BEAR_OUT = "engine.bench.repair_evidence:bear_out"
@@ -25,7 +25,7 @@ class Claim:
 def refuted_repairs(claims: list[Claim], workers, on_progress: Callable[[], None]) -> dict[str, str]:
     """By network, why the certificates of a repaired network do not bear out that it is repaired."""
     for claim in claims:
-        workers.submit(Task(BEAR_OUT, (claim,), about=claim.job.network))
+        workers.submit(WorkerTask(BEAR_OUT, (claim,), about=claim.job.network))
     found: dict[str, str] = {claim.job.network: "its worker said nothing" for claim in claims}
     while workers.tasks():
         wait_for([workers], TICK)

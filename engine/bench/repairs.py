@@ -11,11 +11,12 @@ from pathlib import Path
 from engine.acasxu.facts import benchmark_instances
 from engine.acasxu.files import property_path
 from engine.acasxu.identity import identify_file
-from engine.bench.durable import Table, demand_plain, read_plain, sync_folder
+from engine.bench.durable import DurableTable, demand_plain, read_plain, sync_folder
 from engine.bench.instances import Instance, network_stem
-from engine.bench.workers import Event, Task, wait_for
+from engine.bench.workers import Event, WorkerTask, wait_for
 from engine.files import unwritable
-from engine.results.row import CONFIRMED, DECIDED, ORIGINS, TAKEN_OVER, Row, amount, one_line
+from engine.results.row import Row, amount
+from engine.results.words import CONFIRMED, DECIDED, ORIGINS, TAKEN_OVER, one_line
 
 COLUMNS = (
     "network",
@@ -130,7 +131,7 @@ class RepairsFolder:
                 shutil.rmtree(left)
         except OSError as error:
             raise unwritable(error, self.files) from None
-        self._table = Table(path, COLUMNS, fresh=not resume)
+        self._table = DurableTable(path, COLUMNS, fresh=not resume)
         self.rows: list[dict[str, str]] = []
 
     def recover(self, todo: list[Job]) -> None:
@@ -244,7 +245,7 @@ def repair_all(
         if job.network not in done and not job.targets:
             folder.add({"network": job.network, "outcome": "held", "origin": TAKEN_OVER if job.taken_over else DECIDED})
         elif job.network not in done:
-            workers.submit(Task(function, (job, *arguments), about=(job, 1)))
+            workers.submit(WorkerTask(function, (job, *arguments), about=(job, 1)))
     while workers.tasks():
         wait_for([workers], TICK)
         for event in workers.events():
@@ -258,7 +259,7 @@ def _take(event: Event, folder: RepairsFolder, workers) -> None:
     if event.kind == "message":
         folder.add({"network": job.network, "properties": job.properties, **event.value})
     elif event.kind == "failed" and deaths < DEATHS:
-        workers.submit(Task(event.task.function, event.task.arguments, about=(job, deaths + 1)))
+        workers.submit(WorkerTask(event.task.function, event.task.arguments, about=(job, deaths + 1)))
     elif event.kind == "failed":
         folder.add({"network": job.network, "properties": job.properties, "outcome": "error", "error": event.value})
 

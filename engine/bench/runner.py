@@ -4,35 +4,55 @@ Instances are handed out in chunks, which are read and searched by one worker to
 memory, or lost if the program is killed, than one chunk a worker and those whose certificates are being checked.
 """
 
-from collections import Counter, deque
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from engine.bench.chunk import Answer, Chunk, Standing, pieces
+from engine.bench.chunk import Answer, Checked, Chunk, OpenBoxCount, pieces
 from engine.bench.folder import ResultsFolder
 from engine.bench.instances import Instance
-from engine.bench.workers import Event, Task, wait_for
+from engine.bench.workers import Event, Pool, WorkerTask, wait_for
 from engine.errors import InputError
 from engine.onnx_file import Whole, read_whole
-from engine.results.row import Row, error_row, one_line
+from engine.results.row import Row, error_row
+from engine.results.words import one_line
 
 DECIDE, CHECK = "engine.bench.decide:decide", "engine.bench.checks:check_one"
 PIECES = 8  # into which the instances of a worker that died are divided
-ALONE = 2  # how often an instance may end the worker that it is alone with
+MAX_DEATHS = 2  # of workers that an instance was alone with, until it has an error
 TICK = 0.5  # seconds between reports of progress
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How to run: the search's options; instances of a chunk; whether certificates are checked; whether chunks carry
-    their files, for workers that do not see this disk.
+    """The way in which a Runner goes on.
+
+    `options` are the search's. `chunk`: the number of instances in a chunk. With `check`, certificates are checked.
+    With `carry`, chunks carry their files, for workers that do not see this disk.
     """
 
-    options: dict
+    options: Mapping[str, Any]
     chunk: int
     check: bool = False
     carry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """The subject of a checker's task: an instance, and how many workers have died of its certificate."""
+
+    names: tuple[str, str]
+    deaths: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Instances that are handed out together, and how many workers have died of the only one of them."""
+
+    instances: list[Instance]
+    deaths: int = 0
 
 
 class Runner:
@@ -45,25 +65,24 @@ class Runner:
         plan: Plan,
         folder: ResultsFolder,
         *,
-        searchers,
-        checkers,
+        searchers: Pool,
+        checkers: Pool | None,
     ):
         done = {row.names for row in folder.rows}
         self._instances = {instance.names: instance for instance in instances}
         self._hashes, self._plan, self._folder = hashes, plan, folder
         self._searchers, self._checkers = searchers, checkers
-        #: parts of the list that wait, and how often each was alone with a worker that died
-        self._waiting: deque[tuple[list[Instance], int]] = deque()
+        self._waiting: deque[_Part] = deque()
         rest = [instance for instance in instances if instance.names not in done]
         size = min(plan.chunk, max(1, -(-len(rest) // searchers.count)))
-        self._waiting.extend((piece, 0) for piece in pieces(rest, -(-len(rest) // size) if rest else 1))
+        self._waiting.extend(_Part(piece) for piece in pieces(rest, -(-len(rest) // size) if rest else 1))
         self._unanswered: dict[int, dict[tuple[str, str], Instance]] = {}  # by the id of the task
         self._open: dict[int, int] = {}  # boxes, likewise
         self._unchecked: dict[tuple[str, str], Row] = {}
 
     def run(self, on_progress: Callable[[int], None]) -> None:
-        """Until every instance has its row; on_progress(boxes open) is called now and then."""
-        pools = [pool for pool in (self._searchers, self._checkers) if pool]
+        """Goes on until every instance has its row. Calls on_progress(boxes open) now and then."""
+        pools: Sequence[Pool] = [pool for pool in (self._searchers, self._checkers) if pool]
         while self._waiting or any(pool.tasks() for pool in pools):
             self._hand_out()
             wait_for(pools, TICK)
@@ -73,28 +92,30 @@ class Runner:
     def _hand_out(self) -> None:
         """Gives idle workers a chunk each, unless checking is behind."""
         while self._waiting and self._searchers.room() > 0 and len(self._unchecked) < self._plan.chunk:
-            part, deaths = self._waiting.popleft()
-            names = {name for instance in part for name in instance.names}
-            chunk = Chunk(tuple(part), {name: self._hashes[name] for name in names}, self._files(part))
-            task = Task(DECIDE, (chunk, self._plan.options), about=deaths)
-            self._unanswered[id(task)] = {instance.names: instance for instance in part}
+            part = self._waiting.popleft()
+            instances = part.instances
+            names = {name for instance in instances for name in instance.names}
+            chunk = Chunk(tuple(instances), {name: self._hashes[name] for name in names}, self._files(instances))
+            task = WorkerTask(DECIDE, (chunk, self._plan.options), about=part)
+            self._unanswered[id(task)] = {instance.names: instance for instance in instances}
             self._searchers.submit(task)
 
-    def _files(self, part: list[Instance]) -> dict[Path, Whole]:
-        paths = {path for instance in part for path in (instance.network, instance.property)}
+    def _files(self, instances: list[Instance]) -> dict[Path, Whole]:
+        paths = {path for instance in instances for path in (instance.network, instance.property)}
         found = {path: _content(path) for path in paths} if self._plan.carry else {}
         return {path: content for path, content in found.items() if content is not None}
 
     def _take(self, events: list[Event]) -> None:
         """Keeps all that has come: files first, and then the rows that are complete with them."""
-        answers, rows = [], []
+        answers: list[Answer] = []
+        rows: list[Row] = []
         for event in events:
-            if event.task.function == CHECK:
-                rows += self._checked(event)
+            if isinstance(event.task.about, _Check):
+                rows += self._checked(event, event.task.about)
             elif isinstance(event.value, Answer):
                 answers.append(event.value)
                 self._unanswered[id(event.task)].pop(event.value.row.names, None)
-            elif isinstance(event.value, Standing):
+            elif isinstance(event.value, OpenBoxCount):
                 self._open[id(event.task)] = event.value.open
             else:
                 rows += self._ended(event)
@@ -102,16 +123,17 @@ class Runner:
         self._folder.add(rows)
 
     def _ended(self, event: Event) -> list[Row]:
-        """Where a task failed, its instances without answer are tried again in smaller parts, down to one alone."""
+        """Hands out again, in smaller parts down to one alone, those instances of a failed task that have no answer."""
         self._open.pop(id(event.task), None)
-        rest, deaths = list(self._unanswered.pop(id(event.task)).values()), event.task.about
+        part, rest = event.task.about, list(self._unanswered.pop(id(event.task)).values())
+        assert isinstance(part, _Part)
         reason = event.value or "the worker said nothing of it"
         if len(rest) > 1:
-            self._waiting.extendleft((part, 0) for part in reversed(pieces(rest, PIECES)))
-        elif rest and deaths + 1 < ALONE:
-            self._waiting.appendleft((rest, deaths + 1))
+            self._waiting.extendleft(_Part(piece) for piece in reversed(pieces(rest, PIECES)))
+        elif rest and part.deaths + 1 < MAX_DEATHS:
+            self._waiting.appendleft(_Part(rest, part.deaths + 1))
         elif rest:
-            return [error_row(rest[0].names, f"{reason}, {ALONE} times", self._plan.options["semantics"])]
+            return [error_row(rest[0].names, f"{reason}, {MAX_DEATHS} times", self._plan.options["semantics"])]
         return []
 
     def _to_be_checked(self, row: Row) -> bool:
@@ -122,28 +144,30 @@ class Runner:
         return True
 
     def _check(self, names: tuple[str, str], deaths: int) -> None:
-        hashes = tuple(self._hashes[name] for name in names)
+        assert self._checkers is not None  # the plan is to check
+        network, prop = names
+        hashes = self._hashes[network], self._hashes[prop]
         claim = self._folder.claim(self._unchecked[names], self._instances[names], hashes)
-        self._checkers.submit(Task(CHECK, (claim,), about=(names, deaths)))
+        self._checkers.submit(WorkerTask(CHECK, (claim,), about=_Check(names, deaths)))
 
-    def _checked(self, event: Event) -> list[Row]:
-        names, deaths = event.task.about
-        if event.kind == "failed" and deaths + 1 < ALONE:
-            self._check(names, deaths + 1)
+    def _checked(self, event: Event, about: _Check) -> list[Row]:
+        """The row that is complete with a check, if this event ends it."""
+        if event.kind == "failed" and about.deaths + 1 < MAX_DEATHS:
+            self._check(about.names, about.deaths + 1)
         elif event.kind != "done":
-            found = event.value if event.kind == "message" else ("", None, f"not checked: {event.value}")
-            (word, seconds, reason), row = found, self._unchecked.pop(names)
-            return [replace(row, check=word, check_seconds=seconds, error=one_line(reason))]
+            found, row = _what_was_found(event), self._unchecked.pop(about.names)
+            return [replace(row, check=found.word, check_seconds=found.seconds, error=one_line(found.reason))]
         return []
 
 
-def counts(rows: list[Row]) -> Counter:
-    """How many rows there are of each verdict."""
-    return Counter(row.verdict for row in rows)
+def _what_was_found(event: Event) -> Checked:
+    if isinstance(event.value, tuple):
+        return Checked(*event.value)
+    return Checked("", None, f"not checked: {event.value}")
 
 
 def _content(path: Path) -> Whole | None:
-    """None where it cannot be read, which the worker will find out and say."""
+    """The file's content; None where it cannot be read, which the worker will find out and say."""
     try:
         return read_whole(path)
     except InputError:

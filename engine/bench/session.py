@@ -5,67 +5,34 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from engine.bench.evidence import sifted
 from engine.bench.folder import ResultsFolder
 from engine.bench.inputs import input_hashes, listed_files
 from engine.bench.instances import Instance
 from engine.bench.machine import cores
-from engine.bench.manifest import Manifest, differences, make_manifest, read_manifest
+from engine.bench.manifest import Content, ManifestFile, differences, make_manifest, read_manifest
 from engine.bench.repair_evidence import Claim, refuted_repairs
 from engine.bench.repairs import Job, RepairsFolder, jobs, repair_all
 from engine.bench.runner import Plan, Runner
-from engine.bench.workers import Task, Workers, wait_for
+from engine.bench.settings import RunSettings
+from engine.bench.workers import Pool, Workers, WorkerTask, wait_for
 from engine.errors import EngineError, InputError
-from engine.results.row import TAKEN_OVER, Row
+from engine.results.row import Row
+from engine.results.words import TAKEN_OVER
 
-WINDOW = 256  # that of the search's options
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-TOLD_EVERY = 0.25  # seconds
+PROGRESS_EVERY = 0.25  # seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """search: options of the search, by name, those that are given; certificates: their folder; dask: a cluster's
-    address; verify_resumed: decide again what an earlier session left without evidence; repair: options of repairs
-    by name, or None; repairer: the function for workers that repairs a Job.
-    """
+Hashes = dict[str, str | None]  # of files, by name
 
-    out: Path
-    search: dict
-    certificates: Path | None = None
-    check: bool = False
-    jobs: int = 1
-    dask: str | None = None
-    resume: bool = False
-    verify_resumed: bool = False
-    force: bool = False
-    repair: dict | None = None
-    repairer: str = ""
 
-    def options(self) -> dict:
-        """For the manifest."""
-        repair = {f"repair_{name}": value for name, value in (self.repair or {}).items()}
-        search = {name: value for name, value in self.search.items() if name != "proofs"}
-        return {
-            **search,
-            "window": self.window,
-            "jobs": self.jobs,
-            "dask": self.dask,
-            "certificates": self.certificates is not None,
-            "check": self.check,
-            "repair": self.repair is not None,
-            **repair,
-        }
+class Tell(Protocol):
+    """Notes how many boxes are open, and tells of progress."""
 
-    @property
-    def window(self) -> int:
-        return self.search.get("window") or WINDOW
-
-    def search_in_workers(self) -> dict:
-        """The processor's cores are shared by the workers of this machine; on a cluster a task has one thread."""
-        threads = 1 if self.dask else max(1, cores() // self.jobs) if self.jobs > 1 else 0
-        return {"threads": threads} | self.search
+    def __call__(self, boxes: int = 0) -> None: ...
 
 
 class Differs(InputError):
@@ -82,14 +49,17 @@ class Differs(InputError):
 
 @dataclass(slots=True)
 class Session:
-    """rows: all there are, of earlier sessions too; begun: how many of those stand; dropped: lines of theirs that were
-    cut off or lacked their files; refuted: by name, why others were not borne out by their evidence; sifting: how many
-    claims of theirs have been gone through, and of how many, while that goes on; repairs: rows of repairs.csv;
-    refuted_repairs: by network, likewise; seconds: of this session.
+    """One session of a run, and where it stands.
+
+    `rows`: all there are, of earlier sessions too. `begun` counts those of earlier sessions that stand, `dropped` their
+    lines that were cut off or lacked their files; `refuted` says by name why others were not borne out by their
+    evidence. `sifting`: (claims gone through, all claims of earlier sessions), while that goes on. `repairs`: rows of
+    repairs.csv, of `repairing` networks; `refuted_repairs` is by network, likewise. `boxes`: those open now; `seconds`:
+    those of this session.
     """
 
     instances: list[Instance]
-    settings: Settings
+    settings: RunSettings
     rows: list[Row] = field(default_factory=list)
     begun: int = 0
     dropped: int = 0
@@ -104,9 +74,9 @@ class Session:
     _told: float = 0.0
 
     def run(self, on_progress: Callable[[], None] = lambda: None) -> None:
-        """Until all is done. What is done when it ends otherwise can be gone on with.
+        """Goes on until all is done. Where it ends otherwise, what is done is kept, and can be resumed.
 
-        InputError where it cannot be begun: nothing is touched then.
+        Calls on_progress() now and then. InputError where it cannot be begun: nothing is touched then.
         """
         self._start = time.monotonic()
         files = listed_files(self.instances)
@@ -118,12 +88,12 @@ class Session:
             )
             folder, sessions = self._folder(content)
             stack.enter_context(folder)
-            manifest = Manifest(self.settings.out / "manifest.json", content, sessions)
+            manifest = ManifestFile(self.settings.out / "manifest.json", content, sessions)
 
             def tell(boxes: int = 0) -> None:
                 self.boxes, self.seconds = boxes, time.monotonic() - self._start
                 manifest.update(len(self.rows) - self.begun)
-                if time.monotonic() - self._told > TOLD_EVERY:
+                if time.monotonic() - self._told > PROGRESS_EVERY:
                     self._told = time.monotonic()
                     on_progress()
 
@@ -139,17 +109,18 @@ class Session:
             manifest.update(len(self.rows) - self.begun, ended=True)
             self.seconds = time.monotonic() - self._start
 
-    def _searchers(self, stack: ExitStack):
-        """Where instances are decided, and the graphics processor there; InputError where `device` is not there."""
+    def _searchers(self, stack: ExitStack) -> tuple[Pool, str | None]:
+        """The workers that decide instances, and their graphics processor; InputError where `device` is not there."""
         settings = self.settings
         if settings.dask:
             from engine.bench.cluster import Cluster
 
             return stack.enter_context(Cluster(settings.dask)), None
         workers = stack.enter_context(Workers(settings.jobs))
-        return workers, _asked(workers, "engine.bench.decide:survey", settings.search["device"])
+        gpu = _asked(workers, "engine.bench.decide:survey", settings.search["device"])
+        return workers, None if gpu is None else str(gpu)
 
-    def _folder(self, content: dict) -> tuple[ResultsFolder, list[dict]]:
+    def _folder(self, content: Content) -> tuple[ResultsFolder, list[Content]]:
         """The folder with the rows that are in it already, and the sessions that made them."""
         settings, out = self.settings, self.settings.out
         old = read_manifest(out / "manifest.json") if settings.resume else None
@@ -181,13 +152,14 @@ class Session:
             last["decided"] = max(0, self.begun - sum(session["decided"] for session in before))
         return folder, old["sessions"]
 
-    def _sift(self, hashes, folder: ResultsFolder, tell) -> None:
+    def _sift(self, hashes: Hashes, folder: ResultsFolder, tell: Tell) -> None:
         """Keeps those rows of earlier sessions that their evidence bears out, or that are taken over as such."""
         settings, instances = self.settings, {instance.names: instance for instance in self.instances}
         if not folder.rows:
             return
         claims = [
-            folder.claim(row, instances[row.names], tuple(hashes[name] for name in row.names)) for row in folder.rows
+            folder.claim(row, instances[row.names], (hashes[row.network], hashes[row.property_name]))
+            for row in folder.rows
         ]
 
         def told(done: int, total: int) -> None:
@@ -201,7 +173,7 @@ class Session:
         folder.replace(rows)
         self.begun, self.sifting = len(rows), None
 
-    def _decide(self, hashes, folder: ResultsFolder, searchers, stack: ExitStack, tell) -> None:
+    def _decide(self, hashes: Hashes, folder: ResultsFolder, searchers: Pool, stack: ExitStack, tell: Tell) -> None:
         settings = self.settings
         checkers = stack.enter_context(Workers(settings.jobs, ONE_THREAD)) if settings.check else None
         plan = Plan(settings.search_in_workers(), settings.window, settings.check, carry=bool(settings.dask))
@@ -211,7 +183,7 @@ class Session:
         if checkers:
             checkers.close()
 
-    def _repair(self, tell) -> None:
+    def _repair(self, tell: Tell) -> None:
         settings = self.settings
         if settings.repair is None:
             return
@@ -223,10 +195,10 @@ class Session:
             self.repairs, self.repairing = folder.rows, len(todo)
             repair_all(todo, settings.repairer, (settings.repair,), folder, workers, on_progress=tell)
 
-    def _sift_repairs(self, todo: list[Job], folder: RepairsFolder, tell) -> None:
+    def _sift_repairs(self, todo: list[Job], folder: RepairsFolder, tell: Tell) -> None:
         """Keeps those repairs of earlier sessions that their certificates bear out, or that are taken over as such."""
         settings, jobs_by_name = self.settings, {job.network: job for job in todo}
-        if settings.check and folder.rows:
+        if settings.check and settings.repair is not None and folder.rows:
             claims = [
                 Claim(jobs_by_name[row["network"]], settings.repair["semantics"])
                 for row in folder.rows
@@ -239,9 +211,9 @@ class Session:
             folder.drop_taken_over()
 
 
-def _asked(workers: Workers, function: str, *arguments) -> object:
-    """What a worker answers, which it may raise; EngineError where it dies: that is not any instance's fault."""
-    workers.submit(Task(function, arguments))
+def _asked(workers: Workers, function: str, *arguments: object) -> object:
+    """A worker's answer, raised if it is an EngineError. InputError where the worker dies: no instance is at fault."""
+    workers.submit(WorkerTask(function, arguments))
     found = None
     while workers.tasks():
         wait_for([workers], 1.0)

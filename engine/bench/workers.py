@@ -1,45 +1,78 @@
-"""Worker processes that may die: what they were at is told, and another takes the place."""
+"""Worker processes that may die: the task of one that died is reported, and another takes its place."""
 
 import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
+from typing import Protocol, Self
 
 from engine.errors import EngineError
 
-MESSAGES = 64  # taken from a worker at once: they may be large
-ENDING = 1.0  # seconds that a process whose connection ended may take to end too
+MAX_MESSAGES = 64  # taken from a worker at once: they may be large
+END_SECONDS = 1.0  # that a process whose connection ended may take to end too
+
+Send = Callable[[object], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """function(*arguments, send) is called in a worker; what it passes to `send` are messages. `about` stays here.
+class WorkerTask:
+    """A call function(*arguments, send) in a worker; what it passes to `send` are messages. `about` stays here.
 
-    function: module:name, so that what it needs is loaded in the worker alone.
+    `function` is module:name, so that what it needs is loaded in the worker alone.
     """
 
     function: str
-    arguments: tuple
+    arguments: tuple[object, ...]
     about: object = None
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """message: one of a task's; done: its end; failed: its end by an error, or with the process, as `value` says."""
+    """Something that happened to a task.
+
+    `kind` is message: it sent `value`; done: it ended; or failed: it ended by an error, or with the process, as
+    `value` says.
+    """
 
     kind: str
-    task: Task
+    task: WorkerTask
     value: object = None
 
 
+class Pool(Protocol):
+    """Workers that do tasks: Workers of this machine, or a Cluster."""
+
+    @property
+    def count(self) -> int:
+        """The number of tasks that can run at once."""
+
+    def submit(self, task: WorkerTask) -> None:
+        """Begins the task, at once or when there is a worker for it."""
+
+    def room(self) -> int:
+        """The number of tasks that could be begun at once."""
+
+    def tasks(self) -> int:
+        """The number of tasks that have not ended."""
+
+    def handles(self) -> list[Connection]:
+        """The connections that `multiprocessing.connection.wait` can wait for."""
+
+    def events(self) -> list[Event]:
+        """The events until now, or some of them; it does not wait."""
+
+    def close(self) -> None:
+        """Ends all that runs, at once."""
+
+
 class Gone(BaseException):
-    """Nobody reads what a worker sends: no error of its task, so not to be handled by it."""
+    """Nobody reads what a worker sends. It is no error of the task, so the task must not handle it."""
 
 
 class _Worker:
@@ -49,16 +82,16 @@ class _Worker:
         context = get_context("spawn")  # a fork would copy threads' locks
         self.connection, there = context.Pipe()
         self.process = context.Process(target=_serve, args=(there, environment), daemon=True)
-        with _deaf_to_interrupts():
+        with _without_interrupts():
             self.process.start()
         there.close()
-        self.task: Task | None = None
+        self.task: WorkerTask | None = None
 
-    def give(self, task: Task) -> None:
+    def give(self, task: WorkerTask) -> None:
         self.task = task
         try:
             self.connection.send((task.function, task.arguments))
-        except OSError:  # it has died, which is met where it is listened to
+        except OSError:  # it has died, which `events` will see
             pass
 
 
@@ -69,35 +102,35 @@ class Workers:
         """environment: variables that the processes set before they import anything heavy."""
         self._count, self._environment = count, environment or {}
         self._workers: list[_Worker] = []
-        self._waiting: deque[Task] = deque()
+        self._waiting: deque[WorkerTask] = deque()
 
     @property
     def count(self) -> int:
         return self._count
 
-    def submit(self, task: Task) -> None:
+    def submit(self, task: WorkerTask) -> None:
         self._waiting.append(task)
         self._assign()
 
     def room(self) -> int:
-        """How many tasks could be begun at once."""
+        """The number of tasks that could be begun at once."""
         return self._count - self.tasks()
 
     def tasks(self) -> int:
-        """How many are not at their end."""
+        """The number of tasks that have not ended."""
         return len(self._waiting) + sum(worker.task is not None for worker in self._workers)
 
-    def handles(self) -> list:
-        """What `multiprocessing.connection.wait` can wait for."""
+    def handles(self) -> list[Connection]:
+        """The connections that `multiprocessing.connection.wait` can wait for."""
         return [worker.connection for worker in self._workers if worker.task]
 
     def events(self) -> list[Event]:
-        """What has happened until now, or some of it; it does not wait."""
-        found = []
+        """The events until now, or some of them; it does not wait."""
+        found: list[Event] = []
         for worker in list(self._workers):
-            most = len(found) + MESSAGES
+            most = len(found) + MAX_MESSAGES
             while worker.task and len(found) < most and worker.connection.poll():
-                found.append(self._receive(worker))
+                found.append(self._receive(worker, worker.task))
         self._assign()
         return found
 
@@ -110,14 +143,13 @@ class Workers:
             worker.connection.close()
         self._workers.clear()
 
-    def __enter__(self) -> "Workers":
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _receive(self, worker: _Worker) -> Event:
-        task = worker.task
+    def _receive(self, worker: _Worker, task: WorkerTask) -> Event:
         try:
             kind, value = worker.connection.recv()
         except Exception:  # cut off: a message may have been begun
@@ -127,16 +159,15 @@ class Workers:
         return Event(kind, task, value)
 
     def _bury(self, worker: _Worker) -> str:
-        """How the process ended; one that goes on is ended here, which is not taken for its own end."""
-        worker.process.join(ENDING)
-        alive = worker.process.exitcode is None
+        """Says how the process ended. One that goes on is ended here, which is not taken for its own end."""
+        worker.process.join(END_SECONDS)
+        code = worker.process.exitcode
         worker.process.kill()
         worker.process.join()
         worker.connection.close()
         self._workers.remove(worker)
-        if alive:
+        if code is None:
             return "what the worker process sent could not be read; it was ended"
-        code = worker.process.exitcode
         how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
         hint = ", as it is where memory is short" if code == -signal.SIGKILL else ""
         return f"the worker process was ended {how}{hint}"
@@ -152,14 +183,17 @@ class Workers:
             idle.give(self._waiting.popleft())
 
 
-def wait_for(pools: list, seconds: float) -> None:
-    """Until something happens in one of them, but not longer."""
+def wait_for(pools: Sequence[Pool], seconds: float) -> None:
+    """Waits until something happens in one of the pools, but not longer."""
     wait([handle for pool in pools for handle in pool.handles()], seconds)
 
 
 @contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Processes started here get no Ctrl-C, from their first moment on: it reaches all of a terminal's, one answers."""
+def _without_interrupts() -> Iterator[None]:
+    """Processes started within get no Ctrl-C, from their first moment on.
+
+    It reaches all processes of a terminal, and one of them answers it.
+    """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -170,17 +204,18 @@ def _deaf_to_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def function_of(name: str) -> Callable:
-    """The function that a Task names."""
-    module, name = name.split(":")
-    return getattr(import_module(module), name)
+def function_of(task_function: str) -> Callable[..., None]:
+    """The function that a WorkerTask names."""
+    module, name = task_function.split(":")
+    function: Callable[..., None] = getattr(import_module(module), name)
+    return function
 
 
 # In the process
 
 
 def _serve(connection: Connection, environment: dict[str, str]) -> None:
-    """Does one task after the other, until there is nobody to do them for."""
+    """Does one task after the other, until the parent process is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.update(environment)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -210,6 +245,8 @@ def _reason(error: Exception) -> str:
 
 
 def _end_with_parent() -> None:
-    """Even where the parent had no time to say good-bye."""
-    parent_process().join()
+    """Ends this process when its parent does, even where that had no time to close the connection."""
+    parent = parent_process()
+    assert parent is not None  # this runs in processes that Workers started
+    parent.join()
     os._exit(1)

@@ -1,11 +1,13 @@
 """The command line `acasxu`: a parser, and one module for each command.
 
-parser.py     options of all commands (imports nothing heavy: `acasxu --help` is instant)
-options.py    from these to the options of the search
+parser.py     the commands, and the options of the small ones (imports nothing heavy: `acasxu --help` is instant)
+options.py    options that several commands have, and from these to the options of the search
+verify_options.py  bench_options.py ...   the options of one command each
 output.py     exit codes, what goes to stdout and to stderr
 interrupt.py  Ctrl-C
 live.py       the progress line on a terminal
 labels.py     what a network is called, and what its points mean
+confirm.py    the independent checker's word on a certificate just written
 verify.py  bench.py  report.py  check.py  repair.py  compare.py ...   a `run(arguments)` each
 repair_one.py  what a worker of `bench --repair` does
 """
@@ -14,7 +16,8 @@ import errno
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from argparse import Namespace
+from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from engine.cli.interrupt import interrupts
@@ -31,7 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     with interrupts() as pressed:
         try:
             arguments = make_parser().parse_args(argv)
-            return import_module(f"engine.cli.{arguments.command}").run(arguments)
+            run: Callable[[Namespace], int] = import_module(f"engine.cli.{arguments.command}").run
+            return run(arguments)
         except SystemExit as end:  # argparse, after --help
             return end.code if isinstance(end.code, int) else BAD_INPUT
         except BaseException as error:

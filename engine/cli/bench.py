@@ -1,4 +1,4 @@
-"""`acasxu bench`: many instances, and what is done with them afterwards."""
+"""`acasxu bench`: decides many instances, and reports on them."""
 
 import os
 from argparse import Namespace
@@ -6,12 +6,16 @@ from collections import Counter
 from dataclasses import replace
 
 from engine.bench.instances import Instance, acasxu_instances, distinct, read_instances
+from engine.bench.session import Differs, Session
+from engine.bench.settings import RunSettings
 from engine.cli.bench_options import FOLDER
 from engine.cli.live import live_line
 from engine.cli.options import search_settings
 from engine.cli.output import BAD_INPUT, DONE, INTERRUPTED, MISMATCH, UNDECIDED, answer, note, show
 from engine.errors import InputError
-from engine.results.row import CONFIRMED, TAKEN_OVER, one_line
+from engine.results.row import Row
+from engine.results.summary import counts
+from engine.results.words import CONFIRMED, TAKEN_OVER, one_line
 
 REPAIRER = "engine.cli.repair_one:repair_one"
 
@@ -20,8 +24,6 @@ def run(arguments: Namespace) -> int:
     """Decides all instances, repairs if asked to, prints the summary and compares with what is expected."""
     _demand_sense(arguments)
     instances = _instances(arguments)
-    from engine.bench.session import Differs, Session
-
     session = Session(instances, _settings(arguments))
     try:
         with live_line("reading") as update:
@@ -38,7 +40,8 @@ def run(arguments: Namespace) -> int:
             note(f"acasxu: {_kept(session)}")
         raise
     _say(session, arguments)
-    code = max(_compared(arguments, session.rows), _judged(session), key=[DONE, UNDECIDED, BAD_INPUT, MISMATCH].index)
+    codes = _expectation_code(arguments, session.rows), _outcome_code(session)
+    code = max(codes, key=[DONE, UNDECIDED, BAD_INPUT, MISMATCH].index)
     if arguments.report:
         from engine.report import write_report
 
@@ -47,7 +50,7 @@ def run(arguments: Namespace) -> int:
 
 
 def _demand_sense(arguments: Namespace) -> None:
-    """What would otherwise be met after the last verdict only; fills in the folder of certificates."""
+    """InputError for options that contradict each other; fills in the folder of certificates."""
     if arguments.expected and not os.path.isfile(arguments.expected):  # opened after the last verdict only
         raise InputError("no such file", where=f"--expected {arguments.expected}", advice="check the path")
     if arguments.resume and arguments.force:
@@ -61,7 +64,7 @@ def _demand_sense(arguments: Namespace) -> None:
 
 
 def _instances(arguments: Namespace) -> list[Instance]:
-    """Each once, with the limit of the command line if there is one."""
+    """The instances, each once, with the limit of the command line if there is one."""
     if arguments.instances:
         listed = read_instances(arguments.instances)
     else:
@@ -72,9 +75,7 @@ def _instances(arguments: Namespace) -> list[Instance]:
     return [replace(instance, limit=arguments.timeout or instance.limit) for instance in instances]
 
 
-def _settings(arguments: Namespace):
-    from engine.bench.session import Settings
-
+def _settings(arguments: Namespace) -> RunSettings:
     repair = {
         "method": arguments.repair_method,
         "timeout": arguments.repair_timeout,
@@ -83,7 +84,7 @@ def _settings(arguments: Namespace):
         "semantics": arguments.semantics,
         "device": arguments.device,
     }
-    return Settings(
+    return RunSettings(
         arguments.out,
         search_settings(arguments),
         certificates=arguments.certificates,
@@ -98,10 +99,8 @@ def _settings(arguments: Namespace):
     )
 
 
-def _progress_text(session) -> str:
-    """Where the run stands: done, holds, violated, open, and the time that is left if the rest is like what is done."""
-    from engine.bench.runner import counts
-
+def _progress_text(session: Session) -> str:
+    """The run so far: done, holds, violated, open, and the time that is left if the rest is like what is done."""
     if session.sifting:
         return "{:,} of {:,} earlier results gone through again".format(*session.sifting)
     if session.repairs is not None:
@@ -125,24 +124,30 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _kept(session) -> str:
+def _kept(session: Session) -> str:
     done = f"{len(session.rows)} of {len(session.instances)} instances are decided"
     if not session.rows:
         return done
     return f"{done} and kept in {one_line(str(session.settings.out / 'results.csv'))}; go on with --resume"
 
 
-def _say(session, arguments: Namespace) -> None:
-    from engine.results.summary import errors, hardest, repairs, summary
+def _say(session: Session, arguments: Namespace) -> None:
+    """Notes on the rows of earlier sessions, and the tables."""
+    from engine.results.tables import hardest, remarks, repairs, summary
 
+    _say_of_earlier(session, arguments)
+    tables = [summary(session.rows, seconds=session.seconds), hardest(session.rows), remarks(session.rows)]
+    tables += [] if session.repairs is None else [repairs(session.repairs)]
+    show(*(table for table in tables if table is not None))
+
+
+def _say_of_earlier(session: Session, arguments: Namespace) -> None:
+    """Notes on what has become of the rows of earlier sessions."""
     if session.dropped:
         note(f"acasxu: {session.dropped} lines of the interrupted run were cut off, or lacked their files: done again")
-    refuted = session.refuted | {(network,): reason for network, reason in session.refuted_repairs.items()}
-    for names, reason in refuted.items():
-        note(
-            f"acasxu: {one_line(' and '.join(names))}: what the folder says is not borne out, and was done again: "
-            f"{one_line(reason)}"
-        )
+    refuted = {" and ".join(names): reason for names, reason in session.refuted.items()}
+    for name, reason in (refuted | session.refuted_repairs).items():
+        note(f"acasxu: {one_line(name)}: what the folder says is not borne out, and was done again: {one_line(reason)}")
     if arguments.resume and session.begun:
         rest, found = len(session.rows) - session.begun, Counter(row.origin for row in session.rows)
         told = ", ".join(f"{found[word]} {word}" for word in (CONFIRMED, TAKEN_OVER) if found[word])
@@ -152,30 +157,28 @@ def _say(session, arguments: Namespace) -> None:
             + f"; of the earlier ones {told}"
             + ": --verify-resumed decides these again" * bool(found[TAKEN_OVER])
         )
-    tables = [summary(session.rows, seconds=session.seconds), hardest(session.rows), errors(session.rows)]
-    tables += [] if session.repairs is None else [repairs(session.repairs)]
-    show(*(table for table in tables if table is not None))
 
 
-def _compared(arguments: Namespace, rows: list) -> int:
-    """The exit code that the comparison with what is expected asks for."""
-    from engine.results.summary import compare, differences
+def _expectation_code(arguments: Namespace, rows: list[Row]) -> int:
+    """Says how far rows are as expected; the exit code that this, or an undecided row, asks for."""
+    from engine.results.expected import agreement
+    from engine.results.tables import differences
 
     undecided = [row for row in rows if row.verdict in ("unknown", "timeout")]
     if not arguments.expected:
         return UNDECIDED if undecided else DONE
-    comparison = compare(rows, arguments.expected)
-    answer(f"{one_line(str(arguments.expected))}: {comparison}")
-    if comparison.mismatches:
-        show(differences(comparison.mismatches, title="mismatches"))
-    if comparison.undecided:
-        show(differences(comparison.undecided, title="undecided"))
-    if comparison.mismatches:
+    found = agreement(rows, arguments.expected)
+    answer(f"{one_line(str(arguments.expected))}: {found}")
+    if found.mismatches:
+        show(differences(found.mismatches, title="mismatches"))
+    if found.undecided:
+        show(differences(found.undecided, title="undecided"))
+    if found.mismatches:
         return MISMATCH
-    return UNDECIDED if comparison.undecided else DONE
+    return UNDECIDED if found.undecided else DONE
 
 
-def _judged(session) -> int:
+def _outcome_code(session: Session) -> int:
     """The exit code that certificates, errors and repairs ask for."""
     outcomes = {row["outcome"] for row in session.repairs or ()}
     if any(row.check == "rejected" for row in session.rows):

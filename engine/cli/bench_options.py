@@ -1,7 +1,9 @@
 """The options of `acasxu bench`. Nothing heavy is imported here."""
 
+from argparse import ArgumentParser
 from pathlib import Path
 
+from engine.cli.options import add_data, add_search, count, seconds
 from engine.cli.repair_options import METHODS
 
 USAGE = (
@@ -12,8 +14,17 @@ USAGE = (
 FOLDER = Path("certificates")  # in DIR, where none is named
 
 
-def add_bench(parser, *, count, seconds, add_data, add_search) -> None:
-    """Adds them; `count` and `seconds` read numbers, `add_data` and `add_search` add options that others have too."""
+def add_bench(parser: ArgumentParser) -> None:
+    """Adds them."""
+    _add_folder(parser)
+    _add_evidence(parser)
+    add_data(parser)
+    _add_work(parser)
+    _add_repairs(parser)
+
+
+def _add_folder(parser: ArgumentParser) -> None:
+    """The list of instances, and the folder of results."""
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument(
         "instances",
@@ -43,6 +54,10 @@ def add_bench(parser, *, count, seconds, add_data, add_search) -> None:
         help="with --resume: decide again what it left without evidence, instead of taking it over",
     )
     parser.add_argument("--force", action="store_true", help="replace the results that the folders hold already")
+
+
+def _add_evidence(parser: ArgumentParser) -> None:
+    """Certificates, and what is done after the last verdict."""
     parser.add_argument(
         "--certificates",
         type=Path,
@@ -61,7 +76,10 @@ def add_bench(parser, *, count, seconds, add_data, add_search) -> None:
         help="csv network,property,verdict to compare with after the last verdict",
     )
     parser.add_argument("--report", action="store_true", help="write DIR/report.html and report.md at the end")
-    add_data(parser)
+
+
+def _add_work(parser: ArgumentParser) -> None:
+    """The search, and how it is divided."""
     add_search(
         parser,
         timeout="seconds of an instance's own share of the work after which to give it up\n"
@@ -82,10 +100,9 @@ def add_bench(parser, *, count, seconds, add_data, add_search) -> None:
         help="worker processes, which share the processor's cores (default: 1, which\nuses all cores itself)",
     )
     parser.add_argument("--dask", metavar="ADDRESS", help="send instances to this Dask cluster: tcp://host:8786")
-    _add_repairs(parser, count=count, seconds=seconds)
 
 
-def _add_repairs(parser, *, count, seconds) -> None:
+def _add_repairs(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--repair",
         action="store_true",

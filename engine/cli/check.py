@@ -1,9 +1,10 @@
-"""`acasxu check`: certificates, by a program that shares nothing with the engine that wrote them."""
+"""`acasxu check`: checks certificates, by a program that shares nothing with the engine that wrote them."""
 
 import json
 import os
 from argparse import Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from engine.cli.live import live_line
 from engine.cli.output import BAD_INPUT, answer, note
@@ -11,6 +12,11 @@ from engine.digits import percent
 from engine.errors import InputError
 from engine.files import prepare, write_bytes
 from engine.foreign import plain
+
+if TYPE_CHECKING:  # numpy is loaded after the number of its threads is set
+    from engine.audit.check import Result
+    from engine.audit.comparison.certificate import Change
+    from engine.certificate.batch import Outcome
 
 ACCEPTED, REJECTED = 0, 1
 NOTHING = "nothing satisfies the property's asserts, so that this says nothing about the network"
@@ -21,8 +27,6 @@ def run(arguments: Namespace) -> int:
     """Checks each certificate and says what came of it: one line each, or one JSON object."""
     for name in _THREADS:  # read when numpy is loaded: processes divide the work, not threads
         os.environ.setdefault(name, "1")
-    from engine.certificate.batch import certificates_in, check_all
-
     if arguments.changed and (arguments.sample or arguments.semantics or arguments.report):
         raise InputError(
             "--sample, --semantics and --report are for proofs of properties",
@@ -30,31 +34,7 @@ def run(arguments: Namespace) -> int:
             advice="leave them out",
         )
     report = _report_path(arguments.report)
-    files = certificates_in(arguments.files, kinds=("change",) if arguments.changed else ("proof", "witness"))
-    outcomes = []
-    with live_line("reading") as update:
-
-        def keep(outcome) -> None:
-            outcomes.append(outcome)
-            if update and len(files) > 1:
-                update(f"{len(outcomes)} of {len(files)} checked")
-
-        on_progress = None
-        if update and len(files) == 1:
-            on_progress = lambda done, total: update(f"{done:,} of {total:,} nodes checked")
-        how = {"arithmetic": arguments.arithmetic}
-        if not arguments.changed:
-            how |= {"sample": arguments.sample, "seed": arguments.seed, "semantics": arguments.semantics}
-        outcomes = check_all(
-            files,
-            network=arguments.network,
-            property=arguments.property,
-            changed=arguments.changed,
-            jobs=arguments.jobs,
-            on_outcome=keep,
-            on_progress=on_progress,
-            **how,
-        )
+    outcomes = _checked(arguments)
     _say(outcomes, arguments)
     if report:
         _write(report, outcomes)
@@ -62,7 +42,41 @@ def run(arguments: Namespace) -> int:
     return REJECTED if "rejected" in words else BAD_INPUT if "unreadable" in words else ACCEPTED
 
 
+def _checked(arguments: Namespace) -> list["Outcome"]:
+    """The outcome of each certificate, with a progress line meanwhile."""
+    from engine.certificate.batch import certificates_in, check_all
+
+    files = certificates_in(arguments.files, kinds=("change",) if arguments.changed else ("proof", "witness"))
+    how: dict[str, Any] = {"arithmetic": arguments.arithmetic}
+    if not arguments.changed:
+        how |= {"sample": arguments.sample, "seed": arguments.seed, "semantics": arguments.semantics}
+    done = 0
+    with live_line("reading") as update:
+
+        def on_outcome(outcome: "Outcome") -> None:
+            nonlocal done
+            done += 1
+            if update and len(files) > 1:
+                update(f"{done} of {len(files)} checked")
+
+        def on_progress(nodes: int, total: int) -> None:
+            if update:
+                update(f"{nodes:,} of {total:,} nodes checked")
+
+        return check_all(
+            files,
+            network=arguments.network,
+            property=arguments.property,
+            changed=arguments.changed,
+            jobs=arguments.jobs,
+            on_outcome=on_outcome,
+            on_progress=on_progress if update and len(files) == 1 else None,
+            **how,
+        )
+
+
 def _report_path(path: Path | None) -> Path | None:
+    """The report's file, after a trial that it can be written."""
     if path is None:
         return None
     if path.suffix not in (".html", ".md"):
@@ -74,7 +88,7 @@ def _report_path(path: Path | None) -> Path | None:
     return prepare(path, option="--report")
 
 
-def _write(path: Path, outcomes: list) -> None:
+def _write(path: Path, outcomes: list["Outcome"]) -> None:
     from engine.certificate.report import report_text
 
     try:
@@ -87,7 +101,7 @@ def _write(path: Path, outcomes: list) -> None:
         ) from None
 
 
-def _say(outcomes: list, arguments: Namespace) -> None:
+def _say(outcomes: list["Outcome"], arguments: Namespace) -> None:
     if arguments.json:
         answer(json.dumps([_content(outcome) for outcome in outcomes], indent=2, allow_nan=False))
     else:
@@ -104,16 +118,19 @@ def _say(outcomes: list, arguments: Namespace) -> None:
         )
 
 
-def _meaning(outcome) -> str:
+def _meaning(outcome: "Outcome") -> str:
+    """The outcome in words."""
     result = outcome.result
     if outcome.word in ("rejected", "unreadable"):
         return outcome.reason
+    assert result and outcome.network and outcome.property  # of what is accepted all is known
     names = f"{outcome.property.name} and {outcome.network.name}"
     if result.kind == "witness":
         return f"{names}: violated at the point, exactly; margins as stated"
     if result.kind == "change":
         names = f"{outcome.property.name} instead of {outcome.network.name}"
-        change = result.certificate
+        change = _change(result)
+        assert change is not None
         return (
             f"{names}: which output is lowest may differ on at most {percent(change.open, up=True)}, outputs on "
             f"at most {percent(change.unequal, up=True)} of the box; {result.nodes:,} nodes, {result.leaves:,} "
@@ -129,16 +146,24 @@ def _meaning(outcome) -> str:
     )
 
 
-def _content(outcome) -> dict:
-    result = outcome.result
-    content = {
+def _change(result: "Result | None") -> "Change | None":
+    """The certificate that a result is about, if it is one of two networks."""
+    from engine.audit.comparison.certificate import Change
+
+    certificate: object = result.certificate if result else None
+    return certificate if isinstance(certificate, Change) else None
+
+
+def _content(outcome: "Outcome") -> dict[str, object]:
+    """The outcome as --json prints it."""
+    result, change = outcome.result, _change(outcome.result)
+    content: dict[str, object] = {
         "file": str(outcome.file),
         "result": outcome.word,
         "reason": outcome.reason or None,
         "warning": NOTHING if result is not None and result.empty else None,
         "network": outcome.network and str(outcome.network),
     }
-    change = result is not None and result.kind == "change"
     about = "changed" if change else "property"
     content[about] = outcome.property and str(outcome.property)
     if result is not None:
@@ -146,14 +171,16 @@ def _content(outcome) -> dict:
             name: getattr(result, name)
             for name in ("kind", "semantics", "arithmetic", "nodes", "checked", "leaves", "exclusions", "seconds")
         }
+        certificate = result.certificate
+        assert certificate is not None  # outcomes have no result without
         content["sha256"] = {
-            "certificate": result.certificate.sha256,
-            "network": result.certificate.network_sha256,
-            about: getattr(result.certificate, f"{about}_sha256"),
+            "certificate": certificate.sha256,
+            "network": certificate.network_sha256,
+            about: getattr(certificate, f"{about}_sha256"),
         }
     if change:
         content |= {
-            "decision_may_differ_at_most": str(result.certificate.open),
-            "outputs_may_differ_at_most": str(result.certificate.unequal),
+            "decision_may_differ_at_most": str(change.open),
+            "outputs_may_differ_at_most": str(change.unequal),
         }
     return content

@@ -4,8 +4,8 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
+from engine.cli.confirm import confirm_written
 from engine.cli.fidelity import fidelity_content, fidelity_table, figures_content, figures_table
-from engine.cli.judged import judge_written
 from engine.cli.live import live_line
 from engine.cli.meaning import Meaning, demand_maps, meaning
 from engine.cli.output import DONE, answer, note, show
@@ -154,7 +154,7 @@ def _certify(path: Path, original, changed, proved, networks: list[Path]) -> Non
             where=str(path),
             advice="check the disk, and run again",
         ) from None
-    judge_written(path, lambda: check_change(path, *networks), lost="nothing is proved; please report it")
+    confirm_written(path, lambda: check_change(path, *networks), lost="nothing is proved; please report it")
 
 
 def _subject(meant: Meaning) -> str:

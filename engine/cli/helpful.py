@@ -1,4 +1,4 @@
-"""What would help with a question that was not decided: from what is known, and nothing else."""
+"""Advice on a question that was not decided, from what is known of the search."""
 
 from argparse import Namespace
 
@@ -6,13 +6,13 @@ from engine.verdict import Standing, Unknown
 
 
 def helpful(verdict: Unknown, arguments: Namespace) -> str:
-    """A line on where the search stood, and what to try."""
+    """A line on what to try, and on the state in which the search ended."""
     where = _where(verdict.standing) if verdict.standing else ""
     return f"what may help: {', or '.join(_advice(verdict, arguments))}{f' ({where})' if where else ''}"
 
 
 def _where(standing: Standing) -> str:
-    """As far as it is known."""
+    """The state in which the search ended, as far as it is known."""
     parts = []
     if standing.open:
         parts.append(

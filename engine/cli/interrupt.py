@@ -1,4 +1,4 @@
-"""Ctrl-C, at any moment of a command."""
+"""Handles Ctrl-C, at any moment of a command."""
 
 import signal
 import threading
@@ -15,12 +15,12 @@ class Interrupt(KeyboardInterrupt):
 
 
 class Interrupts:
-    """Whether Ctrl-C was pressed: C code may turn the exception into another one."""
+    """A handler of Ctrl-C. `any`: it was pressed; C code may turn the exception into another one."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.any = False
 
-    def __call__(self, *_) -> None:
+    def __call__(self, *_: object) -> None:
         self.any = True
         raise Interrupt
 

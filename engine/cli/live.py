@@ -3,11 +3,15 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.search.problem import Progress
 
 
 @contextmanager
 def live_line(first: str) -> Iterator[Callable[[str], None] | None]:
-    """What replaces the line's text, or None where stderr is no terminal. The line is gone at the end."""
+    """A function that replaces the line's text, or None where stderr is no terminal. The line is gone at the end."""
     if sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
@@ -17,8 +21,8 @@ def live_line(first: str) -> Iterator[Callable[[str], None] | None]:
         yield status.update
 
 
-def search_text(progress) -> str:
-    """Where a search stands, in words."""
+def search_text(progress: "Progress") -> str:
+    """The progress of a search in words."""
     rate = progress.boxes / max(progress.seconds, 1e-9)
     return (
         f"{progress.boxes:,} boxes done, {progress.open:,} open, {rate:,.0f} a second, "

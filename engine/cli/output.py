@@ -1,11 +1,14 @@
-"""Exit codes, and what is written where: answers to stdout, the rest to stderr."""
+"""Exit codes and output: answers go to stdout, the rest to stderr."""
 
 import os
 import sys
 from io import StringIO
-from typing import TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from engine.foreign import plain
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 HOLDS, DONE = 0, 0
 VIOLATED, MISMATCH = 1, 1
@@ -40,7 +43,7 @@ def complain(text: str) -> None:
 
 
 def _print(text: str, stream: TextIO | None) -> None:
-    """What the stream's encoding lacks is escaped, too."""
+    """Prints the text; characters that the stream's encoding lacks are escaped, too."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
 
@@ -56,20 +59,21 @@ def show(*renderables: object) -> None:
     class Plain(Console):
         """Shows strings as they are: no markup, no escape sequences, no ends of lines in a cell."""
 
-        def render_str(self, text, **options):
+        def render_str(self, text: str, **options: Any) -> "Text":
             return super().render_str(plain(text), **options | {"markup": False})
 
     terminal = sys.stdout is not None and sys.stdout.isatty()
     width = None if terminal else WIDTH
-    console = Plain(file=StringIO(), width=width, force_terminal=terminal, highlight=False, emoji=False)
+    text = StringIO()
+    console = Plain(file=text, width=width, force_terminal=terminal, highlight=False, emoji=False)
     for renderable in renderables:
         console.print(renderable)
-    lines = console.file.getvalue().splitlines()
+    lines = text.getvalue().splitlines()
     _print("\n".join(line.rstrip() for line in lines), sys.stdout)
 
 
 def drop_stdout() -> None:
-    """Sends what is still buffered nowhere, so that Python does not fail again when it ends."""
+    """Discards what is still buffered, so that Python does not fail again when it ends."""
     try:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())

@@ -1,8 +1,9 @@
 """The options of `acasxu repair`. Nothing heavy is imported here."""
 
+from argparse import ArgumentParser
 from pathlib import Path
 
-from engine.cli.options import add_meaning
+from engine.cli.options import add_data, add_device, add_meaning, count, seconds
 
 METHODS = ("auto", "milp", "gradient", "idle", "smt")
 USAGE = (
@@ -11,8 +12,20 @@ USAGE = (
 )
 
 
-def add_repair(parser, *, count, seconds, add_data) -> None:
-    """Adds them; `count` and `seconds` read numbers, `add_data` adds --data."""
+def add_repair(parser: ArgumentParser) -> None:
+    """Adds them."""
+    _add_task(parser)
+    _add_kept(parser)
+    _add_output(parser)
+    _add_method(parser)
+    _add_choice(parser)
+    _add_limits(parser)
+    _add_comparison(parser)
+    _add_report(parser)
+
+
+def _add_task(parser: ArgumentParser) -> None:
+    """The network, and what is to hold afterwards."""
     parser.add_argument(
         "files",
         nargs="*",
@@ -40,6 +53,10 @@ def add_repair(parser, *, count, seconds, add_data) -> None:
         help="inputs as the network sees them, and the output wanted or forbidden there as its\n"
         "decision: x0,...,wanted,forbidden",
     )
+
+
+def _add_kept(parser: ArgumentParser) -> None:
+    """Properties to keep, and the meaning of the network."""
     parser.add_argument(
         "--keep",
         type=Path,
@@ -58,6 +75,10 @@ def add_repair(parser, *, count, seconds, add_data) -> None:
         help="with --points: properties in whose boxes to measure how the repair generalizes to\n"
         "counterexamples other than these points; not asked for, nor proved",
     )
+
+
+def _add_output(parser: ArgumentParser) -> None:
+    """The files to write."""
     parser.add_argument("--out", type=Path, required=True, metavar="REPAIRED.onnx", help="the repaired network")
     parser.add_argument(
         "--certificates",
@@ -66,6 +87,10 @@ def add_repair(parser, *, count, seconds, add_data) -> None:
         help="folder for the certificates (default: REPAIRED.certificates beside it)",
     )
     parser.add_argument("--force", action="store_true", help="replace what is there")
+
+
+def _add_method(parser: ArgumentParser) -> None:
+    """The method, and its own options."""
     parser.add_argument(
         "--method",
         choices=METHODS,
@@ -88,6 +113,10 @@ def add_repair(parser, *, count, seconds, add_data) -> None:
         default="auto",
         help="milp: auto (default) takes gurobi where its licence suffices",
     )
+
+
+def _add_choice(parser: ArgumentParser) -> None:
+    """The weights that gradient and smt change."""
     parser.add_argument(
         "--localization",
         choices=("own", "vere", "nnrepair"),
@@ -109,6 +138,10 @@ def add_repair(parser, *, count, seconds, add_data) -> None:
         help="gradient: what to descend on open boxes: the certified bound (default), or the distance\n"
         "to ProRepair's proxy box, in the last hidden layer alone",
     )
+
+
+def _add_limits(parser: ArgumentParser) -> None:
+    """The limits of time, and the state kept for the next time."""
     parser.add_argument("--timeout", type=seconds, metavar="S", help="seconds for the repair (default: no limit)")
     parser.add_argument(
         "--proof-timeout",
@@ -126,6 +159,10 @@ def add_repair(parser, *, count, seconds, add_data) -> None:
         help="seconds, proofs apart, for which to look for a repair that changes less (default: 10)",
     )
     parser.add_argument("--state", type=Path, metavar="DIR", help="keep what is learned, and resume from it")
+
+
+def _add_comparison(parser: ArgumentParser) -> None:
+    """The points on which the repaired network is compared with the original."""
     parser.add_argument(
         "--samples",
         type=count,
@@ -142,6 +179,10 @@ def add_repair(parser, *, count, seconds, add_data) -> None:
         "than 30^5 (default: 30)",
     )
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
+
+
+def _add_report(parser: ArgumentParser) -> None:
+    """Pictures, proofs and what is printed."""
     parser.add_argument(
         "--picture",
         type=Path,
@@ -154,9 +195,7 @@ def add_repair(parser, *, count, seconds, add_data) -> None:
         default="real",
         help="of the proofs: real (default) or float32, as executed",
     )
-    parser.add_argument(
-        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto (default) takes CUDA where there is one"
-    )
+    add_device(parser)
     parser.add_argument(
         "--explain", action="store_true", help="say which neurons decide the violation, and all that was tried"
     )

@@ -3,7 +3,7 @@
 from argparse import Namespace
 
 from engine.cli.output import DONE, answer
-from engine.results.row import one_line
+from engine.results.words import one_line
 
 
 def run(arguments: Namespace) -> int:

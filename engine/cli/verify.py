@@ -9,8 +9,8 @@ from pathlib import Path
 from engine.acasxu.facts import NetworkIndex, network_index
 from engine.acasxu.files import network_path, property_path
 from engine.acasxu.identity import Identity, as_told, identify
+from engine.cli.confirm import confirm_written
 from engine.cli.helpful import helpful
-from engine.cli.judged import judge_written
 from engine.cli.labels import encounter, explain
 from engine.cli.live import live_line, search_text
 from engine.cli.options import search_options
@@ -42,7 +42,7 @@ def run(arguments: Namespace) -> int:
         _certify(certificate, network, prop, verdict, arguments)
         from engine.audit.check import check
 
-        judge_written(
+        confirm_written(
             certificate,
             lambda: check(certificate, network_file, property_file),
             lost="this is no verdict; please report it",

@@ -1,14 +1,14 @@
-"""What a run of `acasxu bench` left in its folder, as a page to look at and as tables for scripts.
+"""Reports on the folder of `acasxu bench`: a page to look at, and tables for scripts.
 
-    table.py        a csv file, whose last row may be torn
+    csv_file.py     a csv file, whose last row may be torn
     rows.py         results.csv
     manifest.py     manifest.json
     repairs.py      repairs.csv and repairs/
-    run.py          the whole folder as one value
+    run_folder.py   the whole folder as one value
     names.py        what its networks and properties are called
     text.py         numbers as people read them
     listing.py      columns of text
-    public.py       what others have published of the same instances
+    public.py       what others have published of the same instances; published.py: beside this run
     matrix.py       verdicts of networks against properties
     tables.py       summary, hardest, all instances; certificate_tables.py, repair_tables.py: of these
     sketch.py       an encounter, seen from above
@@ -31,9 +31,9 @@ def write_report(folder: Path) -> Path:
     missing or damaged, or nothing can be written; what else is missing or damaged, the report says.
     """
     from engine.report.page import write_pages
-    from engine.report.run import read_run
+    from engine.report.run_folder import read_run_folder
 
-    return write_pages(read_run(folder))
+    return write_pages(read_run_folder(folder))
 
 
 __all__ = ["write_report"]

@@ -2,22 +2,26 @@
 
 import math
 from dataclasses import dataclass, replace
+from fractions import Fraction
+from struct import pack, unpack
 
 from engine.acasxu.facts import ADVISORIES, INPUTS, Encounter, describe_point
 from engine.acasxu.identity import METADATA
 from engine.audit.certificate import read_certificate
-from engine.audit.data import Malformed, Rejected
+from engine.audit.data import Malformed, Rejected, Witness
 from engine.bench.points import Point
-from engine.report.rows import Row
-from engine.report.run import Run
+from engine.report.rows import NumberedRow
+from engine.report.run_folder import RunFolder
 from engine.report.sketch import sketch
 
-MOST = 500  # cards: the files of the others are in counterexamples/
-MOST_VALUES = 40  # of an input or output without units
+MAX_CARDS = 500  # the files of the others are in counterexamples/
+MAX_VALUES = 40  # of an input or output without units
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
+    """An advisory's score at a point; `lowest`, `highest`: it is the first of all with that value."""
+
     advisory: str
     value: float
     lowest: bool
@@ -30,14 +34,15 @@ class Card:
     `values` as the network sees them.
 
     `margin`: the exact left-hand side of the violated row that is nearest to zero, from the certificate; 0 or less is
-    unsafe. `meant`: whether the property was written for this network, None where that is not known. `origin`: what the
-    network's own file says it was made from.
+    unsafe. `beyond_float32`: the point is exact, and float32 cannot hold it. `meant`: the property was written for this
+    network, None where that is not known. `origin`: what the network's own file says it was made from.
     """
 
-    row: Row
+    row: NumberedRow
     title: str
     words: str = ""
     unsafe: str = ""
+    beyond_float32: bool = False
     meant: bool | None = None
     standin: bool = False
     origin: str = ""
@@ -48,12 +53,12 @@ class Card:
     margin: float | None = None
 
 
-def cards(run: Run) -> tuple[Card, ...]:
-    """One for each counterexample that could be read, at most MOST."""
-    return tuple(_card(run, row) for row in run.rows if row.number in run.points)[:MOST]
+def cards(run: RunFolder) -> tuple[Card, ...]:
+    """One for each counterexample that could be read, at most MAX_CARDS."""
+    return tuple(_card(run, row) for row in run.rows if row.number in run.points)[:MAX_CARDS]
 
 
-def encounter_of(run: Run, row: Row, point: Point) -> Encounter | None:
+def encounter_of(run: RunFolder, row: NumberedRow, point: Point) -> Encounter | None:
     """The point in feet, degrees and ft/s, where the network is known to have these units."""
     shaped = (len(point.inputs), len(point.outputs)) == (len(INPUTS), len(ADVISORIES))
     if not (run.names.identity(row.network) and shaped and all(map(math.isfinite, (*point.inputs, *point.outputs)))):
@@ -61,33 +66,59 @@ def encounter_of(run: Run, row: Row, point: Point) -> Encounter | None:
     return describe_point(point.inputs, point.outputs)
 
 
-def meant(run: Run, row: Row) -> bool | None:
-    """Whether the property was written for this network; None where one of the two is not known."""
-    network, spec = run.names.index(row.network), run.names.specification(row.network, row.property)
+def meant(run: RunFolder, row: NumberedRow) -> bool | None:
+    """True iff the property was written for this network; None where one of the two is not known."""
+    network, spec = run.names.index(row.network), run.names.specification(*row.names)
     return network in spec.meant_for if network and spec else None
 
 
-def margin_of(run: Run, row: Row) -> float | None:
-    """From the certificate, if there is one that can be read and is about this point."""
+def margin_of(run: RunFolder, row: NumberedRow) -> float | None:
+    """The exact margin in the certificate, if there is one that can be read and is about this point."""
+    witness = _witness(run, row)
+    return float(max(witness.margins)) if witness and witness.margins else None
+
+
+def _witness(run: RunFolder, row: NumberedRow) -> Witness | None:
+    """The exact point in the certificate of a row, if that can be read and is about the point in the row's file."""
     path, point = run.certificates.get(row.number), run.points.get(row.number)
+    if not (path and point):
+        return None
     try:
-        witness = read_certificate(path).witness if path and point else None
-    except (Malformed, Rejected):
+        witness: Witness | None = read_certificate(path).witness
+        return witness if witness and tuple(map(float, witness.point)) == point.inputs else None
+    except (Malformed, Rejected, OverflowError):  # a point beyond the range of floats is not the one in the file
         return None
-    if not (witness and witness.margins) or tuple(map(float, witness.point)) != point.inputs:
-        return None
-    return float(max(witness.margins))
 
 
-def _card(run: Run, row: Row) -> Card:
-    point, spec = run.points[row.number], run.names.specification(row.network, row.property)
-    title = f"{run.names.network_label(row.network)} / {run.names.property_label(row.property, network=row.network)}"
+def beyond_float32(run: RunFolder, row: NumberedRow) -> bool:
+    """True iff float32 cannot hold the row's point: then it violates in exact arithmetic alone, not as executed.
+
+    The certificate has the exact point; without one, its file has the nearest numbers of float64.
+    """
+    witness = _witness(run, row)
+    point = witness.point if witness else run.points[row.number].inputs
+    return any(not _is_float32(value) for value in point)
+
+
+def _is_float32(value: Fraction | float) -> bool:
+    try:
+        return bool(unpack("f", pack("f", float(value)))[0] == value)
+    except OverflowError:
+        return False
+
+
+def _card(run: RunFolder, row: NumberedRow) -> Card:
+    point, spec = run.points[row.number], run.names.specification(*row.names)
+    title = (
+        f"{run.names.network_label(row.network)} / {run.names.property_label(row.property_name, network=row.network)}"
+    )
     identity = run.names.identity(row.network)
-    about = {"words": spec.words, "unsafe": spec.unsafe_words} if spec else {}
     known = Card(
         row,
         title,
-        **about,
+        words=spec.words if spec else "",
+        unsafe=spec.unsafe_words if spec else "",
+        beyond_float32=beyond_float32(run, row),
         meant=meant(run, row),
         standin=bool(identity and identity.is_standin),
         origin=identity.label if identity and identity.source == METADATA else "",
@@ -139,8 +170,8 @@ def _values(point: Point) -> tuple[tuple[str, str], ...]:
     return tuple(
         (
             name,
-            ", ".join(f"{v:.9g}" for v in values[:MOST_VALUES])
-            + (f", ... {len(values):,} in all" if len(values) > MOST_VALUES else ""),
+            ", ".join(f"{v:.9g}" for v in values[:MAX_VALUES])
+            + (f", ... {len(values):,} in all" if len(values) > MAX_VALUES else ""),
         )
         for name, values in (("inputs", point.inputs), ("outputs", point.outputs))
     )

@@ -2,18 +2,19 @@
 
 import json
 import math
-from collections import Counter
 from dataclasses import asdict
 
 from engine.report.cards import encounter_of, margin_of
-from engine.report.rows import WORDS, Row
-from engine.report.run import Run
-from engine.report.tables import certificate_bytes, times
+from engine.report.repairs import Repair
+from engine.report.rows import NumberedRow
+from engine.report.run_folder import RunFolder
+from engine.results.summary import summarize
+from engine.results.words import WORDS
 
 
-def results_json(run: Run) -> str:
+def results_json(run: RunFolder) -> str:
     """One JSON object in ASCII, instances by property and network."""
-    counts = Counter(row.verdict for row in run.rows)
+    found = summarize(run.rows)
     manifest = asdict(run.manifest)
     for name in ("versions", "machine", "options", "inputs", "made_from"):
         manifest[name] = dict(manifest[name])
@@ -23,11 +24,11 @@ def results_json(run: Run) -> str:
         "notes": list(run.notes),
         "summary": {
             "instances": run.expected,
-            "results": len(run.rows),
-            **{word: counts[word] for word in WORDS},
-            "seconds": sum(times(run.rows)),
+            "results": found.instances,
+            **{word: found.verdicts.get(word, 0) for word in WORDS},
+            "seconds": sum(found.seconds),
             "wall_seconds": run.manifest.wall_seconds,
-            "boxes": sum(row.boxes or 0 for row in run.rows),
+            "boxes": found.boxes,
         },
         "instances": [_instance(run, row) for row in run.rows],
         "repairs": [_repair(repair) for repair in run.repairs],
@@ -36,8 +37,8 @@ def results_json(run: Run) -> str:
     return json.dumps(_finite(content), indent=1, allow_nan=False) + "\n"
 
 
-def _instance(run: Run, row: Row) -> dict:
-    content = asdict(row) | {"certificate_bytes": certificate_bytes(run, row)}
+def _instance(run: RunFolder, row: NumberedRow) -> dict[str, object]:
+    content: dict[str, object] = {**row.by_column(), "number": row.number}
     point = run.points.get(row.number)
     if point:
         content["counterexample"] = asdict(point) | {"exact_margin": margin_of(run, row)}
@@ -51,12 +52,12 @@ def _instance(run: Run, row: Row) -> dict:
                 "intruder_speed": "intruder_speed_ft_s",
                 "scores": "scores",
             }
-            content["encounter"] = {new: getattr(encounter, old) for old, new in names.items()}
-            content["encounter"]["advisory"] = encounter.advisory
+            values = {new: getattr(encounter, old) for old, new in names.items()}
+            content["encounter"] = values | {"advisory": encounter.advisory}
     return content
 
 
-def _repair(repair) -> dict:
+def _repair(repair: Repair) -> dict[str, object]:
     return {
         "network": repair.network,
         "properties": repair.properties,
@@ -69,7 +70,7 @@ def _repair(repair) -> dict:
     }
 
 
-def _finite(value):
+def _finite(value: object) -> object:
     """The value with null for numbers that JSON does not have."""
     if isinstance(value, dict):
         return {name: _finite(entry) for name, entry in value.items()}

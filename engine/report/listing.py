@@ -1,5 +1,6 @@
 """Columns of text, the same for the page and for Markdown."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -14,7 +15,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """`numeric` are the columns set to the right. `caption` says what the columns mean, where they do not."""
+    """A table. `numeric`: the columns set to the right; `caption` says what the columns mean, where they do not."""
 
     heads: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
@@ -22,8 +23,8 @@ class Listing:
     caption: str = ""
 
 
-def listing(heads: str, rows, *, numeric: str = "", caption: str = "") -> Listing:
-    """From "head|head|..." and rows of text or Cells; `numeric` names heads likewise."""
+def listing(heads: str, rows: Iterable[Iterable[Cell | str]], *, numeric: str = "", caption: str = "") -> Listing:
+    """The Listing with heads "head|head|..." and rows of text or Cells; `numeric` names heads likewise."""
     names = tuple(heads.split("|"))
     right = frozenset(names.index(name) for name in numeric.split("|") if name)
     cells = (tuple(cell if isinstance(cell, Cell) else Cell(cell) for cell in row) for row in rows)

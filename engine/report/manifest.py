@@ -6,15 +6,15 @@ from pathlib import Path
 
 from engine.bench.manifest import demand_amounts, demand_format
 from engine.errors import InputError
-from engine.report.table import read_text
+from engine.report.csv_file import read_text
 
 MAX_BYTES = 64 * 2**20
 Pairs = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
-    """A stretch of work on the folder: a run that was resumed has several. None where the file does not say."""
+class SessionRecord:
+    """A session that worked on the folder: a run that was resumed has several. None where the file does not say."""
 
     started: str
     ended: str
@@ -24,9 +24,10 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """How the results came to be, as far as the file says. Names and values as text, for reading.
+    """The origin of the results, as far as the file says: names and values as text, for reading.
 
-    inputs: files' SHA-256 by name; made_from: what networks' own metadata say that they were made from, likewise.
+    `inputs`: files' SHA-256 by name. `made_from`: the SHA-256 of what networks' own metadata say that they were made
+    from, likewise.
     """
 
     engine: str = ""
@@ -39,11 +40,11 @@ class Manifest:
     inputs: Pairs = ()
     made_from: Pairs = ()
     instances: tuple[tuple[str, str], ...] = ()
-    sessions: tuple[Session, ...] = ()
+    sessions: tuple[SessionRecord, ...] = ()
 
     @property
     def wall_seconds(self) -> float | None:
-        """Of all sessions that say so."""
+        """The seconds of all sessions that say so; None where none does."""
         known = [session.seconds for session in self.sessions if session.seconds is not None]
         return sum(known) if known else None
 
@@ -53,7 +54,7 @@ class Unreadable(InputError):
 
 
 def read_manifest(path: Path) -> Manifest:
-    """What the file says; entries of an unexpected kind are as if they were not there.
+    """The manifest in the file; entries of an unexpected kind are left out.
 
     Unreadable for what is no JSON object; InputError for a folder of another version, and for numbers that no run
     can have.
@@ -70,18 +71,23 @@ def read_manifest(path: Path) -> Manifest:
         raise Unreadable("this is no JSON object", where=str(path), advice="run the benchmark again")
     if "format" in content:
         demand_format(content, path)
-    texts = {name: word(content.get(name)) for name in ("engine", "commit", "started", "command")}
-    pairs = {name: _pairs(content.get(name)) for name in ("versions", "machine", "options", "inputs", "made_from")}
     return Manifest(
-        **texts,
-        **pairs,
+        engine=word(content.get("engine")),
+        commit=word(content.get("commit")),
+        started=word(content.get("started")),
+        command=word(content.get("command")),
+        versions=_pairs(content.get("versions")),
+        machine=_pairs(content.get("machine")),
+        options=_pairs(content.get("options")),
+        inputs=_pairs(content.get("inputs")),
+        made_from=_pairs(content.get("made_from")),
         instances=_instances(content.get("instances")),
         sessions=tuple(_session(s) for s in _list(content.get("sessions")) if isinstance(s, dict)),
     )
 
 
-def word(value) -> str:
-    """A JSON value in a few words; nothing for null and for what has parts."""
+def word(value: object) -> str:
+    """The JSON value in a few words; nothing for null and for what has parts."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list) and all(isinstance(part, (str, int, float)) for part in value):
@@ -89,23 +95,24 @@ def word(value) -> str:
     return str(value) if isinstance(value, (str, int, float)) else ""
 
 
-def number(value) -> float | None:
-    """A JSON number that is finite, else None."""
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300
-    return value if good else None
+def number(value: object) -> float | None:
+    """The JSON value if it is a finite number, else None."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300:
+        return value
+    return None
 
 
-def _list(value) -> list:
+def _list(value: object) -> list[object]:
     return value if isinstance(value, list) else []
 
 
-def _pairs(value) -> Pairs:
-    """Sorted by name; null is "none"."""
+def _pairs(value: object) -> Pairs:
+    """The entries of a JSON object, sorted by name; null is "none"."""
     known = value if isinstance(value, dict) else {}
     return tuple((name, "none" if entry is None else word(entry)) for name, entry in sorted(known.items()))
 
 
-def _instances(value) -> tuple[tuple[str, str], ...]:
+def _instances(value: object) -> tuple[tuple[str, str], ...]:
     return tuple(
         (i[0], i[1])
         for i in _list(value)
@@ -113,6 +120,7 @@ def _instances(value) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _session(entry: dict) -> Session:
+def _session(entry: dict[str, object]) -> SessionRecord:
     decided, seconds = number(entry.get("decided")), number(entry.get("wall_seconds"))
-    return Session(word(entry.get("started")), word(entry.get("ended")), decided and int(decided), seconds)
+    whole = None if decided is None else int(decided)
+    return SessionRecord(word(entry.get("started")), word(entry.get("ended")), whole, seconds)

@@ -2,19 +2,20 @@
 
 from dataclasses import dataclass
 
-from engine.acasxu.facts import NETWORKS, PROPERTIES
+from engine.acasxu.facts import NETWORKS, PROPERTIES, NetworkIndex, Specification
 from engine.report.names import Names, plain_property
-from engine.report.rows import WORDS, Row
-from engine.report.run import Run
+from engine.report.rows import NumberedRow
+from engine.report.run_folder import RunFolder
+from engine.results.words import DECISIONS, WORDS
 
 #: One letter each, so that nothing depends on colour.
 SIGNS = {"unsat": "H", "sat": "V", "unknown": "?", "timeout": "T", "error": "E"}
-MOST_CELLS, MOST_COLUMNS = 40_000, 60
+MAX_CELLS, MAX_COLUMNS = 40_000, 60
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A network's or a property's label, and what it means."""
+    """The label of a network or a property, and what it means."""
 
     label: str
     words: str = ""
@@ -22,45 +23,42 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """`cells[i][j]` is the row of results for network i and property j, None where there is none.
+    """Results by network and property.
 
-    `first` are the networks at which a group begins.
+    `cells[i][j]` is the row of results for network i and property j, None where there is none. `first` are the
+    networks at which a group begins.
     """
 
     title: str
     networks: tuple[Head, ...]
     properties: tuple[Head, ...]
-    cells: tuple[tuple[Row | None, ...], ...]
+    cells: tuple[tuple[NumberedRow | None, ...], ...]
     first: tuple[int, ...] = ()
 
     def counts(self) -> list[tuple[str, list[int]]]:
-        """By word: on how many networks each property came out so. Words that occur, and those two of decisions."""
-        found = [
-            (
-                WORDS[word],
-                [sum(row is not None and row.verdict == word for row in column) for column in zip(*self.cells)],
-            )
-            for word in WORDS
-        ]
-        return [(word, counts) for word, counts in found if any(counts) or word in ("holds", "violated")]
+        """(a verdict's meaning, on how many networks each property came out so): verdicts that occur, and decisions."""
+        columns = list(zip(*self.cells))
+        found = {word: [sum(row is not None and row.verdict == word for row in c) for c in columns] for word in WORDS}
+        return [(WORDS[word], counts) for word, counts in found.items() if any(counts) or word in DECISIONS]
 
 
-def matrices(run: Run) -> list[Matrix]:
-    """45 x 10 for ACAS Xu's networks and properties, if there are any, and one by names for all else.
+def matrices(run: RunFolder) -> list[Matrix]:
+    """One of 45 x 10 for ACAS Xu's networks and properties, if there are any, and one by names for all else.
 
-    None by names where it would be too large: the list of all instances says the same.
+    One by names that would be too large is left out: the list of all instances says the same.
     """
-    known, others = {}, []
+    known: dict[tuple[NetworkIndex, Specification], NumberedRow] = {}
+    others = []
     for row in run.rows:
-        place = run.names.index(row.network), run.names.specification(row.network, row.property)
-        if all(place) and place not in known:  # copies under other names are told apart by these
-            known[place] = row
+        network, spec = run.names.index(row.network), run.names.specification(*row.names)
+        if network and spec and (network, spec) not in known:  # copies under other names are told apart by these
+            known[network, spec] = row
         else:
             others.append(row)
     return [_acasxu(known)] * bool(known) + _by_names(others, "Other networks" if known else "Networks", run.names)
 
 
-def _acasxu(at: dict) -> Matrix:
+def _acasxu(at: dict[tuple[NetworkIndex, Specification], NumberedRow]) -> Matrix:
     return Matrix(
         "ACAS Xu: 45 networks, ten properties",
         tuple(Head(str(n), f"previous advisory {n.previous_advisory}, tau {n.tau} s") for n in NETWORKS),
@@ -70,10 +68,10 @@ def _acasxu(at: dict) -> Matrix:
     )
 
 
-def _by_names(rows: list[Row], title: str, names: Names) -> list[Matrix]:
+def _by_names(rows: list[NumberedRow], title: str, names: Names) -> list[Matrix]:
     at = {row.names: row for row in rows}
     networks, properties = (list(dict.fromkeys(names)) for names in zip(*at)) if at else ([], [])
-    if not rows or len(properties) > MOST_COLUMNS or len(networks) * len(properties) > MOST_CELLS:
+    if not rows or len(properties) > MAX_COLUMNS or len(networks) * len(properties) > MAX_CELLS:
         return []
     return [
         Matrix(

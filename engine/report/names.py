@@ -1,4 +1,4 @@
-"""What a run's networks and properties are called on the page, and which are ACAS Xu's.
+"""The names of a run's networks and properties on the page; those of ACAS Xu's are recognized.
 
 They are known by the SHA-256 that the run's manifest gives for what was read: a file's name proves nothing, and stands
 for itself alone.
@@ -20,11 +20,11 @@ class Names:
     properties: Mapping[str, Specification] = field(default_factory=dict)
 
     def identity(self, network: str) -> Identity | None:
-        """What is known of a network; where something is, inputs and outputs are ACAS Xu's."""
+        """The identity of a network whose inputs and outputs are ACAS Xu's; None for others."""
         return self.networks.get(network)
 
     def index(self, network: str) -> NetworkIndex | None:
-        """Which of the 45 published files it is, if any."""
+        """The one of the 45 published files that it is, if any."""
         identity = self.identity(network)
         return identity.index if identity and identity.is_published else None
 
@@ -42,7 +42,7 @@ class Names:
 
 
 def names_of(manifest: Manifest) -> Names:
-    """What is known by the hashes in a manifest; nothing where it has none."""
+    """The names known by the hashes in a manifest; none where it has no hashes."""
     networks, properties = known_networks(), known_properties()
     found = {name: networks[sha256] for name, sha256 in manifest.inputs if sha256 in networks}
     made = {

@@ -10,15 +10,16 @@ from markupsafe import Markup, escape
 from engine.bench.durable import write_durably
 from engine.errors import InputError
 from engine.report import certificate_tables, repair_tables, tables
-from engine.report.cards import MOST, cards
+from engine.report.cards import MAX_CARDS, cards
 from engine.report.content import results_json
 from engine.report.matrix import SIGNS, matrices
 from engine.report.pictures import small_picture
 from engine.report.plots import plots
 from engine.report.public import public_tools
+from engine.report.published import beside_published
 from engine.report.repairs import Repair
-from engine.report.rows import WORDS
-from engine.report.run import Run
+from engine.report.run_folder import RunFolder
+from engine.results.words import WORDS
 
 PICTURES, PICTURE = 2_700_000, 150_000  # bytes of all pictures, and of one: the page stays below 5 MB
 #: What means something amid a line: marks, underscores at a word's end, and what GitHub makes links of.
@@ -40,7 +41,7 @@ _CONTROL = str.maketrans(
 )
 
 
-def write_pages(run: Run) -> Path:
+def write_pages(run: RunFolder) -> Path:
     """Puts the three files into the folder, each in one step, and returns the page's path."""
     context = _context(run)
     page = run.folder / "report.html"
@@ -51,7 +52,8 @@ def write_pages(run: Run) -> Path:
     return page
 
 
-def _context(run: Run) -> dict:
+def _context(run: RunFolder) -> dict[str, object]:
+    """The values that the templates name."""
     tools = public_tools()
     drawn = plots(run, tools)
     each = min(PICTURE, PICTURES // max(1, sum(repair.picture is not None for repair in run.repairs)))
@@ -63,10 +65,10 @@ def _context(run: Run) -> dict:
         "signs": SIGNS,
         "words": WORDS,
         "plots": drawn,
-        "comparison": tables.comparison(run, tools),
+        "published": beside_published(run, tools),
         "hardest": tables.hardest(run, tools),
         "cards": found,
-        "more_cards": max(0, len(run.points) - MOST),
+        "more_cards": max(0, len(run.points) - MAX_CARDS),
         "instances": tables.instances(run),
         "repairs": repair_tables.repairs(run),
         "repair_details": [_repair(run, repair, each) for repair in run.repairs],
@@ -76,11 +78,11 @@ def _context(run: Run) -> dict:
         "inputs": certificate_tables.inputs(run),
         "targets": {f"c{card.row.number}" for card in found}
         | {f"r{repair.number}" for repair in run.repairs}
-        | {f"i{row.number}" for row in run.rows[: tables.MOST]},
+        | {f"i{row.number}" for row in run.rows[: tables.MAX_INSTANCES]},
     }
 
 
-def _repair(run: Run, repair: Repair, limit: int) -> dict:
+def _repair(run: RunFolder, repair: Repair, limit: int) -> dict[str, object]:
     """A repair's title, tables and picture."""
     picture = small_picture(repair.picture, limit=limit) if repair.picture else None
     return {
@@ -92,12 +94,12 @@ def _repair(run: Run, repair: Repair, limit: int) -> dict:
 
 
 def data_url(data: bytes, kind: str = "image/svg+xml") -> str:
-    """A file inside the page."""
+    """The file as a URL, so that it lies inside the page."""
     return f"data:{kind};base64,{b64encode(data).decode('ascii')}"
 
 
-def _rendered(suffix: str, context: dict) -> str:
-    """The template filled in: all text from files is escaped for the form, and without control characters."""
+def _rendered(suffix: str, context: dict[str, object]) -> str:
+    """The template filled in. All text from files is escaped for the form, and without control characters."""
     html = suffix == ".html"
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("engine.report"),
@@ -116,12 +118,12 @@ def _rendered(suffix: str, context: dict) -> str:
         ) from None
 
 
-def markdown(value) -> str:
-    """Text on one line in which Markdown and HTML mean nothing."""
+def markdown(value: object) -> str:
+    """The text on one line, so that nothing in it is Markdown or HTML."""
     text = " ".join(str(value).translate(_CONTROL).split())
     text = str(escape(text)).replace("&#39;", "'").replace("&#34;", '"')
     return _MARKDOWN.sub(r"\\\g<0>", text)
 
 
-def _plain(value):
+def _plain(value: object) -> object:
     return value.translate(_CONTROL) if isinstance(value, str) and not isinstance(value, Markup) else value

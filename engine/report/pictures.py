@@ -4,20 +4,25 @@ from dataclasses import dataclass
 from io import BytesIO
 from math import dist
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from engine.files import regular
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Colour = tuple[int, int, int]
 WIDTHS = 1000, 800, 640, 520, 400
 #: How many greys and how many other colours are kept, and how far each is at least from all others of its kind.
 GREYS, COLOURS = (8, 24.0), (10, 40.0)
 MAX_FILE, MAX_PIXELS = 64 * 2**20, 100_000_000
-_GREY = 12  # a colour's parts differ by less than that
+_GREY = 12  # the parts of a grey differ by less than that
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Small:
-    """A picture's file, and the kind that browsers call it."""
+    """The file of a picture, and its kind as browsers call it."""
 
     data: bytes
     kind: str
@@ -36,7 +41,7 @@ def small_picture(path: Path, *, limit: int) -> Small | None:
 
 
 def _made_small(data: bytes, limit: int) -> Small | None:
-    """The picture in few colours and narrow enough; as it is where no library can do that."""
+    """The picture in few colours and narrow enough; unchanged where no library can do that."""
     try:
         from PIL import Image
     except ImportError:
@@ -48,7 +53,7 @@ def _made_small(data: bytes, limit: int) -> Small | None:
             picture = opened.convert("RGB")
     except Exception:  # what the library raises on damaged files is many things
         return None
-    colours, expected = _palette(picture, Image), 0.0
+    colours, expected = _palette(picture), 0.0
     for width in dict.fromkeys(min(width, picture.width) for width in WIDTHS):
         if 0.85 * expected * width > limit and width != WIDTHS[-1]:
             continue
@@ -60,10 +65,16 @@ def _made_small(data: bytes, limit: int) -> Small | None:
     return None
 
 
-def _palette(picture, Image):
-    """The most frequent colours that are well apart: those of large areas, and those of a legend's patches too."""
-    counted = sorted(picture.getcolors(picture.width * picture.height), key=lambda entry: (-entry[0], entry[1]))
-    kinds = {True: [], False: []}
+def _palette(picture: "Image") -> "Image":
+    """An image whose palette has the most frequent colours that are well apart.
+
+    These are the colours of large areas, and those of a legend's patches too.
+    """
+    from PIL import Image
+
+    found = cast("list[tuple[int, Colour]]", picture.getcolors(picture.width * picture.height))  # it has this mode
+    counted = sorted(found, key=lambda entry: (-entry[0], entry[1]))
+    kinds: dict[bool, list[Colour]] = {True: [], False: []}
     for _, colour in counted[:4096]:
         grey = max(colour) - min(colour) < _GREY
         most, apart = GREYS if grey else COLOURS
@@ -75,7 +86,7 @@ def _palette(picture, Image):
     return palette
 
 
-def _file(picture) -> Small:
+def _file(picture: "Image") -> Small:
     """Without loss: as WebP, about a third smaller than PNG, where this library can."""
     from PIL import features
 

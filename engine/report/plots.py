@@ -1,18 +1,27 @@
 """Curves and distributions, drawn by matplotlib, the extra `plots`, as SVG."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
+from typing import TYPE_CHECKING, Any
 
 from engine.report.public import Tool
-from engine.report.rows import WORDS, Row
-from engine.report.run import Run
-from engine.report.tables import benchmark_key, certificate_bytes, in_benchmark, times
+from engine.report.published import benchmark_key, in_benchmark
+from engine.report.run_folder import RunFolder
+from engine.results.row import Row
+from engine.results.summary import times
+from engine.results.words import WORDS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.typing import RcKeyType
 
 #: Told apart by the colour-blind (Okabe and Ito), and by their dashes or hatches in grey.
 COLOURS = {"unsat": "#0072b2", "sat": "#e69f00", "unknown": "#999999", "timeout": "#cc79a7", "error": "#000000"}
 HATCHES = {"unsat": "", "sat": "////", "unknown": "....", "timeout": "xxxx", "error": ""}
 _LINES = (("#0072b2", (0, ())), ("#d55e00", (0, (5, 2))), ("#009e73", (0, (1, 1.2))), ("#cc79a7", (0, (5, 1, 1, 1))))
-_STYLE = {
+_STYLE: "dict[RcKeyType, Any]" = {
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.linewidth": 0.6,
@@ -23,9 +32,9 @@ _STYLE = {
     "text.usetex": False,
     "text.parse_math": False,
 }
-_LEAST = 1e-3  # s: what is faster is drawn there
-_FEW = 5  # instances of which a picture says more than the table
-_SPAN = 8  # quarters of a power of ten that a histogram shows at least: else values that are alike fill it
+_FASTEST = 1e-3  # s: what is faster is drawn there
+_MIN_INSTANCES = 5  # of which a picture says more than the table
+_MIN_SPAN = 8  # quarters of a power of ten that a histogram shows at least: else values that are alike fill it
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +47,8 @@ class Plot:
     caption: str = ""
 
 
-def plots(run: Run, tools: tuple[Tool, ...]) -> tuple[Plot, ...] | None:
-    """What there is to draw; None without matplotlib."""
+def plots(run: RunFolder, tools: tuple[Tool, ...]) -> tuple[Plot, ...] | None:
+    """The plots of what there is to draw; None without matplotlib."""
     try:
         import matplotlib
         from matplotlib.figure import Figure  # noqa: F401 (a test takes it away)
@@ -50,8 +59,8 @@ def plots(run: Run, tools: tuple[Tool, ...]) -> tuple[Plot, ...] | None:
     return tuple(plot for plot in drawn if plot)
 
 
-def _cactus(run: Run, tools: tuple[Tool, ...]) -> Plot | None:
-    """Within how many seconds each how many instances are decided."""
+def _cactus(run: RunFolder, tools: tuple[Tool, ...]) -> Plot | None:
+    """The number of instances decided within a time, beside public tools'."""
     from matplotlib.ticker import MaxNLocator
 
     rows = [row for row in run.rows if row.decided]
@@ -65,12 +74,12 @@ def _cactus(run: Run, tools: tuple[Tool, ...]) -> Plot | None:
         for tool in tools
         if tool.times and inside
     ]
-    figure, axes = _figure(1, height=3.2)
+    figure, (axes,) = _figure(1, height=3.2)
     for (name, values), (colour, dashes) in zip(curves, _LINES):
         x = range(1, len(values) + 1)
         axes.plot(
             x,
-            [max(v, _LEAST) for v in values],
+            [max(v, _FASTEST) for v in values],
             color=colour,
             linestyle=dashes,
             linewidth=2.2 if name == "this run" else 1.4,
@@ -94,13 +103,13 @@ def _cactus(run: Run, tools: tuple[Tool, ...]) -> Plot | None:
     return Plot("cactus", "Instances decided within a time", _svg(figure), caption)
 
 
-def _distributions(run: Run) -> Plot | None:
-    """How many instances took how many seconds and boxes; None for a few."""
-    if len(times(run.rows)) < _FEW:
+def _distributions(run: RunFolder) -> Plot | None:
+    """Histograms of seconds and boxes; None for few instances."""
+    if len(times(run.rows)) < _MIN_INSTANCES:
         return None
     figure, (left, right) = _figure(2, height=2.5)
-    _histogram(left, run.rows, lambda row: row.seconds and max(row.seconds, _LEAST), "seconds")
-    _histogram(right, run.rows, lambda row: row.boxes and float(row.boxes), "boxes")
+    _histogram(left, run.rows, lambda row: max(row.seconds, _FASTEST) if row.seconds else None, "seconds")
+    _histogram(right, run.rows, lambda row: float(row.boxes) if row.boxes else None, "boxes")
     left.set_ylabel("instances")
     handles, labels = left.get_legend_handles_labels()
     if handles:
@@ -108,7 +117,8 @@ def _distributions(run: Run) -> Plot | None:
     return Plot("distributions", "Times and boxes", _svg(figure))
 
 
-def _histogram(axes, rows: tuple[Row, ...], value, label: str) -> None:
+def _histogram(axes: "Axes", rows: tuple[Row, ...], value: Callable[[Row], float | None], label: str) -> None:
+    """Bars of the rows' values on a logarithmic axis, stacked by verdict; a value of None is left out."""
     from math import ceil, floor, log10
 
     from matplotlib.ticker import MaxNLocator
@@ -118,7 +128,7 @@ def _histogram(axes, rows: tuple[Row, ...], value, label: str) -> None:
     every = [v for values in by_word.values() for v in values]
     if every:
         low, high = floor(log10(min(every)) * 4), ceil(log10(max(every)) * 4 + 1e-9)
-        beside = max(0, _SPAN - (high - low) + 1) // 2
+        beside = max(0, _MIN_SPAN - (high - low) + 1) // 2
         edges = [10 ** (step / 4) for step in range(low - beside, high + beside + 1)]
         axes.hist(
             list(by_word.values()),
@@ -137,18 +147,18 @@ def _histogram(axes, rows: tuple[Row, ...], value, label: str) -> None:
     axes.set_xlabel(label)
 
 
-def _checks(run: Run) -> Plot | None:
+def _checks(run: RunFolder) -> Plot | None:
     """Certificate sizes against the time of their checks."""
     pairs = [
-        (n, row.check_seconds)
+        (row.certificate_bytes, row.check_seconds)
         for row in run.rows
-        if row.check_seconds is not None and (n := certificate_bytes(run, row))
+        if row.check_seconds is not None and row.certificate_bytes
     ]
-    if len(pairs) < _FEW:
+    if len(pairs) < _MIN_INSTANCES:
         return None
-    figure, axes = _figure(1, height=2.5)
+    figure, (axes,) = _figure(1, height=2.5)
     axes.plot(
-        *zip(*((n / 1000, max(s, _LEAST)) for n, s in pairs)),
+        *zip(*((n / 1000, max(s, _FASTEST)) for n, s in pairs)),
         "o",
         color=COLOURS["unsat"],
         markersize=3,
@@ -161,7 +171,7 @@ def _checks(run: Run) -> Plot | None:
     return Plot("checks", "Certificates: size and check", _svg(figure))
 
 
-def _logarithmic(axes, *, x: bool = False, y: bool = False) -> None:
+def _logarithmic(axes: "Axes", *, x: bool = False, y: bool = False) -> None:
     """Powers of ten, as people write them."""
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
@@ -172,16 +182,16 @@ def _logarithmic(axes, *, x: bool = False, y: bool = False) -> None:
             axis.set_minor_formatter(NullFormatter())
 
 
-def _figure(panels: int, *, height: float):
+def _figure(panels: int, *, height: float) -> tuple["Figure", list["Axes"]]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5.4, height), layout="constrained")
     FigureCanvasAgg(figure)
-    return figure, figure.subplots(1, panels)
+    return figure, list(figure.subplots(1, panels, squeeze=False)[0])
 
 
-def _svg(figure) -> bytes:
+def _svg(figure: "Figure") -> bytes:
     file = BytesIO()
     figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
     return file.getvalue()

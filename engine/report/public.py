@@ -1,4 +1,4 @@
-"""What others have published of the benchmark's 186 instances: facts with their sources, in public/*.csv."""
+"""Published figures of other tools on the benchmark's 186 instances, with their sources, in public/*.csv."""
 
 import csv
 from dataclasses import dataclass, field
@@ -9,9 +9,9 @@ Key = tuple[str, str]  # as in ("N(3,3)", "P2")
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A tool's published figures in seconds; `times` of the instances it decided, where each is public.
+    """A tool's published figures in seconds.
 
-    `startup` is its time for a trivial network.
+    `times`: of the instances it decided, where each is public. `startup`: its time for a trivial network.
     """
 
     name: str
@@ -23,6 +23,10 @@ class Tool:
     notes: str
     source: str
     times: dict[Key, float] = field(default_factory=dict)
+
+    def time(self, key: Key | None) -> float | None:
+        """Its seconds for an instance, None where they are not public."""
+        return self.times.get(key) if key else None
 
 
 def public_tools() -> tuple[Tool, ...]:

@@ -2,13 +2,13 @@
 
 from engine.report.listing import Cell, Listing, listing
 from engine.report.repairs import Repair
-from engine.report.run import Run
+from engine.report.run_folder import RunFolder
 from engine.report.text import count, figure, seconds, share
 
 _GOOD = {"repaired": "unsat", "held": "unsat", "failed": "unknown", "error": "error"}
 
 
-def repairs(run: Run) -> Listing:
+def repairs(run: RunFolder) -> Listing:
     """A line for each repair."""
     heads = (
         "network|properties|outcome|method|weights|neurons|layers|agreement outside|changed outside|"
@@ -45,16 +45,16 @@ def fidelity(repair: Repair) -> Listing:
     )
 
 
-def title(run: Run, repair: Repair) -> str:
+def title(run: RunFolder, repair: Repair) -> str:
     return f"{run.names.network_label(repair.network)} / {properties(run, repair)}"
 
 
-def properties(run: Run, repair: Repair) -> str:
+def properties(run: RunFolder, repair: Repair) -> str:
     names = (name if name.endswith((".vnnlib", ".gz")) else f"{name}.vnnlib" for name in repair.properties)
     return ", ".join(run.names.property_label(name, network=repair.network) for name in names)
 
 
-def _line(run: Run, repair: Repair) -> tuple:
+def _line(run: RunFolder, repair: Repair) -> tuple:
     get = repair.values.get
     certificates = get("certificates", repair.certificates)
     return (

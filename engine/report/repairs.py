@@ -8,9 +8,10 @@ from engine.bench.durable import demand_plain
 from engine.bench.instances import network_stem
 from engine.bench.repairs import COLUMNS, MOST, OUTCOMES, files_digest
 from engine.errors import InputError
+from engine.report.csv_file import is_file, read_csv_file, read_text
 from engine.report.manifest import number, word
-from engine.report.table import is_file, read_table, read_text
-from engine.results.row import ORIGINS, amount
+from engine.results.row import amount
+from engine.results.words import ORIGINS
 
 REQUIRED = 3
 MAX_BYTES = 16 * 2**20
@@ -52,7 +53,7 @@ def read_repairs(folder: Path) -> tuple[tuple[Repair, ...], tuple[str, ...]]:
     if not path.exists():
         return (), ()
     demand_plain(folder / "repairs", folder=True)
-    table = read_table(path, columns=COLUMNS, required=REQUIRED)
+    table = read_csv_file(path, columns=COLUMNS, required=REQUIRED)
     notes, found = list(table.notes), []
     for index, (where, cells) in enumerate(table.rows, 1):
         for column, known in (("outcome", OUTCOMES), ("origin", ("", *ORIGINS))):

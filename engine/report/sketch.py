@@ -4,6 +4,7 @@ The ownship is at the origin and heads up; the intruder is rho ft away, theta le
 of it. Each aircraft's arrow ends where it will be after the same few seconds, so arrows and distances have one scale.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import cos, hypot, radians, sin
 
@@ -53,8 +54,8 @@ def sketch(encounter: Encounter, *, title: str) -> str:
     return f'<svg class="sketch" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">{"".join(parts)}</svg>'
 
 
-def _fit(points: list[XY]):
-    """ft -> the drawing's units with all points inside and one scale, and how many units a ft is."""
+def _fit(points: Sequence[XY]) -> tuple[Callable[[XY], XY], float]:
+    """(from ft to the drawing's units, with all points inside and one scale; how many units a ft is)."""
     (low_x, high_x), (low_y, high_y) = ((min(axis), max(axis)) for axis in zip(*points))
     width, height = WIDTH - 2 * _EDGE, HEIGHT - STRIP - 2 * _EDGE
     unit = min(width / max(high_x - low_x, 1e-6), height / max(high_y - low_y, 1e-6))

@@ -4,76 +4,70 @@ import re
 from collections import Counter
 from statistics import median
 
-from engine.acasxu.facts import benchmark_instances
 from engine.report.cards import meant
 from engine.report.listing import Cell, Listing, listing
-from engine.report.public import Key, Tool
-from engine.report.rows import WORDS, Row
-from engine.report.run import Run
+from engine.report.public import Tool
+from engine.report.published import benchmark_key
+from engine.report.rows import NumberedRow
+from engine.report.run_folder import RunFolder
 from engine.report.text import count, seconds, size
-from engine.results.row import ORIGINS, TAKEN_OVER
+from engine.results.summary import Summary, summarize
+from engine.results.summary import hardest as hardest_rows
+from engine.results.words import WORDS, with_origin
 
-HARDEST, MOST = 15, 2_000
-_BENCHMARK = frozenset((str(network), f"P{spec.number}") for spec, network in benchmark_instances())
+MAX_HARDEST, MAX_INSTANCES = 15, 2_000  # rows that are listed
 
 
-def summary(run: Run) -> Listing:
-    """Counts and total times, and where it was run."""
-    counts, own = Counter(row.verdict for row in run.rows), times(run.rows)
-    lines = [("instances", count(run.expected))]
-    if run.expected > len(run.rows):
-        lines.append(("of these with a result", count(len(run.rows))))
-    lines += [
-        (_meaning(word), _verdicts(word, run))
-        for word, meaning in WORDS.items()
-        if counts[word] or word in ("sat", "unsat")
-    ]
-    lines.append(("come by in the last session", _origins(run.rows)))
-    lines.append(
-        (
-            "an instance's share",
-            f"median {seconds(median(own))} s, most {seconds(max(own))} s, together {seconds(sum(own))} s"
-            if own
-            else "",
-        )
+def summary(run: RunFolder) -> Listing:
+    """Counts and total times, and where it was run. What is not known is left out."""
+    found = summarize(run.rows)
+    colours = {_meaning(word): word for word in WORDS}
+    lines = [*_results(run, found), *_work(run, found), *_circumstances(run)]
+    return listing("|", [(name, Cell(text, word=colours.get(name, ""))) for name, text in lines if text])
+
+
+def _results(run: RunFolder, found: Summary) -> list[tuple[str, str]]:
+    """The numbers of instances, of each verdict, and of each origin."""
+    asked = [("instances", count(run.expected))]
+    if run.expected > found.instances:
+        asked.append(("of these with a result", count(found.instances)))
+    verdicts = [(_meaning(word), _verdicts(run, word, number)) for word, number in found.verdicts.items()]
+    origins = ", ".join(f"{number:,} {origin}" for origin, number in found.origins.items())
+    return [*asked, *verdicts, ("come by in the last session", origins)]
+
+
+def _work(run: RunFolder, found: Summary) -> list[tuple[str, str]]:
+    """Times and boxes spent, certificates and repairs."""
+    own = found.seconds
+    shares = (
+        f"median {seconds(median(own))} s, most {seconds(max(own))} s, together {seconds(sum(own))} s" if own else ""
     )
-    lines.append(("wall time", _wall(run)))
-    lines.append(("boxes", count(sum(row.boxes or 0 for row in run.rows))))
-    lines.append(("certificates", _certified(run)))
-    if run.repairs:
-        outcomes = Counter(repair.outcome for repair in run.repairs)
-        lines.append(("repairs", ", ".join(f"{n} {word}" for word, n in outcomes.items())))
+    outcomes = Counter(repair.outcome for repair in run.repairs)
+    return [
+        ("an instance's share", shares),
+        ("wall time", _wall(run)),
+        ("boxes", count(found.boxes)),
+        ("certificates", _certificates(found)),
+        ("repairs", ", ".join(f"{n} {word}" for word, n in outcomes.items())),
+    ]
+
+
+def _circumstances(run: RunFolder) -> list[tuple[str, str]]:
+    """The semantics, machine, version and command of the run."""
     manifest = run.manifest
-    lines += [
+    return [
         ("semantics", ", ".join(sorted({row.semantics for row in run.rows if row.semantics}))),
         ("machine", _machine(run)),
         ("engine", " ".join(filter(None, (manifest.engine, manifest.commit[:12])))),
         ("started", manifest.started),
         ("command", manifest.command),
     ]
-    colours = {_meaning(word): word for word in WORDS}
-    return listing("|", [(name, Cell(text, word=colours.get(name, ""))) for name, text in lines if text])
 
 
-def times(rows) -> list[float]:
-    return [row.seconds for row in rows if row.seconds is not None]
-
-
-def in_benchmark(run: Run, row: Row) -> bool:
-    """Whether it is one of VNN-COMP's 186 instances."""
-    return benchmark_key(run, row) in _BENCHMARK
-
-
-def benchmark_key(run: Run, row: Row) -> Key | None:
-    """As in ("N(3,3)", "P2"), None for other networks and properties."""
-    network, spec = run.names.index(row.network), run.names.specification(row.network, row.property)
-    return (str(network), f"P{spec.number}") if network and spec else None
-
-
-def hardest(run: Run, tools: tuple[Tool, ...]) -> Listing:
+def hardest(run: RunFolder, tools: tuple[Tool, ...]) -> Listing:
     """The instances that took most of the time, and how long others took for them where that is public."""
-    rows = sorted((row for row in run.rows if row.seconds is not None), key=lambda row: (-row.seconds, row.number))
-    others = [tool for tool in tools if any(benchmark_key(run, row) in tool.times for row in rows[:HARDEST])]
+    rows = hardest_rows(run.rows, most=MAX_HARDEST)
+    others = [tool for tool in tools if any(benchmark_key(run, row) in tool.times for row in rows)]
     more = [f"{tool.name}, s" for tool in others]
     return listing(
         "|".join(["network|property|verdict|seconds|boxes", *more]),
@@ -82,17 +76,17 @@ def hardest(run: Run, tools: tuple[Tool, ...]) -> Listing:
                 *_named(run, row),
                 seconds(row.seconds),
                 count(row.boxes),
-                *(seconds(tool.times.get(benchmark_key(run, row))) for tool in others),
+                *(seconds(tool.time(benchmark_key(run, row))) for tool in others),
             )
-            for row in rows[:HARDEST]
+            for row in rows
         ),
         numeric="|".join(["seconds|boxes", *more]),
     )
 
 
-def instances(run: Run) -> Listing:
-    """Every instance, at most MOST."""
-    rest = len(run.rows) - MOST
+def instances(run: RunFolder) -> Listing:
+    """Every instance, at most MAX_INSTANCES."""
+    rest = len(run.rows) - MAX_INSTANCES
     heads = "network|property|verdict|seconds|boxes|certificate|check|check, s|origin|semantics|device|remark"
     return listing(
         heads,
@@ -101,7 +95,7 @@ def instances(run: Run) -> Listing:
                 *_named(run, row, here=True),
                 seconds(row.seconds),
                 count(row.boxes),
-                size(certificate_bytes(run, row)),
+                size(row.certificate_bytes),
                 Cell(row.check, word=row.check),
                 seconds(row.check_seconds),
                 row.origin,
@@ -109,107 +103,46 @@ def instances(run: Run) -> Listing:
                 row.device,
                 row.remark,
             )
-            for row in run.rows[:MOST]
+            for row in run.rows[:MAX_INSTANCES]
         ),
         numeric="seconds|boxes|certificate|check, s",
         caption=f"The other {rest:,} are in results.csv and results.json." if rest > 0 else "",
     )
 
 
-def certificate_bytes(run: Run, row: Row) -> int | None:
-    """As results.csv says, else as large as the file in certificates/."""
-    if row.certificate_bytes:
-        return row.certificate_bytes
-    path = run.certificates.get(row.number)
-    return path.stat().st_size if path else None
-
-
-def comparison(run: Run, tools: tuple[Tool, ...]) -> Listing:
-    """This run on the benchmark's 186 instances beside published figures, if it ran all of them."""
-    rows = [row for row in run.rows if in_benchmark(run, row)]
-    own = times(row for row in rows if row.decided)
-    if len({row.names for row in rows}) < len(_BENCHMARK) or not own:
-        return listing("tool", ())
-    lines = [
-        (
-            "this run",
-            f"{len(own)} of {len(rows)}",
-            seconds(median(own)),
-            seconds(max(own)),
-            seconds(sum(own)),
-            "",
-            "an instance's share of one run, start-up not included",
-            "results.csv",
-        )
-    ]
-    lines += [
-        (
-            tool.name,
-            f"{tool.decided} of 186",
-            *map(_known, (tool.median, tool.slowest, tool.total, tool.startup)),
-            tool.notes,
-            tool.source,
-        )
-        for tool in tools
-    ]
-    return listing(
-        "tool|decided|median, s|slowest, s|total, s|start-up, s|what|source",
-        lines,
-        numeric="decided|median, s|slowest, s|total, s|start-up, s",
-    )
-
-
-def _known(value: float | None) -> str:
-    return "" if value is None or value != value else f"{value:,.4g}"
-
-
-def _named(run: Run, row: Row, *, here: bool = False) -> tuple[Cell, Cell, Cell]:
+def _named(run: RunFolder, row: NumberedRow, *, here: bool = False) -> tuple[Cell, Cell, Cell]:
     """Network, property and verdict; they lead to the instance's line, or from there to its counterexample."""
     target = f"c{row.number}" if row.verdict == "sat" else "" if here else f"i{row.number}"
     return (
         Cell(run.names.network_label(row.network)),
-        Cell(run.names.property_label(row.property, network=row.network)),
-        Cell(_word(row), target=target, word=row.verdict),
+        Cell(run.names.property_label(row.property_name, network=row.network)),
+        Cell(with_origin(WORDS[row.verdict], row.origin), target=target, word=row.verdict),
     )
 
 
-def _word(row: Row) -> str:
-    """The verdict in words, with a mark where the last session does not vouch for it."""
-    return WORDS[row.verdict] + (f" ({TAKEN_OVER})" if row.origin == TAKEN_OVER else "")
-
-
-def _origins(rows: tuple[Row, ...]) -> str:
-    found = Counter(row.origin for row in rows if row.origin)
-    return ", ".join(f"{found[origin]:,} {origin}" for origin in ORIGINS if found[origin])
-
-
-def _verdicts(word: str, run: Run) -> str:
-    found = [row for row in run.rows if row.verdict == word]
-    apart = sum(meant(run, row) is False for row in found)
-    return count(len(found)) + (
-        f", {apart:,} of them where the property is not meant to apply" if word == "sat" and apart else ""
-    )
+def _verdicts(run: RunFolder, word: str, number: int) -> str:
+    apart = sum(meant(run, row) is False for row in run.rows if row.verdict == word == "sat")
+    return count(number) + (f", {apart:,} of them where the property is not meant to apply" if apart else "")
 
 
 def _meaning(word: str) -> str:
     return WORDS[word] if WORDS[word] == word else f"{WORDS[word]} ({word})"
 
 
-def _wall(run: Run) -> str:
+def _wall(run: RunFolder) -> str:
     wall, sessions = run.manifest.wall_seconds, len(run.manifest.sessions)
     return "" if wall is None else f"{seconds(wall)} s" + (f" in {sessions} sessions" if sessions > 1 else "")
 
 
-def _certified(run: Run) -> str:
-    sizes = [n for row in run.rows if (n := certificate_bytes(run, row))]
+def _certificates(found: Summary) -> str:
+    sizes = found.certificate_bytes
     if not sizes:
         return ""
-    checks = Counter(row.check for row in run.rows if row.check)
-    parts = [f"{len(sizes):,}, together {size(sum(sizes))}", *(f"{n:,} {word}" for word, n in sorted(checks.items()))]
-    return ", ".join(parts)
+    checks = [f"{number:,} {word}" for word, number in sorted(found.checks.items()) if word]
+    return ", ".join([f"{len(sizes):,}, together {size(sum(sizes))}", *checks])
 
 
-def _machine(run: Run) -> str:
+def _machine(run: RunFolder) -> str:
     known = dict(run.manifest.machine)
     memory = known.get("memory_bytes", "")
     parts = [

@@ -13,14 +13,14 @@ _MORE = "run the benchmark again, or mend the file"
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """Each row with its place; `notes` say what of the file was left out."""
+class CsvFile:
+    """`rows`: each with its place, and its cells by column. `notes` say what of the file was left out."""
 
     rows: tuple[tuple[str, dict[str, str]], ...]
     notes: tuple[str, ...]
 
 
-def read_table(path: Path, *, columns: tuple[str, ...], required: int) -> Table:
+def read_csv_file(path: Path, *, columns: tuple[str, ...], required: int) -> CsvFile:
     """The file's `columns`; the first `required` must be there, others may be missing and are not in the rows then.
 
     Unknown columns are left out, and so is a last row that was being written when the program ended; notes say so.
@@ -48,11 +48,11 @@ def read_table(path: Path, *, columns: tuple[str, ...], required: int) -> Table:
     unknown = [name for name in header if name not in columns]
     notes = [f"{path.name}: unknown columns are left out: {', '.join(unknown)}"] if unknown else []
     notes += [f"{path.name}: line {torn} was being written when the run ended, and is left out"] if torn else []
-    return Table(tuple(rows), tuple(notes))
+    return CsvFile(tuple(rows), tuple(notes))
 
 
 def is_file(path: Path) -> bool:
-    """Whether a file is there, which is no link; none can be under a name that no file can have."""
+    """True iff a file is there that is no link; none can be under a name that no file can have."""
     try:
         return path.is_file() and not path.is_symlink()
     except (OSError, ValueError):
@@ -74,7 +74,7 @@ def read_text(path: Path, *, limit: int) -> str:
 
 
 def _records(text: str, path: Path) -> tuple[list[tuple[int, list[str]]], int]:
-    """Records that are not blank, each with its line, and the line of a torn last one, 0 where none is."""
+    """The records that are not blank, each with its line, and the line of a torn last one, 0 where none is."""
     reader = csv.reader(io.StringIO(text), strict=True)
     records, line = [], 1
     try:

@@ -1,15 +1,19 @@
-"""Certificates just written, judged by the independent checker."""
+"""Confirms certificates that were just written, by the independent checker."""
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.cli.output import note
 from engine.errors import EngineError
 from engine.foreign import plain
 
+if TYPE_CHECKING:
+    from engine.audit.check import Result
 
-def judge_written(certificate: Path, check: Callable, *, lost: str) -> None:
-    """Says that check() accepts the file, or cannot read it; EngineError, with what is `lost`, if it rejects it."""
+
+def confirm_written(certificate: Path, check: Callable[[], "Result"], *, lost: str) -> None:
+    """Notes that check() accepts the file, or cannot read it; EngineError, with what is `lost`, if it rejects it."""
     from engine.audit.data import Malformed
 
     if not certificate.is_file():  # a device, or nothing was decided

@@ -1,6 +1,6 @@
 """A bench folder as one value."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -9,21 +9,26 @@ from engine.bench.durable import demand_plain, read_plain
 from engine.bench.instances import instance_stem
 from engine.bench.points import Point, read_point
 from engine.errors import InputError
+from engine.report.csv_file import is_file
 from engine.report.manifest import Manifest, Unreadable, read_manifest
 from engine.report.names import Names, names_of
 from engine.report.repairs import Repair, read_repairs
-from engine.report.rows import Row, read_rows
-from engine.report.table import is_file
+from engine.report.rows import NumberedRow, read_rows
+
+MAX_NOTES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """What a folder holds. `points` and `certificates` are by rows' numbers; `names`: what networks and properties are
-    known to be; `notes` say what is missing or damaged.
+class RunFolder:
+    """The content of a folder.
+
+    A row's `certificate_bytes` is what results.csv says, else the size of the file in certificates/. `points` and
+    `certificates` are by rows' numbers. `names` says what networks and properties are known to be, `notes` what is
+    missing or damaged.
     """
 
     folder: Path
-    rows: tuple[Row, ...]
+    rows: tuple[NumberedRow, ...]
     manifest: Manifest
     names: Names
     points: dict[int, Point]
@@ -37,11 +42,11 @@ class Run:
 
     @property
     def expected(self) -> int:
-        """How many instances were asked for, as far as is known."""
+        """The number of instances that were asked for, as far as is known."""
         return max(len(self.rows), len(self.manifest.instances))
 
 
-def read_run(folder: Path) -> Run:
+def read_run_folder(folder: Path) -> RunFolder:
     """The folder's content. InputError where it is no folder, or its results cannot be read."""
     if not folder.is_dir():
         raise InputError("this is no folder", where=str(folder), advice="name what `acasxu bench --out` wrote to")
@@ -53,14 +58,28 @@ def read_run(folder: Path) -> Run:
         )
     for name in ("counterexamples", "certificates"):
         demand_plain(folder / name, folder=True)
-    rows, notes = read_rows(folder / "results.csv")
-    notes = list(notes)
+    rows, left_out = read_rows(folder / "results.csv")
+    notes = list(left_out)
     manifest = _manifest(folder / "manifest.json", notes)
     points = {row.number: point for row in rows if row.verdict == "sat" and (point := _point(folder, row, notes))}
     repairs, of_repairs = read_repairs(folder)
     certificates = {row.number: path for row in rows if (path := _certificate(folder, row, notes))}
-    return Run(
-        folder, rows, manifest, names_of(manifest), points, certificates, repairs, tuple(_few([*notes, *of_repairs]))
+    return RunFolder(
+        folder,
+        tuple(_sized(row, certificates.get(row.number)) for row in rows),
+        manifest,
+        names_of(manifest),
+        points,
+        certificates,
+        repairs,
+        tuple(_first([*notes, *of_repairs])),
+    )
+
+
+def _sized(row: NumberedRow, certificate: Path | None) -> NumberedRow:
+    """The row with its certificate's size, where one of the two is known."""
+    return replace(
+        row, certificate_bytes=row.certificate_bytes or (certificate.stat().st_size if certificate else None)
     )
 
 
@@ -75,7 +94,7 @@ def _manifest(path: Path, notes: list[str]) -> Manifest:
         return Manifest()
 
 
-def _point(folder: Path, row: Row, notes: list[str]) -> Point | None:
+def _point(folder: Path, row: NumberedRow, notes: list[str]) -> Point | None:
     path = folder / "counterexamples" / f"{instance_stem(row.names)}.txt"
     try:
         found = read_point(path)
@@ -85,14 +104,14 @@ def _point(folder: Path, row: Row, notes: list[str]) -> Point | None:
     return found if _is_of(row.point_sha256, path, notes) else None
 
 
-def _certificate(folder: Path, row: Row, notes: list[str]) -> Path | None:
+def _certificate(folder: Path, row: NumberedRow, notes: list[str]) -> Path | None:
     kind = KINDS.get(row.verdict)
     path = folder / "certificates" / f"{instance_stem(row.names)}.{kind}.zip"
     return path if kind and is_file(path) and _is_of(row.certificate_sha256, path, notes) else None
 
 
 def _is_of(digest: str, path: Path, notes: list[str]) -> bool:
-    """Whether a file is the one that its row is about, as far as the row says."""
+    """True iff a file is the one that its row is about, as far as the row says; else a note is added."""
     try:
         same = not digest or sha256(read_plain(path)).hexdigest() == digest
     except (OSError, ValueError):
@@ -102,7 +121,7 @@ def _is_of(digest: str, path: Path, notes: list[str]) -> bool:
     return same
 
 
-def _few(notes: list[str], *, most: int = 20) -> list[str]:
-    """The first of many, and how many there are more."""
-    rest = len(notes) - most
-    return notes if rest <= 0 else [*notes[:most], f"and {rest:,} more such remarks"]
+def _first(notes: list[str]) -> list[str]:
+    """The first MAX_NOTES of many, and how many there are more."""
+    rest = len(notes) - MAX_NOTES
+    return notes if rest <= 0 else [*notes[:MAX_NOTES], f"and {rest:,} more such remarks"]

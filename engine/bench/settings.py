@@ -1,0 +1,61 @@
+"""The settings of a batch run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.bench.machine import cores
+
+WINDOW = 256  # that of the search's options
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """The settings of a batch run.
+
+    `search`: options of the search, by name, those that are given. `certificates`: their folder, None for none.
+    `dask`: a cluster's address. With `verify_resumed`, what an earlier session left without evidence is decided again.
+    `repair`: options of repairs by name, None where nothing is to be repaired. `repairer`: the function for workers
+    that repairs a Job.
+    """
+
+    out: Path
+    search: Mapping[str, Any]
+    certificates: Path | None = None
+    check: bool = False
+    jobs: int = 1
+    dask: str | None = None
+    resume: bool = False
+    verify_resumed: bool = False
+    force: bool = False
+    repair: Mapping[str, Any] | None = None
+    repairer: str = ""
+
+    def options(self) -> dict[str, object]:
+        """The settings as the manifest has them."""
+        repair = {f"repair_{name}": value for name, value in (self.repair or {}).items()}
+        search = {name: value for name, value in self.search.items() if name != "proofs"}
+        return {
+            **search,
+            "window": self.window,
+            "jobs": self.jobs,
+            "dask": self.dask,
+            "certificates": self.certificates is not None,
+            "check": self.check,
+            "repair": self.repair is not None,
+            **repair,
+        }
+
+    @property
+    def window(self) -> int:
+        """The number of instances that a worker searches at once."""
+        return self.search.get("window") or WINDOW
+
+    def search_in_workers(self) -> dict[str, Any]:
+        """The search's options for a worker.
+
+        The processor's cores are shared by the workers of this machine; on a cluster a task has one thread.
+        """
+        threads = 1 if self.dask else max(1, cores() // self.jobs) if self.jobs > 1 else 0
+        return {"threads": threads} | dict(self.search)

@@ -1,0 +1,36 @@
+"""The options of `acasxu verify`. Nothing heavy is imported here."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+
+from engine.cli.options import add_data, add_search
+
+USAGE = (
+    "acasxu verify NETWORK.onnx PROPERTY.vnnlib [options]\n       acasxu verify --network 3,3 --property 9 [options]"
+)
+
+
+def add_verify(parser: ArgumentParser) -> None:
+    """Adds them."""
+    parser.add_argument(
+        "files", nargs="*", type=Path, metavar="FILE", help="NETWORK.onnx and PROPERTY.vnnlib, each also as .gz"
+    )
+    parser.add_argument("--network", metavar="A,T", help="instead of a file: the ACAS Xu network N(A,T)")
+    parser.add_argument("--property", type=int, metavar="N", help="instead of a file: ACAS Xu property 1..10")
+    add_data(parser)
+    parser.add_argument("--results", type=Path, metavar="FILE", help="write VNN-COMP's result file")
+    parser.add_argument(
+        "--certificate",
+        type=Path,
+        metavar="FILE",
+        help="write the proof, or the counterexample with its exact margins,\nas a file for `acasxu check`",
+    )
+    parser.add_argument(
+        "--picture",
+        type=Path,
+        metavar="FILE",
+        help="networks of two inputs: draw where it is proved and where violated,\n"
+        "FILE.png, .svg or .pdf; needs matplotlib",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object on stdout instead")
+    add_search(parser, timeout="seconds after which to give up (default: never)")
