@@ -166,7 +166,7 @@ def chosen(names: list[str], *, everything: bool) -> list[Figure]:
     known = {figure.name: figure for figure in figures()}
     if unknown := [name for name in names if name not in known]:
         sys.exit(f"watch: no figure is called {unknown[0]!r}; see --list")
-    wanted = {name for name in names} or {f.name for f in known.values() if everything or f.short}
+    wanted = set(names) or {f.name for f in known.values() if everything or f.short}
     wanted |= {known[name].after for name in wanted if known[name].after}
     return [figure for figure in known.values() if figure.name in wanted]
 
