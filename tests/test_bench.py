@@ -122,7 +122,7 @@ def test_the_benchmark_and_all_pairs(acasxu_networks, acasxu_data):
     ours = acasxu_instances(all_pairs=False, data=acasxu_networks)
     theirs = read_instances(acasxu_data / "instances.csv")
     assert [i.names for i in ours] == [i.names for i in theirs]
-    assert len(set(i.names for i in acasxu_instances(all_pairs=True, data=acasxu_networks))) == 450
+    assert len({i.names for i in acasxu_instances(all_pairs=True, data=acasxu_networks)}) == 450
 
 
 def test_each_file_is_loaded_once(listing, tmp_path, monkeypatch, here):

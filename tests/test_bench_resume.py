@@ -349,7 +349,7 @@ def test_memory_is_flat_over_ten_thousand_instances(tmp_path):
     code, out, err = finish(process)
     assert code == 0, err
     first, last = max(sizes[1]), max(sizes[9])
-    print({thousand: size for thousand, size in sizes.items()})
+    print(dict(sizes))
     assert last < 1.3 * first and sizes[9][0] < 64, sizes
     assert len(results(folder)) == 10_000
 

@@ -1,4 +1,4 @@
-"""ONNX files whose numbers stand in files beside them: read alike by all readers, bound by certificates, never trusted."""
+"""ONNX files whose numbers stand in files beside them: all readers read them alike, certificates bind them."""
 
 import gzip
 import json
