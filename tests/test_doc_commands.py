@@ -2,8 +2,9 @@
 
 A block ```console holds commands behind `$ ` and what they print, on stdout or stderr, line by line; `...` stands for
 any lines. Numbers are not compared, nor spaces. `$ cat FILE` shows a file, which is written as shown. A block ```python
-is run in one process with those before it. Blocks of a page are run in their order, in one folder like a checkout's. A
-comment `<!-- not run: why -->` before a block says that it is not run. (The tutorial has a test of its own.)
+is run in one process with those before it. Blocks are run in their order, in one folder like a checkout's; what another
+page has run already is not run again. A comment `<!-- not run: why -->` before a block says that it is not run. (The
+tutorial has a test of its own.)
 """
 
 import os
@@ -23,6 +24,7 @@ DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("how-to/*.md")), *sorted(DOCS.glob("explanation/*.md"))]
 FENCE = re.compile(r"^(?:<!-- not run: (?P<reason>[^>]+) -->\n)?```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.M | re.S)
 REAL = re.compile(r"--network \d,\d|networks/acasxu|--benchmark|--all-pairs")  # needs the published networks
+WRITTEN = re.compile(r"--(?:out|certificate) (\w+)")  # without what a skipped block writes, others are skipped
 NUMBER = re.compile(r"\d[\d,.]*")
 SMALL = {"repair": ("--samples", "20000", "--grid", "8"), "compare": ("--points", "20000", "--grid", "8")}
 NOT_RUN_AT_MOST = 6
@@ -69,9 +71,18 @@ def printed_in_order(shown: list[str], lines: list[str]) -> str | None:
     return None
 
 
-@pytest.fixture
-def checkout(tmp_path) -> Path:
-    """A folder with what pages name, and where they may write; `acasxu` and `python` are on its path."""
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """A folder with what pages name, and where they may write; what commands have printed there, by command."""
+
+    folder: Path
+    printed: dict[str, tuple[str, str]]  # stdout and stderr
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory) -> Checkout:
+    """`acasxu` and `python` are on its path."""
+    tmp_path = tmp_path_factory.mktemp("pages")
     folder = tmp_path / "checkout"
     (folder / "networks").mkdir(parents=True)
     for name in ("specs", "benchmarks", "networks/standin"):
@@ -83,51 +94,61 @@ def checkout(tmp_path) -> Path:
         script = tmp_path / "bin" / name
         script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {arguments}"$@"\n')
         script.chmod(0o755)
-    return folder
+    return Checkout(folder, {})
 
 
-def environment(checkout: Path) -> dict[str, str]:
-    path = f"{checkout.parent / 'bin'}:{os.environ['PATH']}"
+def environment(folder: Path) -> dict[str, str]:
+    path = f"{folder.parent / 'bin'}:{os.environ['PATH']}"
     return os.environ | {"PATH": path, "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
 
 
-def run(command: str, shown: list[str], checkout: Path) -> None:
+def run(command: str, shown: list[str], checkout: Checkout) -> None:
+    """Runs a command as a page shows it, and compares what it prints."""
     words = shlex.split(command, comments=True)
     if words[0] == "cat":
-        (checkout / words[1]).write_text("\n".join(shown) + "\n")
+        (checkout.folder / words[1]).write_text("\n".join(shown) + "\n")
         return
-    options = SMALL.get(words[1], ()) if words[0] == "acasxu" else ()
-    if not set(options) & set(words):
-        words += options
-    done = subprocess.run(
-        words, cwd=checkout, env=environment(checkout), capture_output=True, text=True, timeout=300, check=False
-    )
-    out, err = (text.replace(f"{checkout}/", "") for text in (done.stdout, done.stderr))
-    assert done.returncode in (0, 1) and "Traceback" not in err, f"{command}\n{out}{err}"
+    if command not in checkout.printed:
+        checkout.printed[command] = executed(words, checkout.folder)
+    out, err = checkout.printed[command]
     one, other = (printed_in_order(shown, text.splitlines()) for text in (out + err, err + out))
     assert one is None or other is None, f"{command}\ndoes not print\n{one}\nbut\n{out}{err}"
+
+
+def executed(words: list[str], folder: Path) -> tuple[str, str]:
+    """stdout and stderr, of comparisons and repairs with few samples; names of files as they are in the folder."""
+    options = SMALL.get(words[1], ()) if words[0] == "acasxu" else ()
+    if not set(options) & set(words):
+        words = [*words, *options]
+    done = subprocess.run(
+        words, cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=300, check=False
+    )
+    out, err = (text.replace(f"{folder}/", "") for text in (done.stdout, done.stderr))
+    assert done.returncode in (0, 1) and "Traceback" not in err, f"{words}\n{out}{err}"
+    return out, err
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_pages_show_what_happens(page, checkout):
     here = find_networks() is not None
     python: list[str] = []
-    skipped = 0
+    skipped: list[str] = []
     for block in blocks(page):
         if block.reason or block.kind not in ("console", "python"):
             continue
-        if REAL.search(block.text) and not here:
-            skipped += 1
+        needs = [REAL.pattern, *WRITTEN.findall("".join(skipped))]
+        if not here and any(re.search(need, block.text) for need in needs):
+            skipped.append(block.text)
         elif block.kind == "python":
             python.append(block.text)
         else:
             for command, shown in block.commands():
                 run(command, shown, checkout)
     if python:
-        (checkout / "page.py").write_text("\n".join(python))
+        (checkout.folder / "page.py").write_text("\n".join(python))
         run("python page.py", [], checkout)
     if skipped:
-        pytest.skip(f"{skipped} blocks need the published networks: run `acasxu fetch`")
+        pytest.skip(f"{len(skipped)} blocks need the published networks: run `acasxu fetch`")
 
 
 def test_few_blocks_are_not_run():
