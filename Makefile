@@ -1,4 +1,4 @@
-# `make demo` and `make test` do everything on a fresh machine with Python 3.10+ and make.
+# `make demo` and `make test` do everything on a fresh machine with Python 3.11+ and make.
 #
 # On Linux, PyPI's torch brings CUDA libraries along (several GB). For the smaller CPU build:
 #   make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
@@ -8,9 +8,11 @@ PYTHON ?= python3
 TORCH_INDEX ?=
 VENV := .venv
 RUN := $(VENV)/bin/python
+PIP := $(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 INSTALLED := $(VENV)/.installed
+DOCS_INSTALLED := $(VENV)/.installed-docs
 
-.PHONY: install demo test test-all bench bench-all bench-save clean
+.PHONY: install demo test test-all check docs pages bench bench-all bench-save clean
 
 install: $(INSTALLED)
 
@@ -22,6 +24,21 @@ test: $(INSTALLED)
 
 test-all: $(INSTALLED)
 	$(RUN) -m pytest -m "slow or not slow"
+
+# Lint, format and types.
+check: $(INSTALLED)
+	$(RUN) -m ruff check
+	$(RUN) -m ruff format --check
+	$(RUN) -m mypy
+
+# The pages as a site, in site/; a link that leads nowhere is an error.
+docs: $(DOCS_INSTALLED)
+	$(RUN) -m mkdocs build --strict --quiet
+
+# The pages that are generated: from the parser, and from benchmarks/results/.
+pages: $(INSTALLED)
+	$(RUN) docs/make_command_line.py
+	$(RUN) benchmarks/results_page.py
 
 # Reruns the main benchmarks and prints their ratio to the last committed figures, whatever the machine.
 bench: $(INSTALLED)
@@ -35,13 +52,17 @@ bench-save: $(INSTALLED)
 	$(RUN) benchmarks/watch.py --all --save
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is written last: an install that breaks off is done again.
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10+ is needed: make PYTHON=...")'
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11+ is needed: make PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-	    $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --editable '.[dask,plots,test]'
+	$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --editable '.[dask,plots,test,dev]'
+	touch $@
+
+# mkdocs is needed for the site alone.
+$(DOCS_INSTALLED): $(INSTALLED)
+	$(PIP) --editable '.[docs]'
 	touch $@

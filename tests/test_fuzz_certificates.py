@@ -155,8 +155,8 @@ def test_two_checkers_agree():
             paths = [Path(folder, name) for name in ("c.zip", "n.onnx", "p.vnnlib")]
             for path, content in zip(paths, (data, mutant.network, mutant.property.encode())):
                 path.write_bytes(content)
-            first = verdict(lambda: check(*paths, arithmetic="exact").accepted, Malformed)
-            assert first == verdict(lambda: accepts(*paths), (ValueError, OSError)), seed
+            first = verdict(lambda paths=paths: check(*paths, arithmetic="exact").accepted, Malformed)
+            assert first == verdict(lambda paths=paths: accepts(*paths), (ValueError, OSError)), seed
 
 
 # --- hostile sizes --------------------------------------------------------------------------------

@@ -4,7 +4,9 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -28,28 +30,67 @@ LAYERS = [
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 FILES = sorted(ROOT.rglob("*.py"))
+IN_A_STRING = re.compile(r"engine(\.\w+)+(:\w+)?\.?")  # what import_module or a worker is given; f-strings: their begin
+LONG = 300  # lines; a file above is cut by an idea, or stands in LONG_FILES
+LONG_FILES = {
+    "acasxu/facts.py",
+    "audit/onnx_operators.py",
+    "comparison/preservation.py",
+    "repair/loop.py",
+    "repair/milp/method.py",
+    "search/run.py",
+}
+FILES_ON_A_FLOOR = 15  # of engine/repair/
 
 
-def imported(path: Path) -> set[str]:
-    """The parts of engine that a file imports."""
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def statements(tree: ast.AST, *, at_once: bool) -> Iterator[ast.AST]:
+    """All nodes of a file; with `at_once` those alone that run when the module is imported."""
+    for node in ast.iter_child_nodes(tree):
+        if at_once and isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            continue
+        if at_once and isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            continue
+        yield node
+        yield from statements(node, at_once=at_once)
+
+
+def imported_names(path: Path, *, at_once: bool = False) -> set[str]:
+    """The modules of engine, or names in them, that a file imports by a statement."""
     package = ("engine", *path.relative_to(ROOT).parts[:-1])
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in statements(ast.parse(path.read_text()), at_once=at_once):
         if isinstance(node, ast.Import):
-            names = [alias.name.split(".") for alias in node.names]
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             base = list(package[: len(package) - node.level + 1]) if node.level else []
             base += node.module.split(".") if node.module else []
-            names = [base] if len(base) > 1 or base != ["engine"] else [[*base, a.name] for a in node.names]
-        else:
-            continue
-        found |= {name[1] for name in names if name[0] == "engine" and len(name) > 1}
-    return found & set(RANK)
+            found |= {".".join([*base, alias.name]) for alias in node.names}
+    return {name for name in found if name.startswith("engine.")}
+
+
+def names_in_strings(path: Path) -> set[str]:
+    """The modules of engine that a file names in a string, from which something may import them."""
+    texts = (node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant))
+    return {text for text in texts if isinstance(text, str) and IN_A_STRING.fullmatch(text)}
+
+
+def imported(path: Path) -> set[str]:
+    """The parts of engine that a file imports, by statements or by names in strings."""
+    return {name.split(".")[1].split(":")[0] for name in imported_names(path) | names_in_strings(path)} & set(RANK)
+
+
+def part_of(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_run_downwards(path):
-    part = path.relative_to(ROOT).parts[0].removesuffix(".py")
+    part = part_of(path)
     assert part in RANK, f"give {part} its place in LAYERS"
     above = {name for name in imported(path) if RANK[name] > RANK[part]}
     assert not above, f"{part} must not import {above}"
@@ -58,6 +99,70 @@ def test_imports_run_downwards(path):
 def test_the_check_sees_imports():
     assert {"bounds", "verdict"} <= imported(ROOT / "search" / "run.py")
     assert "onnx_file" in imported(ROOT / "bench" / "decide.py")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'WORKER = "engine.cli.repair:run"',
+        'import_module("engine.cli")',
+        'import_module(f"engine.cli.{name}")',
+        'PLACES = {"run": "engine.cli.repair"}',
+        "def f():\n    from engine.cli import repair",
+    ],
+)
+def test_the_check_sees_what_is_hidden(text, tmp_path, monkeypatch):
+    monkeypatch.setattr("test_layout.ROOT", tmp_path)
+    (tmp_path / "a.py").write_text(text)
+    assert imported(tmp_path / "a.py") == {"cli"}
+
+
+def circles(graph: dict[str, set[str]]) -> set[str]:
+    """The nodes that can be reached from themselves."""
+
+    def reached(start: str) -> set[str]:
+        seen: set[str] = set()
+        new = [start]
+        while new:
+            new = [b for a in new for b in graph.get(a, ()) if b not in seen and not seen.add(b)]
+        return seen
+
+    return {name for name in graph if name in reached(name)}
+
+
+def test_no_parts_import_each_other():
+    graph: dict[str, set[str]] = {}
+    for path in FILES:
+        part = part_of(path)
+        graph.setdefault(part, set()).update(imported(path) - {part})
+    assert circles(graph) == set()
+
+
+def test_no_modules_import_each_other():
+    """By what runs on import: a function may import what its module's importer has."""
+    names = {module_name(path) for path in FILES}
+    graph = {
+        module_name(path): {
+            name if name in names else name.rpartition(".")[0] for name in imported_names(path, at_once=True)
+        }
+        for path in FILES
+    }
+    assert circles(graph) == set()
+
+
+def test_the_check_sees_circles():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}) == {"b", "c"}
+
+
+def test_files_are_cut_by_ideas():
+    lines = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in FILES}
+    assert {name for name, count in lines.items() if count > LONG} == LONG_FILES
+    assert median(lines.values()) <= 120
+
+
+def test_a_floor_of_repair_is_seen_at_once():
+    floors = [path for path in (ROOT / "repair").rglob("*") if path.is_dir()] + [ROOT / "repair"]
+    assert {floor.name: n for floor in floors if (n := len(list(floor.glob("*.py")))) > FILES_ON_A_FLOOR} == {}
 
 
 @pytest.mark.parametrize(
