@@ -8,9 +8,9 @@ from glob import escape
 from hashlib import sha256
 from pathlib import Path
 
-from engine.acasxu.facts import benchmark_instances
 from engine.acasxu.files import property_path
 from engine.acasxu.identity import identify_file
+from engine.acasxu.properties import benchmark_instances
 from engine.bench.durable import Table, demand_plain, read_plain, sync_folder
 from engine.bench.instances import Instance, network_stem
 from engine.bench.workers import Event, Task, wait_for

@@ -49,7 +49,7 @@ def certificate_bytes(network: Network, property: Property, verdict: Verdict, op
         "engine": {"name": "acasxu-engine", "version": __version__, "options": _told(options)},
     }
     if isinstance(verdict, Verified):
-        arrays = _arrays(verdict.proof)
+        arrays = proof_arrays(verdict.proof)
         manifest["cases"] = _claim(property)
         manifest["arrays"] = {
             name: {"count": count, "sha256": hashlib.sha256(data).hexdigest()}
@@ -58,7 +58,7 @@ def certificate_bytes(network: Network, property: Property, verdict: Verdict, op
     else:
         arrays = {}
         manifest |= _witness(property, verdict)
-    return _zipped(manifest, arrays)
+    return zipped(manifest, arrays)
 
 
 def unprovable(property: Property) -> str:
@@ -85,7 +85,7 @@ def _told(options: Options) -> dict:
     return {name: value for name, value in asdict(options).items() if name not in _UNTOLD}
 
 
-def _arrays(proof: Proof) -> dict[str, tuple[str, int, bytes]]:
+def proof_arrays(proof: Proof) -> dict[str, tuple[str, int, bytes]]:
     """Name -> (file, entries, bytes)."""
     arrays = {}
     for name in Proof.__slots__:
@@ -99,10 +99,10 @@ def _arrays(proof: Proof) -> dict[str, tuple[str, int, bytes]]:
 def _claim(property: Property) -> list[dict]:
     """Its cases; where it has none, one that claims nothing: a file whose asserts exclude each other is covered so."""
     nowhere = (Fraction(0),) * property.n_inputs
-    return [_case(case) for case in property.cases or (Case(nowhere, nowhere, ()),)]
+    return [case_json(case) for case in property.cases or (Case(nowhere, nowhere, ()),)]
 
 
-def _case(case: Case) -> dict:
+def case_json(case: Case) -> dict:
     return {
         "lower": _rationals(case.lower),
         "upper": _rationals(case.upper),
@@ -114,20 +114,20 @@ def _row(row: Row) -> dict:
     return {
         "inputs": _coefficients(row.inputs),
         "outputs": _coefficients(row.outputs),
-        "constant": _rational(row.constant),
+        "constant": rational_text(row.constant),
         "strict": row.strict,
     }
 
 
 def _coefficients(vector: Vector) -> dict[str, str]:
-    return {str(i): _rational(value) for i, value in enumerate(vector) if value}
+    return {str(i): rational_text(value) for i, value in enumerate(vector) if value}
 
 
 def _rationals(vector: Vector, limit: int = MAX_DIGITS) -> list[str]:
-    return [_rational(value, limit) for value in vector]
+    return [rational_text(value, limit) for value in vector]
 
 
-def _rational(value: Fraction, limit: int = MAX_DIGITS) -> str:
+def rational_text(value: Fraction, limit: int = MAX_DIGITS) -> str:
     parts = value.as_integer_ratio()
     if max(map(int.bit_length, parts)) > 4 * limit:  # so many bits are more digits than that
         raise _too_long(limit)
@@ -154,14 +154,14 @@ def _witness(property: Property, verdict: Violated) -> dict:
         if Case(case.lower, case.upper, (polytope,)).violated_at(x, y)
     )
     return {
-        "case": _case(Case(case.lower, case.upper, (polytope,))),
+        "case": case_json(Case(case.lower, case.upper, (polytope,))),
         "point": _rationals(x, MAX_WITNESS_DIGITS),
         "outputs": _rationals(y, MAX_WITNESS_DIGITS),
         "margins": _rationals(tuple(row.value(x, y) for row in polytope.rows), MAX_WITNESS_DIGITS),
     }
 
 
-def _zipped(manifest: dict, arrays: dict[str, tuple[str, int, bytes]], parse=parse_certificate) -> bytes:
+def zipped(manifest: dict, arrays: dict[str, tuple[str, int, bytes]], parse=parse_certificate) -> bytes:
     """The file. InputError where it exceeds what a certificate may hold, by the word of the checker's own reader."""
     members = {"manifest.json": _json(manifest)}
     members |= {file: data for file, _, data in arrays.values()}

@@ -6,9 +6,9 @@ from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
 
-from engine.acasxu.facts import NetworkIndex, network_index
 from engine.acasxu.files import network_path, property_path
 from engine.acasxu.identity import Identity, as_told, identify
+from engine.acasxu.networks import NetworkIndex, network_index
 from engine.cli.helpful import helpful
 from engine.cli.judged import judge_written
 from engine.cli.labels import encounter, explain

@@ -1,17 +1,17 @@
-"""Proved preservation to certificate files (docs/certificate-format.md, section 9)."""
+"""Certificates of proved preservation (docs/certificate-format.md, section 9)."""
 
 import hashlib
 
 from engine import __version__
 from engine.audit.comparison.certificate import parse_change
-from engine.certificate.writer import FORMAT, VERSION, _arrays, _case, _rational, _zipped
+from engine.certificate.writer import FORMAT, VERSION, case_json, proof_arrays, rational_text, zipped
 from engine.comparison.preservation import Preservation
 from engine.network import Network
 
 
 def change_certificate_bytes(original: Network, changed: Network, found: Preservation) -> bytes:
     """The certificate of how much of its box a change may concern. The same result gives the same bytes."""
-    arrays = _arrays(found.proof)
+    arrays = proof_arrays(found.proof)
     manifest = {
         "format": FORMAT,
         "version": VERSION,
@@ -20,12 +20,12 @@ def change_certificate_bytes(original: Network, changed: Network, found: Preserv
         "network": {"name": original.name, "sha256": original.sha256},
         "changed": {"name": changed.name, "sha256": changed.sha256},
         "engine": {"name": "acasxu-engine", "version": __version__, "options": {}},
-        "open": _rational(found.open),
-        "unequal": _rational(found.unequal),
-        "cases": [_case(found.case)],
+        "open": rational_text(found.open),
+        "unequal": rational_text(found.unequal),
+        "cases": [case_json(found.case)],
         "arrays": {
             name: {"count": count, "sha256": hashlib.sha256(data).hexdigest()}
             for name, (_, count, data) in arrays.items()
         },
     }
-    return _zipped(manifest, arrays, parse_change)
+    return zipped(manifest, arrays, parse_change)

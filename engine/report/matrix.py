@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from engine.acasxu.facts import NETWORKS, PROPERTIES
+from engine.acasxu.networks import NETWORKS
+from engine.acasxu.properties import PROPERTIES
 from engine.report.names import Names, plain_property
 from engine.report.rows import WORDS, Row
 from engine.report.run import Run

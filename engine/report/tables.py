@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from statistics import median
 
-from engine.acasxu.facts import benchmark_instances
+from engine.acasxu.properties import benchmark_instances
 from engine.report.cards import meant
 from engine.report.listing import Cell, Listing, listing
 from engine.report.public import Key, Tool
