@@ -11,6 +11,8 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from types import TracebackType
+from typing import IO, ParamSpec
 from urllib.parse import urlsplit
 
 from engine.foreign import plain
@@ -21,6 +23,7 @@ CHUNK = 1 << 16
 SHOWN = 200  # characters of what a server said
 
 Share = Callable[[float], None]  # the part of one file
+P = ParamSpec("P")
 
 
 class Missing(Exception):
@@ -28,7 +31,7 @@ class Missing(Exception):
 
 
 class BrokenOff(Exception):
-    """Why the download ended too early, and what had arrived by then."""
+    """The download ended too early; `received` had arrived by then."""
 
     def __init__(self, why: str, received: bytes = b""):
         super().__init__(why)
@@ -59,7 +62,7 @@ def download(url: str, *, limit: int, held: bytes = b"", report: Share = lambda 
 
 
 def answers(url: str, *, timeout: float) -> bool:
-    """Whether the file is there. OSError or HTTPException where nobody says so in time."""
+    """True iff the file is there. OSError or HTTPException where nobody says so in time."""
     try:
         with _opened(url, stall=timeout, whole=timeout):
             return True
@@ -69,7 +72,7 @@ def answers(url: str, *, timeout: float) -> bool:
 
 
 class _NoSuchRange(Exception):
-    """What is held is no beginning of the file, or the server cannot go on after it."""
+    """The bytes held are no beginning of the file, or the server cannot go on after them."""
 
 
 def _receive(response: http.client.HTTPResponse, received: bytearray, limit: int, report: Share) -> bytes:
@@ -116,13 +119,16 @@ class _Deadline:
     """After so many seconds whatever waits on a connection made here goes on, with nothing more to read."""
 
     def __init__(self, seconds: float):
-        self.over, self._copies = False, []
+        self.over = False
+        self._copies: list[socket.socket] = []
         self._timer = threading.Timer(seconds, self._end)
         self._timer.daemon = True
 
-    def connect(self, *arguments, **options) -> socket.socket:
+    def connect(
+        self, address: tuple[str, int], timeout: float | None, source_address: tuple[str, int] | None
+    ) -> socket.socket:
         """socket.create_connection; a copy is kept, as TLS takes the socket over."""
-        connection = socket.create_connection(*arguments, **options)
+        connection = socket.create_connection(address, timeout, source_address)
         self._copies.append(connection.dup())
         if self.over:
             self._end()
@@ -138,7 +144,9 @@ class _Deadline:
         self._timer.start()
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._timer.cancel()
         for copy in self._copies:
             copy.close()
@@ -165,7 +173,7 @@ class _Http(urllib.request.HTTPHandler):
         super().__init__()
         self._deadline = deadline
 
-    def http_open(self, request):
+    def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
         return self.do_open(_connections(http.client.HTTPConnection, self._deadline), request)
 
 
@@ -174,15 +182,18 @@ class _Https(urllib.request.HTTPSHandler):
         super().__init__()
         self._deadline = deadline
 
-    def https_open(self, request):
+    def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
         make = _connections(http.client.HTTPSConnection, self._deadline)
         return self.do_open(make, request, context=ssl.create_default_context())
 
 
-def _connections(kind: type[http.client.HTTPConnection], deadline: _Deadline) -> Callable:
-    def make(*arguments, **options) -> http.client.HTTPConnection:
+def _connections(
+    kind: Callable[P, http.client.HTTPConnection], deadline: _Deadline
+) -> Callable[P, http.client.HTTPConnection]:
+    def make(*arguments: P.args, **options: P.kwargs) -> http.client.HTTPConnection:
         connection = kind(*arguments, **options)
-        connection._create_connection = deadline.connect  # before TLS and proxies speak: they may drip too
+        # Before TLS and proxies speak, which may drip too. Typeshed lacks the attribute.
+        connection._create_connection = deadline.connect  # type: ignore[attr-defined]
         return connection
 
     return make
@@ -191,7 +202,15 @@ def _connections(kind: type[http.client.HTTPConnection], deadline: _Deadline) ->
 class _Redirects(urllib.request.HTTPRedirectHandler):
     """To other http(s) addresses, from https to https alone."""
 
-    def redirect_request(self, request, answer, code, message, headers, address):
+    def redirect_request(
+        self,
+        request: urllib.request.Request,
+        answer: IO[bytes],
+        code: int,
+        message: str,
+        headers: http.client.HTTPMessage,
+        address: str,
+    ) -> urllib.request.Request | None:
         answer.close()  # else its body, however long, would be read
         allowed = ("https",) if request.type == "https" else ("http", "https")
         if urlsplit(address).scheme not in allowed:

@@ -22,8 +22,10 @@ from engine.onnx_file import read_whole
 
 KNOWN_OPSET = 14  # of which onnx2torch has every operator that engine.onnx_file reads
 
+Convert = Callable[[ModelProto], torch.nn.Module]
 
-def load_module(source: Network | str | PathLike) -> torch.nn.Module:
+
+def load_module(source: Network | str | PathLike[str]) -> torch.nn.Module:
     """A module that computes what the ONNX file says, for execution and gradients, in evaluation mode.
 
     It takes and gives tensors of the graph's own shapes and number type, and its rounding is torch's:
@@ -41,7 +43,7 @@ def load_module(source: Network | str | PathLike) -> torch.nn.Module:
         raise InputError(what, where=where, advice="check that this is an ONNX network") from error
 
 
-def _converted(convert: Callable, model: ModelProto) -> torch.nn.Module:
+def _converted(convert: Convert, model: ModelProto) -> torch.nn.Module:
     """The model, or where its opset is older or newer than onnx2torch knows, the same in one it does."""
     try:
         return convert(model)
@@ -53,11 +55,12 @@ def _converted(convert: Callable, model: ModelProto) -> torch.nn.Module:
         return convert(translated)
 
 
-def _onnx2torch_convert() -> Callable:
+def _onnx2torch_convert() -> Convert:
     """onnx2torch.convert, with or without a torchvision that loads."""
     try:
         with _torchvision_or_stand_in():
-            return import_module("onnx2torch").convert
+            convert: Convert = import_module("onnx2torch").convert
+            return convert
     except ModuleNotFoundError as error:
         if error.name != "onnx2torch":
             raise
@@ -71,8 +74,9 @@ def _torchvision_or_stand_in() -> Iterator[None]:
         yield
         return
     _forget_torchvision()
-    sys.modules.update({name: _StandIn(name) for name in ("torchvision", "torchvision.ops")})
-    sys.modules["torchvision"].ops = sys.modules["torchvision.ops"]
+    whole, operators = _StandIn("torchvision"), _StandIn("torchvision.ops")
+    whole.ops = operators
+    sys.modules.update({"torchvision": whole, "torchvision.ops": operators})
     try:
         yield
     finally:
@@ -80,7 +84,7 @@ def _torchvision_or_stand_in() -> Iterator[None]:
 
 
 def _forget_torchvision() -> None:
-    """Removes the stand-in, or what an import that failed has left behind."""
+    """Removes the stand-in, or the remains of an import that failed."""
     for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
         del sys.modules[name]
 
@@ -88,18 +92,20 @@ def _forget_torchvision() -> None:
 class _StandIn(ModuleType):
     """A module whose functions call those of the real module of the same name."""
 
+    ops: ModuleType
+
     def __init__(self, name: str):
         super().__init__(name)
         self.__spec__ = ModuleSpec(name, loader=None)
-        self.__path__ = []
+        self.__path__: list[str] = []
 
-    def __getattr__(self, function: str) -> Callable:
+    def __getattr__(self, function: str) -> Callable[..., object]:
         if function.startswith("_"):
             raise AttributeError(function)
         return lambda *args, **kwargs: _call_real(self.__name__, function, *args, **kwargs)
 
 
-def _call_real(module: str, function: str, *args, **kwargs):
+def _call_real(module: str, function: str, *args: object, **kwargs: object) -> object:
     try:
         real = import_module(module)
     except Exception as error:

@@ -8,8 +8,9 @@ import zlib
 from functools import cache
 from pathlib import Path
 
-from engine.acasxu.facts import NETWORKS, PROPERTIES, NetworkIndex, Specification
 from engine.acasxu.identity import known_networks, known_properties
+from engine.acasxu.networks import NETWORKS, NetworkIndex
+from engine.acasxu.properties import PROPERTIES, Specification
 from engine.audit.certificate import read_certificate
 from engine.bench.instances import instance_stem, network_stem
 from engine.bench.manifest import FORMAT

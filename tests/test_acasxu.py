@@ -4,23 +4,11 @@ from fractions import Fraction
 
 import pytest
 
-from engine.acasxu.facts import (
-    ADVISORIES,
-    COC,
-    INPUTS,
-    NETWORKS,
-    PROPERTIES,
-    NetworkIndex,
-    benchmark_instances,
-    describe_point,
-    domain,
-    file_name,
-    network_index,
-    normalize_score,
-    raw_score,
-    recognize,
-    specification,
-)
+from engine.acasxu.domain import acasxu_domain
+from engine.acasxu.encounter import describe_point
+from engine.acasxu.networks import NETWORKS, NetworkIndex, file_name, network_index, recognize
+from engine.acasxu.properties import PROPERTIES, benchmark_instances, specification
+from engine.acasxu.quantities import ADVISORIES, COC, INPUTS, normalize_score, raw_score
 from engine.errors import InputError
 
 
@@ -98,7 +86,7 @@ def test_there_is_no_eleventh_property():
 
 
 def test_the_benchmark_has_186_instances():
-    assert len(set((spec.number, network) for spec, network in benchmark_instances())) == 186
+    assert len({(spec.number, network) for spec, network in benchmark_instances()}) == 186
 
 
 def test_the_benchmark_is_the_official_one(acasxu_data):
@@ -108,7 +96,7 @@ def test_the_benchmark_is_the_official_one(acasxu_data):
 
 
 def test_the_domain_is_the_hull():
-    lower, upper = domain()
+    lower, upper = acasxu_domain().ends
     assert [float(v) for v in lower] == [-0.328422877, -0.5, -0.5, -0.5, -0.5]
     assert [float(v) for v in upper] == [0.700434925, 0.5, 0.5, 0.5, 0.5]
 

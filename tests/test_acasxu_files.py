@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from engine.acasxu import files as data
-from engine.acasxu.facts import NETWORKS, file_name
 from engine.acasxu.files import download_folder, find_networks, network_path, property_path, standins
+from engine.acasxu.networks import NETWORKS, file_name
 from engine.errors import InputError
 
 NAME = file_name(3, 3)

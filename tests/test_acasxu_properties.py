@@ -6,9 +6,9 @@ from fractions import Fraction
 import pytest
 
 from engine import vnnlib
-from engine.acasxu.facts import PROPERTIES
 from engine.acasxu.files import property_path
-from engine.acasxu.properties import render, write
+from engine.acasxu.properties import PROPERTIES
+from engine.acasxu.specs import render, write
 
 NUMBERS = range(1, 11)
 

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_audit_check import Exclusion, audit_network, exclusions, row
 
-from engine.acasxu.facts import domain
+from engine.acasxu.domain import acasxu_domain
 from engine.audit.arithmetic import Floating
 from engine.audit.bounds import down, hidden_parts, relu_lines
 from engine.audit.data import Rejected
@@ -272,7 +272,7 @@ def test_all_published_networks_on_the_same_lines(acasxu_networks, a, monkeypatc
     """On a random box each: bounds and margins are not above the exact ones on the same lines, nor above samples."""
     random, paths = np.random.default_rng(a), sorted(acasxu_networks.glob(f"*run2a_{a}_?_batch*"))
     assert len(paths) == 9
-    low, high = (np.array([float(end) for end in ends]) for ends in domain())
+    low, high = (np.array([float(end) for end in ends]) for ends in acasxu_domain().ends)
     for path in paths:
         audited, net, width = read_network(path), load_network(path), (high - low) * 2.0 ** -random.integers(1, 6)
         lower = low + random.random(5) * (high - low - width)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from command_line import environment, finish, start
 
-from engine.acasxu.facts import PROPERTIES
 from engine.acasxu.files import property_path
+from engine.acasxu.properties import PROPERTIES
 from engine.cli import main
 from engine.exact import evaluate
 from engine.onnx_file import load_network

@@ -33,7 +33,7 @@ from test_search import random_question
 from test_slopes import check_targets, multipliers, prepared
 
 from engine import Options, Problem, load_network, load_property, verify_all
-from engine.acasxu.facts import domain
+from engine.acasxu.domain import acasxu_domain
 from engine.acasxu.files import property_path, shipped
 from engine.audit.check import check
 from engine.bounds.crown import Boxes, concretize, substitute, tighten
@@ -120,7 +120,7 @@ def test_optimized_bounds_are_sound(name, semantics):
 def test_bounds_of_stand_ins_are_those_of_the_cpu(depth, standin_networks):
     """But for rounding, and for the rare neuron whose lines depend on it; 3,000 neurons are open, of all stand-ins."""
     networks = list(standin_networks.values())
-    lower, upper = (np.array([float(v) for v in side]) for side in domain())
+    lower, upper = (np.array([float(v) for v in side]) for side in acasxu_domain().ends)
     random = np.random.default_rng(depth)
     low = torch.tensor(lower + (upper - lower) * (1 - 2.0**-depth) * random.random((48, 5)))
     high = low + torch.tensor(upper - lower) * 2.0**-depth

@@ -18,8 +18,9 @@ from pathlib import Path
 import pytest
 
 from engine import download as downloading
-from engine.acasxu.facts import NETWORKS
-from engine.acasxu.fetch import SOURCES, Entry, fetch, manifest, progress_bar
+from engine.acasxu.fetch import SOURCES, fetch, progress_bar
+from engine.acasxu.manifest import Entry, manifest
+from engine.acasxu.networks import NETWORKS
 from engine.errors import InputError
 
 CONTENT = {"a.onnx": bytes(range(256)) * 400, "b.onnx": b"second" * 5000}

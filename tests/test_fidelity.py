@@ -8,12 +8,15 @@ import pytest
 from cases import case, executable, prop, row
 from conftest import network, random_network
 
+from engine.acasxu.domain import acasxu_domain
 from engine.cli import main
-from engine.comparison import fidelity
+from engine.comparison import sampling
 from engine.comparison.decision import Decision
-from engine.comparison.domain import acasxu_domain, hull, read_domain
-from engine.comparison.fidelity import Difference, changes, compare
+from engine.comparison.difference import Difference
+from engine.comparison.fidelity import changes, compare
+from engine.domain import hull, read_domain
 from engine.errors import InputError
+from engine.evaluation import Float32Pair
 from engine.network import Affine, Network
 from engine.vnnlib.writer import property_text
 
@@ -60,7 +63,7 @@ def test_points_lie_where_they_should(monkeypatch):
     """Outside are no points of a box; inside, safe and unsafe ones are those of the original."""
     net = random_network((2, 6, 2), seed=3)
     seen = []
-    monkeypatch.setattr(fidelity._Pair, "outputs", spy(fidelity._Pair.outputs, seen))
+    monkeypatch.setattr(Float32Pair, "outputs", spy(Float32Pair.outputs, seen))
     found = compare(net, net, [prop(BOX, n_outputs=2)], lower=(-1, -1), upper=(1, 1), points=3000, grid=3)
     outside, grid, inside = seen
     assert (~((outside >= [0, 0]) & (outside <= [0.5, 1])).all(1)).sum() == found.outside.points < len(outside) == 3000
@@ -81,7 +84,7 @@ def spy(outputs, seen):
 def test_chunks_do_not_matter(monkeypatch):
     net, other = random_network((2, 6, 3), seed=4), random_network((2, 6, 3), seed=5)
     whole = compare(net, other, [], lower=(0, 0), upper=(1, 1), points=10, grid=7).grid
-    monkeypatch.setattr(fidelity, "CHUNK", 5)
+    monkeypatch.setattr(sampling, "CHUNK", 5)
     parts = compare(net, other, [], lower=(0, 0), upper=(1, 1), points=10, grid=7).grid
     assert (whole.points, whole.changed) == (parts.points, parts.changed)
     assert whole.mean == pytest.approx(parts.mean, rel=1e-5)
@@ -121,7 +124,7 @@ def test_without_a_domain_only_boxes_are_measured():
 
 
 def test_a_grid_never_has_more_than_so_many_points(monkeypatch):
-    monkeypatch.setattr(fidelity, "GRID", 10**3)
+    monkeypatch.setattr(sampling, "MAX_GRID", 10**3)
     for inputs, along in ((1, 30), (2, 30), (3, 10), (4, 5), (12, 1)):
         net = random_network((inputs, 2), seed=0)
         found = compare(net, net, [], lower=(0,) * inputs, upper=(1,) * inputs, points=1, grid=30)

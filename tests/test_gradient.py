@@ -9,7 +9,7 @@ from cases import executable
 from conftest import network as chain
 from conftest import random_network
 
-from engine.acasxu.facts import domain
+from engine.acasxu.domain import acasxu_domain
 from engine.attack import violation
 from engine.bounds.crown import Boxes, tighten
 from engine.bounds.roots import make_roots
@@ -184,7 +184,9 @@ def properties(standin_paths) -> dict[int, Property]:
 
 
 def task_of(network: Network, targets, keep) -> Task:
-    return Task(network, tuple(targets), tuple(keep), *(np.array(list(map(float, end))) for end in domain()))
+    return Task(
+        network, tuple(targets), tuple(keep), *(np.array(list(map(float, end))) for end in acasxu_domain().ends)
+    )
 
 
 def silent(_: str) -> None:

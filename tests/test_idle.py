@@ -9,7 +9,7 @@ from cases import case, executable, prop, row
 from conftest import network, random_network
 
 from engine import exact
-from engine.acasxu.facts import domain
+from engine.acasxu.domain import acasxu_domain
 from engine.acasxu.files import network_path, property_path
 from engine.network import Network
 from engine.onnx_file import load_network
@@ -163,7 +163,7 @@ def test_where_it_cannot_help_it_says_why(neurons, boxes, said):
 def test_a_published_network(acasxu_networks):
     """N(2,2), without training: exactly itself outside the collar, which is small."""
     net, target = load_network(network_path(2, 2)), load_property(property_path(2))
-    lower, upper = (np.array([float(v) for v in side]) for side in domain())
+    lower, upper = (np.array([float(v) for v in side]) for side in acasxu_domain().ends)
     goal = Task(net, (target,), (), lower, upper)
     chain = idle_neurons(net, lower, upper, depth=2, most=8, seconds=20.0)
     assert [len(neurons) for neurons in chain] == [4, 2]

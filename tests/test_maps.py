@@ -10,10 +10,13 @@ import pytest
 from cases import case, executable, prop, row
 from conftest import network, random_network
 
-from engine.acasxu.facts import ADVISORIES, COC, WEAK_LEFT, WEAK_RIGHT
 from engine.acasxu.files import property_path
+from engine.acasxu.quantities import ADVISORIES, COC, WEAK_LEFT, WEAK_RIGHT
+from engine.acasxu.view import RANGE, EncounterView, encounter_views
 from engine.cli import main
-from engine.comparison.maps import NOWHERE, RANGE, Geometry, advisory_maps, coordinates, geometries, inputs_at
+from engine.cli.picture import advisory_maps
+from engine.comparison.decision import Decision
+from engine.comparison.maps import NOWHERE, coordinates, decision_maps
 from engine.errors import InputError
 from engine.vnnlib import load_property
 from engine.vnnlib.writer import property_text
@@ -47,7 +50,7 @@ def box(number: int):
     ],
 )
 def test_places_as_the_networks_see_them(x, y, rho, theta):
-    (found,) = inputs_at(Geometry("", 0.5, 650.0, 1200.0), np.array([float(x)]), np.array([float(y)]))
+    (found,) = EncounterView("", 0.5, 650.0, 1200.0).inputs_at(np.array([float(x)]), np.array([float(y)]))
     expected = [(rho - 19791.091) / 60261, theta / TURN, 0.5 / TURN, 0.0, 0.5]
     assert found.tolist() == pytest.approx(expected, abs=1e-12)
 
@@ -58,7 +61,7 @@ def test_coordinates_are_middles_of_equal_parts():
 
 
 def test_left_is_left_and_ahead_is_up():
-    found = advisory_maps(sides(), sides(), size=9)[0].before
+    found = advisory_maps(sides(), sides(), [], size=9)[0].before
     assert (found[4, 0], found[4, 8]) == (WEAK_LEFT, WEAK_RIGHT)
     assert found[8, 4] == found[4, 4] == COC, "a tie, ahead and at the origin: the first of equals"
     assert found[0, 4] == WEAK_RIGHT, "straight behind theta is -pi"
@@ -68,54 +71,80 @@ def test_left_is_left_and_ahead_is_up():
 def test_maps_against_single_points():
     before, after = random_network((5, 20, 5), seed=2), random_network((5, 20, 5), seed=3)
     for found in advisory_maps(before, after, [box(2), box(5)], size=12):
-        place = coordinates(found.geometry.radius, 12)
-        fixed = (found.geometry.psi, found.geometry.v_own, found.geometry.v_int)
+        place = coordinates(found.view.radius, 12)
+        fixed = (found.view.psi, found.view.v_own, found.view.v_int)
         for i, y in enumerate(place):
             for j, x in enumerate(place):
                 raw = (math.hypot(x, y), math.atan2(-x, y), *fixed)
                 point = [(v - m) / r for v, m, r in zip(raw, MEANS, RANGES)]
                 for net, advisories in ((before, found.before), (after, found.after)):
-                    expected = net.evaluate(point).argmin() if raw[0] <= found.geometry.radius else NOWHERE
+                    expected = net.evaluate(point).argmin() if raw[0] <= found.view.radius else NOWHERE
                     assert advisories[i, j] == expected
 
 
 def test_differences_are_counted():
     """With theta at most 0.1 turns on the left, weak left scores more than COC once 0.1 is added to it."""
-    found = advisory_maps(sides(), sides(shift=0.1), size=40)[0]
+    found = advisory_maps(sides(), sides(shift=0.1), [], size=40)[0]
     place = coordinates(RANGE, 40)
     shown = [(x, y) for y in place for x in place if math.hypot(x, y) <= RANGE]
     expected = sum(0 < math.atan2(-x, y) < 0.1 * TURN for x, y in shown)
     assert (found.points, found.changed) == (len(shown), expected) and expected > 0
-    assert advisory_maps(sides(), sides(), size=40)[0].changed == 0
+    assert advisory_maps(sides(), sides(), [], size=40)[0].changed == 0
 
 
-def test_geometries():
-    head_on, crossing, middle = geometries([box(1), box(2)])
+def test_encounter_views():
+    head_on, crossing, middle = encounter_views([box(1), box(2)])
     assert (head_on.psi, crossing.psi) == (pytest.approx(PI, abs=1e-6), -PI / 2)
     assert middle.name == "middle of the box of prop_1, prop_2", "they share their box"
     assert (middle.psi, middle.v_own, middle.v_int) == pytest.approx((0, 1172.5, 30), abs=1e-5)
-    *_, whole, near = geometries([box(3)])
+    *_, whole, near = encounter_views([box(3)])
     assert whole.radius == RANGE and near.radius == pytest.approx(3600, abs=1e-3)
     assert (whole.psi, whole.v_own, whole.v_int) == pytest.approx(((3.1 + PI) / 2, 1090, 1080), abs=1e-5)
 
 
-def test_boxes_are_shown_where_they_meet_the_geometry():
+def test_boxes_are_shown_where_they_are_in_view():
     head_on, crossing, middle, near = advisory_maps(sides(), sides(), [box(3)], size=4)
-    assert not crossing.sectors
+    assert not crossing.view.sectors
     for found in (head_on, middle, near):
-        (sector,) = found.sectors
+        (sector,) = found.view.sectors
         ends = (sector.near, sector.far, sector.right, sector.left)
         assert ends == pytest.approx((1500, 1800, -0.06, 0.06), abs=1e-3)
-    assert len(advisory_maps(sides(), sides(), [box(6)], size=4)[-1].sectors) == 2
-    assert advisory_maps(sides(), sides(), [box(6)], size=4)[-1].sectors[0].far == RANGE, "the box goes on to 62000 ft"
+    sectors = advisory_maps(sides(), sides(), [box(6)], size=4)[-1].view.sectors
+    assert len(sectors) == 2 and sectors[0].far == RANGE, "the box goes on to 62000 ft"
 
 
 def test_other_shapes_are_refused():
     small = random_network((2, 6, 2), seed=0)
     with pytest.raises(InputError, match="random_0: .* need ACAS Xu's 5 inputs and 5 outputs, here are 2 and 2"):
-        advisory_maps(sides(), small)
+        advisory_maps(sides(), small, [])
     with pytest.raises(InputError, match="here are 2 and 1"):
         advisory_maps(sides(), sides(), [prop(case([0, 0], [1, 1], [row([1])]))])
+
+
+class Halves:
+    """Any network's plane: X_0 is x, X_2 is y, and X_1 is fixed; only the right half is shown."""
+
+    radius = 2.0
+
+    def shows(self, x, y):
+        return x > 0
+
+    def inputs_at(self, x, y):
+        return np.column_stack([x, np.full(len(x), 0.25), y])
+
+
+@pytest.mark.parametrize("decision", [Decision.LOWEST, Decision.HIGHEST])
+def test_any_network_has_maps_of_a_view(decision):
+    before, after = random_network((3, 8, 4), seed=0), random_network((3, 8, 4), seed=1)
+    (found,) = decision_maps(before, after, [Halves()], decision=decision, size=6)
+    place = coordinates(2.0, 6)
+    for net, decided in ((before, found.before), (after, found.after)):
+        for i, y in enumerate(place):
+            for j, x in enumerate(place):
+                outputs = net.evaluate([x, 0.25, y])
+                best = outputs.argmin() if decision is Decision.LOWEST else outputs.argmax()
+                assert decided[i, j] == (best if x > 0 else NOWHERE)
+    assert (found.points, found.changed) == (18, (found.before != found.after).sum())
 
 
 # Pictures
@@ -177,7 +206,7 @@ def test_forms(form, magic):
     pytest.importorskip("matplotlib")
     from engine.cli.picture import picture_bytes
 
-    maps = advisory_maps(sides(), sides(), size=8)[:1]
+    maps = advisory_maps(sides(), sides(), [], size=8)[:1]
     assert picture_bytes(maps, names=("a", "b"), form=form).startswith(magic)
 
 
@@ -185,7 +214,7 @@ def test_the_picture_says_what_differs():
     pytest.importorskip("matplotlib")
     from engine.cli.picture import picture_bytes
 
-    same, other = advisory_maps(sides(), sides(), size=8)[0], advisory_maps(sides(), sides(shift=0.1), size=8)[0]
+    same, other = (advisory_maps(sides(), sides(shift=shift), [], size=8)[0] for shift in (0.0, 0.1))
     text = picture_bytes([same, other], names=("a", "b $x_$"), form="svg").decode()
     assert f"difference: none differs of {same.points} points" in text
     assert f"difference: {other.changed} of {other.points} points" in text and other.changed

@@ -18,9 +18,9 @@ from cases import case, executable, prop, row
 from conftest import random_network
 from test_cli_repair import SMALL
 
-from engine.acasxu.facts import NetworkIndex
 from engine.acasxu.files import property_path
 from engine.acasxu.identity import CONTENT, METADATA, OPTION, SHAPE, as_told, identify, identify_file, known_networks
+from engine.acasxu.networks import NetworkIndex
 from engine.cli import main
 from engine.network import Affine, Network
 from engine.onnx_file import load_network, made_from, save_network

@@ -8,11 +8,14 @@ from cases import case, executable, prop, row
 from conftest import network, random_network
 
 from engine import Options, Problem, verify_all
+from engine.acasxu.vocabulary import acasxu_vocabulary
 from engine.comparison.decision import Decision
-from engine.comparison.vere import Figures, drawn, measure
+from engine.comparison.figures import Figures
+from engine.comparison.vere import drawn, measure
 from engine.errors import InputError
 from engine.repair import points
 from engine.repair.points import read_points
+from engine.vocabulary import PLAIN
 
 NET = random_network((2, 4, 3), seed=0)
 ACASXU = random_network((5, 4, 5), seed=0)
@@ -22,7 +25,8 @@ HEAD = "x0,x1,wanted,forbidden\n"
 def read(tmp_path, text, net=NET, *, decision=Decision.LOWEST):
     path = tmp_path / "points.csv"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return read_points(path, net, decision=decision, acasxu=net is ACASXU)
+    vocabulary = acasxu_vocabulary() if net is ACASXU else PLAIN
+    return read_points(path, net, decision=decision, vocabulary=vocabulary)
 
 
 def holds(property, x, y) -> bool:

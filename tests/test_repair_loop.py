@@ -11,8 +11,8 @@ from cases import case, executable, prop, row
 from conftest import network, random_network
 
 from engine import Options, Problem, verify_all
-from engine.acasxu.facts import benchmark_instances
 from engine.acasxu.files import property_path
+from engine.acasxu.properties import benchmark_instances
 from engine.errors import InputError
 from engine.network import Affine
 from engine.repair import loop

@@ -191,12 +191,12 @@ def test_choices_by_output():
 def test_a_benchmark_network(acasxu_data):
     """N(3,1)/P2: one weight, proved, and no advisory of 100,000 changed."""
     from engine import load_network, load_property
-    from engine.acasxu.facts import domain
+    from engine.acasxu.domain import acasxu_domain
     from engine.acasxu.files import property_path
 
     net = load_network(acasxu_data / "onnx" / "ACASXU_run2a_3_1_batch_2000.onnx")
     target, *keep = (load_property(property_path(number)) for number in (2, 1, 3, 4))
-    lower, upper = (np.array([float(v) for v in side]) for side in domain())
+    lower, upper = (np.array([float(v) for v in side]) for side in acasxu_domain().ends)
     found = first(Task(net, (target,), tuple(keep), lower, upper), samples=50_000)
     assert changes(net, found.network)[0] <= 8
     result = compare(net, found.network, [target], lower=lower, upper=upper, points=100_000, grid=0)

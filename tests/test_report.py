@@ -13,7 +13,9 @@ import bench_folders as folders
 import pytest
 from command_line import one_line
 
-from engine.acasxu.facts import NETWORKS, PROPERTIES, Encounter, benchmark_instances
+from engine.acasxu.encounter import Encounter
+from engine.acasxu.networks import NETWORKS
+from engine.acasxu.properties import PROPERTIES, benchmark_instances
 from engine.cli import main
 from engine.errors import InputError
 from engine.report import write_report

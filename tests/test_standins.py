@@ -9,8 +9,10 @@ import onnxruntime
 import pytest
 import torch
 
-from engine.acasxu.facts import ADVISORIES, NETWORKS, domain, recognize
+from engine.acasxu.domain import acasxu_domain
 from engine.acasxu.files import property_path, shipped, standins
+from engine.acasxu.networks import NETWORKS, recognize
+from engine.acasxu.quantities import ADVISORIES
 from engine.vnnlib import load_property
 
 SCRIPT = shipped("networks", "standin", "make.py")
@@ -56,7 +58,7 @@ def test_same_graph_as_the_published_networks(acasxu_networks):
 
 
 def test_read_as_onnxruntime_runs_them(standin_paths, standin_networks):
-    x = points(*domain(), 200).astype(np.float32)
+    x = points(*acasxu_domain().ends, 200).astype(np.float32)
     for name, path in standin_paths.items():
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
         [entry] = session.get_inputs()
@@ -65,7 +67,7 @@ def test_read_as_onnxruntime_runs_them(standin_paths, standin_networks):
 
 
 def test_every_advisory_is_given_somewhere(standin_networks):
-    given = standin_networks["standin_tau_0"].evaluate(points(*domain(), 20_000)).argmin(1)
+    given = standin_networks["standin_tau_0"].evaluate(points(*acasxu_domain().ends, 20_000)).argmin(1)
     assert set(given) == set(range(len(ADVISORIES)))
 
 

@@ -1,15 +1,14 @@
 """Downloads the 45 published networks and checks each against the committed manifest."""
 
-import csv
-import hashlib
 import http.client
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from engine.acasxu.files import download_folder, shipped
+from engine.acasxu.files import download_folder
+from engine.acasxu.manifest import Entry, manifest
 from engine.download import BrokenOff, Missing, Share, answers, download
 from engine.errors import InputError
 from engine.files import regular, write_bytes
@@ -25,24 +24,6 @@ SUFFIXES = (".gz", "")  # the forms in which a source may hold a file
 Progress = Callable[[float, int], None]  # (files done, a part of one included; files in all)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A published file: its name, the SHA-256 and the size of its (decompressed) content."""
-
-    name: str
-    sha256: str
-    size: int
-
-    def matches(self, content: bytes) -> bool:
-        return hashlib.sha256(content).hexdigest() == self.sha256
-
-
-def manifest() -> tuple[Entry, ...]:
-    """The 45 published networks."""
-    with shipped("networks", "manifest.csv").open(newline="", encoding="ascii") as file:
-        return tuple(Entry(row["name"], row["sha256"], int(row["bytes"])) for row in csv.DictReader(file))
-
-
 def fetch(
     *,
     source: str | Path | None = None,
@@ -50,7 +31,7 @@ def fetch(
     entries: Sequence[Entry] | None = None,
     progress: Progress = lambda done, total: None,
 ) -> Path:
-    """Afterwards every file of `entries` (by default the manifest) lies in the folder returned, as listed.
+    """Returns a folder in which every file of `entries` (by default the manifest) lies, as listed.
 
     `source` is a folder or the http(s) URL of one, by default the public benchmark repository; it holds
     each file as NAME.gz or NAME. What `target` holds already is kept. No more is taken than the manifest's size
@@ -65,7 +46,7 @@ def fetch(
         for done, entry in enumerate(entries):
             progress(done, len(entries))
             if not _is_right(folder / entry.name, entry):
-                used = _fetch_one(entry, folder, forms, lambda share: progress(done + share, len(entries)))
+                used = _fetch_one(entry, folder, forms, partial(_report, progress, done, len(entries)))
                 forms.sort(key=lambda form: form != used)  # where one file was, the others are
     except OSError as error:
         raise InputError(f"cannot be written: {error.strerror or error}", where=str(folder)) from error
@@ -73,8 +54,12 @@ def fetch(
     return folder
 
 
+def _report(progress: Progress, done: int, total: int, share: float) -> None:
+    progress(done + share, total)
+
+
 def reachable(*, timeout: float) -> bool:
-    """Whether a public source answers within so many seconds."""
+    """True iff a public source answers within so many seconds."""
     name = manifest()[0].name
     try:
         return any(answers(f"{base}/{name}{suffix}", timeout=timeout) for base in SOURCES for suffix in SUFFIXES)
@@ -155,7 +140,7 @@ def _obtain(location: str, part: Path, final: Path, entry: Entry, report: Share)
 
 
 def _held(part: Path, limit: int) -> bytes:
-    """What an earlier download left."""
+    """The bytes that an earlier download left; none where they are too many."""
     try:
         with open(part, "rb", opener=regular) as file:
             data = file.read(limit + 1)

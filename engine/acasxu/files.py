@@ -1,4 +1,4 @@
-"""Where the networks and the properties lie."""
+"""The files of the networks and of the properties, and where they are looked for."""
 
 import csv
 import hashlib
@@ -6,7 +6,8 @@ import os
 import sysconfig
 from pathlib import Path
 
-from engine.acasxu.facts import PROPERTIES, file_name, recognize, specification
+from engine.acasxu.networks import file_name, recognize
+from engine.acasxu.properties import PROPERTIES, specification
 from engine.errors import InputError
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
@@ -62,7 +63,7 @@ def standins() -> tuple[Path, ...]:
 
 
 def download_folder() -> Path:
-    """Where `fetch` puts the networks: `networks/acasxu` of a checkout, else the user's cache."""
+    """The folder where `fetch` puts the networks: `networks/acasxu` of a checkout, else in the user's cache."""
     if _in_checkout():
         return _CHECKOUT / "networks" / "acasxu"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "acasxu"

@@ -1,4 +1,4 @@
-"""What a network is known to be: one of ACAS Xu's 45, a stand-in for them, or something made from one of these.
+"""The identity of a network: one of ACAS Xu's 45, a stand-in for them, or something made from one of these.
 
 Everything that this program says of units, advisories and domains of ACAS Xu it says only of such networks. They are
 known by the SHA-256 of their content, by what their own metadata say they were made from, or by the user's word;
@@ -9,9 +9,11 @@ import hashlib
 from dataclasses import dataclass, replace
 from os import PathLike
 
-from engine.acasxu.facts import ADVISORIES, INPUTS, PROPERTIES, NetworkIndex, Specification, recognize
-from engine.acasxu.fetch import manifest
 from engine.acasxu.files import property_hashes, standins
+from engine.acasxu.manifest import manifest
+from engine.acasxu.networks import NetworkIndex, recognize
+from engine.acasxu.properties import PROPERTIES, Specification
+from engine.acasxu.quantities import ADVISORIES, INPUTS
 from engine.errors import InputError
 from engine.network import Network
 from engine.onnx_file import made_from, parse_network, read_bytes
@@ -24,7 +26,7 @@ _STANDIN = "stand-in network made by this project, NOT an ACAS Xu network"
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A network whose inputs and outputs mean what ACAS Xu's mean.
+    """A network with inputs and outputs that mean what ACAS Xu's mean.
 
     name: of the network, N(a,t) or a stand-in's; index: which of the 45 it is, or was made from, None for a stand-in;
     source: how that is known: by its CONTENT, by its METADATA, or by the user's OPTION.
@@ -40,7 +42,7 @@ class Identity:
 
     @property
     def is_published(self) -> bool:
-        """Whether it is one of the 45 files themselves."""
+        """True iff it is one of the 45 files themselves."""
         return self.index is not None and self.source == CONTENT
 
     def __str__(self) -> str:
@@ -48,7 +50,7 @@ class Identity:
 
     @property
     def label(self) -> str:
-        """What it is and, unless its content tells, how that is known, in a line."""
+        """One line with what it is and, unless its content tells, how that is known."""
         words = f": previous advisory {self.index.previous_advisory}, tau {self.index.tau} s" if self.index else ""
         words = f": {_STANDIN}" if self.is_standin else words
         how = {CONTENT: "", METADATA: "made from ", OPTION: "taken as "}[self.source]
@@ -57,11 +59,11 @@ class Identity:
 
 
 def identify(network: Network) -> Identity | None:
-    """What a network is known to be by its content, or by what its metadata say it was made from; else None."""
+    """The identity by a network's content, or by what its metadata say it was made from; else None."""
     known = known_networks()
     if network.sha256 in known:
         return known[network.sha256]
-    original = known.get(made_from(network.onnx_bytes))
+    original = known.get(made_from(network.onnx_bytes) or "")
     return replace(original, source=METADATA) if original and network.shape == SHAPE else None
 
 
@@ -77,7 +79,7 @@ def identify_bytes(data: bytes) -> Identity | None:
         return None
 
 
-def identify_file(path: str | PathLike) -> Identity | None:
+def identify_file(path: str | PathLike[str]) -> Identity | None:
     """The same of a file; None where it cannot be read."""
     try:
         return identify_bytes(read_bytes(path))
@@ -86,7 +88,7 @@ def identify_file(path: str | PathLike) -> Identity | None:
 
 
 def as_told(network: Network, index: NetworkIndex | None = None) -> Identity:
-    """What the user says that it is, N(a, t) or a network of that kind, unless its content says what it is.
+    """The identity that the user gives it, N(a, t) or a network of that kind, unless its content says what it is.
 
     InputError where it has other inputs or outputs than ACAS Xu's networks.
     """

@@ -10,9 +10,10 @@ from hashlib import sha256
 from io import StringIO
 from pathlib import Path
 
-from engine.acasxu.facts import NETWORKS, PROPERTIES, NetworkIndex, Specification
-from engine.acasxu.facts import benchmark_instances as benchmark
 from engine.acasxu.files import network_path, property_path
+from engine.acasxu.networks import NETWORKS, NetworkIndex
+from engine.acasxu.properties import PROPERTIES, Specification
+from engine.acasxu.properties import benchmark_instances as benchmark
 from engine.errors import InputError
 from engine.files import regular
 

@@ -13,8 +13,8 @@ import numpy
 import onnx
 
 import engine.audit
-from engine.acasxu.facts import ADVISORIES, INPUTS
 from engine.acasxu.identity import Identity, identify_bytes, known_networks
+from engine.acasxu.quantities import ADVISORIES, INPUTS
 from engine.audit.data import Case, Row
 from engine.certificate.batch import Outcome
 from engine.digits import decimal, rational

@@ -1,4 +1,4 @@
-"""Properties of which something is to be drawn, measured or repaired must say something of a network."""
+"""Properties whose boxes are to be drawn, measured or repaired: each must have a box."""
 
 from pathlib import Path
 

@@ -2,27 +2,34 @@
 
 import json
 from argparse import Namespace
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from engine.cli.fidelity import fidelity_table, figures_table
 from engine.cli.confirm import confirm_written
-from engine.cli.fidelity import fidelity_content, fidelity_table, figures_content, figures_table
 from engine.cli.live import live_line
 from engine.cli.meaning import Meaning, demand_maps, meaning
 from engine.cli.output import DONE, answer, note, show
-from engine.cli.picture import prepare_picture, write_picture
+from engine.cli.picture import advisory_maps, prepare_picture, write_picture
 from engine.comparison.decision import Decision
+from engine.comparison.record import ComparisonRecord
 from engine.digits import percent
 from engine.errors import InputError
 from engine.files import prepare, write_bytes
 from engine.foreign import plain
+from engine.network import Network
+from engine.property import Property
+
+if TYPE_CHECKING:  # a usage error is to be said before torch is loaded
+    from engine.comparison.preservation import Preservation, Progress
 
 
 def run(arguments: Namespace) -> int:
     """Prints how two networks of one shape differ, in weights, outputs and decisions, and what is proved of that."""
     from engine.cli.asked import load_asking
-    from engine.comparison.fidelity import compare, demand_fit
-    from engine.comparison.maps import advisory_maps
-    from engine.comparison.vere import MOST, measure
+    from engine.comparison.fidelity import demand_fit
     from engine.onnx_file import load_network
 
     certificate, picture = _outputs(arguments)
@@ -32,58 +39,29 @@ def run(arguments: Namespace) -> int:
     meant = meaning(original, arguments)
     _demand_comparable(meant, properties, arguments)
     maps = advisory_maps(original, changed, properties) if picture else ()
-    lower, upper = (meant.domain.lower, meant.domain.upper) if meant.domain else (None, None)
-    found = compare(
-        original,
-        changed,
-        properties,
-        lower=lower,
-        upper=upper,
-        decision=meant.decision,
-        points=arguments.points,
-        grid=arguments.grid,
-        seed=arguments.seed,
-    )
-    figures = [
-        measure(
-            original, changed, prop, decision=meant.decision, points=min(arguments.points, MOST), seed=arguments.seed
-        )
-        for prop in properties
-    ]
-    proved = _prove(original, changed, properties, meant, arguments) if arguments.prove else None
-    if certificate:
-        _certify(certificate, original, changed, proved, arguments.networks)
+    record = _compared(original, changed, properties, meant, arguments)
+    if certificate and record.preservation:
+        _certify(certificate, original, changed, record.preservation, arguments.networks)
     if picture:
-        write_picture(picture, maps, names=tuple(path.name for path in arguments.networks))
+        before, after = (path.name for path in arguments.networks)
+        write_picture(picture, maps, names=(before, after))
         note(f"advisory maps in {plain(arguments.picture)}")
     if arguments.json:
-        content = fidelity_content(found) | meant.content | {"vere": figures_content(figures, meant)}
-        content |= {"proved": _proved(proved)} if proved else {}
-        answer(json.dumps(content, indent=2, allow_nan=False))
+        answer(json.dumps(record.to_json(), indent=2, allow_nan=False))
     else:
-        answer(
-            f"{found.weights} weights differ, in {found.neurons} neurons of {found.layers} layers\n"
-            f"{meant.decision_in_words}\n{meant.domain_in_words}"
-        )
-        show(fidelity_table(found, meant), *([figures_table(figures, meant)] if figures else []))
-        if proved:
-            answer(
-                f"proved: {_subject(meant)} may differ on at most {percent(proved.open, up=True)} of the "
-                f"domain ({proved.boxes:,} boxes, {proved.seconds:.1f} s);\n"
-                f"all outputs are exactly equal on at least {percent(1 - proved.unequal, up=False)} of it"
-            )
+        _say(record, meant)
     return DONE
 
 
 def _outputs(arguments: Namespace) -> tuple[Path | None, Path | None]:
-    """Where the certificate and the picture go."""
+    """The places of the certificate and of the picture, where these are asked for."""
     if arguments.certificate and not arguments.prove:
         raise InputError("only a proof can have a certificate", where="--certificate", advice="add --prove")
     certificate = prepare(arguments.certificate, option="--certificate") if arguments.certificate else None
     return certificate, prepare_picture(arguments.picture) if arguments.picture else None
 
 
-def _demand_comparable(meant: Meaning, properties: list, arguments: Namespace) -> None:
+def _demand_comparable(meant: Meaning, properties: Sequence[Property], arguments: Namespace) -> None:
     """InputError, before anything is measured, where what is asked for needs what is not known of the network."""
     if arguments.picture:
         demand_maps(meant.identity)
@@ -115,34 +93,41 @@ def _demand_comparable(meant: Meaning, properties: list, arguments: Namespace) -
         )
 
 
-def _prove(original, changed, properties: list, meant: Meaning, arguments: Namespace):
-    from engine.comparison.mirror import mirrored
-    from engine.comparison.preservation import preservation
+def _compared(
+    original: Network, changed: Network, properties: Sequence[Property], meant: Meaning, arguments: Namespace
+) -> ComparisonRecord:
+    """The comparison that the options ask for; a line on stderr shows how far its proof is."""
+    from engine.comparison.service import ComparisonOptions, compare_networks
 
-    if meant.decision is Decision.HIGHEST:
-        original, changed = mirrored(original), mirrored(changed)
-    boxes = [(case.lower, case.upper) for prop in properties for case in prop.cases]
-    with live_line("proving") as update:
-
-        def say(progress) -> None:
-            update(
-                f"{_subject(meant)} may differ on at most {progress.open:.4%}, outputs on {progress.unequal:.4%} of "
-                f"the domain; {progress.boxes:,} boxes done, {progress.left:,} open, {progress.seconds:.0f} s"
-            )
-
-        return preservation(
+    options = ComparisonOptions(
+        points=arguments.points,
+        grid=arguments.grid,
+        seed=arguments.seed,
+        prove=arguments.prove,
+        timeout=arguments.timeout,
+    )
+    with live_line("comparing") if arguments.prove else nullcontext() as update:
+        return compare_networks(
             original,
             changed,
-            lower=meant.domain.lower,
-            upper=meant.domain.upper,
-            timeout=arguments.timeout,
-            first=boxes,
-            on_progress=update and say,
+            properties,
+            domain=meant.domain,
+            decision=meant.decision,
+            options=options,
+            word=meant.word,
+            on_progress=update and (lambda progress: update(_progress_text(progress, meant))),
         )
 
 
-def _certify(path: Path, original, changed, proved, networks: list[Path]) -> None:
-    """Writes the certificate, and lets the independent checker judge it."""
+def _progress_text(progress: "Progress", meant: Meaning) -> str:
+    return (
+        f"{_subject(meant)} may differ on at most {progress.open:.4%}, outputs on {progress.unequal:.4%} of "
+        f"the domain; {progress.boxes:,} boxes done, {progress.left:,} open, {progress.seconds:.0f} s"
+    )
+
+
+def _certify(path: Path, original: Network, changed: Network, proved: "Preservation", networks: Sequence[Path]) -> None:
+    """Writes the certificate, and lets the independent checker check it."""
     from engine.audit.comparison.check import check_change
     from engine.comparison.certificate import change_certificate_bytes
 
@@ -154,17 +139,27 @@ def _certify(path: Path, original, changed, proved, networks: list[Path]) -> Non
             where=str(path),
             advice="check the disk, and run again",
         ) from None
-    confirm_written(path, lambda: check_change(path, *networks), lost="nothing is proved; please report it")
+    confirm_written(
+        path, lambda: check_change(path, networks[0], networks[1]), lost="nothing is proved; please report it"
+    )
+
+
+def _say(record: ComparisonRecord, meant: Meaning) -> None:
+    """Prints the record in words and tables."""
+    found, proved = record.fidelity, record.preservation
+    answer(
+        f"{found.weights} weights differ, in {found.neurons} neurons of {found.layers} layers\n"
+        f"{meant.decision_in_words}\n{meant.domain_in_words}"
+    )
+    show(fidelity_table(found, meant), *([figures_table(record.figures, meant)] if record.figures else []))
+    if proved:
+        answer(
+            f"proved: {_subject(meant)} may differ on at most {percent(proved.open, up=True)} of the "
+            f"domain ({proved.boxes:,} boxes, {proved.seconds:.1f} s);\n"
+            f"all outputs are exactly equal on at least {percent(1 - proved.unequal, up=False)} of it"
+        )
 
 
 def _subject(meant: Meaning) -> str:
+    """The decision as the subject of a sentence about the proof."""
     return f"the {meant.word}" if meant.identity else f"which output is {meant.decision.value}"
-
-
-def _proved(found) -> dict:
-    return {
-        "decision_may_differ_at_most": str(found.open),
-        "outputs_may_differ_at_most": str(found.unequal),
-        "boxes": found.boxes,
-        "seconds": found.seconds,
-    }

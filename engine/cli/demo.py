@@ -4,15 +4,20 @@ import time
 from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from engine.acasxu.facts import NetworkIndex, specification
 from engine.acasxu.files import find_networks, network_path, property_path, standins
 from engine.acasxu.identity import Identity, identify_file
+from engine.acasxu.networks import NetworkIndex
+from engine.acasxu.properties import specification
 from engine.cli.labels import explain
 from engine.cli.live import live_line, search_text
 from engine.cli.output import DONE, UNDECIDED, answer, note, show
 from engine.errors import InputError
 from engine.verdict import Verdict, Violated
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 REAL = (((1, 1), 3), ((3, 3), 9), ((4, 5), 10), ((4, 9), 1), ((5, 3), 2), ((2, 9), 8), ((1, 9), 3))
 STANDINS = (
@@ -27,7 +32,7 @@ TIMEOUT = 60.0  # seconds for each
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class _Instance:
     """A network's file, and the number of a property."""
 
     network: Path
@@ -68,16 +73,17 @@ def _fetched() -> Path | None:
         return None
 
 
-def _real(folder: Path) -> list[Shown]:
-    return [_shown(network_path(*NetworkIndex(*index), data=folder), number) for index, number in REAL]
+def _real(folder: Path) -> list[_Instance]:
+    return [_identified(network_path(*NetworkIndex(*index), data=folder), number) for index, number in REAL]
 
 
-def _stand_ins() -> list[Shown]:
+def _stand_ins() -> list[_Instance]:
     files = {path.stem: path for path in standins()}
-    return [_shown(files[name], number) for name, number in STANDINS]
+    return [_identified(files[name], number) for name, number in STANDINS]
 
 
-def _shown(path: Path, number: int) -> Shown:
+def _identified(path: Path, number: int) -> _Instance:
+    """The instance; InputError where the file's content is not known."""
     identity = identify_file(path)
     if identity is None:
         raise InputError(
@@ -85,7 +91,7 @@ def _shown(path: Path, number: int) -> Shown:
             where=str(path),
             advice="run `acasxu fetch`, or name another folder with --data",
         )
-    return Shown(path, number, identity)
+    return _Instance(path, number, identity)
 
 
 def _origin(folder: Path | None) -> str:
@@ -94,19 +100,23 @@ def _origin(folder: Path | None) -> str:
     return "STAND-INS: networks made by this project, NOT ACAS Xu networks"
 
 
-def _decide(chosen: list[Shown]) -> list[Verdict]:
+def _decide(chosen: list[_Instance]) -> list[Verdict]:
     with live_line("loading torch") as update:
         from engine.onnx_file import load_network
-        from engine.search.verify import Options, Problem, verify_all
+        from engine.search.problem import Options, Problem
+        from engine.search.verify import verify_all
         from engine.vnnlib import load_property
 
-        networks = {path: load_network(path) for path in {shown.network for shown in chosen}}
+        networks = {path: load_network(path) for path in {instance.network for instance in chosen}}
         problems = [Problem(networks[s.network], load_property(property_path(s.number))) for s in chosen]
-        on_progress = update and (lambda progress: update(search_text(progress)))
-        return verify_all(problems, Options(timeout=TIMEOUT), on_progress=on_progress)
+        return verify_all(
+            problems,
+            Options(timeout=TIMEOUT),
+            on_progress=update and (lambda progress: update(search_text(progress))),
+        )
 
 
-def _table(chosen: list[Shown], verdicts: list[Verdict], folder: Path | None):
+def _table(chosen: list[_Instance], verdicts: list[Verdict], folder: Path | None) -> "Table":
     from rich import box
     from rich.table import Table
 
@@ -114,12 +124,12 @@ def _table(chosen: list[Shown], verdicts: list[Verdict], folder: Path | None):
     table = Table("network" if folder else "STAND-IN", "property", "", "verdict", box=box.SIMPLE)
     for name in ("boxes", "seconds"):
         table.add_column(name, justify="right")
-    for shown, verdict in zip(chosen, verdicts):
+    for instance, verdict in zip(chosen, verdicts):
         cost = verdict.statistics
         table.add_row(
-            shown.name,
-            f"P{shown.number}",
-            specification(shown.number).words,
+            instance.name,
+            f"P{instance.number}",
+            specification(instance.number).words,
             words[verdict.word],
             f"{cost.boxes:,}",
             f"{cost.seconds:.2f}",
@@ -127,17 +137,17 @@ def _table(chosen: list[Shown], verdicts: list[Verdict], folder: Path | None):
     return table
 
 
-def _explained(chosen: list[Shown], verdicts: list[Verdict], seconds: float) -> str:
+def _explained(chosen: list[_Instance], verdicts: list[Verdict], seconds: float) -> str:
     """The wall time, and the first counterexample in words."""
     proved = "What holds is proved for every input of the box, with rigorous rounding."
     lines = [f"{seconds:.1f} s in all. {proved}"]
-    for shown, verdict in zip(chosen, verdicts):
+    for instance, verdict in zip(chosen, verdicts):
         if isinstance(verdict, Violated):
-            kind = " (a stand-in)" if shown.identity.is_standin else ""
+            kind = " (a stand-in)" if instance.identity.is_standin else ""
             lines += [
                 "",
-                f"Where {shown.name}{kind} violates P{shown.number}, exactly and in onnxruntime:",
-                explain(shown.identity, verdict.counterexample),
+                f"Where {instance.name}{kind} violates P{instance.number}, exactly and in onnxruntime:",
+                explain(instance.identity, verdict.counterexample),
             ]
             break
     return "\n".join(lines)

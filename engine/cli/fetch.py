@@ -8,7 +8,8 @@ from engine.foreign import plain
 
 def run(arguments: Namespace) -> int:
     """Downloads and checks what is missing."""
-    from engine.acasxu.fetch import fetch, manifest, progress_bar
+    from engine.acasxu.fetch import fetch, progress_bar
+    from engine.acasxu.manifest import manifest
 
     with progress_bar() as progress:
         folder = fetch(source=arguments.source, target=arguments.target, progress=progress)

@@ -1,13 +1,17 @@
-"""`acasxu info`: what an ONNX file holds."""
+"""`acasxu info`: the content of an ONNX file."""
 
 import json
 from argparse import Namespace
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.acasxu.identity import Identity, identify
 from engine.cli.output import DONE, answer
 from engine.foreign import plain
+
+if TYPE_CHECKING:  # torch takes long
+    from engine.onnx_file.describe import Description
 
 
 def run(arguments: Namespace) -> int:
@@ -31,7 +35,9 @@ def run(arguments: Namespace) -> int:
     return DONE
 
 
-def _text(path: Path, found, identity: Identity | None, published: str | None, original: str | None) -> str:
+def _text(
+    path: Path, found: "Description", identity: Identity | None, published: str | None, original: str | None
+) -> str:
     rows = [
         ("file", str(path)),
         ("data", ", ".join(found.data_files)),
@@ -51,6 +57,6 @@ def _text(path: Path, found, identity: Identity | None, published: str | None, o
 
 def _published(sha256: str) -> str | None:
     """The name under which a file with this content was published."""
-    from engine.acasxu.fetch import manifest
+    from engine.acasxu.manifest import manifest
 
     return next((entry.name for entry in manifest() if entry.sha256 == sha256), None)

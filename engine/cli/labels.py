@@ -1,10 +1,11 @@
-"""What the points of a network mean, where it is known to be ACAS Xu's."""
+"""The meaning of a network's points, where it is known to be ACAS Xu's."""
 
 import math
 import textwrap
 
-from engine.acasxu.facts import ADVISORIES, INPUTS, Encounter, describe_point
+from engine.acasxu.encounter import Encounter, describe_point
 from engine.acasxu.identity import Identity
+from engine.acasxu.quantities import ADVISORIES, INPUTS
 from engine.verdict import Counterexample
 
 

@@ -1,4 +1,4 @@
-"""What a network's inputs and outputs mean, as far as that is known: by its content, or by the user's options.
+"""The meaning of a network's inputs and outputs, as far as it is known: by its content, or by the user's options.
 
 Nothing is guessed: what is not known is not spoken of, and said not to be known.
 """
@@ -7,16 +7,16 @@ from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.acasxu.facts import NetworkIndex
+from engine.acasxu.domain import acasxu_domain
 from engine.acasxu.identity import Identity, as_told, identify
+from engine.acasxu.networks import NetworkIndex
 from engine.comparison.decision import Decision
-from engine.comparison.domain import Domain, acasxu_domain, read_domain
+from engine.comparison.meaning import NO_DECISION, NO_DOMAIN, meaning_json
+from engine.domain import Domain, read_domain
 from engine.errors import InputError
 from engine.network import Network
 
 ACASXU = "acasxu"  # as a domain: that of ACAS Xu's networks
-NO_DOMAIN = "not known; nothing outside the properties' boxes was measured, --domain FILE says where to"
-NO_DECISION = "not known; decisions were not measured, --decision lowest or highest says which output they are"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,12 @@ class Meaning:
 
     @property
     def word(self) -> str:
-        """For the network's decision."""
+        """The network's decision is called so."""
         return "advisory" if self.identity and self.decision is Decision.LOWEST else "decision"
 
     @property
     def output(self) -> str:
-        """For one of its outputs."""
+        """One of its outputs is called so."""
         return "score" if self.identity else "output"
 
     @property
@@ -47,19 +47,16 @@ class Meaning:
         return f"domain: {self.domain.name if self.domain else NO_DOMAIN}"
 
     @property
-    def content(self) -> dict:
-        """As JSON: null with a reason for what is not known."""
-        found = {"domain": self.domain and self.domain.name, "decision": None}
-        found |= {} if self.domain else {"domain_reason": NO_DOMAIN}
-        if self.decision.is_known:
-            return found | {"decision": self.decision.value}
-        return found | {"decision_reason": NO_DECISION}
+    def content(self) -> dict[str, object]:
+        """The domain and the decision as JSON: null with a reason for what is not known."""
+        return meaning_json(self.domain.name if self.domain else None, self.decision)
 
 
 def meaning(network: Network, arguments: Namespace, *, told: NetworkIndex | None = None) -> Meaning:
-    """What is known of a network, and what the options say; told: which of the 45 the user says that it is."""
+    """The network's meaning by its content and by the options; told: the one of the 45 that the user says it is."""
     is_acasxu = arguments.domain == ACASXU
     identity = as_told(network, told) if told or is_acasxu else identify(network)
+    domain: Domain | None
     if arguments.domain and not is_acasxu:
         domain = read_domain(Path(arguments.domain), network)
     else:

@@ -3,7 +3,8 @@
 import textwrap
 from argparse import Namespace
 
-from engine.acasxu.facts import INPUTS, PROPERTIES, RawBox, Specification
+from engine.acasxu.properties import PROPERTIES, RawBox, Specification
+from engine.acasxu.quantities import INPUTS
 from engine.cli.output import DONE, WIDTH, answer
 
 _HARD_SPACE = "\N{NO-BREAK SPACE}"  # no line breaks within an interval

@@ -1,13 +1,19 @@
 """A picture of a verdict on a network of two inputs. Needs matplotlib, the extra `plots`."""
 
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.errors import InputError
 from engine.files import unwritable, write_bytes
 from engine.network import Network
 from engine.property import Property
 from engine.verdict import Verdict, Violated
+
+if TYPE_CHECKING:  # matplotlib may be missing
+    import numpy as np
+    from matplotlib.axes import Axes
 
 #: Told apart by the colour-blind, and in grey too.
 COLOURS = {"proved": "#c6dbef", "violated": "#d94801", "undecided": "#969696"}
@@ -24,7 +30,7 @@ def check_two_inputs(network: Network) -> None:
 
 
 def write_regions(path: Path, network: Network, prop: Property, verdict: Verdict) -> None:
-    """Draws where the property is proved, violated and neither, and puts the picture there in one step."""
+    """Draws the parts where the property is proved, violated and undecided; the picture is put there in one step."""
     data = region_picture(network, prop, verdict, form=path.suffix.lower().lstrip("."))
     try:
         write_bytes(path, data)
@@ -63,28 +69,27 @@ def region_picture(network: Network, prop: Property, verdict: Verdict, *, form: 
     return file.getvalue()
 
 
-def _draw(axes, boxes, name: str) -> None:
-    """Boxes [n, 2, 2] of one kind; those without width show as lines."""
+def _draw(axes: "Axes", boxes: "np.ndarray", name: str) -> None:
+    """Draws boxes [n, 2, 2] of one kind; those without width show as lines."""
     from matplotlib.collections import PolyCollection
 
     meaning = {"proved": "proved", "violated": "a point in it is unsafe", "undecided": "neither"}[name]
     (x0, y0), (x1, y1) = boxes[:, 0].T, boxes[:, 1].T
     corners = [[(a, b), (c, b), (c, d), (a, d)] for a, b, c, d in zip(x0, y0, x1, y1)]
-    edge = {"linewidth": 0.3, "edgecolor": "white" if name == "proved" else COLOURS[name]}
-    flat = {"linewidth": 3, "edgecolor": COLOURS[name]}
     is_flat = bool(len(boxes)) and not ((x1 > x0) & (y1 > y0)).all()
     axes.add_collection(
         PolyCollection(
             corners,
             facecolor=COLOURS[name],
-            **(flat if is_flat else edge),
+            linewidth=3 if is_flat else 0.3,
+            edgecolor="white" if name == "proved" and not is_flat else COLOURS[name],
             label=f"{meaning}: {len(boxes):,} box{'es' * (len(boxes) != 1)}",
         )
     )
 
 
-def _frame(axes, groups) -> None:
-    """All boxes with a little room around them."""
+def _frame(axes: "Axes", groups: "Sequence[np.ndarray]") -> None:
+    """Shows all boxes with a little room around them."""
     import numpy as np
 
     every = np.concatenate(groups)

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
-from engine.acasxu.facts import NetworkIndex, benchmark_instances, network_index
 from engine.acasxu.files import network_path, property_path
+from engine.acasxu.networks import NetworkIndex, network_index
+from engine.acasxu.properties import benchmark_instances
 from engine.cli.live import live_line
 from engine.cli.meaning import Meaning, demand_maps, meaning
 from engine.cli.repair_words import say_failed, say_repaired
@@ -32,11 +33,10 @@ class _Question:
 def run(arguments: Namespace) -> int:
     """Repairs, proves, certifies, measures; says what was done on stdout and by the exit code."""
     question = _question(arguments)
-    from engine.cli.picture import prepare_picture, write_picture
+    from engine.cli.picture import advisory_maps, prepare_picture, write_picture
     from engine.cli.repaired import Place
-    from engine.comparison.domain import hull
     from engine.comparison.fidelity import demand_fit
-    from engine.comparison.maps import advisory_maps
+    from engine.domain import hull
     from engine.onnx_file import load_network
     from engine.repair.loop import Failed, repair
 
@@ -125,9 +125,12 @@ def _properties(question: _Question, network, meant: Meaning, points: Path | Non
 
 
 def _points(path: Path, network, meant: Meaning):
+    from engine.acasxu.vocabulary import acasxu_vocabulary
     from engine.repair.points import read_points
+    from engine.vocabulary import PLAIN
 
-    return read_points(path, network, decision=meant.decision, acasxu=meant.identity is not None)
+    vocabulary = acasxu_vocabulary() if meant.identity else PLAIN
+    return read_points(path, network, decision=meant.decision, vocabulary=vocabulary)
 
 
 def _settings(arguments: Namespace):
@@ -205,7 +208,7 @@ def _fidelity(network, outcome, regions: list, meant: Meaning, arguments: Namesp
     """What changed, inside the boxes of what was repaired and elsewhere, and VERE's figures of each property that
     was, and of the points in `regions`; None where nothing had to be."""
     from engine.comparison.fidelity import compare
-    from engine.comparison.vere import MOST, measure
+    from engine.comparison.vere import MAX_POINTS, measure
     from engine.repair.loop import Held
 
     if isinstance(outcome, Held):
@@ -231,7 +234,7 @@ def _fidelity(network, outcome, regions: list, meant: Meaning, arguments: Namesp
             prop,
             points,
             decision=meant.decision,
-            points=min(arguments.samples, MOST),
+            points=min(arguments.samples, MAX_POINTS),
             seed=arguments.seed,
         )
         for prop, points in pairs

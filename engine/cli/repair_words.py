@@ -4,9 +4,10 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
-from engine.cli.fidelity import fidelity_content, fidelity_table, figures_content, figures_table
+from engine.cli.fidelity import fidelity_table, figures_table
 from engine.cli.meaning import Meaning
 from engine.cli.output import answer, note, show
+from engine.comparison.figures import figures_json
 from engine.foreign import plain
 
 
@@ -58,8 +59,8 @@ def say_repaired(
         } | meant.content
         if found:
             content |= {
-                "fidelity": fidelity_content(found),
-                "vere": figures_content(figures, meant),
+                "fidelity": found.to_json(),
+                "vere": figures_json(figures, meant.decision, meant.word),
                 "seconds": outcome.seconds,
                 "skipped": outcome.skipped,
                 "chosen": [_attempt(a, meant) for a in outcome.chosen],

@@ -1,4 +1,4 @@
-"""Proved preservation to certificate files (docs/certificate-format.md, section 9)."""
+"""Certificates of proved preservation (docs/certificate-format.md, section 9)."""
 
 from engine import __version__
 from engine.audit.comparison.certificate import parse_change

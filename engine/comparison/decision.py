@@ -1,7 +1,11 @@
 """Which of a network's outputs is its decision, where that is known."""
 
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, overload
+
+if TYPE_CHECKING:  # the command line imports this module, and torch takes long
+    import numpy as np
+    import torch
 
 
 class Decision(Enum):
@@ -28,6 +32,12 @@ class Decision(Enum):
         """
         return self if self.is_known else Decision.LOWEST
 
-    def of(self, y: Any) -> Any:
-        """The decision [n] of outputs y [n, outputs], numpy's or torch's."""
+    @overload
+    def of(self, y: "np.ndarray") -> "np.ndarray": ...
+
+    @overload
+    def of(self, y: "torch.Tensor") -> "torch.Tensor": ...
+
+    def of(self, y: "np.ndarray | torch.Tensor") -> "np.ndarray | torch.Tensor":
+        """The decision [n] of outputs y [n, outputs], numpy's or torch's. KeyError where it is UNKNOWN."""
         return {Decision.LOWEST: y.argmin, Decision.HIGHEST: y.argmax}[self](1)

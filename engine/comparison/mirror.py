@@ -25,15 +25,17 @@ def mirrored(network: Network) -> Network:
 
 
 def unmirrored(candidate: Network, original: Network) -> Network:
-    """What a candidate for the mirrored original is for the original itself, in the original's file."""
+    """The candidate for the original that a candidate for the mirrored original stands for, in the original's file."""
     return rewritten(replace(original, layers=mirrored(candidate).layers))
 
 
 def mirrored_property(prop: Property) -> Property:
-    """What the property says of the original outputs, said of the negated ones."""
+    """The property that says of negated outputs what `prop` says of the outputs themselves."""
     return replace(prop, cases=tuple(map(_mirrored_case, prop.cases)))
 
 
 def _mirrored_case(case: Case) -> Case:
-    negated = lambda row: Row(row.inputs, tuple(-c for c in row.outputs), row.constant, row.strict)
+    def negated(row: Row) -> Row:
+        return Row(row.inputs, tuple(-c for c in row.outputs), row.constant, row.strict)
+
     return replace(case, unsafe=tuple(Polytope(tuple(map(negated, p.rows))) for p in case.unsafe))

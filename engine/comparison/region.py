@@ -1,11 +1,13 @@
-"""A property's case in floating point: its box, points of it, and which scores are unsafe there.
+"""A property's case in floating point: its box, points of it, and the scores that are unsafe there.
 
 Points lie in the exact box; whether scores are unsafe is said in floating point, which at distances of a few
 units in the last place may be wrong: a guide and a statistic, not a proof. Ties are those of the property:
 a row `< 0` does not hold at 0, a row `<= 0` does.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
@@ -36,12 +38,12 @@ class Rows:
         Scores are multiplied in their own precision.
         """
         value = y @ self.outputs.astype(y.dtype).T + self.constants
-        return value + x @ self.inputs.T if self.inputs.any() else value
+        return np.asarray(value + x @ self.inputs.T if self.inputs.any() else value)
 
     def hold(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """At which points all rows hold: bool [n]."""
+        """True for points where all rows hold: bool [n]."""
         value = self.values(x, y)
-        return np.where(self.strict, value < 0, value <= 0).all(1)
+        return np.asarray(np.where(self.strict, value < 0, value <= 0).all(1))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,28 +53,29 @@ class Unsafe:
     polytopes: tuple[Rows, ...]
 
     def distance(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """How far points are from unsafe, [n]: the least over polytopes of the largest row.
+        """The distances of points from unsafe, [n]: the least over polytopes of the largest row.
 
         Above 0 safe, below 0 unsafe; at 0 unsafe where the rows at 0 are not strict: `contains` knows. It is inf
         without polytopes, -inf in one without rows.
         """
         found = [rows.values(x, y).max(1, initial=-np.inf) for rows in self.polytopes]
-        return np.min([np.full(len(x), np.inf), *found], axis=0)
+        return np.asarray(np.min([np.full(len(x), np.inf), *found], axis=0))
 
     def contains(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Which points are unsafe: bool [n]."""
-        return np.any([np.zeros(len(x), bool), *(rows.hold(x, y) for rows in self.polytopes)], axis=0)
+        """True for points that are unsafe: bool [n]."""
+        return np.asarray(np.any([np.zeros(len(x), bool), *(rows.hold(x, y) for rows in self.polytopes)], axis=0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Region:
-    """A box and what is unsafe on it. property: its number among task.properties; target: it is to be repaired.
+    """A box and what is unsafe on it.
 
+    property_index: of its property among those of a task; target: True iff that is to be repaired.
     lower, upper: float64 [inputs], the nearest to the box's ends; low, high: the first and last float32 values in the
     exact box, low > high where there is none.
     """
 
-    property: int
+    property_index: int
     target: bool
     lower: np.ndarray
     upper: np.ndarray
@@ -82,24 +85,28 @@ class Region:
 
     @property
     def wide(self) -> bool:
-        """Whether it is more than a point."""
+        """True iff it is more than a point."""
         return bool((self.lower < self.upper).any())
 
     def holds(self, x: np.ndarray) -> np.ndarray:
-        """Which points lie in the box."""
-        return ((self.lower <= x) & (x <= self.upper)).all(1)
+        """True for points that lie in the box: bool [n]."""
+        return np.asarray(((self.lower <= x) & (x <= self.upper)).all(1))
 
     def nearest(self, x: np.ndarray) -> np.ndarray:
         """Float32 points of the exact box, the nearest to x [n, inputs]; no point where the box holds none."""
         return np.clip(x.astype(np.float32), self.low, self.high)[: len(x) if (self.low <= self.high).all() else 0]
 
 
-def region_of(case: Case, n_outputs: int, *, property: int = 0, target: bool = True) -> Region:
+def region_of(case: Case, n_outputs: int, *, property_index: int = 0, target: bool = True) -> Region:
+    """A case of a property with so many outputs, in floating point."""
     low, high = floats_inside(case.lower, case.upper)
-    return Region(property, target, floats(case.lower), floats(case.upper), low, high, unsafe_set(case, n_outputs))
+    return Region(
+        property_index, target, floats(case.lower), floats(case.upper), low, high, unsafe_set(case, n_outputs)
+    )
 
 
 def unsafe_set(case: Case, n_outputs: int) -> Unsafe:
+    """What is unsafe on the case's box."""
     return Unsafe(tuple(_rows(polytope, len(case.lower), n_outputs) for polytope in case.unsafe))
 
 
@@ -117,7 +124,7 @@ def _matrix(vectors: list[Vector], width: int) -> np.ndarray:
     return np.array([floats(vector) for vector in vectors]).reshape(len(vectors), width)
 
 
-def floats(vector) -> np.ndarray:
+def floats(vector: Iterable[Fraction | float]) -> np.ndarray:
     """The nearest float64 numbers."""
     return np.array([float(v) for v in vector])
 

@@ -1,9 +1,7 @@
-"""VERE's three figures of a repair (Ma et al., ICSE 2024), on points drawn in a property's boxes.
+"""VERE's three figures of a repair (Ma et al., ICSE 2024), measured on points drawn in a property's boxes.
 
 All of it is floating point on sampled points: statistics, not proofs.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,40 +10,16 @@ from engine.attack import descend
 from engine.bounds.roots import Roots, make_roots
 from engine.bounds.stack import Stack
 from engine.comparison.decision import Decision
+from engine.comparison.figures import Figures
 from engine.comparison.region import Region, in_box, region_of
 from engine.evaluation import scores
 from engine.network import Network
 from engine.property import Property
 
-MOST = 10_000  # points of each figure, as many as VERE takes
+MAX_POINTS = 10_000  # points of each figure, as many as VERE takes
 BATCH = 1 << 14  # samples at once, of all boxes together
-BATCHES = 20  # at most, where unsafe points are rare
+MAX_BATCHES = 20  # where unsafe points are rare
 STARTS, STEPS = 256, 20  # of descent from the samples nearest to unsafe
-
-
-def definitions(decision: str) -> dict[str, str]:
-    """The figures in one line each, as reports give them; `decision` is the word for the network's."""
-    return {
-        "success": "of counterexamples of the original, the share that is safe now",
-        "generalization": "the same of held-out counterexamples, none of them among the former",
-        "drawdown": f"of points where the original was safe, the share whose {decision} is another now",
-    }
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """VERE's figures for one property: shares of so many points as `definitions` say, None where there are none.
-
-    drawdown: None too where the network's decision is not known.
-    """
-
-    property: str
-    given: int
-    success: float | None
-    held_out: int
-    generalization: float | None
-    safe: int
-    drawdown: float | None
 
 
 def measure(
@@ -55,7 +29,7 @@ def measure(
     given: np.ndarray | None = None,
     *,
     decision: Decision = Decision.LOWEST,
-    points: int = MOST,
+    points: int = MAX_POINTS,
     seed: int = 0,
 ) -> Figures:
     """The figures on up to `points` counterexamples, as many held-out ones and as many safe points.
@@ -77,7 +51,9 @@ def measure(
     return Figures(prop.name, len(given), success, len(found), generalization, len(safe), drawdown)
 
 
-def _divided(original: Network, prop: Property, where: list[Region], points: int, seed: int):
+def _divided(
+    original: Network, prop: Property, where: list[Region], points: int, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Counterexamples, held-out ones, safe points."""
     found, safe = drawn(original, prop, 2 * points, points, seed=seed)
     if not any(region.wide for region in where):
@@ -99,7 +75,7 @@ def _changed(original: Network, repaired: Network, x: np.ndarray, decision: Deci
 
 
 def unsafe_at(network: Network, where: list[Region], x: np.ndarray) -> np.ndarray:
-    """At which points [n, inputs] the network is unsafe, in whichever of the regions they lie."""
+    """True for points [n, inputs] at which the network is unsafe, in whichever of the regions they lie: bool [n]."""
     found, y = np.zeros(len(x), bool), scores(network, x)
     for region in where:
         inside = region.holds(x)
@@ -114,7 +90,7 @@ def drawn(
     safe: int,
     *,
     avoid: np.ndarray | None = None,
-    batches: int = BATCHES,
+    batches: int = MAX_BATCHES,
     seed: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Up to so many unsafe and safe float32 points of the property's boxes, all different and none of `avoid`.
@@ -130,26 +106,26 @@ def drawn(
         for root, region in where:
             n = BATCH // len(where) + 1
             x = in_box(region, random, n, **({} if batch % 2 else {"faces": 0.0}))
-            distance, bad = _judged(network, region, x)
+            distance, bad = _evaluated(network, region, x)
             found[0].add(x[bad])
             found[1].add(x[~bad])
             if len(x) and not found[0].full:
                 near = _descended(network, roots, root, region, x[distance.argsort()[:STARTS]])
                 tries = _neighbours(region, np.concatenate([x[bad], near]), n, random)
-                found[0].add(tries[_judged(network, region, tries)[1]])
+                found[0].add(tries[_evaluated(network, region, tries)[1]])
         if found[0].full and found[1].full:
             break
     return found[0].points(network.n_inputs), found[1].points(network.n_inputs)
 
 
-def _judged(network: Network, region: Region, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How far points of the region are from unsafe, and which are."""
+def _evaluated(network: Network, region: Region, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The distances of points of the region from unsafe, and which of them are unsafe."""
     y = scores(network, x)
     return region.unsafe.distance(x, y), region.unsafe.contains(x, y)
 
 
 def _descended(network: Network, roots: Roots, root: int, region: Region, x: np.ndarray) -> np.ndarray:
-    """The points where descent from these ends, of which the best half is kept."""
+    """The better half of the points where descent from these ends."""
     which = torch.full((len(x),), root)
     width = (roots.upper - roots.lower)[which] * 0.1
     best, value = descend(Stack([network]), roots, which, torch.tensor(x, dtype=torch.float64), width, steps=STEPS)
@@ -166,7 +142,8 @@ class Collection:
     """Up to so many different float32 points."""
 
     def __init__(self, size: int, avoid: np.ndarray | None):
-        self._size, self._found = size, {}
+        self._size = size
+        self._found: dict[bytes, np.ndarray] = {}
         self._avoid = set() if avoid is None else {row.tobytes() for row in np.asarray(avoid, dtype=np.float32)}
 
     @property

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.acasxu.facts import ADVISORIES, domain
 from engine.comparison.decision import Decision
 from engine.errors import InputError
 from engine.files import regular
 from engine.network import Network
 from engine.property import Case, Polytope, Property, Row
+from engine.vocabulary import PLAIN, Vocabulary
 
 MOST = 10_000  # points
 MAX_BYTES = 64 * 2**20
@@ -35,11 +35,11 @@ class Wish:
     forbidden: set[int] = field(default_factory=set)
 
 
-def read_points(path: str | Path, network: Network, *, decision: Decision, acasxu: bool = False) -> Property:
+def read_points(path: str | Path, network: Network, *, decision: Decision, vocabulary: Vocabulary = PLAIN) -> Property:
     """One case for each point of a CSV file with the columns x0, x1, ... and wanted, forbidden or both.
 
-    Inputs are the network's own, of one of ACAS Xu's (`acasxu`) normalized; each is rounded to float32, and the case's
-    box is that point exactly. What is wanted or forbidden is an output's index, of ACAS Xu's also its name; a line
+    Inputs are the network's own, in the vocabulary's domain if it has one; each is rounded to float32, and the case's
+    box is that point exactly. What is wanted or forbidden is an output's index, or its name in the vocabulary; a line
     gives one of the two. Where the lowest output is the decision, wanted means that every other output is higher, not
     equal, which is stricter than being the first of equals; forbidden that some other output is lower. Where it is the
     highest, the other way around. InputError, with the line, for everything else and for contradictions; and where the
@@ -52,7 +52,7 @@ def read_points(path: str | Path, network: Network, *, decision: Decision, acasx
             advice="say so with --decision lowest or --decision highest",
         )
     data, rows = _rows(Path(path))
-    reader = _Reader(str(path), network, rows[0], acasxu)
+    reader = _Reader(str(path), network, rows[0], vocabulary)
     wishes: dict[bytes, Wish] = {}
     for line, cells in rows[1:]:
         reader.add(wishes, line, cells)
@@ -96,9 +96,9 @@ def _rows(path: Path) -> tuple[bytes, list[tuple[int, list[str]]]]:
 class _Reader:
     """Reads lines under one header, for one network."""
 
-    def __init__(self, path: str, network: Network, header: tuple[int, list[str]], is_acasxu: bool):
-        self._path, self._network, self._is_acasxu = path, network, is_acasxu
-        self._word = "advisory" if is_acasxu else "output"
+    def __init__(self, path: str, network: Network, header: tuple[int, list[str]], vocabulary: Vocabulary):
+        self._path, self._network, self._vocabulary = path, network, vocabulary
+        self._word = vocabulary.output
         self._inputs = [f"x{i}" for i in range(network.n_inputs)]
         line, self._columns = header
         wishes = [name for name in self._columns if name not in self._inputs]
@@ -139,18 +139,18 @@ class _Reader:
                 f"{name} is {_shown(text)}, no finite float32 number",
                 advice="write a decimal number such as -0.25",
             )
-        if self._is_acasxu:
-            low, high = (float(ends[int(name[1:])]) for ends in domain())
+        if self._vocabulary.domain:
+            low, high = (float(ends[int(name[1:])]) for ends in self._vocabulary.domain.ends)
             if not low - SLACK <= value <= high + SLACK:
                 raise self._error(
                     line,
                     f"{name} is {_shown(text)}, outside the domain {low:.6g} .. {high:.6g}",
-                    advice="give inputs normalized, not in feet or radians",
+                    advice=self._vocabulary.advice,
                 )
         return value
 
     def _output(self, line: int, column: str, text: str) -> int:
-        names = ADVISORIES if self._is_acasxu else ()
+        names = self._vocabulary.names
         for index in range(self._network.n_outputs):
             if text == str(index) or (names and text.lower() == names[index].lower()):
                 return index

@@ -15,7 +15,7 @@ from engine.repair.task import Counterexample, Task
 def regions(task: Task) -> list[Region]:
     """Those of all properties of a task, targets first."""
     return [
-        region_of(case, prop.n_outputs, property=number, target=number < len(task.targets))
+        region_of(case, prop.n_outputs, property_index=number, target=number < len(task.targets))
         for number, prop in enumerate(task.properties)
         for case in prop.cases
     ]
@@ -94,9 +94,9 @@ def draw(
     A property's points are shared among its cases; a case that is a point has one.
     """
     parts = [random.uniform(task.lower, task.upper, (domain, len(task.lower)))]
-    cases = Counter(region.property for region in where)
+    cases = Counter(region.property_index for region in where)
     for region in where:
-        n = max(1, (target if region.target else keep) // cases[region.property]) if region.wide else 1
+        n = max(1, (target if region.target else keep) // cases[region.property_index]) if region.wide else 1
         parts.append(in_box(region, random, n))
     owner = np.repeat(np.arange(-1, len(where)), [len(part) for part in parts])
     return np.concatenate(parts), owner

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from struct import pack, unpack
 
-from engine.acasxu.facts import ADVISORIES, INPUTS, Encounter, describe_point
+from engine.acasxu.encounter import Encounter, describe_point
 from engine.acasxu.identity import METADATA
+from engine.acasxu.quantities import ADVISORIES, INPUTS
 from engine.audit.certificate import read_certificate
 from engine.audit.data import Malformed, Rejected, Witness
 from engine.bench.points import Point

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from engine.acasxu.facts import NETWORKS, PROPERTIES, NetworkIndex, Specification
+from engine.acasxu.networks import NETWORKS, NetworkIndex
+from engine.acasxu.properties import PROPERTIES, Specification
 from engine.report.names import Names, plain_property
 from engine.report.rows import NumberedRow
 from engine.report.run_folder import RunFolder

@@ -7,8 +7,9 @@ for itself alone.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from engine.acasxu.facts import NetworkIndex, Specification
 from engine.acasxu.identity import METADATA, Identity, known_networks, known_properties
+from engine.acasxu.networks import NetworkIndex
+from engine.acasxu.properties import Specification
 from engine.report.manifest import Manifest
 
 

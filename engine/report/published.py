@@ -2,7 +2,7 @@
 
 from statistics import median
 
-from engine.acasxu.facts import benchmark_instances
+from engine.acasxu.properties import benchmark_instances
 from engine.report.listing import Listing, listing
 from engine.report.public import Key, Tool
 from engine.report.rows import NumberedRow

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import cos, hypot, radians, sin
 
-from engine.acasxu.facts import Encounter
+from engine.acasxu.encounter import Encounter
 
 WIDTH, HEIGHT, STRIP = 300, 260, 30  # of the drawing, the strip with the scale included
 _EDGE = 24  # free around what is drawn

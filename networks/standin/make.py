@@ -18,7 +18,8 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from engine.acasxu.facts import INPUTS, SCORE_OFFSET, SCORE_SCALE, domain
+from engine.acasxu.domain import acasxu_domain
+from engine.acasxu.quantities import INPUTS, SCORE_OFFSET, SCORE_SCALE
 
 WIDTHS = (5, 50, 50, 50, 50, 50, 50, 5)
 TURN_RATES = torch.tensor([0.0, 1.5, -1.5, 3.0, -3.0]) * math.pi / 180  # radians a second, left positive
@@ -69,7 +70,7 @@ def advisory_cost(variant: Variant) -> Tensor:
 
 def sample(count: int, generator: torch.Generator) -> Tensor:
     """Normalized inputs [count, 5] of the domain, half of them within two miles or so."""
-    lower, upper = (torch.tensor([float(v) for v in ends]) for ends in domain())
+    lower, upper = (torch.tensor([float(v) for v in ends]) for ends in acasxu_domain().ends)
     share = torch.rand(count, 5, generator=generator)
     share[: count // 2, 0] *= 0.2
     return lower + (upper - lower) * share

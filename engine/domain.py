@@ -6,8 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.acasxu import facts as acasxu
-from engine.comparison.region import floats
 from engine.errors import InputError
 from engine.network import Network
 from engine.property import Case, Property, Vector
@@ -24,19 +22,15 @@ class Domain:
 
     @property
     def ends(self) -> tuple[np.ndarray, np.ndarray]:
-        """The nearest float64 numbers."""
-        return floats(self.lower), floats(self.upper)
-
-
-def acasxu_domain() -> Domain:
-    """Of ACAS Xu's networks."""
-    return Domain(*acasxu.domain(), "ACAS Xu's, the hull of the ten properties' boxes")
+        """The float64 numbers nearest to `lower` and `upper`: two arrays [inputs]."""
+        return np.array([float(v) for v in self.lower]), np.array([float(v) for v in self.upper])
 
 
 def hull(properties: Sequence[Property], name: str = "the hull of the properties' boxes") -> Domain:
-    """The least box that holds all boxes of some properties, at least one."""
-    ends = [(case.lower, case.upper) for prop in properties for case in prop.cases]
-    lower, upper = (tuple(map(best, zip(*sides))) for best, sides in zip((min, max), zip(*ends)))
+    """The least box that holds all boxes of some properties, of which there must be at least one."""
+    cases = [case for prop in properties for case in prop.cases]
+    lower = tuple(map(min, zip(*(case.lower for case in cases))))
+    upper = tuple(map(max, zip(*(case.upper for case in cases))))
     return Domain(lower, upper, name)
 
 
@@ -66,6 +60,6 @@ def read_domain(path: Path, network: Network) -> Domain:
 
 
 def _is_cut(case: Case) -> bool:
-    """Whether a row relates several inputs, and no output."""
+    """True iff a row relates several inputs, and no output."""
     rows = [row for polytope in case.unsafe for row in polytope.rows if not any(row.outputs)]
     return any(sum(map(bool, row.inputs)) > 1 for row in rows)

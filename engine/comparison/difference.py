@@ -1,0 +1,107 @@
+"""What is measured of a change of weights: how much of them changed, and outputs and decisions on points.
+
+Figures are measured on points, in float32 as networks are executed: they are statistics, not proofs.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from engine.comparison.decision import Decision
+
+if TYPE_CHECKING:  # the command line imports this module, and torch takes long
+    import torch
+
+MAX_EXAMPLES = 100  # points with another decision that are kept
+
+
+@dataclass(slots=True)
+class Difference:
+    """On `points` points: at how many the decision changed, the largest and the mean change of an output.
+
+    examples: some of the points [n, inputs] where the decision changed. Where it is not known, it changes nowhere.
+    """
+
+    decision: Decision = Decision.LOWEST
+    points: int = 0
+    changed: int = 0
+    largest: float = 0.0
+    total: float = field(default=0.0, repr=False)  # of all outputs' changes, each point's mean
+    examples: list[np.ndarray] = field(default_factory=list, repr=False)
+
+    @property
+    def mean(self) -> float:
+        return self.total / self.points if self.points else 0.0
+
+    @property
+    def agreement(self) -> float | None:
+        """The share of points with the same decision; None without points, and where the decision is not known."""
+        return 1 - self.changed / self.points if self.points and self.decision.is_known else None
+
+    def merge(self, other: "Difference") -> None:
+        """Counts in what was found at other points."""
+        self.points, self.changed = self.points + other.points, self.changed + other.changed
+        self.largest, self.total = max(self.largest, other.largest), self.total + other.total
+        self.examples = (self.examples + other.examples)[:MAX_EXAMPLES]
+
+    def add(self, x: np.ndarray, before: "torch.Tensor", after: "torch.Tensor") -> None:
+        """Counts in the outputs [n, outputs] at n more points x [n, inputs]."""
+        if len(before):
+            change = (after - before).abs()
+            self.points += len(before)
+            if self.decision.is_known:
+                other = (self.decision.of(before) != self.decision.of(after)).cpu().numpy()
+                self.changed += int(other.sum())
+                self.examples += list(x[other][: MAX_EXAMPLES - len(self.examples)])
+            self.largest = max(self.largest, float(change.max()))
+            self.total += float(change.double().mean(1).sum())
+
+    def to_json(self) -> dict[str, object]:
+        """The figures under the names of `compare --json`; null for decisions that are not known."""
+        return {
+            "points": self.points,
+            "changed": self.changed if self.decision.is_known else None,
+            "agreement": self.agreement,
+            "mean_output_change": self.mean,
+            "largest_output_change": self.largest,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """One property's boxes: where the original was safe, and where it was not."""
+
+    property: str
+    safe: Difference
+    unsafe: Difference
+
+
+@dataclass(frozen=True, slots=True)
+class Fidelity:
+    """What a change of weights did: `outside` all boxes, on the regular `grid` of the domain, `inside` each box.
+
+    decision: what is compared; outside, grid: None where the domain is not known.
+    """
+
+    weights: int
+    neurons: int
+    layers: int
+    decision: Decision
+    outside: Difference | None
+    grid: Difference | None
+    inside: tuple[Inside, ...]
+
+    def regions(self) -> Iterator[tuple[str, Difference | None]]:
+        """What was measured where, in words."""
+        yield "domain outside the boxes", self.outside
+        yield "grid of the domain", self.grid
+        for inside in self.inside:
+            yield f"{inside.property}, safe before", inside.safe
+            yield f"{inside.property}, unsafe before", inside.unsafe
+
+    def to_json(self) -> dict[str, object]:
+        """The measurement as JSON: null for regions of a domain that is not known, and for decisions that are not."""
+        regions = {where: difference and difference.to_json() for where, difference in self.regions()}
+        return {"weights": self.weights, "neurons": self.neurons, "layers": self.layers, "regions": regions}

@@ -1,0 +1,47 @@
+"""The record of a comparison: all that was measured and proved of how two networks differ, and its JSON."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.comparison.decision import Decision
+from engine.comparison.difference import Fidelity
+from engine.comparison.figures import Figures, figures_json
+from engine.comparison.meaning import meaning_json
+from engine.domain import Domain
+
+if TYPE_CHECKING:  # the command line imports this module, and torch takes long
+    from engine.comparison.preservation import Preservation
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonRecord:
+    """How a changed network differs from the original: `fidelity` and `figures` are measured, `preservation` is proved.
+
+    figures: of each property; preservation: None where no proof was asked for; domain: None where it is not known;
+    word: what the network's decision is called.
+    """
+
+    fidelity: Fidelity
+    figures: tuple[Figures, ...]
+    preservation: "Preservation | None"
+    domain: Domain | None
+    decision: Decision
+    word: str = "decision"
+
+    def to_json(self) -> dict[str, object]:
+        """The object that `acasxu compare --json` prints."""
+        content = self.fidelity.to_json() | meaning_json(self.domain.name if self.domain else None, self.decision)
+        content["vere"] = figures_json(self.figures, self.decision, self.word)
+        if self.preservation:
+            content["proved"] = preservation_json(self.preservation)
+        return content
+
+
+def preservation_json(found: "Preservation") -> dict[str, object]:
+    """The proved shares exactly, as fractions, and what they cost."""
+    return {
+        "decision_may_differ_at_most": str(found.open),
+        "outputs_may_differ_at_most": str(found.unequal),
+        "boxes": found.boxes,
+        "seconds": found.seconds,
+    }
