@@ -51,8 +51,16 @@ def check_certificate(
     try:
         if changed is None:
             assert property is not None
-            how = {"arithmetic": arithmetic, "sample": sample, "seed": seed, "semantics": semantics}
-            return check_property(file, original, Path(property), on_progress=on_progress, **how)
+            return check_property(
+                file,
+                original,
+                Path(property),
+                arithmetic=arithmetic,
+                sample=sample,
+                seed=seed,
+                semantics=semantics,
+                on_progress=on_progress,
+            )
         if sample is not None or semantics is not None:
             raise InputError(
                 "sample and semantics are for proofs of properties", where=str(file), advice="leave them out"
