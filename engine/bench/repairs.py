@@ -10,8 +10,8 @@ from pathlib import Path
 
 from engine.acasxu.files import property_path
 from engine.acasxu.identity import identify_file
-from engine.bench.durable import DurableTable, demand_plain, read_plain, sync_folder
 from engine.acasxu.properties import benchmark_instances
+from engine.bench.durable import DurableTable, demand_plain, read_plain, sync_folder
 from engine.bench.instances import Instance, network_stem
 from engine.bench.workers import Event, WorkerTask, wait_for
 from engine.files import unwritable

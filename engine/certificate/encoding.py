@@ -15,8 +15,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from engine.audit.archive import MAX_BYTES
-from engine.audit.manifest import MAX_DIGITS, MAX_MANIFEST
 from engine.audit.data import Malformed, Rejected
+from engine.audit.manifest import MAX_DIGITS, MAX_MANIFEST
 from engine.errors import InputError
 from engine.proof import Proof
 from engine.property import Case, Row, Vector

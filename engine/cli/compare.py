@@ -7,8 +7,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.cli.fidelity import fidelity_table, figures_table
 from engine.cli.confirm import confirm_written
+from engine.cli.fidelity import fidelity_table, figures_table
 from engine.cli.live import live_line
 from engine.cli.meaning import Meaning, demand_maps, meaning
 from engine.cli.output import DONE, answer, note, show

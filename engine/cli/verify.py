@@ -8,8 +8,8 @@ from pathlib import Path
 
 from engine.acasxu.files import network_path, property_path
 from engine.acasxu.identity import Identity, as_told, identify
-from engine.cli.confirm import confirm_written
 from engine.acasxu.networks import NetworkIndex, network_index
+from engine.cli.confirm import confirm_written
 from engine.cli.helpful import helpful
 from engine.cli.labels import encounter, explain
 from engine.cli.live import live_line, search_text
