@@ -13,7 +13,7 @@ from engine.bench.instances import Instance
 from engine.bench.machine import cores
 from engine.bench.manifest import Manifest, differences, make_manifest, read_manifest
 from engine.bench.repair_evidence import Claim, refuted_repairs
-from engine.bench.repairs import Job, RepairsFolder, jobs, repair_all
+from engine.bench.repairs import Job, RepairSettings, RepairsFolder, jobs, repair_all
 from engine.bench.runner import Plan, Runner
 from engine.bench.workers import Task, Workers, wait_for
 from engine.errors import EngineError, InputError
@@ -27,8 +27,8 @@ TOLD_EVERY = 0.25  # seconds
 @dataclass(frozen=True, slots=True)
 class Settings:
     """search: options of the search, by name, those that are given; certificates: their folder; dask: a cluster's
-    address; verify_resumed: decide again what an earlier session left without evidence; repair: options of repairs
-    by name, or None; repairer: the function for workers that repairs a Job.
+    address; verify_resumed: decide again what an earlier session left without evidence; repair: how to repair, or
+    None where nothing is to be repaired.
     """
 
     out: Path
@@ -40,12 +40,11 @@ class Settings:
     resume: bool = False
     verify_resumed: bool = False
     force: bool = False
-    repair: dict | None = None
-    repairer: str = ""
+    repair: RepairSettings | None = None
 
     def options(self) -> dict:
         """For the manifest."""
-        repair = {f"repair_{name}": value for name, value in (self.repair or {}).items()}
+        repair = {f"repair_{name}": value for name, value in self.repair.by_name().items()} if self.repair else {}
         search = {name: value for name, value in self.search.items() if name != "proofs"}
         return {
             **search,
@@ -221,14 +220,14 @@ class Session:
             folder.recover(todo)
             self._sift_repairs(todo, folder, tell)
             self.repairs, self.repairing = folder.rows, len(todo)
-            repair_all(todo, settings.repairer, (settings.repair,), folder, workers, on_progress=tell)
+            repair_all(todo, settings.repair, folder, workers, on_progress=tell)
 
     def _sift_repairs(self, todo: list[Job], folder: RepairsFolder, tell) -> None:
         """Keeps those repairs of earlier sessions that their certificates bear out, or that are taken over as such."""
         settings, jobs_by_name = self.settings, {job.network: job for job in todo}
-        if settings.check and folder.rows:
+        if settings.repair and settings.check and folder.rows:
             claims = [
-                Claim(jobs_by_name[row["network"]], settings.repair["semantics"])
+                Claim(jobs_by_name[row["network"]], settings.repair.semantics)
                 for row in folder.rows
                 if row["outcome"] == "repaired"
             ]

@@ -7,7 +7,6 @@ interrupt.py  Ctrl-C
 live.py       the progress line on a terminal
 labels.py     what a network is called, and what its points mean
 verify.py  bench.py  report.py  check.py  repair.py  compare.py ...   a `run(arguments)` each
-repair_one.py  what a worker of `bench --repair` does
 """
 
 import errno

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from engine.cli.options import add_meaning
 from engine.cli.repair_options import METHODS
 
 USAGE = (
@@ -92,6 +93,7 @@ def _add_repairs(parser, *, count, seconds) -> None:
         help="then repair each network for all listed properties that it violates,\n"
         "keeping those that hold, in DIR/repairs",
     )
+    add_meaning(parser)
     parser.add_argument(
         "--repair-method", choices=METHODS, default="auto", help="--method of `acasxu repair` (default: auto)"
     )

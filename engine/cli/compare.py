@@ -9,8 +9,8 @@ from engine.cli.judged import judge_written
 from engine.cli.live import live_line
 from engine.cli.meaning import Meaning, demand_maps, meaning
 from engine.cli.output import DONE, answer, note, show
-from engine.cli.picture import prepare_picture, write_picture
 from engine.comparison.decision import Decision
+from engine.comparison.picture import prepare_picture, write_picture
 from engine.digits import percent
 from engine.errors import InputError
 from engine.files import prepare, write_bytes

@@ -3,26 +3,60 @@
 Tables are in the words of the network's meaning; of decisions they are silent where these are not known.
 """
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Protocol
+
+from engine.cli.meaning import Meaning
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
 SHARES = {"success": "given", "generalization": "held_out", "drawdown": "safe"}  # each of so many points
+
+
+class RegionFigures(Protocol):
+    """What was measured on the points of a region."""
+
+    @property
+    def points(self) -> float | None: ...
+    @property
+    def changed(self) -> float | None: ...
+    @property
+    def agreement(self) -> float | None: ...
+    @property
+    def mean(self) -> float | None: ...
+    @property
+    def largest(self) -> float | None: ...
 
 
 def fidelity_table(found, meaning):
     """A rich table of a Fidelity."""
+    return regions_table(_rows(found), meaning)
+
+
+def regions_table(regions: Iterable[tuple[str, RegionFigures | None]], meaning: Meaning) -> "Table":
+    """A row for each region that was measured, by its name."""
     from rich import box
     from rich.table import Table
 
-    decided = [f"{meaning.word} changed", "agreement"] if found.decision.is_known else []
+    decided = [f"{meaning.word} changed", "agreement"] if meaning.decision.is_known else []
     heads = ["points", *decided, f"mean {meaning.output} change", "largest"]
     table = Table("where", box=box.SIMPLE)
     for name in heads:
         table.add_column(name, justify="right")
-    for where, difference in _rows(found):
-        if difference is None:
-            continue
-        cells = [f"{difference.changed:,}", f"{difference.agreement:.6%}"] if difference.agreement is not None else []
-        cells += [f"{difference.mean:.3g}", f"{difference.largest:.3g}"]
-        table.add_row(where, f"{difference.points:,}", *(cells if difference.points else [""] * (len(heads) - 1)))
+    for where, difference in regions:
+        if difference:
+            table.add_row(where, f"{difference.points:,}", *(_cells(difference) or [""] * (len(heads) - 1)))
     return table
+
+
+def _cells(difference: RegionFigures) -> list[str]:
+    """The figures after the number of points; none where there are no points."""
+    if not difference.points:
+        return []
+    agreement = difference.agreement
+    cells = [] if agreement is None else [f"{difference.changed:,}", f"{agreement:.6%}"]
+    return [*cells, f"{difference.mean:.3g}", f"{difference.largest:.3g}"]
 
 
 def fidelity_content(found) -> dict:

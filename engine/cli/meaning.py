@@ -1,78 +1,14 @@
-"""What a network's inputs and outputs mean, as far as that is known: by its content, or by the user's options.
-
-Nothing is guessed: what is not known is not spoken of, and said not to be known.
-"""
+"""What a network's inputs and outputs mean, by its content and by the options --domain and --decision."""
 
 from argparse import Namespace
-from dataclasses import dataclass
-from pathlib import Path
 
 from engine.acasxu.facts import NetworkIndex
-from engine.acasxu.identity import Identity, as_told, identify
-from engine.comparison.decision import Decision
-from engine.comparison.domain import Domain, acasxu_domain, read_domain
-from engine.errors import InputError
+from engine.comparison.meaning import Meaning, demand_maps, network_meaning
 from engine.network import Network
 
-ACASXU = "acasxu"  # as a domain: that of ACAS Xu's networks
-NO_DOMAIN = "not known; nothing outside the properties' boxes was measured, --domain FILE says where to"
-NO_DECISION = "not known; decisions were not measured, --decision lowest or highest says which output they are"
-
-
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """identity: None for what is not known to be ACAS Xu's; domain: None where it is not known."""
-
-    identity: Identity | None
-    domain: Domain | None
-    decision: Decision
-
-    @property
-    def word(self) -> str:
-        """For the network's decision."""
-        return "advisory" if self.identity and self.decision is Decision.LOWEST else "decision"
-
-    @property
-    def output(self) -> str:
-        """For one of its outputs."""
-        return "score" if self.identity else "output"
-
-    @property
-    def decision_in_words(self) -> str:
-        known = self.decision.is_known
-        return f"{self.word}: the {self.decision.value} {self.output}" if known else f"decision: {NO_DECISION}"
-
-    @property
-    def domain_in_words(self) -> str:
-        return f"domain: {self.domain.name if self.domain else NO_DOMAIN}"
-
-    @property
-    def content(self) -> dict:
-        """As JSON: null with a reason for what is not known."""
-        found = {"domain": self.domain and self.domain.name, "decision": None}
-        found |= {} if self.domain else {"domain_reason": NO_DOMAIN}
-        if self.decision.is_known:
-            return found | {"decision": self.decision.value}
-        return found | {"decision_reason": NO_DECISION}
+__all__ = ["Meaning", "demand_maps", "meaning"]
 
 
 def meaning(network: Network, arguments: Namespace, *, told: NetworkIndex | None = None) -> Meaning:
     """What is known of a network, and what the options say; told: which of the 45 the user says that it is."""
-    is_acasxu = arguments.domain == ACASXU
-    identity = as_told(network, told) if told or is_acasxu else identify(network)
-    if arguments.domain and not is_acasxu:
-        domain = read_domain(Path(arguments.domain), network)
-    else:
-        domain = acasxu_domain() if identity else None
-    by_default = Decision.LOWEST if identity else Decision.UNKNOWN
-    return Meaning(identity, domain, Decision(arguments.decision) if arguments.decision else by_default)
-
-
-def demand_maps(identity: Identity | None) -> None:
-    """InputError where there are no advisories that could be drawn."""
-    if identity is None:
-        raise InputError(
-            "maps show ACAS Xu's encounters, and this is not known to be one of its networks",
-            where="--picture",
-            advice="leave it out, or say --domain acasxu if it is one",
-        )
+    return network_meaning(network, domain=arguments.domain, decision=arguments.decision, told=told)
