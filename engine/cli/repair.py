@@ -12,7 +12,6 @@ from engine.acasxu.files import network_path, property_path
 from engine.cli.live import live_line
 from engine.cli.meaning import Meaning, demand_maps, meaning
 from engine.cli.repair_words import say_failed, say_repaired
-from engine.comparison.picture import prepare_picture, write_picture
 from engine.errors import InputError
 from engine.network import Network
 from engine.property import Property
@@ -55,6 +54,7 @@ class _Question:
 def run(arguments: Namespace) -> int:
     """Repairs, proves, certifies, measures; says what was done on stdout and by the exit code."""
     files = _files(arguments)
+    from engine.comparison.picture import prepare_picture
     from engine.repair.publish import RepairOutput
 
     output = RepairOutput(arguments.out, arguments.certificates, force=arguments.force)
@@ -197,6 +197,7 @@ def _options(arguments: Namespace) -> "RepairOptions":
 def _draw(picture: Path, question: _Question, record: "RepairRecord", *, names: tuple[str, str]) -> None:
     """Maps of advisories before and after."""
     from engine.comparison.maps import advisory_maps
+    from engine.comparison.picture import write_picture
 
     assert record.network is not None
     write_picture(picture, advisory_maps(question.network, record.network, question.properties), names=names)
