@@ -356,7 +356,7 @@ def test_a_forged_repair_is_made_again(forge, repaired, monkeypatch, capsys):
         done.append(job.network)
         send({"outcome": "failed"})
 
-    monkeypatch.setattr("engine.cli.repair_one.repair_one", repair_one)
+    monkeypatch.setattr("engine.bench.repair_one.repair_one", repair_one)
     forge(repaired / "out")
     assert bench(repaired / "list.csv", repaired / "out", "--check", *FEW, "--resume") == 3
     assert done == ["a.onnx"]

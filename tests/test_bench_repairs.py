@@ -11,12 +11,13 @@ from test_cli_repair import PROPERTIES, SMALL
 
 from engine.audit.check import check
 from engine.bench.instances import Instance
+from engine.bench.repair_one import _once
 from engine.bench.repairs import COLUMNS, RepairsFolder, jobs
-from engine.cli.repair_one import _once
 from engine.errors import InputError
 from engine.onnx_file import load_network
 from engine.repair.milp import method as linear
 from engine.results.row import Row
+from engine.vnnlib import load_property
 from engine.vnnlib.writer import property_text
 
 FEW = ["--repair", "--repair-method", "milp", "--repair-samples", 1000, "--repair-grid", 5]
@@ -88,7 +89,7 @@ def test_repairs_go_on_where_they_were(files, monkeypatch):
         job.file(".onnx").write_bytes(b"repaired")
         send({"outcome": "repaired", "method": "idle", "seconds": 1.0, "agreement_outside": 0.99999951})
 
-    monkeypatch.setattr("engine.cli.repair_one.repair_one", repair_one)
+    monkeypatch.setattr("engine.bench.repair_one.repair_one", repair_one)
     assert bench(files / "list.csv", out) == 0
     assert bench(files / "list.csv", out, *FEW, "--resume") == 130
     assert bench(files / "list.csv", out, *FEW, "--resume") == 0
@@ -146,7 +147,8 @@ def test_links_in_the_folder_of_repairs_are_not_followed(name, tmp_path):
 def test_copies_are_kept_once(files):
     (files / "copy.vnnlib").write_text((files / "held.vnnlib").read_text() + "; another file\n")
     held, copy, left = (files / f"{name}.vnnlib" for name in ("held", "copy", "left"))
-    assert _once((held, copy, left), [left]) == [held] and _once((copy, held), []) == [copy]
+    assert list(_once((held, copy, left), [load_property(left)])) == [held]
+    assert list(_once((copy, held), [])) == [copy]
 
 
 def test_what_a_killed_repair_left_is_removed(tmp_path):

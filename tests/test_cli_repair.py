@@ -341,7 +341,7 @@ def test_a_failure_leaves_nothing_behind(error, code, files, out, offers, capsys
 
 def test_a_certificate_that_is_rejected(files, out, monkeypatch, capsys):
     rejected = lambda *files: replace(check(*files), accepted=False, reason="a test")
-    monkeypatch.setattr("engine.audit.check.check", rejected)
+    monkeypatch.setattr("engine.repair.publish.check", rejected)
     assert repair(files, out, "left") == 70
     text, err = capsys.readouterr()
     assert text == "" and "rejects the certificate of left.vnnlib: a test" in one_line(err)

@@ -251,8 +251,8 @@ def test_differences_are_those_of_the_cpu():
 @pytest.mark.parametrize("method", ["milp", "gradient", "auto"])
 def test_a_repair_is_proved_on_the_gpu(method):
     """Only proofs run there; the methods themselves do not."""
-    settings = replace(QUICK, method=method, device="cuda", options={"milp": {"backend": "highs"}})
-    found = repair(SMALL, [LEFT, RIGHT], preserve=[HELD], **ENDS, settings=settings)
+    settings = replace(QUICK, method=method, device="cuda", by_method={"milp": {"backend": "highs"}})
+    found = repair(SMALL, [LEFT, RIGHT], preserve=[HELD], **ENDS, options=settings)
     assert isinstance(found, Repaired), found.reason
     assert {verdict.statistics.device for _, verdict in found.proved} == {"cuda"}
     assert exactly_holds(found.network, LEFT, RIGHT, HELD)

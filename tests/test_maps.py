@@ -175,7 +175,7 @@ def test_repair_names_the_files_in_its_picture(files, tmp_path, monkeypatch):
     """Not "before: before"."""
     pytest.importorskip("matplotlib")
     named = []
-    monkeypatch.setattr("engine.cli.picture.write_picture", lambda path, maps, *, names: named.append(names))
+    monkeypatch.setattr("engine.picture.write_picture", lambda path, maps, *, names: named.append(names))
     spec = tmp_path / "holds.vnnlib"
     spec.write_text(
         property_text(
@@ -204,7 +204,7 @@ def test_repair_names_the_files_in_its_picture(files, tmp_path, monkeypatch):
 @pytest.mark.parametrize("form, magic", [("png", b"\x89PNG\r\n\x1a\n"), ("pdf", b"%PDF-"), ("svg", b"<?xml")])
 def test_forms(form, magic):
     pytest.importorskip("matplotlib")
-    from engine.cli.picture import picture_bytes
+    from engine.picture import picture_bytes
 
     maps = advisory_maps(sides(), sides(), [], size=8)[:1]
     assert picture_bytes(maps, names=("a", "b"), form=form).startswith(magic)
@@ -212,7 +212,7 @@ def test_forms(form, magic):
 
 def test_the_picture_says_what_differs():
     pytest.importorskip("matplotlib")
-    from engine.cli.picture import picture_bytes
+    from engine.picture import picture_bytes
 
     same, other = (advisory_maps(sides(), sides(shift=shift), [], size=8)[0] for shift in (0.0, 0.1))
     text = picture_bytes([same, other], names=("a", "b $x_$"), form="svg").decode()

@@ -16,10 +16,10 @@ from engine.errors import InputError
 from engine.network import Affine, Network
 from engine.onnx_file import rewritten
 from engine.repair.edit import edited
-from engine.repair.loop import Repaired, Settings, repair
+from engine.repair.loop import Repaired, repair
+from engine.repair.methods import as_lowest
 from engine.repair.milp import method as linear
-from engine.repair.mirror import as_lowest
-from engine.repair.task import Task
+from engine.repair.task import RepairOptions, Task
 
 
 def test_the_outputs_are_negated_and_negated_again():
@@ -63,12 +63,12 @@ def test_a_repair_for_the_highest_is_that_of_the_mirror_image(monkeypatch):
     """Weight by weight, and proved of the network itself."""
     for name, number in {"DOMAIN": 1000, "TARGET": 500, "KEEP": 300, "FRESH": 1000, "MARGINS": (0.03,)}.items():
         monkeypatch.setattr(linear, name, number)
-    settings = Settings(method="milp", points=1000, device="cpu")
+    settings = RepairOptions(method="milp", points=1000, device="cpu")
     image = executable(mirrored(SMALL))
     task = Task(image, (PROPERTIES["left"],), (), np.zeros(1), np.ones(1), decision=Decision.HIGHEST)
     (seen,) = as_lowest(task).targets
-    found = repair(SMALL, [PROPERTIES["left"]], lower=[-1], upper=[1], settings=settings)
-    other = repair(image, [seen], lower=[-1], upper=[1], decision=Decision.HIGHEST, settings=settings)
+    found = repair(SMALL, [PROPERTIES["left"]], lower=[-1], upper=[1], options=settings)
+    other = repair(image, [seen], lower=[-1], upper=[1], decision=Decision.HIGHEST, options=settings)
     assert isinstance(found, Repaired) and isinstance(other, Repaired)
     for a, b in zip(found.network.layers, mirrored(other.network).layers):
         assert (a.weight == b.weight).all() and (a.bias == b.bias).all()

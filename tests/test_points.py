@@ -160,7 +160,7 @@ def test_files_that_cannot_be_read(tmp_path, monkeypatch):
     for path in (tmp_path / "none.csv", tmp_path, tmp_path / "a\0b"):
         with pytest.raises(InputError, match="cannot be read"):
             read_points(path, NET, decision=Decision.LOWEST)
-    monkeypatch.setattr(points, "MOST", 2)
+    monkeypatch.setattr(points, "MAX_POINTS", 2)
     with pytest.raises(InputError, match="more than 2 points"):
         read(tmp_path, HEAD + "0,0,1,\n1,0,1,\n2,0,1,\n")
 

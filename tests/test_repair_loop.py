@@ -15,21 +15,21 @@ from engine.acasxu.files import property_path
 from engine.acasxu.properties import benchmark_instances
 from engine.errors import InputError
 from engine.network import Affine
-from engine.repair import loop
-from engine.repair.attempt import Attempt, Cost, judge
+from engine.repair import run
+from engine.repair.attempt import Cost, Tried, Weighed, prove
 from engine.repair.conflict import conflict
 from engine.repair.edit import edited
-from engine.repair.loop import Failed, Held, Repaired, Settings, repair
-from engine.repair.methods import METHODS, order
+from engine.repair.loop import Failed, Held, Repaired, repair
+from engine.repair.methods import METHODS
 from engine.repair.milp import method as linear
 from engine.repair.state import FILE, State
-from engine.repair.task import Box, Candidate, Counterexample, Task
+from engine.repair.task import METHOD_NAMES, Box, Candidate, Counterexample, RepairOptions, Task
 from engine.search.problem import Progress
 from engine.solvers import smt
 from engine.vnnlib import load_property
 
 ENDS = {"lower": [-1.0], "upper": [1.0]}
-QUICK = Settings(points=2000, proof_timeout=10.0, device="cpu")
+QUICK = RepairOptions(points=2000, proof_timeout=10.0, device="cpu")
 
 #: y0 = 0.25 + relu(-x) / 2, y1 = 0.25 + 0.4 relu(-x), y2 = 2, y3 = relu(x)
 SMALL = executable(
@@ -94,12 +94,21 @@ def proofs(monkeypatch):
     """The networks that were tried to be proved."""
     seen = []
 
-    def counted(task, network, options, **rest):
-        seen.append(network.sha256)
-        return judge(task, network, options, **rest)
+    def counted(task, weighed, options, **rest):
+        seen.append(weighed.network.sha256)
+        return prove(task, weighed, options, **rest)
 
-    monkeypatch.setattr(loop, "judge", counted)
+    monkeypatch.setattr(run, "prove", counted)
     return seen
+
+
+def weighed(net) -> Weighed:
+    """A candidate of no method in particular."""
+    return Weighed("milp", Candidate(net, "offer"), Cost(0, 0))
+
+
+def is_proved(attempt) -> bool:
+    return isinstance(attempt, Tried) and bool(attempt.verdicts)
 
 
 def raised(net, output: int, by: float):
@@ -120,15 +129,15 @@ def exactly_holds(net, *properties) -> bool:
 
 def test_what_holds_is_left_alone(offers, proofs):
     asked = offers(SMALL)
-    found = repair(SMALL, [HELD], preserve=[LEFT], **ENDS, settings=QUICK)
+    found = repair(SMALL, [HELD], preserve=[LEFT], **ENDS, options=QUICK)
     assert isinstance(found, Held) and [p.name for p, _ in found.proved] == ["held"]
     assert [p.name for p in found.violated] == ["left"] and not found.undecided
     assert not asked and not proofs
 
 
 def test_a_repair_is_one():
-    settings = replace(QUICK, method="milp", options={"milp": {"backend": "highs"}})
-    found = repair(SMALL, [LEFT], preserve=[HELD, RIGHT], **ENDS, settings=settings)
+    settings = replace(QUICK, method="milp", by_method={"milp": {"backend": "highs"}})
+    found = repair(SMALL, [LEFT], preserve=[HELD, RIGHT], **ENDS, options=settings)
     assert isinstance(found, Repaired) and found.network.shape == SMALL.shape
     assert [p.name for p, _ in found.proved] == ["left", "held"] and [p.name for p in found.violated] == ["right"]
     assert all(verdict.word == "unsat" and verdict.proof for _, verdict in found.proved)
@@ -138,8 +147,8 @@ def test_a_repair_is_one():
 
 
 def test_a_joint_repair_keeps_the_first():
-    settings = replace(QUICK, method="milp", options={"milp": {"backend": "highs"}})
-    found = repair(SMALL, [LEFT, HELD, RIGHT], **ENDS, settings=settings)
+    settings = replace(QUICK, method="milp", by_method={"milp": {"backend": "highs"}})
+    found = repair(SMALL, [LEFT, HELD, RIGHT], **ENDS, options=settings)
     assert isinstance(found, Repaired) and found.targets == (LEFT, RIGHT) and len(found.chosen) == 2
     assert sorted(p.name for p, _ in found.proved) == ["held", "left", "right"]
     assert exactly_holds(found.network, LEFT, RIGHT, HELD)
@@ -149,14 +158,14 @@ def test_what_an_earlier_step_repaired_is_not_repaired_again(offers, proofs):
     """`lower` follows from LEFT: the second step only proves it."""
     lower = below(1, Fraction(29, 50), -1, Fraction(-3, 4), "lower")
     asked = offers(lambda net: raised(net, 1, 0.125))
-    found = repair(SMALL, [LEFT, lower], **ENDS, settings=replace(QUICK, method="milp"))
+    found = repair(SMALL, [LEFT, lower], **ENDS, options=replace(QUICK, method="milp"))
     assert isinstance(found, Repaired) and len(found.chosen) == 1 and len(asked) == 1 and len(proofs) == 2
     assert sorted(p.name for p, _ in found.proved) == ["left", "lower"]
 
 
 def test_the_same_seed_gives_the_same():
-    settings = replace(QUICK, method="milp", seed=3, options={"milp": {"backend": "highs"}})
-    one, two = (repair(SMALL, [LEFT], **ENDS, settings=settings) for _ in range(2))
+    settings = replace(QUICK, method="milp", seed=3, by_method={"milp": {"backend": "highs"}})
+    one, two = (repair(SMALL, [LEFT], **ENDS, options=settings) for _ in range(2))
     assert one.network.sha256 == two.network.sha256
     assert [(a.note, a.outcome, a.cost) for a in one.attempts] == [(a.note, a.outcome, a.cost) for a in two.attempts]
 
@@ -167,11 +176,11 @@ def test_the_same_seed_gives_the_same():
 def test_wrong_networks_are_never_believed(offers):
     """The original, one that breaks what held, one that hardly repairs; each is followed by what was met."""
     asked = offers(SMALL, raised(raised(SMALL, 1, 0.5), 0, -0.25), raised(SMALL, 1, 0.03))
-    found = repair(SMALL, [LEFT], preserve=[HELD], **ENDS, settings=replace(QUICK, method="milp"))
+    found = repair(SMALL, [LEFT], preserve=[HELD], **ENDS, options=replace(QUICK, method="milp"))
     assert isinstance(found, Failed) and not found.timed_out and found.target is LEFT
     assert [a.words for a in found.attempts][0] == {"left": "sat"} and len(found.attempts) == 3
     assert found.attempts[1].words["held"] == "sat"
-    assert not any(a.verdicts for a in found.attempts)
+    assert not any(map(is_proved, found.attempts))
     assert [len(counterexamples) for _, counterexamples, _, _ in asked] == [0, 1, 2]
     first, second = asked[2][1]
     assert (first.property, second.property) == (0, 1) and -1 <= first.point[0] <= -0.75
@@ -184,19 +193,19 @@ def test_the_best_is_taken(offers):
     perfect = lambda net: raised(net, 1, 0.125)
     everywhere = lambda net: raised(raised(net, 1, 0.125), 3, 4.0)
     asked = offers(everywhere, SMALL, worse, perfect, worse)
-    found = repair(SMALL, [LEFT], **ENDS, settings=replace(QUICK, method="milp"))
+    found = repair(SMALL, [LEFT], **ENDS, options=replace(QUICK, method="milp"))
     costs = [a.cost for a in found.attempts]
-    assert costs[0].changed > 0 and costs[1] == Cost(0, 0) and not found.attempts[1].verdicts
+    assert costs[0].changed > 0 and costs[1] == Cost(0, 0) and not is_proved(found.attempts[1])
     assert found.chosen[0].note == "offer 3" or costs[2].perfect
     assert len(asked) == len(found.attempts) == (3 if costs[2].perfect else 4)
-    assert found.chosen[0].cost == min(a.cost for a in found.attempts if a.verdicts)
+    assert found.chosen[0].cost == min(a.cost for a in found.attempts if is_proved(a))
 
 
 def test_what_changes_more_than_the_best_is_not_proved(offers, proofs, monkeypatch):
     costs = iter([Cost(5, 3), Cost(5, 3), Cost(7, 1), Cost(5, 2)])
-    monkeypatch.setattr(loop, "cost_of", lambda *args, **rest: (next(costs), ()))
+    monkeypatch.setattr(run, "cost_of", lambda *args, **rest: (next(costs), ()))
     offers(*[lambda net: raised(net, 1, 0.125)] * 4)
-    found = repair(SMALL, [LEFT], **ENDS, settings=replace(QUICK, method="milp"))
+    found = repair(SMALL, [LEFT], **ENDS, options=replace(QUICK, method="milp"))
     left = "not tried to prove: another changes less"
     assert [a.outcome for a in found.attempts] == ["proved", left, left, "proved"]
     assert len(proofs) == 2 and found.chosen[0].note == "offer 3"
@@ -207,10 +216,10 @@ def test_a_provisional_candidate_waits_for_a_better_one(offers):
     everywhere = lambda net: raised(raised(net, 1, 0.125), 3, 4.0)
     perfect = lambda net: raised(net, 1, 0.125)
     offers(everywhere, perfect, everywhere, provisional=True)
-    found = repair(SMALL, [LEFT], **ENDS, settings=replace(QUICK, method="milp"))
+    found = repair(SMALL, [LEFT], **ENDS, options=replace(QUICK, method="milp"))
     assert [(a.note, a.outcome[:9]) for a in found.attempts] == [("offer 1", "proved"), ("offer 0", "not tried")]
     offers(everywhere, SMALL, provisional=True)
-    found = repair(SMALL, [LEFT], **ENDS, settings=replace(QUICK, method="milp"))
+    found = repair(SMALL, [LEFT], **ENDS, options=replace(QUICK, method="milp"))
     assert isinstance(found, Repaired) and found.chosen[0].note == "offer 0" and found.chosen[0].cost.changed > 0
 
 
@@ -218,7 +227,7 @@ def test_a_provisional_candidate_is_refuted_at_once(offers):
     """And what it changes, and where it fails, is handed on before the next is asked for."""
     broken = lambda net: raised(net, 3, 4.0)
     asked = offers(broken, SMALL, provisional=True)
-    found = repair(SMALL, [LEFT], **ENDS, settings=replace(QUICK, method="milp"))
+    found = repair(SMALL, [LEFT], **ENDS, options=replace(QUICK, method="milp"))
     assert isinstance(found, Failed) and found.attempts[0].words == {"left": "sat"}
     assert len(asked[1][1]) == 1
 
@@ -230,16 +239,17 @@ def test_costs_are_ordered():
 def test_patience_ends_the_search_for_a_better_one(offers):
     everywhere = lambda net: raised(raised(net, 1, 0.125), 3, 4.0)
     asked = offers(*[everywhere] * 5)
-    found = repair(SMALL, [LEFT], **ENDS, settings=replace(QUICK, method="milp", patience=1e-9))
+    found = repair(SMALL, [LEFT], **ENDS, options=replace(QUICK, method="milp", patience=1e-9))
     assert isinstance(found, Repaired) and len(asked) <= 2
 
 
 def test_open_boxes_are_handed_on(offers, monkeypatch):
     """A candidate given up leaves boxes, which the method sees and the failure names."""
     box = Box(0, 0, np.array([-1.0]), np.array([-0.75]))
-    monkeypatch.setattr(loop, "judge", lambda *args, **rest: Attempt({"left": "timeout"}, 0.5, 1.0, boxes=(box,)))
+    given_up = lambda task, weighed, options, **rest: Tried(weighed, {"left": "timeout"}, 0.5, 1.0, boxes=(box,))
+    monkeypatch.setattr(run, "prove", given_up)
     asked = offers(SMALL, SMALL)
-    found = repair(SMALL, [LEFT], **ENDS, settings=replace(QUICK, method="milp"))
+    found = repair(SMALL, [LEFT], **ENDS, options=replace(QUICK, method="milp"))
     assert asked[1][2] == [box] and asked[1][3] == 0.5 and found.boxes == (box,)
     assert "offer 0: not proved: left timeout" in found.reason
 
@@ -248,16 +258,18 @@ def test_what_was_left_open_gets_more_time(offers, monkeypatch):
     """The most proved one, where no candidate is proved in a share of the time; it counts once."""
     box, tried = Box(0, 0, np.array([-1.0]), np.array([-0.75])), []
 
-    def short(task, network, options, **rest):
+    def short(task, weighed, options, **rest):
+        network = weighed.network
         tried.append((network.sha256, options.timeout))
         if network is SMALL:
-            return Attempt({"left": "sat"}, 0.0, 1.0, counterexamples=(Counterexample(0, 0, np.float32([-1])),))
-        return Attempt({"left": "timeout"}, network.layers[-1].bias[3], 1.0, boxes=(box,))
+            found = Counterexample(0, 0, np.float32([-1]))
+            return Tried(weighed, {"left": "sat"}, 0.0, 1.0, counterexamples=(found,))
+        return Tried(weighed, {"left": "timeout"}, network.layers[-1].bias[3], 1.0, boxes=(box,))
 
-    monkeypatch.setattr(loop, "judge", short)
+    monkeypatch.setattr(run, "prove", short)
     one, two = raised(SMALL, 3, 0.25), raised(SMALL, 3, 0.5)
     offers(one, SMALL, two)
-    found = repair(SMALL, [LEFT], **ENDS, settings=replace(QUICK, method="milp", proof_timeout=8.0))
+    found = repair(SMALL, [LEFT], **ENDS, options=replace(QUICK, method="milp", proof_timeout=8.0))
     assert isinstance(found, Failed) and "of 3 candidates" in found.reason
     assert tried == [(one.sha256, 2.0), (SMALL.sha256, 2.0), (two.sha256, 2.0), (two.sha256, 8.0)]
 
@@ -266,14 +278,14 @@ def test_a_proof_that_takes_longer_is_found(offers, monkeypatch):
     """What is proved with all the time is a repair; nothing else gets more time then."""
     box, right = Box(0, 0, np.array([-1.0]), np.array([-0.75])), raised(SMALL, 1, 0.125)
 
-    def slow(task, network, options, **rest):
+    def slow(task, weighed, options, **rest):
         if options.timeout < 8:
-            return Attempt({"left": "timeout"}, 0.5, 1.0, boxes=(box,))
-        return judge(task, network, options, **rest)
+            return Tried(weighed, {"left": "timeout"}, 0.5, 1.0, boxes=(box,))
+        return prove(task, weighed, options, **rest)
 
-    monkeypatch.setattr(loop, "judge", slow)
+    monkeypatch.setattr(run, "prove", slow)
     offers(right, raised(SMALL, 1, 0.25))
-    found = repair(SMALL, [LEFT], **ENDS, settings=replace(QUICK, method="milp", proof_timeout=8.0))
+    found = repair(SMALL, [LEFT], **ENDS, options=replace(QUICK, method="milp", proof_timeout=8.0))
     assert isinstance(found, Repaired) and found.network is right
     assert [a.outcome for a in found.attempts] == ["proved", "not proved: left timeout"]
 
@@ -287,7 +299,7 @@ def test_samples_that_a_proved_candidate_changed_are_evidence(monkeypatch):
         seen.extend(evidence.changed)
 
     monkeypatch.setitem(METHODS, "milp", lambda: method)
-    found = repair(SMALL, [LEFT], **ENDS, settings=replace(QUICK, method="milp"))
+    found = repair(SMALL, [LEFT], **ENDS, options=replace(QUICK, method="milp"))
     assert found.chosen[0].cost.changed >= len(seen) > 0
     x = np.array(seen)
     assert (SMALL.evaluate(x).argmin(1) != other.evaluate(x).argmin(1)).all()
@@ -296,7 +308,7 @@ def test_samples_that_a_proved_candidate_changed_are_evidence(monkeypatch):
 def test_boxes_of_an_undecided_candidate():
     """A search without room says which boxes are open; they lie in the property's."""
     task = Task(HARD, (DEEP,), (), np.array([-8.0, -8]), np.array([8.0, 8]))
-    found = judge(task, HARD, Options(batch=1, max_open=1, device="cpu", open_boxes=8, proofs=True))
+    found = prove(task, weighed(HARD), Options(batch=1, max_open=1, device="cpu", open_boxes=8, proofs=True))
     assert found.words == {"deep": "unknown"} and not found.verdicts and 0 <= found.proved < 1
     assert found.boxes and all((abs(b.lower) <= 8).all() and (b.lower <= b.upper).all() for b in found.boxes)
 
@@ -306,17 +318,17 @@ def test_no_network_could():
     held = above(1, Fraction(3, 5), Fraction(-3, 4), Fraction(-3, 4), "at most 3/5")
     target = below(1, Fraction(7, 10), Fraction(-3, 4), -1 + Fraction(3, 8), "at least 7/10")
     with pytest.raises(InputError, match="at least 7/10 and at most 3/5 contradict each other"):
-        repair(SMALL, [target], preserve=[held], **ENDS, settings=QUICK)
+        repair(SMALL, [target], preserve=[held], **ENDS, options=QUICK)
     beside = replace(held, cases=(replace(held.cases[0], lower=(Fraction(-49, 64),), upper=(Fraction(-49, 64),)),))
     target = replace(target, cases=(replace(target.cases[0], lower=(Fraction(-3, 4),)),))
     assert conflict([target, beside]) is None
-    lipschitz = replace(QUICK, method="milp", options={"milp": {"backend": "highs", "strategies": ("shift",)}})
+    lipschitz = replace(QUICK, method="milp", by_method={"milp": {"backend": "highs", "strategies": ("shift",)}})
     found = repair(
         executable(network([[[0.0]], [[0.0]] * 4], [[1.0], [0.25, 0.5, 2.0, 3.0]])),
         [target],
         preserve=[beside],
         **ENDS,
-        settings=lipschitz,
+        options=lipschitz,
     )
     assert isinstance(found, Failed) and found.reason and not found.timed_out
 
@@ -326,9 +338,9 @@ def test_no_network_could():
 
 def test_no_time_for_the_original():
     settings = replace(QUICK, timeout=1e-9)
-    found = repair(SMALL, [LEFT], **ENDS, settings=settings)
+    found = repair(SMALL, [LEFT], **ENDS, options=settings)
     assert isinstance(found, Failed) and found.timed_out and not found.attempts
-    found = repair(HARD, [DEEP], lower=[-8.0] * 2, upper=[8.0] * 2, settings=settings)
+    found = repair(HARD, [DEEP], lower=[-8.0] * 2, upper=[8.0] * 2, options=settings)
     assert isinstance(found, Failed) and found.timed_out and found.target is DEEP
     assert found.reason == "the time was over before the original was verified"
 
@@ -345,10 +357,10 @@ def test_a_method_that_takes_too_long_is_ended(offers):
     everywhere = lambda net: raised(raised(net, 1, 0.125), 3, 4.0)
     offers(everywhere, SMALL, before=before)
     settings = replace(QUICK, method="milp", timeout=2.0, patience=60.0, points=100)
-    found = repair(SMALL, [LEFT], **ENDS, settings=settings)
+    found = repair(SMALL, [LEFT], **ENDS, options=settings)
     assert isinstance(found, Repaired) and late and found.seconds < 20
     offers(SMALL, SMALL, before=before)
-    found = repair(SMALL, [LEFT], **ENDS, settings=settings)
+    found = repair(SMALL, [LEFT], **ENDS, options=settings)
     assert isinstance(found, Failed) and found.timed_out and len(found.attempts) == 1
 
 
@@ -359,9 +371,9 @@ def test_a_proof_that_takes_too_long_is_ended(offers, monkeypatch):
         for _ in itertools.count():
             on_progress(Progress(1, 0, 0, 1, 0.0, 0.0))
 
-    monkeypatch.setattr(loop, "judge", slow)
+    monkeypatch.setattr(run, "prove", slow)
     offers(SMALL)
-    found = repair(SMALL, [LEFT], **ENDS, settings=replace(QUICK, method="milp", timeout=1.0))
+    found = repair(SMALL, [LEFT], **ENDS, options=replace(QUICK, method="milp", timeout=1.0))
     assert isinstance(found, Failed) and found.timed_out and not found.attempts and found.boxes == ()
     assert found.reason == "the time was over before anything was tried"
 
@@ -370,19 +382,19 @@ def test_an_undecided_original_is_a_target(offers, monkeypatch):
     """Nothing is proved of it in no time, so that all is asked of the candidates."""
     settings = replace(QUICK, method="milp", proof_timeout=1e-9)
     offers(HARD)
-    found = repair(HARD, [DEEP], lower=[-8.0] * 2, upper=[8.0] * 2, settings=settings)
+    found = repair(HARD, [DEEP], lower=[-8.0] * 2, upper=[8.0] * 2, options=settings)
     assert isinstance(found, Failed) and found.attempts[0].words == {"deep": "timeout"} and not found.timed_out
-    monkeypatch.setattr(Settings, "search", lambda *_: Options(batch=1, max_open=1, device="cpu", proofs=True))
+    monkeypatch.setattr(RepairOptions, "search", lambda *_: Options(batch=1, max_open=1, device="cpu", proofs=True))
     far = prop(case([0, 0], [0, 0], [row([1, 0], 40)]), n_outputs=2, name="far")
     # there is room for one box: enough for a point
-    found = repair(HARD, [far], preserve=[DEEP], lower=[-8.0] * 2, upper=[8.0] * 2, settings=settings)
+    found = repair(HARD, [far], preserve=[DEEP], lower=[-8.0] * 2, upper=[8.0] * 2, options=settings)
     assert isinstance(found, Held) and found.undecided == (DEEP,) and found.violated == ()
 
 
 @pytest.mark.parametrize("name", ["timeout", "proof_timeout"])
 def test_times_are_positive(name):
     with pytest.raises(InputError, match=f"{name} is 0"):
-        Settings(**{name: 0})
+        RepairOptions(**{name: 0})
 
 
 # Several properties, several methods
@@ -391,7 +403,7 @@ def test_times_are_positive(name):
 def test_reasons_are_those_of_the_step_that_failed(offers):
     """The first step succeeds; what is said of the second names none of the first one's attempts."""
     offers(lambda net: raised(net, 1, 0.125))
-    found = repair(SMALL, [LEFT, RIGHT], **ENDS, settings=replace(QUICK, method="milp"))
+    found = repair(SMALL, [LEFT, RIGHT], **ENDS, options=replace(QUICK, method="milp"))
     assert isinstance(found, Failed) and found.target is RIGHT
     outcomes = [a.outcome for a in found.attempts]  # RIGHT is tried after LEFT, then before it
     assert outcomes == ["proved", *["not proved: right sat"] * 4]
@@ -407,8 +419,8 @@ def test_what_cannot_be_repaired_after_others_is_tried_before_them(monkeypatch):
             yield from method(task, evidence, say, **options)
 
     monkeypatch.setitem(METHODS, "milp", lambda: stubborn)
-    settings = replace(QUICK, method="milp", options={"milp": {"backend": "highs"}})
-    found = repair(SMALL, [LEFT, HELD, RIGHT], **ENDS, settings=settings)
+    settings = replace(QUICK, method="milp", by_method={"milp": {"backend": "highs"}})
+    found = repair(SMALL, [LEFT, HELD, RIGHT], **ENDS, options=settings)
     assert isinstance(found, Repaired) and found.targets == (RIGHT, LEFT)
     assert asked == ["left", "right", "right", "left"]
     assert [attempt.network for attempt in found.chosen][-1] is found.network and len(found.chosen) == 2
@@ -417,7 +429,7 @@ def test_what_cannot_be_repaired_after_others_is_tried_before_them(monkeypatch):
 
 def test_nothing_is_offered(offers):
     offers()
-    found = repair(SMALL, [LEFT], **ENDS, settings=replace(QUICK, method="milp"))
+    found = repair(SMALL, [LEFT], **ENDS, options=replace(QUICK, method="milp"))
     assert isinstance(found, Failed) and found.reason == "no method had anything to offer" and found.boxes == ()
 
 
@@ -430,25 +442,25 @@ def test_auto_goes_on_where_a_method_cannot_be_used(offers):
     for name in METHODS:
         offers(perfect, name=name)
     METHODS["milp"] = lambda: unusable  # offers() restores it
-    found = repair(SMALL, [LEFT], **ENDS, settings=QUICK)
+    found = repair(SMALL, [LEFT], **ENDS, options=QUICK)
     assert isinstance(found, Repaired) and found.chosen[0].method != "milp"
     assert found.skipped == ("milp: idle: it has no hidden layer",)
-    failed = repair(SMALL, [LEFT, RIGHT], **ENDS, settings=QUICK)  # several steps say it, one line is left
+    failed = repair(SMALL, [LEFT, RIGHT], **ENDS, options=QUICK)  # several steps say it, one line is left
     assert isinstance(failed, Failed) and failed.skipped == found.skipped
     with pytest.raises(InputError, match="no hidden layer"):
-        repair(SMALL, [LEFT], **ENDS, settings=replace(QUICK, method="milp"))
+        repair(SMALL, [LEFT], **ENDS, options=replace(QUICK, method="milp"))
 
 
 def test_methods_by_name():
-    assert order("auto") == tuple(METHODS) and order("smt") == ("smt",)
+    assert RepairOptions().methods == tuple(METHODS) == METHOD_NAMES and RepairOptions("smt").methods == ("smt",)
     with pytest.raises(InputError, match="unknown method 'magic'; use auto, "):
-        Settings(method="magic")
+        RepairOptions(method="magic")
 
 
 def test_it_says_what_it_is_at(offers):
     offers(SMALL, before=lambda number, say: say("looking"))
     said = []
-    repair(SMALL, [LEFT, RIGHT], **ENDS, settings=replace(QUICK, method="milp"), say=said.append)
+    repair(SMALL, [LEFT, RIGHT], **ENDS, options=replace(QUICK, method="milp"), say=said.append)
     assert said[0] == "verifying the original"
     assert said[1].startswith("left, 1 of 2: milp: looking (0 tried")
     assert said[2].startswith("left, 1 of 2: milp: comparing: offer 0")
@@ -464,7 +476,7 @@ def test_a_contradictory_pair_is_named():
     assert conflict([HELD, low, apart, high]) == (low, high)
     assert conflict([low, apart, HELD]) is None
     with pytest.raises(InputError, match="^low and high contradict each other|low and high contradict each other"):
-        repair(SMALL, [low], preserve=[high], **ENDS, settings=QUICK)
+        repair(SMALL, [low], preserve=[high], **ENDS, options=QUICK)
 
 
 def test_a_pair_of_strict_rows_leaves_a_point():
@@ -487,7 +499,7 @@ def test_a_polytope_without_rows_cannot_be_missed():
     everything = prop(case([0], [1], []), name="everything")
     assert conflict([HELD, everything]) == (everything,)
     with pytest.raises(InputError, match="everything cannot be satisfied by any network"):
-        repair(SMALL, [everything], **ENDS, settings=QUICK)
+        repair(SMALL, [everything], **ENDS, options=QUICK)
 
 
 def test_a_property_that_contradicts_itself():
@@ -534,10 +546,10 @@ def test_a_run_is_resumed_without_proving_again(offers, proofs, tmp_path):
     half = lambda net: raised(net, 1, 0.03)
     offers(SMALL, half, lambda net: raised(net, 1, 0.125))
     settings = replace(QUICK, method="milp")
-    one = repair(SMALL, [LEFT], preserve=[HELD], **ENDS, settings=settings, state=State(tmp_path, ABOUT))
+    one = repair(SMALL, [LEFT], preserve=[HELD], **ENDS, options=settings, state=State(tmp_path, ABOUT))
     assert len(proofs) == 3 and len(attempts_of(tmp_path)) == 2
     asked = offers(SMALL, half, lambda net: raised(net, 1, 0.125))
-    two = repair(SMALL, [LEFT], preserve=[HELD], **ENDS, settings=settings, state=State(tmp_path, ABOUT))
+    two = repair(SMALL, [LEFT], preserve=[HELD], **ENDS, options=settings, state=State(tmp_path, ABOUT))
     assert len(proofs) == 4 and len(attempts_of(tmp_path)) == 2
     assert one.network.sha256 == two.network.sha256
     assert [(a.words, a.proved, a.cost) for a in one.attempts] == [(a.words, a.proved, a.cost) for a in two.attempts]
@@ -549,35 +561,37 @@ def test_each_step_of_a_joint_repair_has_its_own_attempts(offers, proofs, tmp_pa
     """A network that failed in the first step is judged anew in the second: property 0 is another one there."""
     both = lambda net: raised(raised(net, 1, 0.125), 3, 0.25)
     offers(raised(SMALL, 3, 0.03), both)
-    repair(SMALL, [LEFT, RIGHT], **ENDS, settings=replace(QUICK, method="milp"), state=State(tmp_path, ABOUT))
+    repair(SMALL, [LEFT, RIGHT], **ENDS, options=replace(QUICK, method="milp"), state=State(tmp_path, ABOUT))
     assert len(proofs) == len(set(proofs)) + 1  # the second step begins with what the first one took
     state, task = State(tmp_path, ABOUT), Task(SMALL, (LEFT,), (), None, None)
     net = raised(SMALL, 3, 0.03)
-    assert state.known(net, task) is not None and state.known(net, replace(task, keep=(HELD,))) is None
+    assert state.known(weighed(net), task) is not None
+    assert state.known(weighed(net), replace(task, keep=(HELD,))) is None
 
 
 def kept_state(folder):
     """A state with one failed attempt, and that attempt."""
     state, task = State(folder, ABOUT), Task(SMALL, (LEFT,), (), None, None)
     found = Counterexample(0, 0, np.array([-0.75], np.float32))
-    attempt = Attempt({"left": "sat"}, 0.25, 1.5, (found,), (Box(0, 0, np.array([-1.0]), np.array([-0.75])),))
-    state.keep(SMALL, task, attempt)
+    boxes = (Box(0, 0, np.array([-1.0]), np.array([-0.75])),)
+    attempt = Tried(weighed(SMALL), {"left": "sat"}, 0.25, 1.5, (found,), boxes)
+    state.keep(attempt, task)
     return task, attempt
 
 
 def test_what_is_kept_is_read_exactly(tmp_path):
     task, attempt = kept_state(tmp_path / "new" / "folder")
-    read = State(tmp_path / "new" / "folder", ABOUT).known(SMALL, task)
+    read = State(tmp_path / "new" / "folder", ABOUT).known(weighed(SMALL), task)
     assert (read.words, read.proved, read.seconds) == (attempt.words, attempt.proved, attempt.seconds)
     assert read.counterexamples[0].point == attempt.counterexamples[0].point
     assert read.counterexamples[0].point.dtype == np.float32
     assert (read.boxes[0].lower, read.boxes[0].upper) == (-1.0, -0.75)
-    assert State(None).known(SMALL, task) is None
+    assert State(None).known(weighed(SMALL), task) is None
 
 
 def test_what_was_proved_is_not_kept(tmp_path):
     state = State(tmp_path, ABOUT)
-    state.keep(SMALL, Task(SMALL, (LEFT,), (), None, None), Attempt({}, 1.0, 1.0, verdicts=(1,)))
+    state.keep(Tried(weighed(SMALL), {}, 1.0, 1.0, verdicts=(1,)), Task(SMALL, (LEFT,), (), None, None))
     assert attempts_of(tmp_path) == []
 
 
@@ -586,7 +600,7 @@ def test_a_line_that_was_cut_off_is_dropped(cut, tmp_path):
     task, _ = kept_state(tmp_path)
     whole = (tmp_path / FILE).read_bytes()
     (tmp_path / FILE).write_bytes(whole[:-cut])
-    assert State(tmp_path, ABOUT).known(SMALL, task) is None
+    assert State(tmp_path, ABOUT).known(weighed(SMALL), task) is None
     kept_state(tmp_path)
     assert (tmp_path / FILE).read_bytes() == whole
 
@@ -594,7 +608,7 @@ def test_a_line_that_was_cut_off_is_dropped(cut, tmp_path):
 def test_a_first_line_that_was_cut_off_is_written_again(tmp_path):
     (tmp_path / FILE).write_text('{"network"')
     kept_state(tmp_path)
-    assert State(tmp_path, ABOUT).known(SMALL, Task(SMALL, (LEFT,), (), None, None)) is not None
+    assert State(tmp_path, ABOUT).known(weighed(SMALL), Task(SMALL, (LEFT,), (), None, None)) is not None
 
 
 def test_the_state_of_another_repair_is_refused(tmp_path):
@@ -636,7 +650,7 @@ def test_a_folder_that_is_lost_meanwhile(tmp_path):
     (tmp_path / "state" / FILE).unlink()
     (tmp_path / "state").rmdir()
     with pytest.raises(InputError, match="the state cannot be kept there"):
-        state.keep(SMALL, Task(SMALL, (LEFT,), (), None, None), Attempt({}, 0.0, 1.0))
+        state.keep(Tried(weighed(SMALL), {}, 0.0, 1.0), Task(SMALL, (LEFT,), (), None, None))
 
 
 def test_verdicts_do_not_depend_on_the_loop(offers):
@@ -646,5 +660,5 @@ def test_verdicts_do_not_depend_on_the_loop(offers):
     bias[1] += 0.125
     changed = replace(SMALL, layers=(SMALL.layers[0], Affine(last.weight, bias, False)))
     offers(changed)
-    found = repair(SMALL, [LEFT], **ENDS, settings=replace(QUICK, method="milp"))
+    found = repair(SMALL, [LEFT], **ENDS, options=replace(QUICK, method="milp"))
     assert isinstance(found, Repaired) and verify_all([Problem(found.network, LEFT)], Options())[0].word == "unsat"

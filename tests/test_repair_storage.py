@@ -20,11 +20,11 @@ from engine.errors import InputError
 from engine.network import Network
 from engine.onnx_file import load_network, parse_network, rewritten, storable
 from engine.onnx_file.storage import FACTOR_BITS, _bits
-from engine.repair.edit import edited, single
-from engine.repair.loop import Failed, Settings, repair
+from engine.repair.edit import demand_writable, edited, idle_depth, single
+from engine.repair.loop import Failed, repair
 from engine.repair.methods import METHODS
 from engine.repair.milp import method as linear
-from engine.repair.storage import demand_writable, idle_depth
+from engine.repair.task import RepairOptions
 from engine.vnnlib.writer import property_text
 
 GRAPHS = ("weights", "shared", "folded", "no bias", "alpha 0", "spread bias")
@@ -213,8 +213,8 @@ def test_scaled_networks_are_repaired(method, alpha, few, tmp_path, capsys):
 @pytest.mark.parametrize("method", ["milp", pytest.param("gradient", marks=pytest.mark.slow), "smt"])
 def test_a_layer_without_bias_keeps_none(method, few):
     network = gemms(square(), last="no bias")
-    how = Settings(method=method, points=1000, device="cpu", options={"milp": {"backend": "highs"}}, timeout=60)
-    outcome = repair(network, [question(network)], lower=[0] * 3, upper=[1] * 3, settings=how)
+    how = RepairOptions(method=method, points=1000, device="cpu", by_method={"milp": {"backend": "highs"}}, timeout=60)
+    outcome = repair(network, [question(network)], lower=[0] * 3, upper=[1] * 3, options=how)
     assert not isinstance(outcome, Failed), outcome.reason
     assert not outcome.network.layers[-1].bias.any()
 

@@ -1,4 +1,4 @@
-"""Whether the certificates of a repaired network bear out that it is repaired. Its figures are not measured again."""
+"""Repaired networks that their certificates do not bear out. What a repair changed is not measured again."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from engine.audit.certificate import read_certificate
 from engine.audit.check import check
 from engine.audit.data import Malformed, Rejected
 from engine.bench.repairs import Job, files_of
-from engine.bench.workers import WorkerTask, wait_for
+from engine.bench.workers import Pool, WorkerTask, wait_for
 from engine.errors import EngineError
 
 BEAR_OUT = "engine.bench.repair_evidence:bear_out"
@@ -22,7 +22,7 @@ class Claim:
     semantics: str
 
 
-def refuted_repairs(claims: list[Claim], workers, on_progress: Callable[[], None]) -> dict[str, str]:
+def refuted_repairs(claims: list[Claim], workers: Pool, on_progress: Callable[[], None]) -> dict[str, str]:
     """By network, why the certificates of a repaired network do not bear out that it is repaired."""
     for claim in claims:
         workers.submit(WorkerTask(BEAR_OUT, (claim,), about=claim.job.network))
@@ -31,7 +31,7 @@ def refuted_repairs(claims: list[Claim], workers, on_progress: Callable[[], None
         wait_for([workers], TICK)
         for event in workers.events():
             if event.kind != "done":
-                found[event.task.about] = str(event.value)
+                found[str(event.task.about)] = str(event.value)
         on_progress()
     return {network: reason for network, reason in found.items() if reason}
 

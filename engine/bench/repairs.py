@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from glob import escape
 from hashlib import sha256
 from pathlib import Path
@@ -13,7 +13,7 @@ from engine.acasxu.identity import identify_file
 from engine.acasxu.properties import benchmark_instances
 from engine.bench.durable import DurableTable, demand_plain, read_plain, sync_folder
 from engine.bench.instances import Instance, network_stem
-from engine.bench.workers import Event, WorkerTask, wait_for
+from engine.bench.workers import Event, Pool, WorkerTask, wait_for
 from engine.files import unwritable
 from engine.results.row import Row, amount
 from engine.results.words import CONFIRMED, DECIDED, ORIGINS, TAKEN_OVER, one_line
@@ -51,8 +51,27 @@ MOST = {
     "certificates": 10**6,
 }
 OUTCOMES = ("repaired", "held", "failed", "error")
-DEATHS = 2  # of workers, until the network at which they died has an error
+REPAIR_ONE = "engine.bench.repair_one:repair_one"
+MAX_DEATHS = 2  # of workers, until the network at which they died has an error
 TICK = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class RepairSettings:
+    """How networks are repaired. domain, decision: what the user says of all of them, as on the command line."""
+
+    method: str = "auto"
+    timeout: float | None = 600.0
+    samples: int = 1_000_000
+    grid: int = 30
+    semantics: str = "real"
+    device: str = "auto"
+    domain: str | None = None
+    decision: str | None = None
+
+    def by_name(self) -> dict[str, object]:
+        """The settings for the manifest; domain and decision only where they are given."""
+        return {name: value for name, value in asdict(self).items() if value is not None or name == "timeout"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +161,10 @@ class RepairsFolder:
         known = {(job.network, job.properties): job for job in todo if job.targets}
         for number, line in enumerate(self._table.lines, 2):
             row = read_repair(line, where=f"{self._table.path}:{number}")
-            job = row and known.get((row["network"], row["properties"]))
-            if job and row["outcome"] != "held" and self._complete(row, job):  # what violates a target does not hold it
+            job = known.get((row["network"], row["properties"])) if row else None
+            if (
+                row and job and row["outcome"] != "held" and self._complete(row, job)
+            ):  # what violates a target does not hold it
                 del known[job.network, job.properties]
                 self.rows.append(row | {"origin": TAKEN_OVER})
         self._save()
@@ -181,7 +202,7 @@ class RepairsFolder:
     def __enter__(self) -> "RepairsFolder":
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._table.close()
 
     def _complete(self, row: dict[str, str], job: Job) -> bool:
@@ -205,7 +226,7 @@ class RepairsFolder:
 
 
 def read_repair(line: list[str], *, where: str) -> dict[str, str] | None:
-    """The row that was written so, None where it is none; Impossible where it holds an impossible number."""
+    """The row that was written as this line; None where it is none. Impossible where it holds an impossible number."""
     if len(line) != len(COLUMNS) or not all(map(str.isprintable, line)):
         return None
     row = dict(zip(COLUMNS, line))
@@ -237,15 +258,20 @@ def files_digest(folder: Path, stem: str) -> str:
 
 
 def repair_all(
-    todo: list[Job], function: str, arguments: tuple, folder: RepairsFolder, workers, *, on_progress: Callable[[], None]
+    todo: list[Job],
+    settings: RepairSettings,
+    folder: RepairsFolder,
+    workers: Pool,
+    *,
+    on_progress: Callable[[], None],
 ) -> None:
-    """Until every job has its row. function(job, *arguments, send) sends it, in a worker."""
+    """Has workers repair until every job has its row."""
     done = {row["network"] for row in folder.rows}
     for job in todo:
         if job.network not in done and not job.targets:
             folder.add({"network": job.network, "outcome": "held", "origin": TAKEN_OVER if job.taken_over else DECIDED})
         elif job.network not in done:
-            workers.submit(WorkerTask(function, (job, *arguments), about=(job, 1)))
+            workers.submit(WorkerTask(REPAIR_ONE, (job, settings), about=_Turn(job)))
     while workers.tasks():
         wait_for([workers], TICK)
         for event in workers.events():
@@ -254,12 +280,23 @@ def repair_all(
     folder.sort(todo)
 
 
-def _take(event: Event, folder: RepairsFolder, workers) -> None:
-    job, deaths = event.task.about
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A job in a worker; deaths: of workers, if this one dies too."""
+
+    job: Job
+    deaths: int = 1
+
+
+def _take(event: Event, folder: RepairsFolder, workers: Pool) -> None:
+    turn = event.task.about
+    assert isinstance(turn, _Turn)
+    job = turn.job
     if event.kind == "message":
+        assert isinstance(event.value, dict)
         folder.add({"network": job.network, "properties": job.properties, **event.value})
-    elif event.kind == "failed" and deaths < DEATHS:
-        workers.submit(WorkerTask(event.task.function, event.task.arguments, about=(job, deaths + 1)))
+    elif event.kind == "failed" and turn.deaths < MAX_DEATHS:
+        workers.submit(WorkerTask(event.task.function, event.task.arguments, about=_Turn(job, turn.deaths + 1)))
     elif event.kind == "failed":
         folder.add({"network": job.network, "properties": job.properties, "outcome": "error", "error": event.value})
 

@@ -193,14 +193,14 @@ class Session:
             folder.recover(todo)
             self._sift_repairs(todo, folder, tell)
             self.repairs, self.repairing = folder.rows, len(todo)
-            repair_all(todo, settings.repairer, (settings.repair,), folder, workers, on_progress=tell)
+            repair_all(todo, settings.repair, folder, workers, on_progress=tell)
 
     def _sift_repairs(self, todo: list[Job], folder: RepairsFolder, tell: Tell) -> None:
         """Keeps those repairs of earlier sessions that their certificates bear out, or that are taken over as such."""
         settings, jobs_by_name = self.settings, {job.network: job for job in todo}
-        if settings.check and settings.repair is not None and folder.rows:
+        if settings.repair and settings.check and folder.rows:
             claims = [
-                Claim(jobs_by_name[row["network"]], settings.repair["semantics"])
+                Claim(jobs_by_name[row["network"]], settings.repair.semantics)
                 for row in folder.rows
                 if row["outcome"] == "repaired"
             ]

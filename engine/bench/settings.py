@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.bench.machine import cores
+from engine.bench.repairs import RepairSettings
 
 WINDOW = 256  # that of the search's options
 
@@ -16,8 +17,7 @@ class RunSettings:
 
     `search`: options of the search, by name, those that are given. `certificates`: their folder, None for none.
     `dask`: a cluster's address. With `verify_resumed`, what an earlier session left without evidence is decided again.
-    `repair`: options of repairs by name, None where nothing is to be repaired. `repairer`: the function for workers
-    that repairs a Job.
+    `repair`: how to repair, None where nothing is to be repaired.
     """
 
     out: Path
@@ -29,12 +29,11 @@ class RunSettings:
     resume: bool = False
     verify_resumed: bool = False
     force: bool = False
-    repair: Mapping[str, Any] | None = None
-    repairer: str = ""
+    repair: RepairSettings | None = None
 
     def options(self) -> dict[str, object]:
         """The settings as the manifest has them."""
-        repair = {f"repair_{name}": value for name, value in (self.repair or {}).items()}
+        repair = {f"repair_{name}": value for name, value in self.repair.by_name().items()} if self.repair else {}
         search = {name: value for name, value in self.search.items() if name != "proofs"}
         return {
             **search,

@@ -9,7 +9,6 @@ live.py       the progress line on a terminal
 labels.py     what a network is called, and what its points mean
 confirm.py    the independent checker's word on a certificate just written
 verify.py  bench.py  report.py  check.py  repair.py  compare.py ...   a `run(arguments)` each
-repair_one.py  what a worker of `bench --repair` does
 """
 
 import errno

@@ -4,6 +4,7 @@ import os
 from argparse import Namespace
 from collections import Counter
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from engine.bench.instances import Instance, acasxu_instances, distinct, read_instances
 from engine.bench.session import Differs, Session
@@ -17,7 +18,8 @@ from engine.results.row import Row
 from engine.results.summary import counts
 from engine.results.words import CONFIRMED, TAKEN_OVER, one_line
 
-REPAIRER = "engine.cli.repair_one:repair_one"
+if TYPE_CHECKING:
+    from engine.bench.repairs import RepairSettings
 
 
 def run(arguments: Namespace) -> int:
@@ -57,6 +59,8 @@ def _demand_sense(arguments: Namespace) -> None:
         raise InputError("--resume goes on with results, --force replaces them", advice="choose one")
     if arguments.verify_resumed and not arguments.resume:
         raise InputError("there is nothing to be verified without --resume", where="--verify-resumed", advice="add it")
+    if (arguments.domain or arguments.decision) and not arguments.repair:
+        raise InputError("--domain and --decision say what repairs are compared by", advice="add --repair")
     if arguments.check and not arguments.certificates:
         arguments.certificates = FOLDER
     if arguments.certificates == FOLDER:
@@ -76,14 +80,6 @@ def _instances(arguments: Namespace) -> list[Instance]:
 
 
 def _settings(arguments: Namespace) -> RunSettings:
-    repair = {
-        "method": arguments.repair_method,
-        "timeout": arguments.repair_timeout,
-        "samples": arguments.repair_samples,
-        "grid": arguments.repair_grid,
-        "semantics": arguments.semantics,
-        "device": arguments.device,
-    }
     return RunSettings(
         arguments.out,
         search_settings(arguments),
@@ -94,8 +90,22 @@ def _settings(arguments: Namespace) -> RunSettings:
         resume=arguments.resume,
         verify_resumed=arguments.verify_resumed,
         force=arguments.force,
-        repair=repair if arguments.repair else None,
-        repairer=REPAIRER,
+        repair=_repair_settings(arguments) if arguments.repair else None,
+    )
+
+
+def _repair_settings(arguments: Namespace) -> "RepairSettings":
+    from engine.bench.repairs import RepairSettings
+
+    return RepairSettings(
+        arguments.repair_method,
+        arguments.repair_timeout,
+        arguments.repair_samples,
+        arguments.repair_grid,
+        arguments.semantics,
+        arguments.device,
+        arguments.domain,
+        arguments.decision,
     )
 
 

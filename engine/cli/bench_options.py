@@ -3,7 +3,7 @@
 from argparse import ArgumentParser
 from pathlib import Path
 
-from engine.cli.options import add_data, add_search, count, seconds
+from engine.cli.options import add_data, add_meaning, add_search, count, seconds
 from engine.cli.repair_options import METHODS
 
 USAGE = (
@@ -109,6 +109,7 @@ def _add_repairs(parser: ArgumentParser) -> None:
         help="then repair each network for all listed properties that it violates,\n"
         "keeping those that hold, in DIR/repairs",
     )
+    add_meaning(parser)
     parser.add_argument(
         "--repair-method", choices=METHODS, default="auto", help="--method of `acasxu repair` (default: auto)"
     )

@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.cli.confirm import confirm_written
-from engine.cli.fidelity import fidelity_table, figures_table
+from engine.cli.fidelity import figures_table, regions_table
 from engine.cli.live import live_line
 from engine.cli.meaning import Meaning, demand_maps, meaning
 from engine.cli.output import DONE, answer, note, show
-from engine.cli.picture import advisory_maps, prepare_picture, write_picture
 from engine.comparison.decision import Decision
+from engine.comparison.measured import FidelityRecord, FiguresRecord
 from engine.comparison.record import ComparisonRecord
 from engine.digits import percent
 from engine.errors import InputError
 from engine.files import prepare, write_bytes
 from engine.foreign import plain
 from engine.network import Network
+from engine.picture import advisory_maps, prepare_picture, write_picture
 from engine.property import Property
 
 if TYPE_CHECKING:  # a usage error is to be said before torch is loaded
@@ -151,7 +152,9 @@ def _say(record: ComparisonRecord, meant: Meaning) -> None:
         f"{found.weights} weights differ, in {found.neurons} neurons of {found.layers} layers\n"
         f"{meant.decision_in_words}\n{meant.domain_in_words}"
     )
-    show(fidelity_table(found, meant), *([figures_table(record.figures, meant)] if record.figures else []))
+    regions = FidelityRecord.of(found).regions.items()
+    figures = [FiguresRecord.of(one) for one in record.figures]
+    show(regions_table(regions, meant), *([figures_table(figures, meant)] if figures else []))
     if proved:
         answer(
             f"proved: {_subject(meant)} may differ on at most {percent(proved.open, up=True)} of the "

@@ -7,31 +7,31 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from engine.cli.meaning import Meaning
-from engine.comparison.difference import Difference, Fidelity
-from engine.comparison.figures import SHARES, Figures, definitions
+from engine.comparison.figures import SHARES, definitions
+from engine.comparison.measured import FiguresRecord, RegionRecord
 
 if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
 
 
-def fidelity_table(found: Fidelity, meaning: Meaning) -> "Table":
-    """A row for each region that was measured."""
+def regions_table(regions: Iterable[tuple[str, RegionRecord | None]], meaning: Meaning) -> "Table":
+    """A row for each region that was measured, by its name."""
     from rich import box
     from rich.table import Table
 
-    decided = [f"{meaning.word} changed", "agreement"] if found.decision.is_known else []
+    decided = [f"{meaning.word} changed", "agreement"] if meaning.decision.is_known else []
     heads = ["points", *decided, f"mean {meaning.output} change", "largest"]
     table = Table("where", box=box.SIMPLE)
     for name in heads:
         table.add_column(name, justify="right")
-    for where, difference in found.regions():
+    for where, difference in regions:
         if difference:
             table.add_row(where, f"{difference.points:,}", *(_cells(difference) or [""] * (len(heads) - 1)))
     return table
 
 
-def _cells(difference: Difference) -> list[str]:
+def _cells(difference: RegionRecord) -> list[str]:
     """The figures after the number of points; none where there are no points."""
     if not difference.points:
         return []
@@ -40,7 +40,7 @@ def _cells(difference: Difference) -> list[str]:
     return [*cells, f"{difference.mean:.3g}", f"{difference.largest:.3g}"]
 
 
-def figures_table(figures: Iterable[Figures], meaning: Meaning) -> "Group":
+def figures_table(figures: Iterable[FiguresRecord], meaning: Meaning) -> "Group":
     """A row for each property, and under them what the figures are."""
     from rich import box
     from rich.console import Group

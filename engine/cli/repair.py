@@ -1,9 +1,11 @@
 """`acasxu repair`: a network of the same shape for which the properties are proved."""
 
 from argparse import Namespace
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.acasxu.files import network_path, property_path
 from engine.acasxu.networks import NetworkIndex, network_index
@@ -12,14 +14,22 @@ from engine.cli.live import live_line
 from engine.cli.meaning import Meaning, demand_maps, meaning
 from engine.cli.repair_words import say_failed, say_repaired
 from engine.errors import InputError
+from engine.network import Network
+from engine.property import Property
 
-REPAIRED, NOT_REPAIRED, OUT_OF_TIME = 0, 1, 3
-NEURONS = 12  # that --explain shows
+if TYPE_CHECKING:  # what needs torch is imported when it is used
+    from engine.repair.publish import RepairOutput
+    from engine.repair.record import RepairRecord
+    from engine.repair.service import HeldOut
+    from engine.repair.task import RepairOptions
+
+REPAIRED, NOT_REPAIRED, OUT_OF_TIME = 0, 1, 3  # exit codes
+MAX_NEURONS = 12  # that --explain shows
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
-    """Files: a network, the properties that are to hold, and those to be preserved where they hold.
+class _Files:
+    """A network, the properties that are to hold, and those to be preserved where they hold.
 
     told: which of the 45 the user says that it is.
     """
@@ -30,59 +40,39 @@ class _Question:
     told: NetworkIndex | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What the files hold. sources: by a property's SHA-256 its file, or its text."""
+
+    network: Network
+    meant: Meaning
+    properties: list[Property]
+    preserve: list[Property]
+    sources: dict[str, Path | bytes]
+    held_out: "HeldOut | None"
+
+
 def run(arguments: Namespace) -> int:
     """Repairs, proves, certifies, measures; says what was done on stdout and by the exit code."""
-    question = _question(arguments)
-    from engine.cli.picture import advisory_maps, prepare_picture, write_picture
-    from engine.cli.repaired import Place
-    from engine.comparison.fidelity import demand_fit
-    from engine.domain import hull
-    from engine.onnx_file import load_network
-    from engine.repair.loop import Failed, repair
+    files = _files(arguments)
+    from engine.picture import prepare_picture
+    from engine.repair.publish import RepairOutput
 
-    place = Place(arguments.out, arguments.certificates, force=arguments.force)
+    output = RepairOutput(arguments.out, arguments.certificates, force=arguments.force)
     picture = prepare_picture(arguments.picture) if arguments.picture else None
-    network = load_network(question.network)
-    meant = meaning(network, arguments, told=question.told)
-    if picture:
-        demand_maps(meant.identity)
-    properties, preserve, files = _properties(question, network, meant, arguments.points)
-    regions = _regions(arguments)
-    demand_fit(network, regions)
-    where = meant.domain or hull(properties)  # methods need somewhere to look
+    question = _question(files, arguments)
     with live_line("loading") as update:
-        say = update or (lambda text: None)
-        lower, upper = where.ends
-        settings = _settings(arguments)
-        state = _state(arguments, network, [*properties, *preserve], meant, where)
-        outcome = repair(
-            network,
-            properties,
-            preserve=preserve,
-            lower=lower,
-            upper=upper,
-            decision=meant.decision,
-            settings=settings,
-            state=state,
-            say=say,
-        )
-        explained = _localized(network, properties, where, meant, arguments) if arguments.explain else []
-        if not isinstance(outcome, Failed):
-            say("writing and checking the certificates")
-            certificates = place.write(getattr(outcome, "network", network), outcome.proved, files, settings.search())
-            say("measuring what changed")
-            found, figures = _fidelity(network, outcome, regions, meant, arguments)
-        if picture and not isinstance(outcome, Failed):
-            maps = advisory_maps(network, getattr(outcome, "network", network), properties)
-            write_picture(picture, maps, names=(question.network.name, arguments.out.name))
-    if isinstance(outcome, Failed):
-        say_failed(outcome, arguments, explained, meant)
-        return OUT_OF_TIME if outcome.timed_out else NOT_REPAIRED
-    say_repaired(outcome, found, figures, certificates, explained, arguments, meant)
+        record = _repair(question, output, arguments, update or (lambda text: None))
+        if picture and record.network:
+            _draw(picture, question, record, names=(files.network.name, arguments.out.name))
+    if record.network is None:
+        say_failed(record, question.meant, json=arguments.json, explain=arguments.explain)
+        return OUT_OF_TIME if record.timed_out else NOT_REPAIRED
+    say_repaired(record, question.meant, json=arguments.json, explain=arguments.explain)
     return REPAIRED
 
 
-def _question(arguments: Namespace) -> _Question:
+def _files(arguments: Namespace) -> _Files:
     files = list(arguments.files)
     if arguments.network is None:
         if arguments.property:
@@ -92,49 +82,96 @@ def _question(arguments: Namespace) -> _Question:
                 "a network and at least one property are needed",
                 advice="give NETWORK.onnx PROPERTY.vnnlib, or --network A,T",
             )
-        return _Question(files[0], tuple(files[1:]), tuple(arguments.keep))
+        return _Files(files[0], tuple(files[1:]), tuple(arguments.keep))
     index = network_index(arguments.network)
     own = [property_path(spec.number) for spec, network in benchmark_instances() if network == index]
     wanted = [property_path(number) for number in arguments.property or ()]
     rest = [path for path in own if path not in wanted]
     if not wanted and not files:
         wanted, rest = own, []
-    return _Question(network_path(*index, data=arguments.data), (*wanted, *files), (*rest, *arguments.keep), index)
+    return _Files(network_path(*index, data=arguments.data), (*wanted, *files), (*rest, *arguments.keep), index)
 
 
-def _properties(question: _Question, network, meant: Meaning, points: Path | None):
-    """The properties that are to hold, those to be preserved; by SHA-256 each one's file, or its text."""
+def _question(files: _Files, arguments: Namespace) -> _Question:
+    """Loads the files; InputError where they do not fit each other."""
     from engine.cli.asked import load_asking
+    from engine.comparison.fidelity import demand_fit
+    from engine.onnx_file import load_network
     from engine.vnnlib import load_property
 
-    loaded = [list(map(load_asking, question.properties)), list(map(load_property, question.preserve))]
-    files = {
-        prop.sha256: path
-        for props, paths in zip(loaded, (question.properties, question.preserve))
-        for prop, path in zip(props, paths)
-    }
+    network = load_network(files.network)
+    meant = meaning(network, arguments, told=files.told)
+    if arguments.picture:
+        demand_maps(meant.identity)
+    wanted = list(map(load_asking, files.properties))
+    preserved = list(map(load_property, files.preserve))
+    paths = (*files.properties, *files.preserve)
+    sources: dict[str, Path | bytes] = {prop.sha256: path for prop, path in zip([*wanted, *preserved], paths)}
+    points = _points(arguments.points, network, meant) if arguments.points else None
     if points:
-        from engine.vnnlib.writer import property_text
+        prop, text = points
+        wanted.append(prop)
+        sources[prop.sha256] = text
+    properties = {prop.sha256: prop for prop in wanted}  # each once
+    preserve = {prop.sha256: prop for prop in preserved if prop.sha256 not in properties}
+    held_out = _held_out(arguments, points[0] if points else None)
+    demand_fit(network, list(held_out.properties) if held_out else [])
+    return _Question(network, meant, list(properties.values()), list(preserve.values()), sources, held_out)
 
-        prop = _points(points, network, meant)
-        text = property_text(prop).encode("ascii")
-        loaded[0].append(replace(prop, sha256=sha256(text).hexdigest()))
-        files[loaded[0][-1].sha256] = text
-    wanted, preserved = ({prop.sha256: prop for prop in props} for props in loaded)  # each once
-    return list(wanted.values()), [prop for key, prop in preserved.items() if key not in wanted], files
 
-
-def _points(path: Path, network, meant: Meaning):
+def _points(path: Path, network: Network, meant: Meaning) -> tuple[Property, bytes]:
+    """The property that the points make, and its text."""
     from engine.acasxu.vocabulary import acasxu_vocabulary
     from engine.repair.points import read_points
+    from engine.vnnlib.writer import property_text
     from engine.vocabulary import PLAIN
 
     vocabulary = acasxu_vocabulary() if meant.identity else PLAIN
-    return read_points(path, network, decision=meant.decision, vocabulary=vocabulary)
+    prop = read_points(path, network, decision=meant.decision, vocabulary=vocabulary)
+    text = property_text(prop).encode("ascii")
+    return replace(prop, sha256=sha256(text).hexdigest()), text
 
 
-def _settings(arguments: Namespace):
-    from engine.repair.loop import Settings
+def _held_out(arguments: Namespace, points: Property | None) -> "HeldOut | None":
+    """The properties in whose boxes points are held out."""
+    from engine.cli.asked import load_asking
+    from engine.repair.service import HeldOut
+
+    if arguments.held_out and points is None:
+        raise InputError(
+            "without points of your own all counterexamples are held out",
+            where="--held-out",
+            advice="add --points, or leave it out",
+        )
+    if not arguments.held_out or points is None:
+        return None
+    return HeldOut(tuple(map(load_asking, arguments.held_out)), tuple(case.lower for case in points.cases))
+
+
+def _repair(
+    question: _Question, output: "RepairOutput", arguments: Namespace, say: Callable[[str], None]
+) -> "RepairRecord":
+    from engine.repair.service import repair_network
+
+    return repair_network(
+        question.network,
+        question.properties,
+        preserve=question.preserve,
+        domain=question.meant.domain,
+        decision=question.meant.decision,
+        options=_options(arguments),
+        output=output,
+        files=question.sources,
+        held_out=question.held_out,
+        neurons=MAX_NEURONS if arguments.explain else 0,
+        word=question.meant.word,
+        state=arguments.state,
+        say=say,
+    )
+
+
+def _options(arguments: Namespace) -> "RepairOptions":
+    from engine.repair.task import RepairOptions
 
     localization = None if arguments.localization == "own" else arguments.localization
     if localization and arguments.method in ("milp", "idle"):
@@ -143,110 +180,27 @@ def _settings(arguments: Namespace):
             where="--localization",
             advice="leave it out, or use --method gradient, smt or auto",
         )
-    options = {
-        "milp": {"norm": arguments.norm, "backend": arguments.solver},
-        "smt": {"localization": localization},
-        "gradient": {"localization": localization, "neurons": arguments.neurons, "objective": arguments.objective},
-    }
-    return Settings(
+    return RepairOptions(
         method=arguments.method,
         timeout=arguments.timeout,
         proof_timeout=arguments.proof_timeout,
         patience=arguments.patience,
         points=arguments.samples,
+        grid=arguments.grid,
         seed=arguments.seed,
         semantics=arguments.semantics,
         device=arguments.device,
-        options=options,
+        localization=localization,
+        by_method={
+            "milp": {"norm": arguments.norm, "backend": arguments.solver},
+            "gradient": {"neurons": arguments.neurons, "objective": arguments.objective},
+        },
     )
 
 
-def _state(arguments: Namespace, network, properties: list, meant: Meaning, where):
-    from engine import __version__
-    from engine.repair.state import State
+def _draw(picture: Path, question: _Question, record: "RepairRecord", *, names: tuple[str, str]) -> None:
+    """Maps of advisories before and after."""
+    from engine.picture import advisory_maps, write_picture
 
-    hashes = sha256("".join(prop.sha256 for prop in properties).encode()).hexdigest()
-    ends = sha256(" ".join(map(str, (*where.lower, *where.upper))).encode()).hexdigest()
-    about = {
-        "engine": __version__,
-        "network": network.sha256,
-        "properties": hashes,
-        "domain": ends,
-        "decision": meant.decision.value,
-    }
-    about |= {
-        name: getattr(arguments, name)
-        for name in (
-            "method",
-            "seed",
-            "semantics",
-            "norm",
-            "solver",
-            "proof_timeout",
-            "localization",
-            "neurons",
-            "objective",
-        )
-    }
-    return State(arguments.state, about)
-
-
-def _regions(arguments: Namespace) -> list:
-    """The properties in whose boxes points are held out."""
-    from engine.cli.asked import load_asking
-
-    if arguments.held_out and not arguments.points:
-        raise InputError(
-            "without points of your own all counterexamples are held out",
-            where="--held-out",
-            advice="add --points, or leave it out",
-        )
-    return list(map(load_asking, arguments.held_out))
-
-
-def _fidelity(network, outcome, regions: list, meant: Meaning, arguments: Namespace):
-    """What changed, inside the boxes of what was repaired and elsewhere, and VERE's figures of each property that
-    was, and of the points in `regions`; None where nothing had to be."""
-    from engine.comparison.fidelity import compare
-    from engine.comparison.vere import MAX_POINTS, measure
-    from engine.repair.loop import Held
-
-    if isinstance(outcome, Held):
-        return None, []
-    lower, upper = (meant.domain.lower, meant.domain.upper) if meant.domain else (None, None)
-    found = compare(
-        network,
-        outcome.network,
-        list(outcome.targets),
-        lower=lower,
-        upper=upper,
-        decision=meant.decision,
-        points=arguments.samples,
-        grid=arguments.grid,
-        seed=arguments.seed,
-    )
-    given = [case.lower for case in _points(arguments.points, network, meant).cases] if regions else None
-    pairs = [(prop, None) for prop in outcome.targets] + [(prop, given) for prop in regions]
-    return found, [
-        measure(
-            network,
-            outcome.network,
-            prop,
-            points,
-            decision=meant.decision,
-            points=min(arguments.samples, MAX_POINTS),
-            seed=arguments.seed,
-        )
-        for prop, points in pairs
-    ]
-
-
-def _localized(network, properties: list, where, meant: Meaning, arguments: Namespace) -> list:
-    """The neurons that decide the violation, the most significant first."""
-    from engine.repair.localize import localize
-    from engine.repair.mirror import as_lowest
-    from engine.repair.task import Evidence, Task
-
-    task = Task(network, tuple(properties), (), *where.ends, arguments.seed, meant.decision)
-    kind = None if arguments.localization == "own" else arguments.localization
-    return localize(as_lowest(task), Evidence()).table(NEURONS, kind=kind)
+    assert record.network is not None
+    write_picture(picture, advisory_maps(question.network, record.network, question.properties), names=names)

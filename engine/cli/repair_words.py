@@ -1,97 +1,64 @@
 """What `acasxu repair` says, in words and as JSON."""
 
-import json
-from argparse import Namespace
-from pathlib import Path
-
-from engine.cli.fidelity import fidelity_table, figures_table
+from engine.cli.fidelity import figures_table, regions_table
 from engine.cli.meaning import Meaning
 from engine.cli.output import answer, note, show
-from engine.comparison.figures import figures_json
 from engine.foreign import plain
+from engine.repair.record import AttemptRecord, RepairRecord
 
 
-def say_failed(outcome, arguments: Namespace, explained: list, meant: Meaning) -> None:
-    """What stands in the way."""
-    reason = f"{outcome.target.name} is not repaired: {outcome.reason}"
-    if arguments.json:
-        answer(
-            json.dumps(
-                {
-                    "result": "not repaired",
-                    "property": outcome.target.name,
-                    "reason": outcome.reason,
-                    "timed_out": outcome.timed_out,
-                    "seconds": outcome.seconds,
-                    "attempts": [_attempt(a, meant) for a in outcome.attempts],
-                    "open_boxes": [[b.lower.tolist(), b.upper.tolist()] for b in outcome.boxes],
-                    "skipped": outcome.skipped,
-                    "neurons": [place._asdict() for place in explained],
-                },
-                indent=2,
-            )
-        )
+def say_failed(record: RepairRecord, meant: Meaning, *, json: bool, explain: bool) -> None:
+    """Says what stands in the way."""
+    if json:
+        answer(record.text())
     else:
         answer("not repaired")
-        _explain(outcome, explained, arguments, meant)
-    note(reason)
-    _left_out(outcome)
-    for box in outcome.boxes[:3]:
-        ends = ", ".join(f"[{a:g}, {b:g}]" for a, b in zip(box.lower, box.upper))
+        if explain:
+            _explain(record, meant)
+    note(f"{record.target} is not repaired: {record.reason}")
+    _left_out(record)
+    for lower, upper in record.open_boxes[:3]:
+        ends = ", ".join(f"[{a:g}, {b:g}]" for a, b in zip(lower, upper))
         note(f"  a box left open: {ends}")
     note("nothing was written")
 
 
-def say_repaired(
-    outcome, found, figures: list, certificates: Path, explained: list, arguments: Namespace, meant: Meaning
-) -> None:
-    """What was done, proved and measured; found: None where nothing had to be repaired."""
-    proved = [prop.name for prop, _ in outcome.proved]
-    violated, undecided = ([prop.name for prop in props] for props in (outcome.violated, outcome.undecided))
-    if arguments.json:
-        content = {
-            "result": "repaired" if found else "held already",
-            "out": str(arguments.out),
-            "proved": proved,
-            "violated_as_before": violated,
-            "undecided_before": undecided,
-            "certificates": str(certificates),
-        } | meant.content
-        if found:
-            content |= {
-                "fidelity": found.to_json(),
-                "vere": figures_json(figures, meant.decision, meant.word),
-                "seconds": outcome.seconds,
-                "skipped": outcome.skipped,
-                "chosen": [_attempt(a, meant) for a in outcome.chosen],
-                "attempts": [_attempt(a, meant) for a in outcome.attempts],
-                "neurons": [place._asdict() for place in explained],
-            }
-        answer(json.dumps(content, indent=2, allow_nan=False))
+def say_repaired(record: RepairRecord, meant: Meaning, *, json: bool, explain: bool) -> None:
+    """Says what was done, proved and measured."""
+    if json:
+        answer(record.text())
         return
-    if not found:
-        answer(f"holds already: {plain(arguments.out)} is a copy of the network")
-    else:
-        for attempt in outcome.chosen:
-            answer(f"repaired by {attempt.method}: {attempt.note}")
-        answer(
-            f"{found.weights} weights changed, in {found.neurons} neurons of {found.layers} layers; "
-            f"{outcome.seconds:.1f} s with all proofs"
-        )
+    _say_changes(record)
     answer(
-        f"proved: {', '.join(map(plain, proved))}; certificates in {plain(certificates)}, accepted by the "
+        f"proved: {', '.join(map(plain, record.proved))}; certificates in {plain(record.folder)}, accepted by the "
         "independent checker"
     )
-    if violated:
-        note(f"violated before and not asked for: {', '.join(map(plain, violated))}")
-    if undecided:
-        note(f"not decided for the original and not asked for: {', '.join(map(plain, undecided))}")
-    if found:
-        _left_out(outcome)
+    if record.violated:
+        note(f"violated before and not asked for: {', '.join(map(plain, record.violated))}")
+    if record.undecided:
+        note(f"not decided for the original and not asked for: {', '.join(map(plain, record.undecided))}")
+    if record.fidelity:
+        _left_out(record)
         answer(f"{meant.decision_in_words}\n{meant.domain_in_words}")
         _say_how_compared(meant)
-        show(fidelity_table(found, meant), figures_table(figures, meant))
-        _explain(outcome, explained, arguments, meant)
+        regions = regions_table(record.fidelity.regions.items(), meant)
+        show(regions, figures_table(record.figures, meant))
+        if explain:
+            _explain(record, meant)
+
+
+def _say_changes(record: RepairRecord) -> None:
+    """How the network was repaired, if it had to be."""
+    if record.fidelity is None:
+        answer(f"holds already: {plain(record.out)} is a copy of the network")
+        return
+    for attempt in record.chosen:
+        answer(f"repaired by {attempt.method}: {attempt.what}")
+    found = record.fidelity
+    answer(
+        f"{found.weights} weights changed, in {found.neurons} neurons of {found.layers} layers; "
+        f"{record.seconds:.1f} s with all proofs"
+    )
 
 
 def _say_how_compared(meant: Meaning) -> None:
@@ -102,34 +69,28 @@ def _say_how_compared(meant: Meaning) -> None:
         answer(f"candidates were compared{by}{on}: a choice of this program's, as no option says better")
 
 
-def _left_out(outcome) -> None:
-    for reason in outcome.skipped:
+def _left_out(record: RepairRecord) -> None:
+    for reason in record.skipped:
         note(f"left out: {reason}")
 
 
-def _explain(outcome, explained: list, arguments: Namespace, meant: Meaning) -> None:
-    if not arguments.explain:
-        return
+def _explain(record: RepairRecord, meant: Meaning) -> None:
+    """Shows all that was tried, and the neurons that decide the violation."""
     from rich import box
     from rich.table import Table
 
     words = {"advisory": "advisories changed", "decision": "decisions changed"}
     changed = [words[meant.word]] if meant.decision.is_known else []
     tried = Table("method", "what was tried", "result", *changed, "weights", box=box.SIMPLE)
-    for attempt in outcome.attempts:
-        cost = (f"{attempt.cost.changed:,}", str(attempt.cost.weights)) if attempt.cost else ("", "")
-        tried.add_row(attempt.method, attempt.note, attempt.outcome, *cost[-1 - len(changed) :])
+    for attempt in record.attempts:
+        tried.add_row(attempt.method, attempt.what, attempt.result, *_cost(attempt))
     neurons = Table("layer", "neuron", "significance", "edge strength", box=box.SIMPLE)
-    for place in explained:
+    for place in record.neurons:
         neurons.add_row(str(place.layer + 1), str(place.neuron), f"{place.significance:.3f}", f"{place.edge:.3g}")
     show(tried, neurons)
 
 
-def _attempt(attempt, meant: Meaning) -> dict:
-    content = {"method": attempt.method, "what": attempt.note, "result": attempt.outcome, "seconds": attempt.seconds}
-    if attempt.cost:
-        content |= {
-            "decisions_changed": attempt.cost.changed if meant.decision.is_known else None,
-            "weights": attempt.cost.weights,
-        }
-    return content
+def _cost(attempt: AttemptRecord) -> list[str]:
+    """Decisions changed, where these are known, and weights."""
+    decisions = [] if attempt.decisions_changed is None else [f"{attempt.decisions_changed:,}"]
+    return [*decisions, str(attempt.weights)]

@@ -15,8 +15,8 @@ from engine.cli.labels import encounter, explain
 from engine.cli.live import live_line, search_text
 from engine.cli.options import search_options
 from engine.cli.output import HOLDS, UNDECIDED, VIOLATED, answer, note
-from engine.cli.picture import prepare_picture
 from engine.cli.region_picture import check_two_inputs, write_regions
+from engine.picture import prepare_picture
 from engine.errors import InputError
 from engine.exact import unheld_text
 from engine.files import prepare, write_bytes

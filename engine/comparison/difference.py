@@ -3,7 +3,6 @@
 Figures are measured on points, in float32 as networks are executed: they are statistics, not proofs.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -58,16 +57,6 @@ class Difference:
             self.largest = max(self.largest, float(change.max()))
             self.total += float(change.double().mean(1).sum())
 
-    def to_json(self) -> dict[str, object]:
-        """The figures under the names of `compare --json`; null for decisions that are not known."""
-        return {
-            "points": self.points,
-            "changed": self.changed if self.decision.is_known else None,
-            "agreement": self.agreement,
-            "mean_output_change": self.mean,
-            "largest_output_change": self.largest,
-        }
-
 
 @dataclass(frozen=True, slots=True)
 class Inside:
@@ -92,16 +81,3 @@ class Fidelity:
     outside: Difference | None
     grid: Difference | None
     inside: tuple[Inside, ...]
-
-    def regions(self) -> Iterator[tuple[str, Difference | None]]:
-        """What was measured where, in words."""
-        yield "domain outside the boxes", self.outside
-        yield "grid of the domain", self.grid
-        for inside in self.inside:
-            yield f"{inside.property}, safe before", inside.safe
-            yield f"{inside.property}, unsafe before", inside.unsafe
-
-    def to_json(self) -> dict[str, object]:
-        """The measurement as JSON: null for regions of a domain that is not known, and for decisions that are not."""
-        regions = {where: difference and difference.to_json() for where, difference in self.regions()}
-        return {"weights": self.weights, "neurons": self.neurons, "layers": self.layers, "regions": regions}

@@ -1,6 +1,5 @@
 """VERE's three figures of a repair (Ma et al., ICSE 2024): what they are, and their form as JSON."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from engine.comparison.decision import Decision
@@ -24,13 +23,6 @@ class Figures:
     safe: int
     drawdown: float | None
 
-    def to_json(self) -> dict[str, object]:
-        return {
-            "property": self.property,
-            **{name: getattr(self, name) for name in SHARES},
-            **{f"{name}_points": getattr(self, points) for name, points in SHARES.items()},
-        }
-
 
 def definitions(decision: Decision, word: str) -> dict[str, str]:
     """The figures that can be given in one line each: drawdown is one of decisions, for which reports say `word`."""
@@ -41,8 +33,3 @@ def definitions(decision: Decision, word: str) -> dict[str, str]:
     if decision.is_known:
         texts["drawdown"] = f"of points where the original was safe, the share whose {word} is another now"
     return texts
-
-
-def figures_json(figures: Iterable[Figures], decision: Decision, word: str) -> dict[str, object]:
-    """VERE's names for each property, of how many points each figure is, and what they mean."""
-    return {"definitions": definitions(decision, word), "properties": [found.to_json() for found in figures]}

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 from engine.comparison.decision import Decision
 from engine.comparison.difference import Fidelity
-from engine.comparison.figures import Figures, figures_json
+from engine.comparison.figures import Figures
 from engine.comparison.meaning import meaning_json
+from engine.comparison.measured import FidelityRecord, FiguresRecord, figures_json
 from engine.domain import Domain
 
 if TYPE_CHECKING:  # the command line imports this module, and torch takes long
@@ -30,8 +31,10 @@ class ComparisonRecord:
 
     def to_json(self) -> dict[str, object]:
         """The object that `acasxu compare --json` prints."""
-        content = self.fidelity.to_json() | meaning_json(self.domain.name if self.domain else None, self.decision)
-        content["vere"] = figures_json(self.figures, self.decision, self.word)
+        content = FidelityRecord.of(self.fidelity).to_json() | meaning_json(
+            self.domain.name if self.domain else None, self.decision
+        )
+        content["vere"] = figures_json(map(FiguresRecord.of, self.figures), self.decision, self.word)
         if self.preservation:
             content["proved"] = preservation_json(self.preservation)
         return content

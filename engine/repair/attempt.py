@@ -1,18 +1,18 @@
-"""One candidate, tried: proved, refuted or left open, and what it changed."""
+"""The stages of an attempt at a repair: a candidate is offered, then weighed, then tried to prove."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from engine.comparison.fidelity import changes, compare
 from engine.network import Network
-from engine.repair.task import Box, Counterexample, Task
+from engine.repair.task import Box, Candidate, Counterexample, Task
 from engine.search.problem import OnProgress, Options, Problem
 from engine.search.verify import verify_all
 from engine.verdict import Unknown, Verdict, Verified, Violated
 
-MORE = 2  # times as many samples of the domain for a choice among candidates as in the final report
+OVERSAMPLING = 2  # times as many samples of the domain for a choice among candidates as in the final report
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -27,83 +27,132 @@ class Cost:
 
     @property
     def perfect(self) -> bool:
-        """Whether no sampled decision changed."""
+        """True iff no sampled decision changed."""
         return self.changed == 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Attempt:
-    """A candidate and what the search said of it.
+class Weighed:
+    """A candidate, the method that offered it, and what it changes. Nothing is proved of it."""
 
-    verdicts: of task.properties, all Verified, or empty; words: what was said of each property that was decided or
-    given up, of none where no proof was tried; proved: the least share of a property's volume that was proved;
-    changed: some of the samples whose decision is another.
-    """
+    method: str
+    candidate: Candidate
+    cost: Cost
 
-    words: dict[str, str] = field(default_factory=dict)
-    proved: float = 0.0
-    seconds: float = 0.0
-    counterexamples: tuple[Counterexample, ...] = ()
-    boxes: tuple[Box, ...] = ()
-    verdicts: tuple[Verified, ...] = ()
-    cost: Cost | None = None
-    changed: tuple[np.ndarray, ...] = ()
-    method: str = ""
-    note: str = ""
-    network: Network | None = field(default=None, repr=False)
+    @property
+    def network(self) -> Network:
+        """The candidate's network."""
+        return self.candidate.network
+
+    @property
+    def note(self) -> str:
+        """What the method did, in a few words."""
+        return self.candidate.note
+
+    @property
+    def seconds(self) -> float:
+        """The time spent on its proof: none."""
+        return 0.0
 
     @property
     def outcome(self) -> str:
-        """proved, or what was not."""
-        if not self.words:
-            return "not tried to prove: another changes less"
+        """Why no proof was tried."""
+        return "not tried to prove: another changes less"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tried:
+    """A weighed candidate, and what the search found when it tried to prove it.
+
+    words: by name, the verdict on each property that was decided or given up. proved: the least share of a property's
+    volume that was proved. seconds: of the search. verdicts: of all of the task's properties where all hold, else
+    empty. counterexamples, boxes: of the property that was refuted, or left open.
+    """
+
+    weighed: Weighed
+    words: dict[str, str]
+    proved: float
+    seconds: float
+    counterexamples: tuple[Counterexample, ...] = ()
+    boxes: tuple[Box, ...] = ()
+    verdicts: tuple[Verified, ...] = ()
+
+    @property
+    def method(self) -> str:
+        """The name of the method that offered the candidate."""
+        return self.weighed.method
+
+    @property
+    def network(self) -> Network:
+        """The candidate's network."""
+        return self.weighed.network
+
+    @property
+    def note(self) -> str:
+        """What the method did, in a few words."""
+        return self.weighed.note
+
+    @property
+    def cost(self) -> Cost:
+        """What the candidate changes."""
+        return self.weighed.cost
+
+    @property
+    def outcome(self) -> str:
+        """`proved`, or what was not."""
         failed = [f"{name} {word}" for name, word in self.words.items() if word != Verified.word]
         return f"not proved: {', '.join(failed)}" if failed else "proved"
+
+
+Attempt = Weighed | Tried
 
 
 class _Enough(Exception):
     """A property was refuted or given up: the others need not be decided."""
 
 
-def judge(task: Task, network: Network, options: Options, *, on_progress: OnProgress | None = None) -> Attempt:
-    """Has the search decide all properties for the network, up to the first that is not proved.
+def prove(task: Task, weighed: Weighed, options: Options, *, on_progress: OnProgress | None = None) -> Tried:
+    """Has the search decide the task's properties for the candidate, up to the first that is not proved.
 
     on_progress may raise what ends all.
     """
-    start, verdicts = time.monotonic(), {}
+    start = time.monotonic()
+    verdicts: dict[int, Verdict] = {}
 
     def on_verdict(index: int, verdict: Verdict) -> None:
         verdicts[index] = verdict
         if not isinstance(verdict, Verified):
             raise _Enough
 
+    problems = [Problem(weighed.network, prop) for prop in task.properties]
     try:
-        verify_all(
-            [Problem(network, prop) for prop in task.properties],
-            options,
-            on_verdict=on_verdict,
-            on_progress=on_progress,
-        )
+        verify_all(problems, options, on_verdict=on_verdict, on_progress=on_progress)
     except _Enough:
         pass
-    seconds = time.monotonic() - start
+    return _tried(task, weighed, verdicts, time.monotonic() - start)
+
+
+def _tried(task: Task, weighed: Weighed, verdicts: dict[int, Verdict], seconds: float) -> Tried:
+    """The attempt that these verdicts, by the property's number, make of a candidate."""
     words = {task.properties[i].name: verdict.word for i, verdict in sorted(verdicts.items())}
-    failed = [(i, verdict) for i, verdict in verdicts.items() if not isinstance(verdict, Verified)]
-    if not failed:
-        return Attempt(words, 1.0, seconds, verdicts=tuple(verdicts[i] for i in range(len(task.properties))))
-    index, verdict = failed[0]
-    found, boxes, proved = (), (), 0.0
-    if isinstance(verdict, Violated):
-        point = np.array(verdict.counterexample.inputs, np.float32)
-        found = (Counterexample(index, _case(task, index, point), point),)
-    elif isinstance(verdict, Unknown):
-        proved = verdict.proved
-        boxes = tuple(Box(index, _case(task, index, ends.mean(0)), *ends) for ends in verdict.boxes)
-    return Attempt(words, proved, seconds, found, boxes)
+    for index, verdict in verdicts.items():
+        if isinstance(verdict, Violated):
+            point = np.array(verdict.counterexample.inputs, np.float32)
+            found = Counterexample(index, _case(task, index, point), point)
+            return Tried(weighed, words, 0.0, seconds, counterexamples=(found,))
+        if isinstance(verdict, Unknown):
+            ends = () if verdict.boxes is None else verdict.boxes
+            boxes = tuple(Box(index, _case(task, index, each.mean(0)), *each) for each in ends)
+            return Tried(weighed, words, verdict.proved, seconds, boxes=boxes)
+    proved = tuple(verdict for _, verdict in sorted(verdicts.items()) if isinstance(verdict, Verified))
+    return Tried(weighed, words, 1.0, seconds, verdicts=proved)
 
 
 def cost_of(task: Task, network: Network, *, points: int, seed: int) -> tuple[Cost, tuple[np.ndarray, ...]]:
-    """On MORE times so many samples of the domain, a quarter as many of each box; and some where decisions change."""
+    """What the network changes, and some samples at which its decision is another.
+
+    It is measured on OVERSAMPLING times `points` samples of the domain, and on a quarter of `points` of each box.
+    """
     found = compare(
         task.network,
         network,
@@ -111,18 +160,19 @@ def cost_of(task: Task, network: Network, *, points: int, seed: int) -> tuple[Co
         lower=task.lower,
         upper=task.upper,
         decision=task.decision.guide,
-        points=MORE * points,
+        points=OVERSAMPLING * points,
         inside=points // 4,
         grid=0,
         seed=seed,
     )
+    assert found.outside is not None  # there is a domain
     parts = [found.outside, *(inside.safe for inside in found.inside)]
     cost = Cost(sum(part.changed for part in parts), changes(task.network, network)[0])
     return cost, tuple(x for part in parts for x in part.examples)
 
 
 def _case(task: Task, index: int, point: np.ndarray) -> int:
-    """Which case of the property the point lies in."""
+    """The number of the property's case in which the point lies."""
     for number, case in enumerate(task.properties[index].cases):
         if all(float(a) <= x <= float(b) for a, x, b in zip(case.lower, point.tolist(), case.upper)):
             return number

@@ -1,4 +1,4 @@
-"""Which neurons and edges a repair should change.
+"""Localization: the neurons and edges that a repair should change.
 
 Two localizations: the repair significance of neurons, after VERE (Ma et al., "VeRe: Verification Guided Synthesis for
 Repairing Deep Neural Networks", ICSE 2024), and the activation difference of edges, after NNrepair (Usman et al., CAV
@@ -18,7 +18,7 @@ import torch
 from engine.comparison.region import FACES, Unsafe, in_box, region_of
 from engine.errors import InputError
 from engine.evaluation import scores
-from engine.network import Network
+from engine.network import Affine, Network
 from engine.repair.task import Evidence, Task
 
 KINDS = ("vere", "nnrepair")
@@ -43,11 +43,11 @@ class Localization:
 
     def best_neurons(self, n: int | None = None, *, layer: int | None = None) -> list[tuple[int, int]]:
         """The n most significant (layer, neuron), best first, of one layer or of all; all where n is None."""
-        return [(k, *place) for k, place in _ranked(self.neurons, layer)][:n]
+        return [(k, neuron) for k, (neuron,) in _ranked(self.neurons, layer)][:n]
 
     def best_edges(self, n: int | None = None, *, layer: int | None = None) -> list[Edge]:
         """The n edges (layer, neuron, input) with the highest score, in the same way."""
-        return [(k, *place) for k, place in _ranked(self.edges, layer)][:n]
+        return [(k, neuron, source) for k, (neuron, source) in _ranked(self.edges, layer)][:n]
 
     def after(self, kind: str | None) -> "Localization":
         """Neurons and edges both by one localization: vere or nnrepair; None: as it is, each by its own.
@@ -101,10 +101,15 @@ def localize(task: Task, evidence: Evidence, *, boxes: int = 16, parts: int = 4,
     )
 
 
-def _failing(task: Task, evidence: Evidence, boxes: int, samples: int, random: np.random.Generator):
-    """For up to `boxes` cases of each target, those with evidence first: its unsafe rows, up to `boxes` boxes in
-    which it fails, and its worst samples."""
-    found, known = [], {(e.property, e.case) for e in [*evidence.counterexamples, *evidence.boxes]}
+#: Of a case: its unsafe rows; lower and upper ends of boxes in which it fails; its worst samples.
+_Failing = tuple[Unsafe, np.ndarray, np.ndarray, np.ndarray]
+
+
+def _failing(task: Task, evidence: Evidence, boxes: int, samples: int, random: np.random.Generator) -> list[_Failing]:
+    """Where up to `boxes` cases of each target fail, those with evidence first; up to `boxes` boxes of each."""
+    found: list[_Failing] = []
+    known = {(each.property, each.case) for each in evidence.counterexamples}
+    known |= {(each.property, each.case) for each in evidence.boxes}
     for p, target in enumerate(task.targets):
         for c in sorted(range(len(target.cases)), key=lambda c: (p, c) not in known)[:boxes]:
             region = region_of(target.cases[c], task.network.n_outputs)
@@ -113,8 +118,8 @@ def _failing(task: Task, evidence: Evidence, boxes: int, samples: int, random: n
             worst = x[distance.argsort()[: max(boxes, int((distance <= 0).sum()))]]
             ends = [(e.point, e.point) for e in evidence.counterexamples if (e.property, e.case) == (p, c)]
             ends += [(b.lower, b.upper) for b in evidence.boxes if (b.property, b.case) == (p, c)]
-            ends = np.array((ends or [(point, point) for point in worst])[:boxes], dtype=float)
-            found.append((region.unsafe, ends[:, 0], ends[:, 1], worst))
+            chosen = np.array((ends or [(point, point) for point in worst])[:boxes], dtype=float)
+            found.append((region.unsafe, chosen[:, 0], chosen[:, 1], worst))
     return found
 
 
@@ -135,7 +140,8 @@ def activations(network: Network, points: np.ndarray) -> list[np.ndarray]:
 def significance(
     network: Network, unsafe: Unsafe, lower: np.ndarray, upper: np.ndarray, inside: np.ndarray, *, parts: int = 4
 ) -> list[np.ndarray]:
-    """How much further from unsafe each neuron alone can certainly take each box: >= 0, for each layer [boxes, out].
+    """The distance by which each neuron alone can certainly take each box further from unsafe: >= 0, of each layer
+    [boxes, out].
 
     On a box [lower, upper] (both [boxes, inputs]) all other neurons of the layer are what they are; this one's
     output takes any value of its range on the points `inside` [n, inputs], split into equal parts. On each
@@ -162,17 +168,18 @@ def significance(
 
 def _least(inputs: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
     """The least of inputs [rows, n] . x on each box: [boxes, rows]."""
-    return lower @ inputs.clip(min=0).T + upper @ inputs.clip(max=0).T
+    least: np.ndarray = lower @ inputs.clip(min=0).T + upper @ inputs.clip(max=0).T
+    return least
 
 
-def _interval(layer, ends: torch.Tensor) -> torch.Tensor:
+def _interval(layer: Affine, ends: torch.Tensor) -> torch.Tensor:
     """A layer's outputs for inputs between `ends` [2, boxes, in]: [2, boxes, out]."""
     lines = torch.stack([torch.zeros_like(ends), ends], 1)
     ends = _affine(layer.weight, layer.bias, lines)[:, 1]
     return ends.clamp(min=0) if layer.relu else ends
 
 
-def _freed(own: torch.Tensor, ends: torch.Tensor):
+def _freed(own: torch.Tensor, ends: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Lines [2, 2, n, out] where on each box each neuron in turn is the variable on each part of its range.
 
     The first dimension says below or above, the second slope or constant; n runs over boxes, neurons and
@@ -188,9 +195,9 @@ def _freed(own: torch.Tensor, ends: torch.Tensor):
 
 def _affine(weight: np.ndarray, bias: np.ndarray, lines: torch.Tensor) -> torch.Tensor:
     """weight h + bias for h between two lines."""
-    weight = torch.tensor(weight).T
-    up, down = weight.clamp(min=0), weight.clamp(max=0)
-    result = lines @ up + lines.flip(0) @ down
+    transposed = torch.tensor(weight).T
+    up, down = transposed.clamp(min=0), transposed.clamp(max=0)
+    result: torch.Tensor = lines @ up + lines.flip(0) @ down
     result[:, 1] += torch.tensor(bias)
     return result
 
@@ -208,7 +215,9 @@ def _at(lines: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
     return lines[:, 0] * value[:, None] + lines[:, 1]
 
 
-def _best_distance(unsafe: Unsafe, constants: list[torch.Tensor], lines: torch.Tensor, start, end) -> torch.Tensor:
+def _best_distance(
+    unsafe: Unsafe, constants: list[torch.Tensor], lines: torch.Tensor, start: torch.Tensor, end: torch.Tensor
+) -> torch.Tensor:
     """The larger of the certain distances to unsafe at both ends of each variable's range: [n].
 
     constants: of each polytope's rows on each box, [boxes, rows].

@@ -1,27 +1,58 @@
-"""The repair methods by name; each is imported when it is used."""
+"""The repair methods by name, and tasks as they see them. Each is imported when it is used."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib import import_module
+from typing import Protocol, cast
 
-from engine.errors import InputError
-from engine.repair.task import Method
+from engine.comparison.decision import Decision
+from engine.comparison.mirror import mirrored, mirrored_property, unmirrored
+from engine.repair.task import AUTO, METHOD_NAMES, Candidate, Evidence, RepairOptions, Say, Task
+
+
+class Method(Protocol):
+    """Offers candidates for a task. `say` is told in a few words what the method is at."""
+
+    def __call__(self, task: Task, evidence: Evidence, say: Say, /, **options: object) -> Iterator[Candidate]: ...
 
 
 def _method(name: str) -> Callable[[], Method]:
-    return lambda: getattr(import_module(f"engine.repair.{name}.method"), name)
+    return lambda: cast(Method, getattr(import_module(f"engine.repair.{name}.method"), name))
 
 
-#: In the order in which `auto` tries them: what changes few weights and is fast comes first.
-METHODS = {name: _method(name) for name in ("milp", "gradient", "idle", "smt")}
+METHODS: dict[str, Callable[[], Method]] = {name: _method(name) for name in METHOD_NAMES}
 
 #: Options of methods that differ where `auto` chooses them.
-IN_AUTO = {"milp": {"wide": False}}
+_IN_AUTO: dict[str, dict[str, object]] = {"milp": {"wide": False}}
+#: Those that order what they try by a localization.
+_LOCALIZED = ("gradient", "smt")
 
 
-def order(name: str) -> tuple[str, ...]:
-    """The methods that are meant."""
-    if name == "auto":
-        return tuple(METHODS)
-    if name not in METHODS:
-        raise InputError(f"unknown method {name!r}", advice=f"use auto, {', '.join(METHODS)}")
-    return (name,)
+def candidates(name: str, task: Task, evidence: Evidence, say: Say, options: RepairOptions) -> Iterator[Candidate]:
+    """Yields what the method of this name offers for the task, whatever output is the task's decision."""
+    seen = as_lowest(task)
+    for candidate in METHODS[name]()(seen, evidence, say, **_options(name, options)):
+        yield candidate if seen is task else _unmirrored(candidate, task)
+
+
+def _options(name: str, options: RepairOptions) -> dict[str, object]:
+    localized = {"localization": options.localization} if name in _LOCALIZED else {}
+    in_auto = _IN_AUTO.get(name, {}) if options.method == AUTO else {}
+    return {**in_auto, **localized, **options.by_method.get(name, {})}
+
+
+def as_lowest(task: Task) -> Task:
+    """The task as methods see it, for whom the lowest output is the decision.
+
+    Where the decision is the highest output, it is the same question about the negated outputs: their lowest is to
+    stay where the highest was to.
+    """
+    if task.decision is not Decision.HIGHEST:
+        return task
+    targets, keep = (tuple(map(mirrored_property, props)) for props in (task.targets, task.keep))
+    return replace(task, network=mirrored(task.network), targets=targets, keep=keep, decision=Decision.LOWEST)
+
+
+def _unmirrored(candidate: Candidate, task: Task) -> Candidate:
+    note = f"{candidate.note} (of the negated outputs)"
+    return replace(candidate, network=unmirrored(candidate.network, task.network), note=note)

@@ -20,15 +20,15 @@ from engine.network import Network
 from engine.property import Case, Polytope, Property, Row
 from engine.vocabulary import PLAIN, Vocabulary
 
-MOST = 10_000  # points
+MAX_POINTS = 10_000  # points
 MAX_BYTES = 64 * 2**20
 SLACK = 1e-6  # by which a point's decimals may leave the domain: its ends are rounded themselves
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 @dataclass(slots=True)
-class Wish:
-    """What the file wants at one point, and the line that said it first."""
+class PointDemand:
+    """What the file demands at one point, and the line that said it first."""
 
     line: int
     wanted: int | None = None
@@ -53,12 +53,14 @@ def read_points(path: str | Path, network: Network, *, decision: Decision, vocab
         )
     data, rows = _rows(Path(path))
     reader = _Reader(str(path), network, rows[0], vocabulary)
-    wishes: dict[bytes, Wish] = {}
+    demands: dict[bytes, PointDemand] = {}
     for line, cells in rows[1:]:
-        reader.add(wishes, line, cells)
-    if not wishes:
+        reader.add(demands, line, cells)
+    if not demands:
         raise InputError("holds no points", where=str(path), advice="add a line for each point below the header")
-    cases = [_case(np.frombuffer(key, np.float32), wish, network.n_outputs, decision) for key, wish in wishes.items()]
+    cases = [
+        _case(np.frombuffer(key, np.float32), demand, network.n_outputs, decision) for key, demand in demands.items()
+    ]
     return Property(
         tuple(cases),
         network.n_inputs,
@@ -69,7 +71,7 @@ def read_points(path: str | Path, network: Network, *, decision: Decision, vocab
 
 
 def _rows(path: Path) -> tuple[bytes, list[tuple[int, list[str]]]]:
-    """The file's bytes, and (line, cells) of each line that is not blank; the first is the header."""
+    """Returns the file's bytes, and (line, cells) of each line that is not blank; the first is the header."""
     try:
         with open(path, "rb", opener=regular) as file:
             data = file.read(MAX_BYTES + 1)
@@ -88,8 +90,8 @@ def _rows(path: Path) -> tuple[bytes, list[tuple[int, list[str]]]]:
         raise InputError(f"is no CSV ({error})", where=f"{path}:{reader.line_num}", advice="check quotes") from None
     if not rows:
         raise InputError("is empty", where=str(path), advice="start it with the header x0,x1,...,wanted")
-    if len(rows) > MOST + 1:
-        raise InputError(f"holds more than {MOST:,} points", where=str(path), advice="split the file")
+    if len(rows) > MAX_POINTS + 1:
+        raise InputError(f"holds more than {MAX_POINTS:,} points", where=str(path), advice="split the file")
     return data, rows
 
 
@@ -101,16 +103,16 @@ class _Reader:
         self._word = vocabulary.output
         self._inputs = [f"x{i}" for i in range(network.n_inputs)]
         line, self._columns = header
-        wishes = [name for name in self._columns if name not in self._inputs]
-        complete = sorted(self._columns) == sorted(self._inputs + wishes) and len(set(wishes)) == len(wishes)
-        if not (complete and wishes and set(wishes) <= {"wanted", "forbidden"}):
+        others = [name for name in self._columns if name not in self._inputs]
+        complete = sorted(self._columns) == sorted(self._inputs + others) and len(set(others)) == len(others)
+        if not (complete and others and set(others) <= {"wanted", "forbidden"}):
             raise self._error(
                 line,
                 "the header is not this network's",
                 advice=f"use {','.join(self._inputs)},wanted or ,forbidden or both",
             )
 
-    def add(self, wishes: dict[bytes, Wish], line: int, cells: list[str]) -> None:
+    def add(self, demands: dict[bytes, PointDemand], line: int, cells: list[str]) -> None:
         """Adds one line to what is wanted at its point."""
         if len(cells) != len(self._columns):
             raise self._error(line, f"{len(cells)} cells under a header of {len(self._columns)}", advice="check commas")
@@ -121,15 +123,15 @@ class _Reader:
             what = "both wanted and forbidden" if given else f"no {self._word}"
             raise self._error(line, f"{what} given", advice=f"give one {self._word}, wanted or forbidden")
         output = self._output(line, given[0], cell[given[0]])
-        wish = wishes.setdefault(point.tobytes(), Wish(line))
+        demand = demands.setdefault(point.tobytes(), PointDemand(line))
         if given == ["forbidden"]:
-            wish.forbidden.add(output)
-        elif wish.wanted in (None, output):
-            wish.wanted = output
+            demand.forbidden.add(output)
+        elif demand.wanted in (None, output):
+            demand.wanted = output
         else:
-            raise self._contradiction(line, wish)
-        if wish.wanted in wish.forbidden or len(wish.forbidden) == self._network.n_outputs:
-            raise self._contradiction(line, wish)
+            raise self._contradiction(line, demand)
+        if demand.wanted in demand.forbidden or len(demand.forbidden) == self._network.n_outputs:
+            raise self._contradiction(line, demand)
 
     def _number(self, line: int, name: str, text: str) -> float:
         value = float(text) if _NUMBER.fullmatch(text) else math.nan
@@ -157,10 +159,10 @@ class _Reader:
         choice = f"use 0..{self._network.n_outputs - 1}" + (f" or {', '.join(names)}" if names else "")
         raise self._error(line, f"{column} is {_shown(text)}, no {self._word}", advice=choice)
 
-    def _contradiction(self, line: int, wish: Wish) -> InputError:
+    def _contradiction(self, line: int, demand: PointDemand) -> InputError:
         return self._error(
             line,
-            f"contradicts what line {wish.line} or later lines say of the same point",
+            f"contradicts what line {demand.line} or later lines say of the same point",
             advice="points are the same when their float32 values are; keep one of them",
         )
 
@@ -172,16 +174,24 @@ def _shown(text: str) -> str:
     return ascii(text if len(text) <= 40 else text[:37] + "...")
 
 
-def _case(point: np.ndarray, wish: Wish, n_outputs: int, decision: Decision) -> Case:
+def _case(point: np.ndarray, demand: PointDemand, n_outputs: int, decision: Decision) -> Case:
     """The point's box; unsafe: any other output at most the wanted one, a forbidden one at most all others.
 
     At least instead of at most where the decision is the highest.
     """
-    exact, turned = tuple(Fraction(float(v)) for v in point), decision is Decision.HIGHEST
-    others = lambda output: [u for u in range(n_outputs) if u != output]
-    row = lambda low, high: _at_most(*((high, low) if turned else (low, high)), len(exact), n_outputs)
-    unsafe = [] if wish.wanted is None else [Polytope((row(u, wish.wanted),)) for u in others(wish.wanted)]
-    unsafe += [Polytope(tuple(row(f, u) for u in others(f))) for f in sorted(wish.forbidden)]
+    exact = tuple(Fraction(float(v)) for v in point)
+
+    def others(output: int) -> list[int]:
+        return [u for u in range(n_outputs) if u != output]
+
+    def row(low: int, high: int) -> Row:
+        if decision is Decision.HIGHEST:
+            low, high = high, low
+        return _at_most(low, high, len(exact), n_outputs)
+
+    wanted = demand.wanted
+    unsafe = [] if wanted is None else [Polytope((row(u, wanted),)) for u in others(wanted)]
+    unsafe += [Polytope(tuple(row(f, u) for u in others(f))) for f in sorted(demand.forbidden)]
     return Case(exact, exact, tuple(unsafe))
 
 

@@ -13,7 +13,7 @@ from engine.repair.task import Counterexample, Task
 
 
 def regions(task: Task) -> list[Region]:
-    """Those of all properties of a task, targets first."""
+    """The regions of all properties of a task, targets first."""
     return [
         region_of(case, prop.n_outputs, property_index=number, target=number < len(task.targets))
         for number, prop in enumerate(task.properties)
@@ -49,7 +49,7 @@ class Samples:
         return Samples(*parts)
 
     def every(self, n: int) -> "Samples":
-        """Each n-th of them."""
+        """Every n-th sample."""
         return Samples(
             *(
                 getattr(self, name)[..., ::n] if name == "inside" else getattr(self, name)[::n]
@@ -71,7 +71,7 @@ def _members(where: list[Region], owner: np.ndarray, inside: np.ndarray) -> Iter
 
 
 def look_at(network: Network, where: list[Region], x: np.ndarray, owner: np.ndarray | None = None) -> Samples:
-    """What the original says at these points."""
+    """The points with what the original says at them."""
     x, depth = x.astype(np.float32), len(network.layers)
     owner = np.full(len(x), -1) if owner is None else owner
     inner = values(network, x, layer=max(depth - 2, 0))

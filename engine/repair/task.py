@@ -1,17 +1,80 @@
-"""What a repair is asked for, what is known while it runs, and what a method is.
+"""What a repair is asked for, and what is known while it runs.
 
 A method is a generator: it yields networks that may be the repair, and is resumed after the loop has tried to
-prove each of them and has put what it met into the evidence. It ends when it has no more to offer.
+prove each of them and has added what it found to the evidence. It ends when it has no more to offer.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from engine.comparison.decision import Decision
+from engine.errors import InputError
 from engine.network import Network
 from engine.property import Property
+from engine.search.problem import Options
+
+AUTO = "auto"
+#: In the order in which `auto` tries them: what changes few weights and is fast comes first.
+METHOD_NAMES = ("milp", "gradient", "idle", "smt")
+
+Say = Callable[[str], None]
+
+
+def silent(text: str) -> None:
+    """Says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class RepairOptions:
+    """How to repair. InputError for an unknown method and for times that are not above 0.
+
+    method: auto, or one of METHOD_NAMES. timeout: seconds for all, after which no method is asked and no proof goes on.
+    proof_timeout: seconds of the search's work for each property of a candidate. At first it gets a share of them; the
+    candidate proved most of gets all, where a method has no other. patience: seconds, proofs apart, for which a
+    candidate that changes less is looked for, once there is one. points: samples of each region on which candidates,
+    and in the end the original and the repaired network, are compared. grid: points along each input of a regular
+    grid, on which these two are compared too. semantics, device: of the proofs. localization: which neurons and edges
+    `gradient` and `smt` try first, vere or nnrepair; None: their own order. by_method: further options of methods, by
+    the method's name.
+    """
+
+    method: str = AUTO
+    timeout: float | None = None
+    proof_timeout: float = 20.0
+    patience: float = 10.0
+    points: int = 1_000_000
+    grid: int = 30
+    seed: int = 0
+    semantics: str = "real"
+    device: str = "auto"
+    localization: str | None = None
+    by_method: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.method not in (AUTO, *METHOD_NAMES):
+            advice = f"use {AUTO}, {', '.join(METHOD_NAMES)}"
+            raise InputError(f"unknown method {self.method!r}", advice=advice)
+        for name, seconds in (("timeout", self.timeout), ("proof_timeout", self.proof_timeout)):
+            if seconds is not None and not seconds > 0:
+                raise InputError(f"{name} is {seconds}", advice="use a number of seconds above 0")
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The names of the methods that are tried, in this order."""
+        return METHOD_NAMES if self.method == AUTO else (self.method,)
+
+    def search(self, share: float = 1.0) -> Options:
+        """How candidates are proved in this share of the time."""
+        return Options(
+            timeout=share * self.proof_timeout,
+            semantics=self.semantics,
+            device=self.device,
+            seed=self.seed,
+            proofs=True,
+            open_boxes=64,
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,7 +82,7 @@ class Task:
     """Make `targets` hold, and keep those that hold already (`keep`), with little other change.
 
     lower, upper: float64 [inputs], the domain on which decisions are to stay as they are. Methods know of the lowest
-    output alone: for another decision they see the task's mirror image (mirror.py), and the rest of this package calls
+    output alone: for another decision they see the task's mirror image (methods.py), and the rest of this package calls
     the lowest output the advisory.
     """
 
@@ -72,7 +135,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """A network that may be the repair; its numbers are such as its file can hold.
+    """A network that a method offers as the repair. Its numbers are such as its file can hold.
 
     note: what was done, in a few words; provisional: better ones may follow once the method knows the samples at which
     this one changes advisories, so that its proof can wait.
@@ -81,8 +144,3 @@ class Candidate:
     network: Network
     note: str
     provisional: bool = False
-
-
-Say = Callable[[str], None]
-#: A method: (task, evidence, say) -> candidates. `say` is told in a few words what it is at.
-Method = Callable[[Task, Evidence, Say], Iterator[Candidate]]

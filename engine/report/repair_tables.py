@@ -54,7 +54,7 @@ def properties(run: RunFolder, repair: Repair) -> str:
     return ", ".join(run.names.property_label(name, network=repair.network) for name in names)
 
 
-def _line(run: RunFolder, repair: Repair) -> tuple:
+def _line(run: RunFolder, repair: Repair) -> tuple[Cell | str, ...]:
     get = repair.values.get
     certificates = get("certificates", repair.certificates)
     return (

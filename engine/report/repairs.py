@@ -7,26 +7,15 @@ from pathlib import Path
 from engine.bench.durable import demand_plain
 from engine.bench.instances import network_stem
 from engine.bench.repairs import COLUMNS, MOST, OUTCOMES, files_digest
+from engine.comparison.measured import RegionRecord
 from engine.errors import InputError
+from engine.repair.record import RepairRecord
 from engine.report.csv_file import is_file, read_csv_file, read_text
-from engine.report.manifest import number, word
 from engine.results.row import amount
 from engine.results.words import ORIGINS
 
 REQUIRED = 3
 MAX_BYTES = 16 * 2**20
-
-
-@dataclass(frozen=True, slots=True)
-class Region:
-    """What changed on the points of a region; None where it holds no points, or the file does not say."""
-
-    where: str
-    points: float | None
-    changed: float | None
-    agreement: float | None
-    mean: float | None
-    largest: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +31,7 @@ class Repair:
     values: dict[str, float]
     origin: str = ""
     what: str = ""
-    regions: tuple[Region, ...] = ()
+    regions: tuple[RegionRecord, ...] = ()
     picture: Path | None = None
     certificates: int | None = None
 
@@ -70,10 +59,10 @@ def read_repairs(folder: Path) -> tuple[tuple[Repair, ...], tuple[str, ...]]:
 def _repair(index: int, cells: dict[str, str], folder: Path, notes: list[str], where: str) -> Repair:
     name = network_stem(cells["network"])
     report, picture = (folder / f"{name}{suffix}" for suffix in (".json", ".png"))
-    what, regions = "", ()
+    record = RepairRecord("")
     if is_file(report):
         try:
-            what, regions = _read_report(report)
+            record = _read_record(report)
         except InputError as error:
             notes.append(f"repairs/{report.name}: {error.what}")
     elif cells["outcome"] == "repaired":
@@ -90,8 +79,8 @@ def _repair(index: int, cells: dict[str, str], folder: Path, notes: list[str], w
         cells.get("error", ""),
         {column: value for column, value in values.items() if value is not None},
         cells.get("origin", ""),
-        what,
-        regions,
+        "; ".join(attempt.what for attempt in record.chosen if attempt.what),
+        tuple(record.fidelity.known.values()) if record.fidelity else (),
         picture if is_file(picture) else None,
         _certificates(folder / name),
     )
@@ -105,26 +94,12 @@ def _certificates(folder: Path) -> int | None:
         return None
 
 
-def _read_report(path: Path) -> tuple[str, tuple[Region, ...]]:
-    """What was done, and the regions of its fidelity. InputError where it is no JSON object."""
+def _read_record(path: Path) -> RepairRecord:
+    """The record that lies beside the row. InputError where it is no JSON."""
     try:
-        content = json.loads(read_text(path, limit=MAX_BYTES))
+        return RepairRecord.from_json(json.loads(read_text(path, limit=MAX_BYTES)))
     except (ValueError, RecursionError):
         raise InputError("this is no JSON", where=str(path), advice="repair again") from None
-    chosen, regions = _part(content, "chosen"), _part(_part(content, "fidelity"), "regions")
-    what = [word(attempt.get("what")) for attempt in chosen if isinstance(attempt, dict)] if chosen else []
-    entries = regions.items() if isinstance(regions, dict) else ()
-    names = ("points", "changed", "agreement", "mean_output_change", "largest_output_change")
-    return "; ".join(filter(None, what)), tuple(
-        Region(where, *(number(entry.get(name)) for name in names))
-        for where, entry in entries
-        if isinstance(entry, dict)
-    )
-
-
-def _part(content, name: str):
-    part = content.get(name) if isinstance(content, dict) else None
-    return part if isinstance(part, (dict, list)) else None
 
 
 def _amount(text: str, column: str, where: str) -> float | None:

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import torch
 
 from engine.attack import violation
+from engine.repair.edit import free_weight
 from engine.repair.gradient.guides import SCALE, Facts
 from engine.repair.gradient.tuned import Tuned
 from engine.repair.localize import Localization, localize
-from engine.repair.storage import free_weight
 from engine.repair.task import Evidence, Task
 
 SCHEDULE = (8, 24)  # hidden neurons, one number after the other until one suffices

@@ -3,9 +3,8 @@
 import torch
 
 from engine.network import Network
-from engine.repair.edit import edited
+from engine.repair.edit import edited, free_bias
 from engine.repair.gradient.certified import Weights
-from engine.repair.storage import free_bias
 
 
 class Tuned:

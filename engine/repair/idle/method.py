@@ -17,11 +17,10 @@ from engine.comparison.region import Region, in_box
 from engine.evaluation import scores
 from engine.network import Network
 from engine.property import Case
-from engine.repair.edit import edited
+from engine.repair.edit import edited, idle_depth
 from engine.repair.idle.collar import THICKNESS, Distances, distances
 from engine.repair.idle.neurons import idle_neurons
 from engine.repair.samples import points, regions
-from engine.repair.storage import idle_depth
 from engine.repair.task import Candidate, Evidence, Say, Task
 
 MOST = 8  # idle neurons taken of a layer

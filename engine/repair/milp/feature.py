@@ -19,10 +19,9 @@ import numpy as np
 
 from engine.evaluation import values
 from engine.network import Network
-from engine.repair.edit import edited, single
+from engine.repair.edit import edited, free_bias, free_weight, single
 from engine.repair.milp.program import largest
 from engine.repair.samples import Samples
-from engine.repair.storage import free_bias, free_weight
 
 STRATEGIES = ("rewritten", "shift", "extended", "relayed")
 STRENGTH = 10.0  # an extended neuron's new outgoing weight, in terms of its largest one so far

@@ -11,10 +11,10 @@ from itertools import product
 import numpy as np
 
 from engine.errors import InputError
+from engine.repair.edit import free_bias
 from engine.repair.localize import Edge, Localization, localize
 from engine.repair.smt.points import Points
 from engine.repair.smt.search import Search
-from engine.repair.storage import free_bias
 from engine.repair.task import Candidate, Evidence, Say, Task
 
 MARGINS = (0.1, 0.01, 0.003)  # by which unsafe rows are to be missed: the larger, the easier the proof

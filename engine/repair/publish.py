@@ -1,23 +1,53 @@
-"""Where a repaired network and its certificates go: all of it, once the checker has accepted, or nothing."""
+"""A repaired network and its certificates on disk: all of it, once the checker has accepted, or nothing."""
 
+import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
 
+from engine.audit.check import check
+from engine.audit.data import Malformed
+from engine.certificate import certificate_bytes, certificate_name
 from engine.errors import EngineError, InputError
 from engine.files import fitting, unwritable
+from engine.network import Network
+from engine.onnx_file import rewritten, save_network
+from engine.property import Property
+from engine.search.problem import Options
+from engine.verdict import Verified
 
-ROOM = ".proof.zip"  # the longest ending
+LONGEST_ENDING = ".proof.zip"
+Proved = Sequence[tuple[Property, Verified]]
+PropertyFiles = Mapping[str, Path | bytes]
 
 
-class Place:
-    """OUT.onnx and a folder of certificates beside it (or `certificates`)."""
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """A network as its file holds it, and the certificates of its properties by their files' names."""
 
-    def __init__(self, out: Path, certificates: Path | None, *, force: bool):
+    network: Network
+    certificates: dict[str, bytes]
+
+
+def certified(network: Network, proved: Proved, options: Options) -> Certified:
+    """The network, and a certificate for each property; nothing is written, and nobody has checked them.
+
+    options: those of the search that proved them.
+    """
+    network = rewritten(network)
+    network = replace(network, sha256=hashlib.sha256(network.onnx_bytes).hexdigest())
+    return Certified(network, {name: data for name, _, data in _certificates(network, proved, options)})
+
+
+class RepairOutput:
+    """The place of a repaired network: a file OUT.onnx, and a folder of certificates beside it or elsewhere."""
+
+    def __init__(self, out: Path, certificates: Path | None = None, *, force: bool = False):
         """InputError where something is there already and not `force`, or nothing can be written.
 
         Even `force` replaces no folder that holds anything but certificates and properties.
@@ -39,35 +69,47 @@ class Place:
         except OSError as error:
             raise unwritable(error, out.parent) from None
 
-    def write(self, network, proved, files: dict[str, Path | bytes], options) -> Path:
-        """The network and a certificate for each (property, verdict); the folder of these.
+    def write(self, network: Network, proved: Proved, files: PropertyFiles, options: Options) -> Certified:
+        """Writes the network and a certificate for each property, and returns them.
 
-        files: each property's own by SHA-256, or its text, which is written beside the certificates; options: those
-        of the search. EngineError unless the independent checker accepts all.
+        files: each property's own by SHA-256, or its text, which is written beside the certificates; options: those of
+        the search. EngineError, and nothing is written, unless the independent checker accepts all.
         """
-        from engine.certificate import certificate_bytes, certificate_name
-        from engine.onnx_file import save_network
-
         try:
             with _folder_beside(self.out) as folder, _folder_beside(self.certificates) as other:
                 part, certificates = folder / self.out.name, other / "certificates"
                 network = save_network(network, part)
                 certificates.mkdir()
-                for name, (prop, verdict) in zip(_names([prop.name for prop, _ in proved]), proved):
-                    path = certificates / certificate_name(name, verdict)
-                    path.write_bytes(certificate_bytes(network, prop, verdict, options))
-                    file = files[prop.sha256]
-                    if isinstance(file, bytes):
-                        text, file = file, path.with_name(f"{name}.vnnlib")
-                        file.write_bytes(text)
-                    _check(path, part, file)
+                found = {}
+                for name, prop, data in _certificates(network, proved, options):
+                    path = certificates / name
+                    path.write_bytes(data)
+                    _check(path, part, _property_file(path, files[prop.sha256]))
+                    found[name] = data
                 if self.certificates.exists():
                     shutil.rmtree(self.certificates)
                 os.replace(certificates, self.certificates)
                 os.replace(part, self.out)
         except OSError as error:
             raise unwritable(error, self.out) from None
-        return self.certificates
+        return Certified(network, found)
+
+
+def _certificates(network: Network, proved: Proved, options: Options) -> Iterator[tuple[str, Property, bytes]]:
+    """Yields each property's certificate, and the name of its file."""
+    for stem, (prop, verdict) in zip(_names([prop.name for prop, _ in proved]), proved):
+        data = certificate_bytes(network, prop, verdict, options)
+        assert data is not None  # the verdict is one
+        yield certificate_name(stem, verdict), prop, data
+
+
+def _property_file(certificate: Path, file: Path | bytes) -> Path:
+    """The property's file; a text is written beside the certificate first."""
+    if isinstance(file, Path):
+        return file
+    path = certificate.with_name(certificate.name.removesuffix(LONGEST_ENDING) + ".vnnlib")
+    path.write_bytes(file)
+    return path
 
 
 def _exists(where: str) -> InputError:
@@ -91,9 +133,9 @@ def _folder_beside(path: Path) -> Iterator[Path]:
         yield Path(name)
 
 
-def _names(names: list[str]) -> list[str]:
+def _names(names: Sequence[str]) -> list[str]:
     """The same, each once and with room for an ending: properties from several folders may share a name."""
-    used = []
+    used: list[str] = []
     for name in names:
         texts = chain([name], (f"{name}-{n}" for n in count(2)))
         used.append(next(text for text in map(_with_room, texts) if text not in used))
@@ -101,14 +143,11 @@ def _names(names: list[str]) -> list[str]:
 
 
 def _with_room(name: str) -> str:
-    return fitting(name, ROOM).removesuffix(ROOM)
+    return fitting(name, LONGEST_ENDING).removesuffix(LONGEST_ENDING)
 
 
 def _check(certificate: Path, network: Path, prop: Path) -> None:
     """EngineError unless the independent checker accepts what was written."""
-    from engine.audit.check import check
-    from engine.audit.data import Malformed
-
     try:
         result = check(certificate, network, prop)
     except Malformed as error:  # its readers know fewer forms than the engine's

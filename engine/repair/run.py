@@ -1,0 +1,224 @@
+"""One repair while it runs: its clock, what was tried, and the search for the best candidate of one step."""
+
+import time
+from collections.abc import Iterator
+
+from engine.comparison.decision import Decision
+from engine.errors import InputError
+from engine.repair.attempt import Attempt, Tried, Weighed, cost_of, prove
+from engine.repair.edit import demand_writable
+from engine.repair.methods import candidates
+from engine.repair.state import State
+from engine.repair.task import AUTO, Candidate, Evidence, RepairOptions, Say, Task
+
+FIRST_SHARE = 0.25  # of a candidate's time for proofs, which it gets before others are tried
+GLANCE_SHARE = 0.02  # of it, before the proof has to wait: many counterexamples are found in it
+
+
+class Late(Exception):
+    """The time for all is over, or the patience with which a better repair is looked for."""
+
+
+class RepairRun:
+    """What is common to all steps of one repair. `attempts` are those of all steps, in order."""
+
+    def __init__(self, options: RepairOptions, state: State, say: Say, decision: Decision):
+        self.options, self.state, self.decision = options, state, decision
+        self.attempts: list[Attempt] = []
+        self.skipped: list[str] = []  # methods that could not be used, and why
+        self.weighed = 0  # candidates
+        self.say = say
+        self._start = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """The time since the repair began."""
+        return time.monotonic() - self._start
+
+    @property
+    def late(self) -> bool:
+        """True iff the time for all is over."""
+        return self.options.timeout is not None and self.seconds > self.options.timeout
+
+    def check(self) -> None:
+        """Raises Late where the time for all is over."""
+        if self.late:
+            raise Late
+
+
+class RepairStep:
+    """The search for a candidate that is proved to solve one task, and changes least.
+
+    best: the one found so far; attempts of this step are those of the run from `_first` on.
+    """
+
+    def __init__(self, run: RepairRun, task: Task, stage: str):
+        self._run, self._task, self._stage = run, task, stage
+        self._first, self._evidence = len(run.attempts), Evidence()
+        self.best: Tried | None = None
+        self._found: float | None = None  # when the first repair, or candidate whose proof waits, was
+
+    def search(self) -> Tried | None:
+        """Returns the best attempt that is proved, or None where there is none, or no time for it."""
+        try:
+            if self._run.attempts:  # a step before may have repaired this, too
+                self._prove(self._weigh("none", Candidate(self._task.network, "as it is")))
+            for name in self._run.options.methods:
+                if not self._perfect:
+                    self._by(name)
+        except Late:
+            pass
+        return self.best
+
+    @property
+    def tried(self) -> list[Tried]:
+        """The attempts of this step for which a proof was tried."""
+        return [attempt for attempt in self._run.attempts[self._first :] if isinstance(attempt, Tried)]
+
+    @property
+    def nearest(self) -> Tried | None:
+        """The attempt proved most of; None where nothing was tried."""
+        return max(self.tried, key=lambda attempt: attempt.proved, default=None)
+
+    @property
+    def obstacle(self) -> str:
+        """What stands in the way of this step, in a line."""
+        nearest = self.nearest
+        if nearest is None:
+            late = self._run.late
+            return "the time was over before anything was tried" if late else "no method had anything to offer"
+        what = f"{nearest.note}: {nearest.outcome}"
+        return f"of {len(self.tried)} candidates none could be proved; the nearest, by {nearest.method}: {what}"
+
+    @property
+    def _perfect(self) -> bool:
+        return self.best is not None and self.best.cost.perfect
+
+    @property
+    def _impatient(self) -> bool:
+        return self._found is not None and time.monotonic() - self._found > self._run.options.patience
+
+    def _by(self, name: str) -> None:
+        """Tries what the method offers, up to a repair that changes no sampled decision.
+
+        Candidates that change some, where better ones may follow, wait for their proof. Where nothing is proved yet,
+        what was proved most of gets more time.
+        """
+        first = len(self._run.attempts)
+        waiting: list[Weighed] = []
+        for candidate in self._offers(name):
+            weighed = self._weigh(name, candidate)
+            if weighed.cost.perfect or not candidate.provisional:
+                self._prove(weighed)
+            elif not self._refuted_at_once(weighed):
+                waiting.append(weighed)
+                self._found = self._found or time.monotonic()
+            if self._impatient:
+                self._prove_waiting(waiting)
+            if self._perfect:
+                break
+            self._check()
+        self._prove_waiting(waiting)
+        if not self.best:
+            self._prove_longer(first)
+
+    def _offers(self, name: str) -> Iterator[Candidate]:
+        """Yields the method's candidates; where the method was not asked for by name, none if it cannot be used."""
+        run, task = self._run, self._task
+        try:
+            demand_writable(task.network, (name,))
+            yield from candidates(name, task, self._evidence, self._say_for(name), run.options)
+        except InputError as error:
+            if run.options.method != AUTO:
+                raise
+            if f"{name}: {error}" not in run.skipped:  # of another step
+                run.skipped.append(f"{name}: {error}")
+
+    def _weigh(self, name: str, candidate: Candidate) -> Weighed:
+        """Measures what it changes, on its own samples; those whose decision changes are added to the evidence."""
+        self._tell(f"{name}: comparing: {candidate.note}")
+        self._run.weighed += 1  # the final report's samples are those of number 0
+        options = self._run.options
+        seed = options.seed + self._run.weighed
+        cost, changed = cost_of(self._task, candidate.network, points=options.points, seed=seed)
+        self._evidence.changed += changed
+        return Weighed(name, candidate, cost)
+
+    def _refuted_at_once(self, weighed: Weighed) -> bool:
+        """True iff a counterexample is known or found at a glance; it is added to the evidence."""
+        tried = self._run.state.known(weighed, self._task) or self._tried(weighed, GLANCE_SHARE)
+        self._evidence.counterexamples += tried.counterexamples
+        self._evidence.boxes = []
+        if tried.counterexamples:
+            self._run.attempts.append(tried)
+        return bool(tried.counterexamples)
+
+    def _prove_waiting(self, waiting: list[Weighed]) -> None:
+        """Proves what changes least, and if that fails the next, up to a repair; empties the list."""
+        waiting.sort(key=lambda weighed: weighed.cost)
+        while waiting:
+            self._prove(waiting.pop(0))
+
+    def _prove(self, weighed: Weighed) -> None:
+        """Proves or refutes the candidate, if it would be the best; what was found is added to the evidence."""
+        if not self._improves(weighed):
+            self._run.attempts.append(weighed)
+            return
+        tried = self._run.state.known(weighed, self._task) or self._tried(weighed, FIRST_SHARE)
+        self._evidence.counterexamples += tried.counterexamples
+        self._evidence.boxes = list(tried.boxes)
+        self._evidence.lowest = tried.proved
+        self._run.attempts.append(tried)
+        self._take(tried)
+
+    def _prove_longer(self, first: int) -> None:
+        """Gives the attempt proved most of all the time, among those left open since number `first`."""
+        attempts = self._run.attempts
+        left_open = [
+            (i, each) for i, each in enumerate(attempts) if i >= first and isinstance(each, Tried) and each.boxes
+        ]
+        if left_open:
+            i, nearest = max(left_open, key=lambda pair: pair[1].proved)
+            attempts[i] = tried = self._tried(nearest.weighed, 1.0)
+            self._take(tried)
+
+    def _improves(self, attempt: Attempt) -> bool:
+        return self.best is None or attempt.cost < self.best.cost
+
+    def _take(self, tried: Tried) -> None:
+        """Makes it the best, if it is proved and changes less."""
+        if tried.verdicts and self._improves(tried):
+            self.best, self._found = tried, self._found or time.monotonic()
+
+    def _tried(self, weighed: Weighed, share: float) -> Tried:
+        """Returns what the search finds in this share of the time; raises Late where all takes too long."""
+        run, proving = self._run, f"{weighed.method}: proving: {weighed.note}"
+        self._tell(proving)
+        start = time.monotonic()
+        tried = prove(
+            self._task,
+            weighed,
+            run.options.search(share),
+            on_progress=lambda p: self._tell(f"{proving}: {p.open:,} boxes open, {p.proved:.0%} of the volume proved"),
+        )
+        if self._found:
+            self._found += time.monotonic() - start
+        if share >= FIRST_SHARE or tried.counterexamples:
+            run.state.keep(tried, self._task)
+        return tried
+
+    def _say_for(self, name: str) -> Say:
+        return lambda text: self._tell(f"{name}: {text}")
+
+    def _tell(self, text: str) -> None:
+        """Says it; raises Late where there is no time left, so that a method ends where it says what it is at."""
+        run = self._run
+        best = f", best so far: {self.best.cost}" if self.best else ""
+        run.say(f"{self._stage}{text} ({len(run.attempts)} tried{best}, {run.seconds:.0f} s)")
+        self._check()
+
+    def _check(self) -> None:
+        """Raises Late where the time for all is over, or where a repair is known and patience is over."""
+        self._run.check()
+        if self.best and self._impatient:
+            raise Late
