@@ -42,7 +42,7 @@ LAYERS = [
     {"__init__", "__main__"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
-KNOW_ACASXU = {
+KNOW_ACASXU = {"__init__", 
     "acasxu",
     "meaning",
     "picture",
