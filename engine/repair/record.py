@@ -70,7 +70,7 @@ class NeuronRecord:
     def from_json(cls, content: Mapping[str, object]) -> "NeuronRecord":
         """What asdict wrote; 0 where anything else stands."""
         layer, neuron, significance, edge = (number_of(content.get(f)) or 0 for f in cls.__slots__)
-        return cls(int(layer), int(neuron), significance, edge)
+        return cls(int(layer), int(neuron), float(significance), float(edge))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -72,8 +72,8 @@ def repair_network(
     """Finds a network of the same shape for which all of `properties` are proved, and those of `preserve` that held.
 
     The record holds the network with a certificate of each property, and what the repair changed. Where `output` is
-    given they are written there, all of them once the independent checker has accepted, or nothing; this needs
-    `files`, each property's own by SHA-256, or its text. Without an output nobody has checked the certificates yet.
+    given they are written there, all of them once the independent checker has accepted, or nothing. This needs
+    `files`: each property's own by SHA-256, or its text. Without an output nobody has checked the certificates yet.
     Where nothing had to be repaired the network is the original; where no repair is found the record says why.
 
     domain: where decisions should stay; where it is not known, candidates are compared on the hull of the properties'
@@ -82,8 +82,8 @@ def repair_network(
     the network's decision. state: a folder for what is learned, from which an interrupted repair goes on. `say` is told
     in a few words what is done.
 
-    InputError where properties contradict each other, come from no file that a certificate could name, do not fit the
-    network, or its file could not hold any repair.
+    InputError where properties contradict each other or do not fit the network, where a property comes from no file
+    that a certificate could name, and where the network's file could not hold any repair.
     """
     question = _Question(network, tuple(properties), tuple(preserve), domain, decision, options)
     demand_fit(network, list(held_out.properties) if held_out else [])
