@@ -14,7 +14,7 @@ from conftest import random_network
 
 from engine import deadline as deadline_module
 from engine import exact
-from engine.bounds.crown import PRODUCTS, rows_at_once
+from engine.bounds.crown import MAX_PRODUCTS, rows_at_once
 from engine.bounds.roots import extent, make_roots
 from engine.bounds.stack import Stack
 from engine.cli import main
@@ -180,7 +180,7 @@ def test_batches_follow_the_cost_of_a_box():
 def test_chunks_follow_the_cost_of_a_row():
     assert rows_at_once(Stack([random_network((5, 50, 50, 5), seed=0)])) == 1024
     wide = Stack([random_network((4, 4096, 4096, 2), seed=0)])
-    assert 1 <= rows_at_once(wide) <= PRODUCTS // (2 * 4096**2)
+    assert 1 <= rows_at_once(wide) <= MAX_PRODUCTS // (2 * 4096**2)
 
 
 @pytest.mark.parametrize("widths", [(30, 2048, 2048, 2), (20, *[512] * 8, 2), (2000, 16, 2)], ids=str)
