@@ -56,7 +56,7 @@ def test_imports_run_downwards(path):
 
 
 def test_the_check_sees_imports():
-    assert {"bounds", "verdict"} <= imported(ROOT / "search" / "run.py")
+    assert {"bounds", "verdict"} <= imported(ROOT / "search" / "verify.py")
     assert "onnx_file" in imported(ROOT / "bench" / "decide.py")
 
 

@@ -127,7 +127,7 @@ def _prove(original, changed, properties: list, meant: Meaning, arguments: Names
         def say(progress) -> None:
             update(
                 f"{_subject(meant)} may differ on at most {progress.open:.4%}, outputs on {progress.unequal:.4%} of "
-                f"the domain; {progress.boxes:,} boxes done, {progress.left:,} open, {progress.seconds:.0f} s"
+                f"the domain; {progress.boxes:,} boxes done, {progress.open_boxes:,} open, {progress.seconds:.0f} s"
             )
 
         return preservation(
