@@ -1,4 +1,4 @@
-"""What the branching rule, the slope optimization and the sign splits are worth, in boxes and seconds.
+"""The worth of the branching rule, the slope optimization and the sign splits, in boxes and seconds.
 
     python benchmarks/branching.py [--out benchmarks/results/branching.csv]
 

@@ -46,7 +46,7 @@ class Case:
     unsafe: tuple[Polytope, ...]
 
     def violated_at(self, x: Vector, y: Vector, radii: Vector = ()) -> bool:
-        """True iff x is in the box and (x, y) in an unsafe polytope, exactly, with all within `radii` of y, if given."""
+        """True iff x is in the box and (x, y) in an unsafe polytope, exactly, and so is all within `radii` of y."""
         inside = all(lo <= v <= hi for lo, v, hi in zip(self.lower, x, self.upper))
         return inside and any(polytope.contains(x, y, radii) for polytope in self.unsafe)
 

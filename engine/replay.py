@@ -86,8 +86,7 @@ def replay(network: Network, points: np.ndarray) -> np.ndarray:
 
 
 def demand_executable(network: Network) -> None:
-    """Raises InputError where onnxruntime does not take the network, so that this is known before anything is searched.
-    """
+    """Raises InputError where onnxruntime does not take the network: that is to be known before a search."""
     if network.onnx_bytes:
         Replay(network)
 

@@ -119,7 +119,7 @@ class Differences:
         return layer, neuron, active | (layer < 0)
 
     def _differ(self, u: torch.Tensor) -> tuple[list["_Met"], tuple[torch.Tensor, torch.Tensor]]:
-        """What may differ at each layer from `first` on; and the outputs: those that are live, and that may differ,
+        """The layers from `first` on, on boxes; and the outputs: those that are live, and that may differ,
         each [2, boxes, outputs]."""
         n, width = len(u), self._layers[self.first].changed.shape[2]
         live = torch.ones(2, n, width, dtype=torch.bool, device=u.device)

@@ -78,8 +78,10 @@ class InputSet:
 
     @cached_property
     def lattice(self) -> Lattice | Row | None:
-        """The equations' solutions in dyadic numbers (see dyadic_solutions), inputs of one value put in; None where there
-        are no equations."""
+        """The equations' solutions in dyadic numbers, inputs of one value put in (see dyadic_solutions).
+
+        None where there are no equations.
+        """
         rows = [self._with_pins(row) for row in self.equations if not any(row.outputs)]
         places = -int(np.log2(float(np.finfo(self.number).smallest_subnormal)))
         return dyadic_solutions(rows, places=places) if rows else None
@@ -178,8 +180,8 @@ class InputSet:
         slopes = np.array([[float(c) for c in row.outputs] for row in self.equations])
         for layer, sign in zip(reversed(network.layers), reversed(signs)):
             slopes = (slopes * sign) @ layer.weight
-        own: np.ndarray = np.array([[float(c) for c in row.inputs] for row in self.equations])
-        return slopes + own
+        total: np.ndarray = slopes + np.array([[float(c) for c in row.inputs] for row in self.equations])
+        return total
 
     def _room(self, x: Vector) -> np.ndarray:
         return np.array([float(min(v - low, high - v)) for low, v, high in zip(self.lower, x, self.upper)])

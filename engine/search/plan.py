@@ -32,7 +32,7 @@ class Plan:
 
 def stack_bytes(network: Network, count: int = 1) -> int:
     """The bytes of the bounds' copies of so many networks of one shape, and of the largest step with them."""
-    sizes = [(len(layer.bias) + 1) * (layer.weight.shape[1] + 1) for layer in network.layers]
+    sizes: list[int] = [(len(layer.bias) + 1) * (layer.weight.shape[1] + 1) for layer in network.layers]
     return NUMBER_BYTES * (2 * count * sum(sizes) + max(sizes))
 
 

@@ -53,7 +53,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to search. The same for every network and property; no verdict depends on them.
+    """Options of a search. They are the same for every network and property; no verdict depends on them.
 
     timeout: seconds of a problem's own share of the run, for problems that set none (None: no limit)
     semantics: real or float32

@@ -18,7 +18,7 @@ class Known(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class ProblemState:
-    """What is known of a problem while it is searched.
+    """A problem while it is searched.
 
     index: its place among all problems
     limit: seconds after which it is given up

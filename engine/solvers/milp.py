@@ -161,7 +161,7 @@ def _gurobi(model: _Model, seconds: float) -> Solution:
             program.addConstr(model.matrix @ values <= model.limits)
             program.setObjective(values[-1], gurobipy.GRB.MAXIMIZE)
             program.optimize()
-            found = values.X if program.SolCount else None
+            found = np.asarray(values.X) if program.SolCount else None
             return found, program.Status == gurobipy.GRB.OPTIMAL
     except gurobipy.GurobiError as error:
         raise InputError(f"gurobi cannot be used ({error})", advice="use the highs backend") from None

@@ -11,7 +11,7 @@ from engine.property import Case, Property, Row, Vector
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer of z3. status: unsat, sat or unknown (it gave up); point: rational inputs of one case that are unsafe."""
+    """An answer of z3. status: unsat, sat or unknown (it gave up); point: unsafe rational inputs of one case."""
 
     status: str
     point: Vector | None = None
