@@ -1,4 +1,4 @@
-"""What the branching rule, the slope optimization and the sign splits are worth, in boxes and seconds.
+"""The worth of the branching rule, the slope optimization and the sign splits, in boxes and seconds.
 
     python benchmarks/branching.py [--out benchmarks/results/branching.csv]
 
@@ -17,15 +17,15 @@ from engine.search import branching
 
 INSTANCES = [((3, 3), 2), ((4, 2), 2), ((1, 1), 6), ((4, 9), 1), ((3, 3), 9), ((1, 1), 4), ((2, 1), 3), ((1, 8), 2)]
 SETTINGS = [
-    ("default", branching.POWER, {}),
+    ("default", branching.WIDTH_POWER, {}),
     ("width^1", 0.0, {}),
     ("width^1.25", 0.25, {}),
     ("width^2", 1.0, {}),
-    ("slopes 3 steps", branching.POWER, {"steps": 3}),
-    ("slopes 10 steps", branching.POWER, {"steps": 10}),
-    ("slopes 20 steps", branching.POWER, {"steps": 20}),
-    ("signs after 16 splits", branching.POWER, {"stalled": 16}),
-    ("signs after 32 splits", branching.POWER, {"stalled": 32}),
+    ("slopes 3 steps", branching.WIDTH_POWER, {"steps": 3}),
+    ("slopes 10 steps", branching.WIDTH_POWER, {"steps": 10}),
+    ("slopes 20 steps", branching.WIDTH_POWER, {"steps": 20}),
+    ("signs after 16 splits", branching.WIDTH_POWER, {"stalled": 16}),
+    ("signs after 32 splits", branching.WIDTH_POWER, {"stalled": 32}),
 ]
 LIMIT = 30.0
 
@@ -37,7 +37,7 @@ def main() -> None:
     problems = [Problem(load_network(network_path(*net)), load_property(property_path(k))) for net, k in INSTANCES]
     table = [("setting", "network", "property", "verdict", "boxes", "seconds")]
     for name, power, options in SETTINGS:
-        branching.POWER = power
+        branching.WIDTH_POWER = power
         for (net, k), problem in zip(INSTANCES, problems):
             verdict = verify_all([problem], Options(timeout=LIMIT, **options))[0]
             statistics = verdict.statistics

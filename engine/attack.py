@@ -3,19 +3,23 @@
 import torch
 
 from engine.bounds.roots import Roots
-from engine.bounds.stack import Stack, matmul
+from engine.bounds.stack import Segments, Stack, matmul
 from engine.deadline import NEVER, Deadline
 
-FACES = 0.4
-NUMBERS = 1 << 24  # of the points that descend together: what is kept of each on the way
-PRODUCTS = 1 << 31  # of these points with one layer: tenths of a second
+FACES = 0.4  # share of samples' coordinates that lie at an end of their input
+# Limits of the points that descend together: the numbers kept of them on the way, and products with one layer, tenths
+# of a second.
+MAX_NUMBERS = 1 << 24
+MAX_PRODUCTS = 1 << 31
 
 
-def violation(roots: Roots, root: torch.Tensor, x: torch.Tensor, y: torch.Tensor):
-    """How far points [n] are from unsafe, and by which row: (value [n], row [n, outputs + 1], inputs).
+def violation(
+    roots: Roots, root: torch.Tensor, x: torch.Tensor, y: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The distances of points from unsafe, and the rows that decide them: (value [n], row [n, outputs + 1], inputs).
 
     value = min over polytopes of the largest row, in float64: negative (or 0 where no row is
-    strict) inside an unsafe polytope. The row returned is the one that decides it.
+    strict) inside an unsafe polytope. x: [n, inputs]; y: [n, outputs].
     """
     y = torch.nn.functional.pad(y, (0, 1), value=1.0)
     rows, inputs = roots.rows[root], roots.inputs[root]
@@ -39,43 +43,70 @@ def descend(
     steps: int,
     decay: float = 0.85,
     deadline: Deadline = NEVER,
-):
-    """Signed gradient descent on `violation` from x [n, inputs], `root` [n] sorted by network.
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The best points [n, inputs] that signed gradient descent on `violation` meets, and their values [n].
 
-    `scale` [n, inputs] is the first step's length. Returns the best points met and their values.
+    x: [n, inputs], its start; root: [n], sorted by network; scale: [n, inputs], the first step's length.
     """
     of_rows = roots.rows[0].numel() + roots.inputs[0].numel() if len(roots.rows) else 0
-    most = NUMBERS // (stack.n_inputs + stack.n_hidden + of_rows)
-    soon = PRODUCTS // max(layer.weight[0].numel() for layer in stack.layers)
-    parts = zip(*(part.split(max(1, min(most, soon))) for part in (root, x, scale)))
+    most = MAX_NUMBERS // (stack.n_inputs + stack.n_hidden + of_rows)
+    soon = MAX_PRODUCTS // max(layer.weight[0].numel() for layer in stack.layers)
+    parts = zip(*(torch.split(part, max(1, min(most, soon))) for part in (root, x, scale)))
     found = [_descend(stack, roots, *part, steps=steps, decay=decay, deadline=deadline) for part in parts]
-    return tuple(map(torch.cat, zip(*found)))
+    points, values = map(torch.cat, zip(*found))
+    return points, values
 
 
-def _descend(stack, roots, root, x, scale, *, steps: int, decay: float, deadline: Deadline):
+def _descend(
+    stack: Stack,
+    roots: Roots,
+    root: torch.Tensor,
+    x: torch.Tensor,
+    scale: torch.Tensor,
+    *,
+    steps: int,
+    decay: float,
+    deadline: Deadline,
+) -> tuple[torch.Tensor, torch.Tensor]:
     network = roots.network[root]
     runs = stack.segments(network)
     lower, upper = roots.lower[root], roots.upper[root]
     best_x, best = x, torch.full((len(x),), torch.inf, dtype=x.dtype, device=x.device)
     for step in range(steps + 1):
-        h, signs = x, []
-        for layer in stack.layers:
-            deadline.check()
-            h = matmul(h, layer.weight.mT, runs) + layer.bias[network]
-            signs.append((h > 0).double() if layer.relu else None)
-            h = h.clamp(min=0) if layer.relu else h
-        value, row, inputs = violation(roots, root, x, h)
+        y, signs = _forward(stack, network, runs, x, deadline)
+        value, row, inputs = violation(roots, root, x, y)
         better = value < best
         best_x = best_x.lerp(x, better.double().unsqueeze(1))
         best = torch.minimum(value, best)
-        if step == steps:
-            return best_x, best
-        gradient = row[:, :-1]
-        for layer, sign in zip(reversed(stack.layers), reversed(signs)):
-            deadline.check()
-            gradient = matmul(gradient if sign is None else gradient * sign, layer.weight, runs)
-        gradient = gradient + inputs
-        x = torch.minimum(torch.maximum(x - scale * decay**step * gradient.sign(), lower), upper)
+        if step < steps:
+            gradient = _backward(stack, runs, row[:, :-1], signs, deadline) + inputs
+            x = torch.minimum(torch.maximum(x - scale * decay**step * gradient.sign(), lower), upper)
+    return best_x, best
+
+
+Signs = list[torch.Tensor | None]  # for each layer with a ReLU 1 where its input is positive, else 0
+
+
+def _forward(
+    stack: Stack, network: torch.Tensor, runs: Segments, x: torch.Tensor, deadline: Deadline
+) -> tuple[torch.Tensor, Signs]:
+    """Outputs at points [n, inputs], and the signs on the way."""
+    h = x
+    signs: Signs = []
+    for layer in stack.layers:
+        deadline.check()
+        h = matmul(h, layer.weight.mT, runs) + layer.bias[network]
+        signs.append((h > 0).double() if layer.relu else None)
+        h = h.clamp(min=0) if layer.relu else h
+    return h, signs
+
+
+def _backward(stack: Stack, runs: Segments, gradient: torch.Tensor, signs: Signs, deadline: Deadline) -> torch.Tensor:
+    """The gradient in the inputs [n, inputs] of functions with this gradient in the outputs [n, outputs]."""
+    for layer, sign in zip(reversed(stack.layers), reversed(signs)):
+        deadline.check()
+        gradient = matmul(gradient if sign is None else gradient * sign, layer.weight, runs)
+    return gradient
 
 
 def sample(roots: Roots, root: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""When to give something up."""
+"""Deadlines of computations."""
 
 import time
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from math import inf
 
 
 class OutOfTime(Exception):
-    """The deadline has passed. What was being computed is lost, what it was computed from is as it was."""
+    """The deadline has passed. The result is lost; the data that it was computed from is as it was."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """A moment of time.monotonic(); infinity is never. To be looked at between steps of well under a second."""
+    """A moment of time.monotonic(); infinity is never. It is checked between steps of well under a second."""
 
     end: float = inf
 
@@ -21,7 +21,7 @@ class Deadline:
         return max(0.0, self.end - time.monotonic())
 
     def check(self) -> None:
-        """OutOfTime if it has passed."""
+        """Raises OutOfTime if it has passed."""
         if time.monotonic() > self.end:
             raise OutOfTime
 

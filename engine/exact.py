@@ -12,14 +12,14 @@ from engine.errors import InputError
 from engine.network import Affine, Network
 from engine.property import Vector
 
-SHORT = 40  # digits of a number that are printed exactly
-WEIGHTS = 1 << 16  # that are integers at a time: a network of millions takes minutes, and much memory
+MAX_DIGITS = 40  # of a number that is printed exactly
+MAX_WEIGHTS = 1 << 16  # that are integers at a time: a network of millions takes minutes, and much memory
 
 
 def evaluate(network: Network, point: Sequence[Fraction | float], deadline: Deadline = NEVER) -> Vector:
     """The network's outputs at a point, exactly: real arithmetic on the weights as they are.
 
-    Where the network is rounded, its outputs are not these, but within `radii` of them. Numbers are integers over one
+    The outputs of a rounded network are within `radii` of these. Numbers are integers over one
     denominator for the whole vector; weights are integers over a power of two for some neurons, so that no fraction is
     ever reduced on the way. OutOfTime soon after the deadline.
     """
@@ -43,11 +43,11 @@ def evaluate(network: Network, point: Sequence[Fraction | float], deadline: Dead
 
 
 def radii(network: Network, point: Sequence[Fraction | float]) -> Vector:
-    """How far the network's outputs at a point may be from what `evaluate` gives: 0 unless it is rounded.
+    """The distances that the network's outputs at a point may have from those of `evaluate`: 0 unless it is rounded.
 
     With |W' - W| <= 2^-53 |W|, |b' - b| <= 2^-53 |b| and h' within r of h, W' h' + b' is within
-    |W| r + 2^-53 (|W| (|h| + r) + |b|) of W h + b. That the maximum with 0 brings no two numbers further apart does
-    the rest. The rule is applied to all layers of a rounded network.
+    |W| r + 2^-53 (|W| (|h| + r) + |b|) of W h + b; the maximum with 0 brings no two numbers further apart. The rule is
+    applied to all layers of a rounded network.
     """
     if not network.rounded:
         return (Fraction(0),) * network.n_outputs
@@ -62,7 +62,7 @@ def radii(network: Network, point: Sequence[Fraction | float]) -> Vector:
 
 
 def _some_neurons(layer: Affine) -> list[slice]:
-    size = max(1, WEIGHTS // (layer.weight.shape[1] + 1))
+    size = max(1, MAX_WEIGHTS // (layer.weight.shape[1] + 1))
     return [slice(i, i + size) for i in range(0, len(layer.bias), size)]
 
 
@@ -82,11 +82,10 @@ def scaled_integers(values: np.ndarray) -> tuple[np.ndarray, int]:
 def floats_inside(
     lower: Sequence[Fraction], upper: Sequence[Fraction], number: type[np.floating] = np.float32
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(low, high): the least `number` (numpy's float32 or float64) >= lower and the greatest <= upper, exactly, for
-    each coordinate.
+    """(low, high): for each coordinate the least `number` (numpy's float32 or float64) >= lower and the greatest
+    <= upper, exactly.
 
-    Where an interval holds no finite such number, low > high there: np.flatnonzero(low > high)
-    names such coordinates.
+    low > high in coordinates whose interval holds no finite such number: np.flatnonzero(low > high) names them.
     """
     low = [_least(_fraction(value), number) for value in lower]
     high = [-_least(-_fraction(value), number) for value in upper]
@@ -108,15 +107,16 @@ def _least(value: Fraction, number: type[np.floating]) -> np.floating:
 
 
 def nearest_floats(point: Sequence[Fraction], number: type[np.floating] = np.float32) -> np.ndarray:
-    """For each coordinate the finite `number` nearest to it, but for the rounding to float64 before."""
+    """The finite `number` nearest to each coordinate, but for the rounding to float64 before."""
     largest = np.finfo(number).max
     held = [min(max(value, -Fraction(float(largest))), Fraction(float(largest))) for value in point]
     return np.array([float(value) for value in held]).astype(number) + 0
 
 
 def derivatives(network: Network, point: Sequence[Fraction | float], inputs: Sequence[int]) -> list[Vector]:
-    """How fast the outputs grow in each of the given inputs, exactly, in the affine piece of the point: of a neuron
-    at 0 that of its negative side.
+    """The exact derivatives of the outputs in each of the given inputs, on the affine piece of the point.
+
+    A neuron at 0 counts as negative.
     """
     x = [_fraction(value) for value in point]
     denominator, scale = lcm(*(value.denominator for value in x)), 1
@@ -141,11 +141,11 @@ def unheld_text(point: Sequence[Fraction | float], other: Sequence[Fraction | fl
 
 def number_text(value: Fraction) -> str:
     """The number as a decimal where that is short, else as a fraction, else roughly, which the text says."""
-    decimal = Context(prec=SHORT).divide(Decimal(value.numerator), Decimal(value.denominator)).normalize()
+    decimal = Context(prec=MAX_DIGITS).divide(Decimal(value.numerator), Decimal(value.denominator)).normalize()
     if Fraction(decimal) == value:
         plain = f"{decimal:f}"
-        return plain if len(plain) <= SHORT else str(decimal)
-    fraction = str(value) if max(value.numerator.bit_length(), value.denominator.bit_length()) < SHORT else ""
+        return plain if len(plain) <= MAX_DIGITS else str(decimal)
+    fraction = str(value) if max(value.numerator.bit_length(), value.denominator.bit_length()) < MAX_DIGITS else ""
     return fraction or f"about {float(value)!r}"
 
 

@@ -22,7 +22,7 @@ def keep_freed_memory() -> None:
 
 
 def size_text(size: int) -> str:
-    """So many bytes in the largest unit that gives at least 1."""
+    """A number of bytes in the largest unit that gives at least 1."""
     value, units = float(size), ["bytes", "KiB", "MiB", "GiB", "TiB"]
     while value >= 1024 and len(units) > 1:
         value /= 1024

@@ -1,4 +1,4 @@
-"""Proofs as data: what a search leaves behind for a certificate."""
+"""Proofs as data: searches make them, and certificates are written of them."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,9 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Proof:
-    """Boxes that cover a property's cases, and how each unsafe polytope is excluded on each.
+    """Boxes that cover a property's cases, with an exclusion of each unsafe polytope on each.
 
-    The arrays are those of docs/certificate-format.md, section 4, where they are explained: the tree in
+    The arrays are those of docs/certificate-format.md, section 4, which explains them: the tree in
     level order, then the exclusions by (node, polytope) with their rows, slopes and multipliers.
     """
 
@@ -29,7 +29,7 @@ class Proof:
 
     @classmethod
     def of_nothing(cls) -> "Proof":
-        """That of one case without unsafe polytopes: a leaf, and nothing to be excluded."""
+        """The proof of one case without unsafe polytopes: a leaf, and nothing to be excluded."""
         ends, none = np.full(1, -1, np.int32), np.zeros(0, np.int32)
         arrays = dict.fromkeys(cls.__slots__, none) | dict.fromkeys(("cut", "multiplier_value"), np.zeros(0))
         return cls(**arrays | {"split": ends})

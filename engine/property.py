@@ -1,4 +1,4 @@
-"""Safety properties as exact data: where a network's inputs lie and which outputs are unsafe."""
+"""Safety properties as exact data: boxes of a network's inputs, and the outputs that are unsafe there."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,7 +21,7 @@ class Row:
         return sum(terms, self.constant)
 
     def holds(self, x: Vector, y: Vector, radii: Vector = ()) -> bool:
-        """Whether (x, y) lies on the unsafe side, exactly, and so does all within `radii` of y, if given."""
+        """True iff (x, y) lies on the unsafe side, exactly, and so does all within `radii` of y, if given."""
         value = self.value(x, y) + sum((abs(c) * r for c, r in zip(self.outputs, radii)), Fraction(0))
         return value < 0 if self.strict else value <= 0
 
@@ -33,7 +33,7 @@ class Polytope:
     rows: tuple[Row, ...]
 
     def contains(self, x: Vector, y: Vector, radii: Vector = ()) -> bool:
-        """Whether it contains (x, y), and all within `radii` of y, if given."""
+        """True iff it contains (x, y), and all within `radii` of y, if given."""
         return all(row.holds(x, y, radii) for row in self.rows)
 
 
@@ -46,17 +46,17 @@ class Case:
     unsafe: tuple[Polytope, ...]
 
     def violated_at(self, x: Vector, y: Vector, radii: Vector = ()) -> bool:
-        """Whether x is in the box and (x, y) in an unsafe polytope, exactly, with all within `radii` of y, if given."""
+        """True iff x is in the box and (x, y) in an unsafe polytope, exactly, and so is all within `radii` of y."""
         inside = all(lo <= v <= hi for lo, v, hi in zip(self.lower, x, self.upper))
         return inside and any(polytope.contains(x, y, radii) for polytope in self.unsafe)
 
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """Holds for a network f when no case contains an x with (x, f(x)) unsafe.
+    """A property that holds for a network f iff no case contains an x with (x, f(x)) unsafe.
 
     A counterexample is a point of one case. Without cases it holds for every network; `emptiness` says why
-    there are none. `sha256` is that of the (decompressed) file read.
+    there are none. sha256: of the (decompressed) file that was read.
     """
 
     cases: tuple[Case, ...]
@@ -68,7 +68,7 @@ class Property:
 
     @property
     def warning(self) -> str:
-        """What to know of the verdict, where the property says nothing about any network."""
+        """A warning for users of the verdict, where the property says nothing about any network; else empty."""
         if self.cases:
             return ""
         why = f" ({self.emptiness})" if self.emptiness else ""

@@ -15,10 +15,11 @@ _TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64}
 
 
 class Replay:
-    """Runs a network's own ONNX bytes, not what was read from them.
+    """Runs a network's own ONNX bytes, not the layers that were read from them.
 
     Where they are newer than onnxruntime, a copy with older version numbers runs (onnx_file/lowered.py). The session
-    lives as long as the object. The same point gives the same bits whatever comes with it.
+    lives as long as the object. The same point gives the same bits whatever other points come with it. InputError where
+    onnxruntime cannot run the file.
     """
 
     def __init__(self, network: Network):
@@ -52,10 +53,11 @@ class Replay:
             (output,) = self._session.run(None, {self._input.name: row.reshape(self._shape)})
         except Exception as error:
             raise self._error(error) from error
-        return output.ravel()
+        flat: np.ndarray = output.ravel()
+        return flat
 
     def _of_a_copy(self, error: Exception) -> onnxruntime.InferenceSession:
-        """With older version numbers. `error`: why the original cannot be run."""
+        """A session of a copy with older version numbers. error: the reason why the original cannot be run."""
         ir_version, opset = newest()
         try:
             found = versions(self.network.onnx_bytes)
@@ -79,12 +81,12 @@ class Replay:
 
 
 def replay(network: Network, points: np.ndarray) -> np.ndarray:
-    """Replay(network)(points), for one use."""
+    """The outputs of Replay(network) at points, for one use."""
     return Replay(network)(points)
 
 
 def demand_executable(network: Network) -> None:
-    """InputError where onnxruntime does not take the network, so that this is known before anything is searched."""
+    """Raises InputError where onnxruntime does not take the network: that is to be known before a search."""
     if network.onnx_bytes:
         Replay(network)
 

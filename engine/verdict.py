@@ -1,4 +1,4 @@
-"""What a verification can say."""
+"""The verdicts of a verification."""
 
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -13,11 +13,11 @@ from engine.property import Vector
 class Counterexample:
     """A point inside the exact input box whose output is unsafe.
 
-    `exact_outputs` are the network's outputs at the point in exact rational arithmetic. `exact` and `replayed` say
-    whether it is unsafe in that, and in onnxruntime on the CPU. Where the network can be given the point, it is
-    `inputs`, and `outputs` are onnxruntime's there. Else it is `exact_inputs`; `inputs` are the nearest numbers of
-    floating point, `outputs` onnxruntime's at these, and `replayed` is False. Of a rounded network
-    `exact_outputs` are those of its stored numbers; `exact` means that what they stand for is unsafe, too.
+    `exact_outputs` are the network's outputs at the point in exact rational arithmetic. `exact` and `replayed` are True
+    where it is unsafe in that, and in onnxruntime on the CPU. Where the network can be given the point, it is
+    `inputs`, and `outputs` are onnxruntime's there. Else it is `exact_inputs`; `inputs` are the nearest floating-point
+    numbers, `outputs` onnxruntime's at these, and `replayed` is False. Of a rounded network
+    `exact_outputs` are those of its stored numbers; `exact` means that the numbers they stand for are unsafe, too.
     """
 
     inputs: tuple[float, ...]
@@ -29,6 +29,7 @@ class Counterexample:
 
     @property
     def executable(self) -> bool:
+        """True where the network can be given the point."""
         return self.exact_inputs is None
 
     @property
@@ -38,13 +39,13 @@ class Counterexample:
 
     @property
     def stands(self) -> bool:
-        """Whether it is unsafe in both arithmetics."""
+        """True where it is unsafe in both arithmetics."""
         return self.exact and self.replayed
 
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """What a verdict cost: boxes bounded, the instance's own share of the run's seconds, where."""
+    """The cost of a verdict: boxes bounded, the instance's own share of the run's seconds, and the device."""
 
     boxes: int
     seconds: float
@@ -56,7 +57,7 @@ class Verified:
     """The property holds under `semantics`: on boxes that cover all cases every unsafe polytope is excluded.
 
     `near_miss`, if any, is a point found unsafe as executed although the property holds exactly; `proof`
-    is there if it was asked for; `warning` is there if the property holds for every network.
+    is there if it was asked for; `warning` says so if the property holds for every network.
     """
 
     semantics: str
@@ -80,12 +81,12 @@ class Violated:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a search stood that was given up: how many boxes were open, the most splits of one, and their median width
-    as a share of the case's box, in the input where that is largest.
+    """The state of a search that was given up.
 
-    `bound`, `nearest`: a row of each unsafe polytope is above `bound` where it is not proved to be above zero, and all
-    rows of one are at most `nearest` at a point that was tried; None where nothing was bounded or tried. `ties`: on how
-    many boxes nothing but rounding was between the two, and zero.
+    open: the number of open boxes; deepest: the most splits of one; width: their median width as a share of the case's
+    box, in the input where that is largest; bound, nearest: a row of each unsafe polytope is above `bound` where it is
+    not proved to be above zero, and all rows of one are at most `nearest` at a point that was tried (None where nothing
+    was bounded or tried); ties: the number of boxes where nothing but rounding was between the two, and zero.
     """
 
     open: int
@@ -98,7 +99,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Not decided; `reason` says why. `proved` is the share of the cases' volume where it holds.
+    """The property is not decided, for this `reason`. `proved` is the share of the cases' volume where it holds.
 
     `boxes` [n, 2, inputs]: lower and upper ends of open boxes, the most suspicious, if they were asked for.
     """

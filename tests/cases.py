@@ -21,6 +21,7 @@ from engine.bounds.stack import Stack
 from engine.network import Affine, Network
 from engine.onnx_file import parse_network
 from engine.property import Case, Polytope, Property, Row
+from engine.search.batch import bounded
 from engine.search.exclude import exclude
 from engine.search.frontier import root_nodes
 
@@ -313,8 +314,7 @@ def proved_cases(network: Network, cases, *, semantics: str = "real", steps: int
     stack = Stack([network], semantics=semantics)
     roots = make_roots(stack, [0] * len(cases), list(cases))
     nodes = root_nodes(roots, torch.arange(len(cases)))
-    boxes = crown.Boxes(roots.network[nodes.root], nodes.lower, nodes.upper, nodes.l, nodes.u)
-    exclude(stack, roots, nodes, boxes, crown.tighten(stack, boxes), steps=steps)
+    exclude(bounded(stack, roots, nodes), steps=steps)
     return nodes.excluded.all(1).tolist()
 
 

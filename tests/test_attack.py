@@ -11,7 +11,7 @@ from conftest import network, random_network
 from engine.attack import descend, sample, violation
 from engine.bounds.roots import make_roots
 from engine.bounds.stack import Stack
-from engine.search.confirm import Judge
+from engine.search.confirm import Confirmer
 
 
 def setting(seed: int = 0):
@@ -106,33 +106,33 @@ def test_only_what_violates_is_a_counterexample():
     net = executable(network([[[1.0], [-1.0]], [[1.0, 1.0]]], [[0, 0], [0]]))
     beside = float(np.nextafter(np.float32(0.5), np.float32(1)))
     for strict, edge in ((False, True), (True, False)):
-        judge = Judge(net, case([-1], [1], [row([1], -0.5, strict=strict, n_inputs=1)]))
+        confirmer = Confirmer(net, case([-1], [1], [row([1], -0.5, strict=strict, n_inputs=1)]))
         points = {0.25: True, -0.25: True, 0.5: edge, -0.5: edge, beside: False, 1.0: False}
         for x, wanted in points.items():
-            assert (judge.counterexample(np.array([x])) is not None) == wanted
+            assert (confirmer.counterexample(np.array([x])) is not None) == wanted
 
 
 def test_points_outside_are_moved_into_the_exact_box():
     net = executable(network([[[1.0]], [[1.0]]], [[0], [0]]))
-    judge = Judge(net, case(["0.1"], ["0.3"], [row([-1], n_inputs=1)]))
+    confirmer = Confirmer(net, case(["0.1"], ["0.3"], [row([-1], n_inputs=1)]))
     for x in (-5.0, 0.1, 0.1000000001, 0.2, 0.3, 7.0):
-        found = judge.counterexample(np.array([x]))
+        found = confirmer.counterexample(np.array([x]))
         (v,) = found.inputs
-        assert judge.case.lower[0] <= Fraction(v) <= judge.case.upper[0]
+        assert confirmer.case.lower[0] <= Fraction(v) <= confirmer.case.upper[0]
         assert float(np.float32(v)) == v and found.exact and found.replayed
 
 
 def test_exact_and_executed_are_told_apart():
     """1e8 + 1 - 1e8 is 1 exactly and 0 in float32."""
     net = executable(network([[[1.0]], [[1.0]], [[1.0]]], [[1e8], [1.0], [-1e8]]))
-    below = Judge(net, case([0], [0], [row([1], -0.5, n_inputs=1)])).counterexample(np.array([0.0]))
+    below = Confirmer(net, case([0], [0], [row([1], -0.5, n_inputs=1)])).counterexample(np.array([0.0]))
     assert below is not None and below.replayed and not below.exact
-    above = Judge(net, case([0], [0], [row([-1], 0.5, n_inputs=1)])).counterexample(np.array([0.0]))
+    above = Confirmer(net, case([0], [0], [row([-1], 0.5, n_inputs=1)])).counterexample(np.array([0.0]))
     assert above is not None and above.exact and not above.replayed
 
 
 def test_an_exact_point_where_no_float32_value_is():
-    judge = Judge(executable(network([[[1.0]]], [[0]])), case(["0.1"], ["0.1"], []))
-    found = judge.counterexample(np.array([0.1]))
+    confirmer = Confirmer(executable(network([[[1.0]]], [[0]])), case(["0.1"], ["0.1"], []))
+    found = confirmer.counterexample(np.array([0.1]))
     assert (found.exact, found.replayed, found.executable, found.point) == (True, False, False, (Fraction(1, 10),))
-    assert judge.gap(found).what == "X_0 is 0.1 exactly, which float32 cannot hold"
+    assert confirmer.gap(found).what == "X_0 is 0.1 exactly, which float32 cannot hold"

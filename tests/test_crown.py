@@ -134,7 +134,7 @@ def test_chunks_of_rows_change_nothing(monkeypatch):
     stack, whole = batch("wide")
     parts = replace(whole, l=whole.l.clone(), u=whole.u.clone())
     tighten(stack, whole)
-    monkeypatch.setattr("engine.bounds.crown.ROWS_AT_ONCE", 7)
+    monkeypatch.setattr("engine.bounds.crown.MAX_ROWS", 7)
     tighten(stack, parts)
     torch.testing.assert_close(parts.l, whole.l, rtol=1e-6, atol=1e-7)
     torch.testing.assert_close(parts.u, whole.u, rtol=1e-6, atol=1e-7)

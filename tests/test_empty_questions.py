@@ -9,7 +9,7 @@ from cases import executable
 from command_line import one_line
 from conftest import random_network
 
-from engine import InputError, Property, Verified, load_property, verify
+from engine import InputError, Options, Property, Verified, load_property, verify
 from engine.audit.check import check
 from engine.cli import main
 from engine.onnx_file import load_network
@@ -97,17 +97,17 @@ def test_no_false_warning(network, tmp_path, capsys, name):
 def test_in_python(network, semantics):
     prop = parse_property(DECLARED + EMPTY["outputs"][0])
     assert prop.cases == () and (prop.n_inputs, prop.n_outputs) == (2, 1)
-    verdict = verify(load_network(network), prop, device="cpu", semantics=semantics, proofs=True)
+    verdict = verify(load_network(network), prop, Options(device="cpu", semantics=semantics, proofs=True))
     assert isinstance(verdict, Verified) and verdict.word == "unsat"
     assert verdict.warning == prop.warning and "exclude each other" in prop.warning
     assert verdict.statistics.boxes == 0 and len(verdict.proof.split) == 1
 
 
 def test_a_property_made_without_cases(network):
-    verdict = verify(load_network(network), Property((), 2, 1), device="cpu")
+    verdict = verify(load_network(network), Property((), 2, 1), Options(device="cpu"))
     assert verdict.warning == "nothing satisfies the asserts: unsat says nothing about the network"
     with pytest.raises(InputError, match="3 inputs"):
-        verify(load_network(network), Property((), 3, 1), device="cpu")
+        verify(load_network(network), Property((), 3, 1), Options(device="cpu"))
 
 
 def test_in_a_batch(network, tmp_path, capsys):

@@ -51,12 +51,12 @@ def test_random_questions_are_decided_as_z3_decides_them():
         truth = solve(net, asked, timeout=20).status
         if truth == "unknown":
             continue
-        verdict = verify(net, asked, device="cpu", timeout=60)
+        verdict = verify(net, asked, Options(device="cpu", timeout=60))
         check_verdict(verdict, net, asked, truth=truth)
         assert verdict.statistics.boxes <= BOXES, (seed, kind)
         words.append((kind, truth, verdict.word))
         try:
-            executed = verify(net, asked, semantics="float32", device="cpu", timeout=60)
+            executed = verify(net, asked, Options(semantics="float32", device="cpu", timeout=60))
         except InputError as error:
             assert kind not in ("output",) and "no input exists in float32 semantics" in str(error)
             assert verdict.word == "unsat" or not verdict.counterexample.executable
@@ -125,7 +125,7 @@ def test_few_or_no_floats(name, tmp_path):
     lower, upper, rows, word, can = FEW[name]
     net, asked = executable(PAIR), prop(case(lower, upper, rows), n_outputs=2, name="p")
     assert solve(net, asked).status == word
-    verdict = verify(net, asked, device="cpu")
+    verdict = verify(net, asked, Options(device="cpu"))
     assert verdict.word == word and verdict.statistics.boxes <= BOXES
     if word == "sat":
         assert verdict.counterexample.executable == can
@@ -133,7 +133,7 @@ def test_few_or_no_floats(name, tmp_path):
     (tmp_path / "n.onnx").write_bytes(net.onnx_bytes)
     (tmp_path / "p.vnnlib").write_text(property_text(asked))
     read = load_property(tmp_path / "p.vnnlib")  # which finds out by itself that nothing satisfies one of these
-    data = certificate_bytes(net, read, verify(net, read, device="cpu", proofs=True), Options())
+    data = certificate_bytes(net, read, verify(net, read, Options(device="cpu", proofs=True)), Options())
     (tmp_path / "c.zip").write_bytes(data)
     for arithmetic in ("float64", "exact"):
         found = check(tmp_path / "c.zip", tmp_path / "n.onnx", tmp_path / "p.vnnlib", arithmetic=arithmetic)
@@ -156,7 +156,7 @@ NO_INPUT = {
 def test_where_no_input_exists_float32_semantics_says_so_at_once(name):
     lower, upper, rows, _, _ = FEW[name]
     with pytest.raises(InputError) as caught:
-        verify(executable(PAIR), prop(case(lower, upper, rows), n_outputs=2, name="p"), semantics="float32")
+        verify(executable(PAIR), prop(case(lower, upper, rows), n_outputs=2, name="p"), Options(semantics="float32"))
     assert str(caught.value).startswith(f"p: {NO_INPUT[name]}")
 
 
@@ -165,19 +165,19 @@ def test_what_is_advised_is_taken():
     lower, upper, rows, _, _ = FEW["pinned"]
     written = re.search("write ([0-9.]+)", NO_INPUT["pinned"])[1]
     asked = prop(case([written, *lower[1:]], [written, *upper[1:]], rows), n_outputs=2)
-    verdict = verify(executable(PAIR), asked, semantics="float32", device="cpu")
+    verdict = verify(executable(PAIR), asked, Options(semantics="float32", device="cpu"))
     assert verdict.word == "sat" and verdict.counterexample.stands
 
 
 def test_nothing_unsafe_needs_no_input():
     asked = prop(case(["0.1", 0], ["0.1", 1]), n_outputs=2)
-    assert verify(executable(PAIR), asked, semantics="float32", device="cpu").word == "unsat"
+    assert verify(executable(PAIR), asked, Options(semantics="float32", device="cpu")).word == "unsat"
 
 
 def test_a_violation_that_no_input_shows_ends_in_float32_semantics():
     """One case without inputs violates in real arithmetic, the other is safe: no proof can be made."""
     empty, full = (case([v, 0], [v, 1], [row([-1, 0], n_inputs=2)]) for v in (Fraction(1, 10), Fraction(-1, 2)))
-    verdict = verify(executable(PAIR), prop(empty, full, n_outputs=2), semantics="float32", device="cpu")
+    verdict = verify(executable(PAIR), prop(empty, full, n_outputs=2), Options(semantics="float32", device="cpu"))
     assert verdict.word == "unknown" and verdict.statistics.boxes <= BOXES
     assert "at a point that float32 cannot hold (X_0 = 0.1" in verdict.reason and "no proof can exist" in verdict.reason
 
@@ -186,11 +186,11 @@ def test_networks_of_float64_are_given_float64_numbers():
     net = executable(network([[[0.1]], [[1.0]]], [[0], [0]]))
     low = Fraction(float(np.float32(0.1))) + Fraction(1, 2**40)  # between two neighbours of float32
     asked = prop(case([low], [low + Fraction(1, 2**40)], [row([-1], n_inputs=1)]))
-    found = verify(net, asked, device="cpu").counterexample
+    found = verify(net, asked, Options(device="cpu")).counterexample
     assert found.stands and found.executable
     check_counterexample(found, net, asked)
     pinned = prop(case(["0.1"], ["0.1"], [row([-1], n_inputs=1)]))
-    assert not verify(net, pinned, device="cpu").counterexample.executable
+    assert not verify(net, pinned, Options(device="cpu")).counterexample.executable
 
 
 # --- margins of zero ------------------------------------------------------------------------------
@@ -210,7 +210,7 @@ def test_a_margin_of_zero_along_a_face_ends(name, semantics):
     net, lower, rows = TIES[name]
     asked = prop(case(lower, [1, 1], rows), n_outputs=2)
     assert solve(executable(net), asked).status == "unsat"
-    verdict = verify(executable(net), asked, semantics=semantics, device="cpu")
+    verdict = verify(executable(net), asked, Options(semantics=semantics, device="cpu"))
     assert verdict.word in ("unsat", "unknown") and verdict.statistics.boxes <= 2 * BOXES
     if verdict.word == "unknown":
         assert "the margin is zero, or less than rounding can change" in verdict.reason
@@ -276,7 +276,9 @@ def test_bench_has_a_row_for_each(files, tmp_path, capsys):
 
 
 def test_the_result_reads_back_to_the_nearest_numbers():
-    found = verify(executable(PAIR), prop(case(*FEW["pinned"][:2], FEW["pinned"][2]), n_outputs=2), device="cpu")
+    found = verify(
+        executable(PAIR), prop(case(*FEW["pinned"][:2], FEW["pinned"][2]), n_outputs=2), Options(device="cpu")
+    )
     text = counterexample_text(found.counterexample)
     values = [float(v) for v in re.findall(r"X_\d+ ([^)]+)", text)]
     assert [np.float32(v) for v in values] == [np.float32(v) for v in found.counterexample.inputs]

@@ -11,7 +11,6 @@ from conftest import random_network
 
 from engine.acasxu.domain import acasxu_domain
 from engine.attack import violation
-from engine.bounds.crown import Boxes, tighten
 from engine.bounds.roots import make_roots
 from engine.bounds.stack import Stack
 from engine.comparison.fidelity import compare
@@ -22,6 +21,7 @@ from engine.repair.gradient import method as module
 from engine.repair.gradient.certified import CertifiedBounds, Regions, undecided
 from engine.repair.gradient.method import gradient
 from engine.repair.task import Evidence, Task
+from engine.search.batch import bounded
 from engine.search.exclude import exclude
 from engine.search.frontier import root_nodes
 from engine.search.problem import Options, Problem
@@ -120,11 +120,10 @@ def test_the_bound_is_the_engines_where_nothing_moved(choice):
     stack, roots, regions = prepared(1)
     nodes = root_nodes(roots, regions.root)
     nodes.lower[:], nodes.upper[:] = regions.lower, regions.upper
-    boxes = Boxes(roots.network[nodes.root], nodes.lower, nodes.upper, nodes.l, nodes.u)
-    left, _ = exclude(stack, roots, nodes, boxes, tighten(stack, boxes), steps=0)
-    assert len(left.open) > 5
+    targets, _ = exclude(bounded(stack, roots, nodes), steps=0)
+    assert len(targets) > 5
     lower = CertifiedBounds(stack, roots, regions, tuned=neurons(choice))({})
-    difference = left.bound - lower[left.open]
+    difference = targets.bound - lower[targets.box]
     assert (difference > -1e-5).all()
     assert difference.max() < (1e-5 if min(CHOICES[choice]) >= 2 else 0.1)
 

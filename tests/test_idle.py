@@ -18,6 +18,7 @@ from engine.repair.idle.collar import distances
 from engine.repair.idle.method import Graft, collar_of, idle
 from engine.repair.idle.neurons import idle_neurons
 from engine.repair.task import Box, Counterexample, Evidence, Task
+from engine.search.problem import Options
 from engine.search.verify import verify
 from engine.vnnlib import load_property
 
@@ -132,7 +133,7 @@ def test_a_repair_is_proved():
     assert verify(net, goal.targets[0]).word == "sat"
     evidence, said = Evidence(), []
     for candidate in idle(goal, evidence, said.append, steps=120, **QUICK):
-        verdict = verify(candidate.network, goal.targets[0], timeout=20)
+        verdict = verify(candidate.network, goal.targets[0], Options(timeout=20))
         if verdict.word == "unsat":
             break
         evidence.boxes = [Box(0, 0, LOWER, UPPER)] if verdict.word == "timeout" else []

@@ -14,7 +14,7 @@ from test_search import check_batch_keeps_rows, check_end_to_end, check_split_in
 from test_slopes import check_targets, multipliers, prepared
 
 from engine.bounds import crown, interval, relaxation, roots, slopes, stack
-from engine.search import branching, exclude, frontier, run
+from engine.search import branch_and_bound, branching, exclude, frontier
 
 
 def hidden_and_rows() -> None:
@@ -139,9 +139,9 @@ def _sign_of_all(nodes, neuron):
     return off, on
 
 
-def _forgets_polytopes(s, r, nodes, boxes, lines, *, steps):
-    nodes.excluded[:, 1:] = True
-    return exclude.exclude(s, r, nodes, boxes, lines, steps=steps)
+def _forgets_polytopes(some, *, steps):
+    some.nodes.excluded[:, 1:] = True
+    return exclude.exclude(some, steps=steps)
 
 
 def _forgets_roots(all_roots, root):
@@ -150,10 +150,10 @@ def _forgets_roots(all_roots, root):
     return nodes
 
 
-def _shares(s, r, nodes, boxes, lines, *, steps):
+def _shares(some, *, steps):
     """What is shown on one box is taken for all of the batch."""
-    found = exclude.exclude(s, r, nodes, boxes, lines, steps=steps)
-    nodes.excluded.logical_or_(nodes.excluded.any(0))
+    found = exclude.exclude(some, steps=steps)
+    some.nodes.excluded.logical_or_(some.nodes.excluded.any(0))
     return found
 
 
@@ -221,6 +221,6 @@ def test_the_engine_as_it_is_passes(check):
 
 
 def test_children_with_a_gap_are_noticed_end_to_end(monkeypatch):
-    monkeypatch.setattr(run, "split_input", _gap)
+    monkeypatch.setattr(branch_and_bound, "split_input", _gap)
     with pytest.raises(AssertionError):
         check_end_to_end(monkeypatch)

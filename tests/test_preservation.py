@@ -82,7 +82,7 @@ PAIRS = pairs()
 
 
 def prove(original: Network, changed: Network, **options):
-    return preservation(original, changed, lower=LOWER, upper=UPPER, threads=1, **({"timeout": 0.4} | options))
+    return preservation(original, changed, lower=LOWER, upper=UPPER, threads=1, **({"max_boxes": 1000} | options))
 
 
 @cache
@@ -179,7 +179,7 @@ def test_against_brute_force(name):
     differs = before.argmin(1) != after.argmin(1)
     assert differs.mean() <= float(found.open) + 3 * np.sqrt(float(found.open) / len(x))
     assert (np.abs(before - after).max(1) > 1e-9).mean() <= float(found.unequal) + 0.01
-    inside = (found.left[:, None, 0] <= x[differs]) & (x[differs] <= found.left[:, None, 1])
+    inside = (found.open_boxes[:, None, 0] <= x[differs]) & (x[differs] <= found.open_boxes[:, None, 1])
     assert inside.all(2).any(0).all()
     assert found.open <= found.unequal <= 1
     if not differs.any() and name != "ending in a ReLU":  # where two outputs are 0, none is excluded
@@ -206,7 +206,7 @@ def test_a_switch_changes_nothing_outside_its_collar():
 def test_equal_networks_need_one_box():
     net = random_network((2, 6, 6, 3), seed=0)
     found = prove(net, net)
-    assert (found.open, found.unequal, found.boxes, len(found.left)) == (0, 0, 1, 0)
+    assert (found.open, found.unequal, found.boxes, len(found.open_boxes)) == (0, 0, 1, 0)
 
 
 def test_it_can_stop_early(monkeypatch):
@@ -214,11 +214,12 @@ def test_it_can_stop_early(monkeypatch):
     changed = nudged(net, 2)
     assert prove(net, changed, timeout=1e-9).open == 1
     seen = []
-    some = prove(net, changed, enough=0.5, batch=1, timeout=None, on_progress=seen.append)
+    some = prove(net, changed, enough=0.5, batch=1, max_boxes=None, on_progress=seen.append)
+    assert prove(net, changed, max_boxes=10, batch=4).boxes in range(10, 14)
     assert 0.4 < some.open <= 0.500001 < seen[0].open and seen[-1].boxes == some.boxes
-    monkeypatch.setattr("engine.comparison.preservation.OPEN_BYTES", 2000)
-    crowded = prove(net, changed, timeout=0.5)
-    assert crowded.open > 0 and crowded.left.size
+    monkeypatch.setattr("engine.comparison.pair_search.MAX_OPEN_BYTES", 2000)
+    crowded = prove(net, changed, max_boxes=300)
+    assert crowded.open > 0 and crowded.open_boxes.size
 
 
 def test_a_real_network(acasxu_networks):
@@ -230,7 +231,7 @@ def test_a_real_network(acasxu_networks):
     lower = [Fraction(v) for v in (0.5, 0.25, -0.5, 0.25, -0.5)]
     upper = [Fraction(v) for v in (0.5625, 0.5, -0.25, 0.5, -0.25)]
     changed = with_layer(net, len(net.layers) - 1, bias=bias)
-    found = preservation(net, changed, lower=lower, upper=upper, timeout=5)
+    found = preservation(net, changed, lower=lower, upper=upper, max_boxes=10_000)
     assert found.open == 0 and found.unequal == 1
     assert leaves(net, changed, found)
 
@@ -240,5 +241,5 @@ def test_a_standin(standin_networks):
     last = len(net.layers) - 1
     changed = with_layer(net, last, bias=net.layers[last].bias + np.eye(net.n_outputs)[0] * 0.25)
     box = [Fraction(-1, 4)] * net.n_inputs, [Fraction(1, 4)] * net.n_inputs
-    found = preservation(net, changed, lower=box[0], upper=box[1], timeout=1)
+    found = preservation(net, changed, lower=box[0], upper=box[1], max_boxes=300)
     assert found.open <= 1 and leaves(net, changed, found)

@@ -21,7 +21,7 @@ def area(boxes: np.ndarray) -> float:
 def test_regions_cover_the_box_and_are_right():
     """|x0| <= 1/3 is violated on a third of the box."""
     asked = prop(case([-1, -1], [1, 1], [row([3], -1)]))
-    found = regions(ABSOLUTE, asked, most=500)
+    found = regions(ABSOLUTE, asked, max_boxes=500)
     assert area(found.proved) + area(found.violated) + area(found.open) == pytest.approx(4)
     assert area(found.violated) == pytest.approx(4 / 3, abs=0.1) and area(found.proved) == pytest.approx(8 / 3, abs=0.1)
     assert (np.abs(found.proved[:, :, 0]).min(1) > 1 / 3).all()
@@ -31,7 +31,7 @@ def test_regions_cover_the_box_and_are_right():
 def test_what_is_proved_holds_no_unsafe_point():
     net = random_network((2, 12, 12, 1), seed=5)
     middle = float(np.median(net.evaluate(np.random.default_rng(0).uniform(-1, 1, (500, 2)))))
-    found = regions(net, prop(case([-1, -1], [1, 1], [row([1], -round(middle * 256) / 256)])), most=2000)
+    found = regions(net, prop(case([-1, -1], [1, 1], [row([1], -round(middle * 256) / 256)])), max_boxes=2000)
     assert area(found.proved) > 1 and area(found.violated) > 1
     for low, high in found.proved[:200]:
         assert (net.evaluate(np.random.default_rng(1).uniform(low, high, (50, 2))) > round(middle * 256) / 256).all()
@@ -49,11 +49,12 @@ def test_the_command_draws(name, truth, code, form, tmp_path):
 def test_boxes_without_width_are_drawn(tmp_path):
     pytest.importorskip("matplotlib")
     from engine.cli.region_picture import region_picture
+    from engine.search.problem import Options
     from engine.search.verify import verify
 
     net = parse_network(onnx_bytes(question("several_boxes")))
     asked = prop(case([0, 0], [0, 1], [row([1, 0], -1000)]), case([1, 1], [1, 1], [row([1, 0], 1000)]), n_outputs=2)
-    assert region_picture(net, asked, verify(net, asked, device="cpu", timeout=5)).startswith(b"\x89PNG")
+    assert region_picture(net, asked, verify(net, asked, Options(device="cpu", timeout=5))).startswith(b"\x89PNG")
 
 
 def test_other_networks_are_not_drawn(tmp_path, capsys):

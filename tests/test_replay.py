@@ -188,7 +188,7 @@ def test_a_copy_that_is_another_network_does_not_run(older, monkeypatch):
 
 def test_what_cannot_run_is_refused_before_the_search(older, monkeypatch, tmp_path, capsys):
     older(13)  # for which onnx has no adapter of Identity
-    monkeypatch.setattr("engine.search.verify.Run", None)  # nothing is searched
+    monkeypatch.setattr("engine.search.verify.BranchAndBound", None)  # nothing is searched
     (tmp_path / "net.onnx").write_bytes(newer().onnx_bytes)
     (tmp_path / "p.vnnlib").write_text(property_text(prop(case([0] * 3, [1] * 3, [row([1, 0], -8)]), n_outputs=2)))
     files = [str(tmp_path / "net.onnx"), str(tmp_path / "p.vnnlib")]

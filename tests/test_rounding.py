@@ -28,6 +28,7 @@ from engine.bounds.rounding import floor, unit
 from engine.bounds.stack import Stack
 from engine.errors import InputError
 from engine.onnx_file import parse_network
+from engine.search.problem import Options
 from engine.search.verify import verify
 
 # --- plain CROWN, as it is usually written ------------------------------------------------------
@@ -129,10 +130,10 @@ def test_not_fooled_where_plain_crown_is(dtype, net, lower, upper, constant, sem
     question = prop(case(lower, upper, [row([1], constant, n_inputs=len(lower))]))
     if semantics == "float32" and not has_float32_weights(net):
         with pytest.raises(InputError, match="not executed in float32"):
-            verify(net, question, semantics=semantics, device="cpu")
+            verify(net, question, Options(semantics=semantics, device="cpu"))
         return
     assert not proved_whole(net, question, semantics=semantics)
-    verdict = verify(net, question, semantics=semantics, timeout=1, device="cpu")
+    verdict = verify(net, question, Options(semantics=semantics, timeout=1, device="cpu"))
     check_verdict(verdict, net, question, truth="sat")
 
 
@@ -159,7 +160,7 @@ def test_margins_smaller_than_noise(power, sign, semantics):
     margin = Fraction(sign, 2**power)
     question = prop(case([0.5], [1], [row([1], -Fraction(1, 2) + margin, n_inputs=1)]))  # |x| <= 1/2 - m
     assert sign > 0 or not proved_whole(net, question, semantics=semantics)
-    verdict = verify(net, question, semantics=semantics, timeout=1, device="cpu")
+    verdict = verify(net, question, Options(semantics=semantics, timeout=1, device="cpu"))
     check_verdict(verdict, net, question, truth="unsat" if sign > 0 else "sat")
     if power <= 10 or (power <= 30 and semantics == "real") or sign < 0:
         assert verdict.word == ("unsat" if sign > 0 else "sat")
@@ -169,8 +170,8 @@ def test_float32_margins_are_not_claimed():
     """Under float32 semantics a margin of less than the network's own float32 noise is left open."""
     net = executable(network([[[1.0], [-1.0]], [[1.0, 1.0]]], [[0, 0], [0]]))
     question = prop(case([0.5], [1], [row([1], -Fraction(1, 2) + Fraction(1, 2**26), n_inputs=1)]))
-    assert verify(net, question, semantics="real", timeout=1, device="cpu").word == "unsat"
-    assert verify(net, question, semantics="float32", timeout=1, device="cpu").word in ("unknown", "timeout")
+    assert verify(net, question, Options(semantics="real", timeout=1, device="cpu")).word == "unsat"
+    assert verify(net, question, Options(semantics="float32", timeout=1, device="cpu")).word in ("unknown", "timeout")
 
 
 def test_real_and_executed_differ():
@@ -183,13 +184,13 @@ def test_real_and_executed_differ():
     net = executable(net)
     question = prop(case(lower, upper, [row([-1], -2, n_inputs=1)]))  # -y <= 2
     # exactly -y = 3.92 > 2 fails to be unsafe; executed -y = 0 is unsafe
-    real = verify(net, prop(case(lower, upper, [row([1], 3, n_inputs=1)])), device="cpu", timeout=1)
+    real = verify(net, prop(case(lower, upper, [row([1], 3, n_inputs=1)])), Options(device="cpu", timeout=1))
     single = verify(
-        net, prop(case(lower, upper, [row([1], 3, n_inputs=1)])), device="cpu", timeout=1, semantics="float32"
+        net, prop(case(lower, upper, [row([1], 3, n_inputs=1)])), Options(device="cpu", timeout=1, semantics="float32")
     )
     assert exact <= -3 and real.word in ("sat", "unknown") and single.word != "unsat"
     for semantics in ("real", "float32"):
-        verdict = verify(net, question, device="cpu", timeout=1, semantics=semantics)
+        verdict = verify(net, question, Options(device="cpu", timeout=1, semantics=semantics))
         if semantics == "float32":
             assert verdict.word != "unsat"
         else:
@@ -226,7 +227,7 @@ def test_subnormal_weights_count():
         # the least y is -2^-22, at x = 1/4
         truth = "sat" if constant <= 2.0**-22 else "unsat"
         assert truth == "unsat" or not proved_whole(net, question)
-        check_verdict(verify(net, question, device="cpu", timeout=1), net, question, truth=truth)
+        check_verdict(verify(net, question, Options(device="cpu", timeout=1)), net, question, truth=truth)
 
 
 def has_float32_weights(net) -> bool:
@@ -238,7 +239,7 @@ def refused_or_open(net, question, semantics: str) -> None:
     """The property is violated under these semantics: neither the bounds nor the search may prove it."""
     try:
         assert not proved_whole(net, question, semantics=semantics)
-        verdict = verify(net, question, device="cpu", timeout=1, semantics=semantics)
+        verdict = verify(net, question, Options(device="cpu", timeout=1, semantics=semantics))
     except InputError:
         return
     check_verdict(verdict, net, question)

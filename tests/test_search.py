@@ -25,7 +25,7 @@ from engine.bounds.roots import make_roots
 from engine.bounds.stack import Stack
 from engine.errors import InputError
 from engine.property import Polytope, Property
-from engine.search import run as run_module
+from engine.search import branch_and_bound
 from engine.search.branching import split_input, split_sign, splits
 from engine.search.frontier import root_nodes
 from engine.search.pool import Nodes
@@ -76,7 +76,7 @@ def test_verdicts_are_those_of_z3(first):
     for seed in range(first, first + 10):
         net, question = random_question(seed)
         truth = solve(net, question, timeout=20).status
-        verdict = verify(net, question, timeout=2, device="cpu", seed=seed)
+        verdict = verify(net, question, Options(timeout=2, device="cpu", seed=seed))
         check_verdict(verdict, net, question, truth=truth if truth != "unknown" else None)
         decided.append(verdict.word in ("sat", "unsat"))
     assert sum(decided) >= 8  # an engine that decides nothing is not tested here
@@ -105,7 +105,7 @@ def test_a_combination_of_rows_is_needed(semantics):
     rows = [row([1, 0], Fraction(1, 4), n_inputs=1), row([0, 1], Fraction(1, 4), n_inputs=1)]
     question = prop(case([-3], [3], rows), n_outputs=2)
     assert solve(net, question).status == "unsat"
-    assert verify(net, question, semantics=semantics, **QUICK).word == "unsat"
+    assert verify(net, question, Options(semantics=semantics, **QUICK)).word == "unsat"
 
 
 # --- against a MILP -----------------------------------------------------------------------------
@@ -130,7 +130,7 @@ def milp_agrees(net, question: Property, *, seed: int, width: float, count: int)
         known = {"l": boxes.l[0], "u": boxes.u[0]}
         found = solve_box(net, part, lower=ends[0][0], upper=ends[1][0], **known, timeout=10)
         asked = prop(part, n_outputs=net.n_outputs)
-        verdict = verify(net, asked, timeout=5, device="cpu")
+        verdict = verify(net, asked, Options(timeout=5, device="cpu"))
         check_verdict(verdict, net, asked)
         if found.status != "unknown":
             assert verdict.word != {"feasible": "unsat", "infeasible": "sat"}[found.status]
@@ -290,9 +290,9 @@ def test_signs_cover():
 
 def recorded_leaves(monkeypatch, net, question: Property, **options):
     """verify(), and every box on which all polytopes were excluded: (case, lower, upper)."""
-    leaves, cases, original = [], {}, run_module.Run._remaining
+    leaves, cases, original = [], {}, branch_and_bound.BranchAndBound._open_boxes
 
-    def remaining(self, nodes, seed, *, roots, deadline):
+    def open_boxes(self, nodes, seed, *, roots, deadline):
         boxes = zip(nodes.root.tolist(), nodes.lower, nodes.upper)
         whole = [(root, low.clone(), high.clone()) for root, low, high in boxes]
         found = original(self, nodes, seed, roots=roots, deadline=deadline)
@@ -304,8 +304,8 @@ def recorded_leaves(monkeypatch, net, question: Property, **options):
         cases.update(enumerate(zip(roots.lower, roots.upper)))
         return found
 
-    monkeypatch.setattr(run_module.Run, "_remaining", remaining)
-    return verify(net, question, device="cpu", threads=1, **options), leaves, cases
+    monkeypatch.setattr(branch_and_bound.BranchAndBound, "_open_boxes", open_boxes)
+    return verify(net, question, Options(device="cpu", threads=1, **options)), leaves, cases
 
 
 def check_end_to_end(monkeypatch) -> None:
@@ -338,7 +338,7 @@ def test_counterexamples_stand(standin_networks):
     for net in standin_networks.values():
         for number in range(1, 11):
             question = load_property(property_path(number))
-            verdict = verify(net, question, timeout=3, device="cpu")
+            verdict = verify(net, question, Options(timeout=3, device="cpu"))
             if verdict.word == "sat":
                 check_counterexample(verdict.counterexample, net, question)
                 found += 1
@@ -351,7 +351,7 @@ def test_counterexamples_lie_inside_decimal_ends(decimal):
     end = Fraction(decimal)
     net = executable(network([[[1.0]], [[1.0]]], [[0], [0]]))
     question = prop(case([end], [end + 1], [row([-1], -1, n_inputs=1)]))  # y >= -1
-    verdict = verify(net, question, **QUICK)
+    verdict = verify(net, question, Options(**QUICK))
     assert verdict.word == "sat"
     check_counterexample(verdict.counterexample, net, question)
 
@@ -366,7 +366,7 @@ def test_point_boxes(x):
     net = executable(IDENTITY)
     for offset, truth in ((1, "unsat"), (-1, "sat")):
         question = prop(case([x], [x], [row([1], offset - x, n_inputs=1)]))  # y <= x - offset
-        verdict = verify(net, question, **QUICK)
+        verdict = verify(net, question, Options(**QUICK))
         assert verdict.word == truth
         check_verdict(verdict, net, question, truth=truth)
 
@@ -379,11 +379,11 @@ def test_boxes_without_float32_values(lower, upper):
     """No input of the network lies there, but real points do: what they violate is violated, what holds is proved."""
     net = executable(IDENTITY)
     violated = prop(case([lower], [upper], [row([-1], n_inputs=1)]))
-    verdict = verify(net, violated, **QUICK)
+    verdict = verify(net, violated, Options(**QUICK))
     assert verdict.word == "sat" and not verdict.counterexample.executable
     check_counterexample(verdict.counterexample, net, violated)
     holds = prop(case([lower], [upper], [row([1], n_inputs=1)]))
-    assert verify(net, holds, **QUICK).word == "unsat"
+    assert verify(net, holds, Options(**QUICK)).word == "unsat"
 
 
 @pytest.mark.parametrize("semantics", ["real", "float32"])
@@ -391,7 +391,7 @@ def test_one_case_without_float32_values_among_others(semantics):
     """In float32 semantics only the other case counts."""
     net = executable(IDENTITY)
     empty, full = (case([v], [v], [row([-1], n_inputs=1)]) for v in (Fraction(1, 10), Fraction(1, 2)))
-    verdict = verify(net, prop(empty, full), semantics=semantics, **QUICK)
+    verdict = verify(net, prop(empty, full), Options(semantics=semantics, **QUICK))
     assert verdict.word == "sat" and (semantics == "real" or verdict.counterexample.stands)
     check_counterexample(verdict.counterexample, net, prop(empty, full))
 
@@ -403,7 +403,7 @@ def test_exact_ties(lower, upper, strict, semantics):
     """y = x reaches 1 exactly: y <= 1 is met, y < 1 is not."""
     net = executable(IDENTITY)
     question = prop(case([lower], [upper], [row([1], -1, strict=strict, n_inputs=1)]))
-    verdict = verify(net, question, semantics=semantics, timeout=1, device="cpu")
+    verdict = verify(net, question, Options(semantics=semantics, timeout=1, device="cpu"))
     check_verdict(verdict, net, question, truth="unsat" if strict else "sat")
 
 
@@ -414,27 +414,27 @@ def test_ties_of_networks_with_rounding():
     for strict in (False, True):
         question = prop(case([Fraction(1, 2)], [1], [row([1], -least, strict=strict, n_inputs=1)]))
         truth = solve(net, question).status
-        check_verdict(verify(net, question, timeout=1, device="cpu"), net, question, truth=truth)
+        check_verdict(verify(net, question, Options(timeout=1, device="cpu")), net, question, truth=truth)
 
 
 def test_a_polytope_without_rows_is_everything():
     net = executable(IDENTITY)
     question = prop(case([0], [1], []))
-    verdict = verify(net, question, **QUICK)
+    verdict = verify(net, question, Options(**QUICK))
     assert verdict.word == "sat"
     check_counterexample(verdict.counterexample, net, question)
 
 
 def test_a_polytope_without_rows_where_no_float32_is():
     net = executable(IDENTITY)
-    verdict = verify(net, prop(case(["0.1"], ["0.1"], [])), **QUICK)
+    verdict = verify(net, prop(case(["0.1"], ["0.1"], [])), Options(**QUICK))
     assert verdict.word == "sat" and verdict.counterexample.exact_inputs == (Fraction(1, 10),)
 
 
 @pytest.mark.parametrize("others", [(), ([row([1], 9, n_inputs=1)],)])
 def test_a_case_without_polytopes_holds(others):
     net = executable(IDENTITY)
-    verdict = verify(net, prop(case([0], [1]), case([0], [1], *others)), **QUICK)
+    verdict = verify(net, prop(case([0], [1]), case([0], [1], *others)), Options(**QUICK))
     assert verdict.word == "unsat"
 
 
@@ -443,7 +443,7 @@ def test_a_case_without_polytopes_holds(others):
 def test_rows_over_inputs_or_nothing(outputs, inputs, constant, truth):
     net = executable(IDENTITY)
     question = prop(case([0], [1], [row(outputs, constant, inputs=inputs)]))
-    assert verify(net, question, **QUICK).word == truth
+    assert verify(net, question, Options(**QUICK)).word == truth
 
 
 def test_numbers_of_any_size_in_rows():
@@ -454,7 +454,7 @@ def test_numbers_of_any_size_in_rows():
         for constant, truth in ((1, "unsat"), (-1, "sat")):
             question = prop(case([Fraction(1, 2)], [2], [row([scale], scale * constant / 2 * 3, n_inputs=1)]))
             try:
-                verdict = verify(net, question, timeout=1, device="cpu", max_open=500)
+                verdict = verify(net, question, Options(timeout=1, device="cpu", max_open=500))
             except InputError:
                 continue
             check_verdict(verdict, net, question, truth=truth)
@@ -464,7 +464,7 @@ def test_a_network_without_relu():
     net = executable(network([[[1.0, -1.0]]], [[0.5]]))
     for constant, truth in ((2, "unsat"), (0, "sat")):
         question = prop(case([0, 0], [1, 1], [row([1], constant)]))
-        assert verify(net, question, **QUICK).word == truth
+        assert verify(net, question, Options(**QUICK)).word == truth
 
 
 # --- limits and options -------------------------------------------------------------------------
@@ -479,7 +479,7 @@ def hard():
 
 def test_a_timeout_is_unknown_and_says_so():
     net, question = hard()
-    verdict = verify(net, question, timeout=1e-6, device="cpu")
+    verdict = verify(net, question, Options(timeout=1e-6, device="cpu"))
     assert verdict.word == "timeout" and "out of time" in verdict.reason
 
 
@@ -489,7 +489,7 @@ def test_too_many_open_boxes_are_unknown():
     question = prop(
         case([-1] * 5, [1] * 5, [row([1, 0, 0, 0, 0], -float(y[:, 0].min()) + 0.3, n_inputs=5)]), n_outputs=5
     )
-    verdict = verify(net, question, max_open=4, batch=4, timeout=20, device="cpu")
+    verdict = verify(net, question, Options(max_open=4, batch=4, timeout=20, device="cpu"))
     assert verdict.word == "unknown" and "max_open" in verdict.reason
     assert 0 <= verdict.proved < 1
 
@@ -530,7 +530,7 @@ def test_signs_may_be_split_from_the_start(monkeypatch):
         split.append(len(nodes))
         return split_sign(nodes, neuron)
 
-    monkeypatch.setattr(run_module, "split_sign", spy)
+    monkeypatch.setattr(branch_and_bound, "split_sign", spy)
     for seed in range(8):
         net = executable(random_network((2, 6, 6, 1), seed=seed))
         points = np.stack(np.meshgrid(*[np.linspace(-1, 1, 101)] * 2), -1).reshape(-1, 2)
@@ -538,7 +538,7 @@ def test_signs_may_be_split_from_the_start(monkeypatch):
         for below, truth in ((0.01, "unsat"), (-0.01, "sat")):
             level = float(values.min() - below * np.ptp(values))
             question = prop(case([-1, -1], [1, 1], [row([1], -level)]))  # unsafe: y <= level
-            verdict = verify(net, question, device="cpu", timeout=10, stalled=1, steps=1)
+            verdict = verify(net, question, Options(device="cpu", timeout=10, stalled=1, steps=1))
             assert verdict.word == truth == solve(net, question, timeout=30).status
     assert sum(split) >= 5
 
@@ -550,7 +550,7 @@ def test_rows_without_variables_are_decided_exactly(strict, constant, truth):
     net = executable(random_network((2, 3, 1), seed=0))
     always = row([1], -1000)  # y <= 1000
     question = prop(case([0, 0], [1, 1], [row([0], constant, strict=strict), always]), n_outputs=1)
-    assert verify(net, question, device="cpu", timeout=5).word == truth
+    assert verify(net, question, Options(device="cpu", timeout=5)).word == truth
 
 
 def test_order_of_verdicts_and_one_report_each():
@@ -601,7 +601,7 @@ def test_no_case_is_forgotten():
         rows = [[row([1], -i if i == bad else 9, n_inputs=1)] for i in range(4)]
         question = prop(*(case([i], [i + Fraction(1, 2)], rows[i]) for i in range(4)))
         assert proved_cases(net, question.cases) == [i != bad for i in range(4)]
-        assert verify(net, question, **QUICK).word == "sat"
+        assert verify(net, question, Options(**QUICK)).word == "sat"
 
 
 def test_rows_reach_the_bounds_as_they_are():

@@ -14,7 +14,7 @@ from conftest import random_network
 
 from engine import deadline as deadline_module
 from engine import exact
-from engine.bounds.crown import PRODUCTS, rows_at_once
+from engine.bounds.crown import MAX_PRODUCTS, rows_at_once
 from engine.bounds.roots import extent, make_roots
 from engine.bounds.stack import Stack
 from engine.cli import main
@@ -47,7 +47,7 @@ def searched(scale, *, level: float = 0.12):
     net = executable(random_network((5, 20, 20, 5), seed=0))
     y = net.evaluate(np.random.default_rng(0).uniform(-1, 1, (20000, 5)))[:, 0]
     one = case([-1] * 5, [1] * 5, [row([1, 0, 0, 0, 0], -round(float(y.min() - level * np.ptp(y)), 3), n_inputs=5)])
-    return verify(*in_other_units(net, one, scale), device="cpu", threads=2, proofs=True, timeout=100)
+    return verify(*in_other_units(net, one, scale), Options(device="cpu", threads=2, proofs=True, timeout=100))
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_an_input_that_only_rows_read_can_still_be_split():
         )
     )
     rows = [row([1], Fraction(1, 2), inputs=[0, -1]), row([0], Fraction(-1, 4), inputs=[0, 1])]
-    assert verify(net, prop(case([-1, -1], [1, 1], rows)), device="cpu", timeout=20).word == "unsat"
+    assert verify(net, prop(case([-1, -1], [1, 1], rows)), Options(device="cpu", timeout=20)).word == "unsat"
 
 
 def test_published_boxes_in_feet_take_as_many_boxes(acasxu_networks):
@@ -114,7 +114,7 @@ def test_published_boxes_in_feet_take_as_many_boxes(acasxu_networks):
     layers = tuple(layer for layer in net.layers if layer.relu or layer is net.layers[-1])
     boxes = []
     for scale in ([1] * 5, [2**16, 2**3, 2**3, 2**10, 2**10]):
-        found = verify(*in_other_units(Network(layers), one, scale), device="cpu", threads=2, timeout=60)
+        found = verify(*in_other_units(Network(layers), one, scale), Options(device="cpu", threads=2, timeout=60))
         boxes.append((found.word, found.statistics.boxes))
     assert boxes[0] == boxes[1] and boxes[0][0] == "unsat"
 
@@ -145,7 +145,7 @@ def test_time_may_run_out_at_any_look_at_the_clock(looks, monkeypatch):
     seen, start = count(), time.monotonic()
     late = lambda: start if next(seen) < looks else start + 100
     monkeypatch.setattr(deadline_module.time, "monotonic", late)
-    verdict = verify(*asked, timeout=50, device="cpu", threads=1, proofs=True)
+    verdict = verify(*asked, Options(timeout=50, device="cpu", threads=1, proofs=True))
     assert verdict.word in ("unsat", "timeout")
     if verdict.word == "timeout":
         assert "out of time" in verdict.reason and 0 <= verdict.proved < 1
@@ -160,7 +160,7 @@ def test_one_problem_out_of_time_leaves_the_others_theirs():
 
 def test_boxes_do_not_depend_on_the_limit():
     """Batches follow from shapes, never from the clock."""
-    boxes = {verify(*question(3), timeout=limit, device="cpu").statistics.boxes for limit in (None, 50, 1000)}
+    boxes = {verify(*question(3), Options(timeout=limit, device="cpu")).statistics.boxes for limit in (None, 50, 1000)}
     assert len(boxes) == 1
 
 
@@ -180,7 +180,7 @@ def test_batches_follow_the_cost_of_a_box():
 def test_chunks_follow_the_cost_of_a_row():
     assert rows_at_once(Stack([random_network((5, 50, 50, 5), seed=0)])) == 1024
     wide = Stack([random_network((4, 4096, 4096, 2), seed=0)])
-    assert 1 <= rows_at_once(wide) <= PRODUCTS // (2 * 4096**2)
+    assert 1 <= rows_at_once(wide) <= MAX_PRODUCTS // (2 * 4096**2)
 
 
 @pytest.mark.parametrize("widths", [(30, 2048, 2048, 2), (20, *[512] * 8, 2), (2000, 16, 2)], ids=str)
@@ -190,13 +190,13 @@ def test_a_timeout_holds_on_big_networks(widths):
     net = executable(Network(tuple(Affine(a.weight * 3, a.bias, a.relu) for a in net.layers)))
     asked = prop(case([-1] * widths[0], [1] * widths[0], [row([-1, 0], 10**9, n_inputs=widths[0])]), n_outputs=2)
     start = time.monotonic()
-    verdict = verify(net, asked, timeout=1.5, device="cpu")
+    verdict = verify(net, asked, Options(timeout=1.5, device="cpu"))
     assert time.monotonic() - start < 6 and verdict.word in ("timeout", "unsat")
 
 
 def test_exact_arithmetic_stops_at_its_deadline(monkeypatch):
     net, x = random_network((3, 9, 9, 2), seed=1), [Fraction(1, 3), 0.25, -1]
-    monkeypatch.setattr(exact, "WEIGHTS", 7)
+    monkeypatch.setattr(exact, "MAX_WEIGHTS", 7)
     assert list(evaluate(net, x)) == exact_trace(net, [Fraction(1, 3), Fraction(1, 4), Fraction(-1)]).y
     with pytest.raises(OutOfTime):
         evaluate(net, x, Deadline(time.monotonic() - 1))
@@ -212,6 +212,7 @@ from fractions import Fraction
 import numpy as np
 from cases import case, executable, prop, row
 from conftest import random_network
+from engine.search.problem import Options
 from engine.search.verify import verify
 n, widths, memory = int(sys.argv[1]), eval(sys.argv[2]), int(sys.argv[3])
 net = executable(random_network(widths, seed=0))
@@ -221,9 +222,9 @@ unsafe = [row([1, *[0] * (widths[-1] - 1)], -round(float(y.min()) - 0.01, 4), n_
 ends = lambda shift: [[Fraction(int(v) + shift, 512) for v in x] for x in middle]
 question = prop(*(case(a, b, unsafe) for a, b in zip(ends(-4), ends(4))), n_outputs=widths[-1])
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-verify(net, prop(question.cases[0], n_outputs=widths[-1]), device="cpu")
+verify(net, prop(question.cases[0], n_outputs=widths[-1]), Options(device="cpu"))
 before = peak()
-verdict = verify(net, question, device="cpu", threads=2, memory=memory)
+verdict = verify(net, question, Options(device="cpu", threads=2, memory=memory))
 print(verdict.word, verdict.statistics.boxes, peak() - before)
 """
 
@@ -252,11 +253,11 @@ def test_a_counterexample_in_one_of_many_boxes_is_found():
     y = net.evaluate(low / 256)[:, 0]
     unsafe = [row([1, 0], -float(np.float32(y.min())) - 1e-3, n_inputs=3)]
     cases = [case(*([Fraction(int(v) + d, 256) for v in x] for d in (0, 2)), unsafe) for x in low]
-    verdict = verify(net, prop(*cases, n_outputs=2), device="cpu", timeout=60, batch=64)
+    verdict = verify(net, prop(*cases, n_outputs=2), Options(device="cpu", timeout=60, batch=64))
     assert verdict.word in ("sat", "unsat")
     unsafe = [row([1, 0], -float(np.float32(np.partition(y, 1)[:2].mean())), n_inputs=3)]  # the worst box alone
     asked = prop(*(type(c)(c.lower, c.upper, prop(case([0], [1], unsafe)).cases[0].unsafe) for c in cases), n_outputs=2)
-    verdict = verify(net, asked, device="cpu", timeout=60, batch=64)
+    verdict = verify(net, asked, Options(device="cpu", timeout=60, batch=64))
     assert verdict.word == "sat"
     check_counterexample(verdict.counterexample, net, asked)
 
@@ -267,14 +268,14 @@ def test_full_memory_is_unknown_and_names_the_option():
     level = round(float(y.min() - 0.05 * np.ptp(y)), 3)
     asked = prop(case([-1] * 5, [1] * 5, [row([1, 0, 0, 0, 0], -level, n_inputs=5)]), n_outputs=5)
     for memory, proofs, what in (19_500, False, "boxes are open"), (1 << 18, True, "the proof"):
-        verdict = verify(net, asked, memory=memory, proofs=proofs, timeout=60, device="cpu")
+        verdict = verify(net, asked, Options(memory=memory, proofs=proofs, timeout=60, device="cpu"))
         assert verdict.word == "unknown" and "out of memory" in verdict.reason and what in verdict.reason
         assert f"--memory, {size_text(memory)}" in verdict.reason and 0 <= verdict.proved < 1
 
 
 def test_a_network_that_fills_the_memory_is_unknown_at_once():
     net, asked = question(widths=(3, 400, 400, 2))
-    verdict = verify(net, asked, memory=stack_bytes(net), device="cpu")
+    verdict = verify(net, asked, Options(memory=stack_bytes(net), device="cpu"))
     assert verdict.word == "unknown" and "--memory" in verdict.reason and verdict.statistics.boxes == 0
 
 
@@ -330,5 +331,5 @@ def test_a_proof_of_preservation_stops_in_the_middle_of_a_batch(monkeypatch):
         seen, start = count(), time.monotonic()
         monkeypatch.setattr(deadline_module.time, "monotonic", lambda: start if next(seen) < looks else start + 100)
         found = preservation(original, changed, lower=ends[0], upper=ends[1], timeout=50, threads=1)
-        volume = float((found.left[:, 1] - found.left[:, 0]).prod(1).sum()) / 4
+        volume = float((found.open_boxes[:, 1] - found.open_boxes[:, 0]).prod(1).sum()) / 4
         assert volume == pytest.approx(float(found.open), abs=1e-6) and found.open <= found.unequal <= 1

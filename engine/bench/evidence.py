@@ -73,7 +73,7 @@ def bear_out(claim: Claim, check: bool, send: Send) -> None:
 
 def _point_refuted(claim: Claim, file: Path) -> str:
     """Says why the point in the file is no counterexample; empty where it is. All that the file says is recomputed."""
-    from engine.search.confirm import Judge
+    from engine.search.confirm import Confirmer
     from engine.vnncomp import counterexample_text
 
     network, prop = _network(claim.network), _property(claim.property)
@@ -84,7 +84,7 @@ def _point_refuted(claim: Claim, file: Path) -> str:
     if len(point) != network.n_inputs or prop.n_inputs != network.n_inputs:
         return "the counterexample is not one of this network"
     for case in prop.cases:
-        found = Judge(network, case).counterexample(point)
+        found = Confirmer(network, case).counterexample(point)
         if found and _decides(found) and counterexample_text(found).encode("ascii") == text:
             return ""
     return "the counterexample does not violate the property, or its outputs are others"

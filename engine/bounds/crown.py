@@ -7,6 +7,7 @@ their constant as last column.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -15,19 +16,20 @@ from engine.bounds.relaxation import Lines, identity_lines, relu_lines, round_do
 from engine.bounds.stack import Stack, matmul
 from engine.deadline import NEVER, Deadline
 
-ROWS_AT_ONCE = 1024  # keeps a chunk's coefficients in the processor's cache
-ROWS_ON_CUDA = 1 << 16  # fills a GPU; 50 MiB for each copy of a chunk's coefficients
-NUMBERS, NUMBERS_ON_CUDA = 1 << 19, 1 << 25  # of a chunk of wide networks, in each copy of its coefficients
-PRODUCTS, PRODUCTS_ON_CUDA = 1 << 31, 1 << 36  # of a chunk with one layer: tenths of a second
+# Limits of a chunk of rows, on a CPU and on a GPU. Rows: on a CPU a chunk's coefficients stay in the processor's cache;
+# on a GPU they fill it, with 50 MiB for each copy of them.
+MAX_ROWS, MAX_ROWS_ON_CUDA = 1024, 1 << 16
+MAX_NUMBERS, MAX_NUMBERS_ON_CUDA = 1 << 19, 1 << 25  # in each copy of the coefficients: of wide networks
+MAX_PRODUCTS, MAX_PRODUCTS_ON_CUDA = 1 << 31, 1 << 36  # with one layer: tenths of a second
 
 
 @dataclass(frozen=True, slots=True)
 class Boxes:
-    """A batch of input boxes, sorted by network, with what is known of the hidden neurons on them.
+    """A batch of input boxes, sorted by network, with bounds of the hidden neurons on them.
 
     network: [boxes]; lower, upper: [boxes, inputs] float64; l, u: [boxes, hidden] float32, bounds of
-    the ReLUs' inputs, which `tighten` improves in place; deadline: of all that is computed about the batch,
-    which ends with OutOfTime.
+    the ReLUs' inputs, which `tighten` improves in place; deadline: whatever is computed about the batch raises
+    OutOfTime after it.
     """
 
     network: torch.Tensor
@@ -42,15 +44,22 @@ class Boxes:
 
 
 def rows_at_once(stack: Stack) -> int:
-    """How many rows to substitute together: what fits the cache, and is done soon after a deadline."""
+    """The number of rows to substitute together: they fit the cache, and are done soon after a deadline."""
     on_cuda = stack.device.type == "cuda"
-    numbers, products = (NUMBERS_ON_CUDA, PRODUCTS_ON_CUDA) if on_cuda else (NUMBERS, PRODUCTS)
+    rows, numbers, products = (
+        (MAX_ROWS_ON_CUDA, MAX_NUMBERS_ON_CUDA, MAX_PRODUCTS_ON_CUDA)
+        if on_cuda
+        else (MAX_ROWS, MAX_NUMBERS, MAX_PRODUCTS)
+    )
     soon = products // (2 * max(layer.weight[0].numel() for layer in stack.layers))
-    return max(1, min(ROWS_ON_CUDA if on_cuda else ROWS_AT_ONCE, numbers // (stack.width + 1), soon))
+    return max(1, min(rows, numbers // (stack.width + 1), soon))
 
 
 def tighten(stack: Stack, boxes: Boxes) -> list[Lines]:
-    """Bounds every neuron of open sign by full CROWN, in place, and returns each layer's lines."""
+    """Bounds every neuron of open sign by full CROWN, in place, and returns each layer's lines.
+
+    CROWN: Zhang et al., NeurIPS 2018. The bounds are sound with their rounding included.
+    """
     lines: list[Lines] = []
     runs = stack.segments(boxes.network)
     at_once = rows_at_once(stack)
@@ -63,7 +72,7 @@ def tighten(stack: Stack, boxes: Boxes) -> list[Lines]:
             for i in range(0, len(box), at_once):
                 chunk = slice(i, i + at_once)
                 _tighten_neurons(stack, boxes, lines, k, box[chunk], neuron[chunk], stack.noise(size))
-            lines.append(relu_lines(l, u, lambda intercept: stack.noise(size + intercept)))
+            lines.append(relu_lines(l, u, partial(_noise, stack, size)))
             h = u.double().clamp(min=0)
         else:
             lines.append(identity_lines(stack.noise(size)))
@@ -71,7 +80,19 @@ def tighten(stack: Stack, boxes: Boxes) -> list[Lines]:
     return lines
 
 
-def _tighten_neurons(stack, boxes, lines, k, box, neuron, noise):
+def _noise(stack: Stack, size: torch.Tensor, intercept: torch.Tensor) -> torch.Tensor:
+    return stack.noise(size + intercept)
+
+
+def _tighten_neurons(
+    stack: Stack,
+    boxes: Boxes,
+    lines: list[Lines],
+    k: int,
+    box: torch.Tensor,
+    neuron: torch.Tensor,
+    noise: torch.Tensor,
+) -> None:
     """Bounds the given neurons of layer k from both sides: the rows z and -z."""
     row = stack.layers[k].backward[boxes.network[box], neuron]
     planes = substitute(stack, boxes, lines, torch.stack([row, -row]), box, k)
@@ -81,11 +102,13 @@ def _tighten_neurons(stack, boxes, lines, k, box, neuron, noise):
     u[box, neuron] = torch.minimum(u[box, neuron], round_up(-bound[1]))
 
 
-def substitute(stack: Stack, boxes: Boxes, lines: list[Lines], rows: torch.Tensor, box: torch.Tensor, k: int):
-    """Rows [n, width + 1] or [sides, n, width + 1] over the outputs of layer k - 1, on boxes [n] ascending -> planes.
+def substitute(
+    stack: Stack, boxes: Boxes, lines: list[Lines], rows: torch.Tensor, box: torch.Tensor, k: int
+) -> torch.Tensor:
+    """Planes [..., n, inputs + 1] with plane . (x, 1) <= row on the box, but for the rounding that `concretize` gives
+    up.
 
-    plane . (x, 1) <= row on the box, [..., n, inputs + 1], but for the rounding that
-    `concretize` gives up.
+    rows: [n, width + 1] or [sides, n, width + 1], over the outputs of layer k - 1; box: [n], ascending.
     """
     runs = stack.segments(boxes.network[box])
     for i in range(k - 1, -1, -1):
@@ -95,7 +118,7 @@ def substitute(stack: Stack, boxes: Boxes, lines: list[Lines], rows: torch.Tenso
 
 
 def concretize(stack: Stack, boxes: Boxes, planes: torch.Tensor, box: torch.Tensor) -> torch.Tensor:
-    """A lower bound of planes [..., n, inputs + 1] on boxes [n], rounding included -> [..., n]."""
+    """Lower bounds [..., n] of planes [..., n, inputs + 1] on boxes [n], rounding included."""
     lower, upper = boxes.lower[box], boxes.upper[box]
     slope, constant = planes[..., :-1], planes[..., -1]
     minimum = (slope * lower + slope.clamp(max=0) * (upper - lower)).sum(-1)

@@ -1,25 +1,25 @@
-"""Interval bounds: where every search starts, and how large a layer's outputs can be."""
+"""Interval bounds: every search starts from them; and the largest size that a layer's outputs can have."""
 
 import torch
 
 from engine.bounds.relaxation import round_down, round_up
 from engine.bounds.rounding import LARGEST
-from engine.bounds.stack import Stack, hidden, matmul, matmul_sizes
+from engine.bounds.stack import Segments, Stack, hidden, matmul, matmul_sizes
 from engine.deadline import NEVER, Deadline
 from engine.errors import InputError
 
 
 def hidden_intervals(
     stack: Stack, network: torch.Tensor, lower: torch.Tensor, upper: torch.Tensor, deadline: Deadline = NEVER
-):
-    """l <= z <= u for every ReLU's input on the boxes [lower, upper], by interval arithmetic.
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Bounds l <= z <= u of every ReLU's input on the boxes [lower, upper], by interval arithmetic.
 
-    lower, upper: [boxes, inputs]; network: [boxes], sorted.
-    Returns l, u [boxes, hidden], float32 values rounded outward. Raises InputError where magnitudes
-    leave the range that rounding.py is about.
+    They are [boxes, hidden], float32 values rounded outward. lower, upper: [boxes, inputs]; network: [boxes], sorted.
+    InputError where magnitudes leave the range that rounding.py is about.
     """
     runs = stack.segments(network)
-    found = [], []
+    lows: list[torch.Tensor] = []
+    highs: list[torch.Tensor] = []
     low, high = lower, upper
     for k, layer in enumerate(stack.layers):
         deadline.check()
@@ -38,15 +38,15 @@ def hidden_intervals(
         r = matmul_sizes(radius, layer.weight, runs, deadline) + slack
         low, high = z - r, z + r
         if layer.relu:
-            found[0].append(round_down(low))
-            found[1].append(round_up(high))
+            lows.append(round_down(low))
+            highs.append(round_up(high))
             low, high = low.clamp(min=0), high.clamp(min=0)
-    return hidden(found[0], lower.float()), hidden(found[1], lower.float())
+    return hidden(lows, lower.float()), hidden(highs, lower.float())
 
 
 def magnitudes(
-    stack: Stack, k: int, h: torch.Tensor, network: torch.Tensor, runs, deadline: Deadline = NEVER
+    stack: Stack, k: int, h: torch.Tensor, network: torch.Tensor, runs: Segments, deadline: Deadline = NEVER
 ) -> torch.Tensor:
-    """M = |W_k| h + |b_k| for sizes h [boxes, in] of layer k's inputs: what rounding is relative to."""
+    """M = |W_k| h + |b_k|, to which rounding is relative, for sizes h [boxes, in] of layer k's inputs."""
     layer = stack.layers[k]
     return matmul_sizes(h, layer.weight, runs, deadline) + layer.bias[network].abs()

@@ -1,5 +1,6 @@
 """Lines below and above a layer's activation, with exact dyadic coefficients."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +12,7 @@ SLOPE_STEPS = 1024.0  # slopes are multiples of 2^-10
 class Lines:
     """lower z - noise <= h <= (lower + change) z + intercept + noise for a layer's outputs h, z in [l, u].
 
-    z is the layer's affine output; `noise` is what rounding can change (rounding.py). Each tensor is
+    z is the layer's affine output; `noise` bounds the change by rounding (rounding.py). Each tensor is
     [boxes, neurons + 1]: the last column stands for the constant that is carried beside the
     coefficients and passes it on unchanged. `lift` = intercept + 2 noise saves relax() a step.
     `rounding` is the noise of z itself, which does not vanish where the output is exactly 0.
@@ -25,11 +26,13 @@ class Lines:
 
     def at(self, box: torch.Tensor) -> "Lines":
         """The lines of the given boxes, one for each row of a batch."""
-        parts = (self.lower, self.change, self.lift, self.noise)
-        return Lines(*(part.index_select(0, box) for part in parts), self.rounding)
+        lower, change, lift, noise = (
+            part.index_select(0, box) for part in (self.lower, self.change, self.lift, self.noise)
+        )
+        return Lines(lower, change, lift, noise, self.rounding)
 
     def relax(self, rows: torch.Tensor) -> torch.Tensor:
-        """Rows [sides, n, neurons + 1] over h -> rows over z that are nowhere larger.
+        """Rows over z that are nowhere larger than the given rows [sides, n, neurons + 1] over h.
 
         A positive coefficient takes the lower line, a negative one the upper.
         """
@@ -40,19 +43,19 @@ class Lines:
         return rows
 
     def image(self, rows: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
-        """What relax() of these rows [n, neurons] takes h to be at z [n, neurons], noise apart."""
+        """The values of h that relax() of these rows [n, neurons] assumes at z [n, neurons], noise apart."""
         negative = (rows < 0).double()
         intercept = (self.lift - 2 * self.noise)[:, :-1]
         return z * (self.lower[:, :-1] + negative * self.change[:, :-1]) + negative * intercept
 
 
-def relu_lines(l: torch.Tensor, u: torch.Tensor, noise) -> Lines:
+def relu_lines(l: torch.Tensor, u: torch.Tensor, noise: Callable[[torch.Tensor], torch.Tensor]) -> Lines:
     """CROWN's lines (Zhang et al., NeurIPS 2018) for a ReLU on l <= z <= u, [boxes, neurons].
 
     Upper: the chord's slope u / (u - l), rounded to a multiple of 2^-10, with the smallest
     intercept that is sound for it, max(-slope * l, (1 - slope) * u). Lower: slope 1 where
     u > -l, else 0. l and u hold float32 values, so every product here is exact in float64. A neuron
-    that is never positive is exactly 0, without noise. `noise` maps the intercepts to what rounding can change.
+    that is never positive is exactly 0, without noise. `noise` maps intercepts to a bound of the change by rounding.
     """
     below, above = l.double().clamp(max=0), u.double().clamp(min=0)
     upper = dyadic(above / (above - below).clamp_(min=1e-300))
@@ -85,8 +88,8 @@ def dyadic(slopes: torch.Tensor) -> torch.Tensor:
 def round_down(x: torch.Tensor) -> torch.Tensor:
     """A float32 value <= x, at most two units in the last place below it.
 
-    With 0.75 no number of few bits lies halfway between two results: what differs from it by rounding
-    alone is rounded to the same value, so that the certificate's checker meets the same lines.
+    With the factor 0.75 no number of few bits lies halfway between two results: what differs from it by rounding
+    alone is rounded to the same value, so that the certificate's checker finds the same lines.
     """
     return (x - x.abs() * (0.75 * 2.0**-23) - 2.0**-149).float()
 
@@ -96,7 +99,13 @@ def round_up(x: torch.Tensor) -> torch.Tensor:
     return -round_down(-x)
 
 
-def _lines(lower, upper, intercept, noise, rounding) -> Lines:
+def _lines(
+    lower: torch.Tensor,
+    upper: torch.Tensor,
+    intercept: torch.Tensor,
+    noise: torch.Tensor,
+    rounding: torch.Tensor,
+) -> Lines:
     lift = intercept + 2 * noise
     return Lines(_append(lower, 1), _append(upper - lower, 0), _append(lift, 0), _append(noise, 0), rounding)
 

@@ -7,6 +7,7 @@ from fractions import Fraction
 import numpy as np
 import torch
 
+from engine.bounds.columns import Columns
 from engine.bounds.interval import hidden_intervals, magnitudes
 from engine.bounds.rounding import UNDERFLOW, unit
 from engine.bounds.slopes import Targets
@@ -15,18 +16,18 @@ from engine.deadline import NEVER, Deadline
 from engine.errors import InputError
 from engine.property import Case, Vector
 
-UNREAD = 2.0**-200  # how far an input that the network does not read is taken to move something
+UNREAD_REACH = 2.0**-200  # of an input that the network does not read
 
 
 @dataclass(frozen=True, slots=True)
-class Roots:
+class Roots(Columns):
     """Unsafe rows and boxes of every case, padded to the largest.
 
     network: [roots]; rows: [roots, polytopes, rows, outputs + 1], the constant last; inputs: [roots,
-    polytopes, rows, inputs]; absent: [roots, polytopes, rows]; missing: [roots, polytopes];
-    error: [roots, polytopes], what rounding the decimals and summing rows can change;
-    lower, upper: [roots, inputs], the exact box rounded outward; reach: [roots, inputs], what one unit of
-    an input moves (Stack.reach); l, u: [roots, hidden].
+    polytopes, rows, inputs]; absent: [roots, polytopes, rows], True for padding; missing: [roots, polytopes], True for
+    padding and for polytopes that are empty; error: [roots, polytopes], a bound of the change by rounding the decimals
+    and summing rows; lower, upper: [roots, inputs], the exact box rounded outward; reach: [roots, inputs], see
+    Stack.reach; l, u: [roots, hidden].
     """
 
     network: torch.Tensor
@@ -41,10 +42,10 @@ class Roots:
     l: torch.Tensor
     u: torch.Tensor
 
-    def targets(self, root: torch.Tensor, box: torch.Tensor, polytope: torch.Tensor, phases) -> Targets:
+    def targets(self, root: torch.Tensor, box: torch.Tensor, polytope: torch.Tensor, phases: torch.Tensor) -> Targets:
         """The given polytopes of the given boxes, as targets of the bounds."""
-        parts = (part[root, polytope] for part in (self.rows, self.inputs, self.absent))
-        return Targets(box, *parts, phases[box].double())
+        rows, inputs, absent = (part[root, polytope] for part in (self.rows, self.inputs, self.absent))
+        return Targets(box, rows, inputs, absent, phases[box].double())
 
 
 def extent(cases: Iterable[Case]) -> tuple[int, int]:
@@ -70,6 +71,21 @@ def make_roots(
     which all are padded, at least that of these cases.
     """
     shape = (len(cases), *(padded or extent(cases)))
+    low = np.array([_ends(case.lower, -1, deadline) for case in cases])
+    high = np.array([_ends(case.upper, +1, deadline) for case in cases])
+    arrays: list[np.ndarray] = [*_unsafe_rows(stack, cases, shape, deadline), low, high]
+    rows, inputs, absent, missing, lower, upper = (torch.from_numpy(array).to(stack.device) for array in arrays)
+    network = torch.tensor(networks, device=stack.device)
+    l, u = hidden_intervals(stack, network, lower, upper, deadline)
+    error = _row_error(stack, network, rows, inputs, lower, upper, deadline)
+    reach = _reach(stack, network, lower, upper)
+    return Roots(network, rows, inputs, absent, missing, error, lower, upper, reach, l, u)
+
+
+def _unsafe_rows(
+    stack: Stack, cases: list[Case], shape: tuple[int, int, int], deadline: Deadline
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The fields rows, inputs, absent and missing of Roots; shape: of (cases, polytopes, rows), padding included."""
     rows = np.zeros((*shape, stack.n_outputs + 1))
     inputs = np.zeros((*shape, stack.n_inputs))
     absent = np.ones(shape, bool)
@@ -87,15 +103,7 @@ def make_roots(
                     r += 1
                 elif not row.holds((), ()):
                     missing[g, p] = True
-    lower = np.array([_ends(case.lower, -1, deadline) for case in cases])
-    upper = np.array([_ends(case.upper, +1, deadline) for case in cases])
-    tensors = [torch.from_numpy(a).to(stack.device) for a in (rows, inputs, absent, missing, lower, upper)]
-    rows, inputs, absent, missing, lower, upper = tensors
-    network = torch.tensor(networks, device=stack.device)
-    l, u = hidden_intervals(stack, network, lower, upper, deadline)
-    error = _row_error(stack, network, rows, inputs, lower, upper, deadline)
-    reach = _reach(stack, network, lower, upper)
-    return Roots(network, rows, inputs, absent, missing, error, lower, upper, reach, l, u)
+    return rows, inputs, absent, missing
 
 
 def _ends(values: Vector, side: int, deadline: Deadline) -> list[float]:
@@ -127,16 +135,28 @@ def nearest(value: Fraction) -> float:
 
 
 def _reach(stack: Stack, network: torch.Tensor, lower: torch.Tensor, upper: torch.Tensor) -> torch.Tensor:
-    """What one unit of each input moves; where the network does not read it, a tiny share of its box: any unit will
-    do that others of its kind are measured in, too."""
-    return torch.where(stack.reach[network] > 0, stack.reach[network], UNREAD / (upper - lower).clamp(min=UNREAD))
+    """The change of the first hidden neurons by one unit of each input.
+
+    Of inputs that the network does not read it is a tiny share of the box: any unit serves in which others of that kind
+    are measured, too.
+    """
+    unread = UNREAD_REACH / (upper - lower).clamp(min=UNREAD_REACH)
+    return torch.where(stack.reach[network] > 0, stack.reach[network], unread)
 
 
-def _row_error(stack, network, rows, inputs, lower, upper, deadline: Deadline):
-    """How far float64 rows can lie from the exact ones, and from combinations of them with weights <= 1.
+def _row_error(
+    stack: Stack,
+    network: torch.Tensor,
+    rows: torch.Tensor,
+    inputs: torch.Tensor,
+    lower: torch.Tensor,
+    upper: torch.Tensor,
+    deadline: Deadline,
+) -> torch.Tensor:
+    """The distance that float64 rows can have from the exact ones, and from combinations of them with weights <= 1.
 
     The constant and the input terms are carried through every layer (rounding.py); the coefficients
-    of the outputs only lose what decimals and the sum over rows lose.
+    of the outputs only lose by their decimals and by the sum over rows.
     """
     h = torch.maximum(lower.abs(), upper.abs())
     carried = (inputs.abs() @ h[:, None, :, None])[..., 0] + rows[..., -1].abs()

@@ -1,4 +1,4 @@
-"""What rounding can change, as a widening of the lines that a bound is made of.
+"""Rounding, bounded by a widening of the lines that a bound is made of.
 
 A bound is computed by backward substitution (crown.py): rows of coefficients A over a layer's outputs
 are relaxed to coefficients over its inputs and multiplied with its weights. With M_j = sum_i |W_ji| H_i
@@ -36,12 +36,12 @@ by entry are one operation of a layer with one input each. Fused multiply-adds r
 
 Products that underflow add at most 2^-1074 to a coefficient. While all inputs and magnitudes M stay below LARGEST,
 which is checked, that is far below UNDERFLOW, which every bound gives up, and nothing
-overflows, in float32 neither. In float32 what lies between 0 and the smallest normal number may be rounded to a
+overflows, not even in float32. In float32 a number between 0 and the smallest normal one may be rounded to a
 multiple of 2^-149, or flushed to zero, at each operation: that adds less than 2^-126 each time to an output. There
 are at most n products, n additions, and one product with beta. ReLUs, and zeros added after the layer, change no
 value but such a flushed one: as a value that is 0 stays 0, all of them together and the last addition count once.
-`floor` covers 2n + 4. Weights and inputs are assumed not to be flushed. What else a graph may do to sums before
-they are made, to constants and to inputs is no part of this: engine/onnx_file/execution.py tells where.
+`floor` covers 2n + 4. Weights and inputs are assumed not to be flushed. Whatever else a graph may do to sums before
+they are made, to constants and to inputs is no part of this: engine/onnx_file/execution.py finds it.
 """
 
 from engine.errors import InputError
@@ -52,7 +52,7 @@ LARGEST = 2.0**100
 
 
 def unit(width: int, depth: int, semantics: str) -> float:
-    """The relative widening for networks of `depth` layers of at most `width` inputs and outputs."""
+    """The relative widening of lines for networks of `depth` layers of at most `width` inputs and outputs."""
     roundings = 8 * (depth + 4) * (width + 8) * 2.0**-53
     executed = (width + 4) * 2.0**-24
     if semantics == "float32":
@@ -66,5 +66,5 @@ def unit(width: int, depth: int, semantics: str) -> float:
 
 
 def floor(width: int, semantics: str) -> float:
-    """The absolute widening: what underflow can add to a layer's output when executed."""
+    """The absolute widening of lines: underflow adds no more to a layer's output when it is executed."""
     return (2 * width + 4) * 2.0**-126 if semantics == "float32" else 0.0

@@ -3,7 +3,7 @@
 The bound of a combination of rows is concave in the rows' weights and, for fixed signs, in the slopes.
 Its gradient needs no automatic differentiation: the bound is the value of one chain of lines at the
 worst corner of the box, so a forward pass of that corner through the chosen lines gives every partial
-derivative. All that is tried is dyadic and evaluated by the same sound substitution as everywhere
+derivative. All values that are tried are dyadic, and are evaluated by the same sound substitution as everywhere
 else: each step is a bound, and the best is kept. Slopes: Xu et al., ICLR 2021; multipliers of ReLU
 phases: Wang et al., NeurIPS 2021.
 """
@@ -12,13 +12,17 @@ from dataclasses import dataclass
 
 import torch
 
+from engine.bounds.columns import Columns
 from engine.bounds.crown import Boxes, concretize
 from engine.bounds.relaxation import Lines, dyadic, with_lower
 from engine.bounds.stack import Stack, hidden, matmul
 
+#: for each layer the rows of coefficients over its outputs, and the lines that relax them
+Chain = list[tuple[torch.Tensor, Lines]]
+
 
 @dataclass(frozen=True, slots=True)
-class Targets:
+class Targets(Columns):
     """Polytopes to be excluded, each on one box of the batch: some convex combination of its rows > 0.
 
     box: [targets] ascending; rows: [targets, rows, outputs + 1]; inputs: [targets, rows, inputs], the
@@ -35,14 +39,10 @@ class Targets:
     def __len__(self) -> int:
         return len(self.box)
 
-    def select(self, keep: torch.Tensor) -> "Targets":
-        parts = (self.box, self.rows, self.inputs, self.absent, self.phases)
-        return Targets(*(part[keep] for part in parts))
-
 
 @dataclass(frozen=True, slots=True)
-class Multipliers:
-    """What is free in a bound: row weights [targets, rows], lower slopes and phase multipliers [.., hidden].
+class Multipliers(Columns):
+    """The free parameters of a bound: row weights [targets, rows], lower slopes and phase multipliers [.., hidden].
 
     Any weights >= 0, slopes in [0, 1] and multipliers >= 0 give a sound bound.
     """
@@ -50,9 +50,6 @@ class Multipliers:
     weights: torch.Tensor
     slopes: torch.Tensor
     phases: torch.Tensor
-
-    def select(self, keep: torch.Tensor) -> "Multipliers":
-        return Multipliers(self.weights[keep], self.slopes[keep], self.phases[keep])
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +61,14 @@ class Bound:
     multipliers: Multipliers
 
 
-def bound_targets(stack: Stack, boxes: Boxes, lines: list[Lines], targets: Targets, free: Multipliers):
-    """The bound that these multipliers give, and the coefficients met at each layer's outputs."""
+def bound_targets(
+    stack: Stack, boxes: Boxes, lines: list[Lines], targets: Targets, free: Multipliers
+) -> tuple[Bound, Chain]:
+    """The bound that these multipliers give, and the chain that it comes from."""
     runs = stack.segments(boxes.network[targets.box])
     rows = (free.weights.unsqueeze(1) @ targets.rows)[:, 0]
     pinned = bool(targets.phases.any())
-    met = []
+    chain = []
     for k in range(len(stack.layers) - 1, -1, -1):
         boxes.deadline.check()
         part, layer = stack.slices[k], stack.layers[k]
@@ -77,7 +76,7 @@ def bound_targets(stack: Stack, boxes: Boxes, lines: list[Lines], targets: Targe
         if layer.relu:
             l, u = (bound[:, part].index_select(0, targets.box) for bound in (boxes.l, boxes.u))
             chosen = with_lower(chosen, free.slopes[:, part], l, u)
-        met.append((rows, chosen))
+        chain.append((rows, chosen))
         rows = chosen.relax(rows)
         if layer.relu and pinned:
             # z >= 0 (or <= 0) is known: f >= f - multiplier * (+-z)
@@ -86,16 +85,17 @@ def bound_targets(stack: Stack, boxes: Boxes, lines: list[Lines], targets: Targe
             rows[:, -1] -= 2 * (weight * lines[k].rounding[targets.box]).sum(1)
         rows = matmul(rows, layer.backward, runs)
     rows[:, :-1] += (free.weights.unsqueeze(1) @ targets.inputs)[:, 0]
-    return Bound(concretize(stack, boxes, rows, targets.box), rows, free), met[::-1]
+    return Bound(concretize(stack, boxes, rows, targets.box), rows, free), chain[::-1]
 
 
-def gradient(stack: Stack, boxes: Boxes, targets: Targets, bound: Bound, met) -> Multipliers:
+def gradient(stack: Stack, boxes: Boxes, targets: Targets, bound: Bound, chain: Chain) -> Multipliers:
     """The derivative of each bound with respect to its multipliers."""
     runs = stack.segments(boxes.network[targets.box])
     x = worst_corner(boxes, targets.box, bound.plane)
-    slopes, phases = [], []
+    slopes: list[torch.Tensor] = []
+    phases: list[torch.Tensor] = []
     h = x
-    for k, (rows, lines) in enumerate(met):
+    for k, (rows, lines) in enumerate(chain):
         boxes.deadline.check()
         layer = stack.layers[k]
         z = matmul(h, layer.weight.mT, runs) + layer.bias[boxes.network[targets.box]]
@@ -116,42 +116,57 @@ def lower_slopes(stack: Stack, boxes: Boxes, lines: list[Lines]) -> torch.Tensor
 
 
 def worst_corner(boxes: Boxes, box: torch.Tensor, plane: torch.Tensor) -> torch.Tensor:
-    """Where on its box each plane [n, inputs + 1] is least."""
+    """The corner [n, inputs] of its box where each plane [n, inputs + 1] is least."""
     low = (plane[:, :-1] > 0).double()
     return boxes.upper[box] + low * (boxes.lower[box] - boxes.upper[box])
 
 
-def ascend(stack: Stack, boxes: Boxes, lines, targets: Targets, start: Multipliers, *, steps: int) -> Bound:
-    """The best bound met in `steps` steps of gradient ascent (Adam) from `start`."""
+def ascend(
+    stack: Stack, boxes: Boxes, lines: list[Lines], targets: Targets, start: Multipliers, *, steps: int
+) -> Bound:
+    """The best bound of those in `steps` >= 1 steps of gradient ascent (Adam) from `start`."""
     logits = (start.weights.clamp(min=0.02).log()).masked_fill(targets.absent, -torch.inf)
     point = [logits, start.slopes.double(), start.phases.double()]
-    rates = [0.4, 0.15, 0.1]  # of weights (as logarithms), slopes, multipliers as below
     moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p in point]
-    best = None
-    for step in range(steps):
-        weights = torch.softmax(point[0], 1)
-        free = Multipliers(dyadic(weights), dyadic(point[1]), point[2].float().double())
-        bound, met = bound_targets(stack, boxes, lines, targets, free)
-        best = bound if best is None else _better(bound, best)
-        if step + 1 == steps:
-            return best
-        if step == 0:  # a multiplier is worth as much as a coefficient of its layer
-            sizes = [
-                rows[:, :-1].abs().amax(1, keepdim=True).expand(-1, rows.shape[1] - 1)
-                for (rows, _), layer in zip(met, stack.layers)
-                if layer.relu
-            ]
-            rates[2] = 0.1 * hidden(sizes, boxes.lower[targets.box])
-        slope = gradient(stack, boxes, targets, bound, met)
+    weights, bound, chain = _at(stack, boxes, lines, targets, point)
+    best = bound
+    # of weights (as logarithms), of slopes, and of multipliers, which are worth as much as coefficients of their layer
+    rates = (0.4, 0.15, 0.1 * _sizes(stack, boxes, targets, chain) if steps > 1 else 0.1)
+    for step in range(steps - 1):
+        slope = gradient(stack, boxes, targets, bound, chain)
         mean = (weights * slope.weights).sum(1, keepdim=True)
         slopes = [weights * (slope.weights - mean), slope.slopes, slope.phases]
         for p, g, (m, v), rate in zip(point, slopes, moments, rates):
             _adam(p, g, m, v, rate * 0.95**step, step)
         point[1].clamp_(0, 1)
         point[2].clamp_(min=0)
+        weights, bound, chain = _at(stack, boxes, lines, targets, point)
+        best = _better(bound, best)
+    return best
 
 
-def _adam(p, g, m, v, rate, step):
+def _at(
+    stack: Stack, boxes: Boxes, lines: list[Lines], targets: Targets, point: list[torch.Tensor]
+) -> tuple[torch.Tensor, Bound, Chain]:
+    """Row weights, the bound and its chain at a point: logarithms of weights, slopes and multipliers."""
+    weights = torch.softmax(point[0], 1)
+    free = Multipliers(dyadic(weights), dyadic(point[1]), point[2].float().double())
+    return weights, *bound_targets(stack, boxes, lines, targets, free)
+
+
+def _sizes(stack: Stack, boxes: Boxes, targets: Targets, chain: Chain) -> torch.Tensor:
+    """The largest coefficient of each hidden neuron's layer: [targets, hidden]."""
+    sizes = [
+        rows[:, :-1].abs().amax(1, keepdim=True).expand(-1, rows.shape[1] - 1)
+        for (rows, _), layer in zip(chain, stack.layers)
+        if layer.relu
+    ]
+    return hidden(sizes, boxes.lower[targets.box])
+
+
+def _adam(
+    p: torch.Tensor, g: torch.Tensor, m: torch.Tensor, v: torch.Tensor, rate: float | torch.Tensor, step: int
+) -> None:
     """One ascent step of Adam (Kingma and Ba, ICLR 2015), in place."""
     m.mul_(0.9).add_(g, alpha=0.1)
     v.mul_(0.99).addcmul_(g, g, value=0.01)
@@ -162,6 +177,9 @@ def _adam(p, g, m, v, rate, step):
 def _better(a: Bound, b: Bound) -> Bound:
     """The larger of two bounds of each target."""
     first = a.lower > b.lower
-    pick = lambda x, y: torch.where(first.view(-1, *[1] * (x.dim() - 1)), x, y)
-    parts = [pick(getattr(a.multipliers, n), getattr(b.multipliers, n)) for n in Multipliers.__slots__]
-    return Bound(pick(a.lower, b.lower), pick(a.plane, b.plane), Multipliers(*parts))
+
+    def pick(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return torch.where(first.view(-1, *[1] * (x.dim() - 1)), x, y)
+
+    free = a.multipliers.with_columns(list(map(pick, a.multipliers.columns(), b.multipliers.columns())))
+    return Bound(pick(a.lower, b.lower), pick(a.plane, b.plane), free)

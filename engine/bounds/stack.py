@@ -10,8 +10,8 @@ from engine.deadline import NEVER, Deadline
 from engine.errors import InputError
 from engine.network import Network
 
-NUMBERS = 1 << 22  # of weights that are copied at a time
-MOST = 1e300  # of a reach: what is multiplied with it stays finite
+MAX_COPIED = 1 << 22  # weights that are copied at a time
+MAX_REACH = 1e300  # products with it stay finite
 Segments = list[tuple[int, int, int]]  # (network, start, stop): runs of rows that use one network
 
 
@@ -40,20 +40,20 @@ class Stack:
         semantics: str = "real",
         deadline: Deadline = NEVER,
     ):
-        """OutOfTime soon after the deadline: millions of weights take seconds."""
+        """Raises OutOfTime soon after the deadline: millions of weights take seconds."""
         self.networks = networks
         self.device = torch.device(device)
         self.semantics = semantics
         self.layers = [self._layer(k, deadline) for k in range(len(networks[0].layers))]
         widths = [layer.bias.shape[1] if layer.relu else 0 for layer in self.layers]
         starts = [sum(widths[:k]) for k in range(len(widths) + 1)]
-        #: where each layer's ReLUs stand among all hidden neurons (empty where it has none)
+        #: the place of each layer's ReLUs among all hidden neurons (empty where it has none)
         self.slices = [slice(a, b) for a, b in zip(starts, starts[1:])]
         self.n_hidden = starts[-1]
         self.n_inputs = networks[0].n_inputs
         self.n_outputs = networks[0].n_outputs
         self.width = max(max(layer.weight.shape[1:]) for layer in self.layers)
-        #: how much all neurons of the first layer with a ReLU move, taken together, by one unit of each input
+        #: the change of all neurons of the first layer with a ReLU, taken together, by one unit of each input
         self.reach = torch.stack([_reach(network) for network in networks]).to(self.device)
         self._unit = unit(self.width, len(self.layers), semantics)
         self._rounding = unit(self.width, len(self.layers), "real")
@@ -62,7 +62,7 @@ class Stack:
             self._demand_float32()
 
     def _demand_float32(self) -> None:
-        """InputError where float32 semantics says nothing of one of the networks."""
+        """Raises InputError where float32 semantics says nothing of one of the networks."""
         for network in self.networks:
             if network.float32_obstacle:
                 raise InputError(
@@ -79,26 +79,26 @@ class Stack:
 
     def _layer(self, k: int, deadline: Deadline) -> StackedLayer:
         affine = [network.layers[k] for network in self.networks]
-        weight, bias = (_stacked([getattr(a, name) for a in affine]) for name in ("weight", "bias"))
+        weight, bias = _stacked([layer.weight for layer in affine]), _stacked([layer.bias for layer in affine])
         n, out, inputs = weight.shape
         deadline.check()
         # laid out by columns, which is the faster way to multiply narrow rows with it
         backward = torch.zeros(n, inputs + 1, out + 1, dtype=torch.float64).mT
-        step = max(1, NUMBERS // (n * inputs))
+        step = max(1, MAX_COPIED // (n * inputs))
         for i in range(0, out, step):
             deadline.check()
             backward[:, i : min(i + step, out), :inputs] = weight[:, i : i + step]
         backward[:, :out, inputs] = bias
         backward[:, out, inputs] = 1.0
-        move = [tensor.to(self.device) for tensor in (weight, bias, backward)]
-        return StackedLayer(*move, relu=affine[0].relu)
+        weight, bias, backward = (tensor.to(self.device) for tensor in (weight, bias, backward))
+        return StackedLayer(weight, bias, backward, affine[0].relu)
 
     def noise(self, magnitude: torch.Tensor) -> torch.Tensor:
-        """What rounding can change of a layer's output made of terms of this total magnitude (rounding.py)."""
+        """A bound of the change by rounding of a layer's output made of terms of this total magnitude (rounding.py)."""
         return magnitude * self._unit + self._floor
 
     def lost(self, magnitude: torch.Tensor) -> torch.Tensor:
-        """What the computation of a bound itself can lose on terms of this total magnitude."""
+        """A bound of the loss in computing a bound itself, of terms of this total magnitude."""
         return magnitude * self._rounding + UNDERFLOW
 
     @staticmethod
@@ -109,7 +109,7 @@ class Stack:
         return list(zip(values.tolist(), [0, *stops[:-1]], stops))
 
     def evaluate(self, points: torch.Tensor, network: torch.Tensor) -> torch.Tensor:
-        """Outputs in float64 (not rigorous): points [n, inputs], network [n] sorted -> [n, outputs]."""
+        """Outputs [n, outputs] in float64 (not rigorous) at points [n, inputs]; network: [n], sorted."""
         runs = self.segments(network)
         h = points
         for layer in self.layers:
@@ -137,7 +137,7 @@ def _reach(network: Network) -> torch.Tensor:
     weight = network.layers[first].weight
     for layer in reversed(network.layers[:first]):
         weight = weight @ layer.weight
-    return torch.tensor(np.abs(weight).sum(0), dtype=torch.float64).clamp(max=MOST)
+    return torch.tensor(np.abs(weight).sum(0), dtype=torch.float64).clamp(max=MAX_REACH)
 
 
 def _is_float32(layer: StackedLayer) -> bool:
@@ -145,17 +145,17 @@ def _is_float32(layer: StackedLayer) -> bool:
 
 
 def matmul_sizes(rows: torch.Tensor, weight: torch.Tensor, runs: Segments, deadline: Deadline = NEVER) -> torch.Tensor:
-    """rows [n, in] times |weight| of the row's network [out, in] -> [n, out], with few absolute values at a time."""
-    step = max(1, NUMBERS // (weight.shape[0] * weight.shape[2]))
+    """Rows [n, in] times |weight| [out, in] of the row's network: [n, out]. Few absolute values are held at a time."""
+    step = max(1, MAX_COPIED // (weight.shape[0] * weight.shape[2]))
     parts = []
-    for some in weight.split(step, dim=1):
+    for some in torch.split(weight, step, dim=1):
         deadline.check()
         parts.append(matmul(rows, some.abs().mT, runs))
     return torch.cat(parts, 1) if len(parts) > 1 else parts[0]
 
 
 def matmul(rows: torch.Tensor, matrices: torch.Tensor, runs: Segments) -> torch.Tensor:
-    """rows [n, a] or [sides, n, a] times matrices[network of the row] [a, b] -> [..., n, b]."""
+    """Rows [n, a] or [sides, n, a] times matrices[network of the row] [a, b]: [..., n, b]."""
     if len(runs) == 1:
         return rows @ matrices[runs[0][0]]
     result = rows.new_empty(*rows.shape[:-1], matrices.shape[2])

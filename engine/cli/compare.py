@@ -123,7 +123,7 @@ def _compared(
 def _progress_text(progress: "Progress", meant: Meaning) -> str:
     return (
         f"{_subject(meant)} may differ on at most {progress.open:.4%}, outputs on {progress.unequal:.4%} of "
-        f"the domain; {progress.boxes:,} boxes done, {progress.left:,} open, {progress.seconds:.0f} s"
+        f"the domain; {progress.boxes:,} boxes done, {progress.open_boxes:,} open, {progress.seconds:.0f} s"
     )
 
 

@@ -2,35 +2,31 @@
 
 import json
 from argparse import Namespace
-from dataclasses import asdict
-from fractions import Fraction
+from collections.abc import Callable
 from pathlib import Path
 
 from engine.acasxu.files import network_path, property_path
 from engine.acasxu.identity import Identity, as_told, identify
 from engine.acasxu.networks import NetworkIndex, network_index
 from engine.cli.confirm import confirm_written
-from engine.cli.helpful import helpful
-from engine.cli.labels import encounter, explain
 from engine.cli.live import live_line, search_text
 from engine.cli.options import search_options
 from engine.cli.output import HOLDS, UNDECIDED, VIOLATED, answer, note
 from engine.cli.region_picture import check_two_inputs, write_regions
-from engine.picture import prepare_picture
+from engine.cli.verdict_json import Json, verdict_content
+from engine.cli.verdict_words import explanation
 from engine.errors import InputError
-from engine.exact import unheld_text
 from engine.files import prepare, write_bytes
 from engine.foreign import plain
 from engine.network import Network
+from engine.picture import prepare_picture
 from engine.property import Property
-from engine.verdict import Counterexample, Unknown, Verdict, Verified, Violated
+from engine.verdict import Unknown, Verdict, Verified, Violated
 from engine.vnncomp import result_text
-
-SHOWN = 5  # outputs of a point in a line
 
 
 def run(arguments: Namespace) -> int:
-    """Decides the property, and says so on stdout, in the results file and by the exit code."""
+    """Decides the property; the verdict goes to stdout, the results file and the exit code."""
     told = None if arguments.network is None else network_index(arguments.network)
     network_file, property_file = _files(arguments, told)
     results = prepare(arguments.results, option="--results") if arguments.results else None
@@ -52,11 +48,11 @@ def run(arguments: Namespace) -> int:
     if results:
         _write(results, result_text(verdict).encode("ascii"), verdict)
     if arguments.json:
-        content = {"network": _source(network_file, network), "property": _source(property_file, prop)}
-        answer(json.dumps(content | _content(identity, verdict), indent=2, allow_nan=False))
+        content: Json = {"network": _source(network_file, network), "property": _source(property_file, prop)}
+        answer(json.dumps(content | verdict_content(identity, verdict), indent=2, allow_nan=False))
     else:
         answer(result_text(verdict))
-    note(_explanation(identity, network, verdict, arguments))
+    note(explanation(identity, network, verdict, arguments))
     return {Verified: HOLDS, Violated: VIOLATED, Unknown: UNDECIDED}[type(verdict)]
 
 
@@ -73,7 +69,14 @@ def _files(arguments: Namespace, told: NetworkIndex | None) -> tuple[Path, Path]
     return network, files.pop() if files else property_path(arguments.property)
 
 
-def _decide(network_file: Path, property_file: Path, told: NetworkIndex | None, arguments: Namespace, update):
+def _decide(
+    network_file: Path,
+    property_file: Path,
+    told: NetworkIndex | None,
+    arguments: Namespace,
+    update: Callable[[str], None] | None,
+) -> tuple[Network, Identity | None, Property, Verdict]:
+    """Loads both files and decides the property; `update` takes the progress in words."""
     from engine.cli.asked import load_asking
     from engine.onnx_file import load_network
     from engine.vnnlib import load_property
@@ -84,15 +87,19 @@ def _decide(network_file: Path, property_file: Path, told: NetworkIndex | None, 
         check_two_inputs(network)
     if arguments.certificate:
         _warn_of_limits(arguments.certificate, prop)
-    from engine.search.verify import Problem, verify_all
+    from engine.search.problem import Problem, Progress
+    from engine.search.verify import verify_all
 
-    on_progress = update and (lambda progress: update(search_text(progress)))
+    def on_progress(progress: Progress) -> None:
+        if update:
+            update(search_text(progress))
+
     (verdict,) = verify_all([Problem(network, prop)], search_options(arguments), on_progress=on_progress)
     return network, identity, prop, verdict
 
 
 def _warn_of_limits(path: Path, prop: Property) -> None:
-    """Says before the search what would only be met after it."""
+    """Says before the search that no proof can be written, where that is so."""
     from engine.certificate.writer import unprovable
 
     if reason := unprovable(prop):
@@ -126,122 +133,5 @@ def _write(path: Path, data: bytes, verdict: Verdict) -> None:
         ) from None
 
 
-# In words
-
-
-def _explanation(identity: Identity | None, network: Network, verdict: Verdict, arguments: Namespace) -> str:
-    statistics = verdict.statistics
-    lines = [identity.label] if identity else []
-    boxes = f"{statistics.boxes:,} box{'es' if statistics.boxes != 1 else ''}"
-    lines.append(
-        f"{_meaning(verdict, network)}; semantics {verdict.semantics}, {boxes}, {statistics.seconds:.2f} s, "
-        f"{statistics.device}"
-    )
-    if isinstance(verdict, Violated):
-        lines.append(explain(identity, verdict.counterexample))
-    elif verdict.near_miss:
-        lines.append(_near_miss(verdict.near_miss, network))
-    if isinstance(verdict, Unknown):
-        lines.append(helpful(verdict, arguments))
-    return "\n".join(filter(None, lines))
-
-
-def _meaning(verdict: Verdict, network: Network) -> str:
-    match verdict:
-        case Verified():
-            return f"warning: {verdict.warning}" if verdict.warning else "the property holds"
-        case Violated(counterexample) if counterexample.executable:
-            return "the property is violated, in exact arithmetic and in onnxruntime"
-        case Violated(counterexample):
-            return f"the property is violated in exact arithmetic, {_beyond(counterexample, network)}"
-        case Unknown():
-            return f"not decided: {verdict.reason}; proved on {verdict.proved:.4%} of the volume"
-
-
-def _beyond(found: Counterexample, network: Network) -> str:
-    """Where a point is that the network cannot be given, and what it gives nearby."""
-    name, outputs = network.number.__name__, found.outputs
-    values = ", ".join(f"Y_{i} = {value!r}" for i, value in enumerate(outputs[:SHOWN]))
-    more = f" and {len(outputs) - SHOWN} more outputs" if len(outputs) > SHOWN else ""
-    point, nearest = unheld_text(found.point, found.inputs), unheld_text(found.inputs, found.point)
-    return (
-        f"at a point that {name} cannot hold ({point}); at the nearest {name} point ({nearest}) onnxruntime gives "
-        f"{values}{more}"
-    )
-
-
-def _near_miss(found: Counterexample, network: Network) -> str:
-    if not found.executable:
-        return f"near miss: a point is unsafe in exact arithmetic, {_beyond(found, network)}"
-    where, other = ("exact arithmetic", "onnxruntime") if found.exact else ("onnxruntime", "exact arithmetic")
-    return f"near miss: a point is unsafe in {where} only, not in {other}: {list(found.inputs)}"
-
-
-# As JSON
-
-
-def _source(path: Path, source) -> dict:
+def _source(path: Path, source: Network | Property) -> dict[str, str]:
     return {"file": str(path), "name": source.name, "sha256": source.sha256}
-
-
-def _content(identity: Identity | None, verdict: Verdict) -> dict:
-    statistics = verdict.statistics
-    undecided = isinstance(verdict, Unknown)
-    return {
-        "verdict": verdict.word,
-        "semantics": verdict.semantics,
-        "counterexample": _point(identity, getattr(verdict, "counterexample", None)),
-        "near_miss": _point(identity, getattr(verdict, "near_miss", None)),
-        "warning": getattr(verdict, "warning", "") or None,
-        "reason": verdict.reason if undecided else None,
-        "proved": verdict.proved if undecided else None,
-        "standing": asdict(verdict.standing) if undecided and verdict.standing else None,
-        "label": identity and identity.label,
-        "statistics": {"boxes": statistics.boxes, "seconds": statistics.seconds, "device": statistics.device},
-    }
-
-
-def _point(identity: Identity | None, found: Counterexample | None) -> dict | None:
-    """A point as JSON; `exact_inputs` and `exact_outputs` are rationals, n/d. The encounter only where its units are
-    known."""
-    if found is None:
-        return None
-    return {
-        "executable": found.executable,
-        "exact_inputs": [_rational(value) for value in found.point],
-        "inputs": list(found.inputs),
-        "outputs": [value if abs(value) < float("inf") else str(value) for value in found.outputs],
-        "exact_outputs": [_rational(value) for value in found.exact_outputs],
-        "unsafe_in": [
-            name
-            for name, is_unsafe in (("exact arithmetic", found.exact), ("onnxruntime", found.replayed))
-            if is_unsafe
-        ],
-        **_encounter(identity, found),
-    }
-
-
-def _rational(value: Fraction) -> str:
-    """In hexadecimal where Python refuses to write so many decimal digits."""
-    if max(value.numerator.bit_length(), value.denominator.bit_length()) > 10_000:
-        return f"{value.numerator:#x}/{value.denominator:#x}"
-    return str(value)
-
-
-def _encounter(identity: Identity | None, found: Counterexample) -> dict:
-    point = encounter(identity, found)
-    return (
-        {
-            "encounter": {
-                "distance_ft": point.distance,
-                "bearing_degrees_left": point.bearing,
-                "heading_degrees_left": point.heading,
-                "own_speed_ft_s": point.own_speed,
-                "intruder_speed_ft_s": point.intruder_speed,
-                "scores": list(point.scores),
-                "advisory": point.advisory,
-            }
-        }
-        if point
-        else {}
-    )

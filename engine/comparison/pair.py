@@ -1,9 +1,10 @@
-"""Two networks of one shape as one, and where their outputs are exactly equal.
+"""Two networks of one shape as one, and the boxes where their outputs are exactly equal.
 
 Up to the first layer whose numbers differ both are the same; from there on the pair's layers hold the original's
 neurons and then the changed network's, and its outputs are the original's scores followed by the changed ones.
 """
 
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -16,7 +17,10 @@ from engine.property import Polytope, Row
 
 
 def first_difference(original: Network, changed: Network) -> int:
-    """The first layer whose numbers differ; the last layer where none does. InputError where the shapes differ."""
+    """The number of the first layer whose numbers differ; of the last layer where none does.
+
+    InputError where the shapes differ.
+    """
     if original.shape != changed.shape:
         raise InputError(
             "the networks have different shapes",
@@ -47,7 +51,8 @@ def _block_diagonal(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def lowest(inputs: int, outputs: int) -> tuple[Polytope, ...]:
-    """Where each of the original's scores is lowest (one of equals included), then likewise the changed network's."""
+    """The polytopes where each of the original's scores is lowest (one of equals included), then those of the changed
+    network's."""
 
     def polytope(first: int, c: int) -> Polytope:
         rows = []
@@ -62,7 +67,7 @@ def lowest(inputs: int, outputs: int) -> tuple[Polytope, ...]:
 
 
 class Differences:
-    """Which outputs of the two networks may differ on a box, and because of which neurons.
+    """The outputs of the two networks that may differ on a box, and the neurons that are the reason.
 
     first, last: the first and the last layer whose numbers differ. With live inputs, those that may be
     above 0, a neuron's inputs agree where both its terms are 0, or weight and value are the same in both.
@@ -70,39 +75,42 @@ class Differences:
 
     def __init__(self, original: Network, changed: Network, stack: Stack):
         self.first = first_difference(original, changed)
-        self._layers, self._slices, self.last = [], stack.slices, self.first
+        self._layers: list[_Layer] = []
+        self._slices, self.last = stack.slices, self.first
         for k, (a, b) in enumerate(zip(original.layers, changed.layers)):
             weights, differ = [a.weight != 0, b.weight != 0], a.weight != b.weight
             parts = (*(used & differ for used in weights), *weights, a.bias != b.bias)
             *matrices, bias = (torch.tensor(part, dtype=torch.float32, device=stack.device) for part in parts)
-            self._layers.append((torch.stack(matrices[:2]), torch.stack(matrices[2:]), bias > 0, a.relu))
+            self._layers.append(_Layer(torch.stack(matrices[:2]), torch.stack(matrices[2:]), bias > 0, a.relu))
             if differ.any() or (a.bias != b.bias).any():
                 self.last = k
 
     def outputs(self, u: torch.Tensor) -> torch.Tensor:
-        """From upper bounds u [boxes, hidden] of the pair's ReLUs' inputs: bool [boxes, outputs].
+        """False [boxes, outputs] where the two outputs are exactly equal on the whole box, in real arithmetic.
 
-        Where it is False the two outputs are exactly equal on the whole box, in real arithmetic.
+        u: [boxes, hidden], upper bounds of the inputs of the pair's ReLUs.
         """
-        return self._differ(u)[-1][1].any(0)
+        return self._differ(u)[1][1].any(0)
 
-    def culprits(self, l: torch.Tensor, u: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """(layer, neuron of the pair's layer, whether that is hopeless) for each box where neurons of layer `last` may
-        differ: one of those before it that must become inactive for them not to, in the first layer with such
-        neurons the one nearest to that, else -1. Hopeless: none is there, or one of them is active on all of the box.
+    def culprits(self, l: torch.Tensor, u: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """One of the neurons that must become inactive so that no neuron of layer `last` differs, for each box.
+
+        (layer, neuron of the pair's layer, True where that is hopeless), each [boxes]. It is the nearest to being
+        inactive in the first layer with such neurons, else -1. Hopeless: there is none, or one of them is active on all
+        of the box.
         """
-        met, n = self._differ(u), len(u)
+        met, n = self._differ(u)[0], len(u)
         layer, neuron = torch.full((2, n), -1, device=u.device)
-        active = self._layers[self.last][2].any().expand(n)  # a bias differs whatever is inactive
-        blamed = met[self.last - self.first][2]
+        active = self._layers[self.last].bias.any().expand(n)  # a bias differs whatever is inactive
+        blamed = met[self.last - self.first].before
         for k in range(self.last, max(self.first, 1) - 1, -1):
-            changed, used = self._layers[k][:2]
-            live, differ = met[k - self.first][:2]
+            changed, used = self._layers[k].changed, self._layers[k].used
+            live, differ = met[k - self.first].live, met[k - self.first].differ
             must = live & (blamed.float() @ changed > 0)
             blamed = (live & differ & ~must & (blamed.float() @ used > 0)).any(0)
             must = must.any(0) if k == self.first else must.transpose(0, 1).flatten(1)
             here, part = must.any(1), self._slices[k - 1]
-            if not self._layers[k - 1][3]:  # without a ReLU nothing becomes inactive
+            if not self._layers[k - 1].relu:  # without a ReLU nothing becomes inactive
                 active = active | here
                 continue
             nearest = (u[:, part] / (u[:, part] - l[:, part])).masked_fill(~must, torch.inf).argmin(1)
@@ -110,20 +118,41 @@ class Differences:
             active = active | (must & (l[:, part] > 0)).any(1)
         return layer, neuron, active | (layer < 0)
 
-    def _differ(self, u: torch.Tensor):
-        """For each layer from `first` on (live inputs, inputs that may differ, [2, boxes, in]; whether its values
-        before the ReLU may, [boxes, out]), and the like of the outputs at the end."""
-        n, width = len(u), self._layers[self.first][0].shape[2]
+    def _differ(self, u: torch.Tensor) -> tuple[list["_Met"], tuple[torch.Tensor, torch.Tensor]]:
+        """The layers from `first` on, on boxes; and the outputs: those that are live, and that may differ,
+        each [2, boxes, outputs]."""
+        n, width = len(u), self._layers[self.first].changed.shape[2]
         live = torch.ones(2, n, width, dtype=torch.bool, device=u.device)
-        if self.first and self._layers[self.first - 1][3]:
+        if self.first and self._layers[self.first - 1].relu:
             live = ~(u[:, self._slices[self.first - 1]] <= 0).expand(2, -1, -1)
         differ, met = torch.zeros_like(live), []
-        for (changed, used, bias, relu), part in zip(self._layers[self.first :], self._slices[self.first :]):
-            terms = live.float() @ changed.mT + (live & differ).float() @ used.mT
-            before = bias | (terms > 0).any(0)
-            met.append((live, differ, before))
+        for layer, part in zip(self._layers[self.first :], self._slices[self.first :]):
+            terms = live.float() @ layer.changed.mT + (live & differ).float() @ layer.used.mT
+            before = layer.bias | (terms > 0).any(0)
+            met.append(_Met(live, differ, before))
             live = torch.ones(2, *before.shape, dtype=torch.bool, device=u.device)
-            if relu:
-                live = ~(u[:, part] <= 0).unflatten(1, (2, -1)).transpose(0, 1)
+            if layer.relu:
+                live = ~torch.unflatten(u[:, part] <= 0, 1, (2, -1)).transpose(0, 1)
             differ = (before & live.any(0)).expand(2, -1, -1)
-        return [*met, (live, differ, None)]
+        return met, (live, differ)
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """One layer of both networks. changed, used: [2, out, in], 1 for weights that are no zero and differ, and for all
+    that are no zero; bias: [out], True where the two differ."""
+
+    changed: torch.Tensor
+    used: torch.Tensor
+    bias: torch.Tensor
+    relu: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Met:
+    """A layer on boxes. live, differ: [2, boxes, in], inputs that may be above 0, and that may differ; before:
+    [boxes, out], True where its values before the ReLU may differ."""
+
+    live: torch.Tensor
+    differ: torch.Tensor
+    before: torch.Tensor

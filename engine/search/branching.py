@@ -1,22 +1,22 @@
-"""Which way to split a box, and the children."""
+"""The choice of an input to split a box by, and the children."""
 
 import torch
 
 from engine.search.pool import Nodes
 
-POWER = 0.5  # how much wide inputs are preferred: measured in benchmarks/branching.py; 0 stalls, 0.4 to 1 are close
-FLAT = 1e-30  # in place of a smaller change: of a plane without any the widest input is halved, not always the first
-MANY = 8  # inputs: to halve each of more than these takes more boxes than to fix the signs of the neurons
+WIDTH_POWER = 0.5  # preference of wide inputs, measured in benchmarks/branching.py: 0 stalls, 0.4 to 1 are close
+MIN_CHANGE = 1e-30  # stands for smaller ones: of a flat plane the widest input is halved, not always the first
+MAX_SPLIT_INPUTS = 8  # to halve each of more inputs takes more boxes than to fix the signs of the neurons
 
 
 def many_inputs(nodes: Nodes) -> torch.Tensor:
-    """Whether each box has so many inputs of some width that signs are split rather than inputs: [n]."""
-    return (nodes.lower < nodes.upper).sum(1) > MANY
+    """True for boxes with so many inputs of some width that signs are split rather than inputs: [n]."""
+    return (nodes.lower < nodes.upper).sum(1) > MAX_SPLIT_INPUTS
 
 
 def splits(nodes: Nodes) -> torch.Tensor:
-    """Whether each input has a float64 value strictly between its ends, the middle: [n, inputs]."""
-    middle = _middle(nodes)
+    """True for inputs whose middle is a float64 value strictly between their ends: [n, inputs]."""
+    middle = middles(nodes)
     return (nodes.lower < middle) & (middle < nodes.upper)
 
 
@@ -24,11 +24,11 @@ def input_to_split(nodes: Nodes, plane: torch.Tensor, reach: torch.Tensor) -> to
     """The input in which the worst polytope's plane [n, inputs + 1] changes most, wide inputs preferred; the widest
     where it is flat: [n].
 
-    How wide an input is, is measured by what it moves: its width times its `reach` [n, inputs] (see
+    An input's width is measured by the change that it makes: its width times its `reach` [n, inputs] (see
     Stack.reach). So nothing depends on the inputs' units, and powers of two in them change no bit of a score.
     """
     width = nodes.upper - nodes.lower
-    score = (plane[:, :-1].abs() * width).clamp(min=FLAT) * (width * reach) ** POWER
+    score = (plane[:, :-1].abs() * width).clamp(min=MIN_CHANGE) * (width * reach) ** WIDTH_POWER
     return score.masked_fill(~splits(nodes), -1.0).argmax(1)
 
 
@@ -39,15 +39,21 @@ def split_input(nodes: Nodes, plane: torch.Tensor, reach: torch.Tensor) -> tuple
     """
     dimension = input_to_split(nodes, plane, reach)
     n = torch.arange(len(nodes), device=dimension.device)
-    middle = _middle(nodes)[n, dimension]
+    return cut(nodes, dimension, middles(nodes)[n, dimension])
+
+
+def cut(nodes: Nodes, dimension: torch.Tensor, value: torch.Tensor) -> tuple[Nodes, Nodes]:
+    """Two children that cover each box exactly: the input `dimension` [n] at most `value` [n], or at least that."""
+    n = torch.arange(len(nodes), device=dimension.device)
     depth = nodes.depth + 1
     low, high = nodes.copy(depth=depth), nodes.copy(depth=depth)
-    low.upper[n, dimension] = middle
-    high.lower[n, dimension] = middle
+    low.upper[n, dimension] = value
+    high.lower[n, dimension] = value
     return low, high
 
 
-def _middle(nodes: Nodes) -> torch.Tensor:
+def middles(nodes: Nodes) -> torch.Tensor:
+    """The middle of each input: [n, inputs]."""
     return nodes.lower + (nodes.upper - nodes.lower) / 2
 
 

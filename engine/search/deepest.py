@@ -1,54 +1,56 @@
-"""Candidate points where every sign is fixed: there the network is affine, and the deepest unsafe point is that of
-a linear program.
+"""Candidate points on boxes where every sign is fixed: there the network is affine, and a linear program gives the
+deepest unsafe point.
 
-Samples and gradients hardly meet what is left of a box of many inputs once signs are assumed, nor what an equation
-between inputs leaves of any box. A solver works to tolerances, so its point is only to be judged (confirm.py), and
-that it finds none proves nothing.
+Samples and gradients hardly reach the rest of a box of many inputs once signs are assumed, or the inputs that satisfy
+an equation. A solver works to tolerances, so its point is still to be confirmed (confirm.py), and that it finds none
+proves nothing.
 """
+
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 
-from engine.bounds.crown import Boxes
-from engine.bounds.roots import Roots
 from engine.deadline import NEVER, Deadline
 from engine.network import Network
 from engine.property import Polytope
-from engine.search.exclude import Remaining
-from engine.search.pool import Nodes
+from engine.search.batch import Batch
+from engine.search.exclude import OpenTargets
 
-PROGRAMS = 4  # of a part of a batch, milliseconds each
+MAX_PROGRAMS = 4  # of a part of a batch, milliseconds each
 
 
-def deepest_points(networks: list[Network], roots: Roots, polytopes, nodes: Nodes, boxes: Boxes, left: Remaining):
-    """(places in `left`, points [n, inputs]) for a few boxes where no sign is open, and either signs are assumed or
-    rows speak of inputs: elsewhere samples do as well.
+def deepest_points(
+    batch: Batch, targets: OpenTargets, polytopes: Callable[[int], Sequence[Polytope]]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Points [n, inputs] on a few open boxes, and the numbers [n] of these among the open ones, before them.
 
+    No sign is open there, and either signs are assumed or rows speak of inputs: elsewhere samples do as well.
     `polytopes(root)`: the unsafe ones of a root's case, in order.
     """
-    is_open = ((boxes.l < 0) & (boxes.u > 0)).any(1)[left.open]
-    of_inputs = (roots.inputs[nodes.root[left.open], left.polytope] != 0).flatten(1).any(1)
-    fixed = (~is_open & ((nodes.phases != 0).any(1)[left.open] | of_inputs)).nonzero()[:, 0]
-    fixed = fixed[left.bound[fixed].argsort(stable=True)[:PROGRAMS]].tolist()
-    places, points = [], []
-    for place in fixed:
-        box = int(left.open[place])
-        polytope = polytopes(int(nodes.root[box]))[int(left.polytope[place])]
-        ends = (side[box].cpu().numpy() for side in (nodes.lower, nodes.upper))
+    nodes, boxes = batch.nodes, batch.boxes
+    is_open = batch.is_open.any(1)[targets.box]
+    of_inputs = (batch.roots.inputs[nodes.root[targets.box], targets.polytope] != 0).flatten(1).any(1)
+    fixed = (~is_open & ((nodes.phases != 0).any(1)[targets.box] | of_inputs)).nonzero()[:, 0]
+    numbers, points = [], []
+    for number in fixed[targets.bound[fixed].argsort(stable=True)[:MAX_PROGRAMS]].tolist():
+        box = int(targets.box[number])
+        lower, upper = (side[box].cpu().numpy() for side in (nodes.lower, nodes.upper))
         point = deepest(
-            networks[int(boxes.network[box])],
-            polytope,
-            *ends,
+            batch.stack.networks[int(boxes.network[box])],
+            polytopes(int(nodes.root[box]))[int(targets.polytope[number])],
+            lower,
+            upper,
             on=(boxes.u[box] > 0).cpu().numpy(),
             signs=nodes.phases[box].cpu().numpy(),
-            deadline=boxes.deadline,
+            deadline=batch.deadline,
         )
         if point is not None:
-            places.append(place)
+            numbers.append(number)
             points.append(point)
-    points = np.array(points).reshape(-1, nodes.lower.shape[1])
+    found = np.array(points).reshape(-1, nodes.lower.shape[1])
     device = nodes.lower.device
-    return torch.tensor(places, dtype=torch.long, device=device), torch.from_numpy(points).to(device)
+    return torch.tensor(numbers, dtype=torch.long, device=device), torch.from_numpy(found).to(device)
 
 
 def deepest(
@@ -64,12 +66,16 @@ def deepest(
     """The point of the box deepest in the polytope with hidden neuron j passed on where on[j] (else 0), and
     signs[j] z_j >= 0; None where the solver has none, or is not done by the deadline.
 
-    Variables are the box's fractions, which are of one size whatever the inputs', and the depth.
+    Variables are fractions of the box, which are of one size whatever the inputs' sizes, and the depth.
     """
     from scipy.optimize import linprog
 
-    of_inputs = lambda weight: np.column_stack([weight * (upper - lower), weight @ lower])  # the constant last
-    h, rows, start = None, [], 0
+    def of_inputs(weight: np.ndarray) -> np.ndarray:
+        """weight . x in the fractions, the constant last."""
+        return np.column_stack([weight * (upper - lower), weight @ lower])
+
+    rows, start = [], 0
+    h: np.ndarray | None = None
     for layer in network.layers:
         h = of_inputs(layer.weight) if h is None else layer.weight @ h
         h[:, -1] += layer.bias

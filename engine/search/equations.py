@@ -1,4 +1,4 @@
-"""Linear equations in exact numbers: points that solve them, and whether numbers of floating point can.
+"""Linear equations in exact numbers: their solutions, also in floating-point numbers.
 
 Such numbers are dyadic, integers over powers of two. With a . x = c in integers a there is a dyadic solution just where
 c / gcd(a) is dyadic; unimodular changes of the variables bring several equations to that form one by one, and give
@@ -15,15 +15,17 @@ import numpy as np
 
 from engine.property import Polytope, Row, Vector
 
-MOST = 64  # variables of equations whose dyadic solutions are looked for, and not only whether there are any
-LARGE = 2**40  # coefficients of a basis beyond which its points are of no use
+MAX_VARIABLES = 64  # of equations whose dyadic solutions are computed; of larger ones only whether there are any
+MAX_COEFFICIENT = 2**40  # of a basis: beyond it its points are of no use
+Form = tuple[tuple[int, ...], tuple[Fraction, ...]]  # variables and their coefficients, the constant last
 
 
 def equations(polytope: Polytope) -> tuple[Row, ...]:
     """The rows that hold with equality because their opposite is a row too, one of each pair."""
     terms = [(row, {i: c for i, c in enumerate((*row.inputs, *row.outputs)) if c}) for row in polytope.rows]
     same = Counter(tuple(of) for row, of in terms if not row.strict and of)
-    found, seen = [], set()
+    found: list[Row] = []
+    seen: set[Form] = set()
     for row, of in terms if same and max(same.values()) > 1 else ():
         if of and not row.strict and same[tuple(of)] > 1:
             places, form = _form(row, of)
@@ -33,8 +35,8 @@ def equations(polytope: Polytope) -> tuple[Row, ...]:
     return tuple(found)
 
 
-def _form(row: Row, terms: dict[int, Fraction]) -> tuple:
-    """What multiples of a row by positive numbers share."""
+def _form(row: Row, terms: dict[int, Fraction]) -> Form:
+    """The form that multiples of a row by positive numbers share."""
     scale = abs(next(iter(terms.values())))
     return tuple(terms), tuple(c / scale for c in (*terms.values(), row.constant))
 
@@ -42,11 +44,16 @@ def _form(row: Row, terms: dict[int, Fraction]) -> tuple:
 # In rationals
 
 
-def meeting(row: Row, x: Vector, lower: Vector, upper: Vector) -> Vector | None:
-    """A point of the box where the row, one of inputs alone, is zero, as few inputs of x as possible being moved; None
-    where the box has none."""
-    x, value = list(x), row.value(x, ())
-    room = lambda i: min(x[i] - lower[i], upper[i] - x[i]) * abs(row.inputs[i])
+def moved_onto(row: Row, point: Vector, lower: Sequence[Fraction], upper: Sequence[Fraction]) -> Vector | None:
+    """A point of the box where the row, one of inputs alone, is zero; None where the box has none.
+
+    As few inputs of the given point as possible are moved.
+    """
+    x, value = list(point), row.value(point, ())
+
+    def room(i: int) -> Fraction:
+        return min(x[i] - lower[i], upper[i] - x[i]) * abs(row.inputs[i])
+
     for i in sorted((i for i, c in enumerate(row.inputs) if c), key=room, reverse=True):
         moved = min(max(x[i] - value / row.inputs[i], lower[i]), upper[i])
         value += row.inputs[i] * (moved - x[i])
@@ -56,7 +63,9 @@ def meeting(row: Row, x: Vector, lower: Vector, upper: Vector) -> Vector | None:
 
 def pivots(slopes: np.ndarray) -> tuple[list[int], list[int]]:
     """Rows and columns of a part of the matrix [rows, columns] that has full rank, the largest entries first."""
-    left, rows, columns = np.array(slopes, float), [], []
+    left = np.array(slopes, float)
+    rows: list[int] = []
+    columns: list[int] = []
     least = np.abs(left).max(initial=0) * 1e-12
     while left.size and np.abs(left).max() > least:
         i, j = np.unravel_index(np.abs(left).argmax(), left.shape)
@@ -68,7 +77,7 @@ def pivots(slopes: np.ndarray) -> tuple[list[int], list[int]]:
 
 
 def solved(matrix: list[list[Fraction]], right: list[Fraction]) -> list[Fraction] | None:
-    """The solution of a square system, None where there is not just one."""
+    """The solution of a square system; None unless there is just one."""
     table = [[*row, value] for row, value in zip(matrix, right)]
     for j in range(len(table)):
         first = next((i for i in range(j, len(table)) if table[i][j]), None)
@@ -89,7 +98,7 @@ def solved(matrix: list[list[Fraction]], right: list[Fraction]) -> list[Fraction
 class Lattice:
     """The dyadic solutions of equations: of the inputs `used`, basis . (fixed, t) with t any dyadic numbers.
 
-    basis: integers, [used, used]; empty where there are more than MOST, or its numbers are too large.
+    basis: integers, [used, used]; empty where there are more than MAX_VARIABLES, or its numbers are too large.
     """
 
     used: tuple[int, ...]
@@ -111,13 +120,16 @@ class Lattice:
 
 
 def dyadic_solutions(rows: Sequence[Row], *, places: int) -> Lattice | Row:
-    """The solutions of equations of inputs alone in numbers over 2^places at most; or, where there are none, the first
-    equation with which there are none."""
+    """The solutions of equations of inputs alone in numbers over 2^places at most.
+
+    Where there are none, it is the first equation with which there are none.
+    """
     used = tuple(sorted({i for row in rows for i, c in enumerate(row.inputs) if c}))
     whole = [_integers(row, used) for row in rows]
-    small = len(used) <= MOST
+    small = len(used) <= MAX_VARIABLES
     unit = [[int(i == j) for j in range(len(used))] for i in range(len(used) if small else 0)]
-    table, fixed = [numbers for numbers, _ in whole] + unit, []
+    table = [numbers for numbers, _ in whole] + unit
+    fixed: list[Fraction] = []
     for k, (row, (_, right)) in enumerate(zip(rows, whole)):
         rest = right - sum(a * z for a, z in zip(table[k], fixed))
         place = len(fixed)
@@ -130,12 +142,12 @@ def dyadic_solutions(rows: Sequence[Row], *, places: int) -> Lattice | Row:
         if lead:
             fixed.append(value)
     basis = table[len(rows) :]
-    small = small and all(abs(v) < LARGE for line in basis for v in line)
+    small = small and all(abs(v) < MAX_COEFFICIENT for line in basis for v in line)
     return Lattice(used, tuple(fixed), np.array(basis if small else [], dtype=object))
 
 
 def _integers(row: Row, used: tuple[int, ...]) -> tuple[list[int], int]:
-    """a, c of a . x = c."""
+    """The integers (a, c) of an equation a . x = c."""
     values = [*(row.inputs[i] for i in used), -row.constant]
     scale = lcm(*(v.denominator for v in values))
     *numbers, right = (int(v * scale) for v in values)

@@ -1,154 +1,111 @@
-"""The leaf procedure: which unsafe polytopes are shown not to be reached on a box.
+"""The leaf procedure: proves of unsafe polytopes that no input of a box reaches them.
 
 A polytope is excluded on a box when one of its rows, or a convex combination of them, is bounded above
-zero there. Every bound is sound with its rounding included (bounds/rounding.py), so what is
-excluded here is proved.
+zero there. Every bound is sound with its rounding included (bounds/rounding.py): an exclusion is a proof.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import repeat
 
 import torch
 
+from engine.bounds.columns import Columns, joined
 from engine.bounds.crown import Boxes, concretize, rows_at_once, substitute
-from engine.bounds.relaxation import Lines
-from engine.bounds.roots import Roots
-from engine.bounds.slopes import Bound, Multipliers, Targets, ascend, lower_slopes
+from engine.bounds.slopes import Bound, Multipliers, Targets, ascend
 from engine.bounds.stack import Stack
+from engine.search.batch import Batch
 from engine.search.branching import many_inputs
-from engine.search.pool import Nodes
+from engine.search.exclusions import Exclusions, joined_exclusions, proved_exclusions
 from engine.search.rows import starting_weights
 
 WARM_STEPS, WARM_NONE = 128, 255  # slopes are handed down in steps of 1/128; 255: none were found
 FINISH_STEPS = 20
-TARGETS = 1 << 14  # polytopes looked at together
-OPTIMIZE_BELOW = 64  # more neurons of open sign than this are better split first
+MAX_TARGETS = 1 << 14  # polytopes bounded together
+MAX_OPEN_SIGNS = 64  # boxes with more neurons of open sign are better split first
 
 
 @dataclass(frozen=True, slots=True)
-class Remaining:
-    """What is left: boxes `open` [left], and on each the worst open polytope.
+class OpenTargets(Columns):
+    """Boxes [open] of a batch on which not all polytopes are excluded, and on each the worst open polytope.
 
-    `plane`: [left, inputs + 1], a linear lower bound of the row that is largest in the box's middle; `bound`:
-    [left], the best found; `weights`: [left, rows], those of the rows in it.
+    box: [open], ascending; polytope: [open]; bound: [open], the best found; plane: [open, inputs + 1], a linear lower
+    bound of the row that is largest in the box's middle; weights: [open, rows], those of the rows in the bound.
     """
 
-    open: torch.Tensor
+    box: torch.Tensor
     polytope: torch.Tensor
     bound: torch.Tensor
     plane: torch.Tensor
     weights: torch.Tensor
 
-    def select(self, keep: torch.Tensor) -> "Remaining":
-        return Remaining(*(getattr(self, name)[keep] for name in self.__slots__))
+    def __len__(self) -> int:
+        return len(self.box)
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """How polytopes were excluded: enough to show it again.
-
-    node: [n], ids of nodes; polytope: [n]; weights: [n, rows]. slope_of: [m], for which of the n the
-    neuron slope [m] has the lower slope slope_value [m] instead of CROWN's; multiplier_of,
-    multiplier, multiplier_value: likewise the multipliers of assumed signs.
-    """
-
-    node: torch.Tensor
-    polytope: torch.Tensor
-    weights: torch.Tensor
-    slope_of: torch.Tensor
-    slope: torch.Tensor
-    slope_value: torch.Tensor
-    multiplier_of: torch.Tensor
-    multiplier: torch.Tensor
-    multiplier_value: torch.Tensor
-
-
-def exclude(
-    stack: Stack, roots: Roots, nodes: Nodes, boxes: Boxes, lines: list[Lines], *, steps: int, targets: int = TARGETS
-):
-    """Marks in `nodes.excluded` what is proved on each box; says what remains, and how the rest was shown.
+def exclude(batch: Batch, *, steps: int, max_targets: int = MAX_TARGETS) -> tuple[OpenTargets, Exclusions]:
+    """Excludes polytopes on the batch's boxes, and marks them in `nodes.excluded`: returns the rest, and the proofs.
 
     First every row by itself with CROWN's slopes; then, where few neurons are of open sign, `steps`
-    steps of optimized slopes and row weights, which start from those found for the parent. targets: how many polytopes
-    are looked at together, for the memory that they take.
+    steps of optimized slopes and row weights, which start from those found for the parent. max_targets: polytopes that
+    are bounded together, for the memory that they take.
     """
+    nodes = batch.nodes
     box, polytope = (~nodes.excluded).nonzero(as_tuple=True)
-    parents = nodes.slopes.clone(), nodes.multipliers.clone()
-    is_open = (boxes.l < 0) & (boxes.u > 0)
-    hopeful = ((is_open.sum(1) <= OPTIMIZE_BELOW) | many_inputs(nodes)) & (steps > 0)
-    batch = _Batch(stack, roots, nodes, boxes, lines, parents, is_open, hopeful, lower_slopes(stack, boxes, lines))
-    found = [_exclude(batch, *part, steps) for part in zip(box.split(targets), polytope.split(targets))]
-    left, shown = zip(*found)
-    return _worst(_joined(left)), _joined_shown(shown)
+    worthwhile = ((batch.is_open.sum(1) <= MAX_OPEN_SIGNS) | many_inputs(nodes)) & (steps > 0)
+    start = _Start(nodes.slopes.clone(), nodes.multipliers.clone(), worthwhile)
+    parts = zip(torch.split(box, max_targets), torch.split(polytope, max_targets))
+    found = [_exclude(batch, start, *part, steps) for part in parts]
+    open_targets, exclusions = zip(*found)
+    return _worst(joined(open_targets)), joined_exclusions(exclusions)
 
 
 @dataclass(frozen=True, slots=True)
-class _Batch:
-    """What is common to all polytopes of a batch. parents: slopes and multipliers that boxes were handed down;
-    hopeful: [boxes], whether optimization may help; plain: CROWN's slopes."""
+class _Start:
+    """Slopes and multipliers [boxes, hidden] that optimization starts from; worthwhile: [boxes], True where it may
+    help."""
 
-    stack: Stack
-    roots: Roots
-    nodes: Nodes
-    boxes: Boxes
-    lines: list[Lines]
-    parents: tuple[torch.Tensor, torch.Tensor]
-    is_open: torch.Tensor
-    hopeful: torch.Tensor
-    plain: torch.Tensor
+    slopes: torch.Tensor
+    multipliers: torch.Tensor
+    worthwhile: torch.Tensor
 
 
-def _exclude(batch: _Batch, box: torch.Tensor, polytope: torch.Tensor, steps: int) -> tuple[Remaining, Shown]:
-    """The same for some polytopes [n] on boxes [n]: the worst that remains on each of these boxes."""
+def _exclude(
+    batch: Batch, start: _Start, box: torch.Tensor, polytope: torch.Tensor, steps: int
+) -> tuple[OpenTargets, Exclusions]:
+    """The same for some polytopes [n] on boxes [n]: the worst that stays open on each of these boxes."""
     stack, roots, nodes, boxes = batch.stack, batch.roots, batch.nodes, batch.boxes
     targets = roots.targets(nodes.root[box], box, polytope, nodes.phases)
     error = roots.error[nodes.root[box], polytope]
-    rows, planes = _each_row(stack, boxes, batch.lines, targets)
+    rows, planes = _each_row(batch, targets)
     best, row = rows.max(1)
     best = best - error
-    near = ((best <= 0) & batch.hopeful[box]).nonzero()[:, 0]
-    none = (near.new_zeros(0, n, dtype=torch.float64) for n in (rows.shape[1], *[batch.plain.shape[1]] * 2))
+    near = ((best <= 0) & start.worthwhile[box]).nonzero()[:, 0]
+    none = (near.new_zeros(0, n, dtype=torch.float64) for n in (rows.shape[1], *[stack.n_hidden] * 2))
     free = Multipliers(*none)
     if len(near):
-        found = _optimize(batch, targets.select(near), row[near], planes[near], steps)
+        found = _optimize(batch, start, targets.select(near), row[near], planes[near], steps)
         best[near] = torch.maximum(best[near], found.lower - error[near])
         free = found.multipliers
     weights = torch.nn.functional.one_hot(row, rows.shape[1]).double()
     weights[near] = free.weights
-    proved = (best > 0) & (best < torch.inf)  # what overflowed shows nothing
+    proved = (best > 0) & (best < torch.inf)  # an overflow proves nothing
     nodes.excluded[box[proved], polytope[proved]] = True
     if rows.shape[1] > 1:  # to split for the best row by itself may never help: it need not be one that can prove
         row = _largest_in_the_middle(stack, boxes, targets)
     plane = planes[torch.arange(len(box), device=box.device), row]
-    left = _worst(Remaining(box, polytope, best, plane, weights).select(~proved))
-    # what is proved near zero was not proved by a row alone
+    open_targets = _worst(OpenTargets(box, polytope, best, plane, weights).select(~proved))
+    # of the optimized targets those that are proved, which no row alone proves
     near, free = near[proved[near]], free.select(proved[near])
-    changed = batch.is_open[box[near]] & (free.slopes != batch.plain[box[near]])
-    return left, _shown(nodes.id[box], polytope, weights, proved, near, free, changed)
+    changed = batch.is_open[box[near]] & (free.slopes != batch.plain_slopes[box[near]])
+    return open_targets, proved_exclusions(nodes.id[box], polytope, weights, proved, near, free, changed)
 
 
-def _worst(left: Remaining) -> Remaining:
+def _worst(targets: OpenTargets) -> OpenTargets:
     """Of each box's polytopes the one whose bound is least, the first of equals."""
-    left = left.select(left.bound.argsort(stable=True))
-    left = left.select(left.open.argsort(stable=True))
-    first = torch.ones_like(left.open, dtype=torch.bool)
-    first[1:] = left.open[1:] != left.open[:-1]
-    return left.select(first)
-
-
-def _joined(parts: Sequence[Remaining]) -> Remaining:
-    return Remaining(*(torch.cat([getattr(part, name) for part in parts]) for name in Remaining.__slots__))
-
-
-def _joined_shown(parts: Sequence[Shown]) -> Shown:
-    """All of them as one: what refers to a polytope by its number is numbered on."""
-    first = torch.tensor([0, *(len(part.node) for part in parts)]).cumsum(0).tolist()
-    columns = []
-    for name in Shown.__slots__:
-        shifts = first if name.endswith("_of") else repeat(0)
-        columns.append(torch.cat([getattr(part, name) + shift for part, shift in zip(parts, shifts)]))
-    return Shown(*columns)
+    targets = targets.select(targets.bound.argsort(stable=True))
+    targets = targets.select(targets.box.argsort(stable=True))
+    first = torch.ones_like(targets.box, dtype=torch.bool)
+    first[1:] = targets.box[1:] != targets.box[:-1]
+    return targets.select(first)
 
 
 def _largest_in_the_middle(stack: Stack, boxes: Boxes, targets: Targets) -> torch.Tensor:
@@ -159,47 +116,33 @@ def _largest_in_the_middle(stack: Stack, boxes: Boxes, targets: Targets) -> torc
     return values.masked_fill(targets.absent, -torch.inf).argmax(1)
 
 
-def _shown(node, polytope, weights, proved, near, free: Multipliers, changed) -> Shown:
-    """What is proved of the targets; `near` are those with free multipliers."""
-    number = proved.cumsum(0) - 1
-    slopes, multipliers = changed.nonzero(as_tuple=True), (free.phases > 0).nonzero(as_tuple=True)
-    return Shown(
-        node[proved],
-        polytope[proved],
-        weights[proved],
-        number[near[slopes[0]]],
-        slopes[1],
-        free.slopes[slopes],
-        number[near[multipliers[0]]],
-        multipliers[1],
-        free.phases[multipliers],
-    )
-
-
-def _each_row(stack: Stack, boxes: Boxes, lines: list[Lines], targets: Targets):
+def _each_row(batch: Batch, targets: Targets) -> tuple[torch.Tensor, torch.Tensor]:
     """Bounds and planes of every row by itself: [targets, rows] and [targets, rows, inputs + 1]."""
+    stack, boxes = batch.stack, batch.boxes
     bounds = targets.rows.new_full(targets.absent.shape, -torch.inf)
     planes = bounds.new_zeros(*targets.absent.shape, stack.n_inputs + 1)
-    target, row = (~targets.absent).nonzero(as_tuple=True)
+    present = (~targets.absent).nonzero(as_tuple=True)
     at_once = rows_at_once(stack)
-    for target, row in zip(target.split(at_once), row.split(at_once)):
+    for target, row in zip(*(torch.split(index, at_once) for index in present)):
         box = targets.box[target]
-        found = substitute(stack, boxes, lines, targets.rows[target, row], box, len(stack.layers))
+        found = substitute(stack, boxes, batch.lines, targets.rows[target, row], box, len(stack.layers))
         found[:, :-1] += targets.inputs[target, row]
         bounds[target, row] = concretize(stack, boxes, found, box)
         planes[target, row] = found
     return bounds, planes
 
 
-def _optimize(batch: _Batch, targets: Targets, row: torch.Tensor, planes: torch.Tensor, steps: int) -> Bound:
+def _optimize(
+    batch: Batch, start: _Start, targets: Targets, row: torch.Tensor, planes: torch.Tensor, steps: int
+) -> Bound:
     """The best bounds with free slopes, weights and multipliers, which are left in the nodes for the children."""
     boxes, nodes = batch.boxes, batch.nodes
     by_sign = bool(targets.phases.any())
     if by_sign:
         steps = FINISH_STEPS  # the last sign's multiplier starts from nothing
     weights = starting_weights(boxes, targets.box, planes, targets.absent, row)
-    start = handed_down(*batch.parents, targets.box, weights, batch.plain)
-    best = ascend(batch.stack, boxes, batch.lines, targets, start, steps=steps)
+    free = handed_down(start.slopes, start.multipliers, targets.box, weights, batch.plain_slopes)
+    best = ascend(batch.stack, boxes, batch.lines, targets, free, steps=steps)
     # a box's last target is its children's start: of several writes to one place CUDA keeps any
     last = torch.ones_like(targets.box, dtype=torch.bool)
     last[:-1] = targets.box[1:] != targets.box[:-1]

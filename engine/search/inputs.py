@@ -1,4 +1,4 @@
-"""The inputs that a polytope speaks of, and whether a network can be given any of them.
+"""The inputs of a polytope, also those of them that a network can be given.
 
 A network is given numbers of floating point; a box, an open interval or an equation may hold none, and still hold real
 points.
@@ -14,17 +14,17 @@ import numpy as np
 from engine.exact import derivatives, evaluate, floats_inside, nearest_floats, number_text
 from engine.network import Network
 from engine.property import Case, Polytope, Row, Vector
-from engine.search.equations import Lattice, dyadic_solutions, equations, meeting, pivots, solved
+from engine.search.equations import Lattice, dyadic_solutions, equations, moved_onto, pivots, solved
 
-NEWTON = 3  # steps to a point that solves equations of outputs, each exact where no sign changes
+NEWTON_STEPS = 3  # to a point that solves equations of outputs, each exact where no sign changes
 TOWARDS_MIDDLE = tuple(Fraction(1, 2**k) for k in (60, 20, 10, 4, 1, 0))  # ways from a point to the set's middle
-SHOWN = 6  # terms of an equation in a message
-FINEST, COARSEST = 1, 13  # bits fewer than the numbers have, of the steps of solutions
+MAX_TERMS = 6  # of an equation in a message
+BITS_FEWER = range(1, 13)  # than the numbers have, in the steps of solutions
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Why a network can be given no input of a set, and what to write instead."""
+    """The reason why a network can be given no input of a set, and advice what to write instead."""
 
     what: str
     advice: str
@@ -37,10 +37,11 @@ class InputSet:
     """
 
     def __init__(self, case: Case, polytope: Polytope | None, number: type[np.floating]):
-        self.number, self.polytope = number, polytope
+        self.number = number
         self.equations = equations(polytope) if polytope else ()
         self.lower, self.upper = list(case.lower), list(case.upper)
-        self.open_lower, self.open_upper = set(), set()
+        self.open_lower: set[int] = set()
+        self.open_upper: set[int] = set()
         for row in polytope.rows if polytope else ():
             self._tighten(row)
 
@@ -61,7 +62,7 @@ class InputSet:
 
     @property
     def plain(self) -> bool:
-        """Whether it is no more than a closed box."""
+        """True where it is no more than a closed box."""
         return not (self.equations or self.open_lower or self.open_upper)
 
     @cached_property
@@ -77,7 +78,10 @@ class InputSet:
 
     @cached_property
     def lattice(self) -> Lattice | Row | None:
-        """The equations' solutions in dyadic numbers, inputs of one value put in; None where there are no equations."""
+        """The equations' solutions in dyadic numbers, inputs of one value put in (see dyadic_solutions).
+
+        None where there are no equations.
+        """
         rows = [self._with_pins(row) for row in self.equations if not any(row.outputs)]
         places = -int(np.log2(float(np.finfo(self.number).smallest_subnormal)))
         return dyadic_solutions(rows, places=places) if rows else None
@@ -90,7 +94,7 @@ class InputSet:
 
     @cached_property
     def gap(self) -> Gap | None:
-        """Why no number of floating point lies in it; None where that is not known."""
+        """The reason why no floating-point number lies in it; None where that is not known."""
         name = self.number.__name__
         low, high = self.floats
         for i in np.flatnonzero(low > high).tolist():
@@ -110,7 +114,7 @@ class InputSet:
     # Points
 
     def rounded(self, point: np.ndarray) -> Vector | None:
-        """The numbers of floating point in the intervals that are nearest to a point; None where there are none."""
+        """The floating-point numbers in the intervals that are nearest to a point; None where there are none."""
         low, high = self.floats
         if (low > high).any():
             return None
@@ -121,15 +125,17 @@ class InputSet:
         """An exact point near a point that satisfies equations and intervals, if it is found."""
         x = tuple(self._inside(i, Fraction(float(v))) for i, v in enumerate(point))
         if len(self.equations) == 1 and not any(self.equations[0].outputs):
-            return meeting(self.equations[0], x, self.lower, self.upper)
+            return moved_onto(self.equations[0], x, self.lower, self.upper)
         return self._solved(x, network) if self.equations else x
 
     def executable_near(self, point: Vector, network: Network) -> Iterator[Vector]:
-        """Points of the set in numbers of floating point, the nearest to an exact point of it first, as far as they are
-        found."""
+        """Points of the set in floating-point numbers, as far as they are found, the nearest to an exact point of it
+        first."""
         middle = self.real(np.array([float(a + b) / 2 for a, b in zip(self.lower, self.upper)]), network)
-        tried = set()
-        for way in TOWARDS_MIDDLE if middle else ():
+        if middle is None:
+            return
+        tried: set[Vector] = set()
+        for way in TOWARDS_MIDDLE:
             found = self._executable(tuple(a + way * (b - a) for a, b in zip(point, middle)))
             if found and found not in tried:
                 tried.add(found)
@@ -143,13 +149,14 @@ class InputSet:
         return min(max(value, low), high)
 
     def _solved(self, x: Vector, network: Network) -> Vector | None:
-        """By Newton's method, in inputs with room on both sides."""
+        """A point that solves the equations, by Newton's method in inputs with room on both sides; None where it leaves
+        the intervals, or a step has no solution."""
         of_outputs = any(any(row.outputs) for row in self.equations)
-        for _ in range(NEWTON if of_outputs else 1):
+        for _ in range(NEWTON_STEPS if of_outputs else 1):
             y = evaluate(network, x) if of_outputs else ()
-            rows, columns = pivots(self._slopes(x, network) * self._room(x))
+            numbers, columns = pivots(self._slopes(x, network) * self._room(x))
             slopes = derivatives(network, x, columns) if of_outputs else [() for _ in columns]
-            rows = [self.equations[i] for i in rows]
+            rows = [self.equations[i] for i in numbers]
             grow = [
                 [row.inputs[j] + sum(c * s for c, s in zip(row.outputs, slope)) for j, slope in zip(columns, slopes)]
                 for row in rows
@@ -164,7 +171,7 @@ class InputSet:
         return x
 
     def _slopes(self, x: Vector, network: Network) -> np.ndarray:
-        """How fast each equation's left-hand side grows in each input, about: [equations, inputs]."""
+        """The slopes of each equation's left-hand side in each input, about: [equations, inputs]."""
         h, signs = np.array([float(v) for v in x]), []
         for layer in network.layers:
             h = layer.weight @ h + layer.bias
@@ -173,13 +180,14 @@ class InputSet:
         slopes = np.array([[float(c) for c in row.outputs] for row in self.equations])
         for layer, sign in zip(reversed(network.layers), reversed(signs)):
             slopes = (slopes * sign) @ layer.weight
-        return slopes + np.array([[float(c) for c in row.inputs] for row in self.equations])
+        total: np.ndarray = slopes + np.array([[float(c) for c in row.inputs] for row in self.equations])
+        return total
 
     def _room(self, x: Vector) -> np.ndarray:
         return np.array([float(min(v - low, high - v)) for low, v, high in zip(self.lower, x, self.upper)])
 
     def _executable(self, x: Vector) -> Vector | None:
-        """Numbers of floating point near a point that satisfy intervals and equations."""
+        """Floating-point numbers near a point that satisfy intervals and equations."""
         found = self.rounded(np.array([float(v) for v in x]))
         if found is None or not isinstance(self.lattice, Lattice):
             return found if self.lattice is None else None
@@ -187,7 +195,7 @@ class InputSet:
         size = max(abs(rest[i]) for i in self.lattice.used) if self.lattice.used else Fraction(0)
         bits = np.finfo(self.number).nmant - int(np.ceil(np.log2(max(float(size), 2.0**-100))))
         low, high = self.floats
-        for fewer in range(FINEST, COARSEST):
+        for fewer in BITS_FEWER:
             near = self.lattice.near(rest, Fraction(2) ** (fewer - bits))
             if near is None:
                 return None
@@ -213,15 +221,20 @@ def _equation_text(row: Row) -> str:
     """The equation, divided by its first coefficient, in a property's names."""
     lead = next(c for c in row.inputs if c)
     terms = [(c / lead, f"X_{i}") for i, c in enumerate(row.inputs) if c]
-    factor = lambda c: "" if abs(c) == 1 else f"{number_text(abs(c))} "
-    text = " ".join(f"{'-' if c < 0 else '+'} {factor(c)}{x}" for c, x in terms[:SHOWN])
-    more = f" + ... ({len(terms)} terms)" if len(terms) > SHOWN else ""
+    text = " ".join(f"{'-' if c < 0 else '+'} {_factor(c)}{x}" for c, x in terms[:MAX_TERMS])
+    more = f" + ... ({len(terms)} terms)" if len(terms) > MAX_TERMS else ""
     return f"{text.removeprefix('+ ')}{more} = {number_text(-row.constant / lead)}"
 
 
+def _factor(c: Fraction) -> str:
+    return "" if abs(c) == 1 else f"{number_text(abs(c))} "
+
+
 def gap_of(case: Case, number: type[np.floating]) -> Gap | None:
-    """Why a network can be given no input that an unsafe polytope of the case speaks of; None where it can, where that
-    is not known, or where nothing is unsafe."""
+    """The reason why a network can be given no input of an unsafe polytope of the case.
+
+    None where it can, where that is not known, or where nothing is unsafe.
+    """
     gap = InputSet(case, None, number).gap if case.unsafe else None
     for polytope in case.unsafe if gap is None else ():
         gap = InputSet(case, polytope, number).gap if any(any(row.inputs) for row in polytope.rows) else None

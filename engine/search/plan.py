@@ -1,4 +1,4 @@
-"""How much is computed and kept at once: from shapes and the memory allowed alone, so that trees do not depend on
+"""Limits of what is computed and kept at once: from shapes and the memory allowed alone, so that trees do not depend on
 the clock."""
 
 from dataclasses import dataclass
@@ -7,52 +7,58 @@ from engine.bounds.stack import Stack
 from engine.network import Network
 from engine.search.problem import Options
 
-PRODUCTS, PRODUCTS_ON_CUDA = 1 << 34, 1 << 40  # of a batch: about a second
-ATTACK = 448  # passes of a first attack through the network, forward and back (suspects.py)
-NUMBER = 8  # bytes
+MAX_PRODUCTS, MAX_PRODUCTS_ON_CUDA = 1 << 34, 1 << 40  # of a batch: about a second
+ATTACK_PASSES = 448  # of a first attack through the network, forward and back (suspects.py)
+MIN_DESCENTS = 16
+NUMBER_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """batch: boxes bounded at once; targets: polytopes of one part of it that are tried together; open: boxes that may
-    be open; rest: bytes for roots and for what proofs are made of; attack_first: whether to attack a box costs less
-    than to bound it.
+    """Limits of a run.
+
+    batch: boxes bounded at once; targets: polytopes of one part of it that are bounded together; descents: points of
+    one part from which an attack descends; open: boxes that may be open; rest: bytes for roots and for the record that
+    proofs are made of; attack_first: True where it costs less to attack a box than to bound it.
     """
 
     batch: int
     targets: int
+    descents: int
     open: int
     rest: int
     attack_first: bool
 
 
 def stack_bytes(network: Network, count: int = 1) -> int:
-    """What the bounds' copies of so many networks of one shape take, and the largest of the steps with them."""
-    sizes = [(len(layer.bias) + 1) * (layer.weight.shape[1] + 1) for layer in network.layers]
-    return NUMBER * (2 * count * sum(sizes) + max(sizes))
+    """The bytes of the bounds' copies of so many networks of one shape, and of the largest step with them."""
+    sizes: list[int] = [(len(layer.bias) + 1) * (layer.weight.shape[1] + 1) for layer in network.layers]
+    return NUMBER_BYTES * (2 * count * sum(sizes) + max(sizes))
 
 
 def make_plan(stack: Stack, extent: tuple[int, int], node_bytes: int, options: Options, parts: int) -> Plan:
-    """For boxes with at most `extent` = (polytopes, rows of each), of so many bytes.
+    """The plan for boxes with at most `extent` = (polytopes, rows of each), of so many bytes.
 
-    Of what the network leaves of the memory half is for open boxes, a quarter for a batch and an eighth for targets.
+    Of the memory that the networks leave, half is for open boxes, a quarter for a batch and an eighth for targets.
     """
     left = max(0, options.memory - stack_bytes(stack.networks[0], len(stack.networks)))
     work = _work(stack, extent, options.steps)
-    products = PRODUCTS_ON_CUDA if stack.device.type == "cuda" else PRODUCTS
+    products = MAX_PRODUCTS_ON_CUDA if stack.device.type == "cuda" else MAX_PRODUCTS
     boxes = min(options.batch, products // sum(work), left // 4 // _box_bytes(stack, extent, node_bytes))
+    batch = max(1, boxes)
     most = left // 2 // node_bytes
     return Plan(
-        batch=max(1, boxes),
+        batch=batch,
         targets=max(1, left // 8 // parts // _target_bytes(stack, extent)),
+        descents=max(MIN_DESCENTS, batch // (32 * parts)),
         open=min(most, options.max_open) if options.max_open else most,
         rest=left // 8,
-        attack_first=ATTACK * sum(layer.weight[0].numel() for layer in stack.layers) < work[0],
+        attack_first=ATTACK_PASSES * sum(layer.weight[0].numel() for layer in stack.layers) < work[0],
     )
 
 
 def _work(stack: Stack, extent: tuple[int, int], steps: int) -> tuple[int, int]:
-    """Multiplications for a box at most: to bound its neurons, and to exclude its polytopes."""
+    """The most multiplications for a box: to bound its neurons, and to exclude its polytopes."""
     neurons, passed = 0, 0
     for layer in stack.layers:
         neurons += 2 * layer.bias.shape[1] * passed if layer.relu else 0
@@ -62,10 +68,10 @@ def _work(stack: Stack, extent: tuple[int, int], steps: int) -> tuple[int, int]:
 
 
 def _box_bytes(stack: Stack, extent: tuple[int, int], node_bytes: int) -> int:
-    """A box, its copies and children, with the lines of its neurons."""
-    return 5 * node_bytes + 3 * NUMBER * (8 * stack.n_hidden + 6 * stack.n_inputs + extent[0])
+    """The bytes of a box, its copies and children, with the lines of its neurons."""
+    return 5 * node_bytes + 3 * NUMBER_BYTES * (8 * stack.n_hidden + 6 * stack.n_inputs + extent[0])
 
 
 def _target_bytes(stack: Stack, extent: tuple[int, int]) -> int:
-    """A polytope on a box while its slopes are optimized: multipliers, moments, gradients and lines met."""
-    return NUMBER * (40 * stack.n_hidden + 4 * (extent[1] + 1) * (stack.n_inputs + stack.n_outputs + 2))
+    """The bytes of a polytope on a box while its slopes are optimized: multipliers, moments, gradients and lines."""
+    return NUMBER_BYTES * (40 * stack.n_hidden + 4 * (extent[1] + 1) * (stack.n_inputs + stack.n_outputs + 2))

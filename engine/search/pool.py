@@ -1,16 +1,19 @@
 """Storage for open boxes and their roots: one row each in a few large tensors, so that batches are single gathers."""
 
 from dataclasses import dataclass
+from typing import Generic
 
 import torch
 
+from engine.bounds.columns import Columns, Table
+
 
 @dataclass(frozen=True, slots=True)
-class Nodes:
-    """Boxes of the search tree, by columns.
+class Nodes(Columns):
+    """Boxes of the search tree.
 
-    root: [n]; lower, upper: [n, inputs] float64; l, u: [n, hidden] float32; excluded: [n, polytopes],
-    shown on an ancestor already; phases: [n, hidden] int8, signs assumed of hidden neurons; slopes:
+    root: [n]; lower, upper: [n, inputs] float64; l, u: [n, hidden] float32; excluded: [n, polytopes], True for those
+    excluded here or on an ancestor; phases: [n, hidden] int8, signs assumed of hidden neurons; slopes:
     [n, hidden] uint8, lower slopes found for the parent in steps of 1/128; multipliers: [n, hidden]
     bfloat16, those of assumed signs found for the parent; id: [n], for the recorder; depth: [n].
     """
@@ -30,30 +33,27 @@ class Nodes:
     def __len__(self) -> int:
         return len(self.root)
 
-    def columns(self) -> list[torch.Tensor]:
-        return [getattr(self, name) for name in self.__slots__]
-
-    def select(self, index: torch.Tensor) -> "Nodes":
-        return Nodes(*(column[index] for column in self.columns()))
-
     def copy(self, *, depth: torch.Tensor) -> "Nodes":
         """The same boxes at another depth, to be changed in place."""
-        return Nodes(*(column.clone() for column in self.columns()[:-1]), depth)
+        return self.with_columns([*(column.clone() for column in self.columns()[:-1]), depth])
 
 
-class Pool:
-    """Rows of a dataclass of columns (Nodes, Roots) in slots; freed slots are used again.
+class Pool(Generic[Table]):
+    """Rows of a table (Nodes, Roots) in slots; freed slots are used again.
 
-    Capacity doubles when slots run out, but does not pass `most` while that suffices.
+    Capacity doubles when slots run out, but does not pass `max_slots` while that suffices.
     """
 
-    def __init__(self, *, most: int):
-        self._most, self._free = most, []
-        self._type, self._names, self._columns = None, (), []  # known at first use
+    def __init__(self, *, max_slots: int):
+        self._max_slots = max_slots
+        self._free: list[int] = []
+        # known at first use
+        self._kind: Table | None = None
+        self._columns: list[torch.Tensor] = []
 
     @property
     def used(self) -> int:
-        """How many slots hold something."""
+        """The number of slots that hold a row."""
         return self._capacity - len(self._free)
 
     @property
@@ -64,16 +64,16 @@ class Pool:
     def nbytes(self) -> int:
         return sum(column.nbytes for column in self._columns)
 
-    def all(self):
-        """All slots, whatever is in those that are free: to be indexed by slots."""
-        return self._type(*self._columns)
+    def all(self) -> Table:
+        """All slots as a table to be indexed by slots; free ones hold anything."""
+        return self._table(self._columns)
 
-    def put(self, rows) -> list[int]:
+    def put(self, rows: Table) -> list[int]:
         """Stores rows and returns their slots."""
-        if not self._columns:
-            self._type, self._names = type(rows), rows.__slots__
-            self._columns = [getattr(rows, name)[:0] for name in self._names]
-        columns = [getattr(rows, name) for name in self._names]
+        columns = rows.columns()
+        if self._kind is None:
+            self._columns = [column[:0] for column in columns]
+            self._kind = rows.with_columns(self._columns)
         self._grow(len(columns[0]) - len(self._free))
         slots = [self._free.pop() for _ in range(len(columns[0]))]
         index = torch.tensor(slots, dtype=torch.long, device=columns[0].device)
@@ -81,31 +81,35 @@ class Pool:
             column[index] = new
         return slots
 
-    def read(self, slots: list[int]):
+    def read(self, slots: list[int]) -> Table:
         """The rows in these slots, in this order."""
         index = torch.tensor(slots, dtype=torch.long, device=self._columns[0].device)
-        return self._type(*(column[index] for column in self._columns))
+        return self._table([column[index] for column in self._columns])
 
-    def look(self, slots: list[int], *names: str) -> list[torch.Tensor]:
-        """The named columns of the rows in these slots, which stay."""
+    def read_columns(self, slots: list[int], *names: str) -> list[torch.Tensor]:
+        """The named columns of the rows in these slots."""
         index = torch.tensor(slots, dtype=torch.long, device=self._columns[0].device)
-        return [self._columns[self._names.index(name)][index] for name in names]
+        return [getattr(self.all(), name)[index] for name in names]
 
     def release(self, slots: list[int]) -> None:
-        """Frees the slots of what needs no more work."""
+        """Frees slots whose rows need no more work."""
         self._free.extend(slots)
 
-    def take(self, slots: list[int]):
+    def take(self, slots: list[int]) -> Table:
         """Removes and returns the rows in these slots, in this order."""
         self.release(slots)
         return self.read(slots)
 
+    def _table(self, columns: list[torch.Tensor]) -> Table:
+        assert self._kind is not None, "rows are put before any is read"
+        return self._kind.with_columns(columns)
+
     def _grow(self, lacking: int) -> None:
-        """Makes room for so many more than there are slots free."""
+        """Makes room for so many rows more than there are free slots."""
         if lacking <= 0:
             return
         size = self._capacity
-        larger = max(size + lacking, min(2 * size, self._most))
+        larger = max(size + lacking, min(2 * size, self._max_slots))
         for i, column in enumerate(self._columns):  # one after the other, for the memory that both copies take
             self._columns[i] = column.new_empty(larger, *column.shape[1:])
             self._columns[i][:size] = column

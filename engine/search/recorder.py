@@ -1,14 +1,15 @@
-"""Remembers how boxes were split and what was excluded where, so that a proof can be written down."""
+"""The record of splits and exclusions that proofs are made of."""
 
 import numpy as np
 import torch
 
 from engine.bounds.relaxation import SLOPE_STEPS
 from engine.proof import Proof
-from engine.search.exclude import Shown
+from engine.search.exclusions import NAMES, Exclusions
 from engine.search.pool import Nodes
 
 LEAF = -1
+Arrays = dict[str, np.ndarray]
 
 
 class Recorder:
@@ -21,31 +22,31 @@ class Recorder:
         self._child = np.full(1024, LEAF, np.int64)
         self._axis = np.full_like(self._child, LEAF)
         self._cut = np.zeros(len(self._child))
-        self._shown: list[dict[str, np.ndarray]] = []
-        self._exclusions, self._bytes = 0, 0
+        self._exclusions: list[Arrays] = []
+        self._count, self._bytes = 0, 0  # of exclusions
 
     @property
     def nbytes(self) -> int:
-        """What is remembered takes so much memory; a proof made of it is made in about twice as much again."""
+        """The bytes of the record; to make a proof of it takes about twice as many more."""
         return self._bytes + self._child.nbytes + self._axis.nbytes + self._cut.nbytes
 
-    def plant(self, roots: int) -> range:
+    def new_roots(self, count: int) -> range:
         """Ids for so many new roots."""
-        return self._new(roots)
+        return self._new(count)
 
-    def show(self, shown: Shown) -> None:
-        """Keeps how polytopes were excluded."""
-        arrays = {name: getattr(shown, name).cpu().numpy() for name in Shown.__slots__}
+    def exclude(self, exclusions: Exclusions) -> None:
+        """Records exclusions of polytopes."""
+        arrays = {name: getattr(exclusions, name).cpu().numpy() for name in NAMES}
         for of in ("slope_of", "multiplier_of"):
-            arrays[of] = arrays[of] + self._exclusions
-        self._exclusions += len(shown.node)
+            arrays[of] = arrays[of] + self._count
+        self._count += len(exclusions.node)
         self._bytes += sum(array.nbytes for array in arrays.values())
-        self._shown.append(arrays)
+        self._exclusions.append(arrays)
 
     def split(self, parents: Nodes, low: Nodes, high: Nodes, neuron: torch.Tensor | None = None) -> None:
-        """Gives the children their ids, and keeps whose they are and what was split.
+        """Gives the children their ids, and records their parents and the splits.
 
-        neuron: [n], the hidden neuron whose sign it was; else it was an input.
+        neuron: [n], the hidden neurons whose signs were split; None where inputs were.
         """
         ids = torch.tensor(self._new(2 * len(parents)), dtype=torch.long, device=parents.id.device)
         first = ids[::2]
@@ -66,7 +67,7 @@ class Recorder:
             self._grow()
         return range(self._used - count, self._used)
 
-    def _grow(self):
+    def _grow(self) -> None:
         self._child, self._axis = (np.concatenate([a, np.full_like(a, LEAF)]) for a in (self._child, self._axis))
         self._cut = np.concatenate([self._cut, np.zeros_like(self._cut)])
 
@@ -88,21 +89,21 @@ class Recorder:
             level = np.stack([child, child + 1], 1).ravel()
         return np.concatenate(levels)
 
-    def _of_nodes(self, number: np.ndarray) -> dict[str, np.ndarray]:
+    def _of_nodes(self, number: np.ndarray) -> Arrays:
         """The arrays of the exclusions at nodes that have a number, in its order."""
-        shown = self._merged()
-        node = number[shown["node"]]
-        order = np.lexsort((shown["polytope"], node))
+        found = self._merged()
+        node = number[found["node"]]
+        order = np.lexsort((found["polytope"], node))
         order = order[node[order] != LEAF]
         rank = np.full(len(node), LEAF)
         rank[order] = np.arange(len(order))
-        weights = np.rint(shown["weights"][order] * SLOPE_STEPS).astype(np.int32)
+        weights = np.rint(found["weights"][order] * SLOPE_STEPS).astype(np.int32)
         exclusion, row = weights.nonzero()
-        slopes = _ragged(shown, "slope", rank, len(order))
-        multipliers = _ragged(shown, "multiplier", rank, len(order))
+        slopes = _ragged(found, "slope", rank, len(order))
+        multipliers = _ragged(found, "multiplier", rank, len(order))
         return {
             "node": node[order].astype(np.int32),
-            "polytope": shown["polytope"][order].astype(np.int32),
+            "polytope": found["polytope"][order].astype(np.int32),
             "rows": np.bincount(exclusion, minlength=len(order)).astype(np.int32),
             "slopes": slopes[0],
             "multipliers": multipliers[0],
@@ -114,20 +115,20 @@ class Recorder:
             "multiplier_value": multipliers[2],
         }
 
-    def _merged(self) -> dict[str, np.ndarray]:
-        """All that was shown, as one part."""
-        if not self._shown:  # no batch was done in time
-            return {name: np.zeros((0, 1) if name == "weights" else 0, np.int64) for name in Shown.__slots__}
-        if len(self._shown) > 1:
-            parts = self._shown
-            self._shown = [{name: np.concatenate([part[name] for part in parts]) for name in parts[0]}]
-        return self._shown[0]
+    def _merged(self) -> Arrays:
+        """All exclusions, as one part."""
+        if not self._exclusions:  # no batch was done in time
+            return {name: np.zeros((0, 1) if name == "weights" else 0, np.int64) for name in NAMES}
+        if len(self._exclusions) > 1:
+            parts = self._exclusions
+            self._exclusions = [{name: np.concatenate([part[name] for part in parts]) for name in parts[0]}]
+        return self._exclusions[0]
 
 
-def _ragged(shown: dict[str, np.ndarray], name: str, rank: np.ndarray, n: int):
-    """How many entries each exclusion has, their neurons and their values, by the exclusions' rank."""
-    of = rank[shown[f"{name}_of"]]
-    neuron, value = shown[name], shown[f"{name}_value"]
+def _ragged(found: Arrays, name: str, rank: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The number of entries of each exclusion, their neurons and their values, by the exclusions' rank."""
+    of = rank[found[f"{name}_of"]]
+    neuron, value = found[name], found[f"{name}_value"]
     order = np.lexsort((neuron, of))
     order = order[of[order] != LEAF]
     counts = np.bincount(of[order], minlength=n).astype(np.int32)

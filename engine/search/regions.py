@@ -1,4 +1,4 @@
-"""Where in its boxes a property is proved, and where points violate it: for pictures."""
+"""The parts of its boxes where a property is proved, and where points violate it: for pictures."""
 
 from dataclasses import dataclass
 from itertools import product
@@ -7,17 +7,16 @@ import numpy as np
 import torch
 
 from engine.attack import descend
-from engine.bounds.crown import Boxes, tighten
-from engine.bounds.roots import make_roots
+from engine.bounds.roots import Roots, make_roots
 from engine.bounds.stack import Stack
 from engine.network import Network
 from engine.property import Property
-from engine.search.branching import split_input, splits
-from engine.search.exclude import exclude
-from engine.search.frontier import root_nodes
+from engine.search.branching import splits
+from engine.search.levels import levels
+from engine.search.pool import Nodes
 
-MOST = 20_000  # boxes bounded
-STEPS = 5
+MAX_BOXES = 20_000  # that are bounded
+STEPS = 5  # of slope optimization for a box
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,33 +33,30 @@ class Regions:
 
 
 @torch.no_grad()
-def regions(network: Network, property: Property, *, most: int = MOST) -> Regions:
-    """Splits boxes level by level until all is proved, or the next level would take more than `most` boxes in all."""
+def regions(network: Network, property: Property, *, max_boxes: int = MAX_BOXES) -> Regions:
+    """Splits boxes level by level until all is proved, or the next level would take more than `max_boxes` in all."""
     stack = Stack([network])
     roots = make_roots(stack, [0] * len(property.cases), list(property.cases))
-    nodes, proved, spent = root_nodes(roots, torch.arange(len(property.cases))), [], 0
-    while True:
-        boxes = Boxes(roots.network[nodes.root], nodes.lower, nodes.upper, nodes.l, nodes.u)
-        left, _ = exclude(stack, roots, nodes, boxes, tighten(stack, boxes), steps=STEPS)
-        done = torch.ones(len(nodes), dtype=torch.bool)
-        done[left.open] = False
-        proved.append(_ends(nodes.select(done)))
-        spent += len(nodes)
-        nodes = nodes.select(left.open)
-        can = splits(nodes).any(1)
-        if not len(nodes) or not bool(can.all()) or spent + 2 * len(nodes) > most:
-            violated = _violated(stack, roots, nodes)
-            return Regions(np.concatenate(proved), _ends(nodes.select(violated)), _ends(nodes.select(~violated)))
-        pair = split_input(nodes, left.plane, roots.reach[nodes.root])
-        nodes = type(nodes)(*map(torch.cat, zip(*(half.columns() for half in pair))))
+    proved: list[np.ndarray] = []
+    spent = 0
+    for batch, targets in levels(stack, roots, torch.arange(len(property.cases)), steps=STEPS):
+        done = torch.ones(len(batch), dtype=torch.bool)
+        done[targets.box] = False
+        proved.append(_ends(batch.nodes.select(done)))
+        spent += len(batch)
+        nodes = batch.nodes.select(targets.box)
+        if not bool(splits(nodes).any(1).all()) or spent + 2 * len(nodes) > max_boxes:
+            break
+    violated = _violated(stack, roots, nodes)
+    return Regions(np.concatenate(proved), _ends(nodes.select(violated)), _ends(nodes.select(~violated)))
 
 
-def _ends(nodes) -> np.ndarray:
+def _ends(nodes: Nodes) -> np.ndarray:
     return torch.stack([nodes.lower, nodes.upper], 1).numpy()
 
 
-def _violated(stack: Stack, roots, nodes) -> torch.Tensor:
-    """Whether a point of the box is unsafe, of its corners and middles: [n]."""
+def _violated(stack: Stack, roots: Roots, nodes: Nodes) -> torch.Tensor:
+    """True for boxes with an unsafe point among their corners and middles: [n]."""
     found = torch.zeros(len(nodes), dtype=torch.bool)
     for fractions in product((0.5, 0.0, 1.0), repeat=stack.n_inputs):
         x = nodes.lower + (nodes.upper - nodes.lower) * torch.tensor(fractions, dtype=torch.float64)

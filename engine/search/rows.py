@@ -1,4 +1,4 @@
-"""Which combination of a polytope's rows to try first on a box: the best one for their linear bounds alone."""
+"""The combination of a polytope's rows to try first on a box: the best one for their linear bounds alone."""
 
 import torch
 
@@ -6,7 +6,7 @@ from engine.bounds.crown import Boxes
 from engine.bounds.slopes import worst_corner
 
 STEPS = 15
-LEAST = 0.02  # the weight that every row starts from: none is out of reach
+MIN_WEIGHT = 0.02  # that every row starts from: none is out of reach
 
 
 def starting_weights(
@@ -21,7 +21,7 @@ def starting_weights(
     if absent.shape[1] == 1:
         return alone
     best, bound = alone, torch.full((len(row),), -torch.inf, dtype=torch.float64, device=row.device)
-    logits = alone.clamp(min=LEAST).log().masked_fill(absent, -torch.inf)
+    logits = alone.clamp(min=MIN_WEIGHT).log().masked_fill(absent, -torch.inf)
     weights = alone
     for step in range(STEPS):
         plane = (weights.unsqueeze(1) @ planes)[:, 0]

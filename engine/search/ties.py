@@ -2,22 +2,22 @@
 
 import torch
 
-from engine.bounds.roots import Roots
-from engine.search.exclude import Remaining
+from engine.search.batch import Batch
+from engine.search.exclude import OpenTargets
 
-NOISE = 8.0  # times that of the last layer, which is less than what a bound gives up in all
-MOST = 2_000  # ties of a problem that are split: along a face there would be no end of them
+NOISE_FACTOR = 8.0  # times the rounding of the last layer, which is less than a bound gives up in all
+MAX_SPLIT_TIES = 2_000  # of a problem: along a face there would be no end of them
 
 
-def tied(
-    roots: Roots, root: torch.Tensor, left: Remaining, affine: torch.Tensor, rounding: torch.Tensor, value: torch.Tensor
-) -> torch.Tensor:
-    """Whether nothing but rounding is between the bound and the worst corner's value, and zero between them: always
-    where the network is `affine` on the box and the bound is that of one row alone.
+def tied(batch: Batch, targets: OpenTargets, value: torch.Tensor) -> torch.Tensor:
+    """True for open boxes where nothing but rounding is between the bound and the worst corner's value [open], and zero
+    between them: [open].
 
-    rounding: [left, outputs], what it can change of these.
+    It is always so where the network is affine on the box and the bound is that of one row alone.
     """
-    alone = (~roots.absent[root, left.polytope]).sum(1) == 1
-    rows = roots.rows[root, left.polytope][..., :-1].abs()
-    noise = (rows @ rounding.unsqueeze(2)).amax((1, 2))
-    return (value >= 0) & (affine & alone | (value - left.bound <= NOISE * noise))
+    roots, root = batch.roots, batch.nodes.root[targets.box]
+    affine = ~batch.is_open.any(1)[targets.box]
+    alone = (~roots.absent[root, targets.polytope]).sum(1) == 1
+    rows = roots.rows[root, targets.polytope][..., :-1].abs()
+    noise = (rows @ batch.lines[-1].rounding[targets.box].unsqueeze(2)).amax((1, 2))
+    return (value >= 0) & (affine & alone | (value - targets.bound <= NOISE_FACTOR * noise))

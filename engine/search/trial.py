@@ -1,54 +1,57 @@
-"""Which suspects are judged exactly, and what their searches learn from it."""
+"""Suspects that are looked at exactly, and what is known of their problems then."""
 
 from collections import Counter
 
 import numpy as np
 
 from engine.deadline import Deadline, OutOfTime
-from engine.search.confirm import Judge, better
+from engine.search.confirm import Confirmer, better
 from engine.search.frontier import Frontier
-from engine.search.problem import Search
+from engine.search.state import ProblemState
 from engine.search.suspects import Suspects
 from engine.verdict import Counterexample
 
-JUDGED = 4  # points of a problem that one attack may have checked exactly, milliseconds each
-NEARLY = 2.0**12  # times a row's error: how far from unsafe points are judged, as rounding may have moved them
+MAX_CONFIRMATIONS = 4  # of a problem's points in one attack, milliseconds each
+ERRORS = 2.0**12  # times a row's error: so far from unsafe points are looked at, as rounding may have moved them
 
 
-def judge_suspects(frontier: Frontier, suspects: Suspects, semantics: str, deadline: Deadline) -> None:
-    """Has the points judged that look unsafe, at least but for rounding, or that may be brought onto equations: the
-    most promising first, a few for each problem."""
-    judged = Counter()
-    root, x, value = suspects
-    nearly = NEARLY * frontier.roots.error[root].amax(1)
-    values, roots, nearly = value.tolist(), root.tolist(), nearly.tolist()
+def confirm_suspects(frontier: Frontier, suspects: Suspects, semantics: str, deadline: Deadline) -> None:
+    """Looks exactly at points that seem unsafe, at least but for rounding, or that may be moved onto equations.
+
+    The most promising come first, a few for each problem.
+    """
+    looked_at: Counter[int] = Counter()
+    errors = (ERRORS * frontier.roots.error[suspects.root].amax(1)).tolist()
+    values, roots = suspects.value.tolist(), suspects.root.tolist()
     for i in sorted(range(len(values)), key=values.__getitem__):
-        owner, judge = frontier.owner(roots[i]), frontier.judge(roots[i])
+        owner, confirmer = frontier.owner(roots[i]), frontier.confirmer(roots[i])
         owner.nearest = min(owner.nearest, values[i])
-        if owner.counterexample or judged[owner.index] == JUDGED:
+        if owner.counterexample or looked_at[owner.index] == MAX_CONFIRMATIONS:
             continue
-        if values[i] <= nearly[i] or judge.has_equations:
-            judged[owner.index] += 1
-            found = _judged(owner, judge, x[i].cpu().numpy(), deadline)
+        if values[i] <= errors[i] or confirmer.has_equations:
+            looked_at[owner.index] += 1
+            found = _confirmed(owner, confirmer, suspects.point[i].cpu().numpy(), deadline)
             if found:
-                _learn(owner, judge, found, semantics)
+                _take(owner, confirmer, found, semantics)
 
 
-def _judged(owner: Search, judge: Judge, point: np.ndarray, deadline: Deadline) -> Counterexample | None:
-    owner.judged += 1
+def _confirmed(
+    owner: ProblemState, confirmer: Confirmer, point: np.ndarray, deadline: Deadline
+) -> Counterexample | None:
+    owner.confirmations += 1
     try:
-        return judge.counterexample(point, deadline)
+        return confirmer.counterexample(point, deadline)
     except OutOfTime:
         owner.unchecked = True
         return None
 
 
-def _learn(owner: Search, judge: Judge, found: Counterexample, semantics: str) -> None:
-    """Takes the point as a counterexample, or as one in case there is no better.
+def _take(owner: ProblemState, confirmer: Confirmer, found: Counterexample, semantics: str) -> None:
+    """Takes the point as a counterexample, or as a near miss.
 
-    In real semantics one that the network cannot be given counts where it can be given none of the set.
+    In real semantics a point that the network cannot be given counts where it can be given no point of its set.
     """
-    if found.stands or (semantics == "real" and not found.executable and judge.gap(found)):
+    if found.stands or (semantics == "real" and not found.executable and confirmer.gap(found)):
         owner.counterexample = found
         return
     owner.near_miss = better(owner.near_miss, found)

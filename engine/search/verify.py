@@ -1,6 +1,7 @@
 """Verdicts for one problem or for many."""
 
 import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -15,31 +16,34 @@ from engine.network import Network
 from engine.proof import Proof
 from engine.property import Property
 from engine.replay import demand_executable
+from engine.search.branch_and_bound import BranchAndBound
 from engine.search.plan import stack_bytes
-from engine.search.problem import OnProgress, OnVerdict, Options, Problem
-from engine.search.run import Run
+from engine.search.problem import DEFAULTS, OnProgress, OnVerdict, Options, Problem
 from engine.verdict import Statistics, Unknown, Verdict, Verified
 
-GROUP = 1024  # problems whose weights are held at once
-SMALL = 64  # rows of a case: cases of up to so many are padded to the same size, larger ones to that of their like
+MAX_GROUP = 1024  # problems whose weights are held at once
+SMALL_CASE = 64  # rows: smaller cases are padded to the same size, larger ones to that of their like
 
 
-def verify(network: Network, property: Property, *, on_progress: OnProgress | None = None, **options) -> Verdict:
+def verify(
+    network: Network, property: Property, options: Options = DEFAULTS, *, on_progress: OnProgress | None = None
+) -> Verdict:
     """Decides whether `property` holds for `network`: Verified, Violated or Unknown.
 
-    Verified and Violated are certain (see the classes). Options are those of `Options`.
+    Verified and Violated are certain (see the classes). InputError where network and property do not fit each other, or
+    the network cannot be executed.
     """
-    return verify_all([Problem(network, property)], Options(**options), on_progress=on_progress)[0]
+    return verify_all([Problem(network, property)], options, on_progress=on_progress)[0]
 
 
 def verify_all(
-    problems: list[Problem],
-    options: Options,
+    problems: Sequence[Problem],
+    options: Options = DEFAULTS,
     *,
     on_verdict: OnVerdict | None = None,
     on_progress: OnProgress | None = None,
 ) -> list[Verdict]:
-    """A verdict for each problem; `on_verdict(index, verdict)` is called as soon as each is known.
+    """A verdict for each problem, in their order; `on_verdict(index, verdict)` is called as soon as each is known.
 
     Problems whose networks have the same shape share batches. A problem's seconds are its share
     of each batch's time, by boxes, since it was admitted to the window. InputError, before anything is searched,
@@ -50,10 +54,10 @@ def verify_all(
     device = choose_device(options.device)
     for network in {id(problem.network): problem.network for problem in problems}.values():
         demand_executable(network)
-    verdicts: list[Verdict | None] = [None] * len(problems)
+    verdicts: dict[int, Verdict] = {}
     start, boxes = time.monotonic(), 0
 
-    def report(index: int, verdict: Verdict):
+    def report(index: int, verdict: Verdict) -> None:
         verdicts[index] = verdict
         if on_verdict:
             on_verdict(index, verdict)
@@ -70,17 +74,16 @@ def verify_all(
                 _give_up(some, options, device, report, reason=reason)
                 continue
             try:
-                run = Run(some, options, device, workers, parts, report)
+                search = BranchAndBound(some, options, device, workers, parts, report)
             except OutOfTime:
                 _give_up(some, options, device, report, seconds=time.monotonic() - began)
                 continue
-            while run.step():
+            while search.step():
                 if on_progress:
-                    decided = sum(verdict is not None for verdict in verdicts)
                     seconds = time.monotonic() - start
-                    on_progress(run.progress(len(problems), decided, boxes, seconds))
-            boxes += run.boxes
-    return verdicts
+                    on_progress(search.progress(len(problems), len(verdicts), boxes, seconds))
+            boxes += search.boxes
+    return [verdicts[i] for i in range(len(problems))]
 
 
 def _holds_of_every_network(property: Property, options: Options, device: torch.device) -> Verified:
@@ -90,8 +93,8 @@ def _holds_of_every_network(property: Property, options: Options, device: torch.
 
 
 @contextmanager
-def _workers(options: Options, device: torch.device):
-    """Threads for the parts of a batch, and how many parts to make.
+def _workers(options: Options, device: torch.device) -> Iterator[tuple[ThreadPoolExecutor, int]]:
+    """Threads for the parts of a batch, and the number of parts to make.
 
     Meanwhile a tensor operation uses one thread: dividing batches is faster than dividing operations,
     and several processes on one machine do not wait for each other.
@@ -113,26 +116,26 @@ def choose_device(name: str) -> torch.device:
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def _groups(problems: list[Problem], options: Options) -> list[list[int]]:
-    """Indices of problems to be searched that share batches: of the same network shape and about as many rows, as many
-    as fit the memory with their networks."""
-    alike: dict[tuple, list[int]] = {}
+def _groups(problems: Sequence[Problem], options: Options) -> list[list[int]]:
+    """Indices of problems that share batches: of the same network shape and about as many rows, as many as fit the
+    memory with their networks."""
+    alike: dict[tuple[object, int], list[int]] = {}
     for i, problem in enumerate(problems):
         if not problem.property.cases:
             continue
         polytopes, rows = extent(problem.property.cases)
-        size = max(0, polytopes * rows // SMALL).bit_length()
+        size = max(0, polytopes * rows // SMALL_CASE).bit_length()
         alike.setdefault((problem.network.shape, size), []).append(i)
     found = []
     for indices in alike.values():
         most = options.memory // 4 // stack_bytes(problems[indices[0]].network)
-        most = max(1, min(GROUP, most))
+        most = max(1, min(MAX_GROUP, most))
         found += [indices[i : i + most] for i in range(0, len(indices), most)]
     return found
 
 
 def _refused(problem: Problem, options: Options) -> str:
-    """Why a network is not searched at all, if its weights alone fill the memory."""
+    """The reason why a network is not searched at all: its weights alone fill the memory; empty where they do not."""
     needed = stack_bytes(problem.network)
     if needed <= options.memory * 3 // 4:
         return ""

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from engine.errors import InputError
@@ -17,13 +18,15 @@ from engine.property import Case, Polytope
 
 TOLERANCE = 1e-6  # margins below this are noise to a solver
 
+Solution = tuple[np.ndarray | None, bool]  # the best values, if any, and True where they are optimal
+
 
 @dataclass(frozen=True, slots=True)
 class BoxResult:
-    """What a solver says of a box: `status` infeasible, feasible or unknown.
+    """A solver's result on a box: `status` infeasible, feasible or unknown.
 
-    margin: how deep the deepest point found lies inside an unsafe polytope (negative: how far outside
-    of all); None where the time did not suffice to say; point: that point, or None.
+    margin: the depth of the deepest point found inside an unsafe polytope (negative: its distance from all); None where
+    the time did not suffice; point: that point [inputs], or None.
     """
 
     status: str
@@ -43,37 +46,44 @@ class _Model:
 
 
 def solve_box(
-    network: Network, case: Case, *, lower, upper, l, u, backend: str = "auto", timeout: float | None = None
+    network: Network,
+    case: Case,
+    *,
+    lower: npt.ArrayLike,
+    upper: npt.ArrayLike,
+    l: npt.ArrayLike,
+    u: npt.ArrayLike,
+    backend: str = "auto",
+    timeout: float | None = None,
 ) -> BoxResult:
-    """Is an unsafe polytope of `case` reached on the box [lower, upper]?
+    """Says whether an unsafe polytope of `case` is reached on the box [lower, upper], to a solver's tolerances.
 
-    l, u [hidden]: true bounds of every ReLU's input on the box. backend: gurobi, highs, or auto
-    (gurobi where it is installed and its licence allows the model).
+    l, u: [hidden], true bounds of every ReLU's input on the box. backend: gurobi, highs, or auto
+    (gurobi where it is installed and its licence allows the model). timeout: in seconds.
     """
     solvers = {"gurobi": _gurobi, "highs": _highs, "auto": _either}
     if backend not in solvers:
         raise InputError(f"unknown backend {backend!r}", advice="use auto, gurobi or highs")
-    lower, upper, l, u = (np.asarray(a, dtype=np.float64) for a in (lower, upper, l, u))
+    low, high, below, above = (np.asarray(a, dtype=np.float64) for a in (lower, upper, l, u))
     end = np.inf if timeout is None else time.monotonic() + timeout
     best = BoxResult("infeasible", None, -np.inf)
     for polytope in case.unsafe:
         if not polytope.rows:
-            return BoxResult("feasible", (lower + upper) / 2, np.inf)
-        found = solvers[backend](_model(network, polytope, lower, upper, l, u), end - time.monotonic())
-        best = _deeper(best, _result(found, len(lower)))
+            return BoxResult("feasible", (low + high) / 2, np.inf)
+        found = solvers[backend](_model(network, polytope, low, high, below, above), end - time.monotonic())
+        best = _deeper(best, _result(found, len(low)))
     return best
 
 
 def _deeper(a: BoxResult, b: BoxResult) -> BoxResult:
-    """What two polytopes' results say of their union."""
+    """The result on the union of two polytopes."""
     order = ("infeasible", "unknown", "feasible")
     if a.status != b.status:
         return max(a, b, key=lambda result: order.index(result.status))
     return max(a, b, key=lambda result: -np.inf if result.margin is None else result.margin)
 
 
-def _result(found: tuple[np.ndarray | None, bool], n_inputs: int) -> BoxResult:
-    """A solver's best values and whether they are optimal -> a result."""
+def _result(found: Solution, n_inputs: int) -> BoxResult:
     values, optimal = found
     if values is None:
         return BoxResult("unknown", None, None)
@@ -83,7 +93,9 @@ def _result(found: tuple[np.ndarray | None, bool], n_inputs: int) -> BoxResult:
     return BoxResult(status, values[:n_inputs], margin)
 
 
-def _model(network: Network, polytope: Polytope, lower, upper, l, u) -> _Model:
+def _model(
+    network: Network, polytope: Polytope, lower: np.ndarray, upper: np.ndarray, l: np.ndarray, u: np.ndarray
+) -> _Model:
     """Variables: inputs, outputs of the ReLUs of open sign, their phases, the depth inside the polytope."""
     unstable = np.flatnonzero((l < 0) & (u > 0))
     n, m = len(lower), len(unstable)
@@ -127,15 +139,15 @@ def _relu_rows(z: np.ndarray, h: np.ndarray, phase: int, l: float, u: float) -> 
     return [z - h, on, off]
 
 
-def _either(model: _Model, seconds: float):
+def _either(model: _Model, seconds: float) -> Solution:
     try:
         return _gurobi(model, seconds)
     except InputError:
         return _highs(model, seconds)
 
 
-def _gurobi(model: _Model, seconds: float):
-    """Best values or None, and whether they are optimal; InputError where gurobi cannot be used."""
+def _gurobi(model: _Model, seconds: float) -> Solution:
+    """InputError where gurobi cannot be used."""
     try:
         import gurobipy
     except ImportError as error:
@@ -149,14 +161,13 @@ def _gurobi(model: _Model, seconds: float):
             program.addConstr(model.matrix @ values <= model.limits)
             program.setObjective(values[-1], gurobipy.GRB.MAXIMIZE)
             program.optimize()
-            found = values.X if program.SolCount else None
+            found = np.asarray(values.X) if program.SolCount else None
             return found, program.Status == gurobipy.GRB.OPTIMAL
     except gurobipy.GurobiError as error:
         raise InputError(f"gurobi cannot be used ({error})", advice="use the highs backend") from None
 
 
-def _highs(model: _Model, seconds: float):
-    """Best values or None, and whether they are optimal."""
+def _highs(model: _Model, seconds: float) -> Solution:
     objective = np.zeros(len(model.low))
     objective[-1] = -1.0
     found = milp(

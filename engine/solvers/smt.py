@@ -11,14 +11,17 @@ from engine.property import Case, Property, Row, Vector
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """status: unsat, sat or unknown (z3 gave up); point: rational inputs of one case that are unsafe."""
+    """An answer of z3. status: unsat, sat or unknown (it gave up); point: unsafe rational inputs of one case."""
 
     status: str
     point: Vector | None = None
 
 
 def solve(network: Network, property: Property, *, timeout: float | None = None) -> Answer:
-    """Does some real point of some case reach an unsafe polytope? `timeout` in seconds, for each case."""
+    """Says whether some real point of some case reaches an unsafe polytope. timeout: in seconds, for each case.
+
+    InputError where float64 does not hold the network's numbers.
+    """
     network.demand_own_numbers("an exact answer by z3")
     answers = (solve_case(network, case, timeout=timeout) for case in property.cases)
     worst = Answer("unsat")
@@ -30,7 +33,7 @@ def solve(network: Network, property: Property, *, timeout: float | None = None)
 
 
 def solve_case(network: Network, case: Case, *, timeout: float | None = None) -> Answer:
-    """The same for one case, of the numbers in the layers."""
+    """The same for one case, about the numbers in the layers."""
     solver = z3.SolverFor("QF_LRA")
     if timeout is not None:
         solver.set("timeout", round(1000 * timeout))
@@ -47,7 +50,7 @@ def solve_case(network: Network, case: Case, *, timeout: float | None = None) ->
     return Answer("sat", tuple(model.eval(v, model_completion=True).as_fraction() for v in x))
 
 
-def _outputs(network: Network, x: list, solver: z3.Solver) -> list:
+def _outputs(network: Network, x: list[z3.ArithRef], solver: z3.Solver) -> list[z3.ArithRef]:
     """The outputs as variables, one for each neuron, so that no expression is copied."""
     h = x
     for k, layer in enumerate(network.layers):
@@ -61,11 +64,11 @@ def _outputs(network: Network, x: list, solver: z3.Solver) -> list:
     return h
 
 
-def _holds(row: Row, x: list, y: list):
+def _holds(row: Row, x: list[z3.ArithRef], y: list[z3.ArithRef]) -> z3.BoolRef:
     terms = [_exact(c) * v for cs, vs in ((row.inputs, x), (row.outputs, y)) for c, v in zip(cs, vs) if c]
     value = z3.Sum(terms + [_exact(row.constant)])
     return value < 0 if row.strict else value <= 0
 
 
-def _exact(value) -> z3.RatNumRef:
+def _exact(value: Fraction | float) -> z3.RatNumRef:
     return z3.RealVal(str(Fraction(value)))

@@ -1,0 +1,52 @@
+"""Boxes of the search tree that are bounded together, and all that is known of them."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+
+from engine.bounds.crown import Boxes, tighten
+from engine.bounds.relaxation import Lines
+from engine.bounds.roots import Roots
+from engine.bounds.slopes import lower_slopes
+from engine.bounds.stack import Stack
+from engine.deadline import NEVER, Deadline
+from engine.search.pool import Nodes
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Bounded boxes of the search tree, sorted by network.
+
+    stack: the networks; roots: the cases, by nodes.root; nodes, boxes: the same boxes, which share their bounds of the
+    hidden neurons; lines: of each layer.
+    """
+
+    stack: Stack
+    roots: Roots
+    nodes: Nodes
+    boxes: Boxes
+    lines: list[Lines]
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    @property
+    def deadline(self) -> Deadline:
+        return self.boxes.deadline
+
+    @cached_property
+    def is_open(self) -> torch.Tensor:
+        """True for hidden neurons of open sign: [boxes, hidden]."""
+        return (self.boxes.l < 0) & (self.boxes.u > 0)
+
+    @cached_property
+    def plain_slopes(self) -> torch.Tensor:
+        """CROWN's lower slopes: [boxes, hidden]."""
+        return lower_slopes(self.stack, self.boxes, self.lines)
+
+
+def bounded(stack: Stack, roots: Roots, nodes: Nodes, deadline: Deadline = NEVER) -> Batch:
+    """The nodes as a batch, their bounds of hidden neurons tightened in place. Raises OutOfTime after the deadline."""
+    boxes = Boxes(roots.network[nodes.root], nodes.lower, nodes.upper, nodes.l, nodes.u, deadline)
+    return Batch(stack, roots, nodes, boxes, tighten(stack, boxes))

@@ -1,0 +1,68 @@
+"""The boxes of a batch that stay open, with all that is needed to split them and to look for counterexamples."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from engine.attack import descend
+from engine.bounds.columns import joined
+from engine.property import Polytope
+from engine.search.batch import Batch
+from engine.search.deepest import deepest_points
+from engine.search.exclude import exclude
+from engine.search.exclusions import Exclusions
+from engine.search.finish import signs_to_split
+from engine.search.plan import Plan
+from engine.search.pool import Nodes
+from engine.search.problem import Options
+from engine.search.suspects import Suspects, corner_attack, first_attack
+from engine.search.ties import tied
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBoxes:
+    """The boxes of a part of a batch where an unsafe polytope may be reached.
+
+    plane: [n, inputs + 1], of the worst polytope; neuron: [n], whose sign is to be split, or -1; value: [n], the
+    distance of the worst corner from unsafe; bound: [n], a lower bound of that of all points; tied: [n], True where
+    nothing but rounding is between the two, and zero; suspects: the points nearest to unsafe; exclusions: of polytopes
+    on all boxes of the part.
+    """
+
+    nodes: Nodes
+    plane: torch.Tensor
+    neuron: torch.Tensor
+    value: torch.Tensor
+    bound: torch.Tensor
+    tied: torch.Tensor
+    suspects: Suspects
+    exclusions: Exclusions
+
+
+def open_boxes(
+    batch: Batch,
+    polytopes: Callable[[int], Sequence[Polytope]],
+    generator: torch.Generator,
+    options: Options,
+    plan: Plan,
+) -> OpenBoxes:
+    """Excludes what it can on a batch, and attacks what stays open. Raises OutOfTime after the batch's deadline.
+
+    polytopes(root): the unsafe ones of a root's case, in order.
+    """
+    stack, roots, deadline = batch.stack, batch.roots, batch.deadline
+    targets, exclusions = exclude(batch, steps=options.steps, max_targets=plan.targets)
+    neuron = signs_to_split(batch, targets, stalled=options.stalled)
+    numbers, points = deepest_points(batch, targets, polytopes)
+    nodes = batch.nodes.select(targets.box)
+    value, suspects = corner_attack(batch, targets, generator, count=plan.descents)
+    ties = tied(batch, targets, value)
+    whole = nodes.root[nodes.depth == 0]
+    if len(whole) and not plan.attack_first:
+        suspects = joined([suspects, first_attack(stack, roots, whole, generator, deadline)])
+    if len(numbers):
+        root = nodes.root[numbers]
+        found = descend(stack, roots, root, points, torch.zeros_like(points), steps=0, deadline=deadline)
+        suspects = joined([suspects, Suspects(root, *found)])
+    return OpenBoxes(nodes, targets.plane, neuron, value, targets.bound, ties, suspects, exclusions)
