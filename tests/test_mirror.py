@@ -17,7 +17,7 @@ from engine.network import Affine, Network
 from engine.onnx_file import rewritten
 from engine.repair.edit import edited
 from engine.repair.loop import Repaired, Settings, repair
-from engine.repair.milp import method as linear
+from engine.repair.milp import settings as linear
 from engine.repair.mirror import as_lowest
 from engine.repair.task import Task
 

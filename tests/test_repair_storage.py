@@ -23,7 +23,7 @@ from engine.onnx_file.writer import FACTOR_BITS, _bits
 from engine.repair.edit import edited, single
 from engine.repair.loop import Failed, Settings, repair
 from engine.repair.methods import METHODS
-from engine.repair.milp import method as linear
+from engine.repair.milp import settings as linear
 from engine.repair.storage import demand_writable, idle_depth
 from engine.vnnlib.writer import property_text
 
