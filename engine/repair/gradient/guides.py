@@ -64,7 +64,7 @@ class Facts:
         self.task, self.first = task, first
         cases = [(i, c, case) for i, prop in enumerate(task.properties) for c, case in enumerate(prop.cases)]
         self._cases = [case for *_, case in cases]
-        self._root = {(i, c): root for root, (i, c, _) in enumerate(cases)}
+        self._root_of = {(i, c): root for root, (i, c, _) in enumerate(cases)}
         self._target = torch.tensor([i < len(task.targets) for i, *_ in cases])
         self.targets = self._target.nonzero()[:, 0]
         self.roots = self.bounded(task.network)[1]
@@ -104,7 +104,7 @@ class Facts:
 
     def counterexamples(self, evidence: Evidence) -> Danger:
         """The evidence's counterexamples."""
-        root = torch.tensor([self._root[found.property, found.case] for found in evidence.counterexamples])
+        root = torch.tensor([self._root_of[found.property, found.case] for found in evidence.counterexamples])
         x = torch.tensor(np.stack([found.point for found in evidence.counterexamples]), dtype=torch.float64)
         return self._danger_at(root, x)
 
@@ -116,7 +116,7 @@ class Facts:
         """Some of the open boxes, chosen at random."""
         chosen = torch.randperm(len(evidence.boxes), generator=self.generator)[:BOXES].tolist()
         boxes = [evidence.boxes[i] for i in chosen]
-        root = torch.tensor([self._root[box.property, box.case] for box in boxes])
+        root = torch.tensor([self._root_of[box.property, box.case] for box in boxes])
         return Regions(root, *(torch.tensor(np.stack(ends)) for ends in zip(*((b.lower, b.upper) for b in boxes))))
 
     @staticmethod

@@ -66,7 +66,8 @@ def _search(
 ) -> np.ndarray:
     """Points whose advisory changes and should not, searched for from the points x."""
     found = changed_points(task.network, changed, x, random, lower=task.lower, upper=task.upper)
-    return found[~look_at(task.network, where, found).free]
+    held: np.ndarray = found[~look_at(task.network, where, found).free]
+    return held
 
 
 def neighbours(task: Task, random: np.random.Generator, x: np.ndarray) -> np.ndarray:

@@ -49,7 +49,8 @@ def changed_points(
         return found
 
     def nearest(x: np.ndarray) -> np.ndarray:
-        return np.clip(x, lower, upper).astype(np.float32)
+        inside: np.ndarray = np.clip(x, lower, upper).astype(np.float32)
+        return inside
 
     return _descend(distance, x, random, upper - lower, nearest, 0.0, starts=4 * STARTS)
 
