@@ -61,7 +61,7 @@ def _ranked(found: Localization, layer: int) -> list[int]:
 
 
 def _significance(facts: Facts) -> torch.Tensor:
-    """How much each hidden neuron's weights move unsafe points, compared with references: [neurons].
+    """The effect of each hidden neuron's weights on unsafe points, compared with that on references: [neurons].
 
     It is the ratio of the gradients' norms at the original weights.
     """

@@ -29,6 +29,7 @@ class _Points:
     h: torch.Tensor
 
     def join(self, other: Self) -> Self:
+        """Both, these first."""
         return type(self)(*(torch.cat([getattr(self, n), getattr(other, n)]) for n in self.__dataclass_fields__))
 
     def select(self, keep: torch.Tensor) -> Self:
@@ -54,7 +55,7 @@ class Danger(_Points):
 
 
 class Facts:
-    """What all choices of neurons share: the cases, and points with what the first tuned layer reads there.
+    """Cases and points that all choices of neurons share, with what the first tuned layer reads there.
 
     first: the first tuned layer; reference, danger: the points; units: of each layer from `first` on, the steps in
     which its weights and bias move; counts [outputs]: the references of the domain that have each as their advisory.

@@ -78,7 +78,7 @@ class ProxyBoxes:
         return centre[:, None] + radius[:, None] * places
 
     def _evaluate(self, h: torch.Tensor, weights: Weights, first: int, last: int) -> torch.Tensor:
-        """What layer `last` reads where layer `first` reads h, in float64, with these weights for some layers."""
+        """The inputs of layer `last` where layer `first` reads h, in float64, with these weights for some layers."""
         for k in range(first, last):
             weight, bias = weights.get(k, self._layers[k][:2])
             h = h @ weight.T + bias

@@ -158,7 +158,7 @@ class _FreeWeights:
         return self._graft.gated(self.layers(), self._lower, self._upper)
 
     def read(self, x: torch.Tensor) -> torch.Tensor:
-        """What the first layer with free weights reads at points x [n, inputs]: [n, width]."""
+        """The inputs [n, width] of the first layer with free weights, at points x [n, inputs]."""
         return forward(self._executable(self._start)[: self._free[0]], x)
 
     def scores(self, h: torch.Tensor) -> torch.Tensor:
@@ -177,7 +177,7 @@ def _tensors(layers: Layers) -> Tensors:
 
 
 def shortfall(region: Region, x: np.ndarray, y: torch.Tensor, margin: float) -> torch.Tensor:
-    """What the best row of each unsafe polytope lacks to the margin, summed over polytopes: [n].
+    """The amount by which the best row of each unsafe polytope misses the margin, summed over polytopes: [n].
 
     x: [n, inputs]; y: [n, outputs].
     """

@@ -1,4 +1,4 @@
-"""What a changed network gets wrong at points that its program did not know."""
+"""Faults of a changed network at points that its program did not know."""
 
 from dataclasses import dataclass
 

@@ -52,7 +52,7 @@ class Feature:
     bias: bool = True
 
     def along(self, v: np.ndarray) -> np.ndarray:
-        """What z adds to each score [outputs], if scores are to move in direction v."""
+        """The multiple of z that each score gets [outputs], if scores are to move in direction v."""
         return self.out + self.strength * v
 
     def value(self, weights: np.ndarray) -> np.ndarray:
@@ -177,7 +177,7 @@ class Features:
 
     @cached_property
     def _highest(self) -> list[np.ndarray]:
-        """Of each hidden layer, the highest input of each neuron's ReLU at the samples: [width]."""
+        """The highest input of each neuron's ReLU at the samples, [width] for each hidden layer."""
         h, highest = self._x, []
         for layer in self._network.layers[:-1]:
             before = h @ layer.weight.T.astype(np.float32) + layer.bias.astype(np.float32)

@@ -22,7 +22,7 @@ Solution = tuple[Feature, np.ndarray]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Limits:
-    """Of z at samples, each [n]: what targets need, and between which values everything else stays right."""
+    """Limits of z at samples, each [n]: the least z that targets need; everything else stays right from floor to cap."""
 
     need: np.ndarray
     floor: np.ndarray
@@ -126,7 +126,7 @@ class PlanSolver:
         return self._solutions[plan]
 
     def cost(self, plan: Plan) -> Cost | None:
-        """What the plan's solution costs (plan.py); None without one."""
+        """The cost of the plan's solution (plan.py); None without one."""
         found = self.solve(plan)
         if found is None:
             return None

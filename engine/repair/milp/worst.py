@@ -16,7 +16,7 @@ PointFunction = Callable[[np.ndarray], np.ndarray]  # of points [n, inputs]
 
 
 def depth(network: Network, region: Region, x: np.ndarray) -> np.ndarray:
-    """How far each point [n] is from unsafe: the worst row of the nearest polytope, <= 0 inside; inf without any."""
+    """The distance of each point [n] from unsafe: the worst row of the nearest polytope, <= 0 inside; inf without any."""
     return region.unsafe.distance(x, scores(network, x))
 
 

@@ -7,7 +7,7 @@ from engine.repair.smt.points import Constraint
 
 
 def significance(conflict: list[Constraint], used: list[int]) -> np.ndarray:
-    """How much a change of each edge would ease the conflict: [edges], 0 for those in use.
+    """The amount by which a change of each edge would ease the conflict: [edges], 0 for those in use.
 
     A conflict over the edges in use has multipliers under which its constraints' slopes cancel (Farkas' lemma). The
     slope of another edge under them is what that edge can contribute: the price by which the simplex method chooses.
