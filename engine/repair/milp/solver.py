@@ -22,7 +22,10 @@ Solution = tuple[Feature, np.ndarray]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Limits:
-    """Limits of z at samples, each [n]: the least z that targets need; everything else stays right from floor to cap."""
+    """Limits of z at samples, each [n].
+
+    need: the least z with which targets hold; floor, cap: everything else stays right between them.
+    """
 
     need: np.ndarray
     floor: np.ndarray

@@ -16,7 +16,10 @@ PointFunction = Callable[[np.ndarray], np.ndarray]  # of points [n, inputs]
 
 
 def depth(network: Network, region: Region, x: np.ndarray) -> np.ndarray:
-    """The distance of each point [n] from unsafe: the worst row of the nearest polytope, <= 0 inside; inf without any."""
+    """The distance of each point from unsafe, [n]: the worst row of the nearest polytope, <= 0 inside.
+
+    It is inf without any polytope.
+    """
     return region.unsafe.distance(x, scores(network, x))
 
 
