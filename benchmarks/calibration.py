@@ -1,4 +1,4 @@
-"""How fast this machine is at the kind of work the engine does, right now.
+"""Seconds that this machine takes, right now, for a fixed piece of the kind of work that the engine does.
 
     python benchmarks/calibration.py
 
@@ -16,11 +16,12 @@ import numpy as np
 import torch
 
 RUNS = 5
-BATCH, WIDTH, LAYERS = 4096, 51, 6
+BATCH = 4096  # rows of all threads together
+WIDTH, LAYERS = 51, 6  # as of an ACAS Xu network, with its biases
 
 
 def calibrate(runs: int = RUNS) -> float:
-    """Seconds that the work takes, the median of several runs after one that does not count."""
+    """Seconds that the work takes: the median of several runs after one that does not count."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -39,7 +40,7 @@ def _seconds(workers: ThreadPoolExecutor, threads: int) -> float:
 
 
 def tensor_work(rows: int) -> float:
-    """Rows through layers, forth and back, with sums; twenty times."""
+    """Takes rows through layers, forth and back, twenty times; returns the sum of all results."""
     generator = torch.Generator().manual_seed(0)
     weights = torch.randn(LAYERS, WIDTH, WIDTH, generator=generator, dtype=torch.float64) / WIDTH**0.5
     start = torch.randn(rows, WIDTH, generator=generator, dtype=torch.float64)
@@ -55,9 +56,9 @@ def tensor_work(rows: int) -> float:
 
 
 def python_work() -> float:
-    """Small arrays, dictionaries and rationals, one step after the other."""
+    """Works on small arrays, a dictionary and rationals, one step after the other; returns their sum."""
     random = np.random.default_rng(0)
-    values, slots = random.normal(size=50), {}
+    values, slots = random.normal(size=50), dict[int, float]()
     for i in range(3_000):
         values = np.maximum(values * 0.99 + 0.01, -1.0)
         slots[i % 97] = float(values[i % 50])

@@ -12,6 +12,7 @@ from decimal import Decimal
 from fractions import Fraction
 from itertools import accumulate, combinations, product
 from operator import mul
+from types import MappingProxyType
 
 import onnx
 from google.protobuf.message import DecodeError
@@ -650,7 +651,9 @@ def relu_line(net, low, high, size):
 # 6. Backward substitution
 
 
-def substitute(net, node, lines, row, constant, inputs=None, slopes={}, multipliers={}):
+def substitute(
+    net, node, lines, row, constant, inputs=None, slopes=MappingProxyType({}), multipliers=MappingProxyType({})
+):
     """The minimum on the node's box of row . h + constant + inputs . x, where h is after the last layer of lines."""
     for layer, first, layer_lines in reversed(list(zip(net.layers, net.first, lines))):
         after = []

@@ -218,7 +218,11 @@ def test_float64_is_never_better_than_exact(name, semantics, monkeypatch):
         for node in zip(frozen.lower, frozen.upper, l, u):
             calls = iter(range(10**6))
             before = 2 * sum(bool(((node[2][p] < 0) & (node[3][p] > 0)).any()) for p in earlier)
-            monkeypatch.setattr(Dyadic, "down", lambda s: down(s) if next(calls) >= before else np.float32(-np.inf))
+            monkeypatch.setattr(
+                Dyadic,
+                "down",
+                lambda s, calls=calls, before=before: down(s) if next(calls) >= before else np.float32(-np.inf),
+            )
             exact._tighten(*node)
         monkeypatch.undo()
         assert (nodes.l[:, part] <= l[:, part]).all() and (nodes.u[:, part] >= u[:, part]).all()

@@ -19,7 +19,7 @@ from engine.bench.instances import instance_stem
 from engine.bench.repairs import COLUMNS as REPAIR_COLUMNS
 from engine.bench.repairs import files_digest
 from engine.cli import main
-from engine.repair.milp import method as linear
+from engine.repair.milp import settings as linear
 from engine.results.row import COLUMNS
 from engine.vnnlib.writer import property_text
 

@@ -15,7 +15,7 @@ from engine.bench.repair_one import _once
 from engine.bench.repairs import COLUMNS, RepairsFolder, jobs
 from engine.errors import InputError
 from engine.onnx_file import load_network
-from engine.repair.milp import method as linear
+from engine.repair.milp import settings as linear
 from engine.results.row import Row
 from engine.vnnlib import load_property
 from engine.vnnlib.writer import property_text

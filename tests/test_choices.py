@@ -85,7 +85,7 @@ def test_smt_takes_either(task):
 
 @pytest.mark.parametrize(
     "options, message",
-    [(dict(objective="magic"), "unknown objective"), (dict(localization="magic"), "unknown localization")],
+    [({"objective": "magic"}, "unknown objective"), ({"localization": "magic"}, "unknown localization")],
 )
 def test_unknown_options_are_refused(task, options, message):
     with pytest.raises(InputError, match=message):

@@ -20,7 +20,7 @@ from engine.cli import main
 from engine.onnx_file import load_network
 from engine.repair.edit import edited
 from engine.repair.methods import METHODS
-from engine.repair.milp import method as linear
+from engine.repair.milp import settings as linear
 from engine.repair.task import Candidate
 from engine.solvers import smt
 from engine.vnnlib.writer import property_text

@@ -193,14 +193,14 @@ def test_stand_ins(standin_paths, tmp_path):
     with shipped("networks", "standin", "expected.csv").open() as file:
         expected = {(line["network"], line["property"]): line["verdict"] for line in csv.DictReader(file)}
     paths = [(path, property_path(number)) for path in standin_paths.values() for number in range(1, 11)]
-    problems = [Problem(load_network(net), load_property(prop)) for net, prop in paths]
+    problems = [Problem(load_network(net), load_property(spec)) for net, spec in paths]
     options = Options(timeout=60, device="cuda", proofs=True)
-    for (net, prop), problem, verdict in zip(paths, problems, verify_all(problems, options)):
-        assert verdict.word == expected[net.name, prop.name], (net.name, prop.name)
-        file = tmp_path / f"{net.stem}_{prop.stem}.zip"
+    for (net, spec), problem, verdict in zip(paths, problems, verify_all(problems, options)):
+        assert verdict.word == expected[net.name, spec.name], (net.name, spec.name)
+        file = tmp_path / f"{net.stem}_{spec.stem}.zip"
         file.write_bytes(certificate_bytes(problem.network, problem.property, verdict, options))
-        result = check(file, net, prop)
-        assert result.accepted, (net.name, prop.name, result.reason)
+        result = check(file, net, spec)
+        assert result.accepted, (net.name, spec.name, result.reason)
 
 
 @pytest.mark.parametrize("semantics", SEMANTICS)
@@ -212,7 +212,7 @@ def test_published_networks(semantics, acasxu_data, tmp_path):
         )
         for (a, t), number in REAL
     ]
-    problems = [Problem(load_network(net), load_property(prop)) for net, prop in files]
+    problems = [Problem(load_network(net), load_property(spec)) for net, spec in files]
     found = {}
     for device in ("cpu", "cuda"):
         options = Options(timeout=60, device=device, semantics=semantics, proofs=True)
@@ -220,11 +220,11 @@ def test_published_networks(semantics, acasxu_data, tmp_path):
     assert (
         [v.word for v in found["cuda"]] == [v.word for v in found["cpu"]] == ["unsat", "unsat", "sat", "sat", "unsat"]
     )
-    for (net, prop), problem, verdict in zip(files, problems, found["cuda"]):
+    for (net, spec), problem, verdict in zip(files, problems, found["cuda"]):
         check_verdict(verdict, problem.network, problem.property)
         (tmp_path / "c.zip").write_bytes(certificate_bytes(problem.network, problem.property, verdict, options))
-        result = check(tmp_path / "c.zip", net, prop)
-        assert result.accepted, (net.name, prop.name, result.reason)
+        result = check(tmp_path / "c.zip", net, spec)
+        assert result.accepted, (net.name, spec.name, result.reason)
 
 
 # What is built on searches

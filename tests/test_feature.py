@@ -11,7 +11,7 @@ from engine import Options, Problem, verify_all
 from engine.comparison.fidelity import changes
 from engine.network import Affine
 from engine.repair.edit import edited
-from engine.repair.milp import method as module
+from engine.repair.milp import settings as milp_settings
 from engine.repair.milp.feature import STRATEGIES, Features
 from engine.repair.milp.method import milp
 from engine.repair.samples import look_at, regions
@@ -105,7 +105,7 @@ def test_only_a_relayed_neuron_tells_apart_what_the_last_layers_do_not(monkeypat
         "MARGINS": (0.03,),
         "TOLERATED": 0.0,
     }.items():
-        monkeypatch.setattr(module, name, number)
+        monkeypatch.setattr(milp_settings, name, number)
     target = prop(case([-1], [Fraction(-3, 4)], [row([1, -1], n_inputs=1)]), n_outputs=2)
     task = Task(FOLDED, (target,), (), np.array([-1.0]), np.array([1.0]))
     offer = lambda *strategies: next(

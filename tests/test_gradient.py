@@ -16,8 +16,7 @@ from engine.bounds.stack import Stack
 from engine.comparison.fidelity import compare
 from engine.network import Network
 from engine.property import Case, Polytope, Property, Row
-from engine.repair.gradient import guides
-from engine.repair.gradient import method as module
+from engine.repair.gradient import descent, guides
 from engine.repair.gradient.certified import CertifiedBounds, Regions, undecided
 from engine.repair.gradient.method import gradient
 from engine.repair.task import Evidence, Task
@@ -173,7 +172,7 @@ def few_points(monkeypatch):
     for name, n in {"DOMAIN": 10_000, "AROUND": 2_000, "IN_BOX": 2_000}.items():
         monkeypatch.setattr(guides, name, n)
     for name, n in {"FRESH": 10_000, "HARDEST": 2_000, "WORST": 500}.items():
-        monkeypatch.setattr(module, name, n)
+        monkeypatch.setattr(descent, name, n)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,8 @@ from engine.network import Network
 from engine.onnx_file import load_network
 from engine.repair.edit import edited
 from engine.repair.idle.collar import distances
-from engine.repair.idle.method import Graft, collar_of, idle
+from engine.repair.idle.graft import Graft, collar_of
+from engine.repair.idle.method import idle
 from engine.repair.idle.neurons import idle_neurons
 from engine.repair.task import Box, Counterexample, Evidence, Task
 from engine.search.problem import Options

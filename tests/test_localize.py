@@ -29,7 +29,7 @@ def test_the_neuron_that_decides_everything_is_the_most_significant():
     assert found.neurons[1].tolist() == [1.0, 0.0, 0.0]
     assert found.neurons[0].tolist() == [pytest.approx(1.0), 0.0, 0.0]
     assert found.neurons[2].tolist() == [pytest.approx(1.0), 0.0]
-    assert {place for place in found.best_neurons(3)} == {(0, 0), (1, 0), (2, 0)}
+    assert set(found.best_neurons(3)) == {(0, 0), (1, 0), (2, 0)}
     assert found.best_neurons(1, layer=1) == [(1, 0)]
 
 

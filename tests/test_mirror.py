@@ -18,7 +18,7 @@ from engine.onnx_file import rewritten
 from engine.repair.edit import edited
 from engine.repair.loop import Repaired, repair
 from engine.repair.methods import as_lowest
-from engine.repair.milp import method as linear
+from engine.repair.milp import settings as linear
 from engine.repair.task import RepairOptions, Task
 
 

@@ -26,7 +26,7 @@ from engine.network import Affine, Network
 from engine.onnx_file import load_network, made_from, save_network
 from engine.repair.edit import edited
 from engine.repair.methods import METHODS
-from engine.repair.milp import method as linear
+from engine.repair.milp import settings as linear
 from engine.repair.task import Candidate
 from engine.vnnlib.writer import property_text
 

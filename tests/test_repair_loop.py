@@ -21,7 +21,7 @@ from engine.repair.conflict import conflict
 from engine.repair.edit import edited
 from engine.repair.loop import Failed, Held, Repaired, repair
 from engine.repair.methods import METHODS
-from engine.repair.milp import method as linear
+from engine.repair.milp import settings as linear
 from engine.repair.state import FILE, State
 from engine.repair.task import METHOD_NAMES, Box, Candidate, Counterexample, RepairOptions, Task
 from engine.search.problem import Progress

@@ -24,11 +24,15 @@ from engine.comparison.fidelity import changes, compare
 from engine.comparison.region import Region, Rows, Unsafe, in_box
 from engine.errors import InputError
 from engine.evaluation import scores
-from engine.repair.milp import method as module
+from engine.repair.milp import plan as module_of_plans
 from engine.repair.milp import program as module_of_program
+from engine.repair.milp import settings as milp_settings
+from engine.repair.milp import solver as module_of_solver
 from engine.repair.milp.limits import directions, held, needed
 from engine.repair.milp.method import milp
+from engine.repair.milp.plan import Plan, ranked_plans
 from engine.repair.milp.program import Program, solve
+from engine.repair.milp.solver import PlanSolver
 from engine.repair.milp.worst import changed_points, depth, worst_points
 from engine.repair.samples import Samples, draw, look_at, points, regions
 from engine.repair.task import Box, Counterexample, Evidence, Task
@@ -256,12 +260,12 @@ def test_ctrl_c_that_gurobi_took_ends_all(monkeypatch):
 def test_each_feature_comes_with_its_best_direction_first(monkeypatch):
     shares = {("shift", 0): (0.3, 0.9), ("rewritten", 0): (0.1, 0.2), ("rewritten", 1): (0.5, None)}
 
-    def level(known, strategy, place, v, margin):
+    def level(solver, strategy, place, v, margin):
         share = shares[strategy, place][int(v[1])]
-        return share and ((False, share), module._Plan(strategy, place, v, margin, np.inf))
+        return share and ((False, share), Plan(strategy, place, v, margin, np.inf))
 
-    monkeypatch.setattr(module, "_level", level)
-    plans = module._plans(None, [np.array([1, 0]), np.array([0, 1])], 0.03, ["shift", "rewritten"])
+    monkeypatch.setattr(module_of_plans, "lowest_level", level)
+    plans = ranked_plans(None, [np.array([1, 0]), np.array([0, 1])], 0.03, ["shift", "rewritten"])
     assert [shares[plan.strategy, plan.place][int(plan.v[1])] for plan in plans] == [0.1, 0.3, 0.5, 0.2, 0.9]
 
 
@@ -514,7 +518,7 @@ def test_a_changed_advisory_that_no_sample_has_is_found():
 @pytest.fixture
 def few_samples(monkeypatch):
     for name, number in {"DOMAIN": 3000, "TARGET": 2000, "KEEP": 500, "FRESH": 3000, "MARGINS": (0.03, 0.003)}.items():
-        monkeypatch.setattr(module, name, number)
+        monkeypatch.setattr(milp_settings, name, number)
 
 
 #: y2 is lowest nowhere; y1 is in [-1, -1/2], where relu(-x) alone fires
@@ -548,38 +552,38 @@ def test_each_strategy_and_norm(strategy, norm, few_samples):
         assert changes(SMALL, found.network)[0] <= 8
 
 
-def test_wishes_count_where_they_can_be_granted(few_samples, monkeypatch):
+def test_soft_constraints_count_where_they_can_be_met(few_samples, monkeypatch):
     """A plan that cannot have them right is solved without, and is not asked for them again."""
-    known = module._Known(small_task(), norm="l1", backend="highs")
-    plan, rows = module._Plan("shift", 0, np.array([0.0, 1.0, 0.0]), 0.003, np.inf), []
+    solver = PlanSolver(small_task(), norm="l1", backend="highs")
+    plan, rows = Plan("shift", 0, np.array([0.0, 1.0, 0.0]), 0.003, np.inf), []
 
-    def none_with_wishes(program, **rest):
+    def none_with_soft(program, **rest):
         rows.append(len(program.need))
-        return None if rows[-1] > len(known.samples) else solve(program, **rest)
+        return None if rows[-1] > len(solver.samples) else solve(program, **rest)
 
-    before = known.solve(plan)
-    known.wish(np.array([[-0.9]], np.float32))
-    assert known.solve(plan) is not None and known.granted(plan)
-    monkeypatch.setattr(module, "solve", none_with_wishes)
-    known.wish(np.array([[0.9]], np.float32))
-    assert np.array_equal(known.solve(plan)[1], before[1]) and not known.granted(plan)
-    assert max(rows) == len(known.samples) + 2
+    before = solver.solve(plan)
+    solver.add_soft(np.array([[-0.9]], np.float32))
+    assert solver.solve(plan) is not None and solver.soft_is_met(plan)
+    monkeypatch.setattr(module_of_solver, "solve", none_with_soft)
+    solver.add_soft(np.array([[0.9]], np.float32))
+    assert np.array_equal(solver.solve(plan)[1], before[1]) and not solver.soft_is_met(plan)
+    assert max(rows) == len(solver.samples) + 2
     rows.clear()
-    known.wish(np.array([[0.5]], np.float32))
-    assert np.array_equal(known.solve(plan)[1], before[1]) and max(rows) == len(known.samples)
+    solver.add_soft(np.array([[0.5]], np.float32))
+    assert np.array_equal(solver.solve(plan)[1], before[1]) and max(rows) == len(solver.samples)
 
 
 def test_all_samples_say_which_neurons_can_be_extended(few_samples, monkeypatch):
     """Few samples see no advisory that depends on the neuron: it is extended nevertheless, where all do."""
-    known = module._Known(small_task(), norm="l1", backend="highs")
-    monkeypatch.setattr("engine.repair.milp.feature._needed", lambda samples, y: samples is not known._few)
-    for samples in (known._few, known.samples):
-        assert known._feature(samples, "extended", 0).name.endswith("extended")
-        assert known._feature(samples, "rewritten", 0) is None
+    solver = PlanSolver(small_task(), norm="l1", backend="highs")
+    monkeypatch.setattr("engine.repair.milp.feature._needed", lambda samples, y: samples is not solver._thinned)
+    for samples in (solver._thinned, solver.samples):
+        assert solver._feature(samples, "extended", 0).name.endswith("extended")
+        assert solver._feature(samples, "rewritten", 0) is None
 
 
 def test_what_stayed_open_is_not_offered_again(few_samples):
-    """After a proof that stays open wishes are given up; what that does not change would stay open again."""
+    """After a proof that stays open soft constraints are dropped; what that does not change would stay open again."""
     evidence = Evidence(boxes=[Box(0, 0, np.array([-1.0]), np.array([-0.75]))])
     offers = milp(small_task(), evidence, QUIET, backend="highs", strategies=("shift",))
     found = [candidate.network.sha256 for candidate in offers]
@@ -587,15 +591,15 @@ def test_what_stayed_open_is_not_offered_again(few_samples):
 
 
 def test_what_is_refuted_often_gives_way(few_samples, monkeypatch):
-    """The next plan follows after REFUTED counterexamples, although the first has another candidate each time."""
-    evidence, random, notes, solved = Evidence(), np.random.default_rng(0), [], module._Known.solve
+    """The next plan follows after MAX_REFUTATIONS counterexamples, although the first has a new candidate each time."""
+    evidence, random, notes, solved = Evidence(), np.random.default_rng(0), [], PlanSolver.solve
 
-    def another(known, plan):
-        found = solved(known, plan)
+    def another(solver, plan):
+        found = solved(solver, plan)
         return found and (found[0], found[1] + 1e-4 * random.random())
 
-    for name, value in {"_Known.solve": another, "REFUTED": 3}.items():
-        monkeypatch.setattr(f"engine.repair.milp.method.{name}", value)
+    monkeypatch.setattr(PlanSolver, "solve", another)
+    monkeypatch.setattr(milp_settings, "MAX_REFUTATIONS", 3)
     for candidate in milp(small_task(), evidence, QUIET, backend="highs", strategies=("shift",)):
         notes.append(candidate.note)
         evidence.counterexamples.append(Counterexample(0, 0, np.array([-1.0], np.float32)))

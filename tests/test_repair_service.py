@@ -10,7 +10,7 @@ from test_cli_repair import PROPERTIES, SMALL
 from engine.acasxu.files import standins
 from engine.audit.check import check
 from engine.onnx_file import load_network
-from engine.repair.milp import method as linear
+from engine.repair.milp import settings as linear
 from engine.repair.record import HELD, NOT_REPAIRED, REPAIRED, RepairRecord
 from engine.repair.service import repair_network
 from engine.repair.task import RepairOptions

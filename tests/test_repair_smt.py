@@ -11,9 +11,9 @@ from engine import Options, Problem, verify_all
 from engine.comparison.fidelity import changes, compare
 from engine.errors import InputError
 from engine.repair.localize import localize
+from engine.repair.smt.conflict import significance
 from engine.repair.smt.method import by_output, smt
-from engine.repair.smt.points import Demand
-from engine.repair.smt.search import significance
+from engine.repair.smt.points import Constraint
 from engine.repair.task import Counterexample, Evidence, Task
 
 QUIET = lambda words: None
@@ -89,11 +89,11 @@ def test_it_can_be_ended_between_two_calls_of_z3():
 
 def test_a_conflict_finds_the_edge_that_resolves_it():
     """Of three features only the third tells the failing point from the passing one."""
-    failing = Demand(np.array([-1.0]), np.array([[1.0, 1.0, 1.0]]))
-    passing = Demand(np.array([0.5]), np.array([[-1.0, -1.0, 0.0]]))
+    failing = Constraint(np.array([-1.0]), np.array([[1.0, 1.0, 1.0]]))
+    passing = Constraint(np.array([0.5]), np.array([[-1.0, -1.0, 0.0]]))
     weight = significance([failing, passing], [0])
     assert weight[0] == 0 and weight[1] == pytest.approx(0, abs=1e-9) and weight[2] > 0.1
-    assert (significance([failing, Demand(np.empty(0), np.empty((0, 3)))], [0]) == 0).all()  # beyond help
+    assert (significance([failing, Constraint(np.empty(0), np.empty((0, 3)))], [0]) == 0).all()  # beyond help
 
 
 def test_alternatives_are_chosen_by_z3():
@@ -155,7 +155,7 @@ def test_a_changed_advisory_may_be_forgiven():
     x = Fraction(513, 1024)
     target = prop(case([x], [x], [row([1, -1], n_inputs=1)]), n_outputs=2)  # unsafe: y0 <= y1
     evidence = Evidence([Counterexample(0, 0, np.array([float(x)], np.float32))])
-    options = dict(samples=2000, margins=(0.003,))
+    options = {"samples": 2000, "margins": (0.003,)}
     assert first(task_of(net, target), evidence, forgiven=0.0, **options) is None
     found = first(task_of(net, target), evidence, forgiven=0.02, **options)
     result = compare(net, found.network, [], lower=(-1.0,), upper=(1.0,), points=20_000, grid=0)

@@ -23,7 +23,7 @@ from engine.onnx_file.storage import FACTOR_BITS, _bits
 from engine.repair.edit import demand_writable, edited, idle_depth, single
 from engine.repair.loop import Failed, repair
 from engine.repair.methods import METHODS
-from engine.repair.milp import method as linear
+from engine.repair.milp import settings as linear
 from engine.repair.task import RepairOptions
 from engine.vnnlib.writer import property_text
 

@@ -329,7 +329,11 @@ def test_a_proof_of_preservation_stops_in_the_middle_of_a_batch(monkeypatch):
     ends = (Fraction(-1),) * 2, (Fraction(1),) * 2
     for looks in (2, 5, 9, 20, 40):
         seen, start = count(), time.monotonic()
-        monkeypatch.setattr(deadline_module.time, "monotonic", lambda: start if next(seen) < looks else start + 100)
+        monkeypatch.setattr(
+            deadline_module.time,
+            "monotonic",
+            lambda seen=seen, start=start, looks=looks: start if next(seen) < looks else start + 100,
+        )
         found = preservation(original, changed, lower=ends[0], upper=ends[1], timeout=50, threads=1)
         volume = float((found.open_boxes[:, 1] - found.open_boxes[:, 0]).prod(1).sum()) / 4
         assert volume == pytest.approx(float(found.open), abs=1e-6) and found.open <= found.unequal <= 1

@@ -206,7 +206,8 @@ def _arithmetic(operator: str, terms: list[Term]) -> Term:
         case ("*", _, *_):
             return _product(terms)
         case ("/", first, _, *_) if all(term.keys() == {""} for term in terms[1:]):
-            return _product([first, *({"": 1 / term[""]} for term in terms[1:])])
+            inverses: list[Term] = [{"": 1 / term[""]} for term in terms[1:]]
+            return _product([first, *inverses])
     raise Malformed(f"{operator} takes other arguments")
 
 

@@ -32,7 +32,7 @@ def check_claim(claim: Claim) -> Checked:
         )
         reason = result.reason
         if result.accepted:
-            assert result.certificate is not None  # it was read
+            assert isinstance(result.certificate, Certificate)  # it was read, and is of a property
             reason = _other(result.certificate, row, claim.hashes)
         word, reason = ("accepted", "") if result.accepted and not reason else ("rejected", f"rejected: {reason}")
     except Malformed as error:  # its readers know fewer forms than the engine's

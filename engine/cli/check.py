@@ -15,7 +15,7 @@ from engine.foreign import plain
 
 if TYPE_CHECKING:  # numpy is loaded after the number of its threads is set
     from engine.audit.check import Result
-    from engine.audit.comparison.certificate import Change
+    from engine.audit.data import Change
     from engine.certificate.batch import Outcome
 
 ACCEPTED, REJECTED = 0, 1
@@ -148,7 +148,7 @@ def _meaning(outcome: "Outcome") -> str:
 
 def _change(result: "Result | None") -> "Change | None":
     """The certificate that a result is about, if it is one of two networks."""
-    from engine.audit.comparison.certificate import Change
+    from engine.audit.data import Change
 
     certificate: object = result.certificate if result else None
     return certificate if isinstance(certificate, Change) else None

@@ -1,7 +1,7 @@
-"""Which neurons' incoming weights a repair by gradient tunes, and in which order.
+"""The choices of neurons whose incoming weights a repair by gradient tunes, in the order in which they are tried.
 
-Outputs first, then the last hidden layer's most significant neurons beside them. What is significant is said by one
-of the localizations (localize.py), or by the gradient itself.
+Outputs come first, then the last hidden layer's most significant neurons beside them. One of the localizations
+(localize.py) says how significant each is, or the gradient itself.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from engine.repair.gradient.tuned import Tuned
 from engine.repair.localize import Localization, localize
 from engine.repair.task import Evidence, Task
 
-SCHEDULE = (8, 24)  # hidden neurons, one number after the other until one suffices
+SCHEDULE = (8, 24)  # numbers of hidden neurons, tried one after the other until one suffices
 
 Chosen = dict[int, list[int]]  # layer -> its neurons
 
@@ -23,11 +23,11 @@ Chosen = dict[int, list[int]]  # layer -> its neurons
 def choices(
     task: Task, evidence: Evidence, *, localization: str | None = None, neurons: int | None = None, outputs: bool = True
 ) -> Iterator[tuple[Facts, list[Chosen]]]:
-    """Groups of choices, of each of which the best go on; the next group is for where none did.
+    """Yields groups of choices; the best of a group go on, and the next group is for where none succeeded.
 
-    localization: vere or nnrepair; by default outputs in the order of how rarely they are lowest, and hidden neurons by
-    `_significance`. neurons: so many hidden ones at once, instead of first none and then SCHEDULE; outputs: whether
-    outputs are tuned. Layers that the file can hold no other weights of are left out.
+    localization: vere or nnrepair; by default the outputs that are least often lowest come first, and hidden neurons
+    are ordered by `_significance`. neurons: so many hidden ones at once, instead of first none and then SCHEDULE;
+    outputs: False tunes no outputs. Layers that the file can hold no other weights of are left out.
     """
     last = len(task.network.layers) - 1
     outputs = outputs and free_weight(task.network, last)
@@ -45,14 +45,14 @@ def choices(
 
 
 def _of_outputs(facts: Facts, found: Localization | None) -> list[Chosen]:
-    """Each by itself, two, three and so on together, the first ones first, and those that the targets want high.
+    """Each output by itself; the first two, three and so on together; and those that the targets want high.
 
-    By default the output that is most often lowest is none by itself.
+    Without a localization the output that is most often lowest is not tuned by itself.
     """
     order = _ranked(found, facts.first) if found else facts.counts.argsort(stable=True).tolist()
     single = [[j] for j in (order if found else order[:-1])]
     several = [sorted(order[:n]) for n in range(2, len(order) + 1)]
-    raised = facts.raised()
+    raised = facts.outputs_to_raise()
     return [{facts.first: some} for some in single + several + [raised] * (raised not in single + several)]
 
 
@@ -61,19 +61,21 @@ def _ranked(found: Localization, layer: int) -> list[int]:
 
 
 def _significance(facts: Facts) -> torch.Tensor:
-    """How much the hidden layer's neurons' weights move unsafe points, as against references: [neurons].
+    """The effect of each hidden neuron's weights on unsafe points, compared with that on references: [neurons].
 
-    The ratio of the gradients' norms at the original weights.
+    It is the ratio of the gradients' norms at the original weights.
     """
     width = len(facts.task.network.layers[facts.first].bias)
     tuned = Tuned(facts.task.network, {facts.first: list(range(width))}, facts.units)
-    danger, norms = facts.danger, []
+    danger, norms = facts.danger, list[torch.Tensor]()
     value = violation(facts.roots, danger.root, danger.x, tuned.scores(danger.h).double())[0]
     for y in (value.clamp(max=SCALE).sum(), tuned.scores(facts.reference.h).abs().sum()):
         (grad,) = torch.autograd.grad(y, tuned.change[facts.first])
         norms.append(grad.norm(dim=1))
-    return norms[0] / (norms[1] + 1e-3 * norms[1].max())
+    unsafe, reference = norms
+    return unsafe / (reference + 1e-3 * reference.max())
 
 
 def in_words(chosen: Chosen) -> str:
+    """The choice for a reader, layers counted from 1."""
     return ", ".join(f"layer {k + 1} neurons {' '.join(map(str, neurons))}" for k, neurons in chosen.items())

@@ -1,6 +1,7 @@
-"""Points that guide a repair by gradient: whose advisory is to stay, and which are, or may become, unsafe."""
+"""Points that guide a repair by gradient: references, whose advisory is to stay, and those that may be unsafe."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -14,21 +15,25 @@ from engine.repair.gradient.certified import Regions
 from engine.repair.task import Evidence, Task
 
 SCALE = 0.002  # one unit of every hinge, in scores: about the median gap between the two best advisories
-DOMAIN, AROUND, IN_BOX = 150_000, 30_000, 30_000  # points: uniform, near targets, of targets
-KEPT = 1_000  # points of each kept property's cases
-BOXES = 300  # open boxes that count
+DOMAIN = 150_000  # reference points, uniform in the domain
+AROUND = 30_000  # reference points in each target's box, and as many near it
+IN_BOX = 30_000  # points of each target's case that may be unsafe
+KEPT = 1_000  # points of each kept property's case
+BOXES = 300  # open boxes that count, at most
 
 
 @dataclass(frozen=True, slots=True)
 class _Points:
-    """Points, and what the first tuned layer reads there (h [n, width])."""
+    """Points; h [n, width]: what the first tuned layer reads there."""
 
     h: torch.Tensor
 
-    def join(self, other):
+    def join(self, other: Self) -> Self:
+        """Both, these first."""
         return type(self)(*(torch.cat([getattr(self, n), getattr(other, n)]) for n in self.__dataclass_fields__))
 
-    def select(self, keep: torch.Tensor):
+    def select(self, keep: torch.Tensor) -> Self:
+        """Those that `keep` names: bool [n], or their numbers."""
         return type(self)(*(getattr(self, n)[keep] for n in self.__dataclass_fields__))
 
 
@@ -42,29 +47,33 @@ class Reference(_Points):
 
 @dataclass(frozen=True, slots=True)
 class Danger(_Points):
-    """Points x [n, inputs] of the roots [n]; most [n]: how far from unsafe they can be asked to be."""
+    """Points x [n, inputs] of the cases root [n]; attainable [n]: how far from unsafe they can be asked to be."""
 
     root: torch.Tensor
     x: torch.Tensor
-    most: torch.Tensor
+    attainable: torch.Tensor
 
 
 class Facts:
-    """What all choices of neurons share: the cases, and points with what the first tuned layer reads there."""
+    """Cases and points that all choices of neurons share, with what the first tuned layer reads there.
+
+    first: the first tuned layer; reference, danger: the points; units: of each layer from `first` on, the steps in
+    which its weights and bias move; counts [outputs]: the references of the domain that have each as their advisory.
+    """
 
     def __init__(self, task: Task, first: int):
         self.task, self.first = task, first
         cases = [(i, c, case) for i, prop in enumerate(task.properties) for c, case in enumerate(prop.cases)]
         self._cases = [case for *_, case in cases]
-        self._place = {(i, c): root for root, (i, c, _) in enumerate(cases)}
+        self._root_of = {(i, c): root for root, (i, c, _) in enumerate(cases)}
         self._target = torch.tensor([i < len(task.targets) for i, *_ in cases])
         self.targets = self._target.nonzero()[:, 0]
         self.roots = self.bounded(task.network)[1]
         self._random = np.random.default_rng(task.seed)
         self.generator = torch.Generator().manual_seed(task.seed)
         domain = self._uniform(DOMAIN)
-        self.reference = self._referred(np.concatenate([domain, *self._around(AROUND)]))
-        self.danger = self._endangered(*self._sampled(IN_BOX, KEPT))
+        self.reference = self._references_at(np.concatenate([domain, *self._around(AROUND)]))
+        self.danger = self._danger_at(*self._sampled(IN_BOX, KEPT))
         self.units = {
             k: self._unit(values(task.network, domain, layer=k), alike=k > 0)
             for k in range(first, len(task.network.layers))
@@ -76,13 +85,13 @@ class Facts:
         stack = Stack([network])
         return stack, make_roots(stack, [0] * len(self._cases), self._cases)
 
-    def raised(self) -> list[int]:
-        """The outputs that are safe where they are high, by the targets' rows."""
+    def outputs_to_raise(self) -> list[int]:
+        """The outputs that make points safe where they are high, by the targets' rows."""
         return (self.roots.rows[self.targets, ..., :-1] > 0).flatten(0, 2).any(0).nonzero()[:, 0].tolist()
 
     def fresh(self, n: int) -> Reference:
         """New uniform reference points."""
-        return self._referred(self._uniform(n))
+        return self._references_at(self._uniform(n))
 
     def nearly_unsafe(self, network: Network) -> Danger:
         """Points that are nearly unsafe for this network, found by descent."""
@@ -92,28 +101,31 @@ class Facts:
         best = value.argsort()[:1000]
         width = (roots.upper - roots.lower)[root[best]]
         x, _ = descend(stack, roots, root[best], x[best], 0.1 * width, steps=20)
-        return self._endangered(root[best], x)
+        return self._danger_at(root[best], x)
 
     def counterexamples(self, evidence: Evidence) -> Danger:
-        root = torch.tensor([self._place[found.property, found.case] for found in evidence.counterexamples])
+        """The evidence's counterexamples."""
+        root = torch.tensor([self._root_of[found.property, found.case] for found in evidence.counterexamples])
         x = torch.tensor(np.stack([found.point for found in evidence.counterexamples]), dtype=torch.float64)
-        return self._endangered(root, x)
+        return self._danger_at(root, x)
 
     def changed(self, evidence: Evidence) -> Reference:
-        return self._referred(np.stack(evidence.changed).astype(np.float32))
+        """The evidence's points whose advisory a candidate changed and should not have."""
+        return self._references_at(np.stack(evidence.changed).astype(np.float32))
 
-    def open(self, evidence: Evidence) -> Regions:
+    def open_boxes(self, evidence: Evidence) -> Regions:
         """Some of the open boxes, chosen at random."""
         chosen = torch.randperm(len(evidence.boxes), generator=self.generator)[:BOXES].tolist()
         boxes = [evidence.boxes[i] for i in chosen]
-        root = torch.tensor([self._place[box.property, box.case] for box in boxes])
+        root = torch.tensor([self._root_of[box.property, box.case] for box in boxes])
         return Regions(root, *(torch.tensor(np.stack(ends)) for ends in zip(*((b.lower, b.upper) for b in boxes))))
 
     @staticmethod
     def _unit(h: np.ndarray, *, alike: bool) -> torch.Tensor:
-        """Steps in which weights and bias move: inverse standard deviations of what they multiply.
+        """The steps in which weights and bias move: inverse standard deviations of what they multiply, h [n, width].
 
-        What is alike has none much below the others'; the network's inputs are not, each has a unit of its own.
+        alike: True where all have one unit, so that no deviation is taken as much smaller than the others; the
+        network's inputs are not alike.
         """
         spread = torch.tensor(h).std(0)
         if alike:
@@ -124,7 +136,7 @@ class Facts:
         return self._random.uniform(self.task.lower, self.task.upper, (n, len(self.task.lower))).astype(np.float32)
 
     def _around(self, n: int) -> list[np.ndarray]:
-        """Points in each target's box, and in a box around it."""
+        """n points in each target's box, and n in a box around it."""
         found = []
         for root in self.targets.tolist():
             lower, upper = self.roots.lower[root].numpy(), self.roots.upper[root].numpy()
@@ -135,13 +147,13 @@ class Facts:
         return found
 
     def _sampled(self, target: int, kept: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Root and place of so many points of each target's case and of each kept property's."""
+        """(root [n], x [n, inputs]): so many points of each target's case and of each kept property's case."""
         times = torch.where(self._target, target, kept)
         root = torch.arange(len(times)).repeat_interleave(times)
         return root, sample(self.roots, root, self.generator)
 
-    def _referred(self, x: np.ndarray) -> Reference:
-        """Points x where the original is safe, as references."""
+    def _references_at(self, x: np.ndarray) -> Reference:
+        """References at those of the points x [n, inputs] where the original is safe."""
         y = torch.tensor(scores(self.task.network, x))
         keep = ~self._unsafe(torch.tensor(x), y)
         y = y[keep]
@@ -151,7 +163,7 @@ class Facts:
         return Reference(self._inputs(x[keep.numpy()]), advisory, gap)
 
     def _unsafe(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """Whether each point lies in a target's box and is unsafe there."""
+        """True for each point that lies in a target's box and is unsafe there: bool [n]."""
         found = torch.zeros(len(x), dtype=torch.bool)
         for root in self.targets:
             inside = ((x >= self.roots.lower[root]) & (x <= self.roots.upper[root])).all(1).nonzero()[:, 0]
@@ -159,8 +171,8 @@ class Facts:
             found[inside] |= value <= 0
         return found
 
-    def _endangered(self, root: torch.Tensor, x: torch.Tensor) -> Danger:
-        """Points x of the roots; of kept properties half the distance from unsafe may be lost."""
+    def _danger_at(self, root: torch.Tensor, x: torch.Tensor) -> Danger:
+        """Points x of the cases root; of a kept property half the distance from unsafe may be lost."""
         y = torch.tensor(scores(self.task.network, x.numpy())).double()
         value, *_ = violation(self.roots, root, x, y)
         return Danger(self._inputs(x.numpy()), root, x, torch.where(self._target[root], torch.inf, 0.5 * value))

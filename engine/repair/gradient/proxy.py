@@ -1,10 +1,10 @@
-"""Proxy boxes on the last hidden layer, after ProRepair (Ma et al., CCS 2025), as what a descent aims at.
+"""Proxy boxes on the last hidden layer as the aim of a descent, after ProRepair (Ma et al., CCS 2025).
 
 On an open box the last hidden layer's neurons, before their ReLUs, lie between bounds. Moved far enough along the
 signs of an unsafe row's coefficients, these bounds make a box on which the row is above a margin wherever the
 features lie in it: the proxy box. Where all features of an open box's points are in its proxy box, the output layer
-needs no change. The descent takes those at the box's centre, worst corner and random points, so it says nothing of
-the others: it guides a repair, the proof is made elsewhere.
+needs no change. The descent looks at the features of the box's centre, its worst corner and random points, and not at
+those of other points: it guides a repair, and the proof is made elsewhere.
 
 Measured, it is no help where the bound is hard. With 8 or 24 hidden neurons tuned, N(2,1)/P2 keeps at most 99.8% of
 advisories, N(5,8)/P2 keeps unsafe samples, and of N(2,9)/P8 three candidates that keep 99.92% had no proof within 20 s.
@@ -19,13 +19,13 @@ from engine.bounds.stack import Stack
 from engine.repair.gradient.certified import Regions, Weights
 
 INSIDE = 6  # random points of each box, beside its centre and its worst corner
-HALVINGS = 30  # of the interval in which the shift is sought
+HALVINGS = 30  # of the interval in which the shift is sought, by bisection
 
 
 class ProxyBoxes:
-    """By how much, in scores, the features at each of some boxes' points miss the box's proxy box.
+    """The distance, in scores, by which features at points of each box miss the box's proxy box.
 
-    Called as CertifiedBounds is: what is returned, [boxes], is to be above zero; `margin` where nothing is missed.
+    Called as CertifiedBounds is: the margin less that distance, [boxes], is to be above zero.
     """
 
     def __init__(
@@ -55,7 +55,8 @@ class ProxyBoxes:
         self._h = self._evaluate(self._points(regions, generator), {}, 0, first).detach()
 
     def _choose(self, shift: torch.Tensor, l: torch.Tensor, u: torch.Tensor, missing: torch.Tensor) -> None:
-        """Of each polytope the row that needs the smallest shift [boxes, polytopes], and what it asks of features."""
+        """Chooses of each polytope the row that needs the smallest shift [boxes, polytopes, rows], and what it asks of
+        features."""
         shift, row = shift.min(2)
         n, p = torch.meshgrid(*map(torch.arange, shift.shape), indexing="ij")
         self._coefficients = self._coefficients[n, p, row].masked_fill(missing.unsqueeze(2), 0)
@@ -77,6 +78,7 @@ class ProxyBoxes:
         return centre[:, None] + radius[:, None] * places
 
     def _evaluate(self, h: torch.Tensor, weights: Weights, first: int, last: int) -> torch.Tensor:
+        """The inputs of layer `last` where layer `first` reads h, in float64, with these weights for some layers."""
         for k in range(first, last):
             weight, bias = weights.get(k, self._layers[k][:2])
             h = h @ weight.T + bias

@@ -1,14 +1,18 @@
-"""Weights that are being tuned: few neurons' incoming ones, as torch sees them."""
+"""The weights that are tuned, as torch sees them: the incoming ones of few neurons."""
 
 import torch
 
+from engine.evaluation import forward
 from engine.network import Network
 from engine.repair.edit import edited, free_bias
 from engine.repair.gradient.certified import Weights
 
 
 class Tuned:
-    """Chosen neurons' incoming weights and biases, as changes [neurons, inputs + 1] in some units."""
+    """The incoming weights and biases of chosen neurons.
+
+    change: of each layer, [neurons, inputs + 1], in units: what is added to a weight is its change times its unit.
+    """
 
     def __init__(self, network: Network, chosen: dict[int, list[int]], units: dict[int, torch.Tensor]):
         self.network, self.first = network, min(chosen)
@@ -25,13 +29,13 @@ class Tuned:
 
     @torch.no_grad()
     def measure(self, units: dict[int, torch.Tensor]) -> None:
-        """The same changes in other units."""
+        """Expresses the same changes in other units."""
         for k, change in self.change.items():
             change *= self._units[k] / units[k]
             self._units[k] = units[k]
 
     def weights(self) -> Weights:
-        """The tuned layers as they are now."""
+        """The tuned layers as they are now, each with all its weights and biases."""
         found = {}
         for k, change in self.change.items():
             weight, bias, _ = self._layers[k]
@@ -43,18 +47,19 @@ class Tuned:
         return found
 
     def scores(self, h: torch.Tensor) -> torch.Tensor:
-        """Outputs where the first tuned layer reads h."""
+        """Outputs [n, outputs] where the first tuned layer reads h [n, width]; can be differentiated."""
         weights = self.weights()
-        for k in range(self.first, len(self._layers)):
-            weight, bias = weights.get(k, self._layers[k][:2])
-            h = torch.addmm(bias, h, weight.T)
-            h = h.clamp(min=0) if self._layers[k][2] else h
-        return h
+        layers = []
+        for k, (weight, bias, relu) in enumerate(self._layers):
+            weight, bias = weights.get(k, (weight, bias))
+            layers.append((weight.T, bias, relu))
+        return forward(layers[self.first :], h)
 
     @torch.no_grad()
     def edited(self) -> Network:
+        """The network with the changes, rounded to what its file can hold."""
         return edited(self.network, {k: (w.numpy(), b.numpy()) for k, (w, b) in self.weights().items()})
 
     def count(self) -> int:
-        """How many weights are changed."""
+        """The number of weights and biases that are changed."""
         return sum(int((change != 0).sum()) for change in self.change.values())

@@ -1,4 +1,4 @@
-"""Neurons that never fire: idle on a whole box of inputs, proved."""
+"""Idle neurons: those proved never to fire on a whole box of inputs."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -8,7 +8,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from engine.network import Affine, Network
 from engine.onnx_file import parse_network
-from engine.property import Case, Polytope, Property, Row
+from engine.property import Case, Polytope, Property, Row, Vector
 from engine.search.problem import Options, Problem
 from engine.search.verify import verify_all
 
@@ -24,12 +24,12 @@ def idle_neurons(
     samples: int = 200_000,
     seed: int = 0,
 ) -> list[np.ndarray]:
-    """For the first layers: neurons whose input is proved negative on the box [lower, upper].
+    """For each of the first layers, neurons whose input is proved negative on the box [lower, upper].
 
-    Not all of them: per layer at most `most`, those that samples show farthest below zero first. The list
-    ends before the first layer without any, and after `depth` layers. The first layer is decided in
-    exact arithmetic. Deeper ones are searched for `seconds` a neuron, with a margin above what executing
-    the network in float32 can add.
+    At most `most` of a layer, those that are farthest below zero first. The list ends before the first layer without
+    any, and after `depth` layers. The first layer is decided in exact arithmetic. For deeper layers the search decides,
+    within `seconds` a neuron and with a margin above what executing the network in float32 can add. samples: random
+    points that say which neurons are worth it.
     """
     lower, upper = np.nextafter(lower, -np.inf), np.nextafter(upper, np.inf)
     random = np.random.default_rng(seed)
@@ -51,7 +51,7 @@ def idle_neurons(
     return found
 
 
-def _on_faces(points: np.ndarray, lower, upper, random: np.random.Generator) -> np.ndarray:
+def _on_faces(points: np.ndarray, lower: np.ndarray, upper: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """The points with about a third of their coordinates moved to an end of the box."""
     side = random.random(points.shape)
     return np.where(side < 1 / 6, lower, np.where(side > 5 / 6, upper, points))
@@ -68,14 +68,22 @@ def _exact_maxima(layer: Affine, lower: np.ndarray, upper: np.ndarray) -> np.nda
     return np.array([float(value) for value in maxima])
 
 
-def _proved(network: Network, k: int, neurons, highest, lower, upper, seconds: float) -> np.ndarray:
-    """Those of the neurons of layer k whose input is proved negative."""
-    neurons = [int(n) for n in neurons if highest[n] < 0]
+def _proved(
+    network: Network,
+    k: int,
+    neurons: np.ndarray,
+    highest: np.ndarray,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    seconds: float,
+) -> np.ndarray:
+    """Those of the neurons of layer k whose input is proved negative. highest: the highest input at samples."""
+    negative = [int(n) for n in neurons if highest[n] < 0]
     cut = _executable(_cut(network, k))
-    ends = [tuple(map(Fraction, side.tolist())) for side in (lower, upper)]
-    problems = [Problem(cut, _fires(cut, n, *ends)) for n in neurons]
+    low, high = (tuple(map(Fraction, side.tolist())) for side in (lower, upper))
+    problems = [Problem(cut, _never_fires(cut, n, low, high)) for n in negative]
     verdicts = verify_all(problems, Options(timeout=seconds, semantics="float32", device="cpu"))
-    return np.array([n for n, verdict in zip(neurons, verdicts) if verdict.word == "unsat"], dtype=int)
+    return np.array([n for n, verdict in zip(negative, verdicts) if verdict.word == "unsat"], dtype=int)
 
 
 def _cut(network: Network, k: int) -> Network:
@@ -83,8 +91,8 @@ def _cut(network: Network, k: int) -> Network:
     return Network((*network.layers[:k], replace(network.layers[k], relu=False)), name=network.name)
 
 
-def _fires(network: Network, neuron: int, lower, upper) -> Property:
-    """Unsafe: output `neuron` >= 0."""
+def _never_fires(network: Network, neuron: int, lower: Vector, upper: Vector) -> Property:
+    """The property that output `neuron` is below 0."""
     outputs = tuple(Fraction(-(n == neuron)) for n in range(network.n_outputs))
     row = Row((Fraction(0),) * network.n_inputs, outputs, Fraction(0))
     return Property(

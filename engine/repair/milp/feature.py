@@ -24,17 +24,19 @@ from engine.repair.milp.program import largest
 from engine.repair.samples import Samples
 
 STRATEGIES = ("rewritten", "shift", "extended", "relayed")
-STRENGTH = 10.0  # an extended neuron's new outgoing weight, in terms of its largest one so far
+#: An extended neuron's new outgoing weight, as a multiple of its largest one so far.
+STRENGTH = 10.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Feature:
-    """Where z can come from.
+    """A feature z at n samples.
 
     chain: (layer, neuron) of those rewritten: the first computes z, the others hand it on; empty for a shift.
-    y: scores without it [n, outputs]; out: what it gives to each score beside the direction; strength: of the
-    direction; inputs: what it reads [n, width]; base: its weights and bias now; lower: the least ones allowed;
-    largest: each input's largest absolute value; bias: whether the file can hold another bias.
+    y [n, outputs]: scores without z; out [outputs]: what z adds to each score beside the direction; strength: what the
+    direction is multiplied with; inputs [n, width]: what z reads; base [width + 1]: its weights and bias now;
+    lower: the least weight allowed; largest [width]: each input's largest absolute value; bias: True iff the file can
+    hold another bias.
     """
 
     name: str
@@ -49,24 +51,24 @@ class Feature:
     bias: bool = True
 
     def along(self, v: np.ndarray) -> np.ndarray:
-        """What z is multiplied with, if scores are to move in direction v."""
+        """The multiple of z that each score gets [outputs], if scores are to move in direction v."""
         return self.out + self.strength * v
 
     def value(self, weights: np.ndarray) -> np.ndarray:
-        """z at the samples."""
+        """z at the samples [n], with these weights and this bias [width + 1]."""
         z = self.inputs @ weights[:-1].astype(np.float32) + np.float32(weights[-1])
         return z.clip(min=0) if self.chain else z
 
     def weights_beside(self, network: Network) -> int:
-        """How many weights and biases change at most beside those sought, if one score is moved."""
+        """An upper bound on the number of weights and biases that change beside those sought, if one score is moved."""
         if not self.chain:
             return 0
         rows = sum(network.layers[k].weight.shape[1] for k, _ in self.chain[1:])  # + a bias, - one a column has too
         columns = sum(len(network.layers[k + 1].bias) for k, _ in self.chain[:-1])
-        return rows + columns + (1 if self.out.any() else len(self.out))
+        return int(rows + columns + (1 if self.out.any() else len(self.out)))
 
     def network(self, network: Network, v: np.ndarray, weights: np.ndarray) -> Network:
-        """The network whose scores have z added in direction v."""
+        """The network with z, of these weights, added to its scores in direction v."""
         last = len(network.layers) - 1
         layers = {k: (a.weight.copy(), a.bias.copy()) for k, a in enumerate(network.layers)}
         along = self.along(v)
@@ -85,7 +87,7 @@ class Feature:
 
 
 class Features:
-    """The features that a network can have: `at` some samples, by strategy and place, the best place first."""
+    """The features that a network can have, by strategy and place: the best place is 0."""
 
     def __init__(self, network: Network, samples: Samples):
         hidden = len(network.layers) - 1
@@ -94,8 +96,9 @@ class Features:
         self._x = samples.x
 
     def at(self, samples: Samples, strategy: str, place: int, *, known: bool = False) -> Feature | None:
-        """None where the network has no such feature, or its file cannot hold it; known: other samples said that it
-        has.
+        """The feature at these samples; None where the network has none there, or its file cannot hold it.
+
+        known: True where other samples said that the network has it.
         """
         if not free_weight(self._network, -1):
             return None
@@ -148,7 +151,7 @@ class Features:
         )
 
     def _relayed(self, samples: Samples, place: int) -> Feature | None:
-        """The neuron is of the layer before the last hidden one, or `place` before that."""
+        """Rewrites a neuron of the layer before the last hidden one, or `place` layers before that."""
         hidden = len(self._network.layers) - 1
         first = hidden - 2 - place
         if first < 0 or any(self._highest[k].min() >= 0 for k in range(first, hidden)):
@@ -173,7 +176,7 @@ class Features:
 
     @cached_property
     def _highest(self) -> list[np.ndarray]:
-        """The highest input that each hidden neuron's ReLU has at the samples."""
+        """The highest input of each neuron's ReLU at the samples, [width] for each hidden layer."""
         h, highest = self._x, []
         for layer in self._network.layers[:-1]:
             before = h @ layer.weight.T.astype(np.float32) + layer.bias.astype(np.float32)
@@ -183,5 +186,5 @@ class Features:
 
 
 def _needed(samples: Samples, y: np.ndarray) -> bool:
-    """Whether without a neuron, with scores y, some advisory that must stay changes."""
+    """True iff some advisory that must stay changes without a neuron, where scores are y."""
     return bool(((y.argmin(1) != samples.lowest) & ~samples.free).any())

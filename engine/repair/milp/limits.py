@@ -1,4 +1,4 @@
-"""How much of a one-dimensional change of the scores each sample needs and bears.
+"""The least and the largest multiple of a direction of the scores with which each sample is right.
 
 The scores become y + v z, where the direction v is fixed and z >= 0 is some feature of the input, still to be
 chosen. A sample near an unsafe polytope needs a z large enough that one of its rows becomes `margin`; a sample whose
@@ -12,23 +12,29 @@ import numpy as np
 from engine.comparison.region import Region
 from engine.repair.samples import Samples
 
-SHARE = 0.8  # of the room up to a change of advisory that a repair may use
+USABLE_SHARE = 0.8  # of the room up to a change of advisory, or to unsafe: a repair may use no more
 
 
 def directions(where: list[Region]) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Directions of one score, raised or lowered, that help against some unsafe polytope of the targets; and
-    directions of several raised scores that help against each of them."""
+    """Directions [outputs] that lead out of unsafe polytopes of the targets: of one score, and of several.
+
+    Of one score, raised or lowered, those that help against some polytope; of several raised scores, those that help
+    against each.
+    """
     polytopes = [rows.outputs for region in where if region.target for rows in region.unsafe.polytopes if len(rows)]
     if not polytopes:
         return [], []
     unit = np.eye(polytopes[0].shape[1])
     several = (unit[list(some)].sum(0) for n in range(2, len(unit)) for some in combinations(range(len(unit)), n))
-    helps = lambda v: [bool((rows @ v > 0).any()) for rows in polytopes]
+
+    def helps(v: np.ndarray) -> list[bool]:
+        return [bool((rows @ v > 0).any()) for rows in polytopes]
+
     return [v for v in [*unit, *-unit] if any(helps(v))], [v for v in several if all(helps(v))]
 
 
 def needed(samples: Samples, where: list[Region], y: np.ndarray, v: np.ndarray, *, margin: float) -> np.ndarray:
-    """[n]: the z from which on the targets hold with this margin; -inf where they do at 0, inf where there is none."""
+    """The least z [n] from which on the targets hold with this margin; -inf where 0 will do, inf where none does."""
     need, later = np.full((2, len(samples)), -np.inf)
     for region, at in samples.of(where):
         for polytope in region.unsafe.polytopes if region.target else ():
@@ -45,16 +51,16 @@ def needed(samples: Samples, where: list[Region], y: np.ndarray, v: np.ndarray, 
 
 
 def held(samples: Samples, where: list[Region], y: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(floor, cap) [n]: the z between which no advisory changes and nothing becomes unsafe.
+    """(floor, cap), each [n]: between them no advisory changes and nothing becomes unsafe.
 
-    floor is -inf where y alone will do, and above cap where no z does.
+    floor is -inf where every z from 0 to cap will do, and above cap where no z does.
     """
     n = np.arange(len(samples))
     rise = v - v[samples.lowest][:, None]  # how fast each score leaves the lowest
     gap = y - y[n, samples.lowest][:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         cap = np.where(rise < 0, _room(gap) / -rise, np.where((gap < 0) & (rise <= 0), -np.inf, np.inf)).min(1)
-        floor = np.where((gap < 0) & (rise > 0), -gap / rise * (2 - SHARE), -np.inf).max(1)
+        floor = np.where((gap < 0) & (rise > 0), -gap / rise * (2 - USABLE_SHARE), -np.inf).max(1)
     cap[samples.free], floor[samples.free] = np.inf, -np.inf
     for region, at in samples.of(where):
         at = at[~samples.free[at]]
@@ -69,5 +75,5 @@ def held(samples: Samples, where: list[Region], y: np.ndarray, v: np.ndarray) ->
 
 
 def _room(gap: np.ndarray) -> np.ndarray:
-    """What may be used of a gap; all of one that is negative."""
-    return np.where(gap > 0, SHARE * gap, gap)
+    """The part of a gap that may be used; all of a negative one."""
+    return np.where(gap > 0, USABLE_SHARE * gap, gap)

@@ -13,14 +13,16 @@ from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
 from engine.errors import InputError
 
-BATCH = 300  # violated constraints added in a round
-HELD, TIGHT = 1200, 600  # where a round leaves more constraints than HELD, the TIGHT tightest go on
+BATCH = 300  # violated constraints added in a round, of lower bounds and of upper bounds each
+HELD = 1200  # constraints up to which a round keeps all
+TIGHT = 600  # else it keeps so many, the tightest
 ROUNDS = 60
-SECONDS = 20.0  # of one call of a solver
+SECONDS = 20.0  # limit of one call of a solver
 TOLERANCE = 1e-6  # float32 resolves no less
 FREE_LICENCE = 2000  # variables, and constraints, that gurobi solves without a licence of its own
 NORMS = ("l1", "count", "max")
-#: gurobi takes Ctrl-C while it solves and gives it back at the end: two at once would keep it for good
+
+#: Gurobi takes Ctrl-C while it solves and gives it back at the end: two at once would keep it for good.
 ONE_AT_A_TIME = Lock()
 
 
@@ -42,7 +44,7 @@ class Program:
     norm: str = "l1"
     largest: np.ndarray | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.norm not in NORMS:
             raise InputError(f"unknown norm {self.norm!r}", advice=f"use {', '.join(NORMS)}")
 
@@ -52,17 +54,16 @@ class Program:
 
     def join(self, other: "Program") -> "Program":
         """The same weights' program about the points of both."""
-        join = lambda name: np.concatenate([getattr(self, name), getattr(other, name)])
         return replace(
             self,
-            features=join("features"),
-            need=join("need"),
-            cap=join("cap"),
-            largest=np.maximum(
-                largest(self.features) if self.largest is None else self.largest,
-                largest(other.features) if other.largest is None else other.largest,
-            ),
+            features=np.concatenate([self.features, other.features]),
+            need=np.concatenate([self.need, other.need]),
+            cap=np.concatenate([self.cap, other.cap]),
+            largest=np.maximum(self._largest(), other._largest()),
         )
+
+    def _largest(self) -> np.ndarray:
+        return largest(self.features) if self.largest is None else self.largest
 
 
 def solve(program: Program, *, backend: str = "auto", rounds: int = ROUNDS) -> np.ndarray | None:
@@ -79,7 +80,7 @@ def solve(program: Program, *, backend: str = "auto", rounds: int = ROUNDS) -> n
     rows, limits = np.empty((0, width), np.float32), np.empty(0)
     asked = (program.need > -np.inf) | (program.cap < np.inf)
     program = program if asked.all() else program.select(asked)
-    most = largest(program.features) if program.largest is None else program.largest
+    most = program._largest()
     for _ in range(rounds):
         value = program.features @ w[:-1].astype(np.float32) + np.float32(w[-1])
         tolerance = TOLERANCE * (1.0 + float(np.abs(w[:-1]) @ most))
@@ -93,27 +94,29 @@ def solve(program: Program, *, backend: str = "auto", rounds: int = ROUNDS) -> n
             limits = np.concatenate([limits, sign * bound[worst]])
         if len(rows) == held:
             return w
-        w = solver(_Model(rows.astype(np.float64), limits, program))
-        if w is None:
+        found = solver(_Model(rows.astype(np.float64), limits, program))
+        if found is None:
             return None
+        w = found
     return None
 
 
 def largest(features: np.ndarray) -> np.ndarray:
     """The largest absolute value of each feature at points [n, width]: [width]."""
-    return np.maximum(features.max(0, initial=0.0), -features.min(0, initial=0.0))
+    found: np.ndarray = np.maximum(features.max(0, initial=0.0), -features.min(0, initial=0.0))
+    return found
 
 
 def _worst(excess: np.ndarray, tolerance: float) -> np.ndarray:
-    """Where the excess is largest, and above the tolerance."""
+    """At most BATCH places [k], those where the excess is largest and above the tolerance."""
     found = np.flatnonzero(excess > tolerance)
     return found if len(found) <= BATCH else found[np.argpartition(-excess[found], BATCH)[:BATCH]]
 
 
 class _Model:
-    """Variables: up, down >= 0 with w = base + up - down, then what the norm needs.
+    """Minimize cost . v where matrix v <= limits and 0 <= v <= high, with integers where `whole` is 1.
 
-    matrix v <= limits, 0 <= v <= high, minimize cost . v; `whole` marks integers.
+    v: up and down with w = base + up - down, then what the norm needs.
     """
 
     def __init__(self, matrix: np.ndarray, limits: np.ndarray, program: Program):
@@ -129,14 +132,15 @@ class _Model:
         if extra:
             self._link(n, np.maximum(up, down).clip(max=1e3))
 
-    def _link(self, n: int, most: np.ndarray):
-        """up + down <= the maximum, or <= most * (0 or 1)."""
+    def _link(self, n: int, most: np.ndarray) -> None:
+        """Adds up + down <= the maximum, or <= most * (0 or 1)."""
         both = np.hstack([np.eye(n), np.eye(n)])
         last = -np.diag(most) if self.whole.any() else -np.ones((n, 1))
         self.matrix = np.vstack([self.matrix, np.hstack([both, last])])
         self.limits = np.concatenate([self.limits, np.zeros(n)])
 
     def solution(self, v: np.ndarray) -> np.ndarray:
+        """The weights w that these variables stand for."""
         n = len(self.base)
         change = v[:n] - v[n : 2 * n]
         return self.base + np.where(np.abs(change) > 1e-9, change, 0.0)
@@ -174,7 +178,7 @@ def _highs(model: _Model) -> np.ndarray | None:
 
 
 def _gurobi(model: _Model) -> np.ndarray | None:
-    """InputError where gurobi cannot be used."""
+    """The solution by gurobi; InputError where gurobi cannot be used."""
     try:
         import gurobipy
     except ImportError as error:
@@ -188,6 +192,6 @@ def _gurobi(model: _Model) -> np.ndarray | None:
             program.optimize()
             if program.Status == gurobipy.GRB.INTERRUPTED:
                 raise KeyboardInterrupt
-            return model.solution(values.X) if program.SolCount else None
+            return model.solution(np.asarray(values.X)) if program.SolCount else None
     except gurobipy.GurobiError as error:
         raise InputError(f"gurobi cannot be used ({error})", advice="use the highs backend") from None

@@ -8,19 +8,25 @@ from engine.comparison.region import Region
 from engine.evaluation import scores
 from engine.network import Network
 
-STARTS, AROUND = 400, 20
-SCALES = (0.1, 0.03, 0.01, 0.003)
+STARTS = 400  # points around which a round looks
+AROUND = 20  # points drawn around each
+SCALES = (0.1, 0.03, 0.01, 0.003)  # how far from it, round by round, as a share of the box's widths
+
+PointFunction = Callable[[np.ndarray], np.ndarray]  # of points [n, inputs]
 
 
 def depth(network: Network, region: Region, x: np.ndarray) -> np.ndarray:
-    """[n]: <= 0 in an unsafe polytope; else how far the nearest one's worst row is above zero, inf without any."""
+    """The distance of each point from unsafe, [n]: the worst row of the nearest polytope, <= 0 inside.
+
+    It is inf without any polytope.
+    """
     return region.unsafe.distance(x, scores(network, x))
 
 
 def worst_points(
     network: Network, region: Region, x: np.ndarray, random: np.random.Generator, *, below: float
 ) -> np.ndarray:
-    """Points of the region with depth < below, found from the samples x: [n, inputs], the worst of them."""
+    """Points [n, inputs] of the region with depth < below, found from the samples x; only the worst of them."""
     return _descend(lambda x: depth(network, region, x), x, random, region.upper - region.lower, region.nearest, below)
 
 
@@ -33,41 +39,46 @@ def changed_points(
     lower: np.ndarray,
     upper: np.ndarray,
 ) -> np.ndarray:
-    """Points of the box [lower, upper] whose advisory the change changes, found from the samples x, the worst of them.
+    """Points [n, inputs] of the box [lower, upper] whose advisory changes, found from the samples x; only the worst.
 
-    Of the scores that the change brings nearer to not being lowest, what is descended is the larger of two distances:
-    of the original from one that is lowest, of the changed network from one that is not. Below zero, one was lowest and
-    is no longer.
+    A score was lowest and is no longer where two values are negative: how far the original's score is above the
+    lowest other one, and how far the changed network's is below it. The search descends the larger of the two, for
+    the score where it is least, of those whose lead over the others the change makes smaller.
     """
 
-    def left(x: np.ndarray) -> np.ndarray:
+    def distance(x: np.ndarray) -> np.ndarray:
         before, after = (_lead(scores(network, x)) for network in (original, changed))
-        return np.where(after < before, np.maximum(-before, after), np.inf).min(1)
+        found: np.ndarray = np.where(after < before, np.maximum(-before, after), np.inf).min(1)
+        return found
 
-    nearest = lambda x: np.clip(x, lower, upper).astype(np.float32)
-    return _descend(left, x, random, upper - lower, nearest, 0.0, starts=4 * STARTS)
+    def nearest(x: np.ndarray) -> np.ndarray:
+        inside: np.ndarray = np.clip(x, lower, upper).astype(np.float32)
+        return inside
+
+    return _descend(distance, x, random, upper - lower, nearest, 0.0, starts=4 * STARTS)
 
 
 def _lead(y: np.ndarray) -> np.ndarray:
-    """By how much each score is below the lowest other one: [n, outputs]."""
+    """The distance [n, outputs] by which each score is below the lowest other one."""
     n, place = np.arange(len(y)), y.argmin(1)
     lowest = np.partition(np.column_stack([y, np.full(len(y), np.inf, y.dtype)]), 1, axis=1)
     others = np.repeat(lowest[:, :1], y.shape[1], axis=1)
     others[n, place] = lowest[:, 1]
-    return others - y
+    lead: np.ndarray = others - y
+    return lead
 
 
 def _descend(
-    value: Callable,
+    value: PointFunction,
     x: np.ndarray,
     random: np.random.Generator,
     width: np.ndarray,
-    nearest: Callable,
+    nearest: PointFunction,
     below: float,
     *,
     starts: int = STARTS,
 ) -> np.ndarray:
-    """Points with value(x) < below: [n, inputs]. width: of the box in which `nearest` has its results."""
+    """Points [n, inputs] with value < below. nearest: the nearest points of a box; width [inputs]: of that box."""
     found = value(x)
     for scale in SCALES:
         best = np.argsort(found, kind="stable")[:starts]

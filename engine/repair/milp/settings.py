@@ -1,0 +1,49 @@
+"""Numbers of samples, margins and limits of the method."""
+
+import numpy as np
+
+#: By how much targets are to hold at samples, in scores, in the order in which they are tried.
+MARGINS = (0.03, 0.1, 0.01, 0.003)
+RELAYED_MARGINS = (0.003, 0.0005)
+
+#: Of targets about a larger share of the domain only the first margin is tried: features are local.
+MAX_TARGET_SHARE = 0.5
+
+#: How large the feature may be outside the targets' boxes, as multiples of what is needed inside.
+LEVELS = (3.0, 10.0, np.inf)
+
+#: A solution that changes no more weights than these changes few.
+FEW_WEIGHTS = 20
+
+#: Samples that programs are about: of the domain, of each target's boxes, of each other property's boxes.
+DOMAIN = 200_000
+TARGET = 100_000
+KEEP = 20_000
+
+#: One sample in so many is looked at first: few samples show fast that a plan has no solution.
+THINNING = 8
+
+#: Samples of the domain on which a solution is checked, where changed advisories are then searched for from them.
+FRESH = 200_000
+
+#: Times as many where no search follows.
+FRESH_FACTOR_WITHOUT_SEARCH = 2.5
+
+#: Points drawn around each one whose advisory changed; their spread as a share of the domain's widths.
+NEIGHBOURS = 20
+NEIGHBOUR_SPREAD = 0.01
+
+#: Plans refined for each margin; times that one plan is solved and checked.
+MAX_PLANS = 4
+MAX_ATTEMPTS = 8
+
+#: Times that counterexamples refute candidates of one plan, before the next plan is tried.
+MAX_REFUTATIONS = 3
+
+#: Directions that move several scores; neurons that are rewritten or extended, for each direction.
+MAX_JOINT_DIRECTIONS = 3
+MAX_NEURONS = 2
+
+#: The share of the domain's samples whose advisory may change by a relayed neuron; layers in which one is sought.
+TOLERATED = 1e-4
+MAX_RELAY_LAYERS = 5
