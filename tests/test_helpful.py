@@ -56,8 +56,8 @@ def test_where_it_stood():
         ),
         (
             {"timed_out": False, "standing": Standing(0, 0, 0.0, None, 0.5, 1)},
-            "another threshold: on 1 box the margin is zero, or less than rounding can change (the worst point tried is "
-            "0.5 from unsafe)",
+            "another threshold: on 1 box the margin is zero, or less than rounding can change (the worst point tried "
+            "is 0.5 from unsafe)",
         ),
         ({"timed_out": False, "standing": None}, "another threshold, or smaller input boxes"),
     ],
