@@ -205,8 +205,8 @@ def _arithmetic(operator: str, terms: list[Term]) -> Term:
             return _sum(terms, [1 if rest else sign] + [sign] * len(rest))
         case ("*", _, *_):
             return _product(terms)
-        case ("/", first, _, *_) if all(term.keys() == {""} for term in terms[1:]):
-            return _product([first, *({"": 1 / term[""]} for term in terms[1:])])
+        case ("/", _, _, *_) if all(term.keys() == {""} for term in terms[1:]):
+            return _product([terms[0], *({"": 1 / term[""]} for term in terms[1:])])
     raise Malformed(f"{operator} takes other arguments")
 
 
