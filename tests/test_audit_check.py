@@ -565,7 +565,7 @@ def test_batches_change_nothing(many, monkeypatch):
     for batch in (1, 3, 1000):
         monkeypatch.setattr(walk, "BATCH", batch)
         seen = []
-        again = accepted(question, on_progress=lambda *at: seen.append(at))
+        again = accepted(question, on_progress=lambda *at, seen=seen: seen.append(at))
         assert outcome(again) == outcome(whole) and again.margin == pytest.approx(whole.margin, abs=1e-9)
         assert seen == sorted(seen) and seen[-1] == (511, 511)
 

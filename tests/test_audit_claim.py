@@ -95,7 +95,8 @@ TEXTS = {
     "strict inputs": "(assert (> X_0 0.25)) (assert (< X_1 0.75)) (assert (<= Y_0 0))",
     "equality": "(assert (= Y_0 Y_1)) (assert (= X_0 0.5))",
     "input rows": "(assert (<= (+ X_0 (* 2 X_1)) 1.5)) (assert (or (<= (+ Y_0 X_0) 0) (>= Y_1 (- X_0 X_1))))",
-    "input disjunctions": "(assert (or (<= X_0 0.5) (and (>= X_0 0.75) (<= X_1 0.5)))) (assert (or (<= Y_0 0) (<= Y_1 0)))",
+    "input disjunctions": "(assert (or (<= X_0 0.5) (and (>= X_0 0.75) (<= X_1 0.5)))) "
+    "(assert (or (<= Y_0 0) (<= Y_1 0)))",
     "a contradictory branch": "(assert (or (<= Y_0 0) (and (<= Y_0 1) (> Y_0 1)) (and (>= X_0 2) (<= Y_1 0)) (< 1 0)))",
     "constants": "(assert (<= 0 1)) (assert (or (<= Y_0 0) (and (<= Y_1 0) (< 0 0)) false)) (assert true)",
     "inputs alone": "",

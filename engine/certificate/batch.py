@@ -73,7 +73,7 @@ def check_all(
     **how,
 ) -> list[Outcome]:
     """An outcome for each certificate, in order; `how` are the options of `audit.check.check`, or, where there is a
-    changed network instead of a property, of `audit.change.check.check_change`.
+    changed network instead of a property, of `audit.comparison.check.check_change`.
 
     `network`, `property` and `changed` are files, or folders in which, and in whose subfolders, the file with the
     SHA-256 that the certificate names is looked up. `jobs` processes check one certificate each, or, where there
