@@ -12,6 +12,7 @@ from decimal import Decimal
 from fractions import Fraction
 from itertools import accumulate, combinations, product
 from operator import mul
+from types import MappingProxyType
 
 import onnx
 from google.protobuf.message import DecodeError
@@ -33,6 +34,7 @@ ARRAYS = {
 }
 BROKEN_ZIP = zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError
 ZERO, ONE = Fraction(0), Fraction(1)
+NONE = MappingProxyType({})
 
 Row = namedtuple("Row", "form constant strict")  # form: {"X_0" or "Y_0" and so on: coefficient}
 Case = namedtuple("Case", "lower upper unsafe")
@@ -650,7 +652,7 @@ def relu_line(net, low, high, size):
 # 6. Backward substitution
 
 
-def substitute(net, node, lines, row, constant, inputs=None, slopes={}, multipliers={}):
+def substitute(net, node, lines, row, constant, inputs=None, slopes=NONE, multipliers=NONE):
     """The minimum on the node's box of row . h + constant + inputs . x, where h is after the last layer of lines."""
     for layer, first, layer_lines in reversed(list(zip(net.layers, net.first, lines))):
         after = []
