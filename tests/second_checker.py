@@ -34,6 +34,7 @@ ARRAYS = {
 }
 BROKEN_ZIP = zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError
 ZERO, ONE = Fraction(0), Fraction(1)
+NONE = MappingProxyType({})
 
 Row = namedtuple("Row", "form constant strict")  # form: {"X_0" or "Y_0" and so on: coefficient}
 Case = namedtuple("Case", "lower upper unsafe")
@@ -651,9 +652,7 @@ def relu_line(net, low, high, size):
 # 6. Backward substitution
 
 
-def substitute(
-    net, node, lines, row, constant, inputs=None, slopes=MappingProxyType({}), multipliers=MappingProxyType({})
-):
+def substitute(net, node, lines, row, constant, inputs=None, slopes=NONE, multipliers=NONE):
     """The minimum on the node's box of row . h + constant + inputs . x, where h is after the last layer of lines."""
     for layer, first, layer_lines in reversed(list(zip(net.layers, net.first, lines))):
         after = []

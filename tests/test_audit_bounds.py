@@ -216,13 +216,8 @@ def test_float64_is_never_better_than_exact(name, semantics, monkeypatch):
         # layers before this one keep what they have; those with neurons of open sign are rounded twice
         earlier = [p for p in floating.parts if p.stop <= part.start and p != part]
         for node in zip(frozen.lower, frozen.upper, l, u):
-            calls = iter(range(10**6))
             before = 2 * sum(bool(((node[2][p] < 0) & (node[3][p] > 0)).any()) for p in earlier)
-            monkeypatch.setattr(
-                Dyadic,
-                "down",
-                lambda s, calls=calls, before=before: down(s) if next(calls) >= before else np.float32(-np.inf),
-            )
+            monkeypatch.setattr(Dyadic, "down", down_after(before, down))
             exact._tighten(*node)
         monkeypatch.undo()
         assert (nodes.l[:, part] <= l[:, part]).all() and (nodes.u[:, part] >= u[:, part]).all()
@@ -236,6 +231,12 @@ def test_float64_is_never_better_than_exact(name, semantics, monkeypatch):
         assert number == -np.inf or Fraction(number) <= value
     if name in ("shallow", "deep", "wide", "affine_inside") and semantics == "real":
         assert all(float(value) - number < 1e-9 * (1 + abs(float(value))) for number, value in zip(found, true))
+
+
+def down_after(calls: int, down):
+    """As `down`, but -infinity for the first calls."""
+    made = iter(range(10**6))
+    return lambda values: down(values) if next(made) >= calls else np.float32(-np.inf)
 
 
 def agreement(path, semantics, ends, count=3):

@@ -123,6 +123,18 @@ class TestIndependence:
         assert set(loaded) == {"engine.audit", *(f"engine.audit.{part}" for part in PARTS[1:])}
 
 
+def test_memory_that_ends_says_nothing_of_a_network(tmp_path, monkeypatch):
+    """Whoever calls the checker knows a MemoryError, as from certificates; no file is malformed for it."""
+
+    def greedy(*_):
+        raise MemoryError
+
+    (tmp_path / "a.onnx").write_bytes(b"")
+    monkeypatch.setattr("engine.audit.onnx_reader.whole_model", greedy)
+    with pytest.raises(MemoryError):
+        read_network(tmp_path / "a.onnx")
+
+
 class TestFiles:
     def test_limit(self, tmp_path):
         (tmp_path / "a").write_bytes(b"123")

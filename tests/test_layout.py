@@ -325,3 +325,15 @@ def test_every_section_of_the_format_is_found_in_the_checker():
                     named |= set(re.findall("[0-9]", numbers))
     headings = re.findall(r"^## ([0-9])\.", (ROOT.parent / "docs" / "certificate-format.md").read_text(), re.MULTILINE)
     assert headings and named == set(headings)
+
+
+def test_the_format_names_what_is_there():
+    """Files and functions of the checker in the format's table, all of them once at least."""
+    text = (ROOT.parent / "docs" / "certificate-format.md").read_text()
+    table = text[text.index("| section | where") : text.index("## 1. The file")]
+    names = set(re.findall(r"`([a-z0-9_]+\.py|comparison/)`", table))
+    assert all((ROOT / "audit" / name).exists() for name in names)
+    without_rules = {"__init__.py", "__main__.py", "data.py", "files.py", "nodes.py", "sample.py", "dyadic.py"}
+    assert {p.name for p in (ROOT / "audit").glob("*.py")} - names == without_rules | {"onnx_operators.py"}
+    for file, function in re.findall(r"`([a-z_]+\.py)`: `([a-z0-9_]+)`", table):
+        assert f"def {function}(" in (ROOT / "audit" / file).read_text()

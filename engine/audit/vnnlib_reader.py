@@ -206,8 +206,7 @@ def _arithmetic(operator: str, terms: list[Term]) -> Term:
         case ("*", _, *_):
             return _product(terms)
         case ("/", _, _, *_) if all(term.keys() == {""} for term in terms[1:]):
-            inverses: list[Term] = [{"": 1 / term[""]} for term in terms[1:]]
-            return _product([terms[0], *inverses])
+            return _product([terms[0], *({"": 1 / term[""]} for term in terms[1:])])
     raise Malformed(f"{operator} takes other arguments")
 
 
