@@ -61,7 +61,6 @@ class CertifiedBounds:
         self._middle, self._radius = (regions.upper + regions.lower) / 2, (regions.upper - regions.lower) / 2
         self._tuned = tuned
         self._known = [_relaxation(line) if relu else None for line, relu in zip(lines, self._relu)]
-        self._bounds = [(boxes.l[:, part].double(), boxes.u[:, part].double()) for part in stack.slices]
         self._rows, self._inputs = roots.rows[regions.root], roots.inputs[regions.root]
         self._absent, self._missing = roots.absent[regions.root], roots.missing[regions.root]
 
