@@ -14,7 +14,7 @@ from engine.acasxu.properties import PROPERTIES, Specification
 from engine.audit.certificate import read_certificate
 from engine.bench.instances import instance_stem, network_stem
 from engine.bench.manifest import FORMAT
-from engine.bench.repairs import COLUMNS as REPAIR_COLUMNS
+from engine.bench.repair_folder import COLUMNS as REPAIR_COLUMNS
 from engine.results.row import COLUMNS
 
 WITNESS = Path(__file__).parent / "certificates" / "valid" / "standin_witness.zip"

@@ -16,8 +16,8 @@ from test_cli_repair import PROPERTIES, SMALL
 
 from engine.bench.durable import DurableTable
 from engine.bench.instances import instance_stem
-from engine.bench.repairs import COLUMNS as REPAIR_COLUMNS
-from engine.bench.repairs import files_digest
+from engine.bench.repair_folder import COLUMNS as REPAIR_COLUMNS
+from engine.bench.repair_folder import files_digest
 from engine.cli import main
 from engine.repair.milp import settings as linear
 from engine.results.row import COLUMNS

@@ -11,8 +11,9 @@ from test_cli_repair import PROPERTIES, SMALL
 
 from engine.audit.check import check
 from engine.bench.instances import Instance
+from engine.bench.repair_folder import COLUMNS, RepairsFolder
+from engine.bench.repair_jobs import jobs
 from engine.bench.repair_one import _once
-from engine.bench.repairs import COLUMNS, RepairsFolder, jobs
 from engine.errors import InputError
 from engine.onnx_file import load_network
 from engine.repair.milp import settings as linear

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import onnxruntime
@@ -42,7 +43,7 @@ def plain_bound(net, lower, upper, outputs, constant, dtype) -> float:
     known = []
     for k, layer in enumerate(net.layers):
         if layer.relu:
-            least = lambda r, b, k=k: _plain(weights, biases, known, k, r, b, lower, upper)
+            least = partial(_plain, weights, biases, known, k, lower=lower, upper=upper)
             rows = list(zip(weights[k], biases[k]))
             low, high = [least(r, b) for r, b in rows], [-least(-r, -b) for r, b in rows]
             known.append((np.array(low, dtype), np.array(high, dtype)))

@@ -319,6 +319,12 @@ def test_sizes_are_said():
         Options(memory=0)
 
 
+def late_after(looks: int, start: float):
+    """A clock that stands at the start for so many looks, and is 100 s later from then on."""
+    seen = count()
+    return lambda: start if next(seen) < looks else start + 100
+
+
 def test_a_proof_of_preservation_stops_in_the_middle_of_a_batch(monkeypatch):
     """What was not done counts as open: at any look at the clock the shares and the proof are sound."""
     from engine.comparison.preservation import preservation
@@ -328,12 +334,7 @@ def test_a_proof_of_preservation_stops_in_the_middle_of_a_batch(monkeypatch):
     changed = Network((*before, Affine(last.weight, last.bias + 0.01, False)))
     ends = (Fraction(-1),) * 2, (Fraction(1),) * 2
     for looks in (2, 5, 9, 20, 40):
-        seen, start = count(), time.monotonic()
-        monkeypatch.setattr(
-            deadline_module.time,
-            "monotonic",
-            lambda seen=seen, start=start, looks=looks: start if next(seen) < looks else start + 100,
-        )
+        monkeypatch.setattr(deadline_module.time, "monotonic", late_after(looks, time.monotonic()))
         found = preservation(original, changed, lower=ends[0], upper=ends[1], timeout=50, threads=1)
         volume = float((found.open_boxes[:, 1] - found.open_boxes[:, 0]).prod(1).sum()) / 4
         assert volume == pytest.approx(float(found.open), abs=1e-6) and found.open <= found.unequal <= 1

@@ -9,7 +9,8 @@ workers.py     processes that may die; cluster.py  the same on a Dask cluster
 chunk.py       what goes to them and what comes back; decide.py  checks.py  what they do
 runner.py      hands out instances and keeps each answer as soon as it is there
 evidence.py    goes through the evidence that an earlier session left; repair_evidence.py  that of its repairs
-repairs.py     the networks with violated properties, and what became of each; repair_one.py  repairs one, in a worker
+repair_jobs.py the networks with violated properties; repair_folder.py  what became of each
+repairs.py     has workers repair them; repair_one.py  repairs one, in a worker
 
 Rows, and what all of them come to, are in engine.results.
 """

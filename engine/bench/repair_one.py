@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engine.bench.decide import reason_of
 from engine.bench.durable import write_durably
-from engine.bench.repairs import Job, RepairSettings
+from engine.bench.repair_jobs import Job, RepairSettings
 from engine.comparison.measured import OUTSIDE, FidelityRecord
 from engine.errors import InputError
 from engine.meaning import network_meaning

@@ -14,7 +14,9 @@ from engine.bench.instances import Instance
 from engine.bench.machine import cores
 from engine.bench.manifest import Content, ManifestFile, differences, make_manifest, read_manifest
 from engine.bench.repair_evidence import Claim, refuted_repairs
-from engine.bench.repairs import Job, RepairsFolder, jobs, repair_all
+from engine.bench.repair_folder import RepairsFolder
+from engine.bench.repair_jobs import Job, jobs
+from engine.bench.repairs import repair_all
 from engine.bench.runner import Plan, Runner
 from engine.bench.settings import RunSettings
 from engine.bench.workers import Pool, Workers, WorkerTask, wait_for

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.bench.machine import cores
-from engine.bench.repairs import RepairSettings
+from engine.bench.repair_jobs import RepairSettings
 
 WINDOW = 256  # that of the search's options
 

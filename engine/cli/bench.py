@@ -19,7 +19,7 @@ from engine.results.summary import counts
 from engine.results.words import CONFIRMED, TAKEN_OVER, one_line
 
 if TYPE_CHECKING:
-    from engine.bench.repairs import RepairSettings
+    from engine.bench.repair_jobs import RepairSettings
 
 
 def run(arguments: Namespace) -> int:
@@ -95,7 +95,7 @@ def _settings(arguments: Namespace) -> RunSettings:
 
 
 def _repair_settings(arguments: Namespace) -> "RepairSettings":
-    from engine.bench.repairs import RepairSettings
+    from engine.bench.repair_jobs import RepairSettings
 
     return RepairSettings(
         arguments.repair_method,

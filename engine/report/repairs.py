@@ -6,7 +6,7 @@ from pathlib import Path
 
 from engine.bench.durable import demand_plain
 from engine.bench.instances import network_stem
-from engine.bench.repairs import COLUMNS, MOST, OUTCOMES, files_digest
+from engine.bench.repair_folder import COLUMNS, MAX_AMOUNTS, OUTCOMES, files_digest
 from engine.comparison.measured import RegionRecord
 from engine.errors import InputError
 from engine.repair.record import RepairRecord
@@ -69,7 +69,7 @@ def _repair(index: int, cells: dict[str, str], folder: Path, notes: list[str], w
         notes.append(f"repairs/{report.name} is missing: where decisions changed is known from repairs.csv alone")
     if cells.get("files_sha256") and cells["files_sha256"] != files_digest(folder, name):
         notes.append(f"repairs/{name}: the files are not those that the row in repairs.csv is about")
-    values = {column: _amount(cells.get(column, ""), column, where) for column in MOST}
+    values = {column: _amount(cells.get(column, ""), column, where) for column in MAX_AMOUNTS}
     return Repair(
         index,
         cells["network"],
@@ -104,6 +104,6 @@ def _read_record(path: Path) -> RepairRecord:
 
 def _amount(text: str, column: str, where: str) -> float | None:
     try:
-        return amount(text, column, most=MOST[column], where=where)
+        return amount(text, column, most=MAX_AMOUNTS[column], where=where)
     except ValueError as error:
         raise InputError(str(error), where=where, advice="mend or remove the row") from None
