@@ -14,10 +14,10 @@ from engine.acasxu.files import property_path
 from engine.acasxu.quantities import ADVISORIES, COC, WEAK_LEFT, WEAK_RIGHT
 from engine.acasxu.view import RANGE, EncounterView, encounter_views
 from engine.cli import main
-from engine.cli.picture import advisory_maps
 from engine.comparison.decision import Decision
 from engine.comparison.maps import NOWHERE, coordinates, decision_maps
 from engine.errors import InputError
+from engine.picture import advisory_maps
 from engine.vnnlib import load_property
 from engine.vnnlib.writer import property_text
 
