@@ -19,8 +19,9 @@ install: $(INSTALLED)
 demo: $(INSTALLED)
 	$(RUN) -m engine demo
 
+# Two processes, each file in one of them.
 test: $(INSTALLED)
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n 2 --dist loadfile
 
 test-all: $(INSTALLED)
 	$(RUN) -m pytest -m "slow or not slow"

@@ -39,7 +39,7 @@ if TYPE_CHECKING:  # the same names as in _PLACES; tests/test_public_api.py comp
     from engine.verdict import Counterexample, Unknown, Verdict, Verified, Violated
     from engine.vnnlib import load_property
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _PLACES = {
     "CheckResult": "engine.certificate",

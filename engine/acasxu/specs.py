@@ -29,6 +29,7 @@ def write(folder: Path) -> list[Path]:
 def _header(spec: Specification) -> Iterator[str]:
     yield from _comment(f"ACAS Xu property {spec.number}: {spec.words}")
     yield from _comment(f"Meant for {spec.meant_for_words}. Satisfiable when the property is violated.")
+    # it names the modules as they were called when the files were published: certificates go by the files' hashes
     yield from _comment("Written by engine/specs.py from the table in engine/acasxu.py: edit that, not this.")
 
 
