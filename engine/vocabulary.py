@@ -7,7 +7,7 @@ from engine.domain import Domain
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """What a file of points may say of a network beside plain numbers, and how it is answered.
+    """The words that a file of points may use beside plain numbers, and how it is answered.
 
     output: the word for one of its outputs; names: of each output, none where they have no names; domain: where inputs
     must lie, None where anything may be said; advice: for inputs that lie elsewhere.

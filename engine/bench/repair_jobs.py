@@ -13,7 +13,7 @@ from engine.results.words import TAKEN_OVER
 
 @dataclass(frozen=True, slots=True)
 class RepairSettings:
-    """How networks are repaired. domain, decision: what the user says of all of them, as on the command line."""
+    """The settings of all repairs. domain, decision: what the user says of all of them, as on the command line."""
 
     method: str = "auto"
     timeout: float | None = 600.0
@@ -51,7 +51,7 @@ class Job:
 
     @property
     def stem(self) -> Path:
-        """What its files are called, without an ending."""
+        """The path of its files, without an ending."""
         return self.folder / network_stem(self.network)
 
     def file(self, ending: str) -> Path:

@@ -99,7 +99,7 @@ def _once(keep: Iterable[Path], targets: Iterable[Property]) -> dict[Path, Prope
 
 
 def _row(record: RepairRecord) -> _Row:
-    """What the table says of a record."""
+    """Returns the record's row of the table."""
     fidelity = record.fidelity
     if fidelity is None:
         held = record.result == HELD

@@ -1,4 +1,4 @@
-"""How two networks differ, and VERE's figures of a repair, as tables.
+"""Tables of how two networks differ, and of VERE's figures of a repair.
 
 Tables are in the words of the network's meaning; of decisions they are silent where these are not known.
 """

@@ -42,7 +42,7 @@ class _Files:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """What the files hold. sources: by a property's SHA-256 its file, or its text."""
+    """The content of the files. sources: by a property's SHA-256 its file, or its text."""
 
     network: Network
     meant: Meaning

@@ -1,4 +1,4 @@
-"""What `acasxu repair` says, in words and as JSON."""
+"""The output of `acasxu repair`, in words and as JSON."""
 
 from engine.cli.fidelity import figures_table, regions_table
 from engine.cli.meaning import Meaning
@@ -48,7 +48,7 @@ def say_repaired(record: RepairRecord, meant: Meaning, *, json: bool, explain: b
 
 
 def _say_changes(record: RepairRecord) -> None:
-    """How the network was repaired, if it had to be."""
+    """Says which change repaired the network, if it had to be repaired."""
     if record.fidelity is None:
         answer(f"holds already: {plain(record.out)} is a copy of the network")
         return

@@ -1,1 +1,1 @@
-"""How two networks of one shape differ: measured on points, and proved."""
+"""Comparison of two networks of one shape: measured on points, and proved."""

@@ -1,4 +1,4 @@
-"""Which of a network's outputs is its decision, where that is known."""
+"""A network's decision: which of its outputs it is, where that is known."""
 
 from enum import Enum
 from typing import TYPE_CHECKING, overload
@@ -25,7 +25,7 @@ class Decision(Enum):
 
     @property
     def guide(self) -> "Decision":
-        """What a search for repairs keeps: where it is not known the lowest output, which is a choice, no claim.
+        """The decision that a search for repairs keeps: where none is known the lowest output, a choice and no claim.
 
         Something has to be kept, so that what is not to be repaired stays much as it is, and one rule that is stated
         is better than a guess.

@@ -1,4 +1,4 @@
-"""What is measured of a change of weights: how much of them changed, and outputs and decisions on points.
+"""The measured difference between two networks: weights that changed, and outputs and decisions on points.
 
 Figures are measured on points, in float32 as networks are executed: they are statistics, not proofs.
 """
@@ -69,7 +69,7 @@ class Inside:
 
 @dataclass(frozen=True, slots=True)
 class Fidelity:
-    """What a change of weights did: `outside` all boxes, on the regular `grid` of the domain, `inside` each box.
+    """The effect of a change of weights: `outside` all boxes, on the regular `grid` of the domain, `inside` each box.
 
     decision: what is compared; outside, grid: None where the domain is not known.
     """

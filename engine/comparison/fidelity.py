@@ -74,7 +74,7 @@ def demand_fit(network: Network, properties: Sequence[Property]) -> None:
 
 
 def changes(original: Network, repaired: Network) -> tuple[int, int, int]:
-    """How many weights and biases differ, in how many neurons, in how many layers."""
+    """Returns the number of weights and biases that differ, of neurons that have one, and of layers."""
     differ = [
         np.column_stack([a.weight != b.weight, a.bias != b.bias])
         for a, b in zip(original.layers, repaired.layers, strict=True)

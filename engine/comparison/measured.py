@@ -1,4 +1,4 @@
-"""What was measured of two networks as plain data, written to JSON and read from it."""
+"""Measurements of two networks as plain data, written to JSON and read from it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ SAFE, UNSAFE = ", safe before", ", unsafe before"  # regions of a property, whos
 
 @dataclass(frozen=True, slots=True)
 class RegionRecord:
-    """How two networks differ on so many points of a region.
+    """The difference between two networks on so many points of a region.
 
     changed, agreement: at how many the decision changed, and the share where it did not; mean, largest: changes of an
     output. None: not known, or not said by the file that the record was read from.
@@ -28,7 +28,7 @@ class RegionRecord:
 
     @classmethod
     def of(cls, where: str, found: Difference) -> "RegionRecord":
-        """What was measured there."""
+        """The record of what was measured there."""
         changed = found.changed if found.decision.is_known else None
         return cls(where, found.points, changed, found.agreement, found.mean, found.largest)
 
@@ -44,14 +44,14 @@ class RegionRecord:
 
     @classmethod
     def from_json(cls, where: str, content: Mapping[str, object]) -> "RegionRecord":
-        """What to_json wrote; None where anything else stands."""
+        """The record that to_json wrote; None where anything else stands."""
         names = ("points", "changed", "agreement", "mean_output_change", "largest_output_change")
         return cls(where, *(number_of(content.get(name)) for name in names))
 
 
 @dataclass(frozen=True, slots=True)
 class FidelityRecord:
-    """How many weights, neurons and layers differ; by its name, what that does on each region.
+    """The number of weights, neurons and layers that differ; by its name, the effect on each region.
 
     A region is None where the domain that it is a part of is not known.
     """
@@ -63,7 +63,7 @@ class FidelityRecord:
 
     @classmethod
     def of(cls, found: Fidelity) -> "FidelityRecord":
-        """What was measured."""
+        """The record of what was measured."""
         parts: dict[str, Difference | None] = {OUTSIDE: found.outside, GRID: found.grid}
         for inside in found.inside:
             parts |= {f"{inside.property}{SAFE}": inside.safe, f"{inside.property}{UNSAFE}": inside.unsafe}
@@ -87,7 +87,7 @@ class FidelityRecord:
 
     @classmethod
     def from_json(cls, content: Mapping[str, object]) -> "FidelityRecord":
-        """What to_json wrote; None where anything else stands."""
+        """The record that to_json wrote; None where anything else stands."""
         regions = {
             where: RegionRecord.from_json(where, entry) if isinstance(entry, dict) else None
             for where, entry in mapping_of(content.get("regions")).items()
@@ -110,7 +110,7 @@ class FiguresRecord:
 
     @classmethod
     def of(cls, found: Figures) -> "FiguresRecord":
-        """What was measured."""
+        """The record of what was measured."""
         figures = (found.given, found.success, found.held_out, found.generalization, found.safe, found.drawdown)
         return cls(found.property, *figures)
 
@@ -128,7 +128,7 @@ class FiguresRecord:
 
     @classmethod
     def from_json(cls, content: Mapping[str, object]) -> "FiguresRecord":
-        """What to_json wrote; None where anything else stands."""
+        """The record that to_json wrote; None where anything else stands."""
         names = ("success_points", "success", "generalization_points", "generalization", "drawdown_points", "drawdown")
         return cls(text_of(content.get("property")), *(number_of(content.get(name)) for name in names))
 

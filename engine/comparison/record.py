@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # the command line imports this module, and torch takes long
 
 @dataclass(frozen=True, slots=True)
 class ComparisonRecord:
-    """How a changed network differs from the original: `fidelity` and `figures` are measured, `preservation` is proved.
+    """A changed network compared with the original: `fidelity` and `figures` are measured, `preservation` is proved.
 
     figures: of each property; preservation: None where no proof was asked for; domain: None where it is not known;
     word: what the network's decision is called.

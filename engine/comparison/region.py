@@ -106,7 +106,7 @@ def region_of(case: Case, n_outputs: int, *, property_index: int = 0, target: bo
 
 
 def unsafe_set(case: Case, n_outputs: int) -> Unsafe:
-    """What is unsafe on the case's box."""
+    """The unsafe polytopes on the case's box."""
     return Unsafe(tuple(_rows(polytope, len(case.lower), n_outputs) for polytope in case.unsafe))
 
 

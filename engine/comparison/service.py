@@ -20,7 +20,7 @@ OnProgress = Callable[[Progress], None]
 
 @dataclass(frozen=True, slots=True)
 class ComparisonOptions:
-    """How much is measured, and whether it is proved too how much stays the same.
+    """The extent of a comparison: how much is measured, and whether a proof of what stays the same is sought.
 
     points: random points of each region; grid: points along each input of a regular grid; seed: of the random points;
     prove: True for a proof, which takes at most `timeout` seconds; None for as long as it needs.

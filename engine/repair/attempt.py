@@ -17,7 +17,7 @@ OVERSAMPLING = 2  # times as many samples of the domain for a choice among candi
 
 @dataclass(frozen=True, slots=True, order=True)
 class Cost:
-    """What a repair changed, the worst first: sampled decisions inside safe parts of boxes and outside; weights."""
+    """The cost of a repair, the worst first: sampled decisions inside safe parts of boxes and outside; weights."""
 
     changed: int
     weights: int
@@ -46,7 +46,7 @@ class Weighed:
 
     @property
     def note(self) -> str:
-        """What the method did, in a few words."""
+        """The method's change in a few words."""
         return self.candidate.note
 
     @property
@@ -89,12 +89,12 @@ class Tried:
 
     @property
     def note(self) -> str:
-        """What the method did, in a few words."""
+        """The method's change in a few words."""
         return self.weighed.note
 
     @property
     def cost(self) -> Cost:
-        """What the candidate changes."""
+        """The cost of the candidate."""
         return self.weighed.cost
 
     @property
@@ -149,7 +149,7 @@ def _tried(task: Task, weighed: Weighed, verdicts: dict[int, Verdict], seconds: 
 
 
 def cost_of(task: Task, network: Network, *, points: int, seed: int) -> tuple[Cost, tuple[np.ndarray, ...]]:
-    """What the network changes, and some samples at which its decision is another.
+    """Returns the cost of the network, and some samples at which its decision is another.
 
     It is measured on OVERSAMPLING times `points` samples of the domain, and on a quarter of `points` of each box.
     """

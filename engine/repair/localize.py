@@ -106,7 +106,7 @@ _Failing = tuple[Unsafe, np.ndarray, np.ndarray, np.ndarray]
 
 
 def _failing(task: Task, evidence: Evidence, boxes: int, samples: int, random: np.random.Generator) -> list[_Failing]:
-    """Where up to `boxes` cases of each target fail, those with evidence first; up to `boxes` boxes of each."""
+    """The boxes where up to `boxes` cases of each target fail, those with evidence first, and as many of each."""
     found: list[_Failing] = []
     known = {(each.property, each.case) for each in evidence.counterexamples}
     known |= {(each.property, each.case) for each in evidence.boxes}

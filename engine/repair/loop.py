@@ -80,7 +80,7 @@ Outcome = Held | Repaired | Failed
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    """What is known of the original: proved properties; targets; of those to be preserved, which do not hold."""
+    """The verdicts of the original: proved properties; targets; of those to be preserved, which do not hold."""
 
     held: Proved
     targets: tuple[Property, ...]
@@ -96,7 +96,7 @@ def repair(
     lower: npt.ArrayLike,
     upper: npt.ArrayLike,
     decision: Decision = Decision.LOWEST,
-    options: RepairOptions = RepairOptions(),  # noqa: B008  (frozen)
+    options: RepairOptions = RepairOptions(),
     state: State | None = None,
     say: Say = silent,
 ) -> Outcome:

@@ -28,7 +28,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 @dataclass(slots=True)
 class PointDemand:
-    """What the file demands at one point, and the line that said it first."""
+    """The demand of the file at one point, and the line that said it first."""
 
     line: int
     wanted: int | None = None

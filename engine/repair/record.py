@@ -1,4 +1,4 @@
-"""What came of a repair as one value: a command prints it, a batch keeps it, and a report reads it again."""
+"""The outcome of a repair as one value: a command prints it, a batch keeps it, and a report reads it again."""
 
 import json
 from collections.abc import Mapping
@@ -47,7 +47,7 @@ class AttemptRecord:
 
     @classmethod
     def from_json(cls, content: Mapping[str, object]) -> "AttemptRecord":
-        """What asdict wrote; nothing where anything else stands."""
+        """The record that asdict wrote; nothing where anything else stands."""
         method, what, result = (text_of(content.get(name)) for name in ("method", "what", "result"))
         return cls(
             method,
@@ -68,14 +68,14 @@ class NeuronRecord:
 
     @classmethod
     def from_json(cls, content: Mapping[str, object]) -> "NeuronRecord":
-        """What asdict wrote; 0 where anything else stands."""
+        """The record that asdict wrote; 0 where anything else stands."""
         layer, neuron, significance, edge = (number_of(content.get(f)) or 0 for f in cls.__slots__)
         return cls(int(layer), int(neuron), float(significance), float(edge))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RepairRecord:
-    """What came of a repair, how it was found, and what it changed.
+    """The outcome of a repair, how it was found, and what it changed.
 
     result: REPAIRED, HELD where all was proved of the network as it is, or NOT_REPAIRED. network: what is proved,
     None where there is no repair. certificates: by the file's name, that of each property in `proved`. proved,
@@ -118,7 +118,7 @@ class RepairRecord:
         return float(sum(attempt.seconds or 0 for attempt in self.attempts))
 
     def to_json(self) -> dict[str, object]:
-        """What `acasxu repair --json` prints: all but the network and the certificates themselves."""
+        """The object that `acasxu repair --json` prints: all but the network and the certificates themselves."""
         if self.result == NOT_REPAIRED:
             return self._failure()
         content: dict[str, object] = {

@@ -20,7 +20,7 @@ class Late(Exception):
 
 
 class RepairRun:
-    """What is common to all steps of one repair. `attempts` are those of all steps, in order."""
+    """The common state of all steps of one repair. `attempts` are those of all steps, in order."""
 
     def __init__(self, options: RepairOptions, state: State, say: Say, decision: Decision):
         self.options, self.state, self.decision = options, state, decision
@@ -82,7 +82,7 @@ class RepairStep:
 
     @property
     def obstacle(self) -> str:
-        """What stands in the way of this step, in a line."""
+        """Says in a line why this step has no repair yet."""
         nearest = self.nearest
         if nearest is None:
             late = self._run.late

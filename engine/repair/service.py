@@ -30,7 +30,7 @@ from engine.repair.task import Evidence, RepairOptions, Say, Task, silent
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Question:
-    """What is to be repaired, and how. domain: None where it is not known."""
+    """The question: a network to be repaired, and how. domain: None where it is not known."""
 
     network: Network
     properties: tuple[Property, ...]
@@ -111,7 +111,7 @@ def repair_network(
 
 
 def _about(question: _Question) -> dict[str, object]:
-    """What tells the state of this repair from that of another."""
+    """Returns the facts that tell the state of this repair from that of another."""
     options, where = question.options, question.where
     properties = "".join(prop.sha256 for prop in (*question.properties, *question.preserve))
     ends = " ".join(map(str, (*where.lower, *where.upper)))
@@ -163,7 +163,7 @@ def _failure(outcome: Failed, decision: Decision, ranked: tuple[NeuronRecord, ..
 def _certified(
     question: _Question, outcome: Held | Repaired, output: RepairOutput | None, files: PropertyFiles
 ) -> RepairRecord:
-    """What is proved, with certificates, which are written where there is an output."""
+    """Returns the record of what is proved, with certificates, which are written where there is an output."""
     network = outcome.network if isinstance(outcome, Repaired) else question.network
     search = question.options.search()
     if output:

@@ -1,4 +1,4 @@
-"""What a repair has learned, on disk: an interrupted run replays its candidates without proving them again.
+"""The state of a repair on disk: an interrupted run replays its candidates without proving them again.
 
 Methods are deterministic, so that a run that starts again offers the same candidates; their verdicts are
 looked up by the network's SHA-256 and how many properties were asked for: each step of a joint repair adds one.

@@ -1,4 +1,4 @@
-"""What a repair is asked for, and what is known while it runs.
+"""The task of a repair, and what is known while it runs.
 
 A method is a generator: it yields networks that may be the repair, and is resumed after the loop has tried to
 prove each of them and has added what it found to the evidence. It ends when it has no more to offer.
@@ -28,7 +28,7 @@ def silent(text: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class RepairOptions:
-    """How to repair. InputError for an unknown method and for times that are not above 0.
+    """Options of a repair. InputError for an unknown method and for times that are not above 0.
 
     method: auto, or one of METHOD_NAMES. timeout: seconds for all, after which no method is asked and no proof goes on.
     proof_timeout: seconds of the search's work for each property of a candidate. At first it gets a share of them; the
@@ -66,7 +66,7 @@ class RepairOptions:
         return METHOD_NAMES if self.method == AUTO else (self.method,)
 
     def search(self, share: float = 1.0) -> Options:
-        """How candidates are proved in this share of the time."""
+        """Options of the search by which candidates are proved, in this share of the time."""
         return Options(
             timeout=share * self.proof_timeout,
             semantics=self.semantics,
@@ -121,7 +121,7 @@ class Counterexample:
 
 @dataclass(slots=True, eq=False)
 class Evidence:
-    """What was learned so far. The loop replaces `boxes` at each round, and adds to `counterexamples` and `changed`.
+    """Evidence learned so far. The loop replaces `boxes` at each round, and adds to `counterexamples` and `changed`.
 
     changed: samples whose advisory a candidate changed, and should not have; lowest: the lowest share of a
     property's volume proved for the last candidate; 1.0 where all hold.

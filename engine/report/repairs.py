@@ -87,7 +87,7 @@ def _repair(index: int, cells: dict[str, str], folder: Path, notes: list[str], w
 
 
 def _certificates(folder: Path) -> int | None:
-    """How many files there are; None where there is no such folder."""
+    """The number of files; None where there is no such folder."""
     try:
         return len(list(folder.glob("*.zip"))) or None
     except (OSError, ValueError):
