@@ -35,6 +35,7 @@ LAYERS = [
     {"comparison"},
     {"meaning", "picture"},
     {"repair"},
+    {"images"},
     {"results"},
     {"bench", "vnncomp"},
     {"report"},

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from engine.cli import bench_options, check_options, compare_options, repair_options, verify_options
+from engine.cli.images import parser as images_parser
 from engine.cli.options import add_data
 from engine.errors import InputError
 
@@ -107,6 +108,11 @@ COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]] 
         "download the 45 ACAS Xu networks and check them",
         "acasxu fetch [--from DIR_OR_URL] [--to DIR]",
         _add_fetch,
+    ),
+    "images": (
+        "find, repair and guard against faults of image classifiers",
+        images_parser.USAGE,
+        images_parser.add_commands,
     ),
     "demo": ("decide a few instances and explain them", "acasxu demo [--data DIR]", add_data),
 }

@@ -1,0 +1,68 @@
+"""Weights fitted to images by stochastic gradients: the one training loop, for models and for repairs."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from engine.images.classifier import Classifier
+from engine.images.graph import Graph
+from engine.images.imageset import ImageSet
+
+Report = Callable[[float, float], None]  # (share of the steps done, mean loss of late)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingOptions:
+    """How weights are fitted. The rate falls to zero along half a cosine (Loshchilov and Hutter, ICLR 2017)."""
+
+    epochs: int = 5
+    rate: float = 2e-3
+    batch: int = 64
+    decay: float = 0.0
+    seed: int = 0
+    smoothing: float = 0.0
+
+
+def fit(
+    classifier: Classifier,
+    graph: Graph,
+    images: ImageSet,
+    options: TrainingOptions,
+    *,
+    names: Iterable[str] | None = None,
+    report: Report = lambda share, loss: None,
+) -> None:
+    """Fits the graph's weights, or those of these names, to the labels, in place; cross-entropy, AdamW.
+
+    The same images, options and number of threads give the same weights.
+    """
+    chosen = graph.weights if names is None else {name: graph.weights[name] for name in names}
+    for name, weight in graph.weights.items():
+        weight.requires_grad_(name in chosen)
+    steps = options.epochs * -(-len(images) // options.batch)
+    optimizer = torch.optim.AdamW(chosen.values(), lr=options.rate, weight_decay=options.decay)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 0.5 * (1 + np.cos(np.pi * step / steps)))
+    random, late = np.random.default_rng(options.seed), 0.0
+    x, y = torch.from_numpy(images.images), torch.from_numpy(images.labels)
+    for step, which in enumerate(_batches(len(images), options, random)):
+        loss = _loss(classifier, graph, x[which].to(graph.device), y[which].to(graph.device), options)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        late = loss.item() if step == 0 else 0.98 * late + 0.02 * loss.item()
+        report((step + 1) / steps, late)
+
+
+def _batches(count: int, options: TrainingOptions, random: np.random.Generator) -> Iterable[Tensor]:
+    for _ in range(options.epochs):
+        order = torch.from_numpy(random.permutation(count))
+        yield from order.split(options.batch)
+
+
+def _loss(classifier: Classifier, graph: Graph, x: Tensor, y: Tensor, options: TrainingOptions) -> Tensor:
+    return functional.cross_entropy(graph(classifier.inputs(x)), y, label_smoothing=options.smoothing)
