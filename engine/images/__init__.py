@@ -9,5 +9,6 @@ graph.py         an ONNX model as a differentiable torch module, weight by weigh
 classifier.py    an ONNX classifier: execution, scaling, changed weights
 training.py      weights fitted to images
 attacks.py       poisoned, adversarial and corrupted images
+neighbours.py    the same trigger elsewhere, larger, in another grey
 measure.py       accuracy, attack success, confusion
 """

@@ -8,11 +8,18 @@ from engine.images.imageset import ImageSet
 from engine.images.poison import Backdoor, triggered
 
 Counts = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+Booleans = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+
+
+def right(classifier: Classifier, images: ImageSet, *, graph: Graph | None = None) -> Booleans:
+    """Whether each image's class is its label: [n]."""
+    found: Booleans = classifier.predict(images.images, graph=graph) == images.labels
+    return found
 
 
 def accuracy(classifier: Classifier, images: ImageSet, *, graph: Graph | None = None) -> float:
     """The share of the images whose class is their label."""
-    return float((classifier.predict(images.images, graph=graph) == images.labels).mean())
+    return float(right(classifier, images, graph=graph).mean())
 
 
 def attack_success(

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+import numpy as np
+
 from engine.errors import InputError
 from engine.images.classifier import Classifier
 from engine.images.imageset import ImageSet
@@ -68,6 +70,9 @@ class RepairOptions:
         return self.by_method.get(method, {})
 
 
+DEFAULTS = RepairOptions()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
     """A repaired network; note: what was done, in a few words."""
@@ -94,11 +99,17 @@ def task_of(
 ) -> RepairTask:
     """The task from images to learn from, and either a backdoor, or faults (images with right labels), or both.
 
-    A share of the images, and of the faults, is put aside for validation. InputError where neither is given.
+    A share of the images, and of the faults, is put aside for validation; where the faults are too few for that, all
+    serve both. InputError where neither is given.
     """
     validation, clean = images.split(validation_share, seed=seed)
+    if not len(validation):
+        raise InputError(f"{len(images)} images are too few", where=images.name, advice="give 5 or more of each class")
     if faults is not None:
-        validation_faults, learning_faults = faults.split(validation_share, seed=seed)
+        if not len(faults):
+            raise InputError("there are no images", where=faults.name)
+        validation_faults, learning_faults = parted(faults, validation_share, seed=seed)
+        validation_faults = validation_faults if len(validation_faults) else learning_faults
     elif backdoor is not None:
         learning_faults, validation_faults = triggered(clean, backdoor), triggered(validation, backdoor)
     else:
@@ -107,3 +118,10 @@ def task_of(
             advice="give --trigger and --target, --poisoned, --failing, or let --scan find a trigger",
         )
     return RepairTask(classifier, clean, validation, learning_faults, validation_faults, backdoor, device, seed)
+
+
+def parted(faults: ImageSet, share: float, *, seed: int) -> tuple[ImageSet, ImageSet]:
+    """Two parts of the set, the first with this share of it, drawn at random whatever the classes."""
+    order = np.random.default_rng(seed).permutation(len(faults))
+    count = round(share * len(faults))
+    return faults.select(np.sort(order[:count])), faults.select(np.sort(order[count:]))
