@@ -1,0 +1,142 @@
+"""The training loop of repairs: right classes on faults, and the original's scores on clean images.
+
+loss = cross-entropy(clean, label) + divergence(original's scores | scores)(clean) + weight * the same of faults, where
+the original's scores of a painted image are those of the image before the painting (Hinton et al., 2015).
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from engine.images.classifier import Classifier
+from engine.images.graph import Graph
+from engine.images.imageset import Floats, ImageSet, Integers
+from engine.images.repair.task import RepairTask, Report, silent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuningOptions:
+    """How a repair trains. checks: how often the weights are judged on validation images; temperature: of scores."""
+
+    steps: int = 400
+    rate: float = 1e-3
+    batch: int = 64
+    decay: float = 0.0
+    checks: int = 8
+    kept: float = 1.0
+    weight: float = 1.0
+    temperature: float = 2.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lessons:
+    """Images with their right labels, and the original's scores where they are known: [n, classes].
+
+    margin: [n, classes], by how much the scores must beat each class: it is added to them in the loss.
+    """
+
+    images: Floats
+    labels: Integers
+    scores: Floats | None = None
+    margin: Floats | None = None
+
+
+Draw = Callable[[np.ndarray, np.random.Generator], Lessons]  # from the numbers of a batch's clean images
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """faults: the share of validation faults that are wrong; accuracy: on clean validation images."""
+
+    faults: float
+    accuracy: float
+
+
+def tune(
+    task: RepairTask,
+    graph: Graph,
+    draw_clean: Draw,
+    draw_faults: Draw,
+    options: TuningOptions,
+    *,
+    judge: Callable[[Graph], float],
+    names: Iterable[str] | None = None,
+    report: Report = silent,
+) -> float:
+    """Fits the graph's weights, or those of these names, in place, and leaves those that `judge` scores the highest.
+
+    AdamW; the rate falls to zero along half a cosine. judge: at `checks` steps and at the end, by validation images.
+    Returns its best score. The same task, options and number of threads give the same weights.
+    """
+    chosen = _only(graph, names)
+    optimizer = torch.optim.AdamW(chosen, lr=options.rate, weight_decay=options.decay)
+    random, late = np.random.default_rng(options.seed), 0.0
+    best, kept = -np.inf, [weight.detach().clone() for weight in chosen]
+    for step, which in enumerate(_batches(len(task.clean), options, random)):
+        for group in optimizer.param_groups:
+            group["lr"] = 0.5 * options.rate * (1 + np.cos(np.pi * step / options.steps))
+        clean, faults = draw_clean(which, random), draw_faults(which, random)
+        loss = _loss(task.classifier, graph, [clean, faults], options)
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        optimizer.step()
+        late = loss.item() if step == 0 else 0.95 * late + 0.05 * loss.item()
+        report((step + 1) / options.steps, f"training, loss {late:.3f}")
+        if (step + 1) % max(1, options.steps // options.checks) == 0 or step + 1 == options.steps:
+            score = judge(graph)
+            if score >= best:
+                best, kept = score, [weight.detach().clone() for weight in chosen]
+    with torch.no_grad():
+        for weight, value in zip(chosen, kept):
+            weight.copy_(value)
+    return best
+
+
+def _only(graph: Graph, names: Iterable[str] | None) -> list[torch.nn.Parameter]:
+    """The weights of these names; no others get gradients."""
+    wanted = set(graph.weights if names is None else names)
+    for name, weight in graph.weights.items():
+        weight.requires_grad_(name in wanted)
+    return [weight for name, weight in graph.weights.items() if name in wanted]
+
+
+def _batches(count: int, options: TuningOptions, random: np.random.Generator) -> Iterable[np.ndarray]:
+    """The numbers of the images of each step: each image once before any comes again."""
+    size, order = min(options.batch, count), np.zeros(0, np.int64)
+    for _ in range(options.steps):
+        if len(order) < size:
+            order = random.permutation(count)
+        yield order[:size]
+        order = order[size:]
+
+
+def _loss(classifier: Classifier, graph: Graph, parts: list[Lessons], options: TuningOptions) -> Tensor:
+    images = torch.from_numpy(np.concatenate([part.images for part in parts])).to(graph.device)
+    scores = graph(classifier.inputs(images)).split([len(part.images) for part in parts])
+    weights = (1.0, options.weight)
+    return torch.stack([w * _part(s, part, options) for w, s, part in zip(weights, scores, parts)]).sum()
+
+
+def _part(scores: Tensor, part: Lessons, options: TuningOptions) -> Tensor:
+    labels = torch.from_numpy(part.labels).to(scores.device)
+    if part.margin is not None:
+        scores = scores + torch.from_numpy(part.margin).to(scores.device)
+    loss = functional.cross_entropy(scores, labels)
+    if part.scores is None or not options.kept:
+        return loss
+    wanted = torch.from_numpy(part.scores).to(scores.device)
+    t = options.temperature
+    divergence = functional.kl_div(
+        (scores / t).log_softmax(1), (wanted / t).log_softmax(1), log_target=True, reduction="batchmean"
+    )
+    return loss + options.kept * t * t * divergence
+
+
+def batch_of(images: ImageSet, scores: Floats) -> Draw:
+    """The clean images themselves."""
+    return lambda which, random: Lessons(images.images[which], images.labels[which], scores[which])
