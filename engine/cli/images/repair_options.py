@@ -10,8 +10,8 @@ from engine.errors import InputError
 METHODS = ("auto", "unlearn", "fine-pruning", "vere", "prorepair", "nnrepair")
 #: Options by the methods that have them: (name on the command line, key).
 OWN: dict[str, tuple[str, ...]] = {
-    "unlearn": ("exact",),
-    "fine-pruning": ("exact", "threshold"),
+    "unlearn": ("exact", "steps"),
+    "fine-pruning": ("exact", "threshold", "steps"),
     "vere": ("interval", "n", "n_clean", "layer_round", "localize", "edit"),
     "prorepair": ("radius",),
     "nnrepair": ("layer", "combine", "f1_filter"),
@@ -69,6 +69,7 @@ def _add_own(parser: ArgumentParser) -> None:
     own.add_argument(
         "--exact", action="store_true", default=None, help="unlearn, fine-pruning: as published, without additions"
     )
+    own.add_argument("--steps", type=count, metavar="N", help="unlearn, fine-pruning: of training (default: 400)")
     own.add_argument(
         "--threshold",
         type=float,

@@ -10,7 +10,7 @@ from engine.images.measure import accuracy, attack_success
 from engine.images.repair.changes import changes_between
 from engine.images.repair.methods import method_of
 from engine.images.repair.record import Trial
-from engine.images.repair.task import METHOD_NAMES, Candidate, RepairOptions, RepairTask, Report, silent
+from engine.images.repair.task import METHOD_NAMES, Candidate, RepairOptions, RepairTask, Report, part_of, silent
 
 SAME_FAULTS = 0.005  # of the validation faults: less is no difference
 SAME_ACCURACY = 0.003
@@ -35,10 +35,11 @@ def choose(task: RepairTask, options: RepairOptions, report: Report = silent) ->
     """
     found: dict[str, tuple[Candidate, Trial]] = {}
     failed: list[Trial] = []
+    count = len(METHOD_NAMES)
     for place, name in enumerate(METHOD_NAMES):
         start = time.monotonic()
         try:
-            candidate = method_of(name)(task, options, _part(report, place, name))
+            candidate = method_of(name)(task, options, part_of(report, place / count, (place + 1) / count, f"{name}: "))
         except InputError as error:
             failed.append(Trial(name, "", time.monotonic() - start, failure=str(error)))
             continue
@@ -53,11 +54,6 @@ def choose(task: RepairTask, options: RepairOptions, report: Report = silent) ->
     trials = tuple(trial for _, trial in found.values())
     best = _best(trials)
     return Choice(best.method, found[best.method][0], _explanation(best, trials), (*trials, *failed))
-
-
-def _part(report: Report, place: int, name: str) -> Report:
-    """The report of one method among all."""
-    return lambda share, text: report((place + share) / len(METHOD_NAMES), f"{name}: {text}")
 
 
 def _trial(task: RepairTask, name: str, candidate: Candidate, seconds: float) -> Trial:

@@ -19,6 +19,7 @@ GROWN = 2  # pixels by which a patch may grow or shrink
 NEAR = 3  # pixels by which it is moved, then
 STRENGTHS = (0.25, 1.75)  # of an overlay, times its own
 LARGEST = 0.3  # of the image's side: the largest patch of any kind
+OVERLAYS, STRONGEST = 0.25, 0.35  # how many of any kind are overlays, and their largest strength
 
 
 def exact_painter(trigger: Trigger) -> Painter:
@@ -45,12 +46,16 @@ def varied_painter(trigger: Trigger) -> Painter:
     return paint
 
 
-def any_patch_painter() -> Painter:
-    """Paints a rectangle of a random place, size and content: for a trigger of which nothing is known."""
+def anything_painter() -> Painter:
+    """Paints rectangles of a random place, size and content, or overlays: for a trigger of which nothing is known."""
 
     def paint(images: Floats, random: np.random.Generator) -> Floats:
         found = images.copy()
         for image in found:
+            if random.random() < OVERLAYS:
+                strength = random.uniform(0, STRONGEST)
+                image[:] = (1 - strength) * image + strength * random.random(image.shape, np.float32)
+                continue
             largest = max(2, round(LARGEST * min(image.shape[1:])))
             height, width = random.integers(1, largest + 1, 2)
             row, column = (random.integers(0, side - size + 1) for side, size in zip(image.shape[1:], (height, width)))

@@ -25,6 +25,11 @@ def silent(share: float, text: str) -> None:
     """Reports nothing."""
 
 
+def part_of(report: Report, start: float, end: float, prefix: str = "") -> Report:
+    """A report of a part of the work, from `start` to `end` of it."""
+    return lambda share, text: report(start + (end - start) * share, prefix + text)
+
+
 @dataclass(frozen=True, eq=False)
 class RepairTask:
     """Make `classifier` right on the faults, and keep it right on clean images.

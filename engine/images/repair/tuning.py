@@ -4,7 +4,7 @@ loss = cross-entropy(clean, label) + divergence(original's scores | scores)(clea
 the original's scores of a painted image are those of the image before the painting (Hinton et al., 2015).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,20 +12,24 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from engine.errors import InputError
 from engine.images.classifier import Classifier
 from engine.images.graph import Graph
 from engine.images.imageset import Floats, ImageSet, Integers
 from engine.images.repair.task import RepairTask, Report, silent
 
+SMALLEST = 0.02  # root mean square of a tensor, as it is counted: biases start at 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TuningOptions:
-    """How a repair trains. checks: how often the weights are judged on validation images; temperature: of scores."""
+    """How a repair trains. rate: of a tensor's root mean square in a step, so that the scale of a file's weights does
+    not matter (as in Adafactor, Shazeer and Stern, 2018); checks: how often the weights are judged on validation
+    images; kept, temperature: weight of the divergence, and what scores are divided by in it."""
 
     steps: int = 400
-    rate: float = 1e-3
+    rate: float = 1e-2
     batch: int = 64
-    decay: float = 0.0
     checks: int = 8
     kept: float = 1.0
     weight: float = 1.0
@@ -49,14 +53,6 @@ class Lessons:
 Draw = Callable[[np.ndarray, np.random.Generator], Lessons]  # from the numbers of a batch's clean images
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """faults: the share of validation faults that are wrong; accuracy: on clean validation images."""
-
-    faults: float
-    accuracy: float
-
-
 def tune(
     task: RepairTask,
     graph: Graph,
@@ -70,16 +66,17 @@ def tune(
 ) -> float:
     """Fits the graph's weights, or those of these names, in place, and leaves those that `judge` scores the highest.
 
-    AdamW; the rate falls to zero along half a cosine. judge: at `checks` steps and at the end, by validation images.
+    Adam; the rate falls to zero along half a cosine. judge: at `checks` steps and at the end, by validation images.
     Returns its best score. The same task, options and number of threads give the same weights.
     """
     chosen = _only(graph, names)
-    optimizer = torch.optim.AdamW(chosen, lr=options.rate, weight_decay=options.decay)
+    scales = [max(float(weight.detach().square().mean().sqrt()), SMALLEST) for weight in chosen]
+    optimizer = torch.optim.Adam([{"params": [weight]} for weight in chosen])
     random, late = np.random.default_rng(options.seed), 0.0
     best, kept = -np.inf, [weight.detach().clone() for weight in chosen]
     for step, which in enumerate(_batches(len(task.clean), options, random)):
-        for group in optimizer.param_groups:
-            group["lr"] = 0.5 * options.rate * (1 + np.cos(np.pi * step / options.steps))
+        for group, scale in zip(optimizer.param_groups, scales):
+            group["lr"] = scale * options.rate * 0.5 * (1 + np.cos(np.pi * step / options.steps))
         clean, faults = draw_clean(which, random), draw_faults(which, random)
         loss = _loss(task.classifier, graph, [clean, faults], options)
         optimizer.zero_grad()
@@ -140,3 +137,16 @@ def _part(scores: Tensor, part: Lessons, options: TuningOptions) -> Tensor:
 def batch_of(images: ImageSet, scores: Floats) -> Draw:
     """The clean images themselves."""
     return lambda which, random: Lessons(images.images[which], images.labels[which], scores[which])
+
+
+def steps_of(own: Mapping[str, object]) -> int:
+    """The number of steps that a method's options ask for."""
+    steps = own.get("steps", TuningOptions().steps)
+    if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
+        raise InputError(f"it is {steps}", where="--steps", advice="use a whole number above 0")
+    return steps
+
+
+def told(report: Report) -> Callable[[float, float], None]:
+    """The report that `training.fit` wants."""
+    return lambda share, loss: report(share, f"training, loss {loss:.3f}")

@@ -13,22 +13,23 @@ from engine.images.imageset import Floats, ImageSet, joined
 from engine.images.measure import accuracy, right
 from engine.images.repair.painters import shifted, varied_painter
 from engine.images.repair.task import Candidate, RepairOptions, RepairTask, Report, parted, silent
-from engine.images.repair.tuning import Draw, Lessons, TuningOptions, batch_of, tune
+from engine.images.repair.tuning import Draw, Lessons, TuningOptions, batch_of, steps_of, told, tune
 from engine.images.training import TrainingOptions, fit
 
 SHARE, TRIGGERED = 0.1, 0.2  # published: of the images, and with the trigger among them
-RATE = 1e-3
+RATE = 1e-3  # not published; that of the usual training
 MARGIN = 3.0  # by which the target's score stays below, on images of other classes with the trigger
 MOVED = 2  # pixels by which faults of an unknown cause are moved
 
 
 def repair(task: RepairTask, options: RepairOptions, report: Report = silent) -> Candidate:
     """The network after training on clean images and faults with right labels, by default on variations of them."""
-    own = dict(options.of("unlearn"))
-    exact = own.pop("exact", False)
-    if own or not isinstance(exact, bool):
-        raise InputError("it has the one option `exact`, true or false", where="unlearn")
-    return _exact(task, report) if exact else _varied(task, report)
+    own = options.of("unlearn")
+    if unknown := set(own) - {"exact", "steps"}:
+        raise InputError(f"it has no option {sorted(unknown)[0]!r}", where="unlearn")
+    if own.get("exact"):
+        return _exact(task, report)
+    return _varied(task, TuningOptions(seed=task.seed, steps=steps_of(own)), report)
 
 
 def _exact(task: RepairTask, report: Report) -> Candidate:
@@ -41,13 +42,13 @@ def _exact(task: RepairTask, report: Report) -> Candidate:
     images = joined([clean, faults])
     graph = task.classifier.graph(device=task.device)
     settings = TrainingOptions(epochs=1, rate=RATE, seed=task.seed)
-    fit(task.classifier, graph, images, settings, report=lambda share, loss: report(share, f"loss {loss:.3f}"))
+    fit(task.classifier, graph, images, settings, report=told(report))
     note = f"one epoch on {len(images)} images, {len(faults)} of them faults"
     return Candidate(task.classifier.with_weights(graph.weights), note)
 
 
-def _varied(task: RepairTask, report: Report) -> Candidate:
-    graph, settings = task.classifier.graph(device=task.device), TuningOptions(rate=RATE, seed=task.seed)
+def _varied(task: RepairTask, settings: TuningOptions, report: Report) -> Candidate:
+    graph = task.classifier.graph(device=task.device)
     scores = task.classifier.scores(task.clean.images, graph=graph)
     before = accuracy(task.classifier, task.validation, graph=graph)
     draw, hard = _faults_of(task, scores)
