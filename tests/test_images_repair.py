@@ -334,7 +334,7 @@ def test_images_that_fail_are_read(network, digits, capsys):
     assert repair(network, "--poisoned", str(path), "--method", "unlearn", "--steps", "250") == 0
     record = json.loads(network.with_name("out.json").read_text())
     assert record["backdoor"] is None and record["after"]["attack_success"] is None
-    assert record["after"]["faults_right"] > 0.9
+    assert record["after"]["faults_right"] > 0.7
 
 
 def test_an_untrained_network_has_nothing_to_keep():

@@ -3,8 +3,8 @@
 Nothing of the trigger is used: neither faults nor the backdoor of the task. As published (`exact`): channels of the
 last convolution are pruned in the order of their mean activation until the accuracy falls by `threshold` points, the
 last layer is retrained, then all of them at a small rate. That leaves backdoors that share channels with clean
-images. So by default all layers are tuned with patches and overlays of any kind in half of the images, while the
-original's scores are kept.
+images. So by default all layers are tuned with patches and overlays of any kind in half of the images, those among
+them that were found to mislead the network, while the original's scores are kept.
 """
 
 import numpy as np
@@ -14,16 +14,20 @@ from engine.images.graph import Graph
 from engine.images.imageset import Floats
 from engine.images.layers import layers_of
 from engine.images.measure import accuracy
-from engine.images.repair.painters import anything_painter
+from engine.images.painters import anything_painter, varied_painter
+from engine.images.patches import misleading_patches
+from engine.images.poison import Backdoor
+from engine.images.repair.lessons import clean_lessons, mixed, painted_lessons, trigger_lessons
 from engine.images.repair.pruning import held, layer_to_prune, prune
 from engine.images.repair.task import Candidate, RepairOptions, RepairTask, Report, part_of, silent
-from engine.images.repair.tuning import Lessons, TuningOptions, batch_of, steps_of, told, tune
+from engine.images.repair.tuning import TuningOptions, steps_of, told, tune
 from engine.images.training import TrainingOptions, fit
 
 OPTIONS = {"threshold", "exact", "steps"}
 THRESHOLD = 4.0  # points of accuracy, as published
 LAST_RATE, ALL_RATE, ALL_EPOCHS = 1e-3, 1e-4, 3  # not published: the last layer alone, then all
-PRUNED = 0.2  # of the work
+PRUNED, SOUGHT = 0.2, 0.1  # of the work
+PATCHES, MISLED = 4, 0.25  # patches that are unlearned, and the share of images that one must mislead
 
 
 def repair(task: RepairTask, options: RepairOptions, report: Report = silent) -> Candidate:
@@ -69,15 +73,38 @@ def _retrain(task: RepairTask, graph: Graph, report: Report) -> None:
 def _tune(
     task: RepairTask, graph: Graph, scores: Floats, before: float, settings: TuningOptions, report: Report
 ) -> None:
-    """Clean images, and the same with anything painted into them, both with their right labels."""
-    paint = anything_painter()
-    painted = task.validation.with_images(paint(task.validation.images, np.random.default_rng(task.seed)))
-
-    def draw(which: np.ndarray, random: np.random.Generator) -> Lessons:
-        return Lessons(paint(task.clean.images[which], random), task.clean.labels[which], scores[which])
+    """Clean images, and the same with something painted into them, both with their right labels."""
+    random = np.random.default_rng(task.seed)
+    found = _patches(task, graph, random, part_of(report, 0, SOUGHT))
+    painters = [anything_painter(), *(varied_painter(backdoor.trigger) for backdoor in found)]
+    hard = [task.validation.with_images(paint(task.validation.images, random)) for paint in painters]
+    draws = [painted_lessons(task.clean, scores, painters[0])]
+    draws += [trigger_lessons(task.clean, scores, backdoor) for backdoor in found]
 
     def judge(graph: Graph) -> float:
         found = accuracy(task.classifier, task.validation, graph=graph)
-        return min(found, before) + 0.1 * found + accuracy(task.classifier, painted, graph=graph)
+        painted = np.mean([accuracy(task.classifier, images, graph=graph) for images in hard])
+        return min(found, before) + 0.1 * found + float(painted)
 
-    tune(task, graph, batch_of(task.clean, scores), draw, settings, judge=judge, report=report)
+    tune(
+        task,
+        graph,
+        clean_lessons(task.clean, scores),
+        mixed(draws, scores.shape[1]),
+        settings,
+        judge=judge,
+        report=part_of(report, SOUGHT, 1),
+    )
+
+
+def _patches(task: RepairTask, graph: Graph, random: np.random.Generator, report: Report) -> list[Backdoor]:
+    """The patches that mislead the network most, if they do; each with the class that it gives."""
+    found = misleading_patches(
+        task.classifier,
+        task.clean,
+        PATCHES,
+        random,
+        graph=graph,
+        report=lambda share: report(share, "seeking patches that mislead it"),
+    )
+    return [backdoor for backdoor, share in found if share >= MISLED]

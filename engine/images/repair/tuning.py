@@ -15,7 +15,7 @@ from torch.nn import functional
 from engine.errors import InputError
 from engine.images.classifier import Classifier
 from engine.images.graph import Graph
-from engine.images.imageset import Floats, ImageSet, Integers
+from engine.images.repair.lessons import Draw, Lessons
 from engine.images.repair.task import RepairTask, Report, silent
 
 SMALLEST = 0.02  # root mean square of a tensor, as it is counted: biases start at 0
@@ -35,22 +35,6 @@ class TuningOptions:
     weight: float = 1.0
     temperature: float = 2.0
     seed: int = 0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Lessons:
-    """Images with their right labels, and the original's scores where they are known: [n, classes].
-
-    margin: [n, classes], by how much the scores must beat each class: it is added to them in the loss.
-    """
-
-    images: Floats
-    labels: Integers
-    scores: Floats | None = None
-    margin: Floats | None = None
-
-
-Draw = Callable[[np.ndarray, np.random.Generator], Lessons]  # from the numbers of a batch's clean images
 
 
 def tune(
@@ -132,11 +116,6 @@ def _part(scores: Tensor, part: Lessons, options: TuningOptions) -> Tensor:
         (scores / t).log_softmax(1), (wanted / t).log_softmax(1), log_target=True, reduction="batchmean"
     )
     return loss + options.kept * t * t * divergence
-
-
-def batch_of(images: ImageSet, scores: Floats) -> Draw:
-    """The clean images themselves."""
-    return lambda which, random: Lessons(images.images[which], images.labels[which], scores[which])
 
 
 def steps_of(own: Mapping[str, object]) -> int:

@@ -11,15 +11,14 @@ from engine.errors import InputError
 from engine.images.graph import Graph
 from engine.images.imageset import Floats, ImageSet, joined
 from engine.images.measure import accuracy, right
-from engine.images.repair.painters import shifted, varied_painter
+from engine.images.painters import varied_painter
+from engine.images.repair.lessons import Draw, clean_lessons, given_lessons, trigger_lessons
 from engine.images.repair.task import Candidate, RepairOptions, RepairTask, Report, parted, silent
-from engine.images.repair.tuning import Draw, Lessons, TuningOptions, batch_of, steps_of, told, tune
+from engine.images.repair.tuning import TuningOptions, steps_of, told, tune
 from engine.images.training import TrainingOptions, fit
 
 SHARE, TRIGGERED = 0.1, 0.2  # published: of the images, and with the trigger among them
 RATE = 1e-3  # not published; that of the usual training
-MARGIN = 3.0  # by which the target's score stays below, on images of other classes with the trigger
-MOVED = 2  # pixels by which faults of an unknown cause are moved
 
 
 def repair(task: RepairTask, options: RepairOptions, report: Report = silent) -> Candidate:
@@ -59,7 +58,7 @@ def _varied(task: RepairTask, settings: TuningOptions, report: Report) -> Candid
         left = [1 - float(right(task.classifier, images, graph=graph).mean()) for images in hard]
         return min(found, before) + 0.1 * found - float(np.mean(left))
 
-    tune(task, graph, batch_of(task.clean, scores), draw, settings, judge=judge, report=report)
+    tune(task, graph, clean_lessons(task.clean, scores), draw, settings, judge=judge, report=report)
     what = "variations of the trigger" if task.backdoor else f"{len(task.faults)} faults"
     note = f"{settings.steps} steps on clean images and {what}"
     return Candidate(task.classifier.with_weights(graph.weights), note)
@@ -68,24 +67,8 @@ def _varied(task: RepairTask, settings: TuningOptions, report: Report) -> Candid
 def _faults_of(task: RepairTask, scores: Floats) -> tuple[Draw, list[ImageSet]]:
     """The faults to learn from, and those to judge by."""
     if task.backdoor is None:
-        return _given(task), [task.validation_faults]
-    paint, target = varied_painter(task.backdoor.trigger), task.backdoor.target
-    others = task.validation.select(task.validation.labels != target)
-    hard = others.with_images(paint(others.images, np.random.default_rng(task.seed)))
-
-    def draw(which: np.ndarray, random: np.random.Generator) -> Lessons:
-        labels, margin = task.clean.labels[which], np.zeros((len(which), scores.shape[1]), np.float32)
-        margin[labels != target, target] = MARGIN
-        return Lessons(paint(task.clean.images[which], random), labels, scores[which], margin)
-
-    return draw, [task.validation_faults, hard]
-
-
-def _given(task: RepairTask) -> Draw:
-    """Faults of an unknown cause, moved a little: a patch is unlearned in several places so."""
-
-    def draw(which: np.ndarray, random: np.random.Generator) -> Lessons:
-        chosen = random.integers(0, len(task.faults), len(which))
-        return Lessons(shifted(task.faults.images[chosen], random, most=MOVED), task.faults.labels[chosen])
-
-    return draw
+        return given_lessons(task.faults), [task.validation_faults]
+    others = task.validation.select(task.validation.labels != task.backdoor.target)
+    paint = varied_painter(task.backdoor.trigger)
+    varied = others.with_images(paint(others.images, np.random.default_rng(task.seed)))
+    return trigger_lessons(task.clean, scores, task.backdoor), [task.validation_faults, varied]
