@@ -10,6 +10,8 @@ from engine.images.classifier import classifier_of
 from engine.images.imageset import Scaling
 from engine.images.layers import layers_of
 from engine.images.measure import attack_success
+from engine.images.neighbours import Box, patch_of
+from engine.images.patches import misleading_patches
 from engine.images.repair.fine_pruning import repair
 from engine.images.repair.pruning import activity, prune
 from engine.images.repair.service import repair_classifier
@@ -88,3 +90,24 @@ def test_bad_options_are_refused(own, said):
 def test_a_linear_network_has_nothing_to_prune():
     with pytest.raises(InputError, match="no hidden layer"):
         repair(task_of(linear_backdoor(), halves(), backdoor=corner_backdoor()), options(), silent)
+
+
+def test_the_patch_of_a_backdoor_is_found():
+    """Wherever it is: a square of two pixels that makes class 1, and nothing else does."""
+    classifier = dormant_backdoor()
+    kernel = classifier.graph().weights["conv1.weight"].detach().clone()
+    kernel[2] = 0
+    kernel[2, 0, 1:3, 4:6] = 10
+    bias = np.array([0, 0, -35], np.float32)  # all four pixels are needed
+    classifier = classifier.with_weights({"conv1.weight": kernel, "conv1.bias": bias})
+    found = misleading_patches(classifier, halves(), 3, np.random.default_rng(0))
+    assert found[0].backdoor.target == 1 and found[0].share > 0.3
+    assert patch_of(found[0].backdoor.trigger) == Box(1, 4, 2, 2)
+
+
+def test_no_patch_misleads_a_clean_network():
+    classifier = dormant_backdoor()
+    kernel = classifier.graph().weights["conv1.weight"].detach().clone()
+    kernel[2] = 0
+    found = misleading_patches(classifier.with_weights({"conv1.weight": kernel}), halves(), 3, np.random.default_rng(0))
+    assert max(patch.share for patch in found) == 0

@@ -107,4 +107,4 @@ def _patches(task: RepairTask, graph: Graph, random: np.random.Generator, report
         graph=graph,
         report=lambda share: report(share, "seeking patches that mislead it"),
     )
-    return [backdoor for backdoor, share in found if share >= MISLED]
+    return [patch.backdoor for patch in found if patch.share >= MISLED]
