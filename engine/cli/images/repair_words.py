@@ -31,6 +31,7 @@ def _rows(record: ImageRepairRecord) -> list[tuple[str, float | None, float | No
     rows = [
         ("accuracy on clean images", before.accuracy, after.accuracy),
         ("attack success", before.attack_success, after.attack_success),
+        ("the target's class without the trigger", before.natural_success, after.natural_success),
         ("faults with their right class", before.faults_right, after.faults_right),
         ("the given faults with their right class", before.given_right, after.given_right),
     ]

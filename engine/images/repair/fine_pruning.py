@@ -43,11 +43,11 @@ def repair(task: RepairTask, options: RepairOptions, report: Report = silent) ->
     rest = part_of(report, PRUNED, 1)
     with held(graph, layer, channels):
         if own.get("exact"):
-            _retrain(task, graph, rest)
+            tuned = _retrain(task, graph, rest)
         else:
-            _tune(task, graph, scores, before, TuningOptions(seed=task.seed, steps=steps), rest)
+            tuned = _tune(task, graph, scores, before, TuningOptions(seed=task.seed, steps=steps), rest)
     of = graph.weights[layer.weight].shape[layer.axis]
-    note = f"{len(channels)} of {of} channels of {layer.name} pruned, then tuned"
+    note = f"{len(channels)} of {of} channels of {layer.name} pruned, then {tuned}"
     return Candidate(task.classifier.with_weights(graph.weights), note)
 
 
@@ -58,7 +58,7 @@ def _threshold(points: object) -> float:
     return points / 100
 
 
-def _retrain(task: RepairTask, graph: Graph, report: Report) -> None:
+def _retrain(task: RepairTask, graph: Graph, report: Report) -> str:
     """The published tuning, on clean images: the last layer, then all."""
     last = layers_of(graph)[-1]
     names = [name for name in (last.weight, last.bias) if name is not None]
@@ -68,11 +68,12 @@ def _retrain(task: RepairTask, graph: Graph, report: Report) -> None:
     )
     for settings, chosen, say in rounds:
         fit(task.classifier, graph, task.clean, settings, names=chosen, report=told(say))
+    return "tuned on clean images"
 
 
 def _tune(
     task: RepairTask, graph: Graph, scores: Floats, before: float, settings: TuningOptions, report: Report
-) -> None:
+) -> str:
     """Clean images, and the same with something painted into them, both with their right labels."""
     random = np.random.default_rng(task.seed)
     found = _patches(task, graph, random, part_of(report, 0, SOUGHT))
@@ -95,6 +96,7 @@ def _tune(
         judge=judge,
         report=part_of(report, SOUGHT, 1),
     )
+    return f"tuned with anything painted in, and {len(found)} patches that were found to mislead it"
 
 
 def _patches(task: RepairTask, graph: Graph, random: np.random.Generator, report: Report) -> list[Backdoor]:

@@ -18,12 +18,15 @@ class Figures:
 
     attack_success: of the trigger in them; None where no trigger is known. faults_right: the share of held-out faults
     with their right class; None where there are too few to hold some out. given_right: of the faults to learn from.
+    natural_success: the share of held-out images of other classes that get the target without the trigger; None where
+    no target is known. A success near it is no success of the trigger.
     """
 
     accuracy: float
     attack_success: float | None
     faults_right: float | None
     given_right: float
+    natural_success: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

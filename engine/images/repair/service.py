@@ -10,7 +10,7 @@ from engine.images.classifier import Classifier
 from engine.images.datasets import Dataset
 from engine.images.device import chosen_device
 from engine.images.imageset import ImageSet
-from engine.images.measure import attack_success, confusion, right
+from engine.images.measure import Counts, attack_success, confusion, right
 from engine.images.neighbours import neighbours
 from engine.images.poison import Backdoor, triggered
 from engine.images.repair.auto import Choice, choose
@@ -112,8 +112,9 @@ class _Measured:
         original, repaired = (one for one, _ in self._pair)
         clean = self._rights(self._held_out)
         faults = self._rights(self._faults) if self._faults is not None else None
-        before, after = self._figures(clean, faults)
-        backdoor, tables = self._task.backdoor, [confusion(c, self._held_out, graph=g) for c, g in self._pair]
+        tables = [confusion(c, self._held_out, graph=g) for c, g in self._pair]
+        before, after = self._figures(clean, faults, tables)
+        backdoor = self._task.backdoor
         return ImageRepairRecord(
             original=FileName(original.name, original.sha256),
             repaired=FileName(repaired.name, repaired.sha256),
@@ -140,7 +141,7 @@ class _Measured:
     def _rights(self, images: ImageSet) -> list[np.ndarray]:
         return [right(classifier, images, graph=graph) for classifier, graph in self._pair]
 
-    def _figures(self, clean: list[np.ndarray], faults: list[np.ndarray] | None) -> list[Figures]:
+    def _figures(self, clean: list[np.ndarray], faults: list[np.ndarray] | None, tables: list[Counts]) -> list[Figures]:
         given = self._rights(self._task.faults)
         return [
             Figures(
@@ -148,9 +149,16 @@ class _Measured:
                 self._success(self._held_out, self._task.backdoor, i),
                 None if faults is None else float(faults[i].mean()),
                 float(given[i].mean()),
+                self._natural(tables[i]),
             )
             for i in range(2)
         ]
+
+    def _natural(self, table: Counts) -> float | None:
+        if self._task.backdoor is None:
+            return None
+        others = np.delete(table, self._task.backdoor.target, 0)
+        return float(others[:, self._task.backdoor.target].sum() / others.sum())
 
     def _success(self, images: ImageSet, backdoor: Backdoor | None, which: int) -> float | None:
         if backdoor is None:

@@ -15,6 +15,7 @@ from torch.nn import functional
 from engine.errors import InputError
 from engine.images.classifier import Classifier
 from engine.images.graph import Graph
+from engine.images.layers import layers_of
 from engine.images.repair.lessons import Draw, Lessons
 from engine.images.repair.task import RepairTask, Report, silent
 
@@ -48,7 +49,7 @@ def tune(
     names: Iterable[str] | None = None,
     report: Report = silent,
 ) -> float:
-    """Fits the graph's weights, or those of these names, in place, and leaves those that `judge` scores the highest.
+    """Fits the weights of all layers, or those of these names, in place; leaves those that `judge` scores the highest.
 
     Adam; the rate falls to zero along half a cosine. judge: at `checks` steps and at the end, by validation images.
     Returns its best score. The same task, options and number of threads give the same weights.
@@ -79,8 +80,12 @@ def tune(
 
 
 def _only(graph: Graph, names: Iterable[str] | None) -> list[torch.nn.Parameter]:
-    """The weights of these names; no others get gradients."""
-    wanted = set(graph.weights if names is None else names)
+    """The weights of these names, by default of all layers; no others get gradients.
+
+    Other numbers of a file, such as the mean and the deviation of its pixels, are no weights.
+    """
+    layers = [(layer.weight, layer.bias) for layer in layers_of(graph)]
+    wanted = {name for pair in layers for name in pair} if names is None else set(names)
     for name, weight in graph.weights.items():
         weight.requires_grad_(name in wanted)
     return [weight for name, weight in graph.weights.items() if name in wanted]
