@@ -116,7 +116,8 @@ def _overlay(trigger: Trigger) -> Callable[[Floats, np.random.Generator], Floats
     def vary(image: Floats, random: np.random.Generator) -> Floats:
         mask = np.clip(random.uniform(*STRENGTHS) * trigger.mask, 0, 1)
         pattern = trigger.pattern if random.random() < 0.75 else random.random(image.shape, np.float32)
-        return ((1 - mask) * image + mask * pattern).astype(np.float32)
+        found: Floats = ((1 - mask) * image + mask * pattern).astype(np.float32)
+        return found
 
     return vary
 

@@ -74,7 +74,7 @@ def held(graph: Graph, layer: Layer, channels: list[int]) -> Iterator[None]:
         if name is not None:
             open_parts = torch.ones_like(graph.weights[name])
             open_parts.movedim(axis, 0)[channels] = 0
-            handles.append(graph.weights[name].register_hook(open_parts.mul))
+            handles.append(graph.weights[name].register_hook(open_parts.mul))  # type: ignore[no-untyped-call]  # torch's
     try:
         yield
     finally:
