@@ -288,6 +288,7 @@ def test_the_command_writes_network_and_record(network, capsys):
     said = capsys.readouterr().out
     record = json.loads(network.with_name("out.json").read_text())
     assert record["kind"] == "image repair" and record["backdoor"] == {"trigger": "square:2@5,5", "target": 7}
+    assert record["repaired"]["name"] == "out.onnx" and record["original"]["name"] == "network.onnx"
     assert set(record) >= {
         "original", "repaired", "data", "method", "note", "explanation", "seconds", "seed", "options", "before",
         "after", "variants", "generalization", "drawdown", "broken", "changes", "confusion",

@@ -10,6 +10,7 @@ import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -129,7 +130,8 @@ def _tell(found: "ImageRepair", targets: list[Path], *, out: str) -> int:
     from engine.cli.images.repair_words import say_repair
     from engine.files import write_bytes, write_text
 
-    record = found.record
+    named = replace(found.record.repaired, name=targets[0].name)
+    record = replace(found.record, repaired=named)
     if record.is_repaired:
         write_bytes(targets[0], found.classifier.data)
         write_text(targets[1], json.dumps(record.as_json(), indent=1) + "\n")
