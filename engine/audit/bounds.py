@@ -1,4 +1,4 @@
-"""Bounds shared by both arithmetics: bounds of a network's neurons at the nodes of a tree (section 5).
+"""The bounds that both arithmetics share: of neurons at the nodes of a tree (section 5).
 
 arithmetic.py computes them in float64, of many nodes at once, and exact.py without rounding.
 """
