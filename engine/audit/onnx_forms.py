@@ -70,7 +70,7 @@ FORMS: dict[str, list[Form]] = {
 
 
 class Call(NamedTuple):
-    """One node: its operator, operands and options. at: which of the operands is the signal, None where it is none of them."""
+    """One node. at: which of the operands is the signal, None where it is none of them."""
 
     operator: str
     operands: Operands
