@@ -169,6 +169,15 @@ def test_rows_without_their_files_strange_rows_and_second_rows_are_dropped(tmp_p
     assert [read_row(cells) for cells in DurableTable(tmp_path / "results.csv", COLUMNS, fresh=False).lines] == kept
 
 
+@pytest.mark.parametrize("check", ["accepted", "rejected"])
+def test_an_undecided_row_cannot_have_been_checked(check, tmp_path):
+    with ResultsFolder(tmp_path, certificates=tmp_path / "c") as folder:
+        folder.add([Row("a.onnx", "p.vnnlib", "timeout", check=check), Row("b.onnx", "p.vnnlib", "timeout")])
+    with ResultsFolder(tmp_path, certificates=tmp_path / "c", resume=True) as folder:
+        folder.recover({("a.onnx", "p.vnnlib"), ("b.onnx", "p.vnnlib")}, semantics="", check=True)
+        assert [row.network for row in folder.rows] == ["b.onnx"] and folder.dropped == 1
+
+
 def test_one_process_at_a_time(tmp_path):
     with ResultsFolder(tmp_path):
         with pytest.raises(InputError, match="another run"):

@@ -72,7 +72,7 @@ def _members(data: bytes) -> dict[str, bytes]:
 
 
 def _count(data: bytes) -> int:
-    """How many members the archive's end record states.
+    """Returns the number of members that the archive's end record states.
 
     Section 1: the record ends the file, the archive is of one part and not in ZIP64, and its
     directory is small.

@@ -1,4 +1,4 @@
-"""What both arithmetics share: bounds of a network's neurons at the nodes of a tree (section 5).
+"""The bounds that both arithmetics share: of neurons at the nodes of a tree (section 5).
 
 arithmetic.py computes them in float64, of many nodes at once, and exact.py without rounding.
 """
@@ -19,7 +19,7 @@ LARGEST_UNIT = 2.0**-10
 
 
 class Boxes(Protocol):
-    """What bounds need of nodes: boxes [n, inputs], and l <= z <= u [n, hidden]."""
+    """The part of nodes that bounds need: boxes [n, inputs], and l <= z <= u [n, hidden]."""
 
     @property
     def lower(self) -> Floats: ...
@@ -125,7 +125,7 @@ def relu_lines(l: Singles, u: Singles) -> tuple[Floats, Floats, Floats]:
 
 
 def hidden_parts(network: Network) -> list[slice]:
-    """Where each layer's neurons stand among the hidden ones (section 3); empty without a ReLU."""
+    """Returns each layer's slice of the hidden neurons (section 3); empty without a ReLU."""
     counts = [len(layer.bias) * layer.relu for layer in network.layers]
     ends = np.cumsum([0, *counts]).tolist()
     return [slice(*pair) for pair in zip(ends, ends[1:])]

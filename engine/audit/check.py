@@ -63,7 +63,7 @@ class Result:
 
 @dataclass
 class _Findings:
-    """What is known of a certificate so far."""
+    """The state of one check: claims of the certificate, and what was found of it so far."""
 
     semantics: str
     certificate: Certificate | None = None
@@ -133,7 +133,7 @@ def check(
 
 
 def report_of(on_progress: OnProgress | None, nodes: int) -> OnNodes:
-    """What tells of the progress, if anything does."""
+    """Returns a function that passes the number of nodes done on, if anyone wants it."""
 
     def report(done: int) -> None:
         if on_progress:

@@ -147,7 +147,7 @@ def _box(ends: dict[int, Tight], base: dict[int, Tight], forms: _Forms) -> Pairs
 
 
 def _rest(tightest: dict[int, Tight], forms: _Forms) -> dict[int, Tight]:
-    """What a closed box does not say."""
+    """Returns the bounds that a closed box does not express: of sums of terms, and strict ends."""
     return {
         form: tight
         for form, tight in tightest.items()

@@ -85,7 +85,7 @@ class ClaimedExclusions:
 
 
 def _terms(row: Row, outputs: int) -> list[Term]:
-    """What a row adds to a sum: for outputs, constant and inputs, and 1 where it is strict."""
+    """Returns a row's terms in a sum: of outputs, constant and inputs, and 1 where it is strict."""
     numbers = [*row.outputs.items(), (outputs, row.constant)]
     numbers += [(outputs + 1 + i, c) for i, c in row.inputs.items()]
     small = all(abs(value) <= LARGEST_NUMBER for _, value in numbers)

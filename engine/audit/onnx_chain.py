@@ -68,7 +68,7 @@ class Chain:
         last.relu = True
 
     def refuse_float32(self, holds: object, why: str) -> None:
-        """Where it holds, there are no float32 semantics, because of `why`."""
+        """Records, if `holds` is true, that there are no float32 semantics, because of `why`."""
         self.obstacle = self.obstacle or (why if holds else "")
 
     def _open(self) -> Link | None:

@@ -43,7 +43,7 @@ def _finite(array: Array) -> Array:
 
 
 def computed(call: Call) -> Array:
-    """What a node gives whose operands are constants."""
+    """Returns the constant that a node gives whose operands are constants."""
     if call.operator in MOVES:
         return moved(call)
     if call.operator == "Slice":

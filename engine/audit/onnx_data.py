@@ -85,7 +85,7 @@ def external_tensors(model: onnx.ModelProto) -> list[TensorProto]:
 
 
 def _place(tensor: TensorProto) -> Place:
-    """Where a tensor's data are, as it says itself; so many as its shape and type demand."""
+    """Returns the stated place of a tensor's data; their length follows from its shape."""
     label = f"tensor {tensor.name!a}"
     entries = {entry.key: entry.value for entry in tensor.external_data}
     known = len(entries) == len(tensor.external_data) and entries.keys() <= ENTRIES

@@ -70,7 +70,7 @@ FORMS: dict[str, list[Form]] = {
 
 
 class Call(NamedTuple):
-    """What a node says. at: which of the operands is the signal, None where it is none of them."""
+    """One node. at: which of the operands is the signal, None where it is none of them."""
 
     operator: str
     operands: Operands

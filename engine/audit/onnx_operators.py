@@ -1,4 +1,4 @@
-"""What a node gives: a constant, the signal with another shape, or layers of it.
+"""The result of a node: a constant, the signal with another shape, or layers of it.
 
 Section 3 of the format says what is supported.
 
@@ -19,7 +19,7 @@ from engine.audit.onnx_moves import MOVES, moved
 
 
 def result(call: Call, opset: int, chain: Chain) -> Array:
-    """What a node gives; the chain gets the layers that it makes."""
+    """Returns what a node gives; the chain gets the layers that it makes."""
     check_form(call, opset)
     if call.operator == "Constant":
         return constant(call.options)

@@ -112,7 +112,7 @@ def _input(kind: onnx.TypeProto.Tensor) -> Array:
 def _step(
     node: onnx.NodeProto, opset: int, values: dict[str, Array], signal: str, chain: Chain
 ) -> Array:
-    """What a node gives.
+    """Returns what a node gives.
 
     What reads the signal takes it out of `values`, but for its shape: nothing reads it again.
     """

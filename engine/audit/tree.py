@@ -117,7 +117,7 @@ def _rules_of_entries(
 
 
 def begins(counts: Integers) -> Integers:
-    """Where each group of so many entries begins, and where the last one ends.
+    """Returns the place where each group of so many entries begins, and where the last one ends.
 
     int32, as no array is longer.
     """

@@ -56,7 +56,7 @@ def read_property(path: FilePath) -> Specification:
 
 
 class _Script:
-    """What has been read so far.
+    """The part of a script that has been read so far.
 
     variables, asserts; groups: the items in each open parenthesis; parts: how many have been built.
     """

@@ -20,7 +20,7 @@ OnNodes = Callable[[int], object]  # (nodes checked)
 
 
 class Tally(NamedTuple):
-    """What was checked. margin: the least bound that showed an exclusion."""
+    """Counts of what was checked. margin: the least bound that showed an exclusion."""
 
     nodes: int = 0
     leaves: int = 0
@@ -169,7 +169,7 @@ class Proof:
 
 
 def _below(split: Integers, roots: int) -> Integers:
-    """How many nodes there are in each node's subtree."""
+    """Returns the number of nodes in each node's subtree."""
     sizes, splits = [1] * len(split), np.flatnonzero(split >= 0)[::-1].tolist()
     first_children = range(len(split) - 2, roots - 1, -2)
     for node, child in zip(splits, first_children):  # children have larger numbers

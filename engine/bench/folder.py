@@ -159,7 +159,7 @@ class ResultsFolder:
         certified = row.decided and self.certificates is not None
         if (bool(row.certificate_sha256), bool(row.certificate_bytes)) != (certified, certified):
             return False
-        if bool(row.point_sha256) != (row.verdict == "sat"):
+        if bool(row.point_sha256) != (row.verdict == "sat") or (row.check and not certified):
             return False
         return (not row.point_sha256 or _digest(self.point_path(row.names)) == row.point_sha256) and (
             not certified or _digest(self.certificate_path(row)) == row.certificate_sha256

@@ -71,7 +71,8 @@ def report_text(outcomes: list[Outcome], *, suffix: str) -> str:
 
 def _checker() -> dict[str, str]:
     """Returns what the verdicts rest on, with one SHA-256 over the checker's own sources in order of their names."""
-    sources = sorted(Path(engine.audit.__file__).parent.glob("*.py"))
+    folder = Path(engine.audit.__file__).parent
+    sources = sorted(folder.rglob("*.py"), key=lambda path: path.relative_to(folder).as_posix())
     return {
         "engine.audit": f"version {engine.__version__}, SHA-256 of its sources "
         + sha256(b"".join(path.read_bytes() for path in sources)).hexdigest(),

@@ -65,7 +65,7 @@ class Pair:
         return differ
 
     def _live_before(self, u: Singles) -> Truths:
-        """Which inputs of the first layer that differs are live, in each network [2, n, inputs]."""
+        """True for live inputs of the first layer that differs, in each network [2, n, inputs]."""
         live = np.ones((2, len(u), self._both[self.first][0].weight.shape[1]), bool)
         if self.first and self._both[self.first - 1][0].relu:
             live &= _may_be_above_0(u[:, self.parts[self.first - 1]])
