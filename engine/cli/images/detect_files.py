@@ -29,7 +29,7 @@ def write_csv(path: Path, found: Examined, truth: Integers | None) -> None:
 
 
 def guard_record(
-    guard: Guard, networks: list[Classifier], images: str, found: Examined, *, data: str | None, seconds: float
+    guard: Guard, networks: list[Classifier], images: str, found: Examined, *, data: str | None, seconds: float | None
 ) -> dict[str, object]:
     """What was asked, and how many images got each class, 1 to N + 1."""
     original, repaired = ({"name": network.name, "sha256": network.sha256} for network in networks)
@@ -41,7 +41,7 @@ def guard_record(
         "data": data,
         "threshold": guard.threshold,
         "images": {"name": images, "count": len(found.score), "flagged": int(found.flagged.sum()), "classes": classes},
-        "seconds": round(seconds, 3),
+        "seconds": seconds and round(seconds, 3),
     }
 
 

@@ -56,6 +56,13 @@ class Fields:
         """A list of numbers; null stays None."""
         return self._row(name, self._list(name))
 
+    def counts(self, name: str) -> tuple[int, ...]:
+        """A list of whole numbers from 0 on."""
+        found = self.numbers(name)
+        if not all(value is not None and value >= 0 and value.is_integer() for value in found):
+            self.fail(name, "no list of counts")
+        return tuple(int(value) for value in found if value is not None)
+
     def table(self, name: str) -> tuple[tuple[float | None, ...], ...]:
         """A list of lists of numbers, all of one length; null stays None."""
         rows = tuple(

@@ -166,7 +166,7 @@ def _scan(fields: Fields, path: Path) -> Scan:
         fields.table("l1"),
         fields.numbers("anomaly"),
         fields.numbers("published_anomaly"),
-        tuple(int(label) for label in fields.numbers("flagged") if label is not None),
+        fields.counts("flagged"),
         tuple(
             FoundTrigger(t.count("class"), t.text("file"), t.number("l1"), t.number("success"))
             for t in fields.objects("triggers")

@@ -63,7 +63,7 @@ def repair_section(repair: Repair, folder: Folder, samples: Samples) -> RepairSe
             "|trigger|success before|success after",
             ((f"{i}", v.trigger, _share(v.before), _share(v.after)) for i, v in enumerate(variants, 1)),
             numeric="|success before|success after",
-            caption="Of the held-out images of other classes, with this trigger in them: the share that gets the target.",
+            caption="Success: of held-out images of other classes, with this trigger, the share that gets the target.",
         ),
         charts.pairs([v.before for v in variants], [v.after for v in variants], title="success before and after")
         if variants
@@ -108,7 +108,7 @@ def _figures(repair: Repair) -> Listing:
         "on held-out images|before|after|change, points",
         rows,
         numeric="before|after|change, points",
-        caption="Attack success: the share of images of other classes that gets the target once the trigger is in them. "
+        caption="Attack success: of the images of other classes, with the trigger, the share that gets the target. "
         "Generalization: of the faults on which the original fails, the share that is right now. Drawdown: accuracy "
         "lost. Broken: of the images on which the original is right, the share that is wrong now.",
     )
@@ -204,7 +204,7 @@ def _thresholds(curve: Curve) -> Listing:
         "false alarms at most|threshold|detection",
         rows,
         numeric="false alarms at most|threshold|detection",
-        caption="Thresholds of the Jensen-Shannon divergence of both networks' probabilities, measured on these images.",
+        caption="Thresholds of the Jensen-Shannon divergence of both networks' probabilities, on these images.",
     )
 
 
