@@ -171,7 +171,7 @@ def _scan(fields: Fields, path: Path) -> Scan:
             FoundTrigger(t.count("class"), t.text("file"), t.number("l1"), t.number("success"))
             for t in fields.objects("triggers")
         ),
-        overlap.plain() if overlap else (),
+        tuple(fact for fact in overlap.plain() if fact[0] != "trigger") if overlap else (),
         str(overlap.values.get("trigger", "")) if overlap else "",
         _facts(fields, "first_look"),
         fields.number("seconds"),
