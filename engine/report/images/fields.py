@@ -1,7 +1,6 @@
 """A JSON object of a file: its values by name, each of the type that is asked for."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -39,13 +38,13 @@ class Fields:
             self.fail(name, "no count")
         return None if value is None else int(value)
 
-    def object(self, name: str) -> "Fields | None":
+    def part(self, name: str) -> "Fields | None":
         value = self.values.get(name)
         if value is None:
             return None
         return Fields(self._typed(name, value, dict, "no object"), f"{self.where}, {name}")
 
-    def objects(self, name: str) -> tuple["Fields", ...]:
+    def parts(self, name: str) -> tuple["Fields", ...]:
         entries = self._list(name)
         return tuple(
             Fields(self._typed(f"{name}[{i}]", entry, dict, "no object"), f"{self.where}, {name}[{i}]")
@@ -97,8 +96,8 @@ class Fields:
             self.fail(name, "too large")
         return found if isfinite(found) else self.fail(name, "no finite number")
 
-    def _typed(self, name: str, value: object, kind: Callable[..., T], otherwise: str) -> T:
-        if not isinstance(value, kind):  # type: ignore[arg-type]  # a class, and what it makes
+    def _typed(self, name: str, value: object, kind: type[T], otherwise: str) -> T:
+        if not isinstance(value, kind):
             self.fail(name, otherwise)
         return value
 

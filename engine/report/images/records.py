@@ -133,7 +133,7 @@ def record_of(fields: Fields, path: Path) -> Record | None:
 
 
 def _repair(fields: Fields, path: Path) -> Repair:
-    confusion = fields.object("confusion")
+    confusion = fields.part("confusion")
     both = (confusion.table("before"), confusion.table("after")) if confusion else ((), ())
     return Repair(
         path,
@@ -148,7 +148,7 @@ def _repair(fields: Fields, path: Path) -> Repair:
         _backdoor(fields),
         _figures(fields, "before"),
         _figures(fields, "after"),
-        tuple(Variant(v.text("trigger"), v.number("before"), v.number("after")) for v in fields.objects("variants")),
+        tuple(Variant(v.text("trigger"), v.number("before"), v.number("after")) for v in fields.parts("variants")),
         fields.number("generalization"),
         fields.number("drawdown"),
         fields.number("broken"),
@@ -158,7 +158,7 @@ def _repair(fields: Fields, path: Path) -> Repair:
 
 
 def _scan(fields: Fields, path: Path) -> Scan:
-    overlap = fields.object("overlap")
+    overlap = fields.part("overlap")
     return Scan(
         path,
         _file(fields, "network"),
@@ -169,7 +169,7 @@ def _scan(fields: Fields, path: Path) -> Scan:
         fields.counts("flagged"),
         tuple(
             FoundTrigger(t.count("class"), t.text("file"), t.number("l1"), t.number("success"))
-            for t in fields.objects("triggers")
+            for t in fields.parts("triggers")
         ),
         tuple(fact for fact in overlap.plain() if fact[0] != "trigger") if overlap else (),
         str(overlap.values.get("trigger", "")) if overlap else "",
@@ -179,8 +179,8 @@ def _scan(fields: Fields, path: Path) -> Scan:
 
 
 def _guarded(fields: Fields, path: Path) -> Guarded:
-    images = fields.object("images") or Fields({}, fields.where)
-    rates = fields.object("rates") or Fields({}, fields.where)
+    images = fields.part("images") or Fields({}, fields.where)
+    rates = fields.part("rates") or Fields({}, fields.where)
     return Guarded(
         path,
         _file(fields, "original"),
@@ -196,7 +196,7 @@ def _guarded(fields: Fields, path: Path) -> Guarded:
         rates.number("false_alarms"),
         rates.number("detection"),
         rates.number("missed"),
-        _curve(fields.object("curve")),
+        _curve(fields.part("curve")),
         fields.number("seconds"),
     )
 
@@ -213,20 +213,20 @@ def _curve(fields: Fields | None) -> Curve | None:
 
 
 def _file(fields: Fields, name: str) -> File:
-    found = fields.object(name)
+    found = fields.part(name)
     return File(found.text("name"), found.text("sha256")) if found else File("", "")
 
 
 def _backdoor(fields: Fields) -> Backdoor | None:
-    found = fields.object("backdoor")
+    found = fields.part("backdoor")
     return Backdoor(found.text("trigger"), found.count("target")) if found else None
 
 
 def _figures(fields: Fields, name: str) -> Figures:
-    found = fields.object(name) or Fields({}, fields.where)
+    found = fields.part(name) or Fields({}, fields.where)
     return Figures(*(found.number(part) for part in ("accuracy", "attack_success", "faults_right")))
 
 
 def _facts(fields: Fields, name: str) -> Facts:
-    found = fields.object(name)
+    found = fields.part(name)
     return found.plain() if found else ()
