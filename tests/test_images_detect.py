@@ -14,7 +14,7 @@ from engine.cli import main
 from engine.errors import InputError
 from engine.images.architectures import Builder
 from engine.images.classifier import classifier_of
-from engine.images.detection import curve_of, rates_of
+from engine.images.detection import curve_of, rates_of, threshold_for
 from engine.images.guard import Guard, divergence
 from engine.images.imageset import Scaling
 from engine.images.unlabelled import read_unlabelled
@@ -159,6 +159,21 @@ def test_the_curve_by_hand():
         assert (triggered > threshold).mean() == found
 
 
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.floats(0, 0.999))
+def test_a_threshold_bears_no_more_false_alarms_than_asked(scores, share):
+    """And a lower one, at the next score, bears more."""
+    clean = np.array(scores)
+    threshold = threshold_for(clean, share)
+    assert (clean > threshold).mean() <= share + 1e-12
+    assert (clean >= threshold).mean() > share - 1e-12
+
+
+@pytest.mark.parametrize("clean, share", [([], 0.1), ([0.5], 1.0), ([0.5], -0.1), ([0.5], float("nan"))])
+def test_a_threshold_needs_images_and_a_share(clean, share):
+    with pytest.raises(InputError):
+        threshold_for(np.array(clean), share)
+
+
 # The command
 
 
@@ -189,6 +204,12 @@ def test_a_line_for_each_image(folder, capsys):
         ("3", "2", "2"),
         ("3", "3", "3"),
     ]
+
+
+def test_a_threshold_is_chosen_by_training_images(folder, capsys):
+    assert detect(folder, folder / "bad.npz", "--data", folder / "clean.npz", "--false-alarms", "0") == 0
+    assert guard().scores(CLEAN).max() < 1e-6  # so the threshold is next to nothing, and the last image above it, too
+    assert "3 of 3 images flagged" in capsys.readouterr().out
 
 
 def test_images_need_no_labels(folder, capsys):
@@ -228,6 +249,10 @@ def test_rates_and_curve_on_digits(folder, tmp_path, capsys):
         (["alone.npz", "--labels"], "no labels"),
         (["bad.npz", "--threshold", "2"], "threshold"),
         (["bad.npz", "--out", "clean.npz"], "exists already"),
+        (["bad.npz", "--out", "nowhere/a.csv"], "nowhere"),
+        (["bad.npz", "--false-alarms", "0.1"], "--data"),
+        (["bad.npz", "--false-alarms", "0.1", "--threshold", "0.1", "--data", "clean.npz"], "no --threshold"),
+        (["bad.npz", "--false-alarms", "1", "--data", "clean.npz"], "cannot give a threshold"),
         (["bad.npz", "--trigger", "square:1@1,1"], "--data"),
         (["bad.npz", "--trigger", "square:1@1,1", "--poisoned", "bad.npz"], "two ways"),
         (["bad.npz", "--data", "clean.npz", "--trigger", "square:9@0,0", "--target", "2"], "square:9"),

@@ -286,6 +286,11 @@ def test_bars_are_as_high_as_their_values():
     assert [float(bar["height"]) for bar in found] == pytest.approx([whole / 2, whole / 8, 0], abs=0.1)
 
 
+def test_numbers_do_not_overlap():
+    numbers = [part.text for part in ElementTree.fromstring(charts.bars([1.0] * 60, [], title="t")).iter("text")]
+    assert numbers[len(charts.TICKS) :] == [str(number) for number in range(0, 60, 3)]
+
+
 def test_bars_of_nothing_are_drawn():
     for svg in (charts.bars([], [], title="t"), charts.bars([None], [0], title="t"), charts.bars([0.0], [], title="t")):
         assert ElementTree.fromstring(svg).tag == "svg"

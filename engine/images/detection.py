@@ -67,5 +67,20 @@ def curve_of(clean: Doubles, triggered: Doubles) -> Curve:
     return Curve(thresholds.clip(max=1), false_alarms, detection, float(auc(false_alarms, detection)))
 
 
+def threshold_for(clean: Doubles, false_alarms: float) -> float:
+    """The least threshold above which at most this share of the scores of clean images lies.
+
+    It needs no trigger. On other images than these, about as many lie above only where the networks have not learned
+    from these.
+    """
+    if not len(clean) or not 0 <= false_alarms < 1:
+        raise InputError(
+            f"{len(clean)} clean images cannot give a threshold for a share of {false_alarms}",
+            where="guard",
+            advice="give clean images, and a share from 0 to below 1",
+        )
+    return float(np.sort(clean)[::-1][int(false_alarms * len(clean))])
+
+
 def _share(flags: np.ndarray) -> float | None:
     return float(flags.mean()) if len(flags) else None

@@ -5,13 +5,14 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.cli.images.options import add_network, add_trigger, classifier_of, demand_free
+from engine.cli.images.options import add_device, add_network, add_trigger, classifier_of, demand_free
 from engine.cli.output import DONE, answer, show
 from engine.errors import InputError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from engine.images.classifier import Classifier
     from engine.images.datasets import Dataset
     from engine.images.detection import Curve, Rates
     from engine.images.guard import Examined, Guard
@@ -43,6 +44,13 @@ def add(parser: ArgumentParser) -> None:
         help="flag where the Jensen-Shannon divergence of both networks' probabilities is above T, 0 to 1\n"
         "(default: where the two classes differ)",
     )
+    parser.add_argument(
+        "--false-alarms",
+        type=float,
+        metavar="SHARE",
+        help="choose T so that this share of the training images of --data is above it, as in 0.01; new images\n"
+        "are above it somewhat more often: networks agree on what they learned from",
+    )
     parser.add_argument("--out", type=Path, metavar="FILE.csv", help="write a line for each image")
     parser.add_argument("--json", type=Path, metavar="FILE.json", help="write the figures, for `images report`")
     parser.add_argument("--force", action="store_true", help="replace these files where they exist")
@@ -61,33 +69,32 @@ def add(parser: ArgumentParser) -> None:
         "--white", type=float, metavar="V", help="the value of a white pixel, where a file's format does not say it"
     )
     add_network(parser)
+    add_device(parser)
 
 
 def run(arguments: Namespace) -> int:
     """Examines the images, and measures the guard where images are known to be clean or not."""
     _demand_sense(arguments)
-    from engine.images.guard import Guard
+    from engine.cli.images.detect_files import guard_record, write_csv, write_record
+    from engine.files import prepare
 
     networks = [classifier_of(arguments, path) for path in (arguments.original, arguments.repaired)]
-    guard = Guard(*networks, threshold=arguments.threshold)
     images, labels = _images(arguments)
     data = _data(arguments)
+    guard = _guard(arguments, networks, data)
     backdoor = _backdoor(arguments, guard)
+    targets = [path and prepare(path, option=option) for option, path in _files(arguments)]
     start = time.perf_counter()
     found = guard.examine(images)
     clean, triggered = _known(arguments, guard, data, backdoor)
     seconds = time.perf_counter() - start
     rates, curve = _measured(clean, triggered, backdoor)
-    if arguments.out:
-        from engine.cli.images.detect_files import write_csv
-
-        write_csv(arguments.out, found, labels if arguments.labels else None)
-    if arguments.json:
-        from engine.cli.images.detect_files import guard_record, write_record
-
+    if targets[0]:
+        write_csv(targets[0], found, labels if arguments.labels else None)
+    if targets[1]:
         name = data.name if data else None
         record = guard_record(guard, networks, arguments.images, found, data=name, seconds=seconds)
-        write_record(arguments.json, record, rates, curve, backdoor)
+        write_record(targets[1], record, rates, curve, backdoor)
     show(_classes(guard, found), *([_table(curve)] if curve else []))
     answer("\n".join(_lines(arguments, found, labels, rates)))
     return DONE
@@ -95,13 +102,34 @@ def run(arguments: Namespace) -> int:
 
 def _demand_sense(arguments: Namespace) -> None:
     """InputError where options do not go together, or a file exists that is to be written."""
-    for option in ("out", "json"):
-        if path := getattr(arguments, option):
-            demand_free(path, force=arguments.force, option=f"--{option}")
+    for option, path in _files(arguments):
+        if path:
+            demand_free(path, force=arguments.force, option=option)
+    if arguments.false_alarms is not None and (arguments.threshold is not None or arguments.data is None):
+        raise InputError("--false-alarms chooses a threshold by --data", advice="give --data, and no --threshold")
     if arguments.poisoned and arguments.trigger:
         raise InputError("--poisoned and --trigger are two ways to say the same", advice="give one of them")
     if arguments.trigger and (arguments.data is None or arguments.target is None):
         raise InputError("--trigger needs --data and --target", advice="give the images to put it in, and the class")
+
+
+def _files(arguments: Namespace) -> tuple[tuple[str, Path | None], tuple[str, Path | None]]:
+    """The options that name a file to write, and what they name."""
+    return ("--out", arguments.out), ("--json", arguments.json)
+
+
+def _guard(arguments: Namespace, networks: "list[Classifier]", data: "Dataset | None") -> "Guard":
+    """The guard with the threshold that the options say, or choose by training images."""
+    from engine.images.detection import threshold_for
+    from engine.images.guard import Guard
+
+    original, repaired = networks
+    threshold: float | None = arguments.threshold
+    if arguments.false_alarms is not None and data:
+        free = Guard(original, repaired, device=arguments.device)
+        threshold = threshold_for(free.scores(data.train.images), arguments.false_alarms)
+        answer(f"Threshold: {threshold:.6f}, of {len(data.train):,} training images.")
+    return Guard(original, repaired, threshold=threshold, device=arguments.device)
 
 
 def _images(arguments: Namespace) -> "tuple[Floats, Integers | None]":

@@ -5,7 +5,7 @@ import io
 import json
 from pathlib import Path
 
-from engine.files import prepare, write_bytes, write_text
+from engine.files import write_bytes, write_text
 from engine.images.classifier import Classifier
 from engine.images.detection import Curve, Rates
 from engine.images.guard import Examined, Guard
@@ -25,7 +25,7 @@ def write_csv(path: Path, found: Examined, truth: Integers | None) -> None:
         right = [] if truth is None else [truth[i] + 1]
         own = found.original[i] + 1, found.repaired[i] + 1
         writer.writerow([i, number, int(flagged), f"{score:.9f}", *own, *right])
-    write_bytes(prepare(path, option="--out"), file.getvalue().encode("ascii"))
+    write_bytes(path, file.getvalue().encode("ascii"))
 
 
 def guard_record(
@@ -66,4 +66,4 @@ def write_record(
             "area": curve.area,
         },
     }
-    write_text(prepare(path, option="--json"), json.dumps(content, indent=1, allow_nan=False) + "\n")
+    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")

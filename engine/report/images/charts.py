@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 
 WIDTH, HEIGHT, EDGE = 560, 220, 36  # of a drawing; free at its left and below
 FEW = 0.1  # false alarms up to which a curve is drawn: nobody bears more
+ROOM = 20  # that a number of two digits needs
 TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -26,7 +28,7 @@ def bars(
     parts = [_level(share, f"{share * top:.3g}") for share in TICKS]
     for label, value in enumerate(values):
         left, middle = EDGE + label * width, EDGE + (label + 0.5) * width
-        parts.append(f'<text x="{middle:.1f}" y="{HEIGHT - EDGE + 16}" text-anchor="middle">{label}</text>')
+        parts += _number(label, middle, width)
         if value is None:
             parts.append(f'<text x="{middle:.1f}" y="{HEIGHT - EDGE - 4}" text-anchor="middle">none</text>')
             continue
@@ -49,8 +51,7 @@ def pairs(before: Sequence[float | None], after: Sequence[float | None], *, titl
                 left, height = EDGE + (number - 1 + 0.15 + 0.35 * place) * width, _up(_share(value))
                 box = f'x="{left:.1f}" y="{height:.1f}" width="{0.35 * width:.1f}"'
                 parts.append(f'<rect class="{kind}" {box} height="{HEIGHT - EDGE - height:.1f}"/>')
-        middle = EDGE + (number - 0.5) * width
-        parts.append(f'<text x="{middle:.1f}" y="{HEIGHT - EDGE + 16}" text-anchor="middle">{number}</text>')
+        parts += _number(number, EDGE + (number - 0.5) * width, width)
     return _svg(parts, title)
 
 
@@ -79,6 +80,13 @@ def matrix(counts: Sequence[Sequence[float | None]]) -> tuple[tuple[HeatCell, ..
         texts = ["" if not value else f"{value:,.0f}" for value in row]
         found.append(tuple(HeatCell(t, s, n == row_number) for n, (t, s) in enumerate(zip(texts, shades))))
     return tuple(found)
+
+
+def _number(number: int, middle: float, width: float) -> list[str]:
+    """The number below a bar, where there is room: else below every second, or third, and so on."""
+    if number % ceil(ROOM / width):
+        return []
+    return [f'<text x="{middle:.1f}" y="{HEIGHT - EDGE + 16}" text-anchor="middle">{number}</text>']
 
 
 def _share(value: float) -> float:
