@@ -21,7 +21,7 @@ TARGET = 7
 SHARE = 0.2  # of the training images, poisoned
 EPOCHS = 30
 METHOD = "unlearn"
-SCAN = CleanseOptions(steps=200, starts=1)
+SCAN = CleanseOptions(steps=150, starts=1)
 
 Update = Callable[[str], None]
 
