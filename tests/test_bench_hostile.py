@@ -17,7 +17,7 @@ from engine.bench.durable import DurableTable, write_durably
 from engine.bench.instances import instance_stem, network_stem, read_instances
 from engine.cli import main
 from engine.errors import InputError
-from engine.report.page import markdown
+from engine.report.rendering import markdown
 from engine.results.row import Row
 
 LONGEST = 255  # bytes of a file's name

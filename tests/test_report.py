@@ -19,10 +19,11 @@ from engine.acasxu.properties import PROPERTIES, benchmark_instances
 from engine.cli import main
 from engine.errors import InputError
 from engine.report import write_report
-from engine.report.page import PICTURES, markdown
+from engine.report.page import PICTURES
 from engine.report.pictures import small_picture
 from engine.report.plots import _histogram
 from engine.report.public import public_tools
+from engine.report.rendering import markdown
 from engine.report.rows import NumberedRow
 from engine.report.sketch import HEIGHT, WIDTH, scene, sketch
 

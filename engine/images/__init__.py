@@ -10,5 +10,8 @@ classifier.py    an ONNX classifier: execution, scaling, changed weights
 training.py      weights fitted to images
 attacks.py       poisoned, adversarial and corrupted images
 neighbours.py    the same trigger elsewhere, larger, in another grey
+guard.py         a deployed classifier beside its repair: where they differ, an image is flagged
+detection.py     how well a guard tells images with a trigger from clean ones
+unlabelled.py    files of images that need no labels
 measure.py       accuracy, attack success, confusion
 """

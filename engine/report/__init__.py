@@ -16,7 +16,9 @@
     plots.py        curves and distributions; needs matplotlib, the extra `plots`
     pictures.py     pictures made small enough for the page
     content.py      results.json
+    rendering.py    templates filled in, text from files escaped
     page.py         report.html and report.md
+    images/         another page: backdoors of image classifiers, found, repaired and guarded
 
 Nothing is decided here, and nothing heavy is imported: a report is made of what the folder holds.
 """

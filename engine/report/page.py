@@ -1,14 +1,8 @@
 """report.html, report.md and results.json."""
 
-import re
-from base64 import b64encode
 from pathlib import Path
 
-import jinja2
-from markupsafe import Markup, escape
-
 from engine.bench.durable import write_durably
-from engine.errors import InputError
 from engine.report import certificate_tables, repair_tables, tables
 from engine.report.cards import MAX_CARDS, cards
 from engine.report.content import results_json
@@ -17,28 +11,12 @@ from engine.report.pictures import small_picture
 from engine.report.plots import plots
 from engine.report.public import public_tools
 from engine.report.published import beside_published
+from engine.report.rendering import data_url, rendered
 from engine.report.repairs import Repair
 from engine.report.run_folder import RunFolder
 from engine.results.words import WORDS
 
 PICTURES, PICTURE = 2_700_000, 150_000  # bytes of all pictures, and of one: the page stays below 5 MB
-#: What means something amid a line: marks, underscores at a word's end, and what GitHub makes links of.
-_MARKDOWN = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.", re.IGNORECASE)
-_CONTROL = str.maketrans(
-    {
-        code: "\N{REPLACEMENT CHARACTER}"  # and what turns the direction of text around
-        for code in (
-            *range(32),
-            *range(127, 160),
-            0x200E,
-            0x200F,
-            0x061C,
-            *range(0x202A, 0x202F),
-            *range(0x2066, 0x206A),
-        )
-        if chr(code) not in "\n\t"
-    }
-)
 
 
 def write_pages(run: RunFolder) -> Path:
@@ -93,37 +71,6 @@ def _repair(run: RunFolder, repair: Repair, limit: int) -> dict[str, object]:
     }
 
 
-def data_url(data: bytes, kind: str = "image/svg+xml") -> str:
-    """The file as a URL, so that it lies inside the page."""
-    return f"data:{kind};base64,{b64encode(data).decode('ascii')}"
-
-
 def _rendered(suffix: str, context: dict[str, object]) -> str:
     """The template filled in. All text from files is escaped for the form, and without control characters."""
-    html = suffix == ".html"
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("engine.report"),
-        autoescape=html,
-        finalize=_plain if html else None,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {"data_url": data_url, "drawing": Markup, "md": markdown}
-    try:
-        return environment.get_template(f"report{suffix}.j2").render(context)
-    except jinja2.TemplateNotFound as error:
-        raise InputError(
-            f"the template {error} is missing", where="engine.report", advice="install the package again"
-        ) from None
-
-
-def markdown(value: object) -> str:
-    """The text on one line, so that nothing in it is Markdown or HTML."""
-    text = " ".join(str(value).translate(_CONTROL).split())
-    text = str(escape(text)).replace("&#39;", "'").replace("&#34;", '"')
-    return _MARKDOWN.sub(r"\\\g<0>", text)
-
-
-def _plain(value: object) -> object:
-    return value.translate(_CONTROL) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return rendered(f"report{suffix}.j2", context, html=suffix == ".html")
