@@ -85,7 +85,9 @@ class _Writer:
 
     def node(self, kind: str, inputs: Sequence[str], output: str, **attributes: int) -> str:
         """Adds a node; the name of its output."""
-        self._model.graph.node.append(helper.make_node(kind, list(inputs), [output], name=output, **attributes))
+        node = helper.make_node(kind, list(inputs), [output], name=f"combined: {output}")
+        node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
+        self._model.graph.node.append(node)
         return output
 
     def model(self, output: str, graph: Graph) -> ModelProto:
