@@ -227,24 +227,44 @@ def _leaky_relu(attributes: Attributes, inputs: Inputs) -> Tensor:
     return functional.leaky_relu(given(inputs, 0), attributes.number("alpha", 0.01))
 
 
+def _arg_max(attributes: Attributes, inputs: Inputs) -> Tensor:
+    if attributes.integer("select_last_index", 0):
+        raise Unsupported("ArgMax of the last index")
+    return given(inputs, 0).argmax(attributes.integer("axis", 0), keepdim=bool(attributes.integer("keepdims", 1)))
+
+
+def _cast(attributes: Attributes, inputs: Inputs) -> Tensor:
+    """Truth values become numbers; numbers stay as they are."""
+    x = given(inputs, 0)
+    return x.float() if x.dtype is torch.bool else x
+
+
+def _where(attributes: Attributes, inputs: Inputs) -> Tensor:
+    return torch.where(given(inputs, 0), given(inputs, 1), given(inputs, 2))
+
+
 def _global_average(attributes: Attributes, inputs: Inputs) -> Tensor:
     return given(inputs, 0).mean((2, 3), keepdim=True)
 
 
 OPERATORS: dict[str, Operator] = {
     "Add": _binary(torch.add),
+    "And": _binary(torch.logical_and),
+    "ArgMax": _arg_max,
     "AveragePool": _average_pool,
     "BatchNormalization": _batch_normalization,
-    "Cast": _same,
+    "Cast": _cast,
     "Clip": _clip,
     "Concat": _concat,
     "Conv": _conv,
     "Div": _binary(torch.div),
     "Dropout": _same,
+    "Equal": _binary(torch.eq),
     "Flatten": _flatten,
     "Gather": _gather,
     "Gemm": _gemm,
     "GlobalAveragePool": _global_average,
+    "Greater": _binary(torch.gt),
     "Identity": _same,
     "LeakyRelu": _leaky_relu,
     "LogSoftmax": _softmax(functional.log_softmax),
@@ -262,4 +282,5 @@ OPERATORS: dict[str, Operator] = {
     "Tanh": _unary(torch.tanh),
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
+    "Where": _where,
 }
