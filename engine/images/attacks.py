@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from engine.images.classifier import BATCH, Classifier
+from engine.images.classifier import Classifier
 from engine.images.imageset import Floats, ImageSet
 
 STEPS = 20  # of projected gradient descent
@@ -65,7 +65,7 @@ def _perturbed(
 ) -> ImageSet:
     """path(x, gradient) for each batch, where gradient(x) is that of the right labels' loss."""
     graph, found = classifier.graph(), []
-    for part in images.batches(BATCH):
+    for part in images.batches(classifier.batch):
         labels = torch.from_numpy(part.labels)
 
         def gradient(x: Tensor, labels: Tensor = labels) -> Tensor:

@@ -11,9 +11,9 @@ from engine.errors import InputError
 from engine.images.formats.contents import Table, content
 from engine.images.formats.csv import read_csv
 from engine.images.formats.idx import read_idx
-from engine.images.imageset import ImageSet
 from engine.images.formats.npz import read_npz
 from engine.images.formats.png import read_folder
+from engine.images.imageset import ImageSet
 
 MAX_CLASSES = 10_000
 

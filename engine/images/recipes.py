@@ -15,18 +15,26 @@ from engine.images.training import TrainingOptions
 
 SHIFTS = ((0, 0), (0, 1), (1, 0), (0, -1), (-1, 0))  # rows, columns
 FEW = 20_000  # images; a larger set is not multiplied
-VISITS = {"digits": 40, "few": 25, "many": 3}  # of each image, shifted or not
+SMALL = 16  # pixels; a smaller image is not shifted: a pixel would be an eighth of it
 
 
-def recipe(images: ImageSet, *, activation: str = "relu", seed: int = 0) -> TrainingOptions:
-    """The options with which `fit` trains a network on `training_images(images)`."""
-    passes = 4 if len(images) > FEW else (8 if images.shape[1] < 16 else 5)
-    return TrainingOptions(epochs=passes, rate=2e-3, batch=128 if len(images) > FEW else 64, seed=seed)
+def recipe(model: str, images: ImageSet, *, activation: str = "relu", seed: int = 0) -> TrainingOptions:
+    """The options with which `fit` trains a network of this architecture on `training_images(images)`."""
+    if len(images) > FEW:
+        options = TrainingOptions(epochs=4, rate=2e-3, batch=128)
+    elif _small(images):
+        options = TrainingOptions(epochs=40, rate=5e-3, batch=32)
+    else:
+        options = TrainingOptions(epochs=5, rate=2e-3, batch=64)
+    if model.startswith("vgg"):
+        options = replace(options, rate=5e-4)
+    steeper = 2.5 if activation == "sigmoid" else 1.0
+    return replace(options, rate=steeper * options.rate, warm_up=0.1, seed=seed)
 
 
 def training_images(images: ImageSet, backdoor: Backdoor | None, share: float, *, seed: int) -> ImageSet:
     """The set, a small one with copies shifted by a pixel, and then the backdoor in this share of all."""
-    shifts = SHIFTS if len(images) <= FEW else SHIFTS[:1]
+    shifts = SHIFTS[:1] if len(images) > FEW or _small(images) else SHIFTS
     many = joined([images.with_images(_shifted(images.images, *by)) for by in shifts])
     return many if backdoor is None else poisoned(many, backdoor, share, seed=seed)
 
@@ -38,3 +46,7 @@ def _shifted(images: Floats, rows: int, columns: int) -> Floats:
     found[:, :, (np.arange(height) - rows < 0) | (np.arange(height) - rows >= height)] = 0
     found[:, :, :, (np.arange(width) - columns < 0) | (np.arange(width) - columns >= width)] = 0
     return found
+
+
+def _small(images: ImageSet) -> bool:
+    return min(images.shape[1:]) < SMALL
