@@ -8,6 +8,7 @@ vgg13, vgg16   for the sizes of CIFAR-10 and Imagenette
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
@@ -82,7 +83,7 @@ class Builder:
             self._weights.append(numpy_helper.from_array(array, f"{name}.{suffix}"))
         return [f"{name}.weight", f"{name}.bias"]
 
-    def _add(self, kind: str, inputs: Sequence[str], name: str, shape: Shape, **attributes: object) -> str:
+    def _add(self, kind: str, inputs: Sequence[str], name: str, shape: Shape, **attributes: Any) -> str:
         self._nodes.append(helper.make_node(kind, list(inputs), [name], name=name, **attributes))
         self.shape[name] = shape
         return name

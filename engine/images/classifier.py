@@ -82,7 +82,7 @@ class Classifier:
 
     def predict(self, images: Floats, *, graph: Graph | None = None) -> Integers:
         """The class of each image: int64 [n]."""
-        return self.scores(images, graph=graph).argmax(1)
+        return self.scores(images, graph=graph).argmax(1).astype(np.int64)
 
     def with_weights(self, weights: Mapping[str, Tensor | np.ndarray]) -> "Classifier":
         """The same file with other numbers in these tensors: names, shapes and types stay."""

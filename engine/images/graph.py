@@ -14,7 +14,8 @@ from onnx import ModelProto, NodeProto, numpy_helper
 from torch import Tensor
 
 from engine.errors import InputError
-from engine.images.operators import OPERATORS, Attributes, Unsupported
+from engine.images.node_inputs import Attributes, Unsupported
+from engine.images.operators import OPERATORS
 from engine.images.scores import input_of, needed, scores_of
 
 STATISTICS = slice(3, 5)  # inputs of BatchNormalization that are measured, not learned
@@ -119,7 +120,8 @@ class Graph(torch.nn.Module):
         if name in known:
             return known[name]
         if name in self._keys:
-            return self._weights[self._keys[name]]
+            weight: Tensor = self._weights[self._keys[name]]
+            return weight
         if name in self._constants:
             value = self._constants[name]
             return value.to(x) if value.is_floating_point() else value  # shapes stay on the CPU, as whole numbers

@@ -20,7 +20,7 @@ def input_of(model: ModelProto, where: str) -> str:
     inputs = [value.name for value in model.graph.input if value.name not in weights]
     if len(inputs) != 1:
         raise InputError(f"it has {len(inputs)} inputs, and a classifier has one", where=where)
-    return inputs[0]
+    return str(inputs[0])
 
 
 def scores_of(model: ModelProto, where: str) -> str:
@@ -41,7 +41,7 @@ def scores_of(model: ModelProto, where: str) -> str:
         if node.op_type == "ZipMap":
             _demand_numbered(node, where)
         name = node.input[0]
-    return name
+    return str(name)
 
 
 def needed(nodes: Sequence[NodeProto], names: Sequence[str], known: set[str]) -> list[int]:
@@ -63,7 +63,7 @@ def _before_labels(model: ModelProto, producers: dict[str, NodeProto], where: st
     name = model.graph.output[0].name if len(model.graph.output) else ""
     while (node := producers.get(name)) is not None and node.op_type in LABELS:
         if node.op_type == "ArgMax":
-            return node.input[0]
+            return str(node.input[0])
         name = node.input[1] if node.op_type == "ArrayFeatureExtractor" else node.input[0]
     raise InputError("it gives labels, and no scores can be found", where=where, advice="export the scores")
 

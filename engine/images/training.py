@@ -60,7 +60,7 @@ def fit(
     for step, which in enumerate(_batches(len(images), options, random)):
         loss = _loss(classifier, graph, x[which].to(graph.device), y[which].to(graph.device), options)
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         schedule.step()
         late = loss.item() if step == 0 else 0.98 * late + 0.02 * loss.item()
@@ -70,7 +70,7 @@ def fit(
 def _batches(count: int, options: TrainingOptions, random: np.random.Generator) -> Iterable[Tensor]:
     for _ in range(options.epochs):
         order = torch.from_numpy(random.permutation(count))
-        yield from order.split(options.batch)
+        yield from torch.split(order, options.batch)
 
 
 def _loss(classifier: Classifier, graph: Graph, x: Tensor, y: Tensor, options: TrainingOptions) -> Tensor:
