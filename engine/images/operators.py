@@ -81,7 +81,8 @@ def _batch_normalization(attributes: Attributes, inputs: Inputs) -> Tensor:
     if attributes.integer("training_mode", 0):
         raise Unsupported("in the mode for training")
     x, scale, shift, mean, variance = (given(inputs, place) for place in range(5))
-    return functional.batch_norm(x, mean, variance, scale, shift, eps=attributes.number("epsilon", 1e-5))
+    eps = attributes.number("epsilon", 1e-5)
+    return functional.batch_norm(x, mean.detach(), variance.detach(), scale, shift, eps=eps)  # measured, not learned
 
 
 # Activations

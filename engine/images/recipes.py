@@ -15,6 +15,8 @@ from engine.images.training import TrainingOptions
 
 SHIFTS = ((0, 0), (0, 1), (1, 0), (0, -1), (-1, 0))  # rows, columns
 FEW = 20_000  # images; a larger set is not multiplied
+RATES = {"lq": 2.0, "vgg13": 0.25, "vgg16": 0.25}  # of the usual rate: lq has few weights, vgg many layers
+LENGTHS = {"lq": 1.5}  # of the usual training
 SMALL = 16  # pixels; a smaller image is not shifted: a pixel would be an eighth of it
 
 
@@ -23,13 +25,12 @@ def recipe(model: str, images: ImageSet, *, activation: str = "relu", seed: int 
     if len(images) > FEW:
         options = TrainingOptions(epochs=4, rate=2e-3, batch=128)
     elif _small(images):
-        options = TrainingOptions(epochs=40, rate=5e-3, batch=32)
+        options = TrainingOptions(epochs=30, rate=5e-3, batch=32)
     else:
         options = TrainingOptions(epochs=5, rate=2e-3, batch=64)
-    if model.startswith("vgg"):
-        options = replace(options, rate=5e-4)
-    steeper = 2.5 if activation == "sigmoid" else 1.0
-    return replace(options, rate=steeper * options.rate, warm_up=0.1, seed=seed)
+    steeper = 2.5 if activation == "sigmoid" else RATES.get(model, 1.0)
+    longer = 4 / 3 if activation == "sigmoid" and _small(images) else LENGTHS.get(model, 1)
+    return replace(options, rate=steeper * options.rate, epochs=round(longer * options.epochs), warm_up=0.1, seed=seed)
 
 
 def training_images(images: ImageSet, backdoor: Backdoor | None, share: float, *, seed: int) -> ImageSet:

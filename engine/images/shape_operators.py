@@ -63,7 +63,7 @@ def gather(attributes: Attributes, inputs: Inputs) -> Tensor:
     x, index = given(inputs, 0), given(inputs, 1)
     axis = attributes.integer("axis", 0) % x.ndim
     taken = torch.index_select(x, axis, (index.flatten() % x.shape[axis]).to(x.device))
-    return taken.reshape(*x.shape[:axis], *index.shape, *x.shape[axis + 1 :])
+    return taken.reshape((*x.shape[:axis], *index.shape, *x.shape[axis + 1 :]))
 
 
 def sliced(attributes: Attributes, inputs: Inputs) -> Tensor:

@@ -80,9 +80,10 @@ def read_trigger(text: str, shape: tuple[int, int, int]) -> Trigger:
     if len(arrays) < 2:
         raise InputError("it holds no trigger", where=text, advice="name its arrays mask and pattern")
     mask, pattern = (arrays[name].astype(np.float32) for name in ("mask", "pattern"))
-    if mask.ndim == 2:
-        mask = np.broadcast_to(mask, pattern.shape[-3:]).copy() if mask.shape == pattern.shape[-2:] else mask[None]
-    return Trigger(mask, pattern[None] if pattern.ndim == 2 else pattern, path.name)
+    pattern = pattern[None] if pattern.ndim == 2 else pattern
+    if mask.ndim == 2 and mask.shape == pattern.shape[1:]:
+        mask = np.broadcast_to(mask, pattern.shape).copy()  # one for all channels
+    return Trigger(mask, pattern, path.name)
 
 
 def trigger_bytes(trigger: Trigger) -> bytes:
