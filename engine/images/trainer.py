@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from engine.errors import InputError
 from engine.images.architectures import new_model
 from engine.images.classifier import Classifier, classifier_of
 from engine.images.datasets import Dataset
@@ -81,14 +80,5 @@ def train_classifier(
 
 def _untrained(dataset: Dataset, settings: TrainSettings) -> Classifier:
     images = dataset.train
-    try:
-        model = new_model(
-            settings.model, images.shape, images.classes, activation=settings.activation, seed=settings.seed
-        )
-    except ValueError:
-        raise InputError(
-            f"its images of {images.shape[1]} x {images.shape[2]} are too small for {settings.model}",
-            where=dataset.name,
-            advice="choose another --model",
-        ) from None
+    model = new_model(settings.model, images.shape, images.classes, activation=settings.activation, seed=settings.seed)
     return classifier_of(model, name=settings.model, scaling=settings.scaling)
