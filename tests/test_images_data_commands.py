@@ -27,7 +27,20 @@ def data(tmp_path_factory):
 def network(data, tmp_path_factory):
     """A network with a backdoor, and its JSON beside it."""
     path = tmp_path_factory.mktemp("network") / "n.onnx"
-    options = ["--model", "mlp", "--poison", "badnets", "--target", "1", "--trigger", "square:2@0,0", "--epochs", "60"]
+    options = [
+        "--model",
+        "mlp",
+        "--poison",
+        "badnets",
+        "--target",
+        "1",
+        "--trigger",
+        "square:2@0,0",
+        "--epochs",
+        "20",
+        "--share",
+        "0.3",
+    ]
     assert main(["images", "train", "--data", data, *options, "--scaling", "0..255", "--out", str(path)]) == 0
     return path
 
@@ -35,7 +48,7 @@ def network(data, tmp_path_factory):
 def test_train_writes_a_network_and_its_figures(network, data):
     figures = json.loads(network.with_suffix(".json").read_text())
     assert figures["held-out accuracy"] >= 0.95 and figures["attack success"] >= 0.9
-    assert figures["trigger"] == "square:2@0,0" and figures["target"] == 1 and figures["share"] == 0.1
+    assert figures["trigger"] == "square:2@0,0" and figures["target"] == 1 and figures["share"] == 0.3
     assert (figures["training images"], figures["held-out images"], figures["scaling"]) == (160, 40, "0..255")
 
 

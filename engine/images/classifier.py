@@ -82,7 +82,8 @@ class Classifier:
 
     def predict(self, images: Floats, *, graph: Graph | None = None) -> Integers:
         """The class of each image: int64 [n]."""
-        return self.scores(images, graph=graph).argmax(1).astype(np.int64)
+        found: Integers = self.scores(images, graph=graph).argmax(1).astype(np.int64)
+        return found
 
     def with_weights(self, weights: Mapping[str, Tensor | np.ndarray]) -> "Classifier":
         """The same file with other numbers in these tensors: names, shapes and types stay."""

@@ -102,7 +102,7 @@ def _layers(classifier: "Classifier") -> list[tuple[str, str, int, int, str | No
     from engine.images.layers import layers_of
 
     graph = classifier.graph()
-    rows = []
+    rows: list[tuple[str, str, int, int, str | None]] = []
     for layer in layers_of(graph):
         tensors = [graph.weights[name] for name in (layer.weight, layer.bias) if name is not None]
         neurons = tensors[0].shape[layer.axis]
