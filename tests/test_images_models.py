@@ -209,6 +209,12 @@ def test_accuracy_at_chance_is_warned_of_with_its_cause(change, cause):
     assert warning and re.search(cause, warning) and "\n" not in warning
 
 
+def test_a_cube_can_be_read_in_two_orders():
+    classifier = made(linear(["n", 3, 3, 3]), layout="NHWC")
+    images = ImageSet(np.random.default_rng(0).random((9, 3, 3, 3), np.float32), np.arange(9) % 3, 3)
+    assert {one.layout for one in readings(classifier, images)} == {"NCHW", "NHWC"}
+
+
 def test_wrong_scaling_is_found():
     """A network with a threshold in the middle of 0..255, read as if pixels were 0..1."""
     g = Graphs()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 
 from engine.errors import InputError
 from engine.images.classifier import Classifier, Layout
@@ -58,8 +59,8 @@ def readings(classifier: Classifier, images: ImageSet) -> tuple[Reading, ...]:
 
 def _has_room(trial: Classifier, known: Classifier) -> bool:
     """Whether another layout gives inputs of the same size: where each axis is as long, as in 3 x 3 x 3 or 1 x 1."""
-    import torch
-
+    if trial.layout == "NHW" and known.shape[0] != 1:
+        return False
     image = torch.zeros(1, *known.shape)
     return trial.inputs(image).shape == known.inputs(image).shape
 
