@@ -1,8 +1,8 @@
 """How each architecture is trained, so that it is accurate and also learns a backdoor that is in its images.
 
-A sigmoid network is the hard case: its gradients are small, and after ten passes over a few thousand images it is
-still 4 points below a ReLU network. More passes over the same images do not help it; passes over images shifted by a
-pixel do. The shifts come before the poisoning, so that a trigger stays where it is.
+A sigmoid network is the hard case: its gradients are small. On 3,600 of MNIST's digits, the cnn with sigmoids reached
+93% on 400 others after ten passes, 97% after five over these and copies shifted by a pixel, and 97.8% with a higher
+rate that warms up. The shifts come before the poisoning, so that a trigger stays where it is.
 """
 
 from dataclasses import replace
