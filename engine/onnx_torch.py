@@ -35,9 +35,14 @@ def load_module(source: Network | str | PathLike[str]) -> torch.nn.Module:
         data, where = source.onnx_bytes, source.name or "network"
     else:
         data, where = read_whole(source).data, str(source)
+    return module_of(lambda: load_model_from_string(data), where=where)
+
+
+def module_of(model: Callable[[], ModelProto], *, where: str) -> torch.nn.Module:
+    """The same for a model in memory."""
     convert = _onnx2torch_convert()
     try:
-        return _converted(convert, load_model_from_string(data)).eval()
+        return _converted(convert, model()).eval()
     except Exception as error:  # onnx2torch raises whatever comes up, from KeyError to AssertionError
         what = f"onnx2torch cannot convert it ({type(error).__name__}: {error})"
         raise InputError(what, where=where, advice="check that this is an ONNX network") from error

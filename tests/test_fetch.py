@@ -19,9 +19,10 @@ import pytest
 
 from engine import download as downloading
 from engine.acasxu.fetch import SOURCES, fetch, progress_bar
-from engine.acasxu.manifest import Entry, manifest
+from engine.acasxu.manifest import manifest
 from engine.acasxu.networks import NETWORKS
 from engine.errors import InputError
+from engine.fetching import Entry
 
 CONTENT = {"a.onnx": bytes(range(256)) * 400, "b.onnx": b"second" * 5000}
 ENTRIES = tuple(Entry(name, hashlib.sha256(data).hexdigest(), len(data)) for name, data in CONTENT.items())

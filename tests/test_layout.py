@@ -24,6 +24,7 @@ LAYERS = [
         "onnx_torch",
         "vnnlib",
         "download",
+        "fetching",
         "domain",
         "vocabulary",
         "acasxu",

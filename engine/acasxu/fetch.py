@@ -1,17 +1,15 @@
 """Downloads the 45 published networks and checks each against the committed manifest."""
 
 import http.client
-import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from functools import partial
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
+from engine import fetching
 from engine.acasxu.files import download_folder
-from engine.acasxu.manifest import Entry, manifest
-from engine.download import BrokenOff, Missing, Share, answers, download
-from engine.errors import InputError
-from engine.files import regular, write_bytes
+from engine.acasxu.manifest import manifest
+from engine.download import answers
+from engine.fetching import SUFFIXES, Entry, Progress, fetch_files
 
 # The public VNN-COMP benchmarks of 2022: where they are kept now, and as they were first published.
 SOURCES = (
@@ -19,9 +17,6 @@ SOURCES = (
     "https://raw.githubusercontent.com/ChristopherBrix/vnncomp2022_benchmarks/"
     "c96a9c0fc7745e901f5f267a5e327c5d44d4e87d/benchmarks/acasxu/onnx",
 )
-SUFFIXES = (".gz", "")  # the forms in which a source may hold a file
-
-Progress = Callable[[float, int], None]  # (files done, a part of one included; files in all)
 
 
 def fetch(
@@ -33,29 +28,13 @@ def fetch(
 ) -> Path:
     """Returns a folder in which every file of `entries` (by default the manifest) lies, as listed.
 
-    `source` is a folder or the http(s) URL of one, by default the public benchmark repository; it holds
-    each file as NAME.gz or NAME. What `target` holds already is kept. No more is taken than the manifest's size
-    allows. A connection that breaks off leaves a `.part` file, which the next call resumes; Ctrl-C, a full disk and a
-    wrong checksum leave nothing. What stops a download is an InputError.
+    `source` is a folder or the http(s) URL of one, by default the public benchmark repository. The rest is as
+    `fetch_files` has it.
     """
     entries = manifest() if entries is None else entries
     folder = download_folder() if target is None else Path(target)
-    forms = [(base, suffix) for base in _bases(source) for suffix in SUFFIXES]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for done, entry in enumerate(entries):
-            progress(done, len(entries))
-            if not _is_right(folder / entry.name, entry):
-                used = _fetch_one(entry, folder, forms, partial(_report, progress, done, len(entries)))
-                forms.sort(key=lambda form: form != used)  # where one file was, the others are
-    except OSError as error:
-        raise InputError(f"cannot be written: {error.strerror or error}", where=str(folder)) from error
-    progress(len(entries), len(entries))
+    fetch_files(entries, folder, sources=source or SOURCES, command="acasxu fetch", progress=progress)
     return folder
-
-
-def _report(progress: Progress, done: int, total: int, share: float) -> None:
-    progress(done + share, total)
 
 
 def reachable(*, timeout: float) -> bool:
@@ -67,125 +46,6 @@ def reachable(*, timeout: float) -> bool:
         return False
 
 
-@contextmanager
-def progress_bar() -> Iterator[Progress]:
+def progress_bar() -> AbstractContextManager[Progress]:
     """A bar on stderr to give to `fetch`; silent where that is no terminal."""
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
-    console = Console(stderr=True)
-    with Bar(console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("ACAS Xu networks", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-# One file
-
-
-def _bases(source: str | Path | None) -> Sequence[str]:
-    if source is None:
-        return SOURCES
-    if _is_url(source):
-        return [str(source).rstrip("/")]
-    folder = Path(source)
-    if not folder.is_dir():
-        raise InputError("neither a folder nor an http(s) URL", where=f"--from {source}")
-    return [str(folder), str(folder / "onnx")]
-
-
-def _is_url(source: str | Path) -> bool:
-    return str(source).startswith(("http://", "https://"))
-
-
-def _is_right(path: Path, entry: Entry) -> bool:
-    return path.is_file() and path.stat().st_size == entry.size and entry.matches(path.read_bytes())
-
-
-def _fetch_one(entry: Entry, folder: Path, forms: Sequence[tuple[str, str]], report: Share) -> tuple[str, str]:
-    """Fetches the entry in the first form (base, suffix) that exists, and returns that form."""
-    for base, suffix in forms:
-        part = folder / f"{entry.name}{suffix}.part"
-        try:
-            _obtain(f"{base}/{entry.name}{suffix}", part, folder / entry.name, entry, report)
-        except Missing:
-            continue
-        return base, suffix
-    bases = " and ".join(dict.fromkeys(base for base, _ in forms))
-    raise InputError(
-        f"neither {entry.name} nor {entry.name}.gz is there",
-        where=bases,
-        advice="name another source with --from DIR_OR_URL",
-    )
-
-
-def _obtain(location: str, part: Path, final: Path, entry: Entry, report: Share) -> None:
-    """Puts the checked content at `final` in one step. All that is unfinished is in memory."""
-    limit = entry.size + (entry.size // 100 + 4096 if location.endswith(".gz") else 0)  # gzip may add a little
-    held = _held(part, limit)
-    part.unlink(missing_ok=True)
-    data = _transfer(location, part, limit, held, report)
-    if held and not entry.matches(_content(location, data, entry)):  # perhaps what was held was wrong: from the start
-        data = _transfer(location, part, limit, b"", report)
-    content = _content(location, data, entry)
-    if not entry.matches(content):
-        final.unlink(missing_ok=True)
-        _discard_parts(final)
-        raise InputError(
-            "the SHA-256 is not the manifest's; nothing was kept",
-            where=location,
-            advice="try again, or name another source with --from DIR_OR_URL",
-        )
-    write_bytes(final, content)
-    _discard_parts(final)
-
-
-def _held(part: Path, limit: int) -> bytes:
-    """The bytes that an earlier download left; none where they are too many."""
-    try:
-        with open(part, "rb", opener=regular) as file:
-            data = file.read(limit + 1)
-    except OSError:
-        return b""
-    return data if len(data) <= limit else b""
-
-
-def _discard_parts(final: Path) -> None:
-    for suffix in SUFFIXES:
-        final.with_name(f"{final.name}{suffix}.part").unlink(missing_ok=True)
-
-
-def _content(location: str, data: bytes, entry: Entry) -> bytes:
-    """The data, decompressed: at most a byte more than the entry has, so no bomb unfolds."""
-    if not location.endswith(".gz"):
-        return data
-    try:
-        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(data, entry.size + 1)
-    except zlib.error:
-        return b""
-
-
-def _transfer(location: str, part: Path, limit: int, held: bytes, report: Share) -> bytes:
-    """At most a byte more than the limit. A connection that breaks leaves what has come at `part`, if there is room."""
-    if not _is_url(location):
-        return _copy(location, limit)
-    try:
-        return download(location, limit=limit, held=held, report=report)
-    except BrokenOff as error:
-        if error.received:
-            with suppress(OSError):
-                write_bytes(part, error.received)
-        raise InputError(
-            f"download failed: {error}",
-            where=location,
-            advice="run `acasxu fetch` again to go on, or name a source with --from DIR_OR_URL",
-        ) from error
-
-
-def _copy(location: str, limit: int) -> bytes:
-    try:
-        with open(location, "rb", opener=regular) as file:
-            return file.read(limit + 1)
-    except FileNotFoundError as error:
-        raise Missing from error
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", where=location) from error
+    return fetching.progress_bar("ACAS Xu networks")

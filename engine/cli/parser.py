@@ -72,10 +72,13 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
 
 def _add_fetch(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
+        "--images", action="store_true", help="fetch Fashion-MNIST and MNIST-5k (62 MB) instead of networks"
+    )
+    parser.add_argument(
         "--from",
         dest="source",
         metavar="DIR_OR_URL",
-        help="a mirror, or a folder that holds them\n(default: the public benchmark repository)",
+        help="a mirror, or a folder that holds them\n(default: where they are published)",
     )
     parser.add_argument(
         "--to",
@@ -105,8 +108,8 @@ COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]] 
     ),
     "report": ("write report.html, report.md and results.json from a bench folder", "acasxu report DIR", _add_report),
     "fetch": (
-        "download the 45 ACAS Xu networks and check them",
-        "acasxu fetch [--from DIR_OR_URL] [--to DIR]",
+        "download the 45 ACAS Xu networks, or sets of images, and check them",
+        "acasxu fetch [--images] [--from DIR_OR_URL] [--to DIR]",
         _add_fetch,
     ),
     "images": (

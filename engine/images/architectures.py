@@ -8,9 +8,12 @@ vgg13, vgg16   for the sizes of CIFAR-10 and Imagenette
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
+
+from engine.errors import InputError
 
 OPSET, IR_VERSION = 17, 8
 
@@ -82,7 +85,12 @@ class Builder:
             self._weights.append(numpy_helper.from_array(array, f"{name}.{suffix}"))
         return [f"{name}.weight", f"{name}.bias"]
 
-    def _add(self, kind: str, inputs: Sequence[str], name: str, shape: Shape, **attributes: object) -> str:
+    def _add(self, kind: str, inputs: Sequence[str], name: str, shape: Shape, **attributes: Any) -> str:
+        if min(shape) < 1:
+            height, width = self.shape["image"][1:]
+            raise InputError(
+                f"images of {height} x {width} are too small for it", where="--model", advice="choose another"
+            )
         self._nodes.append(helper.make_node(kind, list(inputs), [name], name=name, **attributes))
         self.shape[name] = shape
         return name
@@ -151,6 +159,9 @@ ARCHITECTURES: dict[str, Callable[[Builder, int], str]] = {
 def new_model(
     name: str, shape: tuple[int, int, int], classes: int, *, activation: str = "relu", seed: int = 0
 ) -> ModelProto:
-    """An untrained model of this architecture for images of this shape; the same seed gives the same weights."""
+    """An untrained model of this architecture for images of this shape; the same seed gives the same weights.
+
+    InputError where the images are too small for it.
+    """
     builder = Builder(shape, activation=activation, seed=seed)
     return builder.model(ARCHITECTURES[name](builder, classes), name)

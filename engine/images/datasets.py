@@ -12,7 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from engine.errors import InputError
+from engine.fetching import Entry
+from engine.images.formats.contents import content
 from engine.images.imageset import ImageSet
+from engine.images.published import FASHION, MNIST, image_folder
 from engine.images.readers import read_images
 
 VARIABLE = "ACASXU_IMAGES"
@@ -24,7 +27,7 @@ SPLIT_SEED = 0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
-    """Images to learn from, and others on which to measure."""
+    """Images to learn from, and others on which to measure; both have some."""
 
     name: str
     train: ImageSet
@@ -39,21 +42,19 @@ def load_dataset(name: str, *, white: float | None = None) -> Dataset:
     if name == "digits":
         return _in_two(_digits(), name)
     if name == "fashion-mnist":
-        folder = _folder_of("train-images-idx3-ubyte.gz", name)
-        train, held_out = (
-            read_images(folder / f"{part}-images-idx3-ubyte.gz", classes=10) for part in ("train", "t10k")
-        )
-        return Dataset(name, train, held_out)
+        parts = [_published(images, labels, name) for images, labels in (FASHION[:2], FASHION[2:])]
+        return Dataset(name, *parts)
     if name == "mnist-5k":
-        return _in_two(read_images(_folder_of("mnist_5k.csv.gz", name) / "mnist_5k.csv.gz", classes=10), name)
+        return _in_two(_published(MNIST[0], MNIST[0], name), name)
     path = Path(name)
     if not path.exists():
-        raise InputError(
-            "there is no such set, file or folder", where=f"--data {name}", advice=f"use {', '.join(NAMES)} or a path"
-        )
-    if (path / "train-images-idx3-ubyte.gz").is_file():
-        train, held_out = (read_images(path / f"{part}-images-idx3-ubyte.gz") for part in ("train", "t10k"))
-        return Dataset(path.name, train, held_out)
+        advice = f"use {', '.join(NAMES)} or a path"
+        raise InputError("there is no such set, file or folder", where=f"--data {name}", advice=advice)
+    pair = [_form(path, f"{part}-images-idx3-ubyte") for part in ("train", "t10k")]
+    if pair[0] is not None and pair[1] is not None:
+        train, held_out = read_images(pair[0]), read_images(pair[1])
+        classes = max(train.classes, held_out.classes)
+        return Dataset(path.name, *(ImageSet(s.images, s.labels, classes, s.name) for s in (train, held_out)))
     return _in_two(read_images(path, white=white), path.name)
 
 
@@ -71,17 +72,38 @@ def _digits() -> ImageSet:
 
 def _in_two(images: ImageSet, name: str) -> Dataset:
     held_out, train = images.split(HELD_OUT, seed=SPLIT_SEED)
+    if not len(held_out) or not len(train):
+        raise InputError(
+            f"its {len(images)} images are too few to hold a fifth of each class out",
+            where=f"--data {name}",
+            advice="give at least 5 images of each class",
+        )
     return Dataset(name, train, held_out)
 
 
-def _folder_of(file: str, name: str) -> Path:
-    """The folder that holds the file: the environment's, Debian's."""
-    folders = [Path(os.environ[VARIABLE])] if os.environ.get(VARIABLE) else []
-    for folder in (*folders, DEBIAN):
-        if (folder / file).is_file():
-            return folder
+def _published(images: Entry, identity: Entry, name: str) -> ImageSet:
+    """The set with these images; `identity` is the file whose SHA-256 is checked, as MNIST's files are named alike."""
+    for folder in _folders():
+        path, known = _form(folder, images.name), _form(folder, identity.name)
+        if path is not None and known is not None:
+            if not identity.matches(content(known)):
+                raise InputError(
+                    f"this is not the file of {name}", where=str(known), advice="run `acasxu fetch --images`"
+                )
+            return read_images(path, classes=10)
     raise InputError(
-        f"{file} is not there",
+        f"{images.name} is in none of {', '.join(map(str, _folders()))}",
         where=f"--data {name}",
         advice=f"run `acasxu fetch --images`, or name its folder in {VARIABLE}",
     )
+
+
+def _folders() -> list[Path]:
+    """The environment's folder, that of `acasxu fetch --images`, Debian's."""
+    named = os.environ.get(VARIABLE)
+    return [*([Path(named)] if named else []), image_folder(), DEBIAN]
+
+
+def _form(folder: Path, name: str) -> Path | None:
+    """The file of this name, plain or gzip."""
+    return next((path for path in (folder / name, folder / f"{name}.gz") if path.is_file()), None)

@@ -1,9 +1,11 @@
 """An ONNX model as a differentiable torch module, weight by weight under its own name.
 
-Because every weight is the file's own tensor, in the file's own shape, what is learned is written straight back.
+engine.onnx_torch executes more operators, but its modules rename, fold and copy the weights. Here every weight is the
+file's own tensor, in the file's own shape, so that what is learned is written straight back, and a layer, a neuron or
+an edge is named as the file names it. Models with other operators are executed by onnx_torch: see foreign.py.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import onnx
@@ -12,42 +14,62 @@ from onnx import ModelProto, NodeProto, numpy_helper
 from torch import Tensor
 
 from engine.errors import InputError
-from engine.images.operators import OPERATORS, Attributes, Unsupported
+from engine.images.node_inputs import Attributes, Unsupported
+from engine.images.operators import OPERATORS
+from engine.images.scores import input_of, needed, scores_of
 
-SCORES_FIRST = ("Softmax", "LogSoftmax")  # which turn scores into probabilities, in the same order
+STATISTICS = slice(3, 5)  # inputs of BatchNormalization that are measured, not learned
+
+
+class UnknownOperator(InputError):
+    """The model needs an operator that is not in OPERATORS."""
 
 
 class Graph(torch.nn.Module):
-    """Computes what the model says, on batches of any size; its weights are `weights`, by the file's names."""
+    """Computes what the model says, on batches of any size; its weights are `weights`, by the file's names.
+
+    input: the name of the input tensor. scores: that of the scores, before any softmax at the end. Softmax, argmax and
+    maps of labels after the scores are never executed.
+    """
 
     def __init__(self, model: ModelProto, *, where: str):
-        """InputError names the first node that cannot be executed."""
+        """UnknownOperator names the first node that cannot be executed; InputError says what else is no classifier."""
         super().__init__()
         self._where = where
         self._nodes = list(model.graph.node)
-        self._attributes = [
-            Attributes({a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}) for node in self._nodes
-        ]
         self._weights = torch.nn.ParameterDict()  # torch allows no dots in names
         self._keys: dict[str, str] = {}
         self._constants: dict[str, Tensor] = {}
         for tensor in model.graph.initializer:
             self._take(tensor.name, np.array(numpy_helper.to_array(tensor)))
-        known = {tensor.name for tensor in model.graph.initializer}
-        inputs = [value.name for value in model.graph.input if value.name not in known]
-        if len(inputs) != 1 or len(model.graph.output) != 1:
-            raise InputError("a classifier has one input and one output", where=where)
-        self.input, self.output = inputs[0], model.graph.output[0].name
-        for node in self._nodes:
-            if node.op_type not in OPERATORS and node.op_type != "Constant":
-                raise InputError(f"operator {node.op_type} is not known here", where=f"{where}, node {node.name!r}")
+        self.input, self.scores = input_of(model, where), scores_of(model, where)
+        places = needed(self._nodes, (self.scores,), {self.input})
+        for node in (self._nodes[place] for place in places):
+            if node.domain not in ("", "ai.onnx") or node.op_type not in (*OPERATORS, "Constant"):
+                raise UnknownOperator(
+                    f"operator {node.op_type} is not known here", where=f"{where}, node {node.name!r}"
+                )
+        opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=1)
+        self._attributes = self._all_attributes(opset)
 
     def _take(self, name: str, value: np.ndarray) -> None:
         if value.dtype.kind == "f":
             self._keys[name] = f"w{len(self._keys)}"
             self._weights[self._keys[name]] = torch.nn.Parameter(torch.from_numpy(value))
-        else:
-            self._constants[name] = torch.from_numpy(value)
+        elif value.dtype.kind in "iub":
+            self._constants[name] = torch.from_numpy(value.astype(np.bool_ if value.dtype.kind == "b" else np.int64))
+
+    def _all_attributes(self, opset: int) -> list[Attributes]:
+        """Each node's attributes, and whether it depends on the images; constants are taken out."""
+        varying, found = {self.input}, []
+        for node in self._nodes:
+            values = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+            if node.op_type == "Constant":
+                self._constants.update(_constant(node.output[0], values))
+            if varying & set(node.input):
+                varying |= set(node.output)
+            found.append(Attributes(values, opset=opset, varying=bool(varying & set(node.output))))
+        return found
 
     @property
     def weights(self) -> dict[str, torch.nn.Parameter]:
@@ -55,68 +77,70 @@ class Graph(torch.nn.Module):
         return {name: self._weights[key] for name, key in self._keys.items()}
 
     @property
+    def learned(self) -> tuple[str, ...]:
+        """The names of the weights that training may change: all but the means and variances of normalizations."""
+        measured = {
+            name for node in self._nodes if node.op_type == "BatchNormalization" for name in node.input[STATISTICS]
+        }
+        return tuple(name for name in self._keys if name not in measured)
+
+    @property
     def device(self) -> torch.device:
         """Where its weights are, and its inputs have to be."""
         return next((weight.device for weight in self._weights.values()), torch.device("cpu"))
 
-    @property
-    def scores(self) -> str:
-        """The tensor of the scores: the output, or what a softmax at the end reads."""
-        last = self._producer(self.output)
-        return last.input[0] if last is not None and last.op_type in SCORES_FIRST else self.output
-
     def forward(self, x: Tensor) -> Tensor:
-        """The scores of inputs as the network reads them: [n, classes]."""
-        return self.tensors(x, (self.scores,))[self.scores].flatten(1)
+        """The scores of inputs as the network reads them: [n, classes], in the type of its weights."""
+        kind = next((weight.dtype for weight in self._weights.values()), x.dtype)
+        return self.tensors(x.to(kind), (self.scores,))[self.scores].flatten(1)
 
     def tensors(self, x: Tensor, names: tuple[str, ...], *, start: str | None = None) -> dict[str, Tensor]:
         """The named tensors where the input is x, or where tensor `start` is x."""
         known: dict[str, Tensor] = {start or self.input: x}
-        wanted = self._needed(names, set(known))
-        for place in wanted:
+        for place in needed(self._nodes, names, set(known)):
             node = self._nodes[place]
             if node.op_type == "Constant":
-                known[node.output[0]] = self._constant(place, x)
                 continue
-            inputs = [self._value(name, known) for name in node.input]
+            inputs = [self._value(name, known, x) for name in node.input]
             try:
                 known[node.output[0]] = OPERATORS[node.op_type](self._attributes[place], inputs)
-            except (Unsupported, RuntimeError, IndexError) as error:
-                what = f"operator {node.op_type} cannot be executed ({str(error).splitlines()[0]})"
+            except (Unsupported, RuntimeError, IndexError, TypeError, ValueError) as error:
+                what = f"operator {node.op_type} cannot be executed ({(str(error).splitlines() or ['?'])[0]})"
                 raise InputError(what, where=f"{self._where}, node {node.name!r}") from None
-        return {name: known[name] for name in names}
+        return {name: self._demanded(name, known, x) for name in names}
 
-    def _needed(self, names: tuple[str, ...], known: set[str]) -> list[int]:
-        """The numbers of the nodes from which the named tensors follow, in order."""
-        open_names, found = set(names) - known, []
-        for place in reversed(range(len(self._nodes))):
-            node = self._nodes[place]
-            if open_names & set(node.output):
-                found.append(place)
-                open_names |= set(node.input) - known
-        return found[::-1]
+    def _demanded(self, name: str, known: Mapping[str, Tensor], x: Tensor) -> Tensor:
+        value = self._value(name, known, x)
+        assert value is not None
+        return value
 
-    def _value(self, name: str, known: Mapping[str, Tensor]) -> Tensor | None:
+    def _value(self, name: str, known: Mapping[str, Tensor], x: Tensor) -> Tensor | None:
         if not name:
             return None
         if name in known:
             return known[name]
         if name in self._keys:
-            return self._weights[self._keys[name]]
+            weight: Tensor = self._weights[self._keys[name]]
+            return weight
         if name in self._constants:
-            return self._constants[name]  # whole numbers, such as shapes: they stay on the CPU
+            value = self._constants[name]
+            return value.to(x) if value.is_floating_point() else value  # shapes stay on the CPU, as whole numbers
         raise InputError(f"tensor {name!r} is not known", where=self._where)
-
-    def _constant(self, place: int, like: Tensor) -> Tensor:
-        value = self._attributes[place].values.get("value")
-        if not isinstance(value, onnx.TensorProto):
-            raise InputError("a Constant holds no tensor", where=f"{self._where}, node {self._nodes[place].name!r}")
-        return torch.from_numpy(np.array(numpy_helper.to_array(value))).to(like.device)
-
-    def _producer(self, name: str) -> NodeProto | None:
-        return next((node for node in self._nodes if name in node.output), None)
 
     @property
     def nodes(self) -> tuple[NodeProto, ...]:
         """The nodes in the order of execution."""
         return tuple(self._nodes)
+
+
+def _constant(name: str, values: Mapping[str, object]) -> Iterable[tuple[str, Tensor]]:
+    """The tensor of a Constant node, in whichever attribute it is; nothing where that holds no numbers."""
+    for key, value in values.items():
+        if key == "value" and isinstance(value, onnx.TensorProto):
+            array = np.array(numpy_helper.to_array(value))
+            if array.dtype.kind in "iubf":
+                yield name, torch.from_numpy(array)
+        elif key in ("value_int", "value_float", "value_ints", "value_floats") and isinstance(
+            value, int | float | Sequence
+        ):
+            yield name, torch.tensor(value)

@@ -79,17 +79,21 @@ class ImageSet:
 
     def per_class(self, count: int) -> "ImageSet":
         """The first `count` images of each class, in the set's order; InputError where a class has fewer."""
+        self.demand_per_class(count)
         taken = np.zeros(len(self), bool)
         for label in range(self.classes):
-            found = np.flatnonzero(self.labels == label)
-            if len(found) < count:
-                raise InputError(
-                    f"class {label} has {len(found)} images, and {count} are needed",
-                    where=self.name,
-                    advice="give more images of it",
-                )
-            taken[found[:count]] = True
+            taken[np.flatnonzero(self.labels == label)[:count]] = True
         return self.select(taken)
+
+    def demand_per_class(self, count: int) -> None:
+        """InputError where a class has fewer than `count` images."""
+        sizes = np.bincount(self.labels, minlength=self.classes)
+        if sizes.min() < count:
+            raise InputError(
+                f"class {sizes.argmin()} has {sizes.min()} images, and {count} are needed",
+                where=self.name,
+                advice="give more images of it",
+            )
 
     def split(self, share: float, *, seed: int) -> tuple["ImageSet", "ImageSet"]:
         """Two parts of the set, the first with this share of each class, drawn at random."""

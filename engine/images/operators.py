@@ -1,61 +1,13 @@
-"""ONNX operators as torch functions, for execution and gradients: nothing here is exact.
-
-Each takes a node's attributes and its inputs, None for those left out, as the ONNX standard orders them.
-"""
+"""ONNX operators as torch functions, for execution and gradients: nothing here is exact."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-
-class Unsupported(Exception):
-    """This use of an operator is not implemented; the message says which."""
-
-
-@dataclass(frozen=True, slots=True)
-class Attributes:
-    """A node's attributes by name, with the standard's default where one is absent."""
-
-    values: dict[str, object]
-
-    def integer(self, name: str, default: int) -> int:
-        value = self.values.get(name, default)
-        assert isinstance(value, int)
-        return value
-
-    def number(self, name: str, default: float) -> float:
-        value = self.values.get(name, default)
-        assert isinstance(value, (int, float))
-        return float(value)
-
-    def integers(self, name: str, default: Sequence[int] = ()) -> tuple[int, ...]:
-        value = self.values.get(name, default)
-        assert isinstance(value, (list, tuple))
-        return tuple(value)
-
-    def word(self, name: str, default: str) -> str:
-        value = self.values.get(name, default)
-        return value.decode() if isinstance(value, bytes) else str(value)
-
-
-Inputs = Sequence[Tensor | None]
-Operator = Callable[[Attributes, Inputs], Tensor]
-
-
-def given(inputs: Inputs, place: int) -> Tensor:
-    """The input in this place, which the standard demands."""
-    value = inputs[place] if place < len(inputs) else None
-    if value is None:
-        raise Unsupported(f"input {place} is missing")
-    return value
-
-
-def optional(inputs: Inputs, place: int) -> Tensor | None:
-    return inputs[place] if place < len(inputs) else None
-
+from engine.images import shape_operators as shapes
+from engine.images.node_inputs import Attributes, Inputs, Operator, Unsupported, given, optional
 
 # Layers
 
@@ -126,8 +78,11 @@ def _demand_plain_pool(attributes: Attributes, kernel: Sequence[int]) -> None:
 
 
 def _batch_normalization(attributes: Attributes, inputs: Inputs) -> Tensor:
+    if attributes.integer("training_mode", 0):
+        raise Unsupported("in the mode for training")
     x, scale, shift, mean, variance = (given(inputs, place) for place in range(5))
-    return functional.batch_norm(x, mean, variance, scale, shift, eps=attributes.number("epsilon", 1e-5))
+    eps = attributes.number("epsilon", 1e-5)
+    return functional.batch_norm(x, mean.detach(), variance.detach(), scale, shift, eps=eps)  # measured, not learned
 
 
 # Activations
@@ -143,72 +98,19 @@ def _clip(attributes: Attributes, inputs: Inputs) -> Tensor:
 
 
 def _softmax(function: Callable[..., Tensor]) -> Operator:
-    return lambda attributes, inputs: function(given(inputs, 0), dim=attributes.integer("axis", -1))
+    """Over one axis since opset 13, over all axes from one on before."""
+
+    def apply(attributes: Attributes, inputs: Inputs) -> Tensor:
+        x = given(inputs, 0)
+        if attributes.opset >= 13:
+            return function(x, dim=attributes.integer("axis", -1))
+        axis = attributes.integer("axis", 1) % x.ndim
+        return function(x.flatten(axis), dim=axis).reshape(x.shape)
+
+    return apply
 
 
-# Shapes
-
-
-def _flatten(attributes: Attributes, inputs: Inputs) -> Tensor:
-    x, axis = given(inputs, 0), attributes.integer("axis", 1)
-    if axis != 1:
-        raise Unsupported(f"Flatten with axis {axis}")
-    return x.flatten(1)
-
-
-def _reshape(attributes: Attributes, inputs: Inputs) -> Tensor:
-    """A batch of another size than the file's keeps its size: the first axis is taken over."""
-    x, shape = given(inputs, 0), [int(n) for n in given(inputs, 1)]
-    if not x.is_floating_point():
-        return x.reshape(shape)
-    shape = [x.shape[i] if n == 0 and not attributes.integer("allowzero", 0) else n for i, n in enumerate(shape)]
-    return x.reshape([len(x), *shape[1:]])
-
-
-def _axes(attributes: Attributes, inputs: Inputs) -> tuple[int, ...]:
-    """Of Squeeze and Unsqueeze: an input since opset 13, an attribute before."""
-    axes = optional(inputs, 1)
-    return attributes.integers("axes") if axes is None else tuple(int(n) for n in axes)
-
-
-def _squeeze(attributes: Attributes, inputs: Inputs) -> Tensor:
-    return given(inputs, 0).squeeze(_axes(attributes, inputs))
-
-
-def _unsqueeze(attributes: Attributes, inputs: Inputs) -> Tensor:
-    x, axes = given(inputs, 0), _axes(attributes, inputs)
-    for axis in sorted(axis % (x.ndim + len(axes)) for axis in axes):
-        x = x.unsqueeze(axis)
-    return x
-
-
-def _transpose(attributes: Attributes, inputs: Inputs) -> Tensor:
-    x = given(inputs, 0)
-    return x.permute(attributes.integers("perm", tuple(reversed(range(x.ndim)))))
-
-
-def _concat(attributes: Attributes, inputs: Inputs) -> Tensor:
-    return torch.cat([given(inputs, place) for place in range(len(inputs))], attributes.integer("axis", 0))
-
-
-def _gather(attributes: Attributes, inputs: Inputs) -> Tensor:
-    x, index, axis = given(inputs, 0), given(inputs, 1), attributes.integer("axis", 0)
-    return x[int(index)] if x.ndim == 1 and index.ndim == 0 else torch.index_select(x, axis, index.flatten())
-
-
-def _pad(attributes: Attributes, inputs: Inputs) -> Tensor:
-    x, pads = given(inputs, 0), optional(inputs, 1)
-    ends = attributes.integers("pads") if pads is None else tuple(int(n) for n in pads)
-    if attributes.word("mode", "constant") != "constant" or len(inputs) > 3:
-        raise Unsupported("Pad in another mode than constant, or of some axes")
-    value = optional(inputs, 2)
-    pairs = [(ends[i], ends[i + x.ndim]) for i in range(x.ndim)]
-    flat = tuple(end for pair in reversed(pairs) for end in pair)
-    return functional.pad(x, flat, value=attributes.number("value", 0.0) if value is None else float(value))
-
-
-def _shape(attributes: Attributes, inputs: Inputs) -> Tensor:
-    return torch.tensor(given(inputs, 0).shape)
+# Elementwise
 
 
 def _same(attributes: Attributes, inputs: Inputs) -> Tensor:
@@ -223,6 +125,21 @@ def _binary(function: Callable[[Tensor, Tensor], Tensor]) -> Operator:
     return lambda attributes, inputs: function(given(inputs, 0), given(inputs, 1))
 
 
+def _divide(attributes: Attributes, inputs: Inputs) -> Tensor:
+    a, b = given(inputs, 0), given(inputs, 1)
+    whole = not a.is_floating_point() and not b.is_floating_point()
+    return torch.div(a, b, rounding_mode="trunc" if whole else None)
+
+
+def _elu(attributes: Attributes, inputs: Inputs) -> Tensor:
+    return functional.elu(given(inputs, 0), attributes.number("alpha", 1.0))
+
+
+def _hard_sigmoid(attributes: Attributes, inputs: Inputs) -> Tensor:
+    alpha, beta = attributes.number("alpha", 0.2), attributes.number("beta", 0.5)
+    return torch.clamp(alpha * given(inputs, 0) + beta, 0, 1)
+
+
 def _leaky_relu(attributes: Attributes, inputs: Inputs) -> Tensor:
     return functional.leaky_relu(given(inputs, 0), attributes.number("alpha", 0.01))
 
@@ -231,12 +148,6 @@ def _arg_max(attributes: Attributes, inputs: Inputs) -> Tensor:
     if attributes.integer("select_last_index", 0):
         raise Unsupported("ArgMax of the last index")
     return given(inputs, 0).argmax(attributes.integer("axis", 0), keepdim=bool(attributes.integer("keepdims", 1)))
-
-
-def _cast(attributes: Attributes, inputs: Inputs) -> Tensor:
-    """Truth values become numbers; numbers stay as they are."""
-    x = given(inputs, 0)
-    return x.float() if x.dtype is torch.bool else x
 
 
 def _where(attributes: Attributes, inputs: Inputs) -> Tensor:
@@ -253,34 +164,44 @@ OPERATORS: dict[str, Operator] = {
     "ArgMax": _arg_max,
     "AveragePool": _average_pool,
     "BatchNormalization": _batch_normalization,
-    "Cast": _cast,
+    "Cast": shapes.cast,
     "Clip": _clip,
-    "Concat": _concat,
+    "Concat": shapes.concat,
     "Conv": _conv,
-    "Div": _binary(torch.div),
+    "Div": _divide,
     "Dropout": _same,
+    "Elu": _elu,
     "Equal": _binary(torch.eq),
-    "Flatten": _flatten,
-    "Gather": _gather,
+    "Exp": _unary(torch.exp),
+    "Flatten": shapes.flatten,
+    "Gather": shapes.gather,
     "Gemm": _gemm,
     "GlobalAveragePool": _global_average,
     "Greater": _binary(torch.gt),
+    "HardSigmoid": _hard_sigmoid,
     "Identity": _same,
     "LeakyRelu": _leaky_relu,
     "LogSoftmax": _softmax(functional.log_softmax),
     "MatMul": _binary(torch.matmul),
     "MaxPool": _max_pool,
     "Mul": _binary(torch.mul),
-    "Pad": _pad,
+    "Neg": _unary(torch.neg),
+    "Pad": shapes.pad,
+    "Pow": _binary(torch.pow),
+    "ReduceMean": shapes.reduce(torch.mean),
+    "ReduceSum": shapes.reduce(torch.sum),
     "Relu": _unary(torch.relu),
-    "Reshape": _reshape,
-    "Shape": _shape,
+    "Reshape": shapes.reshape,
+    "Shape": shapes.shape_of,
     "Sigmoid": _unary(torch.sigmoid),
+    "Slice": shapes.sliced,
     "Softmax": _softmax(functional.softmax),
-    "Squeeze": _squeeze,
+    "Softplus": _unary(functional.softplus),
+    "Sqrt": _unary(torch.sqrt),
+    "Squeeze": shapes.squeeze,
     "Sub": _binary(torch.sub),
     "Tanh": _unary(torch.tanh),
-    "Transpose": _transpose,
-    "Unsqueeze": _unsqueeze,
+    "Transpose": shapes.transpose,
+    "Unsqueeze": shapes.unsqueeze,
     "Where": _where,
 }

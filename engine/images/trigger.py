@@ -1,6 +1,5 @@
 """What a backdoor paints into an image: BadNets' patch (Gu et al., 2017) and Blend's overlay (Chen et al., 2017)."""
 
-import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from engine.errors import InputError
+from engine.images.formats.contents import content
+from engine.images.formats.npz import read_arrays, write_arrays
 from engine.images.imageset import Floats
 
 SQUARE = re.compile(r"square:(\d+)@(corner|(\d+),(\d+))")
@@ -24,7 +25,8 @@ class Trigger:
 
     def __post_init__(self) -> None:
         for part in (self.mask, self.pattern):
-            if part.ndim != 3 or not (np.isfinite(part).all() and part.min() >= 0 and part.max() <= 1):
+            sound = part.ndim == 3 and part.size and np.isfinite(part).all() and part.min() >= 0 and part.max() <= 1
+            if not sound:
                 raise InputError("mask and pattern are [channels, height, width] in 0 to 1", where=self.name)
         if self.mask.shape != self.pattern.shape:
             raise InputError(f"mask {self.mask.shape} and pattern {self.pattern.shape} differ", where=self.name)
@@ -74,15 +76,16 @@ def read_trigger(text: str, shape: tuple[int, int, int]) -> Trigger:
         raise InputError(
             "this is no trigger", where=text, advice="say square:4@corner, square:3@20,5, blend:0.2, or an .npz file"
         )
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return Trigger(file["mask"].astype(np.float32), file["pattern"].astype(np.float32), path.name)
-    except (KeyError, ValueError, OSError, EOFError) as error:
-        raise InputError(f"it holds no trigger ({error})", where=text, advice="arrays mask and pattern") from None
+    arrays = read_arrays(content(path), ("mask", "pattern"), where=text)
+    if len(arrays) < 2:
+        raise InputError("it holds no trigger", where=text, advice="name its arrays mask and pattern")
+    mask, pattern = (arrays[name].astype(np.float32) for name in ("mask", "pattern"))
+    pattern = pattern[None] if pattern.ndim == 2 else pattern
+    if mask.ndim == 2 and mask.shape == pattern.shape[1:]:
+        mask = np.broadcast_to(mask, pattern.shape).copy()  # one for all channels
+    return Trigger(mask, pattern, path.name)
 
 
 def trigger_bytes(trigger: Trigger) -> bytes:
     """The .npz file that `read_trigger` reads."""
-    file = io.BytesIO()
-    np.savez_compressed(file, mask=trigger.mask, pattern=trigger.pattern)
-    return file.getvalue()
+    return write_arrays(mask=trigger.mask, pattern=trigger.pattern)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from engine.images.datasets import Dataset
 
 SCALINGS = ("0..1", "0..255", "-1..1")
-LAYOUTS = ("NCHW", "NHWC", "flat")
+LAYOUTS = ("NCHW", "NHWC", "NHW", "flat")
 
 
 def add_images(parser: ArgumentParser) -> None:

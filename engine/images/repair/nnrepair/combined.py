@@ -49,7 +49,7 @@ def side_by_side(
     writer = _Writer(classifier.model(), graph, layer)
     ends = [(expert.label, writer.end(f"expert{expert.label}", graph, [expert])) for expert in experts]
     output = COMBINERS[combine](writer, graph.scores, ends, classifier.classes)
-    model = writer.model(output, graph)
+    model = writer.model(output)
     return classifier_of(model, name=classifier.name, scaling=classifier.scaling, layout=classifier.layout)
 
 
@@ -90,9 +90,9 @@ class _Writer:
         self._model.graph.node.append(node)
         return output
 
-    def model(self, output: str, graph: Graph) -> ModelProto:
+    def model(self, output: str) -> ModelProto:
         """The model whose output is this tensor, under the name of the old one."""
-        old = graph.output
+        old = self._model.graph.output[0].name
         for node in self._model.graph.node:
             for place, name in enumerate(node.output):
                 if name == old:
