@@ -111,7 +111,9 @@ class _Rows:
     def _adapt(self, rows: Tensor, success: Tensor) -> Tensor:
         """The published schedule: after `patience` steps of success the weight rises, after as many without, falls."""
         enough = success >= self._options.success
-        above, below = (torch.where(which, count[rows] + 1, 0) for which, count in ((enough, self._above), (~enough, self._below)))
+        above, below = (
+            torch.where(which, count[rows] + 1, 0) for which, count in ((enough, self._above), (~enough, self._below))
+        )
         factor, patience = self._options.factor, self._options.patience
         up, down = above >= patience, below >= patience
         weight = self._weight[rows]
