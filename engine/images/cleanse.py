@@ -59,7 +59,7 @@ class Cleansed:
 def cleanse(
     classifier: Classifier,
     images: ImageSet,
-    options: CleanseOptions = CleanseOptions(),
+    options: CleanseOptions | None = None,
     *,
     report: Callable[[float], None] = lambda share: None,
     device: torch.device | str = "cpu",
@@ -68,6 +68,7 @@ def cleanse(
 
     The same images, options and number of threads give the same triggers.
     """
+    options = options or CleanseOptions()
     classifier.demand_fit(images)
     if classifier.classes < LEAST_CLASSES or not len(images):
         raise InputError(

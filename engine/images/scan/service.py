@@ -21,7 +21,7 @@ Report = Callable[[float, str], None]  # (share of the work done, what is done n
 def scan_classifier(
     classifier: Classifier,
     images: ImageSet,
-    options: CleanseOptions = CleanseOptions(),
+    options: CleanseOptions | None = None,
     report: Report = lambda share, text: None,
     *,
     true: Backdoor | None = None,
@@ -34,6 +34,7 @@ def scan_classifier(
     found. suspicious: images that may carry a trigger, for the first look. The same images, options and number of
     threads give the same record, but for its seconds.
     """
+    options = options or CleanseOptions()
     classifier.demand_fit(images)
     if true is not None:
         true.demand_class(classifier.classes)
