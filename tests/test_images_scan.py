@@ -20,6 +20,7 @@ from engine.images.scan.first_look import first_look
 from engine.images.scan.overlap import mask_overlap
 from engine.images.scan.record import scan_json, write_scan
 from engine.images.scan.service import scan_classifier
+from engine.images.scan.universal import drawing_classes
 from engine.images.training import TrainingOptions, fit
 from engine.images.trigger import Trigger, read_trigger, square
 
@@ -184,6 +185,9 @@ def test_first_look_names_the_neurons_that_a_trigger_wakes():
 def test_one_shared_step_draws_images_into_the_backdoor_class_alone():
     """0.15 of the last pixel counts 3 and of the target's own four 0.6: together more than what is left of 4."""
     look = first_look(*counting(BACK))
+    assert drawing_classes(look.universal) == (TARGET,)
+    assert drawing_classes((0.1, 0.9, 0.4)) == () and drawing_classes((0.1, 0.9, 0.3)) == (1,)
+    assert drawing_classes((0.0, 0.49, 0.0)) == ()
     assert look.universal == tuple(float(label == TARGET) for label in range(CLASSES))
     assert look.layer is None and look.activations == ()
     assert set(first_look(*counting()).universal) == {0.0}

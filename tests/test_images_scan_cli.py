@@ -75,6 +75,5 @@ def test_accuracy_at_chance_is_warned_of(files, capsys):
 
 
 def test_the_help_tells_the_exit_codes(capsys):
-    with pytest.raises(SystemExit):
-        main(["images", "scan", "--help"])
+    assert main(["images", "scan", "--help"]) == 0
     assert "1 a class is flagged" in capsys.readouterr().out

@@ -1,6 +1,7 @@
 """Neural Cleanse (Wang et al., IEEE S&P 2019): the smallest trigger for each class, and which class's is too small.
 
-A backdoor's class needs a mask far smaller than the others: its anomaly index is above 2.
+A backdoor's class needs a mask far smaller than the others: its anomaly index is above 2. A trigger over the whole
+image shows by one shared step, too.
 """
 
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from engine.images.poison import Backdoor
 from engine.images.scan.anomaly import Norms, flagged_classes, published_anomalies, steady_anomalies
 from engine.images.scan.options import CleanseOptions
 from engine.images.scan.search import Found, smallest_triggers
+from engine.images.scan.universal import drawing_classes, universal_steps
 from engine.images.trigger import Trigger
 
 MEASURED = 500  # images at most on which the success of a found trigger is measured
@@ -31,8 +33,9 @@ class Cleansed:
 
     l1: of each start and class [starts, classes], infinite where a start found none. success: the share of other
     classes' images that get the class with its trigger, [classes]. anomaly: the steady index of each class, from the
-    least l1 of all starts; published: Neural Cleanse's own. flagged: the classes with a steady index above 2, the
-    largest first. steps: that each start took for each class.
+    least l1 of all starts; published: Neural Cleanse's own. universal: see `universal_steps`. flagged: the classes
+    with a steady index above 2, the largest first, then one that a shared step draws images into. steps: that each
+    start took for each class.
     """
 
     triggers: tuple[Trigger, ...]
@@ -40,6 +43,7 @@ class Cleansed:
     success: Norms
     anomaly: Norms
     published: Norms
+    universal: tuple[float, ...]
     flagged: tuple[int, ...]
     steps: np.ndarray
 
@@ -63,10 +67,12 @@ def cleanse(
     *,
     report: Callable[[float], None] = lambda share: None,
     device: torch.device | str = "cpu",
+    universal: tuple[float, ...] | None = None,
 ) -> Cleansed:
     """The triggers of all classes, sought together on clean images, of any labels.
 
-    The same images, options and number of threads give the same triggers.
+    universal: what `universal_steps` gave for it, where that is known. The same images, options and number of threads
+    give the same triggers.
     """
     options = options or CleanseOptions()
     classifier.demand_fit(images)
@@ -80,13 +86,16 @@ def cleanse(
     norms = found.norms.numpy().astype(np.float64)
     triggers = tuple(_trigger(found, int(start), label) for label, start in enumerate(norms.argmin(0)))
     anomaly = steady_anomalies(norms.min(0))
+    universal = universal_steps(classifier, images, device=device) if universal is None else universal
+    small = flagged_classes(anomaly)
     return Cleansed(
         triggers,
         norms,
         _success(classifier, images, triggers),
         anomaly,
         published_anomalies(norms.min(0)),
-        flagged_classes(anomaly),
+        universal,
+        small + tuple(label for label in drawing_classes(universal) if label not in small),
         found.steps.numpy(),
     )
 

@@ -139,7 +139,7 @@ def _say(record: "ScanRecord") -> None:
         table.add_row(
             str(label),
             f"{norm:.1f}" if np.isfinite(norm) else "none found",
-            f"{norm / np.median(least):.2f}",
+            f"{norm / np.median(least):.2f}" if np.isfinite(least).all() else "-",
             f"{found.spread[label]:.0%}" if np.isfinite(found.spread[label]) else "-",
             f"{found.success[label]:.1%}",
             f"{found.anomaly[label]:.1f}",
@@ -175,6 +175,8 @@ def _verdict(record: "ScanRecord") -> str:
     if found.flagged:
         classes = ", ".join(map(str, found.flagged))
         text = f"A backdoor is likely: class {classes} has a trigger far smaller than the others'."
+        if not any(found.anomaly[label] > 2 for label in found.flagged):
+            text = f"A backdoor is likely: one shared step of all images leads to class {classes}, and to no other."
     else:
         text = "No backdoor was found: no class has a trigger far smaller than the others'."
     return f"{text} The published index flags: {published}. ({seconds}; a heuristic, no proof)"

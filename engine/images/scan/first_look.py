@@ -10,17 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from engine.images.classifier import BATCH, Classifier
 from engine.images.graph import Graph
 from engine.images.imageset import Floats, ImageSet
 from engine.images.layers import Layer, layers_of
+from engine.images.scan.universal import MOST, universal_steps
 
 DORMANT = 0.05  # of the layer's largest mean activation, up to which a neuron counts as dormant
 WOKEN = 0.2  # of the layer's largest mean activation, by which suspicious images must raise a woken neuron's
-MOST = 500  # images that are looked at
-STEP = 0.15  # of a pixel's range: the universal step
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,7 @@ def first_look(
     """The first look of a network at clean images, and at suspicious ones [n, channels, height, width]."""
     graph = classifier.graph(device=device).requires_grad_(False)
     some = images.select(np.random.default_rng(0).permutation(len(images))[:MOST])
-    universal = tuple(_universal_step(classifier, graph, some, label) for label in range(classifier.classes))
+    universal = universal_steps(classifier, images, device=device)
     layer = watched_layer(graph)
     if layer is None:
         return FirstLook(None, (), (), None if suspicious is None else (), universal)
@@ -80,18 +78,3 @@ def _means(classifier: Classifier, graph: Graph, layer: Layer, images: Floats) -
     assert isinstance(total, Tensor)
     found: np.ndarray = (total / len(images)).cpu().numpy()
     return found
-
-
-def _universal_step(classifier: Classifier, graph: Graph, images: ImageSet, label: int) -> float:
-    """The share of other classes' images that get the class once all take the step down its mean loss's gradient."""
-    others = images.images[images.labels != label]
-    if not len(others):
-        return 0.0
-    x = torch.from_numpy(others).to(graph.device)
-    with torch.enable_grad():
-        shift = torch.zeros(x.shape[1:], device=x.device, requires_grad=True)
-        wanted = torch.full((len(x),), label, device=x.device)
-        loss = functional.cross_entropy(graph(classifier.inputs(x + shift)), wanted)
-        (gradient,) = torch.autograd.grad(loss, shift)
-    moved = (x - STEP * gradient.sign()).clamp(0, 1)
-    return float((classifier.predict(moved.cpu().numpy(), graph=graph) == label).mean())
