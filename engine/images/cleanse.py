@@ -1,8 +1,7 @@
 """Neural Cleanse (Wang et al., IEEE S&P 2019): the smallest trigger for each class, and which class's is too small.
 
-For each class: minimize cross-entropy(f((1 - m) x + m p), class) + weight |m|_1 over masks m and patterns p. The
-weight rises while nearly all images get the class, and falls while they do not. A backdoor's class needs a mask far
-smaller than the others: its anomaly index, in deviations from the median, is above 2.
+A backdoor's class needs a mask far smaller than the others: its anomaly index is above 2. A trigger over the whole
+image shows by one shared step, too.
 """
 
 from collections.abc import Callable
@@ -10,146 +9,110 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional
 
+from engine.errors import InputError
 from engine.images.classifier import Classifier
-from engine.images.imageset import Floats, ImageSet
+from engine.images.imageset import ImageSet
+from engine.images.measure import attack_success
+from engine.images.poison import Backdoor
+from engine.images.scan.anomaly import Norms, flagged_classes, published_anomalies, steady_anomalies
+from engine.images.scan.options import CleanseOptions
+from engine.images.scan.search import Found, smallest_triggers
+from engine.images.scan.universal import drawing_classes, universal_steps
 from engine.images.trigger import Trigger
 
-FLAGGED = 2.0  # anomaly index above which a class is called a backdoor's
-CONSISTENT = 1.4826  # makes the median absolute deviation that of a normal distribution
+MEASURED = 500  # images at most on which the success of a found trigger is measured
+LEAST_CLASSES = 3  # of which a median says something
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CleanseOptions:
-    """How triggers are sought. success: the share of images that is to get the class; starts: runs, each its own."""
-
-    steps: int = 400
-    images: int = 32
-    rate: float = 0.1
-    success: float = 0.99
-    weight: float = 1e-3
-    factor: float = 1.5
-    patience: int = 5
-    starts: int = 3
-    seed: int = 0
+__all__ = ["Cleansed", "CleanseOptions", "cleanse"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cleansed:
     """The smallest trigger found for each class.
 
-    l1: of each start and class [starts, classes], infinite where a start found none; anomaly: of each class, from
-    the least l1 of all starts; flagged: the classes with an anomaly index above 2, the largest first.
+    l1: of each start and class [starts, classes], infinite where a start found none. success: the share of other
+    classes' images that get the class with its trigger, [classes]. anomaly: the steady index of each class, from the
+    least l1 of all starts; published: Neural Cleanse's own. universal: see `universal_steps`. flagged: the classes
+    with a steady index above 2, the largest first, then one that a shared step draws images into. steps: that each
+    start took for each class.
     """
 
     triggers: tuple[Trigger, ...]
-    l1: np.ndarray
-    anomaly: np.ndarray
+    l1: Norms
+    success: Norms
+    anomaly: Norms
+    published: Norms
+    universal: tuple[float, ...]
     flagged: tuple[int, ...]
+    steps: np.ndarray
 
     @property
-    def spread(self) -> np.ndarray:
-        """The range of the starts' norms, by the least of them, for each class."""
+    def spread(self) -> Norms:
+        """The range of the starts' norms, by the least of them, for each class; infinite where a start found none."""
         least = self.l1.min(0)
-        return (self.l1.max(0) - least) / least
+        with np.errstate(invalid="ignore"):
+            return np.where(np.isfinite(self.l1).all(0), (self.l1.max(0) - least) / least, np.inf)
+
+    @property
+    def published_flagged(self) -> tuple[int, ...]:
+        """The classes that the published index flags."""
+        return flagged_classes(self.published)
 
 
 def cleanse(
     classifier: Classifier,
     images: ImageSet,
-    options: CleanseOptions = CleanseOptions(),
+    options: CleanseOptions | None = None,
     *,
     report: Callable[[float], None] = lambda share: None,
+    device: torch.device | str = "cpu",
+    universal: tuple[float, ...] | None = None,
 ) -> Cleansed:
-    """The triggers of all classes, sought together on clean images, of any labels."""
-    classifier.demand_fit(images)
-    found = []
-    for start in range(options.starts):
-        one = _Search(classifier, images, options, seed=options.seed + start)
-        for step in range(options.steps):
-            one.step()
-            report((start + (step + 1) / options.steps) / options.starts)
-        found.append((one.least.numpy(), one.masks.numpy(), one.patterns.numpy()))
-    norms = np.stack([least for least, _, _ in found])
-    best = norms.argmin(0)
-    triggers = tuple(
-        _trigger(found[start][1][label], found[start][2][label], label) for label, start in enumerate(best)
-    )
-    anomaly = anomalies(norms.min(0))
-    order = np.argsort(-anomaly)
-    return Cleansed(triggers, norms, anomaly, tuple(int(i) for i in order if anomaly[i] > FLAGGED))
+    """The triggers of all classes, sought together on clean images, of any labels.
 
-
-def anomalies(norms: np.ndarray) -> np.ndarray:
-    """How far each norm lies below the median, in median absolute deviations; 0 where it is not below it.
-
-    A norm that is infinite counts as the largest that is not.
+    universal: what `universal_steps` gave for it, where that is known. The same images, options and number of threads
+    give the same triggers.
     """
-    finite = norms[np.isfinite(norms)]
-    if not len(finite):
-        return np.zeros(len(norms))
-    capped = np.minimum(norms, finite.max())
-    median = np.median(capped)
-    deviation = CONSISTENT * np.median(np.abs(capped - median))
-    return np.maximum(median - capped, 0) / max(deviation, 1e-12)
-
-
-class _Search:
-    """One start for all classes: least, masks and patterns hold the smallest success of each."""
-
-    def __init__(self, classifier: Classifier, images: ImageSet, options: CleanseOptions, *, seed: int):
-        self._classifier, self._options = classifier, options
-        self._graph = classifier.graph().requires_grad_(False)
-        self._images = torch.from_numpy(images.images)
-        self._random = torch.Generator().manual_seed(seed)
-        classes, (channels, height, width) = classifier.classes, classifier.shape
-        self._mask = torch.rand((classes, 1, height, width), generator=self._random).sub(0.5).requires_grad_(True)
-        self._pattern = torch.rand((classes, channels, height, width), generator=self._random).sub(0.5)
-        self._pattern.requires_grad_(True)
-        self._optimizer = torch.optim.Adam([self._mask, self._pattern], lr=options.rate, betas=(0.5, 0.9))
-        self._weight = torch.full((classes,), options.weight)
-        self._above, self._below = torch.zeros(classes), torch.zeros(classes)
-        self.least = torch.full((classes,), torch.inf)
-        self.masks = torch.zeros((classes, 1, height, width))
-        self.patterns = torch.zeros((classes, channels, height, width))
-
-    def step(self) -> None:
-        """One step of all masks and patterns, on images drawn anew."""
-        which = torch.randint(len(self._images), (self._options.images,), generator=self._random)
-        mask, pattern = self._mask.sigmoid(), self._pattern.sigmoid()
-        classes = len(mask)
-        painted = (1 - mask[:, None]) * self._images[which] + (mask * pattern)[:, None]
-        scores = self._graph(self._classifier.inputs(painted.flatten(0, 1)))
-        wanted = torch.arange(classes).repeat_interleave(len(which))
-        entropy = functional.cross_entropy(scores, wanted, reduction="none").view(classes, -1).mean(1)
-        norm = mask.flatten(1).sum(1)
-        self._optimizer.zero_grad()
-        (entropy + self._weight * norm).sum().backward()
-        self._optimizer.step()
-        success = (scores.argmax(1) == wanted).view(classes, -1).float().mean(1)
-        self._keep(success, norm.detach(), mask.detach(), pattern.detach())
-        self._adapt(success)
-
-    def _keep(self, success: Tensor, norm: Tensor, mask: Tensor, pattern: Tensor) -> None:
-        better = (success >= self._options.success) & (norm < self.least)
-        self.least = torch.where(better, norm, self.least)
-        for kept, current in ((self.masks, mask), (self.patterns, pattern)):
-            kept[better] = current[better]
-
-    def _adapt(self, success: Tensor) -> None:
-        """The published schedule: after `patience` steps of success the weight rises, after as many without it falls."""
-        enough = success >= self._options.success
-        self._above = torch.where(enough, self._above + 1, 0)
-        self._below = torch.where(enough, 0, self._below + 1)
-        factor, patience = self._options.factor, self._options.patience
-        up, down = self._above >= patience, self._below >= patience
-        self._weight = torch.where(
-            up, self._weight * factor, torch.where(down, self._weight / factor**1.5, self._weight)
+    options = options or CleanseOptions()
+    classifier.demand_fit(images)
+    if classifier.classes < LEAST_CLASSES or not len(images):
+        raise InputError(
+            f"{classifier.classes} classes and {len(images)} images are too few to compare",
+            where=images.name,
+            advice=f"a scan needs {LEAST_CLASSES} classes and some images",
         )
-        self._above[up], self._below[down] = 0, 0
+    found = smallest_triggers(classifier, images, options, report=report, device=torch.device(device))
+    norms = found.norms.numpy().astype(np.float64)
+    triggers = tuple(_trigger(found, int(start), label) for label, start in enumerate(norms.argmin(0)))
+    anomaly = steady_anomalies(norms.min(0))
+    universal = universal_steps(classifier, images, device=device) if universal is None else universal
+    small = flagged_classes(anomaly)
+    return Cleansed(
+        triggers,
+        norms,
+        _success(classifier, images, triggers),
+        anomaly,
+        published_anomalies(norms.min(0)),
+        universal,
+        small + tuple(label for label in drawing_classes(universal) if label not in small),
+        found.steps.numpy(),
+    )
 
 
-def _trigger(mask: Floats, pattern: Floats, label: int) -> Trigger:
-    return Trigger(np.broadcast_to(mask, pattern.shape).copy(), pattern, f"of class {label}")
+def _success(classifier: Classifier, images: ImageSet, triggers: tuple[Trigger, ...]) -> Norms:
+    order = np.random.default_rng(0).permutation(len(images))[:MEASURED]
+    some, graph = images.select(order), classifier.graph()
+    return np.array(
+        [
+            attack_success(classifier, some, Backdoor(trigger, label), graph=graph)
+            if (some.labels != label).any()
+            else np.nan
+            for label, trigger in enumerate(triggers)
+        ]
+    )
+
+
+def _trigger(found: Found, start: int, label: int) -> Trigger:
+    mask, pattern = found.masks[start, label].numpy(), found.patterns[start, label].numpy()
+    return Trigger(np.broadcast_to(mask, pattern.shape).copy(), pattern.copy(), f"of class {label}")
