@@ -3,7 +3,8 @@
 Because every weight is the file's own tensor, in the file's own shape, what is learned is written straight back.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar, cast
 
 import numpy as np
 import onnx
@@ -12,8 +13,9 @@ from onnx import ModelProto, NodeProto, numpy_helper
 from torch import Tensor
 
 from engine.errors import InputError
-from engine.images.operators import OPERATORS, Attributes, Unsupported
+from engine.images.operators import OPERATORS, Attributes, Unsupported, execute
 
+Value = TypeVar("Value")  # what stands for a tensor
 SCORES_FIRST = ("Softmax", "LogSoftmax")  # which turn scores into probabilities, in the same order
 
 
@@ -71,20 +73,44 @@ class Graph(torch.nn.Module):
 
     def tensors(self, x: Tensor, names: tuple[str, ...], *, start: str | None = None) -> dict[str, Tensor]:
         """The named tensors where the input is x, or where tensor `start` is x."""
-        known: dict[str, Tensor] = {start or self.input: x}
-        wanted = self._needed(names, set(known))
-        for place in wanted:
+        return self.evaluate({start or self.input: x}, names, execute)
+
+    def evaluate(
+        self, given: Mapping[str, Value], names: tuple[str, ...], execute: Callable[[str, Attributes, list], Value]
+    ) -> dict[str, Value]:
+        """The named tensors that follow from the given ones, in whatever stands for a tensor.
+
+        execute(operator, attributes, inputs) is the output of one node. Its inputs are such values, or tensors where
+        they are the graph's own weights and constants, or None where one is left out.
+        """
+        known: dict[str, Value | Tensor] = dict(given)
+        for place in self._needed(names, set(known)):
             node = self._nodes[place]
             if node.op_type == "Constant":
-                known[node.output[0]] = self._constant(place, x)
+                known[node.output[0]] = self._constant(place)
                 continue
             inputs = [self._value(name, known) for name in node.input]
             try:
-                known[node.output[0]] = OPERATORS[node.op_type](self._attributes[place], inputs)
+                known[node.output[0]] = execute(node.op_type, self._attributes[place], inputs)
             except (Unsupported, RuntimeError, IndexError) as error:
                 what = f"operator {node.op_type} cannot be executed ({str(error).splitlines()[0]})"
                 raise InputError(what, where=f"{self._where}, node {node.name!r}") from None
-        return {name: known[name] for name in names}
+        return cast(dict[str, Value], {name: known[name] for name in names})
+
+    def sides(self, start: str, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The tensors from which, together with `start` and weights, the named ones follow; none of them depends on it.
+
+        Empty where all that the named ones depend on goes through `start`.
+        """
+        depend = {start}
+        for node in self._nodes:
+            if depend & set(node.input):
+                depend |= set(node.output)
+        own = self._keys.keys() | self._constants.keys() | {""}
+        needed = [self._nodes[place] for place in self._needed(names, {start})]
+        free = {node.output[0] for node in needed if node.op_type == "Constant"}
+        read = (name for node in needed if depend & set(node.output) for name in node.input)
+        return tuple(dict.fromkeys(name for name in read if name not in depend | own | free))
 
     def _needed(self, names: tuple[str, ...], known: set[str]) -> list[int]:
         """The numbers of the nodes from which the named tensors follow, in order."""
@@ -96,7 +122,7 @@ class Graph(torch.nn.Module):
                 open_names |= set(node.input) - known
         return found[::-1]
 
-    def _value(self, name: str, known: Mapping[str, Tensor]) -> Tensor | None:
+    def _value(self, name: str, known: Mapping[str, Value | Tensor]) -> Value | Tensor | None:
         if not name:
             return None
         if name in known:
@@ -107,11 +133,11 @@ class Graph(torch.nn.Module):
             return self._constants[name]  # whole numbers, such as shapes: they stay on the CPU
         raise InputError(f"tensor {name!r} is not known", where=self._where)
 
-    def _constant(self, place: int, like: Tensor) -> Tensor:
+    def _constant(self, place: int) -> Tensor:
         value = self._attributes[place].values.get("value")
         if not isinstance(value, onnx.TensorProto):
             raise InputError("a Constant holds no tensor", where=f"{self._where}, node {self._nodes[place].name!r}")
-        return torch.from_numpy(np.array(numpy_helper.to_array(value))).to(like.device)
+        return torch.from_numpy(np.array(numpy_helper.to_array(value))).to(self.device)
 
     def _producer(self, name: str) -> NodeProto | None:
         return next((node for node in self._nodes if name in node.output), None)
