@@ -1,7 +1,5 @@
 """The order in which neurons of a layer are edited."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -12,8 +10,7 @@ from engine.images.imageset import ImageSet
 from engine.images.layers import Layer
 from engine.images.operators import execute
 from engine.images.repair.vere.options import VereOptions
-from engine.images.repair.vere.places import input_difference
-from engine.images.repair.vere.significance import Shrinkage, range_edges, shrinkage
+from engine.images.repair.vere.significance import Shrinkage, shrinkage
 from engine.images.repair.vere.tail import before
 
 WORK = 2**33  # numbers of all tensors of lines of one localization
@@ -25,23 +22,28 @@ def ranked(
     graph: Graph,
     layer: Layer,
     faults: ImageSet,
-    clean: ImageSet,
+    edges: Tensor,
+    difference: Tensor,
     options: VereOptions,
-    report: Callable[[float], None] = lambda share: None,
 ) -> Tensor:
-    """The numbers of the layer's neurons, best first, by the chosen localization; in order where it is none."""
+    """The numbers of the layer's neurons, best first, by the chosen localization; in order where it is none.
+
+    edges: of the sub-intervals of each neuron [neurons, intervals + 1]; difference: see input_difference.
+    """
+    weight = graph.weights[layer.weight].detach().movedim(layer.axis, 0)
     if options.localize == "none":
-        return torch.arange(graph.weights[layer.weight].shape[layer.axis])
-    if options.localize == "nnrepair":
-        return edge_scores(classifier, graph, layer, faults, clean).argsort(descending=True)
-    edges = range_edges(classifier, graph, layer, [clean, faults], options.interval)
-    some = faults.select(slice(0, options.localized))
-    chosen = screened(classifier, graph, layer, some, edges, options.screened)
-    count = max(FEWEST, WORK // (4 * size_after(classifier, graph, layer) * len(chosen) * options.interval))
-    found = shrinkage(
-        classifier, graph, layer, some.select(slice(0, count)), edges[chosen], neurons=chosen, report=report
-    )
+        return torch.arange(len(weight), device=graph.device)
+    if options.localize == "nnrepair":  # the score of each neuron's best edge (Usman et al., CAV 2021)
+        return (weight.abs() * difference).flatten(1).amax(1).argsort(descending=True)
+    chosen = screened(classifier, graph, layer, faults, edges, options.screened)
+    count = affordable(classifier, graph, layer, len(chosen) * options.interval)
+    found = shrinkage(classifier, graph, layer, faults.select(slice(0, count)), edges[chosen], neurons=chosen)
     return chosen[significance(found).argsort(descending=True)]
+
+
+def affordable(classifier: Classifier, graph: Graph, layer: Layer, rows: int) -> int:
+    """For how many images, with so many rows of lines each, bounds are computed in reasonable time."""
+    return max(FEWEST, WORK // (4 * size_after(classifier, graph, layer) * rows))
 
 
 def significance(found: Shrinkage) -> Tensor:
@@ -55,9 +57,7 @@ def significance(found: Shrinkage) -> Tensor:
     return certain + 1e-3 * possible
 
 
-def screened(
-    classifier: Classifier, graph: Graph, layer: Layer, images: ImageSet, edges: Tensor, most: int
-) -> Tensor:
+def screened(classifier: Classifier, graph: Graph, layer: Layer, images: ImageSet, edges: Tensor, most: int) -> Tensor:
     """The numbers of at most this many neurons, those with the largest first-order change over their range."""
     if len(edges) <= most:
         return torch.arange(len(edges), device=edges.device)
@@ -71,14 +71,6 @@ def screened(
     change = slope.flatten(2).sum(2) if slope.ndim > 2 else slope
     effect = change.abs().mean(0) * (edges[:, -1] - edges[:, 0])
     return effect.argsort(descending=True)[:most].sort().values
-
-
-def edge_scores(classifier: Classifier, graph: Graph, layer: Layer, faults: ImageSet, clean: ImageSet) -> Tensor:
-    """NNrepair's score (Usman et al., CAV 2021) of each neuron's best edge: |weight| x difference of activation."""
-    inputs = [before(classifier, graph, layer, torch.from_numpy(one.images)).tensors[layer.input] for one in (faults, clean)]
-    weight = graph.weights[layer.weight].detach().movedim(layer.axis, 0)
-    scores = weight.abs() * input_difference(graph, layer, *inputs)
-    return scores.flatten(1).amax(1)
 
 
 @torch.no_grad()

@@ -29,8 +29,8 @@ class Lesson:
     """What the network is to learn.
 
     faults, clean: images up to the layer. labels: right classes of the faults; given: their classes in the original
-    network. scores: the original's of the clean images. targets: for each fault and edited neuron the ends of the
-    interval into which its value is to move, [faults, neurons, 2]. staying: the values of clean images [clean, neurons].
+    network. scores: the original's of the clean images. pulled: numbers of those faults that have targets. targets:
+    for each of them and each edited neuron the ends of the interval into which its value is to move, [n, neurons, 2]. staying: the values of clean images [clean, neurons].
     length: of each neuron's range, [neurons].
     """
 
@@ -39,13 +39,20 @@ class Lesson:
     given: Tensor
     clean: Before
     scores: Tensor
+    pulled: Tensor
     targets: Tensor
     staying: Tensor
     length: Tensor
 
 
 def optimize(
-    graph: Graph, places: Places, lesson: Lesson, options: VereOptions, *, seed: int, report: Callable[[float, str], None]
+    graph: Graph,
+    places: Places,
+    lesson: Lesson,
+    options: VereOptions,
+    *,
+    seed: int,
+    report: Callable[[float, str], None],
 ) -> None:
     """Changes the weights at these places, in the graph, by Adam; the rate falls to zero along half a cosine."""
     weights = {name: graph.weights[name] for name in places.masks}
@@ -68,28 +75,46 @@ def optimize(
     graph.requires_grad_(False)
 
 
-def _loss(graph: Graph, places: Places, lesson: Lesson, options: VereOptions, done: float, generator) -> Tensor:
-    wrong = torch.randint(len(lesson.faults), (BATCH_FAULTS,), generator=generator).to(graph.device)
-    right = torch.randint(len(lesson.clean), (BATCH_CLEAN,), generator=generator).to(graph.device)
-    scores, activated = after(graph, places.layer, lesson.faults.select(wrong))
-    labels, given = lesson.labels[wrong], lesson.given[wrong]
-    loss = functional.cross_entropy(scores, labels)
-    over = scores.gather(1, given[:, None]) - scores.gather(1, labels[:, None]) + MARGIN
-    loss = loss + (functional.softplus(over)[:, 0] * (given != labels)).mean()
+def _loss(
+    graph: Graph, places: Places, lesson: Lesson, options: VereOptions, done: float, generator: torch.Generator
+) -> Tensor:
+    wrong, right = (_drawn(len(part), size, generator, graph) for part, size in _parts(lesson))
+    scores, _ = after(graph, places.layer, lesson.faults.select(wrong))
     clean_scores, clean_activated = after(graph, places.layer, lesson.clean.select(right))
-    before = lesson.scores[right].log_softmax(1)
-    divergence = functional.kl_div(clean_scores.log_softmax(1), before, log_target=True, reduction="batchmean")
-    loss = loss + options.stay * divergence
-    pull = options.pull * (1 - done)
+    original = lesson.scores[right]
+    if options.edit == "finetune":
+        loss = functional.cross_entropy(scores, lesson.labels[wrong])
+        return loss + functional.cross_entropy(clean_scores, original.argmax(1))
+    pull = 1.0 if options.edit == "published" else options.pull * (1 - done)
+    loss = pull * interval_loss(values(clean_activated)[:, places.neurons], lesson.staying[right], lesson.length)
     if pull > 0:
-        loss = loss + pull * interval_loss(values(activated)[:, places.neurons], lesson.targets[wrong], lesson.length)
-        still = lesson.staying[right]
-        own = values(clean_activated)[:, places.neurons]
-        loss = loss + pull * interval_loss(own, torch.stack([still, still], 2), lesson.length)
+        some = _drawn(len(lesson.pulled), BATCH_FAULTS, generator, graph)
+        _, activated = after(graph, places.layer, lesson.faults.select(lesson.pulled[some]))
+        loss = loss + pull * interval_loss(values(activated)[:, places.neurons], lesson.targets[some], lesson.length)
+    if options.edit == "optimize":
+        loss = loss + _fault_loss(scores, lesson.labels[wrong], lesson.given[wrong])
+        loss = loss + options.stay * functional.kl_div(
+            clean_scores.log_softmax(1), original.log_softmax(1), log_target=True, reduction="batchmean"
+        )
     return loss
 
 
+def _parts(lesson: Lesson) -> tuple[tuple[Before, int], tuple[Before, int]]:
+    return (lesson.faults, BATCH_FAULTS), (lesson.clean, BATCH_CLEAN)
+
+
+def _drawn(count: int, size: int, generator: torch.Generator, graph: Graph) -> Tensor:
+    return torch.randint(count, (size,), generator=generator).to(graph.device)
+
+
+def _fault_loss(scores: Tensor, labels: Tensor, given: Tensor) -> Tensor:
+    """Cross-entropy, and the margin of the right class over the class that the original network gave."""
+    over = (scores.gather(1, given[:, None]) - scores.gather(1, labels[:, None]))[:, 0] + MARGIN
+    return functional.cross_entropy(scores, labels) + (functional.softplus(over) * (given != labels)).mean()
+
+
 def interval_loss(value: Tensor, targets: Tensor, length: Tensor) -> Tensor:
-    """The mean squared distance of values [n, neurons] from intervals [n, neurons, 2], by the range's length."""
+    """The mean squared distance of values [n, neurons] from intervals [n, neurons, 2] or points, by the range's length."""
+    targets = targets if targets.ndim == 3 else targets[..., None].expand(-1, -1, 2)
     outside = (targets[..., 0] - value).clamp(min=0) + (value - targets[..., 1]).clamp(min=0)
     return (outside / length.clamp(min=1e-12)).square().mean()

@@ -13,7 +13,7 @@ EDIT = ("optimize", "published", "finetune")
 class VereOptions:
     """interval: sub-intervals of each neuron's range; n, n_clean: faults and clean images to learn from.
 
-    layer_round: rounds of localization and editing for a layer. localize: vere, nnrepair (its score of edges, the
+    layer_round: rounds of localization and editing for a layer; layers: hidden ones, from the last on. localize: vere, nnrepair (its score of edges, the
     largest of a neuron's), or none (all neurons). edit: optimize, published (the paper's own regression of one neuron
     a round), or finetune (cross-entropy alone). neurons: edited in the first round; four times as many in each further
     one. inputs: the share of their incoming weights that may change. localized: faults for which significance is
@@ -21,19 +21,20 @@ class VereOptions:
     """
 
     interval: int = 4
-    n: int = 3000
-    n_clean: int = 3000
+    n: int = 2000
+    n_clean: int = 2000
     layer_round: int = 3
+    layers: int = 2
     localize: str = "vere"
     edit: str = "optimize"
-    neurons: int = 16
-    inputs: float = 1.0
+    neurons: int = 32
+    inputs: float = 0.25
     steps: int = 300
     rate: float = 3e-3
     stay: float = 5.0
     pull: float = 0.1
-    localized: int = 64
-    screened: int = 512
+    localized: int = 128
+    screened: int = 256
 
 
 def vere_options(given: Mapping[str, object]) -> VereOptions:

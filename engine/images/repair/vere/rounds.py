@@ -1,95 +1,115 @@
-"""One round of VERE on one layer: localize, then edit the best neurons."""
+"""Rounds of VERE on one layer: localize, then edit the best neurons.
 
-from collections.abc import Callable
+All before the layer stays as it is in these rounds, so what it reads is computed once.
+"""
 
 import torch
 from torch import Tensor
 
-from engine.images.classifier import Classifier
+from engine.images.classifier import BATCH, Classifier
 from engine.images.graph import Graph
 from engine.images.imageset import ImageSet
 from engine.images.layers import Layer
 from engine.images.repair.task import Report
-from engine.images.repair.vere.localize import ranked
+from engine.images.repair.vere.localize import affordable, ranked
 from engine.images.repair.vere.optimize import Lesson, optimize
 from engine.images.repair.vere.options import VereOptions
 from engine.images.repair.vere.places import input_difference, places_of
-from engine.images.repair.vere.significance import range_edges, shrinkage, values
-from engine.images.repair.vere.tail import after, before
+from engine.images.repair.vere.significance import edges_of, shrinkage, values
+from engine.images.repair.vere.tail import Before, after, before
 from engine.images.repair.vere.targets import targets
 
 MORE = 4  # times as many neurons in each further round
-PULLED = 32  # neurons for which targets are computed, at most
 
 
-def edit_layer(
-    classifier: Classifier,
-    graph: Graph,
-    layer: Layer,
-    faults: ImageSet,
-    clean: ImageSet,
-    options: VereOptions,
-    *,
-    number: int,
-    seed: int,
-    report: Report,
-) -> int:
-    """Edits the layer's most significant neurons in the graph, and says how many; number: of the round, from 0.
+class Rounds:
+    """Rounds on one layer of a graph, whose weights they change."""
 
-    classifier: the original, from which clean images are to keep their scores.
-    """
-    wrong = faults.select(classifier.predict(faults.images, graph=graph) != faults.labels)
-    order = ranked(classifier, graph, layer, wrong if len(wrong) else faults, clean, options)
-    neurons = order[: options.neurons * MORE**number] if options.localize != "none" else order
-    report(0.2, f"{len(neurons)} of {len(order)} neurons of {layer.name}")
-    lesson = lesson_of(classifier, graph, layer, neurons, faults, clean, options)
-    difference = input_difference(
-        graph, layer, lesson.faults.tensors[layer.input], lesson.clean.tensors[layer.input]
-    )
-    places = places_of(graph, layer, neurons, share=options.inputs, difference=difference)
-    optimize(graph, places, lesson, options, seed=seed, report=lambda share, text: report(0.2 + 0.8 * share, text))
-    return len(neurons)
+    def __init__(
+        self,
+        classifier: Classifier,
+        graph: Graph,
+        layer: Layer,
+        faults: ImageSet,
+        clean: ImageSet,
+        options: VereOptions,
+        *,
+        seed: int,
+    ):
+        """classifier: the original, from which clean images are to keep their scores."""
+        self._classifier, self._graph, self._layer, self._options = classifier, graph, layer, options
+        self._faults, self._clean, self._seed = faults, clean, seed
+        pixels = torch.from_numpy(clean.images)
+        if options.edit != "published":
+            pixels = torch.cat([pixels, moved(pixels, seed=seed)])
+        self._wrong_before, self._clean_before = (
+            before(classifier, graph, layer, x) for x in (torch.from_numpy(faults.images), pixels)
+        )
+        original = classifier.graph(device=graph.device)
+        self._given = _all(original, layer, self._wrong_before)[0].argmax(1)
+        self._scores = _all(original, layer, self._clean_before)[0]
+        self._difference = input_difference(
+            graph, layer, self._wrong_before.tensors[layer.input], self._clean_before.tensors[layer.input]
+        )
+
+    def edit(self, number: int, report: Report) -> int:
+        """Edits the most significant neurons, and says how many they are; number: of the round, from 0."""
+        options, graph, layer = self._options, self._graph, self._layer
+        labels = torch.from_numpy(self._faults.labels).to(graph.device)
+        scores, fault_values = _all(graph, layer, self._wrong_before)
+        clean_values = _all(graph, layer, self._clean_before)[1]
+        edges = edges_of(torch.cat([fault_values, clean_values]), layer, options.interval)
+        wrong = (scores.argmax(1) != labels).nonzero()[:, 0]
+        wrong = wrong if len(wrong) else torch.arange(len(labels), device=graph.device)
+        first = wrong[: options.localized]
+        report(0.0, "significance")
+        some = self._faults.select(first.cpu().numpy())
+        order = ranked(self._classifier, graph, layer, some, edges, self._difference, options)
+        neurons = order[: self._count(number)]
+        fewer = first[: affordable(self._classifier, graph, layer, len(neurons) * options.interval)]
+        report(0.2, f"{len(neurons)} of {len(edges)} neurons")
+        found = shrinkage(
+            self._classifier, graph, layer, some.select(slice(0, len(fewer))), edges[neurons], neurons=neurons
+        )
+        lesson = Lesson(
+            faults=self._wrong_before,
+            labels=labels,
+            given=self._given,
+            clean=self._clean_before,
+            scores=self._scores,
+            pulled=fewer,
+            targets=targets(found, fault_values[fewer][:, neurons]),
+            staying=clean_values[:, neurons],
+            length=(edges[:, -1] - edges[:, 0])[neurons],
+        )
+        places = places_of(graph, layer, neurons, share=options.inputs, difference=self._difference)
+        optimize(graph, places, lesson, options, seed=self._seed + number, report=_later(report))
+        return len(neurons)
+
+    def _count(self, number: int) -> int | None:
+        """As published one neuron a round; else more and more; all where nothing was localized."""
+        if self._options.localize == "none":
+            return None
+        return 1 if self._options.edit == "published" else self._options.neurons * MORE**number
+
+
+def _later(report: Report) -> Report:
+    return lambda share, text: report(0.2 + 0.8 * share, text)
 
 
 @torch.no_grad()
-def lesson_of(
-    classifier: Classifier,
-    graph: Graph,
-    layer: Layer,
-    neurons: Tensor,
-    faults: ImageSet,
-    clean: ImageSet,
-    options: VereOptions,
-) -> Lesson:
-    """What the layer's neurons are to learn from these faults, and from clean images, moved by a pixel too."""
-    original = classifier.graph(device=graph.device)
-    pixels = moved(torch.from_numpy(clean.images))
-    scores = torch.cat([original(classifier.inputs(one.to(graph.device))) for one in pixels.split(256)])
-    behind, clean_behind = (before(classifier, graph, layer, x) for x in (torch.from_numpy(faults.images), pixels))
-    edges = range_edges(classifier, graph, layer, [clean, faults], options.interval)[neurons]
-    now, staying = (_values(graph, layer, part)[:, neurons] for part in (behind, clean_behind))
-    ends = now[..., None].expand(-1, -1, 2)
-    if options.pull > 0 and len(neurons) <= PULLED:
-        found = shrinkage(classifier, graph, layer, faults, edges, neurons=neurons)
-        ends = targets(found, now)
-    return Lesson(
-        faults=behind,
-        labels=torch.from_numpy(faults.labels).to(graph.device),
-        given=torch.from_numpy(classifier.predict(faults.images)).to(graph.device),
-        clean=clean_behind,
-        scores=scores,
-        targets=ends,
-        staying=staying,
-        length=edges[:, -1] - edges[:, 0],
-    )
+def _all(graph: Graph, layer: Layer, given: Before) -> tuple[Tensor, Tensor]:
+    """The scores, and the values of the layer's neurons, of all images."""
+    places = torch.arange(len(given), device=graph.device).split(BATCH)
+    found = [after(graph, layer, given.select(which)) for which in places]
+    return torch.cat([scores for scores, _ in found]), torch.cat([values(activated) for _, activated in found])
 
 
-def _values(graph: Graph, layer: Layer, given) -> Tensor:
-    parts = [given.select(which) for which in torch.arange(len(given), device=graph.device).split(256)]
-    return torch.cat([values(after(graph, layer, part)[1]) for part in parts])
-
-
-def moved(images: Tensor) -> Tensor:
-    """The images, and each moved by one pixel to each side: the original network says what they are."""
-    steps = ((1, 0), (-1, 0), (0, 1), (0, -1))
-    return torch.cat([images, *(images.roll(step, (2, 3)) for step in steps)])
+def moved(images: Tensor, *, seed: int) -> Tensor:
+    """The images, each moved by one pixel to a side: the original network says what they are."""
+    generator = torch.Generator().manual_seed(seed)
+    sides = torch.randint(4, (len(images),), generator=generator)
+    result = images.clone()
+    for side, step in enumerate(((1, 0), (-1, 0), (0, 1), (0, -1))):
+        result[sides == side] = images[sides == side].roll(step, (2, 3))
+    return result

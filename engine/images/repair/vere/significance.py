@@ -79,9 +79,7 @@ def shrinkage(
     bounds = torch.cat([torch.cat(found[i : i + blocks], 2) for i in range(0, len(found), blocks)], 1)
     gains = now[:, None, None] - bounds
     at_ends = gains[1:].movedim(0, -1)
-    return Shrinkage(
-        gains[0].amax(2).clamp(min=0), at_ends.amax((2, 3)).clamp(min=0), at_ends, edges, now, neurons
-    )
+    return Shrinkage(gains[0].amax(2).clamp(min=0), at_ends.amax((2, 3)).clamp(min=0), at_ends, edges, now, neurons)
 
 
 def violations(scores: Tensor, labels: Tensor) -> Tensor:
@@ -99,23 +97,26 @@ def values(activations: Tensor) -> Tensor:
 def range_edges(
     classifier: Classifier, graph: Graph, layer: Layer, images: list[ImageSet], parts: int, *, widen: float = 0.0
 ) -> Tensor:
-    """Edges of equal sub-intervals of each neuron's range on these images: [neurons, parts + 1].
-
-    widen: by which share of its length the range grows at both ends. What a ReLU or a sigmoid never gives is cut off.
-    """
+    """edges_of the neurons' values on these images."""
     found = []
     for one in images:
         x = classifier.inputs(torch.from_numpy(one.images).to(graph.device))
         found.append(values(_tensors(graph, x, (layer.activated,))[layer.activated]))
-    all_values = torch.cat(found)
-    low, high = all_values.amin(0), all_values.amax(0)
+    return edges_of(torch.cat(found), layer, parts, widen=widen)
+
+
+def edges_of(reached: Tensor, layer: Layer, parts: int, *, widen: float = 0.0) -> Tensor:
+    """Edges of equal sub-intervals of each neuron's range, from values [n, neurons]: [neurons, parts + 1].
+
+    widen: by which share of its length the range grows at both ends. What the activation never gives is cut off.
+    """
+    low, high = reached.amin(0), reached.amax(0)
     low, high = low - widen * (high - low), high + widen * (high - low)
     if layer.activation in ("Relu", "Sigmoid"):
         low = low.clamp(min=0)
     if layer.activation in ("Sigmoid", "Tanh"):
         high = high.clamp(max=1)
-    steps = torch.linspace(0, 1, parts + 1, device=graph.device)
-    return low[:, None] + (high - low)[:, None] * steps
+    return low[:, None] + (high - low)[:, None] * torch.linspace(0, 1, parts + 1, device=reached.device)
 
 
 def _tensors(graph: Graph, x: Tensor, names: tuple[str, ...]) -> dict[str, Tensor]:
@@ -177,8 +178,10 @@ class _Head:
     def violations(self, lines: Lines, sides: dict[str, Tensor], labels: Tensor) -> tuple[Tensor, Tensor]:
         """A lower bound in the whole interval [rows], and upper bounds at its start and end [2, rows]."""
         scores = self._last.input if self._last else self._graph.scores
-        found = lines if scores == self._layer.activated else lines_after(
-            self._graph, self._layer.activated, lines, sides, scores
+        found = (
+            lines
+            if scores == self._layer.activated
+            else lines_after(self._graph, self._layer.activated, lines, sides, scores)
         )
         if self._last:
             differences = self._folded(found, labels)
