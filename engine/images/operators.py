@@ -127,7 +127,9 @@ def demand_plain_pool(attributes: Attributes, kernel: Sequence[int]) -> None:
 
 def _batch_normalization(attributes: Attributes, inputs: Inputs) -> Tensor:
     x, scale, shift, mean, variance = (given(inputs, place) for place in range(5))
-    return functional.batch_norm(x, mean, variance, scale, shift, eps=attributes.number("epsilon", 1e-5))
+    return functional.batch_norm(
+        x, mean.detach(), variance.detach(), scale, shift, eps=attributes.number("epsilon", 1e-5)
+    )
 
 
 # Activations

@@ -130,7 +130,7 @@ def _max_pool(operator: str, attributes: Attributes, lines: Lines, inputs: Input
 
 
 LINEAR_AND_RISING = (
-    "AveragePool Cast Dropout Flatten GlobalAveragePool Identity Pad Reshape Squeeze Transpose Unsqueeze"
+    "AveragePool Cast Dropout Flatten Gather GlobalAveragePool Identity Pad Reshape Squeeze Transpose Unsqueeze"
 ).split()
 
 BOUNDED: dict[str, Operator] = {

@@ -30,8 +30,8 @@ class Lesson:
 
     faults, clean: images up to the layer. labels: right classes of the faults; given: their classes in the original
     network. scores: the original's of the clean images. pulled: numbers of those faults that have targets. targets:
-    for each of them and each edited neuron the ends of the interval into which its value is to move, [n, neurons, 2]. staying: the values of clean images [clean, neurons].
-    length: of each neuron's range, [neurons].
+    for each of them and each edited neuron the ends of the interval into which its value is to move, [n, neurons, 2].
+    staying: the values of clean images, [clean, neurons]. length: of each neuron's range, [neurons].
     """
 
     faults: Before
@@ -114,7 +114,10 @@ def _fault_loss(scores: Tensor, labels: Tensor, given: Tensor) -> Tensor:
 
 
 def interval_loss(value: Tensor, targets: Tensor, length: Tensor) -> Tensor:
-    """The mean squared distance of values [n, neurons] from intervals [n, neurons, 2] or points, by the range's length."""
+    """The mean squared distance of values from intervals or points, in lengths of the neurons' ranges.
+
+    value: [n, neurons]; targets: [n, neurons, 2] or [n, neurons]; length: [neurons].
+    """
     targets = targets if targets.ndim == 3 else targets[..., None].expand(-1, -1, 2)
     outside = (targets[..., 0] - value).clamp(min=0) + (value - targets[..., 1]).clamp(min=0)
     return (outside / length.clamp(min=1e-12)).square().mean()

@@ -13,11 +13,14 @@ EDIT = ("optimize", "published", "finetune")
 class VereOptions:
     """interval: sub-intervals of each neuron's range; n, n_clean: faults and clean images to learn from.
 
-    layer_round: rounds of localization and editing for a layer; layers: hidden ones, from the last on. localize: vere, nnrepair (its score of edges, the
-    largest of a neuron's), or none (all neurons). edit: optimize, published (the paper's own regression of one neuron
-    a round), or finetune (cross-entropy alone). neurons: edited in the first round; four times as many in each further
-    one. inputs: the share of their incoming weights that may change. localized: faults for which significance is
-    computed. screened: neurons of a layer for which it is computed, those with the largest gradients first.
+    layer_round: rounds of localization and editing for a layer. localize: vere, nnrepair (its score of edges, the
+    largest of a neuron's), or none (all neurons). edit: optimize, published (the paper's loss alone, one neuron a
+    round), or finetune (cross-entropy alone).
+
+    layers: hidden ones, from the last on. neurons: edited in the first round, four times as many in each further one.
+    inputs: the share of their incoming weights that may change. steps, rate: of Adam in a round. stay, pull: weights
+    of losses (optimize.py). localized: faults for which significance is computed. screened: neurons of a layer for
+    which it is computed, those with the largest gradients.
     """
 
     interval: int = 4

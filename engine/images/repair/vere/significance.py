@@ -11,7 +11,6 @@ mean over the image; to change it, its map is multiplied, and a map that is zero
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,8 +18,8 @@ from engine.images.classifier import BATCH, Classifier
 from engine.images.graph import Graph
 from engine.images.imageset import ImageSet
 from engine.images.layers import Layer, layers_of
-from engine.images.relaxation import lines_after
 from engine.images.lines import Lines
+from engine.images.relaxation import lines_after
 
 BUDGET = 2**25  # numbers of a chunk's largest tensor of lines
 TINY = 1e-6  # mean of a map, below which it is not multiplied
