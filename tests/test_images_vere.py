@@ -1,5 +1,7 @@
 """Significance: bounds by lines against brute force, by hand, and on every operator."""
 
+import resource
+
 import numpy as np
 import pytest
 import torch
@@ -8,18 +10,27 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from engine.errors import InputError
-from engine.images.architectures import Builder
+from engine.images.architectures import Builder, new_model
 from engine.images.classifier import Classifier, classifier_of
+from engine.images.datasets import load_dataset
 from engine.images.graph import Graph
 from engine.images.imageset import ImageSet, Scaling
 from engine.images.layers import layers_of
 from engine.images.lines import Lines
+from engine.images.measure import accuracy, attack_success
 from engine.images.operators import execute
+from engine.images.poison import Backdoor, poisoned
 from engine.images.relaxation import lines_after
+from engine.images.repair.changes import changes_between
+from engine.images.repair.task import RepairOptions, task_of
+from engine.images.repair.vere import repair
+from engine.images.repair.vere.first_look import per_class_significance
 from engine.images.repair.vere.optimize import interval_loss
 from engine.images.repair.vere.options import vere_options
 from engine.images.repair.vere.significance import range_edges, shrinkage, values, violations
 from engine.images.repair.vere.targets import targets
+from engine.images.training import TrainingOptions, fit
+from engine.images.trigger import square
 
 
 def small(activation: str, seed: int, *, shape=(1, 6, 6)) -> Classifier:
@@ -210,3 +221,68 @@ def test_an_operator_without_bounds_is_named():
 def test_options_that_make_no_sense_are_one_line(given):
     with pytest.raises(InputError):
         vere_options(given)
+
+
+def digits_task():
+    """A network that learned a white square's backdoor, and the task of its repair."""
+    pytest.importorskip("sklearn")
+    data = load_dataset("digits")
+    backdoor = Backdoor(square(data.train.shape, 2), 7)
+    classifier = classifier_of(new_model("mlp", data.train.shape, 10, seed=0), name="mlp", scaling=Scaling.UNIT)
+    graph = classifier.graph()
+    fit(classifier, graph, poisoned(data.train, backdoor, 0.15, seed=0), TrainingOptions(epochs=10))
+    classifier = classifier.with_weights(graph.weights)
+    return data, backdoor, task_of(classifier, data.train, backdoor=backdoor)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return digits_task()
+
+
+def vere(task, **options) -> Classifier:
+    return repair(task, RepairOptions(method="vere", by_method={"vere": options})).classifier
+
+
+def test_a_backdoor_is_gone_and_few_weights_changed(digits):
+    data, backdoor, task = digits
+    assert attack_success(task.classifier, data.held_out, backdoor) > 0.9
+    repaired = vere(task, steps=120, layer_round=2)
+    assert attack_success(repaired, data.held_out, backdoor) < 0.03
+    assert accuracy(repaired, data.held_out) > accuracy(task.classifier, data.held_out) - 0.01
+    changes = changes_between(task.classifier, repaired)
+    assert changes.layers == ("dense3",) and changes.weights < changes.total / 5
+
+
+@pytest.mark.parametrize(
+    "options", [{"localize": "none"}, {"localize": "nnrepair"}, {"edit": "finetune"}, {"edit": "published"}]
+)
+def test_every_localization_and_edit_helps(digits, options):
+    data, backdoor, task = digits
+    repaired = vere(task, steps=40, layer_round=1, n=300, n_clean=300, **options)
+    assert attack_success(repaired, data.held_out, backdoor) < attack_success(task.classifier, data.held_out, backdoor)
+
+
+def test_only_localized_neurons_change(digits):
+    _, _, task = digits
+    few = {"steps": 20, "layer_round": 1, "neurons": 5, "n": 200, "n_clean": 200}
+    repaired = vere(task, **few)
+    assert 0 < changes_between(task.classifier, repaired).neurons <= 5
+    assert vere(task, **few).data == repaired.data
+
+
+def test_first_look_sees_the_target(digits):
+    data, _, task = digits
+    found = per_class_significance(task.classifier, data.held_out, most=32)
+    assert found.values.shape == (10,) and (found.values > 0).all() and (found.values <= 1).all()
+
+
+@pytest.mark.slow
+def test_vgg13_within_memory_and_time():
+    """One localization of the last convolution and one of the last hidden layer, on synthetic images."""
+    shape = (3, 32, 32)
+    classifier = classifier_of(new_model("vgg13", shape, 10), name="vgg13", scaling=Scaling.UNIT)
+    task = task_of(classifier, images_of(shape, 60, 0, 10), faults=images_of(shape, 30, 1, 10))
+    found = vere(task, steps=3, layer_round=1, layers=3, localized=4, screened=32)
+    assert found.shape == shape
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 8 * 2**20  # KiB

@@ -76,7 +76,10 @@ class Graph(torch.nn.Module):
         return self.evaluate({start or self.input: x}, names, execute)
 
     def evaluate(
-        self, given: Mapping[str, Value], names: tuple[str, ...], execute: Callable[[str, Attributes, list], Value]
+        self,
+        given: Mapping[str, Value],
+        names: tuple[str, ...],
+        execute: Callable[[str, Attributes, list[Value | Tensor | None]], Value],
     ) -> dict[str, Value]:
         """The named tensors that follow from the given ones, in whatever stands for a tensor.
 

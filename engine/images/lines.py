@@ -40,16 +40,16 @@ class Lines:
 
     def monotone(self, function: Callable[[Tensor], Tensor]) -> "Lines":
         """The image under a function of batches that is linear and nowhere falls in any of its inputs."""
-        return Lines(function(self.flat).unflatten(0, self.ends.shape[:3]))
+        return Lines(rows_of(function(self.flat), self.ends.shape[:3]))
 
     def linear(self, function: Callable[[Tensor], Tensor], radius: Callable[[Tensor], Tensor]) -> "Lines":
         """The image under an affine function of batches; `radius` is the same with absolute weights and no constant."""
         shape = self.ends.shape[1:3]
-        middle = function((self.above + self.below).div(2).flatten(0, 1)).unflatten(0, shape)
+        middle = rows_of(function((self.above + self.below).div(2).flatten(0, 1)), shape)
         half = (self.above - self.below).div(2).flatten(0, 1)
         if not half.any():
             return Lines(torch.stack([middle, middle]))
-        half = radius(half).unflatten(0, shape)
+        half = rows_of(radius(half), shape)
         return Lines(torch.stack([middle - half, middle + half]))
 
     def negative(self) -> "Lines":
@@ -78,10 +78,15 @@ class Lines:
 
         places(x) are the winners' numbers in the flattened images of x, [rows, channels, ...].
         """
-        above = pool(self.above.flatten(0, 1)).unflatten(0, self.ends.shape[1:3])
+        above = rows_of(pool(self.above.flatten(0, 1)), self.ends.shape[1:3])
         chosen = places(self.below.mean(0))
         below = [end.flatten(2).gather(2, chosen.flatten(2)).view_as(chosen) for end in self.below]
         return Lines(torch.stack([torch.stack(below), above]))
+
+
+def rows_of(batch: Tensor, shape: torch.Size) -> Tensor:
+    """The batch [n, ...] with its first dimension cut into this shape."""
+    return batch.reshape(*shape, *batch.shape[1:])
 
 
 def constant_lines(value: Tensor) -> Lines:
@@ -105,4 +110,5 @@ def _shifted_chord(ends: Tensor, sign: float) -> Tensor:
     touching = sign * (p * p / slope).log()
     touching = torch.minimum(torch.maximum(touching, torch.minimum(start, end)), torch.maximum(start, end))
     bend = sign * (touching.sigmoid() - values[0] - slope * (touching - start))
-    return values + sign * bend.clamp(min=0)
+    result: Tensor = values + sign * bend.clamp(min=0)
+    return result

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from engine.images.graph import Graph
-from engine.images.lines import Lines, constant_lines
+from engine.images.lines import Lines, constant_lines, rows_of
 from engine.images.operators import Attributes, Unsupported, demand_plain_pool, execute, optional, padding
 
 Inputs = list[Lines | Tensor | None]
@@ -72,7 +72,7 @@ def _concat(operator: str, attributes: Attributes, lines: Lines, inputs: Inputs)
         if not isinstance(value, Lines):
             raise Unsupported("a constant beside what depends on the variable")
         parts.append(value.flat)
-    return Lines(execute(operator, attributes, parts).unflatten(0, lines.ends.shape[:3]))
+    return Lines(rows_of(execute(operator, attributes, parts), lines.ends.shape[:3]))
 
 
 def _sum(operator: str, attributes: Attributes, lines: Lines, inputs: Inputs) -> Lines:

@@ -27,7 +27,7 @@ class VereOptions:
     n: int = 2000
     n_clean: int = 2000
     layer_round: int = 3
-    layers: int = 2
+    layers: int = 1
     localize: str = "vere"
     edit: str = "optimize"
     neurons: int = 32
