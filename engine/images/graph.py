@@ -131,7 +131,7 @@ class Graph(torch.nn.Module):
         if name in known:
             return known[name]
         if name in self._keys:
-            return self._weights[self._keys[name]]
+            return cast(Tensor, self._weights[self._keys[name]])
         if name in self._constants:
             return self._constants[name]  # whole numbers, such as shapes: they stay on the CPU
         raise InputError(f"tensor {name!r} is not known", where=self._where)

@@ -65,7 +65,7 @@ def optimize(
     for step in range(options.steps):
         loss = _loss(graph, places, lesson, options, step / options.steps, generator)
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         for name, weight in weights.items():
             assert weight.grad is not None
             weight.grad.mul_(places.masks[name])

@@ -100,7 +100,7 @@ def _later(report: Report) -> Report:
 @torch.no_grad()
 def _all(graph: Graph, layer: Layer, given: Before) -> tuple[Tensor, Tensor]:
     """The scores, and the values of the layer's neurons, of all images."""
-    places = torch.arange(len(given), device=graph.device).split(BATCH)
+    places = torch.split(torch.arange(len(given), device=graph.device), BATCH)
     found = [after(graph, layer, given.select(which)) for which in places]
     return torch.cat([scores for scores, _ in found]), torch.cat([values(activated) for _, activated in found])
 

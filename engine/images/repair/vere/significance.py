@@ -120,7 +120,7 @@ def edges_of(reached: Tensor, layer: Layer, parts: int, *, widen: float = 0.0) -
 
 def _tensors(graph: Graph, x: Tensor, names: tuple[str, ...]) -> dict[str, Tensor]:
     """The named tensors of many images, in batches."""
-    parts = [graph.tensors(one, names) for one in x.split(BATCH)]
+    parts = [graph.tensors(one, names) for one in torch.split(x, BATCH)]
     return {name: torch.cat([part[name] for part in parts]) for name in names}
 
 
@@ -194,12 +194,12 @@ class _Head:
 
     def _folded(self, lines: Lines, labels: Tensor) -> Lines:
         assert self._last is not None
-        weight = self._graph.weights[self._last.weight]
+        weight: Tensor = self._graph.weights[self._last.weight]
         weight = weight if self._last.axis == 0 else weight.T
         bias = self._graph.weights[self._last.bias].flatten() if self._last.bias else weight.new_zeros(len(weight))
         middle, half = (lines.above + lines.below) / 2, (lines.above - lines.below) / 2
         ends = torch.empty(2, *middle.shape[:2], len(weight), device=middle.device)
-        for label in labels.unique():
+        for label in range(len(weight)):
             rows = labels == label
             rise = weight - weight[label]
             centre = middle[:, rows] @ rise.T + bias - bias[label]

@@ -33,7 +33,7 @@ def joined_before(parts: list[Before]) -> Before:
 def before(classifier: Classifier, graph: Graph, layer: Layer, images: Tensor) -> Before:
     """What the layer reads of images [n, channels, height, width] in [0, 1]."""
     names = tuple(dict.fromkeys((layer.input, *graph.sides(layer.input, (layer.activated, graph.scores)))))
-    parts = [graph.tensors(classifier.inputs(one.to(graph.device)), names) for one in images.split(BATCH)]
+    parts = [graph.tensors(classifier.inputs(one.to(graph.device)), names) for one in torch.split(images, BATCH)]
     return Before({name: torch.cat([part[name] for part in parts]) for name in names})
 
 
