@@ -271,7 +271,7 @@ def test_only_localized_neurons_change(digits):
     assert vere(task, **few).data == repaired.data
 
 
-def test_first_look_sees_the_target(digits):
+def test_first_look_gives_each_class_a_share(digits):
     data, _, task = digits
     found = per_class_significance(task.classifier, data.held_out, most=32)
     assert found.values.shape == (10,) and (found.values > 0).all() and (found.values <= 1).all()
