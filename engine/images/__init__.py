@@ -7,6 +7,7 @@ datasets.py      named sets: where they lie, and their parts
 trigger.py       what a backdoor paints into an image
 architectures.py ONNX models with random weights, in the shapes of the published work
 graph.py         an ONNX model as a differentiable torch module, weight by weight under its own name
+lines.py         linear bounds in one variable; relaxation.py: of what a graph computes
 classifier.py    an ONNX classifier: execution, scaling, changed weights
 training.py      weights fitted to images
 recipes.py       how each architecture is trained, so that it also learns a backdoor

@@ -5,7 +5,8 @@ file's own tensor, in the file's own shape, so that what is learned is written s
 an edge is named as the file names it. Models with other operators are executed by onnx_torch: see foreign.py.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar, cast
 
 import numpy as np
 import onnx
@@ -15,9 +16,10 @@ from torch import Tensor
 
 from engine.errors import InputError
 from engine.images.node_inputs import Attributes, Unsupported
-from engine.images.operators import OPERATORS
+from engine.images.operators import OPERATORS, execute
 from engine.images.scores import input_of, needed, scores_of
 
+Value = TypeVar("Value")  # what stands for a tensor
 STATISTICS = slice(3, 5)  # inputs of BatchNormalization that are measured, not learned
 
 
@@ -87,34 +89,61 @@ class Graph(torch.nn.Module):
     @property
     def device(self) -> torch.device:
         """Where its weights are, and its inputs have to be."""
-        return next((weight.device for weight in self._weights.values()), torch.device("cpu"))
+        return torch.device("cpu") if self._like is None else self._like.device
+
+    @property
+    def _like(self) -> Tensor | None:
+        """A tensor of the type and on the device of its weights; None without any."""
+        return next(iter(self._weights.values()), None)
 
     def forward(self, x: Tensor) -> Tensor:
         """The scores of inputs as the network reads them: [n, classes], in the type of its weights."""
-        kind = next((weight.dtype for weight in self._weights.values()), x.dtype)
+        kind = x.dtype if self._like is None else self._like.dtype
         return self.tensors(x.to(kind), (self.scores,))[self.scores].flatten(1)
 
     def tensors(self, x: Tensor, names: tuple[str, ...], *, start: str | None = None) -> dict[str, Tensor]:
         """The named tensors where the input is x, or where tensor `start` is x."""
-        known: dict[str, Tensor] = {start or self.input: x}
+        return self.evaluate({start or self.input: x}, names, execute)
+
+    def evaluate(
+        self,
+        given: Mapping[str, Value],
+        names: tuple[str, ...],
+        execute: Callable[[str, Attributes, list[Value | Tensor | None]], Value],
+    ) -> dict[str, Value]:
+        """The named tensors that follow from the given ones, in whatever stands for a tensor.
+
+        execute(operator, attributes, inputs) is the output of one node. Its inputs are such values, or tensors where
+        they are the graph's own weights and constants, or None where one is left out.
+        """
+        known: dict[str, Value | Tensor] = dict(given)
         for place in needed(self._nodes, names, set(known)):
             node = self._nodes[place]
             if node.op_type == "Constant":
                 continue
-            inputs = [self._value(name, known, x) for name in node.input]
+            inputs = [self._value(name, known) for name in node.input]
             try:
-                known[node.output[0]] = OPERATORS[node.op_type](self._attributes[place], inputs)
+                known[node.output[0]] = execute(node.op_type, self._attributes[place], inputs)
             except (Unsupported, RuntimeError, IndexError, TypeError, ValueError) as error:
                 what = f"operator {node.op_type} cannot be executed ({(str(error).splitlines() or ['?'])[0]})"
                 raise InputError(what, where=f"{self._where}, node {node.name!r}") from None
-        return {name: self._demanded(name, known, x) for name in names}
+        return cast(dict[str, Value], {name: self._value(name, known) for name in names})
 
-    def _demanded(self, name: str, known: Mapping[str, Tensor], x: Tensor) -> Tensor:
-        value = self._value(name, known, x)
-        assert value is not None
-        return value
+    def sides(self, start: str, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The tensors from which, together with `start` and weights, the named ones follow; none of them depends on it.
 
-    def _value(self, name: str, known: Mapping[str, Tensor], x: Tensor) -> Tensor | None:
+        Empty where all that the named ones depend on goes through `start`.
+        """
+        depend = {start}
+        for node in self._nodes:
+            if depend & set(node.input):
+                depend |= set(node.output)
+        own = self._keys.keys() | self._constants.keys() | {""}
+        after = [self._nodes[place] for place in needed(self._nodes, names, {start})]
+        read = (name for node in after if depend & set(node.output) for name in node.input)
+        return tuple(dict.fromkeys(name for name in read if name not in depend | own))
+
+    def _value(self, name: str, known: Mapping[str, Value | Tensor]) -> Value | Tensor | None:
         if not name:
             return None
         if name in known:
@@ -124,7 +153,8 @@ class Graph(torch.nn.Module):
             return weight
         if name in self._constants:
             value = self._constants[name]
-            return value.to(x) if value.is_floating_point() else value  # shapes stay on the CPU, as whole numbers
+            # shapes stay on the CPU, as whole numbers; other constants go where the weights are
+            return value.to(self._like) if value.is_floating_point() and self._like is not None else value
         raise InputError(f"tensor {name!r} is not known", where=self._where)
 
     @property

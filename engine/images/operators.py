@@ -20,7 +20,7 @@ def _gemm(attributes: Attributes, inputs: Inputs) -> Tensor:
     return product if c is None else product + attributes.number("beta", 1.0) * c
 
 
-def _padding(attributes: Attributes, x: Tensor, kernel: Sequence[int]) -> tuple[int, ...]:
+def padding(attributes: Attributes, x: Tensor, kernel: Sequence[int]) -> tuple[int, ...]:
     """Pads of the image's axes as functional.pad wants them: last axis first, its begin and its end."""
     axes, strides = len(kernel), attributes.integers("strides", (1,) * len(kernel))
     dilations = attributes.integers("dilations", (1,) * axes)
@@ -43,7 +43,7 @@ def _conv(attributes: Attributes, inputs: Inputs) -> Tensor:
         raise Unsupported("a convolution in other than two dimensions")
     axes = weight.shape[2:]
     return functional.conv2d(
-        functional.pad(x, _padding(attributes, x, axes)),
+        functional.pad(x, padding(attributes, x, axes)),
         weight,
         optional(inputs, 2),
         stride=attributes.integers("strides", (1, 1)),
@@ -54,8 +54,8 @@ def _conv(attributes: Attributes, inputs: Inputs) -> Tensor:
 
 def _max_pool(attributes: Attributes, inputs: Inputs) -> Tensor:
     x, kernel = given(inputs, 0), attributes.integers("kernel_shape")
-    _demand_plain_pool(attributes, kernel)
-    padded = functional.pad(x, _padding(attributes, x, kernel), value=-torch.inf)
+    demand_plain_pool(attributes, kernel)
+    padded = functional.pad(x, padding(attributes, x, kernel), value=-torch.inf)
     return functional.max_pool2d(
         padded, kernel, attributes.integers("strides", (1, 1)), dilation=attributes.integers("dilations", (1, 1))
     )
@@ -63,8 +63,8 @@ def _max_pool(attributes: Attributes, inputs: Inputs) -> Tensor:
 
 def _average_pool(attributes: Attributes, inputs: Inputs) -> Tensor:
     x, kernel = given(inputs, 0), attributes.integers("kernel_shape")
-    _demand_plain_pool(attributes, kernel)
-    pads, strides = _padding(attributes, x, kernel), attributes.integers("strides", (1, 1))
+    demand_plain_pool(attributes, kernel)
+    pads, strides = padding(attributes, x, kernel), attributes.integers("strides", (1, 1))
     mean = functional.avg_pool2d(functional.pad(x, pads), kernel, strides)
     if not any(pads) or attributes.integer("count_include_pad", 0):
         return mean
@@ -72,7 +72,7 @@ def _average_pool(attributes: Attributes, inputs: Inputs) -> Tensor:
     return mean / functional.avg_pool2d(ones, kernel, strides)
 
 
-def _demand_plain_pool(attributes: Attributes, kernel: Sequence[int]) -> None:
+def demand_plain_pool(attributes: Attributes, kernel: Sequence[int]) -> None:
     if len(kernel) != 2 or attributes.integer("ceil_mode", 0):
         raise Unsupported("pooling in other than two dimensions, or with ceil_mode")
 
@@ -205,3 +205,8 @@ OPERATORS: dict[str, Operator] = {
     "Unsqueeze": shapes.unsqueeze,
     "Where": _where,
 }
+
+
+def execute(operator: str, attributes: Attributes, inputs: Inputs) -> Tensor:
+    """The output of one node."""
+    return OPERATORS[operator](attributes, inputs)
