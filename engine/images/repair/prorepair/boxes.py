@@ -101,9 +101,7 @@ def _grown(
     return box(none)
 
 
-def _costs(
-    bounds: HeadBounds, low: Tensor, high: Tensor, labels: Tensor, margin: Tensor
-) -> tuple[Tensor, Tensor]:
+def _costs(bounds: HeadBounds, low: Tensor, high: Tensor, labels: Tensor, margin: Tensor) -> tuple[Tensor, Tensor]:
     """The loss of the least margins by one unit that each side moves out: [n, features] for low and for high."""
     ends = [side.detach().requires_grad_(True) for side in (low, high)]
     warm = (margin / 4).clamp(min=1e-9)

@@ -21,7 +21,7 @@ class Settings:
     split: str | None = None
     radius: float = 0.0
     splits: int = 2
-    margin: float = 0.5
+    margin: float = 0.25
     rounds: int = 6
     epochs: int = 2
     rate: float = 1e-3

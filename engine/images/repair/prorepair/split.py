@@ -1,5 +1,6 @@
 """A classifier in two parts: the feature extractor, whose weights are tuned, and the head, which stays."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -71,6 +72,12 @@ class Split:
         """A copy of the extractor's weights, by their names in the file."""
         return {name: self.graph.weights[name].detach().clone() for name in self.names}
 
+    @torch.no_grad()
+    def set(self, weights: Mapping[str, Tensor]) -> None:
+        """Puts these weights into the extractor."""
+        for name, weight in weights.items():
+            self.graph.weights[name].copy_(weight)
+
 
 def split_at(classifier: Classifier, tensor: str | None, *, device: str = "cpu") -> Split:
     """The split before the head that reads `tensor`, by default the last layer's input.
@@ -85,7 +92,9 @@ def split_at(classifier: Classifier, tensor: str | None, *, device: str = "cpu")
     needed = _ancestors(graph, sums)
     names = tuple(name for name in graph.weights if name in needed)
     if not names:
-        raise InputError(f"no weights lie before tensor {head.tensor!r}", where=classifier.name, advice="name a later one")
+        raise InputError(
+            f"no weights lie before tensor {head.tensor!r}", where=classifier.name, advice="name a later one"
+        )
     bounds = HeadBounds(head, device=graph.device)
     return Split(classifier, graph, head, bounds, sums, activation, names)
 
