@@ -16,6 +16,7 @@ BEYOND = 1.02  # of the way to the half-space of the least margin: steps that en
 GROWTHS = 2
 HALVINGS = 8
 WIDEST = 8.0  # spreads of a feature by which a side moves in a growth, at most
+MORE = 2.0  # times the growth that costs the slack by the slopes: other margins may leave more room
 CHUNK = 1024  # boxes at a time
 
 
@@ -93,7 +94,9 @@ def _grown(
         least, most = low - share[:, None] * out_low, high + share[:, None] * out_high
         return torch.minimum(least.clamp(min=space.least), low), torch.maximum(most.clamp(max=space.most), high)
 
-    none, all_ = torch.zeros_like(margin), torch.ones_like(margin)
+    slack = (bounds.lower(low, high, labels).amin(1) - margin / 2).clamp(min=0)
+    cost = (cost_low * out_low + cost_high * out_high).sum(1)
+    none, all_ = torch.zeros_like(margin), (MORE * slack / cost.clamp(min=1e-12)).clamp(max=1)
     for _ in range(HALVINGS):
         middle = (none + all_) / 2
         holds = grows & (bounds.lower(*box(middle), labels).amin(1) >= margin / 2)

@@ -28,6 +28,8 @@ class Settings:
     wider: bool = False
 
     def __post_init__(self) -> None:
+        if not isinstance(self.split, str | None):
+            raise InputError(f"split is {self.split!r}", where="prorepair", advice="name a tensor of the file")
         for name in ("radius", "margin", "rate"):
             _demand(name, getattr(self, name), 0 if name == "radius" else 1e-9, "a number above 0")
         for name, least in (("splits", 0), ("rounds", 1), ("epochs", 1)):
