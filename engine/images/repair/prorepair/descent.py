@@ -17,9 +17,9 @@ Step = Callable[[float, float], None]  # (share of the steps done, mean distance
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DescentOptions:
-    """epochs: over the clean images; batch: of clean images, and as many of faults."""
+    """batch: of clean images, and as many of faults, in each step."""
 
-    epochs: int = 2
+    steps: int = 100
     rate: float = 1e-3
     batch: int = 64
     seed: int = 0
@@ -66,12 +66,11 @@ def descend(split: Split, clean: Aims, faults: Aims, options: DescentOptions, st
     for name, parameter in split.graph.weights.items():
         parameter.requires_grad_(name in split.names)
     tuned = [split.graph.weights[name] for name in split.names]
-    total = options.epochs * -(-len(clean) // options.batch)
     optimizer = torch.optim.AdamW(tuned, lr=options.rate, weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda k: 0.5 * (1 + np.cos(np.pi * k / total)))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda k: 0.5 * (1 + np.cos(np.pi * k / options.steps)))
     random, late = np.random.default_rng(options.seed), 0.0
     draws = [_batches(len(aims), options.batch, random) for aims in (clean, faults)]
-    for k in range(total):
+    for k in range(options.steps):
         parts = [aims.missed(split, next(draw)).mean() for aims, draw in zip((clean, faults), draws)]
         loss = parts[0] + parts[1]
         optimizer.zero_grad()
@@ -79,7 +78,7 @@ def descend(split: Split, clean: Aims, faults: Aims, options: DescentOptions, st
         optimizer.step()
         schedule.step()
         late = loss.item() if k == 0 else 0.95 * late + 0.05 * loss.item()
-        step((k + 1) / total, late)
+        step((k + 1) / options.steps, late)
 
 
 def _batches(count: int, size: int, random: np.random.Generator) -> Iterator[Tensor]:

@@ -58,6 +58,7 @@ class _Search:
         self._split = split_at(task.classifier, settings.split, device=task.device)
         self._faults = joined([task.faults, task.validation_faults]) if settings.wider else task.faults
         self._regions = balls(self._faults, settings.radius) if settings.radius else single(self._faults)
+        self._clean = single(task.clean)
         self._margin = settings.margin * _typical_margin(self._split, task.clean)
         self._clean_before = self._right(task.validation)
         self._start = self._judged(0)
@@ -104,15 +105,16 @@ class _Search:
         if k:
             found = self._task.classifier.predict(regions.centres.images, graph=self._split.graph)
             regions = repeated(regions, found != regions.centres.labels, REPEATS)
+        how = DescentOptions(steps=self._settings.steps, rate=self._settings.rate, seed=self._task.seed + k)
         space = self._split.space(self._split.features(self._task.clean.images))
-        clean, faults = (self._aims(some, space) for some in (single(self._task.clean), regions))
+        most = how.steps * how.batch
+        clean, faults = (self._aims(some.sample(most, seed=how.seed), space) for some in (self._clean, regions))
 
         def step(share: float, missed: float) -> None:
             self._deadline.check()
             report((k + share) / rounds, f"round {k + 1}: {missed:.2f} margins off the boxes")
 
         self._deadline.check()
-        how = DescentOptions(epochs=self._settings.epochs, rate=self._settings.rate, seed=self._task.seed + k)
         descend(self._split, clean, faults, how, step)
 
     def _aims(self, regions: Regions, space: FeatureSpace) -> Aims:

@@ -14,7 +14,7 @@ class Settings:
     split: the tensor that the head reads; by default the last layer's input. radius: of the L-infinity ball around each
     faulty image, in pixels' values, that is to get the image's label, too; 0 for the image alone. splits: how often
     undecided balls are halved. margin: that h* gets, in median margins of the clean images. rounds: of new boxes, each
-    with `epochs` over the clean images at `rate`. wider: whether validation faults are repaired too; then they say
+    with `steps` of descent that begin at `rate`. wider: whether validation faults are repaired too; then they say
     nothing of other images, and the choice is made without them.
     """
 
@@ -23,7 +23,7 @@ class Settings:
     splits: int = 2
     margin: float = 0.25
     rounds: int = 6
-    epochs: int = 2
+    steps: int = 100
     rate: float = 1e-3
     wider: bool = False
 
@@ -32,7 +32,7 @@ class Settings:
             raise InputError(f"split is {self.split!r}", where="prorepair", advice="name a tensor of the file")
         for name in ("radius", "margin", "rate"):
             _demand(name, getattr(self, name), 0 if name == "radius" else 1e-9, "a number above 0")
-        for name, least in (("splits", 0), ("rounds", 1), ("epochs", 1)):
+        for name, least in (("splits", 0), ("rounds", 1), ("steps", 1)):
             if not isinstance(getattr(self, name), int):
                 raise InputError(f"{name} is {getattr(self, name)!r}", where="prorepair", advice="use a whole number")
             _demand(name, getattr(self, name), least, f"a whole number from {least}")

@@ -31,6 +31,12 @@ class Regions:
         high = low if self.high is self.low else self.high[which]  # single images stay so
         return Regions(self.centres.select(which), low, high, self.depth[which])
 
+    def sample(self, count: int, *, seed: int) -> "Regions":
+        """So many of the regions, drawn at random; all where there are no more."""
+        if len(self) <= count:
+            return self
+        return self.select(np.random.default_rng(seed).choice(len(self), count, replace=False))
+
 
 def balls(images: ImageSet, radius: float) -> Regions:
     """What is within `radius` of each pixel of an image, and within 0 to 1."""
