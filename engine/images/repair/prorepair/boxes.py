@@ -46,7 +46,7 @@ def proxy_boxes(bounds: HeadBounds, space: FeatureSpace, h: Tensor, labels: Tens
     """The boxes near features h [n, features]: around h* all margins are at least half of `margin` [n]."""
     parts = [
         _some_boxes(bounds, space, *some)
-        for some in zip(h.double().split(CHUNK), labels.split(CHUNK), margin.double().split(CHUNK), strict=True)
+        for some in zip(*(torch.split(x, CHUNK) for x in (h.double(), labels, margin.double())), strict=True)
     ]
     return ProxyBoxes(*(torch.cat([getattr(part, name) for part in parts]) for name in ProxyBoxes.__slots__))
 

@@ -74,7 +74,7 @@ def descend(split: Split, clean: Aims, faults: Aims, options: DescentOptions, st
         parts = [aims.missed(split, next(draw)).mean() for aims, draw in zip((clean, faults), draws)]
         loss = parts[0] + parts[1]
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         schedule.step()
         late = loss.item() if k == 0 else 0.95 * late + 0.05 * loss.item()
@@ -84,4 +84,4 @@ def descend(split: Split, clean: Aims, faults: Aims, options: DescentOptions, st
 def _batches(count: int, size: int, random: np.random.Generator) -> Iterator[Tensor]:
     """Batches of all numbers below count, in a random order, and again without end."""
     while True:
-        yield from torch.from_numpy(random.permutation(count)).split(size)
+        yield from torch.split(torch.from_numpy(random.permutation(count)), size)

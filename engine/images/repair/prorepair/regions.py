@@ -84,9 +84,9 @@ def refined(split: Split, regions: Regions, *, splits: int) -> Regions:
     for upper in (False, True):
         low, high = (end.reshape(len(parts), -1).copy() for end in (parts.low, parts.high))
         (low if upper else high)[row, pixel] = (low[row, pixel] + high[row, pixel]) / 2
-        low, high = (end.reshape(parts.low.shape) for end in (low, high))
-        centres = parts.centres.with_images((low + high) / 2)
-        halves.append(replace(parts, centres=centres, low=low, high=high, depth=parts.depth + 1))
+        least, most = (end.reshape(parts.low.shape) for end in (low, high))
+        centres = parts.centres.with_images(least + (most - least) * np.float32(0.5))
+        halves.append(replace(parts, centres=centres, low=least, high=most, depth=parts.depth + 1))
     return _joined([regions.select(~cut), *halves])
 
 

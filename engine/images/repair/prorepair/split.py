@@ -42,8 +42,8 @@ class Split:
 
     def interval(self, low: Tensor, high: Tensor) -> Interval:
         """Bounds of the sums [n, features] of images between low and high; differentiable, rounding apart."""
-        ends = (self.classifier.inputs(end.to(self.graph.device)) for end in (low, high))
-        least, most = interval_of(self.graph, *ends, self.sums)
+        low, high = (self.classifier.inputs(end.to(self.graph.device)) for end in (low, high))
+        least, most = interval_of(self.graph, low, high, self.sums)
         return least.flatten(1), most.flatten(1)
 
     @torch.no_grad()
