@@ -12,28 +12,28 @@ import argparse
 import csv
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from machine import machine
 
-from engine.images.architectures import new_model
 from engine.images.attacks import fgsm, noise
-from engine.images.classifier import Classifier, classifier_of, load_classifier
+from engine.images.classifier import Classifier, load_classifier
 from engine.images.datasets import Dataset, load_dataset
-from engine.images.imageset import ImageSet, Scaling
+from engine.images.imageset import ImageSet
 from engine.images.measure import right
 from engine.images.poison import Backdoor
-from engine.images.recipes import recipe, training_images
 from engine.images.repair.service import repair_classifier
 from engine.images.repair.task import RepairOptions
-from engine.images.training import fit
+from engine.images.trainer import TrainSettings, train_classifier
 from engine.images.trigger import read_trigger
 
 TARGET, SHARE = 7, 0.1
 TRIGGERS = {"badnets": "square:4@corner", "blend": "blend:0.2"}
 RADIUS = 0.05  # of the adversarial images, as NNrepair has it
-DEVIATION = 0.4  # of the noise on the images of the point-wise row
+DEVIATION = 0.3  # of the noise on the images of the point-wise row
+WEAK = 0.1  # of the images: what a weak network was trained on
 POINTS = 100  # of them, to be repaired
 FILE = Path(__file__).parent / "results" / "images.csv"
 COLUMNS = (
@@ -79,8 +79,9 @@ ROWS = {
     "sigmoid-mnist": Row("mnist-5k", "cnn", "badnets", ("vere", "unlearn"), "sigmoid"),
     "nnrepair-hq": Row("mnist-5k", "hq", "badnets", ("nnrepair", "unlearn")),
     "nnrepair-lq": Row("mnist-5k", "lq", "badnets", ("nnrepair", "unlearn")),
-    "adversarial": Row("mnist-5k", "hq", "fgsm", ("nnrepair", "prorepair")),
-    "weak": Row("mnist-5k", "lq", "weak", ("nnrepair", "prorepair")),
+    "adversarial-mlp": Row("mnist-5k", "mlp", "fgsm", ("prorepair", "unlearn", "nnrepair")),
+    "adversarial-lq": Row("mnist-5k", "lq", "fgsm", ("prorepair", "unlearn", "nnrepair")),
+    "weak": Row("mnist-5k", "lq", "weak", ("unlearn", "nnrepair", "prorepair")),
     "pruning-deepid": Row("mnist-5k", "deepid", "badnets", ("fine-pruning",)),
     "points": Row("mnist-5k", "mlp", "noise", ("prorepair",)),
 }
@@ -92,16 +93,11 @@ def trained(row: Row, dataset: Dataset, *, seed: int, folder: Path) -> Classifie
     kind = row.fault if backdoor or row.fault == "weak" else "clean"
     path = folder / f"{row.data}-{row.model}-{row.activation}-{kind}-{seed}.onnx"
     if not path.is_file():
-        model = new_model(row.model, dataset.train.shape, 10, activation=row.activation, seed=seed)
-        classifier = classifier_of(model, name=path.name, scaling=Scaling.UNIT)
-        options = recipe(dataset.train, activation=row.activation, seed=seed)
-        images = training_images(dataset.train, backdoor, SHARE, seed=seed)
-        if kind == "weak":  # a tenth of the images
-            images = images.split(0.1, seed=seed)[0]
-        graph = classifier.graph()
-        fit(classifier, graph, images, options)
+        if kind == "weak":
+            dataset = replace(dataset, train=dataset.train.split(WEAK, seed=seed)[0])
+        settings = TrainSettings(model=row.model, activation=row.activation, backdoor=backdoor, share=SHARE, seed=seed)
         folder.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(classifier.with_weights(graph.weights).data)
+        path.write_bytes(train_classifier(dataset, settings).classifier.data)
     return load_classifier(path)
 
 
@@ -125,7 +121,8 @@ def faults_of(
     if row.fault == "noise":
         learning, held_out = (noise(part, deviation=DEVIATION, seed=seed) for part in parts)
         learning, held_out = (part.select(~right(classifier, part)) for part in (learning, held_out))
-        return learning.select(slice(POINTS)), held_out
+        some = np.random.default_rng(seed).permutation(len(learning))[:POINTS]
+        return learning.select(np.sort(some)), held_out
     return None, None
 
 

@@ -182,7 +182,8 @@ def folder(tmp_path):
     for name, weight in (("original", BACKDOOR), ("repaired", SIGHT)):
         (tmp_path / f"{name}.onnx").write_bytes(linear(weight).data)
     labels = np.arange(3)
-    np.savez(tmp_path / "clean.npz", images=np.uint8(255 * CLEAN), labels=labels)
+    many = np.repeat(CLEAN, 5, axis=0), np.repeat(labels, 5)  # of a file in one part, a fifth of each class is held out
+    np.savez(tmp_path / "clean.npz", images=np.uint8(255 * many[0]), labels=many[1])
     np.savez(tmp_path / "bad.npz", images=np.uint8(255 * TRIGGERED), labels=labels)
     np.savez(tmp_path / "alone.npz", images=np.uint8(255 * TRIGGERED))
     return tmp_path

@@ -149,7 +149,7 @@ def test_an_interval_by_hand():
     with torch.no_grad():
         graph.weights["dense1.weight"].copy_(torch.tensor([[1.0, -2.0]]))
         graph.weights["dense1.bias"].fill_(3.0)
-    ends = interval_of(graph, torch.zeros(1, 2, 1, 1), torch.ones(1, 2, 1, 1), graph.output)
+    ends = interval_of(graph, torch.zeros(1, 2, 1, 1), torch.ones(1, 2, 1, 1), graph.scores)
     assert [end.item() for end in ends] == [1, 4]
 
 

@@ -8,7 +8,8 @@ from torch.nn import functional
 
 from engine.images.graph import Graph
 from engine.images.lines import Lines, constant_lines, rows_of
-from engine.images.operators import Attributes, Unsupported, demand_plain_pool, execute, optional, padding
+from engine.images.node_inputs import Attributes, Unsupported, optional
+from engine.images.operators import demand_plain_pool, execute, padding
 
 Inputs = list[Lines | Tensor | None]
 Operator = Callable[[str, Attributes, Lines, Inputs], Lines]

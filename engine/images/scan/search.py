@@ -100,7 +100,7 @@ class _Rows:
     def found(self) -> Found:
         classes = self._classifier.classes
         parts = (self.least, self.masks, self.patterns, self._steps)
-        return Found(*(part.cpu().unflatten(0, (-1, classes)) for part in parts))
+        return Found(*(part.cpu().view(-1, classes, *part.shape[1:]) for part in parts))
 
     def _keep(self, rows: Tensor, held: Tensor, norm: Tensor, mask: Tensor, pattern: Tensor) -> None:
         better = held & (norm < self.least[rows])

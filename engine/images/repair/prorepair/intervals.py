@@ -9,7 +9,8 @@ from torch import Tensor
 
 from engine.errors import InputError
 from engine.images.graph import Graph
-from engine.images.operators import OPERATORS, Attributes
+from engine.images.node_inputs import Attributes
+from engine.images.operators import OPERATORS
 
 Interval = tuple[Tensor, Tensor]
 
