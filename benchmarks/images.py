@@ -21,9 +21,11 @@ from machine import machine
 from engine.images.attacks import fgsm, noise
 from engine.images.classifier import Classifier, load_classifier
 from engine.images.datasets import Dataset, load_dataset
+from engine.images.detection import rates_of
+from engine.images.guard import Guard
 from engine.images.imageset import ImageSet
 from engine.images.measure import right
-from engine.images.poison import Backdoor
+from engine.images.poison import Backdoor, triggered
 from engine.images.repair.service import repair_classifier
 from engine.images.repair.task import RepairOptions
 from engine.images.trainer import TrainSettings, train_classifier
@@ -54,6 +56,8 @@ COLUMNS = (
     "weights",
     "neurons",
     "layers",
+    "guard_detection",
+    "guard_false_alarms",
     "seconds",
     "what",
 )
@@ -161,10 +165,23 @@ def measured(name: str, row: Row, method: str, *, seed: int, folder: Path) -> di
         "weights": changes and changes.weights,
         "neurons": changes and changes.neurons,
         "layers": changes and len(changes.layers),
+        **guard_rates(classifier, repair.classifier, dataset, backdoor_of(row, dataset)),
         "seconds": round(record.seconds, 1),
         "what": record.note,
     }
     return {key: round(value, 5) if isinstance(value, float) else value for key, value in cells.items()}
+
+
+def guard_rates(
+    original: Classifier, repaired: Classifier, dataset: Dataset, backdoor: Backdoor | None
+) -> dict[str, float | None]:
+    """The shares of held-out images, with the trigger and without, on which both networks disagree."""
+    if backdoor is None:
+        return {}
+    guard = Guard(original, repaired)
+    clean, attacked = (guard.examine(part.images) for part in (dataset.held_out, triggered(dataset.held_out, backdoor)))
+    rates = rates_of(clean, attacked)
+    return {"guard_detection": rates.detection, "guard_false_alarms": rates.false_alarms}
 
 
 def progress(share: float, text: str) -> None:
