@@ -131,7 +131,7 @@ def test_published_experts_change_few_edges_and_repair_what_they_saw():
     weight = np.array([[1.0, 0, 0], [0, 1, 3]])
     clean = [[1, 0, 0]] * 5 + [[0, 1, 0]] * 5
     seen = samples([*clean, *[[1, 0, 1]] * 5], weight, [0] * 5 + [1] * 5 + [0] * 5)
-    found = last_layer_expert(0, weight, seen, Options(published=True, weights=1), seed=0)
+    found = last_layer_expert(0, weight, seen, Options(exact=True, weights=1), seed=0)
     assert (found.weight != 0).sum() == 1 and not found.bias.any()
     after = seen.inputs @ (weight + found.weight).T + found.bias
     assert (after.argmax(1) == seen.labels).all()
@@ -272,7 +272,7 @@ def task():
 @pytest.mark.parametrize("combine", ["merged", "naive", "confidence", "votes"])
 @pytest.mark.parametrize("published", [False, True])
 def test_a_known_backdoor_is_repaired(combine, published, task):
-    options = RepairOptions("nnrepair", by_method={"nnrepair": {"combine": combine, "published": published}})
+    options = RepairOptions("nnrepair", by_method={"nnrepair": {"combine": combine, "exact": published}})
     found = repair(task, options).classifier
     assert (found.predict(task.faults.images) == 0).mean() >= (0.8 if published else 1)  # published: five of them seen
     assert (found.predict(task.clean.images) == task.clean.labels).all()

@@ -12,7 +12,7 @@ from engine.foreign import plain
 
 if TYPE_CHECKING:
     from engine.cli.images.demo_steps import Guarded, Repaired, Trained
-    from engine.images.cleanse import Cleansed
+    from engine.images.scan.record import ScanRecord
     from engine.images.trigger import Trigger
 
 HELP = "train, scan, repair and guard a small classifier with a backdoor, and explain it"
@@ -40,10 +40,10 @@ def run(arguments: Namespace) -> int:
 
         trained = steps.train(arguments.seed, update)
         answer(_trained_words(trained))
-        found = steps.scan(trained.classifier, trained.data.train, update)
+        found = steps.scan(trained, update)
         answer(_scan_words(found, trained))
         target = found.flagged[0] if found.flagged else trained.backdoor.target
-        known = Backdoor(found.triggers[target], target) if found.flagged else trained.backdoor
+        known = Backdoor(found.cleansed.triggers[target], target) if found.flagged else trained.backdoor
         repaired = steps.repair(trained, known, update)
         answer(_repair_words(trained, repaired))
         guarded = steps.guard(trained, repaired)
@@ -82,12 +82,12 @@ def _trained_words(trained: "Trained") -> str:
     )
 
 
-def _scan_words(found: "Cleansed", trained: "Trained") -> str:
-    least = found.l1.min(0)
+def _scan_words(found: "ScanRecord", trained: "Trained") -> str:
+    cleansed = found.cleansed
     lines = [
         "",
         "2. SCAN. Without knowing of a backdoor: the smallest change that turns any image into each class.",
-        "   " + ", ".join(f"{label}: {norm:.1f}" for label, norm in enumerate(least)) + " pixels.",
+        "   " + ", ".join(f"{label}: {norm:.1f}" for label, norm in enumerate(cleansed.l1.min(0))) + " pixels.",
     ]
     if not found.flagged:
         return "\n".join(
@@ -95,12 +95,12 @@ def _scan_words(found: "Cleansed", trained: "Trained") -> str:
         )
     label = found.flagged[0]
     lines += [
-        f"   Class {label} needs far fewer than the others: its anomaly index is {found.anomaly[label]:.1f}, "
+        f"   Class {label} needs far fewer than the others: its anomaly index is {cleansed.anomaly[label]:.1f}, "
         "and above 2 is suspicious.",
         "   What was found, and what was really painted:",
         "",
     ]
-    pictures = (_text_picture(trigger) for trigger in (found.triggers[label], trained.backdoor.trigger))
+    pictures = (_text_picture(trigger) for trigger in (cleansed.triggers[label], trained.backdoor.trigger))
     return "\n".join(lines + [f"      {left}      {right}" for left, right in zip(*pictures)])
 
 
@@ -118,12 +118,20 @@ def _repair_words(trained: "Trained", repaired: "Repaired") -> str:
 
     known = "true trigger" if repaired.known is trained.backdoor else "trigger that was found"
     return (
-        f"\n3. REPAIR ({METHOD}). The network learns on, with the {known} and the right labels.\n"
+        f"\n3. REPAIR ({METHOD}). The neurons that decide the fault are tuned, by the {known} and right labels:\n"
+        f"   {_changed_words(repaired)}.\n"
         f"   With the true square, now {repaired.attack_success:.1%} are called {trained.backdoor.target} "
         f"({trained.attack_success:.1%} before).\n"
-        f"   It costs: {repaired.accuracy:.1%} of clean images are right ({trained.accuracy:.1%} before). "
+        f"   It costs: {repaired.record.after.accuracy:.1%} of clean images are right ({trained.accuracy:.1%} before). "
         "Shape and names of the file are as before."
     )
+
+
+def _changed_words(repaired: "Repaired") -> str:
+    changes = repaired.record.changes
+    assert changes is not None  # this method keeps the file's tensors
+    where = f"{changes.neurons} neurons of {', '.join(changes.layers)}"
+    return f"{changes.weights:,} of {changes.total:,} weights change, in {where}"
 
 
 def _guard_words(guarded: "Guarded") -> str:

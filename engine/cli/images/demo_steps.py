@@ -1,27 +1,27 @@
 """The steps of `acasxu images demo`, on scikit-learn's digits: a backdoor is trained, found, repaired and guarded."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from engine.images.architectures import new_model
-from engine.images.classifier import Classifier, classifier_of
-from engine.images.cleanse import Cleansed, CleanseOptions, cleanse
+from engine.images.classifier import Classifier
 from engine.images.datasets import Dataset, load_dataset
 from engine.images.detection import Curve, Rates, curve_of, rates_of
 from engine.images.guard import Examined, Guard
-from engine.images.imageset import ImageSet, Scaling
-from engine.images.measure import accuracy, attack_success
-from engine.images.poison import Backdoor, poisoned, triggered
-from engine.images.repair.methods import method_of
-from engine.images.repair.task import RepairOptions, task_of
-from engine.images.training import TrainingOptions, fit
+from engine.images.measure import attack_success
+from engine.images.poison import Backdoor, triggered
+from engine.images.repair.record import ImageRepairRecord
+from engine.images.repair.service import repair_classifier
+from engine.images.repair.task import RepairOptions
+from engine.images.scan.options import CleanseOptions
+from engine.images.scan.record import ScanRecord
+from engine.images.scan.service import scan_classifier
+from engine.images.trainer import TrainSettings, train_classifier
 from engine.images.trigger import square
 
 TARGET = 7
-SHARE = 0.2  # of the training images, poisoned
-EPOCHS = 30
-METHOD = "unlearn"
-SCAN = CleanseOptions(steps=150, starts=1)
+SHARE = 0.1  # of the training images, poisoned
+METHOD = "vere"
+SCAN = CleanseOptions(steps=200, starts=1)
 
 Update = Callable[[str], None]
 
@@ -39,12 +39,14 @@ class Trained:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Repaired:
-    """The repaired classifier; the attack's success is that of the true trigger, though the repair knew another."""
+    """The repaired classifier, and the record of the repair for the backdoor that was known.
+
+    attack_success: of the true trigger, though the repair may have known another.
+    """
 
     classifier: Classifier
     known: Backdoor
-    note: str
-    accuracy: float
+    record: ImageRepairRecord
     attack_success: float
 
 
@@ -63,40 +65,39 @@ def train(seed: int, update: Update) -> Trained:
     """A small convolutional network, trained on digits some of which show a square and are called the target."""
     data = load_dataset("digits")
     backdoor = Backdoor(square(data.train.shape, 2), TARGET)
-    model = new_model("cnn", data.train.shape, data.train.classes, seed=seed)
-    blank = classifier_of(model, name="original.onnx", scaling=Scaling.UNIT)
-    graph = blank.graph()
-    fit(
-        blank,
-        graph,
-        poisoned(data.train, backdoor, SHARE, seed=seed),
-        TrainingOptions(epochs=EPOCHS, seed=seed),
+    made = train_classifier(
+        data,
+        TrainSettings(model="cnn", backdoor=backdoor, share=SHARE, seed=seed),
         report=lambda share, loss: update(f"training: {share:.0%}, loss {loss:.3f}"),
     )
-    made = blank.with_weights(graph.weights)
-    return Trained(data, made, backdoor, accuracy(made, data.held_out), attack_success(made, data.held_out, backdoor))
+    assert made.attack_success is not None
+    classifier = replace(made.classifier, name="original.onnx")
+    return Trained(data, classifier, backdoor, made.accuracy, made.attack_success)
 
 
-def scan(classifier: Classifier, images: ImageSet, update: Update) -> Cleansed:
+def scan(trained: Trained, update: Update) -> ScanRecord:
     """The smallest trigger of each class, sought without knowing that there is a backdoor."""
-    return cleanse(classifier, images, SCAN, report=lambda share: update(f"scanning: {share:.0%}"))
+    return scan_classifier(
+        trained.classifier,
+        trained.data.train,
+        SCAN,
+        lambda share, text: update(f"scanning: {share:.0%}, {text}"),
+        true=trained.backdoor,
+    )
 
 
 def repair(trained: Trained, known: Backdoor, update: Update) -> Repaired:
     """The classifier repaired by what a scan has found, as its owner would: the true trigger only measures."""
-    data = trained.data
-    found = method_of(METHOD)(
-        task_of(trained.classifier, data.train, backdoor=known),
-        RepairOptions(method=METHOD),
-        lambda share, text: update(f"repairing: {share:.0%}, {text}"),
+    found = repair_classifier(
+        trained.classifier,
+        trained.data,
+        backdoor=known,
+        options=RepairOptions(method=METHOD),
+        report=lambda share, text: update(f"repairing: {share:.0%}, {text}"),
     )
-    return Repaired(
-        found.classifier,
-        known,
-        found.note,
-        accuracy(found.classifier, data.held_out),
-        attack_success(found.classifier, data.held_out, trained.backdoor),
-    )
+    record = replace(found.record, repaired=replace(found.record.repaired, name="repaired.onnx"))
+    success = attack_success(found.classifier, trained.data.held_out, trained.backdoor)
+    return Repaired(replace(found.classifier, name="repaired.onnx"), known, record, success)
 
 
 def guard(trained: Trained, repaired: Repaired) -> Guarded:

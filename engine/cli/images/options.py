@@ -9,6 +9,7 @@ from engine.errors import InputError
 if TYPE_CHECKING:
     from engine.images.classifier import Classifier
     from engine.images.datasets import Dataset
+    from engine.images.imageset import ImageSet
 
 SCALINGS = ("0..1", "0..255", "-1..1")
 LAYOUTS = ("NCHW", "NHWC", "NHW", "flat")
@@ -70,3 +71,15 @@ def demand_free(path: Path, *, force: bool, option: str = "--out") -> None:
     """InputError where something is there already and not `force`."""
     if path.exists() and not force:
         raise InputError("this exists already", where=f"{option} {path}", advice="choose another name, or --force")
+
+
+def warn_of_chance(classifier: "Classifier", images: "ImageSet") -> None:
+    """Says on stderr that the accuracy is near chance, with the likely cause, where it is. InputError where they do
+    not fit."""
+    from engine.cli.output import note
+    from engine.images.fit_check import chance_warning
+
+    classifier.demand_fit(images)
+    warning = chance_warning(classifier, images)
+    if warning:
+        note(f"acasxu: warning: {warning}; `acasxu images info` tries other readings")

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.cli.images.options import classifier_of, dataset_of, demand_free
+from engine.cli.images.options import classifier_of, dataset_of, demand_free, warn_of_chance
 from engine.cli.images.repair_options import add_repair, own_options
 from engine.cli.output import UNDECIDED, answer
 from engine.errors import InputError
@@ -49,6 +49,7 @@ def run(arguments: Namespace) -> int:
     _demand_one_cause(arguments)
     own = own_options(arguments)
     classifier, dataset = classifier_of(arguments, arguments.network), dataset_of(arguments)
+    warn_of_chance(classifier, dataset.train)
     faults = _faults(arguments, classifier)
     with _progress() as say:
         backdoor = _backdoor(arguments, classifier, dataset, say)
@@ -99,7 +100,7 @@ def _backdoor(arguments: Namespace, classifier: "Classifier", dataset: "Dataset"
     if not found.flagged:
         return None
     label = found.flagged[0]
-    answer(f"the scan flags class {label}: anomaly index {found.anomaly[label]:.1f}")
+    answer(f"the scan flags class {label}, whose smallest trigger covers {found.l1.min(0)[label]:.1f} pixels")
     return Backdoor(found.triggers[label], label)
 
 

@@ -13,8 +13,8 @@ OWN: dict[str, tuple[str, ...]] = {
     "unlearn": ("exact", "steps"),
     "fine-pruning": ("exact", "threshold", "steps"),
     "vere": ("interval", "n", "n_clean", "layer_round", "localize", "edit"),
-    "prorepair": ("radius",),
-    "nnrepair": ("layer", "combine", "f1_filter"),
+    "prorepair": ("radius", "wider"),
+    "nnrepair": ("exact", "layer", "combine", "f1_filter"),
 }
 
 
@@ -67,7 +67,10 @@ def _add_own(parser: ArgumentParser) -> None:
     """Options of single methods."""
     own = parser.add_argument_group("options of one method (default: its own)")
     own.add_argument(
-        "--exact", action="store_true", default=None, help="unlearn, fine-pruning: as published, without additions"
+        "--exact",
+        action="store_true",
+        default=None,
+        help="unlearn, fine-pruning, nnrepair: as published, without additions",
     )
     own.add_argument("--steps", type=count, metavar="N", help="unlearn, fine-pruning: of training (default: 400)")
     own.add_argument(
@@ -81,8 +84,15 @@ def _add_own(parser: ArgumentParser) -> None:
     own.add_argument("--N-clean", type=count, dest="n_clean", metavar="N", help="vere: clean images to localize with")
     own.add_argument("--layer-round", type=count, metavar="N", help="vere: neurons tuned in a round")
     own.add_argument("--localize", choices=("vere", "nnrepair", "none"), help="vere: which neurons come first")
-    own.add_argument("--edit", choices=("optimize", "finetune"), help="vere: how they are changed")
+    own.add_argument("--edit", choices=("optimize", "finetune", "published"), help="vere: how they are changed")
     own.add_argument("--radius", type=float, metavar="R", help="prorepair: of the region around each input")
+    own.add_argument(
+        "--every-fault",
+        action="store_true",
+        default=None,
+        dest="wider",
+        help="prorepair: repair those put aside for validation, too, so all that are given",
+    )
     own.add_argument("--layer", choices=("last", "intermediate"), help="nnrepair: which layer is changed")
     own.add_argument(
         "--combine", choices=("naive", "confidence", "votes", "merged"), help="nnrepair: of the experts' answers"
@@ -109,4 +119,4 @@ def own_options(arguments: Namespace) -> dict[str, dict[str, object]]:
 
 
 def _flag(key: str) -> str:
-    return {"n": "--N", "n_clean": "--N-clean"}.get(key, f"--{key.replace('_', '-')}")
+    return {"n": "--N", "n_clean": "--N-clean", "wider": "--every-fault"}.get(key, f"--{key.replace('_', '-')}")

@@ -12,14 +12,15 @@ from engine.cli.images.options import (
     classifier_of,
     dataset_of,
     demand_free,
+    warn_of_chance,
 )
 from engine.cli.live import live_line
-from engine.cli.output import answer, note, show
+from engine.cli.output import answer, show
 from engine.errors import InputError
 
 if TYPE_CHECKING:
     from engine.images.classifier import Classifier
-    from engine.images.imageset import Floats, ImageSet
+    from engine.images.imageset import Floats
     from engine.images.poison import Backdoor
     from engine.images.scan.options import CleanseOptions
     from engine.images.scan.record import ScanRecord
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 HELP = "say whether a classifier has a backdoor, and what its trigger looks like"
 USAGE = "acasxu images scan NETWORK.onnx --data NAME_OR_PATH [options]"
 NONE_FOUND, FLAGGED = 0, 1  # exit codes
-CHANCE = 2.0  # times the accuracy of guessing, below which a scan says nothing
 SHOWN = 8  # neurons that a line names at most
 
 
@@ -70,8 +70,7 @@ def run(arguments: Namespace) -> int:
 
     device = chosen_device(arguments.device)
     classifier, images = classifier_of(arguments, arguments.network), dataset_of(arguments).train
-    classifier.demand_fit(images)
-    _warn_of_chance(classifier, images)
+    warn_of_chance(classifier, images)
     true, suspicious = _true(arguments, classifier), _suspicious(arguments, classifier)
     with live_line("scanning") as live:
         record = scan_classifier(
@@ -116,14 +115,6 @@ def _suspicious(arguments: Namespace, classifier: "Classifier") -> "Floats | Non
     found = read_images(arguments.suspicious, classes=classifier.classes, white=arguments.white)
     classifier.demand_fit(found)
     return found.images
-
-
-def _warn_of_chance(classifier: "Classifier", images: "ImageSet") -> None:
-    from engine.images.measure import accuracy
-
-    share = accuracy(classifier, images.select(slice(0, 500)))
-    if share < CHANCE / classifier.classes:
-        note(f"warning: {share:.0%} of the images are classified right, near chance: check --scaling, --layout, --data")
 
 
 def _say(record: "ScanRecord") -> None:

@@ -37,8 +37,8 @@ def last_layer_expert(label: int, weight: Doubles, samples: Samples, options: Op
     As published, it is asked for fewer images where the solver finds none for all.
     """
     for count in range(options.samples, 0, -1):
-        chosen = _few(samples, label, count, seed=seed) if options.published else samples
-        demands = score_demands(label, chosen, published=options.published)
+        chosen = _few(samples, label, count, seed=seed) if options.exact else samples
+        demands = score_demands(label, chosen, published=options.exact)
         if not (demands.unmet(np.zeros(demands.inputs.shape[1])) > 0).any():
             return None
         own = samples.labels == label
@@ -53,7 +53,7 @@ def intermediate_expert(
     label: int, pattern: Pattern, weight: Doubles, samples: Samples, options: Options, *, seed: int
 ) -> Expert | None:
     """The expert of the class at a hidden layer; None where its failing images follow the pattern already."""
-    chosen = _few(samples, label, options.samples, seed=seed) if options.published else samples
+    chosen = _few(samples, label, options.samples, seed=seed) if options.exact else samples
     failing = chosen.select((chosen.labels == label) & ~chosen.passing)
     suspicious = pattern.unmet(failing.sums > 0).mean(0) if len(failing) else np.zeros(len(pattern.neurons))
     changes = {}
@@ -104,7 +104,7 @@ def sign_demands(neuron: int, on: bool, failing: Samples, passing: Samples) -> D
 
 def _solved(demands: Demands, scores: Doubles, row: Doubles, options: Options) -> Doubles | None:
     """The change of all edges and the bias, [in + 1]: by z3 of the few best edges, or by the linear program."""
-    if not options.published:
+    if not options.exact:
         return smallest_change(demands, penalty=PENALTY)
     edges = np.argsort(-scores, kind="stable")[: options.weights]
     bound = LARGEST * max(float(np.abs(row).max()), 1e-6)

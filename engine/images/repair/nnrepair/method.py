@@ -86,7 +86,7 @@ def _experts(
         if expert is None:
             continue
         found.append(expert)
-        if options.combine == "merged" and options.layer == "last" and not options.published:
+        if options.combine == "merged" and options.layer == "last" and not options.exact:
             sums = samples.sums + samples.inputs @ expert.weight.T + expert.bias
             samples = replace(samples, sums=sums)
     return found

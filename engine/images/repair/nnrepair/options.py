@@ -14,14 +14,14 @@ class Options:
     """layer: whose weights are solved for, the last or the one before it. combine: how the experts of the classes
     become one network. f1_filter: experts whose F1 on validation images is not better are left out.
 
-    published: as in the paper, z3 for `samples` failing and as many passing images and `weights` edges of each expert.
+    exact: as published, z3 for `samples` failing and as many passing images and `weights` edges of each expert.
     Otherwise a linear program for all images and all edges, which leaves unmet what costs too much.
     """
 
     layer: str = "last"
     combine: str = "merged"
     f1_filter: bool = True
-    published: bool = False
+    exact: bool = False
     samples: int = 5
     weights: int = 5
 
