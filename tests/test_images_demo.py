@@ -34,11 +34,11 @@ def test_what_it_keeps_is_what_it_says(demo):
     out, folder = demo
     records = {name: json.loads((folder / f"{name}.json").read_text()) for name in ("scan", "repair", "guard")}
     assert records["scan"]["flagged"] == [7]
-    assert f"{records['repair']['after']['attack_success']:.1%} are called 7" in out
+    assert records["repair"]["backdoor"] == {"trigger": "trigger-7.npz", "target": 7}
     assert f"{records['guard']['rates']['detection']:.1%} of" in out
     page = (folder / "images.html").read_text()
     assert all(f'id="{name}"' in page for name in ("scans", "repairs", "guards"))
-    assert page.count("before: ") == 8 and "square:2@5,5" in page
+    assert page.count("before: ") == 8 and "trigger-7.npz" in page
 
 
 def test_the_kept_networks_can_be_used(demo, capsys):

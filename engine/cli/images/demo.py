@@ -36,14 +36,13 @@ def run(arguments: Namespace) -> int:
     with live_line("loading torch") as line:
         update = line or (lambda text: None)
         from engine.cli.images import demo_steps as steps
-        from engine.images.poison import Backdoor
 
         trained = steps.train(arguments.seed, update)
         answer(_trained_words(trained))
         found = steps.scan(trained, update)
         answer(_scan_words(found, trained))
         target = found.flagged[0] if found.flagged else trained.backdoor.target
-        known = Backdoor(found.cleansed.triggers[target], target) if found.flagged else trained.backdoor
+        known = steps.found_backdoor(found, target) if found.flagged else trained.backdoor
         repaired = steps.repair(trained, known, update)
         answer(_repair_words(trained, repaired))
         guarded = steps.guard(trained, repaired)

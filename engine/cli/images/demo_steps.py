@@ -13,7 +13,7 @@ from engine.images.repair.record import ImageRepairRecord
 from engine.images.repair.service import repair_classifier
 from engine.images.repair.task import RepairOptions
 from engine.images.scan.options import CleanseOptions
-from engine.images.scan.record import ScanRecord
+from engine.images.scan.record import ScanRecord, trigger_file
 from engine.images.scan.service import scan_classifier
 from engine.images.trainer import TrainSettings, train_classifier
 from engine.images.trigger import square
@@ -84,6 +84,11 @@ def scan(trained: Trained, update: Update) -> ScanRecord:
         lambda share, text: update(f"scanning: {share:.0%}, {text}"),
         true=trained.backdoor,
     )
+
+
+def found_backdoor(found: ScanRecord, target: int) -> Backdoor:
+    """The trigger that the scan found for a class, under the name of the file that will hold it."""
+    return Backdoor(replace(found.cleansed.triggers[target], name=trigger_file(target)), target)
 
 
 def repair(trained: Trained, known: Backdoor, update: Update) -> Repaired:

@@ -43,8 +43,9 @@ def run(arguments: Namespace) -> int:
     from engine.deadline import OutOfTime
     from engine.files import prepare
 
-    record_path = arguments.out.with_suffix(".json")
-    for path in (arguments.out, record_path):
+    paths = [arguments.out, arguments.out.with_suffix(".json")]
+    paths += [_trigger_path(arguments)] if arguments.scan else []
+    for path in paths:
         demand_free(path, force=arguments.force)
     _demand_one_cause(arguments)
     own = own_options(arguments)
@@ -56,13 +57,13 @@ def run(arguments: Namespace) -> int:
         if backdoor is None and faults is None:
             answer("not repaired, nothing written: the scan flags no class")
             return NOT_REPAIRED
-        targets = [prepare(path, option="--out") for path in (arguments.out, record_path)]
+        targets = [prepare(path, option="--out") for path in paths]
         try:
             found = _repair(arguments, own, classifier, dataset, backdoor, faults, say)
         except OutOfTime:
             answer(f"out of time after {arguments.timeout:g} s, nothing written")
             return UNDECIDED
-    return _tell(found, targets, out=str(arguments.out))
+    return _tell(found, targets, backdoor, out=str(arguments.out))
 
 
 def _demand_one_cause(arguments: Namespace) -> None:
@@ -101,7 +102,13 @@ def _backdoor(arguments: Namespace, classifier: "Classifier", dataset: "Dataset"
         return None
     label = found.flagged[0]
     answer(f"the scan flags class {label}, whose smallest trigger covers {found.l1.min(0)[label]:.1f} pixels")
-    return Backdoor(found.triggers[label], label)
+    return Backdoor(replace(found.triggers[label], name=_trigger_path(arguments).name), label)
+
+
+def _trigger_path(arguments: Namespace) -> Path:
+    """The place of the trigger that --scan finds: beside the repaired network."""
+    path: Path = arguments.out.with_suffix(".trigger.npz")
+    return path
 
 
 def _repair(
@@ -126,16 +133,23 @@ def _repair(
     return repair_classifier(classifier, dataset, backdoor=backdoor, faults=faults, options=options, report=say)
 
 
-def _tell(found: "ImageRepair", targets: list[Path], *, out: str) -> int:
-    """Writes both files if it is repaired, and says what it gained and lost."""
+def _tell(found: "ImageRepair", targets: list[Path], backdoor: "Backdoor | None", *, out: str) -> int:
+    """Writes the files if it is repaired, and says what it gained and lost.
+
+    targets: of the network, the record and, where a scan found it, the trigger.
+    """
     from engine.cli.images.repair_words import say_repair
     from engine.files import write_bytes, write_text
+    from engine.images.trigger import trigger_bytes
 
     named = replace(found.record.repaired, name=targets[0].name)
     record = replace(found.record, repaired=named)
     if record.is_repaired:
         write_bytes(targets[0], found.classifier.data)
         write_text(targets[1], json.dumps(record.as_json(), indent=1) + "\n")
+        for path in targets[2:]:
+            assert backdoor is not None  # the scan's
+            write_bytes(path, trigger_bytes(backdoor.trigger))
     say_repair(record, out=out)
     return REPAIRED if record.is_repaired else NOT_REPAIRED
 

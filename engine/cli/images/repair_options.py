@@ -53,7 +53,10 @@ def _add_cause(parser: ArgumentParser) -> None:
     """What it is to be repaired for."""
     add_trigger(parser)
     parser.add_argument(
-        "--scan", action="store_true", help="search for a trigger first (acasxu images scan), and remove its backdoor"
+        "--scan",
+        action="store_true",
+        help="search for a trigger first (acasxu images scan), remove its backdoor, and keep it as\n"
+        "REPAIRED.trigger.npz",
     )
     parser.add_argument(
         "--poisoned", type=Path, metavar="FILE", help="images that show the trigger, with their right labels"
