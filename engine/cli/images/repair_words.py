@@ -39,15 +39,17 @@ def _rows(record: ImageRepairRecord) -> list[tuple[str, float | None, float | No
 
 
 def _changed(record: ImageRepairRecord) -> str:
-    lost = f"{record.drawdown:+.2f} points of accuracy lost, {record.broken:.2%} of the right images now wrong"
+    word = "gained" if record.drawdown < 0 else "lost"
+    lost = f"{abs(record.drawdown):.2f} points of accuracy {word}, {record.broken:.2%} of the right images now wrong"
     if record.generalization is not None:
         lost = f"{lost}; {record.generalization:.1%} of unseen faults are right now"
     if record.changes is None:
         return f"other layers than the original; {record.seconds:.1f} s; {lost}"
     found = record.changes
+    layers = f"{len(found.layers)} layer{'s' * (len(found.layers) != 1)}"
     return (
-        f"{found.weights:,} of {found.total:,} weights changed, in {found.neurons:,} neurons of "
-        f"{len(found.layers)} layers, the most by {found.largest:.3g}; {record.seconds:.1f} s; {lost}"
+        f"{found.weights:,} of {found.total:,} weights changed, in {found.neurons:,} neurons of {layers}, "
+        f"the most by {found.largest:.3g}; {record.seconds:.1f} s; {lost}"
     )
 
 
