@@ -19,6 +19,7 @@ from engine.images.repair.nnrepair.samples import Samples, edge_scores
 MARGIN = 0.5  # of the median margin of passing images: by how much scores are to differ
 PENALTY = 0.1  # of a demand left unmet, by the l1 norm of a change
 KEPT = 10.0  # of a passing image's demand, by a failing one's
+EDGES = 256  # of a neuron that a linear program may change, those with the highest scores
 LARGEST = 4.0  # the largest change of one weight that z3 may make, by the largest weight of the neuron
 
 
@@ -43,7 +44,7 @@ def last_layer_expert(label: int, weight: Doubles, samples: Samples, options: Op
             return None
         own = samples.labels == label
         scores = edge_scores(weight[label], samples.inputs[own & ~samples.passing], samples.inputs[samples.passing])
-        change = _solved(demands, np.append(scores, 0.0), weight[label], options)
+        change = _solved(demands, scores, weight[label], options)
         if change is not None:
             return _expert(label, weight.shape, {label: change})
     return None
@@ -62,7 +63,7 @@ def intermediate_expert(
             continue
         demands = sign_demands(neuron, on, failing, chosen.select(chosen.passing))
         scores = edge_scores(weight[neuron], failing.inputs, chosen.inputs[chosen.passing])
-        change = _solved(demands, np.append(scores, 0.0), weight[neuron], options)
+        change = _solved(demands, scores, weight[neuron], options)
         if change is not None:
             changes[neuron] = change
     return _expert(label, weight.shape, changes) if changes else None
@@ -88,6 +89,12 @@ def score_demands(label: int, samples: Samples, *, published: bool) -> Demands:
     return Demands(inputs, np.where(own, 1.0, -1.0), margin - ahead, weight).select(kept)
 
 
+def unmet(label: int, samples: Samples) -> float:
+    """What the expert of the class would have to repair: all its demands that are unmet, weighted as they cost."""
+    demands = score_demands(label, samples, published=False)
+    return float(np.maximum(demands.unmet(np.zeros(demands.inputs.shape[1])), 0) @ demands.weight)
+
+
 def sign_demands(neuron: int, on: bool, failing: Samples, passing: Samples) -> Demands:
     """What a hidden neuron must do: be on or off for failing images, and stay what it is for passing ones."""
     spread = float(np.abs(passing.sums[:, neuron]).mean()) if len(passing) else 1.0
@@ -103,16 +110,20 @@ def sign_demands(neuron: int, on: bool, failing: Samples, passing: Samples) -> D
 
 
 def _solved(demands: Demands, scores: Doubles, row: Doubles, options: Options) -> Doubles | None:
-    """The change of all edges and the bias, [in + 1]: by z3 of the few best edges, or by the linear program."""
-    if not options.exact:
-        return smallest_change(demands, penalty=PENALTY)
-    edges = np.argsort(-scores, kind="stable")[: options.weights]
-    bound = LARGEST * max(float(np.abs(row).max()), 1e-6)
-    few = z3_change(replace(demands, inputs=demands.inputs[:, edges]), bound=bound)
-    if few is None:
+    """The change of all edges and the bias, [in + 1], 0 but for those with the best scores: by the linear program, or
+    by z3 where it is as published, which has no bias; None where z3 finds none."""
+    order = np.argsort(-scores, kind="stable")
+    bias = len(scores)
+    edges = order[: options.weights] if options.exact else np.append(order[:EDGES], bias)
+    few = replace(demands, inputs=demands.inputs[:, edges])
+    if options.exact:
+        found = z3_change(few, bound=LARGEST * max(float(np.abs(row).max()), 1e-6))
+    else:
+        found = smallest_change(few, penalty=PENALTY, norm=options.norm)
+    if found is None:
         return None
-    change = np.zeros(len(scores))
-    change[edges] = few
+    change = np.zeros(bias + 1)
+    change[edges] = found
     return change
 
 

@@ -1,20 +1,21 @@
 """The method nnrepair: experts of all classes, filtered, and combined."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from engine.errors import InputError
-from engine.images.classifier import Classifier
 from engine.images.graph import Graph
 from engine.images.imageset import ImageSet, Integers
 from engine.images.imageset import joined as joined_images
 from engine.images.layers import Layer, layers_of
 from engine.images.repair.nnrepair.combined import merged, side_by_side
-from engine.images.repair.nnrepair.experts import Expert, intermediate_expert, last_layer_expert
+from engine.images.repair.nnrepair.experts import Expert, intermediate_expert, last_layer_expert, unmet
 from engine.images.repair.nnrepair.options import Options, options_of
 from engine.images.repair.nnrepair.patterns import Pattern, patterns_of
+from engine.images.repair.nnrepair.program import Doubles
 from engine.images.repair.nnrepair.samples import Samples, joined, samples_of
 from engine.images.repair.task import Candidate, RepairOptions, RepairTask, Report, silent
 
@@ -30,9 +31,8 @@ def repair(task: RepairTask, options: RepairOptions, report: Report = silent) ->
     graph = task.classifier.graph(device=task.device).requires_grad_(False)
     layer = _layer(graph, chosen)
     samples = _samples(task, graph, layer)
-    experts = _experts(task, graph, layer, samples, chosen, report)
-    kept = _filtered(task, graph, layer, experts, chosen)
-    note = f"{len(kept)} of {len(experts)} experts at layer {layer.name}, {chosen.combine}"
+    kept, made = _experts(task, graph, layer, samples, chosen, report)
+    note = f"{len(kept)} of {made} experts at layer {layer.name}, {chosen.combine}"
     if chosen.combine == "merged" or not kept:
         return Candidate(merged(task.classifier, graph, layer, kept), note)
     return Candidate(side_by_side(task.classifier, graph, layer, kept, combine=chosen.combine), note)
@@ -66,61 +66,74 @@ def _samples(task: RepairTask, graph: Graph, layer: Layer) -> Samples:
 
 def _experts(
     task: RepairTask, graph: Graph, layer: Layer, samples: Samples, options: Options, report: Report
-) -> list[Expert]:
-    """An expert for each class that needs one.
+) -> tuple[list[Expert], int]:
+    """The experts that are kept, by falling F1 of their class on validation images, and how many were made.
 
-    Where they are to be merged, and not as published, each is made for the layer with the changes of those before it.
+    F1 filter: an expert whose F1 is no better than the network's without it is dropped. Experts that are merged, and
+    not as published, are made and judged one after the other, each on top of those kept before it, and the class with
+    most left to repair is next.
     """
+    images = joined_images([task.validation, task.validation_faults])
+    judges = samples_of(task.classifier, graph, layer, images)
     weight = graph.weights[layer.weight].detach().double().cpu().numpy()
     weight = weight if layer.axis == 0 else weight.T
-    patterns = _patterns(samples, options, seed=task.seed) if options.layer == "intermediate" else {}
-    found: list[Expert] = []
-    for label in range(task.classifier.classes):
-        report(label / task.classifier.classes, f"the expert of class {label}")
-        if options.layer == "last":
-            expert = last_layer_expert(label, weight, samples, options, seed=task.seed)
-        elif label in patterns:
-            expert = intermediate_expert(label, patterns[label], weight, samples, options, seed=task.seed)
-        else:
-            expert = None
+    patterns = _patterns(samples, options, seed=task.seed)
+    chained = options.combine == "merged" and options.layer == "last" and not options.exact
+    kept: list[tuple[float, Expert]] = []
+    made, open_classes = 0, list(range(task.classifier.classes))
+    while open_classes:
+        report(1 - len(open_classes) / task.classifier.classes, f"experts: {len(open_classes)} classes to go")
+        label = max(open_classes, key=lambda one: unmet(one, samples)) if chained else open_classes[0]
+        open_classes.remove(label)
+        expert = _expert(label, weight, patterns, samples, options, seed=task.seed)
         if expert is None:
             continue
-        found.append(expert)
-        if options.combine == "merged" and options.layer == "last" and not options.exact:
-            sums = samples.sums + samples.inputs @ expert.weight.T + expert.bias
-            samples = replace(samples, sums=sums)
-    return found
+        made += 1
+        below = [one for _, one in kept] if options.combine == "merged" else []
+        before, after = (
+            f1(_predicted(graph, layer, some, judges), judges.labels, label) for some in (below, [*below, expert])
+        )
+        if options.f1_filter and after <= before:
+            continue
+        kept.append((after, expert))
+        if chained:
+            samples = replace(samples, sums=_sums([expert], samples))
+    return [expert for _, expert in sorted(kept, key=lambda entry: (-entry[0], entry[1].label))], made
+
+
+def _expert(
+    label: int, weight: Doubles, patterns: Mapping[int, Pattern], samples: Samples, options: Options, *, seed: int
+) -> Expert | None:
+    if options.layer == "last":
+        return last_layer_expert(label, weight, samples, options, seed=seed)
+    if label not in patterns:
+        return None
+    return intermediate_expert(label, patterns[label], weight, samples, options, seed=seed)
 
 
 def _patterns(samples: Samples, options: Options, *, seed: int) -> dict[int, Pattern]:
+    if options.layer == "last":
+        return {}
     passing = samples.select(samples.passing)
     return patterns_of(passing.sums > 0, passing.labels, seed=seed)
 
 
-def _filtered(
-    task: RepairTask, graph: Graph, layer: Layer, experts: Sequence[Expert], options: Options
-) -> list[Expert]:
-    """The experts by falling F1 of their class on validation images; where asked, without those that do not better it.
-
-    Experts that are to be merged are tried on top of those kept before them, as each was made for that.
-    """
-    images = joined_images([task.validation, task.validation_faults])
-    graded: list[tuple[float, int, Expert]] = []
+def _sums(experts: Sequence[Expert], samples: Samples) -> Doubles:
+    """The layer's outputs before the activation with the changes of these experts."""
+    sums = samples.sums
     for expert in experts:
-        below = [kept for _, _, kept in graded] if options.combine == "merged" else []
-        before, after = (
-            f1(_predicted(task.classifier, graph, layer, some, images), images.labels, expert.label)
-            for some in (below, [*below, expert])
-        )
-        if after > before or not options.f1_filter:
-            graded.append((-after, expert.label, expert))
-    return [expert for _, _, expert in sorted(graded, key=lambda entry: entry[:2])]
+        sums = sums + samples.inputs @ expert.weight.T + expert.bias
+    return sums
 
 
-def _predicted(
-    classifier: Classifier, graph: Graph, layer: Layer, experts: Sequence[Expert], images: ImageSet
-) -> Integers:
-    return merged(classifier, graph, layer, experts).predict(images.images)
+@torch.no_grad()
+def _predicted(graph: Graph, layer: Layer, experts: Sequence[Expert], samples: Samples) -> Integers:
+    """The classes that the network gives with these experts merged: only what follows the layer is run."""
+    sums = torch.from_numpy(_sums(experts, samples).astype(np.float32)).to(graph.device)
+    found: Integers = (
+        graph.tensors(sums, (graph.scores,), start=layer.output)[graph.scores].flatten(1).argmax(1).cpu().numpy()
+    )
+    return found
 
 
 def f1(found: Integers, labels: Integers, label: int) -> float:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from engine.errors import InputError
 
 LAYERS = ("last", "intermediate")
+NORMS = ("l1", "linf")
 COMBINATIONS = ("merged", "naive", "confidence", "votes")
 
 
@@ -14,6 +15,8 @@ class Options:
     """layer: whose weights are solved for, the last or the one before it. combine: how the experts of the classes
     become one network. f1_filter: experts whose F1 on validation images is not better are left out.
 
+    norm: of a change, which the linear program makes small.
+
     exact: as published, z3 for `samples` failing and as many passing images and `weights` edges of each expert.
     Otherwise a linear program for all images and all edges, which leaves unmet what costs too much.
     """
@@ -21,12 +24,17 @@ class Options:
     layer: str = "last"
     combine: str = "merged"
     f1_filter: bool = True
+    norm: str = "l1"
     exact: bool = False
     samples: int = 5
     weights: int = 5
 
     def __post_init__(self) -> None:
-        for name, value, known in (("layer", self.layer, LAYERS), ("combine", self.combine, COMBINATIONS)):
+        for name, value, known in (
+            ("layer", self.layer, LAYERS),
+            ("combine", self.combine, COMBINATIONS),
+            ("norm", self.norm, NORMS),
+        ):
             if value not in known:
                 raise InputError(f"unknown {name} {value!r}", where="nnrepair", advice=f"use {', '.join(known)}")
         for name, number in (("samples", self.samples), ("weights", self.weights)):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 import z3
+from scipy import sparse
 from scipy.optimize import linprog
 
 from engine.errors import EngineError
@@ -46,12 +47,13 @@ def joined(parts: list[Demands]) -> Demands:
     return Demands(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Demands)))
 
 
-def smallest_change(demands: Demands, *, penalty: float) -> Doubles:
-    """The change [edges] that minimizes its l1 norm plus `penalty` times what it leaves unmet of all demands.
+def smallest_change(demands: Demands, *, penalty: float, norm: str = "l1") -> Doubles:
+    """The change [edges] that minimizes its norm plus `penalty` times what it leaves unmet of all demands.
 
-    Where all can be met and the penalty is large, all are met, to the solver's tolerance of 1e-7. Demands are added
-    only when a change would leave them unmet, so that thousands of samples cost little; a change that leaves none
-    unmet but those it was charged for is the optimum of the whole program.
+    norm: l1, the sum of all changes, which leaves most edges alone; or linf, the largest change times the number of
+    edges. Where all can be met and the penalty is large, all are met, to the solver's tolerance of 1e-7. Demands are
+    added only when a change would leave them unmet, so that thousands of samples cost little; a change that leaves
+    none unmet but those it was charged for is the optimum of the whole program.
     """
     change = np.zeros(demands.inputs.shape[1])
     chosen = np.zeros(len(demands), bool)
@@ -61,17 +63,22 @@ def smallest_change(demands: Demands, *, penalty: float) -> Doubles:
         if not len(worst):
             break
         chosen[worst[np.argsort(-unmet[worst], kind="stable")[:ADDED]]] = True
-        change = _solved(demands.select(chosen), penalty)
+        change = _solved(demands.select(chosen), penalty, norm)
     return change
 
 
-def _solved(demands: Demands, penalty: float) -> Doubles:
+def _solved(demands: Demands, penalty: float, norm: str) -> Doubles:
     count, edges = demands.inputs.shape
     rows = demands.sign[:, None] * demands.inputs
-    # variables: the positive and the negative part of the change, and what each demand is unmet by
-    costs = np.concatenate([np.ones(2 * edges), penalty * demands.weight])
-    matrix = np.hstack([-rows, rows, -np.eye(count)])
-    found = linprog(costs, A_ub=matrix, b_ub=-demands.needed, bounds=(0, None), method="highs")
+    # variables: the positive and the negative part of the change, what each demand is unmet by, the largest change
+    costs = np.concatenate([np.full(2 * edges, float(norm == "l1")), penalty * demands.weight, [edges]])
+    matrix = sparse.csr_array(np.hstack([-rows, rows, -np.eye(count), np.zeros((count, 1))]))
+    limits = -demands.needed
+    if norm == "linf":
+        one, nothing = sparse.eye_array(edges), sparse.csr_array((edges, count))
+        matrix = sparse.vstack([matrix, sparse.hstack([one, one, nothing, sparse.csr_array(-np.ones((edges, 1)))])])
+        limits = np.concatenate([limits, np.zeros(edges)])
+    found = linprog(costs, A_ub=matrix, b_ub=limits, bounds=(0, None), method="highs")
     if found.x is None:
         raise EngineError(f"the linear program could not be solved: {found.message}")
     change: Doubles = found.x[:edges] - found.x[edges : 2 * edges]
