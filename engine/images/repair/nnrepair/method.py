@@ -8,7 +8,7 @@ import torch
 
 from engine.errors import InputError
 from engine.images.graph import Graph
-from engine.images.imageset import ImageSet, Integers
+from engine.images.imageset import Integers
 from engine.images.imageset import joined as joined_images
 from engine.images.layers import Layer, layers_of
 from engine.images.repair.nnrepair.combined import merged, side_by_side
