@@ -20,6 +20,7 @@ from engine.images.trigger import square
 
 TARGET = 7
 SHARE = 0.1  # of the training images, poisoned
+EPOCHS = 15
 METHOD = "vere"
 SCAN = CleanseOptions(steps=200, starts=1)
 
@@ -67,7 +68,7 @@ def train(seed: int, update: Update) -> Trained:
     backdoor = Backdoor(square(data.train.shape, 2), TARGET)
     made = train_classifier(
         data,
-        TrainSettings(model="cnn", backdoor=backdoor, share=SHARE, seed=seed),
+        TrainSettings(model="cnn", backdoor=backdoor, share=SHARE, seed=seed, epochs=EPOCHS),
         report=lambda share, loss: update(f"training: {share:.0%}, loss {loss:.3f}"),
     )
     assert made.attack_success is not None
