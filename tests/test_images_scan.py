@@ -193,7 +193,7 @@ def test_one_shared_step_draws_images_into_the_backdoor_class_alone():
     assert set(first_look(*counting()).universal) == {0.0}
 
 
-@pytest.mark.parametrize("activation", ["relu", "sigmoid"])
+@pytest.mark.parametrize("activation", ["relu", pytest.param("sigmoid", marks=pytest.mark.slow)])
 def test_a_poisoned_model_is_flagged_and_a_clean_one_is_not(activation):
     classifier, images, backdoor = trained("badnets", activation=activation)
     record = scan_classifier(classifier, images, QUICK, true=backdoor)
