@@ -20,6 +20,7 @@ MARGIN = 0.5  # of the median margin of passing images: by how much scores are t
 PENALTY = 0.1  # of a demand left unmet, by the l1 norm of a change
 KEPT = 10.0  # of a passing image's demand, by a failing one's
 EDGES = 256  # of a neuron that a linear program may change, those with the highest scores
+SUSPICIOUS = 0.1  # of failing images: a neuron that deviates from the pattern in fewer is left alone
 LARGEST = 4.0  # the largest change of one weight that z3 may make, by the largest weight of the neuron
 
 
@@ -59,7 +60,7 @@ def intermediate_expert(
     suspicious = pattern.unmet(failing.sums > 0).mean(0) if len(failing) else np.zeros(len(pattern.neurons))
     changes = {}
     for (neuron, on), share in zip(pattern.neurons.items(), suspicious):
-        if not share:
+        if not share or (not options.published and share < SUSPICIOUS):
             continue
         demands = sign_demands(neuron, on, failing, chosen.select(chosen.passing))
         scores = edge_scores(weight[neuron], failing.inputs, chosen.inputs[chosen.passing])
@@ -110,15 +111,19 @@ def sign_demands(neuron: int, on: bool, failing: Samples, passing: Samples) -> D
 
 
 def _solved(demands: Demands, scores: Doubles, row: Doubles, options: Options) -> Doubles | None:
-    """The change of all edges and the bias, [in + 1], 0 but for those with the best scores: by the linear program, or
-    by z3 where it is as published, which has no bias; None where z3 finds none."""
-    order = np.argsort(-scores, kind="stable")
+    """The change of all edges and the bias, [in + 1], 0 but for the edges with the best scores.
+
+    It is the linear program's, which may also change the bias, or z3's where it is as published, for which the bias
+    counts as an edge of score 0; None where z3 finds none.
+    """
     bias = len(scores)
-    edges = order[: options.weights] if options.published else np.append(order[:EDGES], bias)
-    few = replace(demands, inputs=demands.inputs[:, edges])
     if options.published:
+        edges = np.argsort(-np.append(scores, 0.0), kind="stable")[: options.weights]
+        few = replace(demands, inputs=demands.inputs[:, edges])
         found = z3_change(few, bound=LARGEST * max(float(np.abs(row).max()), 1e-6))
     else:
+        edges = np.append(np.argsort(-scores, kind="stable")[:EDGES], bias)
+        few = replace(demands, inputs=demands.inputs[:, edges])
         found = smallest_change(few, penalty=PENALTY, norm=options.norm)
     if found is None:
         return None

@@ -19,7 +19,7 @@ from engine.images.repair.nnrepair.program import Doubles
 from engine.images.repair.nnrepair.samples import Samples, joined, samples_of
 from engine.images.repair.task import Candidate, RepairOptions, RepairTask, Report, silent
 
-MOST = 4000  # images of each kind that the demands are made of
+MOST = {"last": 4000, "intermediate": 1000}  # images of each kind that demands are made of, by the layer
 
 
 def repair(task: RepairTask, options: RepairOptions, report: Report = silent) -> Candidate:
@@ -30,7 +30,7 @@ def repair(task: RepairTask, options: RepairOptions, report: Report = silent) ->
     chosen = options_of(options.of("nnrepair"))
     graph = task.classifier.graph(device=task.device).requires_grad_(False)
     layer = _layer(graph, chosen)
-    samples = _samples(task, graph, layer)
+    samples = _samples(task, graph, layer, most=MOST[chosen.layer])
     kept, made = _experts(task, graph, layer, samples, chosen, report)
     note = f"{len(kept)} of {made} experts at layer {layer.name}, {chosen.combine}"
     if chosen.combine == "merged" or not kept:
@@ -55,11 +55,11 @@ def _layer(graph: Graph, options: Options) -> Layer:
     return layers[place]
 
 
-def _samples(task: RepairTask, graph: Graph, layer: Layer) -> Samples:
+def _samples(task: RepairTask, graph: Graph, layer: Layer, *, most: int) -> Samples:
     """The faults and the clean images to learn from, at the layer."""
     parts = []
     for number, images in enumerate((task.faults, task.clean)):
-        order = np.random.default_rng([task.seed, number]).permutation(len(images))[:MOST]
+        order = np.random.default_rng([task.seed, number]).permutation(len(images))[:most]
         parts.append(samples_of(task.classifier, graph, layer, images.select(np.sort(order))))
     return joined(parts)
 

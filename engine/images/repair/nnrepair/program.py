@@ -17,6 +17,7 @@ from engine.errors import EngineError
 Doubles = npt.NDArray[np.float64]
 ROUNDS = 12  # in which unmet demands are added
 ADDED = 200  # demands at most in a round
+GAP = 0.01  # of the least cost: nearer to it, no demands are added
 TOLERANCE = 1e-7  # by which a demand may be unmet and still count as met: the solver's own
 
 
@@ -52,19 +53,28 @@ def smallest_change(demands: Demands, *, penalty: float, norm: str = "l1") -> Do
 
     norm: l1, the sum of all changes, which leaves most edges alone; or linf, the largest change times the number of
     edges. Where all can be met and the penalty is large, all are met, to the solver's tolerance of 1e-7. Demands are
-    added only when a change would leave them unmet, so that thousands of samples cost little; a change that leaves
-    none unmet but those it was charged for is the optimum of the whole program.
+    added only when a change would leave them unmet, so that thousands of samples cost little: the program of some
+    demands bounds the whole one from below, and the best change is within 1% of it, or of ROUNDS programs.
     """
-    change = np.zeros(demands.inputs.shape[1])
+    best = change = np.zeros(demands.inputs.shape[1])
     chosen = np.zeros(len(demands), bool)
+    least, lower = _cost(demands, change, penalty, norm), 0.0
     for _ in range(ROUNDS):
         unmet = demands.unmet(change)
         worst = np.flatnonzero((unmet > TOLERANCE) & ~chosen)
-        if not len(worst):
+        if not len(worst) or least - lower <= GAP * least:
             break
         chosen[worst[np.argsort(-unmet[worst], kind="stable")[:ADDED]]] = True
         change = _solved(demands.select(chosen), penalty, norm)
-    return change
+        lower = _cost(demands.select(chosen), change, penalty, norm)
+        if _cost(demands, change, penalty, norm) < least:
+            best, least = change, _cost(demands, change, penalty, norm)
+    return best
+
+
+def _cost(demands: Demands, change: Doubles, penalty: float, norm: str) -> float:
+    size = np.abs(change).sum() if norm == "l1" else len(change) * np.abs(change).max(initial=0.0)
+    return float(size + penalty * (np.maximum(demands.unmet(change), 0) @ demands.weight))
 
 
 def _solved(demands: Demands, penalty: float, norm: str) -> Doubles:
