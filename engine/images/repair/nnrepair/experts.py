@@ -90,7 +90,7 @@ def score_demands(label: int, samples: Samples, *, published: bool) -> Demands:
     return Demands(inputs, np.where(own, 1.0, -1.0), margin - ahead, weight).select(kept)
 
 
-def unmet(label: int, samples: Samples) -> float:
+def left_to_repair(label: int, samples: Samples) -> float:
     """What the expert of the class would have to repair: all its demands that are unmet, weighted as they cost."""
     demands = score_demands(label, samples, published=False)
     return float(np.maximum(demands.unmet(np.zeros(demands.inputs.shape[1])), 0) @ demands.weight)

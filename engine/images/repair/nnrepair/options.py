@@ -43,8 +43,12 @@ class Options:
 
 
 def options_of(given: Mapping[str, object]) -> Options:
-    """The options with these values; those None or absent keep their default. InputError for an unknown name."""
-    unknown = given.keys() - {field.name for field in fields(Options)}
+    """The options with these values; those None or absent keep their default. InputError for an unknown name.
+
+    `exact` is another name of `published`: the one that all methods share.
+    """
+    named = {"published" if name == "exact" else name: value for name, value in given.items() if value is not None}
+    unknown = named.keys() - {field.name for field in fields(Options)}
     if unknown:
         raise InputError(f"unknown option {sorted(unknown)[0]!r}", where="nnrepair")
-    return Options(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    return Options(**named)  # type: ignore[arg-type]
