@@ -69,6 +69,28 @@ def test_the_program_and_z3_agree_on_whether_all_can_be_met(data):
     assert met == (z3_change(asked, bound=1e4) is not None)
 
 
+def test_norms_by_hand():
+    """a + b >= 2: one edge or both cost the same in l1, and in linf both change by 1; 1 a + 2 b >= 3: by 1."""
+    assert np.abs(smallest_change(demands([[1, 1]], [1], [2]), penalty=100)).sum() == pytest.approx(2)
+    assert smallest_change(demands([[1, 1]], [1], [2]), penalty=100, norm="linf") == pytest.approx([1, 1])
+    assert smallest_change(demands([[1, 2]], [1], [3]), penalty=100, norm="linf") == pytest.approx([1, 1])
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.data())
+def test_the_program_and_z3_find_the_same_least_change(data):
+    """Demands that some change meets, so that both answer: z3 exactly, the program to its tolerance."""
+    edges, count = data.draw(st.integers(1, 3)), data.draw(st.integers(1, 5))
+    numbers = st.integers(-4, 4)
+    vector = st.lists(numbers, min_size=edges, max_size=edges)
+    inputs = np.array(data.draw(st.lists(vector, min_size=count, max_size=count)), float)
+    needed = inputs @ np.array(data.draw(vector), float) - data.draw(st.integers(0, 2))
+    asked = Demands(inputs, np.ones(count), needed, np.ones(count))
+    exact, found = z3_change(asked, bound=100), smallest_change(asked, penalty=1e4, norm="linf")
+    assert (asked.unmet(exact) <= 1e-12).all() and (asked.unmet(found) <= 1e-5).all()
+    assert np.abs(found).max() == pytest.approx(np.abs(exact).max(), abs=1e-4)
+
+
 def test_demands_are_added_until_none_is_unmet():
     random = np.random.default_rng(0)
     inputs = random.normal(size=(1500, 4))
@@ -86,10 +108,18 @@ def test_the_pattern_of_a_known_tree():
     found = patterns_of(bits, labels)
     assert dict(found[1].neurons) == {0: True, 2: True} and found[1].support == 10
     assert found[0].support >= 10 and 1 not in found[0].neurons
-    assert found[1].unmet(np.array([[True, True, False]])).tolist() == [[False, True]] or list(found[1].neurons) == [
-        2,
-        0,
-    ]
+    unmet = dict(zip(found[1].neurons, found[1].unmet(np.array([[True, True, False]]))[0].tolist()))
+    assert unmet == {0: False, 2: True}
+
+
+def test_further_trees_are_grown_without_the_neurons_of_the_first():
+    """Neurons 0 and 1 say the same: one tree needs one of them, two trees name both."""
+    bits = np.array([[0, 0]] * 10 + [[1, 1]] * 10, bool)
+    labels = bits[:, 0].astype(np.int64)
+    assert len(patterns_of(bits, labels)[1].neurons) == 1
+    found = patterns_of(bits, labels, trees=3)
+    assert dict(found[1].neurons) == {0: True, 1: True} and found[1].support == 10
+    assert dict(found[0].neurons) == {0: False, 1: False}
 
 
 def test_a_leaf_with_few_images_is_no_pattern():
@@ -131,7 +161,7 @@ def test_published_experts_change_few_edges_and_repair_what_they_saw():
     weight = np.array([[1.0, 0, 0], [0, 1, 3]])
     clean = [[1, 0, 0]] * 5 + [[0, 1, 0]] * 5
     seen = samples([*clean, *[[1, 0, 1]] * 5], weight, [0] * 5 + [1] * 5 + [0] * 5)
-    found = last_layer_expert(0, weight, seen, Options(exact=True, weights=1), seed=0)
+    found = last_layer_expert(0, weight, seen, Options(published=True, weights=1), seed=0)
     assert (found.weight != 0).sum() == 1 and not found.bias.any()
     after = seen.inputs @ (weight + found.weight).T + found.bias
     assert (after.argmax(1) == seen.labels).all()
@@ -242,7 +272,7 @@ def task():
     weights = {
         "w1": np.eye(3, dtype=np.float32),
         "b1": np.zeros(3, np.float32),
-        "w2": np.array([[1, 0, 0], [0, 3, 1]], np.float32),
+        "w2": np.array([[1, 0, 0], [0, 10, 1]], np.float32),
         "b2": np.zeros(2, np.float32),
     }
     nodes = [
@@ -272,7 +302,7 @@ def task():
 @pytest.mark.parametrize("combine", ["merged", "naive", "confidence", "votes"])
 @pytest.mark.parametrize("published", [False, True])
 def test_a_known_backdoor_is_repaired(combine, published, task):
-    options = RepairOptions("nnrepair", by_method={"nnrepair": {"combine": combine, "exact": published}})
+    options = RepairOptions("nnrepair", by_method={"nnrepair": {"combine": combine, "published": published}})
     found = repair(task, options).classifier
     assert (found.predict(task.faults.images) == 0).mean() >= (0.8 if published else 1)  # published: five of them seen
     assert (found.predict(task.clean.images) == task.clean.labels).all()
@@ -301,6 +331,10 @@ def test_f1_by_hand():
 def test_unknown_options_are_refused(given_options):
     with pytest.raises(InputError):
         options_of(given_options)
+
+
+def test_exact_means_published():
+    assert options_of({"exact": True, "norm": None}) == Options(published=True)
 
 
 def test_a_network_without_a_dense_end_is_refused(task):

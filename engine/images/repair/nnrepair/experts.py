@@ -20,6 +20,7 @@ MARGIN = 0.5  # of the median margin of passing images: by how much scores are t
 PENALTY = 0.1  # of a demand left unmet, by the l1 norm of a change
 KEPT = 10.0  # of a passing image's demand, by a failing one's
 EDGES = 256  # of a neuron that a linear program may change, those with the highest scores
+SUSPICIOUS = 0.1  # of failing images: a neuron that deviates from the pattern in fewer is left alone
 LARGEST = 4.0  # the largest change of one weight that z3 may make, by the largest weight of the neuron
 
 
@@ -38,8 +39,8 @@ def last_layer_expert(label: int, weight: Doubles, samples: Samples, options: Op
     As published, it is asked for fewer images where the solver finds none for all.
     """
     for count in range(options.samples, 0, -1):
-        chosen = _few(samples, label, count, seed=seed) if options.exact else samples
-        demands = score_demands(label, chosen, published=options.exact)
+        chosen = _few(samples, label, count, seed=seed) if options.published else samples
+        demands = score_demands(label, chosen, published=options.published)
         if not (demands.unmet(np.zeros(demands.inputs.shape[1])) > 0).any():
             return None
         own = samples.labels == label
@@ -54,12 +55,12 @@ def intermediate_expert(
     label: int, pattern: Pattern, weight: Doubles, samples: Samples, options: Options, *, seed: int
 ) -> Expert | None:
     """The expert of the class at a hidden layer; None where its failing images follow the pattern already."""
-    chosen = _few(samples, label, options.samples, seed=seed) if options.exact else samples
+    chosen = _few(samples, label, options.samples, seed=seed) if options.published else samples
     failing = chosen.select((chosen.labels == label) & ~chosen.passing)
     suspicious = pattern.unmet(failing.sums > 0).mean(0) if len(failing) else np.zeros(len(pattern.neurons))
     changes = {}
     for (neuron, on), share in zip(pattern.neurons.items(), suspicious):
-        if not share:
+        if not share or (not options.published and share < SUSPICIOUS):
             continue
         demands = sign_demands(neuron, on, failing, chosen.select(chosen.passing))
         scores = edge_scores(weight[neuron], failing.inputs, chosen.inputs[chosen.passing])
@@ -89,7 +90,7 @@ def score_demands(label: int, samples: Samples, *, published: bool) -> Demands:
     return Demands(inputs, np.where(own, 1.0, -1.0), margin - ahead, weight).select(kept)
 
 
-def unmet(label: int, samples: Samples) -> float:
+def left_to_repair(label: int, samples: Samples) -> float:
     """What the expert of the class would have to repair: all its demands that are unmet, weighted as they cost."""
     demands = score_demands(label, samples, published=False)
     return float(np.maximum(demands.unmet(np.zeros(demands.inputs.shape[1])), 0) @ demands.weight)
@@ -110,15 +111,19 @@ def sign_demands(neuron: int, on: bool, failing: Samples, passing: Samples) -> D
 
 
 def _solved(demands: Demands, scores: Doubles, row: Doubles, options: Options) -> Doubles | None:
-    """The change of all edges and the bias, [in + 1], 0 but for those with the best scores: by the linear program, or
-    by z3 where it is as published, which has no bias; None where z3 finds none."""
-    order = np.argsort(-scores, kind="stable")
+    """The change of all edges and the bias, [in + 1], 0 but for the edges with the best scores.
+
+    It is the linear program's, which may also change the bias, or z3's where it is as published, for which the bias
+    counts as an edge of score 0; None where z3 finds none.
+    """
     bias = len(scores)
-    edges = order[: options.weights] if options.exact else np.append(order[:EDGES], bias)
-    few = replace(demands, inputs=demands.inputs[:, edges])
-    if options.exact:
+    if options.published:
+        edges = np.argsort(-np.append(scores, 0.0), kind="stable")[: options.weights]
+        few = replace(demands, inputs=demands.inputs[:, edges])
         found = z3_change(few, bound=LARGEST * max(float(np.abs(row).max()), 1e-6))
     else:
+        edges = np.append(np.argsort(-scores, kind="stable")[:EDGES], bias)
+        few = replace(demands, inputs=demands.inputs[:, edges])
         found = smallest_change(few, penalty=PENALTY, norm=options.norm)
     if found is None:
         return None

@@ -12,14 +12,15 @@ from engine.images.imageset import Integers
 from engine.images.imageset import joined as joined_images
 from engine.images.layers import Layer, layers_of
 from engine.images.repair.nnrepair.combined import merged, side_by_side
-from engine.images.repair.nnrepair.experts import Expert, intermediate_expert, last_layer_expert, unmet
+from engine.images.repair.nnrepair.experts import Expert, intermediate_expert, last_layer_expert, left_to_repair
 from engine.images.repair.nnrepair.options import Options, options_of
 from engine.images.repair.nnrepair.patterns import Pattern, patterns_of
 from engine.images.repair.nnrepair.program import Doubles
 from engine.images.repair.nnrepair.samples import Samples, joined, samples_of
 from engine.images.repair.task import Candidate, RepairOptions, RepairTask, Report, silent
 
-MOST = 4000  # images of each kind that the demands are made of
+TREES = 4  # of the patterns, where it is not as published: more found no further patterns in NNrepair's networks
+MOST = {"last": 4000, "intermediate": 1000}  # images of each kind that demands are made of, by the layer
 
 
 def repair(task: RepairTask, options: RepairOptions, report: Report = silent) -> Candidate:
@@ -30,7 +31,7 @@ def repair(task: RepairTask, options: RepairOptions, report: Report = silent) ->
     chosen = options_of(options.of("nnrepair"))
     graph = task.classifier.graph(device=task.device).requires_grad_(False)
     layer = _layer(graph, chosen)
-    samples = _samples(task, graph, layer)
+    samples = _samples(task, graph, layer, most=MOST[chosen.layer])
     kept, made = _experts(task, graph, layer, samples, chosen, report)
     note = f"{len(kept)} of {made} experts at layer {layer.name}, {chosen.combine}"
     if chosen.combine == "merged" or not kept:
@@ -55,11 +56,11 @@ def _layer(graph: Graph, options: Options) -> Layer:
     return layers[place]
 
 
-def _samples(task: RepairTask, graph: Graph, layer: Layer) -> Samples:
+def _samples(task: RepairTask, graph: Graph, layer: Layer, *, most: int) -> Samples:
     """The faults and the clean images to learn from, at the layer."""
     parts = []
     for number, images in enumerate((task.faults, task.clean)):
-        order = np.random.default_rng([task.seed, number]).permutation(len(images))[:MOST]
+        order = np.random.default_rng([task.seed, number]).permutation(len(images))[:most]
         parts.append(samples_of(task.classifier, graph, layer, images.select(np.sort(order))))
     return joined(parts)
 
@@ -70,20 +71,20 @@ def _experts(
     """The experts that are kept, by falling F1 of their class on validation images, and how many were made.
 
     F1 filter: an expert whose F1 is no better than the network's without it is dropped. Experts that are merged, and
-    not as published, are made and judged one after the other, each on top of those kept before it, and the class with
-    most left to repair is next.
+    not as published, are made and judged one after the other, each on top of those kept before it. At the last layer
+    the class with most left to repair is next.
     """
     images = joined_images([task.validation, task.validation_faults])
     judges = samples_of(task.classifier, graph, layer, images)
     weight = graph.weights[layer.weight].detach().double().cpu().numpy()
     weight = weight if layer.axis == 0 else weight.T
     patterns = _patterns(samples, options, seed=task.seed)
-    chained = options.combine == "merged" and options.layer == "last" and not options.exact
+    chained = options.combine == "merged" and not options.published
     kept: list[tuple[float, Expert]] = []
     made, open_classes = 0, list(range(task.classifier.classes))
     while open_classes:
         report(1 - len(open_classes) / task.classifier.classes, f"experts: {len(open_classes)} classes to go")
-        label = max(open_classes, key=lambda one: unmet(one, samples)) if chained else open_classes[0]
+        label = _next(open_classes, samples) if chained and options.layer == "last" else open_classes[0]
         open_classes.remove(label)
         expert = _expert(label, weight, patterns, samples, options, seed=task.seed)
         if expert is None:
@@ -101,6 +102,11 @@ def _experts(
     return [expert for _, expert in sorted(kept, key=lambda entry: (-entry[0], entry[1].label))], made
 
 
+def _next(labels: Sequence[int], samples: Samples) -> int:
+    """A backdoor's target before the others: once its score is mended, the others' need less change."""
+    return max(labels, key=lambda label: left_to_repair(label, samples))
+
+
 def _expert(
     label: int, weight: Doubles, patterns: Mapping[int, Pattern], samples: Samples, options: Options, *, seed: int
 ) -> Expert | None:
@@ -114,8 +120,10 @@ def _expert(
 def _patterns(samples: Samples, options: Options, *, seed: int) -> dict[int, Pattern]:
     if options.layer == "last":
         return {}
-    passing = samples.select(samples.passing)
-    return patterns_of(passing.sums > 0, passing.labels, seed=seed)
+    failures = samples.labels.max(initial=0) + 1  # a class of their own, so that no pattern is theirs too
+    labels = np.where(samples.passing, samples.labels, failures)
+    found = patterns_of(samples.sums > 0, labels, trees=1 if options.published else TREES, seed=seed)
+    return {label: pattern for label, pattern in found.items() if label != failures}
 
 
 def _sums(experts: Sequence[Expert], samples: Samples) -> Doubles:

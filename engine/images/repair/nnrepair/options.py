@@ -17,7 +17,7 @@ class Options:
 
     norm: of a change, which the linear program makes small.
 
-    exact: as published, z3 for `samples` failing and as many passing images and `weights` edges of each expert.
+    published: as in the paper, z3 for `samples` failing and as many passing images and `weights` edges of each expert.
     Otherwise a linear program for all images and all edges, which leaves unmet what costs too much.
     """
 
@@ -25,7 +25,7 @@ class Options:
     combine: str = "merged"
     f1_filter: bool = True
     norm: str = "l1"
-    exact: bool = False
+    published: bool = False
     samples: int = 5
     weights: int = 5
 
@@ -43,8 +43,12 @@ class Options:
 
 
 def options_of(given: Mapping[str, object]) -> Options:
-    """The options with these values; those None or absent keep their default. InputError for an unknown name."""
-    unknown = given.keys() - {field.name for field in fields(Options)}
+    """The options with these values; those None or absent keep their default. InputError for an unknown name.
+
+    `exact` is another name of `published`: the one that all methods share.
+    """
+    named = {"published" if name == "exact" else name: value for name, value in given.items() if value is not None}
+    unknown = named.keys() - {field.name for field in fields(Options)}
     if unknown:
         raise InputError(f"unknown option {sorted(unknown)[0]!r}", where="nnrepair")
-    return Options(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    return Options(**named)  # type: ignore[arg-type]

@@ -31,11 +31,28 @@ class Pattern:
         return found
 
 
-def patterns_of(signatures: Signatures, labels: Integers, *, seed: int = 0) -> dict[int, Pattern]:
-    """The pattern with the most support of each class that has one, from images that are classified rightly.
+def patterns_of(signatures: Signatures, labels: Integers, *, trees: int = 1, seed: int = 0) -> dict[int, Pattern]:
+    """The pattern with the most support of each class that has one.
 
-    signatures: [n, neurons], True where a neuron is on; labels: [n]. InputError without scikit-learn.
+    signatures: [n, neurons], True where a neuron is on; labels: [n]. trees: each is grown without the neurons of
+    those before it, and a class's pattern joins those that the trees have for it. InputError without scikit-learn.
     """
+    found: dict[int, Pattern] = {}
+    free = signatures.copy()
+    for _ in range(trees):
+        fresh = _patterns_of_tree(free, labels, seed)
+        for label, pattern in fresh.items():
+            known = found.get(label)
+            if known is not None:
+                joint = {**known.neurons, **pattern.neurons}
+                follows = ~Pattern(label, joint, 0).unmet(signatures).any(1)
+                pattern = Pattern(label, joint, int(follows.sum()))
+            found[label] = pattern
+        free[:, sorted({neuron for pattern in fresh.values() for neuron in pattern.neurons})] = False
+    return dict(sorted(found.items()))
+
+
+def _patterns_of_tree(signatures: Signatures, labels: Integers, seed: int) -> dict[int, Pattern]:
     try:
         from sklearn.tree import DecisionTreeClassifier
     except ModuleNotFoundError:
@@ -58,7 +75,7 @@ def patterns_of(signatures: Signatures, labels: Integers, *, seed: int = 0) -> d
         neuron = int(tree.feature[node])
         stack.append((int(tree.children_left[node]), path | {neuron: False}))
         stack.append((int(tree.children_right[node]), path | {neuron: True}))
-    return dict(sorted(found.items()))
+    return found
 
 
 def _leaf(signatures: Signatures, labels: Integers, path: dict[int, bool]) -> Pattern | None:

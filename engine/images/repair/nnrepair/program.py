@@ -5,6 +5,7 @@ change, and a 1 for the bias.
 """
 
 from dataclasses import dataclass, fields
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from engine.errors import EngineError
 Doubles = npt.NDArray[np.float64]
 ROUNDS = 12  # in which unmet demands are added
 ADDED = 200  # demands at most in a round
+GAP = 0.01  # of the least cost: nearer to it, no demands are added
 TOLERANCE = 1e-7  # by which a demand may be unmet and still count as met: the solver's own
 
 
@@ -52,19 +54,28 @@ def smallest_change(demands: Demands, *, penalty: float, norm: str = "l1") -> Do
 
     norm: l1, the sum of all changes, which leaves most edges alone; or linf, the largest change times the number of
     edges. Where all can be met and the penalty is large, all are met, to the solver's tolerance of 1e-7. Demands are
-    added only when a change would leave them unmet, so that thousands of samples cost little; a change that leaves
-    none unmet but those it was charged for is the optimum of the whole program.
+    added only when a change would leave them unmet, so that thousands of samples cost little: the program of some
+    demands bounds the whole one from below, and the best change is within 1% of it, or of ROUNDS programs.
     """
-    change = np.zeros(demands.inputs.shape[1])
+    best = change = np.zeros(demands.inputs.shape[1])
     chosen = np.zeros(len(demands), bool)
+    least, lower = _cost(demands, change, penalty, norm), 0.0
     for _ in range(ROUNDS):
         unmet = demands.unmet(change)
         worst = np.flatnonzero((unmet > TOLERANCE) & ~chosen)
-        if not len(worst):
+        if not len(worst) or least - lower <= GAP * least:
             break
         chosen[worst[np.argsort(-unmet[worst], kind="stable")[:ADDED]]] = True
         change = _solved(demands.select(chosen), penalty, norm)
-    return change
+        lower = _cost(demands.select(chosen), change, penalty, norm)
+        if _cost(demands, change, penalty, norm) < least:
+            best, least = change, _cost(demands, change, penalty, norm)
+    return best
+
+
+def _cost(demands: Demands, change: Doubles, penalty: float, norm: str) -> float:
+    size = np.abs(change).sum() if norm == "l1" else len(change) * np.abs(change).max(initial=0.0)
+    return float(size + penalty * (np.maximum(demands.unmet(change), 0) @ demands.weight))
 
 
 def _solved(demands: Demands, penalty: float, norm: str) -> Doubles:
@@ -85,38 +96,30 @@ def _solved(demands: Demands, penalty: float, norm: str) -> Doubles:
     return change
 
 
-def z3_change(demands: Demands, *, bound: float, steps: int = 4, seconds: float = 10.0) -> Doubles | None:
-    """A change [edges] that meets all demands exactly, each number of it within a bound; None where z3 finds none.
+def z3_change(demands: Demands, *, bound: float, seconds: float = 10.0) -> Doubles | None:
+    """The change [edges] that meets all demands and whose largest number is least, in exact arithmetic.
 
-    The bound is halved up to `steps` times while there is a change within it, so the largest number of the change is
-    at most twice the least possible, within these steps. NNrepair (Usman et al., CAV 2021) asks z3 in the same way.
+    None where no change within the bound meets them all, or z3 finds none in this time. Numbers are rounded to float64
+    at the end. NNrepair (Usman et al., CAV 2021) asks z3 for any change; the least one leaves most as it is.
     """
-    variables = [z3.Real(f"change_{k}") for k in range(demands.inputs.shape[1])]
-    solver = z3.Solver()
+    context = z3.Context()  # of its own, so that answers do not depend on what z3 did before
+    variables = [z3.Real(f"change_{k}", context) for k in range(demands.inputs.shape[1])]
+    largest = z3.Real("largest", context)
+    solver = z3.Optimize(ctx=context)
     solver.set("timeout", max(1, round(1000 * seconds)))
+    solver.add(largest <= _exact(bound, context))
+    for variable in variables:
+        solver.add(variable <= largest, variable >= -largest)
     for inputs, sign, needed in zip(demands.inputs, demands.sign, demands.needed):
-        total = z3.Sum([_exact(sign * value) * variable for value, variable in zip(inputs, variables) if value])
-        solver.add(total >= _exact(needed))
-    found = None
-    for _ in range(steps):
-        solver.push()
-        for variable in variables:
-            solver.add(variable <= _exact(bound), variable >= _exact(-bound))
-        if solver.check() != z3.sat:
-            break
-        model = solver.model()
-        found = np.array([_number(model.eval(variable, model_completion=True)) for variable in variables])
-        bound = float(np.abs(found).max(initial=0.0)) / 2
-        solver.pop()
-    return found
+        terms = [_exact(sign * value, context) * variable for value, variable in zip(inputs, variables) if value]
+        solver.add(z3.Sum([_exact(0.0, context), *terms]) >= _exact(needed, context))
+    solver.minimize(largest)
+    if solver.check() != z3.sat:
+        return None
+    model = solver.model()
+    return np.array([float(model.eval(variable, model_completion=True).as_fraction()) for variable in variables])
 
 
-def _exact(value: float) -> z3.RatNumRef:
+def _exact(value: float, context: z3.Context) -> z3.RatNumRef:
     """The number itself: every float64 is a fraction."""
-    numerator, denominator = float(value).as_integer_ratio()
-    exact: z3.RatNumRef = z3.Q(numerator, denominator)
-    return exact
-
-
-def _number(value: z3.RatNumRef) -> float:
-    return float(value.as_fraction())
+    return z3.RealVal(str(Fraction(float(value))), context)
