@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from machine import machine
 
+from engine.bench.machine import commit
 from engine.images.attacks import fgsm, noise
 from engine.images.classifier import Classifier, load_classifier
 from engine.images.datasets import Dataset, load_dataset
@@ -60,6 +61,7 @@ COLUMNS = (
     "guard_false_alarms",
     "seconds",
     "what",
+    "commit",
 )
 
 
@@ -168,6 +170,7 @@ def measured(name: str, row: Row, method: str, *, seed: int, folder: Path) -> di
         **guard_rates(classifier, repair.classifier, dataset, backdoor_of(row, dataset)),
         "seconds": round(record.seconds, 1),
         "what": record.note,
+        "commit": (commit() or "unknown")[:7],
     }
     return {key: round(value, 5) if isinstance(value, float) else value for key, value in cells.items()}
 

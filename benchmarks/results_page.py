@@ -275,15 +275,17 @@ def classifiers(results: Path) -> str:
             values = numbers(found, name)
             cells.append(form.format(choose(values)) if values else NONE)
         lines.append(cells)
+    commits = ", ".join(sorted({line["commit"] for found in groups.values() for line in found}))
     head = ["row", "method", "seeds", "points lost", "success before", "after", "neighbours after"]
     head += ["faults right before", "after", "given right", "guard finds", "false alarms", "weights", "seconds"]
     return f"""\
 ## Image classifiers repaired
 
-`{machine["command"]}`, {place_of(machine)}. Each cell is the worst of the seeds, on held-out images; seconds are of the
-repair on one thread, beside other work on the machine. Points lost are of accuracy on clean images; below 0 it rose.
-What the rows are stands in `benchmarks/images.py`. A share of 0 of MNIST-5k's 900 triggered images says that the true
-one is below 0.34% (95% confidence).
+`python benchmarks/images.py`, {machine["processor"]}, commits {commits}.
+Each cell is the worst of the seeds, on held-out images; seconds are of the repair on one thread, beside other work on
+the machine. Points lost are of accuracy on clean images; below 0 it rose. What the rows are stands in
+`benchmarks/images.py`. A share of 0 of MNIST-5k's 900 triggered images says that the true one is below 0.34% (95%
+confidence).
 
 {markdown(head, lines)}
 """
