@@ -1,5 +1,7 @@
 """NNrepair: programs whose answer is known, patterns, experts, and combinations as onnxruntime computes them."""
 
+from dataclasses import replace
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -13,7 +15,13 @@ from engine.images.imageset import ImageSet, Scaling
 from engine.images.layers import layers_of
 from engine.images.repair.changes import changes_between
 from engine.images.repair.nnrepair.combined import changed_weights, merged, side_by_side
-from engine.images.repair.nnrepair.experts import Expert, last_layer_expert, score_demands, sign_demands
+from engine.images.repair.nnrepair.experts import (
+    Expert,
+    last_layer_expert,
+    left_to_repair,
+    score_demands,
+    sign_demands,
+)
 from engine.images.repair.nnrepair.method import f1, repair
 from engine.images.repair.nnrepair.options import Options, options_of
 from engine.images.repair.nnrepair.patterns import patterns_of
@@ -157,6 +165,16 @@ def test_the_smallest_repair_of_a_backdoor_in_the_last_layer_is_found():
     assert found.weight[1] == pytest.approx([0, 0, -4.75]) and found.bias == pytest.approx([0, 0])
 
 
+def test_a_backdoor_s_target_has_most_to_repair():
+    """Class 2 reads the trigger, by 5 against 1: it is to be lowered by 4 1/2 in 40 images, others raised in 20."""
+    weight = np.array([[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 5]])
+    clean, labels = np.repeat(np.eye(4)[:3], 20, axis=0), np.repeat([0, 1, 2], 20)
+    seen = samples(np.concatenate([clean, clean[:40] + np.eye(4)[3]]), weight, [*labels, *labels[:40]])
+    assert [left_to_repair(label, seen) for label in range(3)] == pytest.approx([20 * 4.5, 20 * 4.5, 40 * 4.5])
+    lowered = replace(seen, sums=seen.sums - [0, 0, 5] * ~seen.passing[:, None])
+    assert [left_to_repair(label, lowered) for label in range(3)] == pytest.approx([0, 0, 0])
+
+
 def test_published_experts_change_few_edges_and_repair_what_they_saw():
     weight = np.array([[1.0, 0, 0], [0, 1, 3]])
     clean = [[1, 0, 0]] * 5 + [[0, 1, 0]] * 5
@@ -264,15 +282,17 @@ def test_a_merged_network_keeps_its_shape(tiny, experts):
     assert weight == pytest.approx(before + sum(e.weight for e in experts), abs=1e-5)
 
 
-@pytest.fixture(scope="module")
-def task():
-    """Two classes, told apart by the left and the right pixel; the middle one is a backdoor to class 1."""
+def door(hidden_bias, way):
+    """Two classes, told apart by the left and the right pixel; the middle one is a backdoor to class 1.
+
+    hidden_bias: of the three neurons that read a pixel each; way: the weight from the middle one's to class 1.
+    """
     from onnx import TensorProto, helper, numpy_helper
 
     weights = {
         "w1": np.eye(3, dtype=np.float32),
-        "b1": np.zeros(3, np.float32),
-        "w2": np.array([[1, 0, 0], [0, 10, 1]], np.float32),
+        "b1": np.full(3, hidden_bias, np.float32),
+        "w2": np.array([[1, 0, 0], [0, way, 1]], np.float32),
         "b2": np.zeros(2, np.float32),
     }
     nodes = [
@@ -299,6 +319,11 @@ def task():
     return RepairTask(classifier, clean, clean, faults, faults)
 
 
+@pytest.fixture(scope="module")
+def task():
+    return door(0, 10)
+
+
 @pytest.mark.parametrize("combine", ["merged", "naive", "confidence", "votes"])
 @pytest.mark.parametrize("published", [False, True])
 def test_a_known_backdoor_is_repaired(combine, published, task):
@@ -313,6 +338,21 @@ def test_a_known_backdoor_is_repaired(combine, published, task):
 def test_the_same_seed_gives_the_same_network(task):
     options = RepairOptions("nnrepair")
     assert repair(task, options).classifier.data == repair(task, options).classifier.data
+
+
+def test_the_trigger_s_neuron_is_switched_off_at_the_layer_before_the_last():
+    """It is on by 1/2 for triggered images and off by 1/2 for others: the smallest change makes it off by 1/4."""
+    pytest.importorskip("sklearn")
+    task = door(-0.5, 10)
+    options = RepairOptions("nnrepair", by_method={"nnrepair": {"layer": "intermediate"}})
+    found = repair(task, options).classifier
+    assert (found.predict(task.faults.images) == 0).all()
+    assert (found.predict(task.clean.images) == task.clean.labels).all()
+    changes = changes_between(task.classifier, found)
+    assert (changes.layers, changes.neurons) == (("hidden",), 1)
+    before, after = task.classifier.graph().weights, found.graph().weights
+    size = sum(float((after[name] - before[name]).abs().sum().detach()) for name in ("w1", "b1"))
+    assert size == pytest.approx(0.75, abs=1e-5)
 
 
 def test_the_layer_before_the_last(task):

@@ -10,6 +10,8 @@ from engine.images.graph import Graph
 from engine.images.imageset import ImageSet, Integers
 from engine.images.layers import Layer
 from engine.images.repair.nnrepair.program import Doubles
+from engine.network import Affine, Network
+from engine.repair.localize import activation_difference
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,8 +51,12 @@ def joined(parts: list[Samples]) -> Samples:
 
 
 def edge_scores(row: Doubles, failing: Doubles, passing: Doubles) -> Doubles:
-    """NNrepair's score of a neuron's edges [in]: mean |activation x weight| over failing minus passing inputs."""
-    means = (np.abs(x).mean(0) if len(x) else np.zeros(len(row)) for x in (failing, passing))
-    first, second = means
-    found: Doubles = np.abs(row) * (first - second)
+    """NNrepair's score of a neuron's edges [in]: mean |activation x weight| over failing minus passing inputs.
+
+    row: the neuron's weights [in]. The scores are 0 where there are no inputs of one kind.
+    """
+    if not len(failing) or not len(passing):
+        return np.zeros(len(row))
+    neuron = Network((Affine(row[None], np.zeros(1), relu=False),))
+    found: Doubles = activation_difference(neuron, failing, passing)[0][0]
     return found
