@@ -284,8 +284,8 @@ def classifiers(results: Path) -> str:
 `python benchmarks/images.py`, {machine["processor"]}, commits {commits}.
 Each cell is the worst of the seeds, on held-out images; seconds are of the repair on one thread, beside other work on
 the machine. Points lost are of accuracy on clean images; below 0 it rose. What the rows are stands in
-`benchmarks/images.py`. A share of 0 of MNIST-5k's 900 triggered images says that the true one is below 0.34% (95%
-confidence).
+`benchmarks/images.py`; the weak network was trained on a tenth of the images, and its repair has them all. A share of
+0 of MNIST-5k's 900 triggered images says that the true one is below 0.34% (95% confidence).
 
 {markdown(head, lines)}
 """
