@@ -221,7 +221,7 @@ def test_the_same_seed_gives_the_same_repair(standin_networks, properties, slow_
     assert first == second
 
 
-@pytest.mark.parametrize("side", [1.0, 2.0])
+@pytest.mark.parametrize("side", [1.0, pytest.param(2.0, marks=pytest.mark.slow)])
 def test_what_cannot_be_repaired_is_not_offered(side, few_points):
     """Every output is unsafe: the generator ends without a candidate."""
     everything = Property((Case((-1, -1), (1, 1), (Polytope(()),)),), 2, 3, name="everything")
