@@ -85,7 +85,6 @@ def mypy(tmp_path_factory):
     return answer
 
 
-@pytest.mark.slow
 def test_type_checkers_see_real_types(mypy):
     code = "import engine\n" + "".join(f"reveal_type(engine.{name})\n" for name in engine.__all__)
     answer = mypy(code + "engine.nothing\n")
