@@ -1,6 +1,7 @@
 """The guard: classes, flags and rates known by hand, of linear networks; the command around it."""
 
 import csv
+import io
 import json
 import threading
 
@@ -264,3 +265,36 @@ def test_wrong_usage_is_one_line(folder, arguments, what, capsys, monkeypatch):
     monkeypatch.chdir(folder)
     assert detect(folder, *arguments) == 2
     assert what in one_line(capsys.readouterr().err)
+
+
+def damaged_npz(path):
+    whole = io.BytesIO()
+    np.savez(whole, images=np.uint8(255 * TRIGGERED))
+    path.write_bytes(whole.getvalue()[:-40])
+
+
+def pickled_npz(path):
+    np.savez(path, images=np.array([{}], object))
+
+
+def transparent_png(path):
+    pytest.importorskip("PIL.Image").new("LA", (3, 3)).save(path)
+
+
+@pytest.mark.parametrize(
+    "name, write, what",
+    [
+        ("damaged.npz", damaged_npz, "no .npz file"),
+        ("pickled.npz", pickled_npz, "object"),
+        ("clear.png", transparent_png, "transparent"),
+    ],
+)
+def test_files_without_labels_are_not_trusted_either(name, write, what, folder, capsys):
+    write(folder / name)
+    assert detect(folder, folder / name) == 2
+    assert what in one_line(capsys.readouterr().err)
+
+
+def test_a_file_without_labels_says_its_white(tmp_path):
+    np.savez(tmp_path / "a.npz", images=np.float32(2 * CLEAN), white=np.float32(2))
+    assert (read_unlabelled(tmp_path / "a.npz")[0] == CLEAN).all()

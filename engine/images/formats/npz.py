@@ -27,14 +27,38 @@ def read_npz(data: bytes, white: float | None = None, *, where: str) -> Table:
     for name in ("images", "labels"):
         if name not in arrays:
             raise InputError(f"there is no array {name!r}", where=where, advice="name them images and labels")
-    images, labels = arrays["images"], arrays["labels"]
-    if images.ndim == 3:
-        images = images[:, None]
-    if images.ndim != 4 or images.dtype.kind not in "buif" or labels.shape != images.shape[:1] or not _whole(labels):
+    images, white = _pixels(arrays, white, where)
+    labels = arrays["labels"]
+    if labels.shape != images.shape[:1] or not _whole(labels):
         raise InputError(
-            f"images {list(images.shape)} of type {images.dtype}, labels {list(labels.shape)} of type {labels.dtype}",
+            f"{len(images)} images, and labels {list(labels.shape)} of type {labels.dtype}",
             where=where,
             advice="images are [n, C, H, W] or [n, H, W], labels whole numbers [n]",
+        )
+    classes = int(_number(arrays["classes"], "classes", where)) if "classes" in arrays else None
+    return Table(images, labels, white, classes)
+
+
+def read_unlabelled_npz(data: bytes, white: float | None = None, *, where: str) -> tuple[np.ndarray, float] | None:
+    """The pixels [n, C, H, W] of a file without labels, and the value of a white one; None where it has labels."""
+    arrays = read_arrays(data, NAMES, where=where)
+    if "labels" in arrays:
+        return None
+    if "images" not in arrays:
+        raise InputError("there is no array 'images'", where=where, advice="name it images")
+    return _pixels(arrays, white, where)
+
+
+def _pixels(arrays: dict[str, np.ndarray], white: float | None, where: str) -> tuple[np.ndarray, float]:
+    """The images as [n, C, H, W], and the value of a white pixel: the caller's, the file's, or that of bytes."""
+    images = arrays["images"]
+    if images.ndim == 3:
+        images = images[:, None]
+    if images.ndim != 4 or images.dtype.kind not in "buif":
+        raise InputError(
+            f"images {list(images.shape)} of type {images.dtype}",
+            where=where,
+            advice="images are numbers [n, C, H, W] or [n, H, W]",
         )
     if white is None and "white" in arrays:
         white = _number(arrays["white"], "white", where)
@@ -43,8 +67,7 @@ def read_npz(data: bytes, white: float | None = None, *, where: str) -> Table:
     if white is None:
         what = f"how pixels of type {images.dtype} are written is not known"
         raise InputError(what, where=where, advice="say the value of white with --white")
-    classes = int(_number(arrays["classes"], "classes", where)) if "classes" in arrays else None
-    return Table(images, labels, white, classes)
+    return images, white
 
 
 def npz_bytes(images: ImageSet) -> bytes:

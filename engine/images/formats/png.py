@@ -1,5 +1,6 @@
 """PNG images in a folder a class, named by its number: 0/a.png, 0/b.png, 1/c.png."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,25 +13,33 @@ from engine.images.formats.contents import MAX_BYTES, Table
 if TYPE_CHECKING:
     from PIL import Image
 
+WHITE = 255.0  # of a pixel
 MAX_PIXELS = 2**24  # of one image; its file can be a thousandth as large
 GREY = ("1", "L", "LA", "I", "I;16", "I;16B")
 
 
 def read_folder(path: Path) -> Table:
     """Images of one size, in the order of their classes and names; grey where the first is. Alpha must be opaque."""
-    found: list[tuple[np.ndarray, int]] = []
+    files = _files(path)
+    if not files:
+        raise InputError("there are no PNG files", where=str(path), advice="a folder a class: 0/a.png, 1/b.png")
+    pixels = read_files([file for file, _ in files], where=str(path))
+    return Table(pixels, np.array([label for _, label in files], np.int64), WHITE)
+
+
+def read_files(files: Sequence[Path], *, where: str) -> np.ndarray:
+    """The images of PNG files, one or more, of one size: pixels [n, 1 or 3, height, width] from 0 to 255."""
+    found: list[np.ndarray] = []
     size = 0
-    for file, label in _files(path):
+    for file in files:
         pixels = _pixels(file)
-        if found and pixels.shape != found[0][0].shape:
+        if found and pixels.shape != found[0].shape:
             raise InputError("this image has another size or other channels than the first", where=str(file))
-        found.append((pixels, label))
+        found.append(pixels)
         size += pixels.nbytes
         if size > MAX_BYTES:
-            raise InputError("its images have more than 2 GiB", where=str(path), advice="give a part of them")
-    if not found:
-        raise InputError("there are no PNG files", where=str(path), advice="a folder a class: 0/a.png, 1/b.png")
-    return Table(np.stack([pixels for pixels, _ in found]), np.array([label for _, label in found], np.int64), 255.0)
+            raise InputError("its images have more than 2 GiB", where=where, advice="give a part of them")
+    return np.stack(found)
 
 
 def _files(path: Path) -> list[tuple[Path, int]]:
