@@ -31,7 +31,7 @@ def read_npz(data: bytes, white: float | None = None, *, where: str) -> Table:
     labels = arrays["labels"]
     if labels.shape != images.shape[:1] or not _whole(labels):
         raise InputError(
-            f"{len(images)} images, and labels {list(labels.shape)} of type {labels.dtype}",
+            f"images {list(images.shape)} of type {images.dtype}, labels {list(labels.shape)} of type {labels.dtype}",
             where=where,
             advice="images are [n, C, H, W] or [n, H, W], labels whole numbers [n]",
         )
