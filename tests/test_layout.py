@@ -14,8 +14,9 @@ import engine
 
 ROOT = Path(engine.__file__).parent
 LAYERS = [
-    {"errors", "foreign", "digits", "network", "property", "proof", "verdict", "memory", "deadline", "audit"},
+    {"errors", "foreign", "digits", "network", "property", "query", "proof", "verdict", "memory", "deadline", "audit"},
     {
+        "joint",
         "exact",
         "replay",
         "evaluation",
