@@ -13,7 +13,7 @@ from engine.vnnlib.source import Source, Token, quoted
 _IGNORED = ("set-logic", "set-info", "set-option", "check-sat", "get-model")
 COMMANDS = ("declare-const", "declare-fun", "assert", *_IGNORED)
 _VERSION = "vnnlib-version"
-_ONLY_IN_VERSION_2 = (_VERSION, "declare-network", "declare-input", "declare-output", "declare-hidden")
+_ONLY_IN_VERSION_2 = ("declare-network", "declare-input", "declare-output", "declare-hidden")
 _VERSION_1 = re.compile(r"\s*<?1\b")
 
 
@@ -37,11 +37,15 @@ class Script(Commands):
     def _check_head(self, name: str, at: int, opened: list[Parenthesis]) -> None:
         if name == _VERSION and _VERSION_1.match(self.source.text, at + len(name)):
             return
+        if name == _VERSION:
+            raise self.source.error(
+                f"VNN-LIB 2.0 ('{name}'), where a property in VNN-LIB 1.0 is read",
+                at,
+                advice="give it as a question with named networks, or write it in VNN-LIB 1.0",
+            )
         if name in _ONLY_IN_VERSION_2:
             raise self.source.error(
-                f"VNN-LIB 2.0 is not supported yet ('{name}')",
-                at,
-                advice="write it in VNN-LIB 1.0, with X_0, X_1, ... and Y_0, Y_1, ... of type Real",
+                f"'{name}' belongs to VNN-LIB 2.0", at, advice="begin the file with (vnnlib-version <2.0>)"
             )
         known, kind = (self._language.operators, "operator") if len(opened) > 1 else (COMMANDS, "command")
         if name in known:

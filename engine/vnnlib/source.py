@@ -75,6 +75,11 @@ def decoded(data: bytes, *, where: str) -> str:
         ) from None
 
 
+def file_stem(path: Path) -> str:
+    """Returns the name of a VNN-LIB file without its endings."""
+    return path.name.removesuffix(".gz").removesuffix(".vnnlib")
+
+
 def read_bytes(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
     """Returns a file's content, that of a `.gz` decompressed. InputError where it has more than `max_bytes`."""
     try:

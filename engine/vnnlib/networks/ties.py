@@ -1,0 +1,121 @@
+"""Equalities between inputs, solved exactly: later inputs as linear terms of earlier ones."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from engine.errors import InputError
+from engine.vnnlib import terms
+from engine.vnnlib.contradiction import Contradiction, is_input_row, tightened
+from engine.vnnlib.formulas import Conjunct, Formula
+from engine.vnnlib.terms import HalfSpace, Linear, half_space
+
+MAX_TERMS = 5_000_000  # of all terms that elimination forms: about ten seconds
+
+_EQUALITIES = "the equalities of the inputs hold"
+
+
+@dataclass(frozen=True, slots=True)
+class Ties:
+    """values: the inputs that equalities tie to others, each as a term of the inputs that stay free.
+
+    pins: the bounds of free inputs to which all equalities together leave one value.
+    """
+
+    values: Mapping[str, Linear]
+    pins: Conjunct
+
+
+def solved(base: Conjunct) -> Ties:
+    """Returns what the equalities between several inputs in `base` say. Contradiction where no point satisfies them.
+
+    An equality is an atom with its opposite, be it written as == or as two bounds. Those of a single input
+    stay what they are, a box of width 0. The latest declared input of each equality is tied.
+    """
+    pivots = _echelon(_equalities(base))
+    values: dict[str, Linear] = {}
+    pins: list[HalfSpace] = []
+    for name in sorted(pivots, key=_number):  # by then all that its term reads is solved
+        term, row = pivots[name]
+        value = terms.substitute(term, values)
+        if value.coefficients:
+            values[name] = value
+        else:
+            pins += _pinned(name, value, row)
+    return Ties(values, tuple(pins))
+
+
+def rewritten(formula: Formula, pins: Conjunct, values: Mapping[str, Linear]) -> Formula:
+    """Returns the formula and the pins with variables replaced by their values.
+
+    Contradiction where an atom of the base becomes false, or some atom of each branch.
+    """
+    base = tuple(_atoms((*formula.base, *pins), values))
+    branches, first = [], None
+    for branch in formula.branches:
+        try:
+            branches.append(tuple(_atoms(branch, values)))
+        except Contradiction as contradiction:
+            first = first or contradiction
+    if first and not branches:
+        raise first.in_each_of(len(formula.branches))
+    return Formula(base, tuple(branches))
+
+
+def _equalities(base: Conjunct) -> Iterator[HalfSpace]:
+    ends = tightened({}, base)
+    for (form, upper), atom in ends.items():
+        opposite = ends.get((form, False))
+        if upper and is_input_row(atom) and opposite and opposite.bound == atom.bound:
+            yield atom
+
+
+def _echelon(rows: Iterable[HalfSpace]) -> dict[str, tuple[Linear, HalfSpace]]:
+    """Returns an input for each independent equality, as a term of earlier inputs, by Gaussian elimination."""
+    pivots: dict[str, tuple[Linear, HalfSpace]] = {}
+    steps = 0
+    for row in rows:
+        term = row.term
+        while term.coefficients:
+            steps += len(term.coefficients)
+            if steps > MAX_TERMS:
+                raise InputError(
+                    f"eliminating inputs takes more than {MAX_TERMS:,} terms", advice="use simpler equalities"
+                )
+            last = max(term.coefficients, key=_number)
+            if last not in pivots:
+                pivots[last] = _value(term, last), row
+                break
+            term = terms.substitute(term, {last: pivots[last][0]})
+        else:
+            if term.constant:
+                raise Contradiction(row, known="the other equalities of the inputs hold")
+    return pivots
+
+
+def _value(term: Linear, name: str) -> Linear:
+    """Returns what term = 0 says of a variable that it reads."""
+    scaled = terms.divide([term, terms.constant(term.coefficients[name])])
+    return terms.subtract([terms.variable(name), scaled])
+
+
+def _pinned(name: str, value: Linear, row: HalfSpace) -> Iterator[HalfSpace]:
+    difference = terms.subtract([terms.variable(name), value])
+    for side in (difference, terms.subtract([difference])):
+        yield half_space(side, strict=False, start=row.start, end=row.end)
+
+
+def _atoms(atoms: Conjunct, values: Mapping[str, Linear]) -> Iterator[HalfSpace]:
+    """Yields the atoms with variables replaced, without those that hold everywhere. Contradiction for a false one."""
+    for atom in atoms:
+        if values.keys().isdisjoint(atom.term.coefficients):
+            yield atom
+            continue
+        term = terms.substitute(atom.term, values)
+        if term.coefficients:
+            yield half_space(term, strict=atom.strict, start=atom.start, end=atom.end)
+        elif term.constant > 0 or (term.constant == 0 and atom.strict):
+            raise Contradiction(atom, known=_EQUALITIES)
+
+
+def _number(name: str) -> int:
+    return int(name[2:])
