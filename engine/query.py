@@ -44,7 +44,7 @@ class Declaration:
 
 @dataclass(frozen=True, slots=True)
 class Tie:
-    """The value of one input: sum of coefficient * free input, plus a constant. A free input is tied to itself alone."""
+    """The value of one input: sum of coefficient * free input, plus a constant. A free input is tied to itself."""
 
     coefficients: tuple[tuple[int, Fraction], ...]
     constant: Fraction = Fraction(0)

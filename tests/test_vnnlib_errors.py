@@ -42,7 +42,7 @@ TEXTS = [
     # Commands and operators
     ("(define-fun f () Real 1)", "4: unknown command 'define-fun'"),
     ("(vnnlib-version <2.0>)", "4: VNN-LIB 2.0 ('vnnlib-version'), where a property in VNN-LIB 1.0 is read"),
-    ("\n(declare-network f (declare-input X Real [2]))", "5: 'declare-network' belongs to VNN-LIB 2.0; begin the file with"),
+    ("\n(declare-network f (declare-input X Real [2]))", "5: 'declare-network' belongs to VNN-LIB 2.0; begin the"),
     ("(declare-input X float32 [1, 5])", "4: 'declare-input' belongs to VNN-LIB 2.0"),
     ("(push 1)", "4: unknown command 'push'"),
     ("(<= Y_0 0)", "4: unknown command '<='"),

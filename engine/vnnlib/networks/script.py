@@ -13,6 +13,8 @@ from engine.vnnlib.networks.tensors import shape_of, split
 from engine.vnnlib.script import COMMANDS as COMMANDS_1
 from engine.vnnlib.source import Source, Token, quoted
 
+MAX_NAME = 200  # letters: errors have one line
+
 _VERSION = "vnnlib-version"
 _VERSION_LINE = f"({_VERSION} <2.0>)"
 _NETWORK = "declare-network"
@@ -20,7 +22,7 @@ _TENSORS = ("declare-input", "declare-hidden", "declare-output")
 _COMMANDS = (_VERSION, _NETWORK, "assert")
 _INSIDE = (*RELATIONS, *_TENSORS)
 _VERSION_2 = re.compile(r"<2\.[0-9]+>")
-_NETWORK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
 class QueryScript(Commands):
@@ -79,7 +81,7 @@ class QueryScript(Commands):
 
     def _value(self, closed: Parenthesis, end: int) -> Item:
         if closed.head is None:
-            return None
+            raise self.source.error("an empty parenthesis", closed.at, advice="remove it")
         if closed.head.text not in _INSIDE:
             return self._expressions.evaluate(closed.head, closed.arguments, start=closed.at, end=end)
         try:
@@ -137,8 +139,10 @@ class QueryScript(Commands):
 
 
 def _name(text: str) -> str:
-    if not _NETWORK_NAME.fullmatch(text) or text in CONNECTIVES:
+    if not _NAME.fullmatch(text) or text in CONNECTIVES:
         raise InputError(f"{quoted(text)} is not a name", advice="use letters, digits and _, a letter first")
+    if len(text) > MAX_NAME:
+        raise InputError(f"{quoted(text)} has more than {MAX_NAME} letters", advice="choose a shorter name")
     return text
 
 

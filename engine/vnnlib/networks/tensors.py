@@ -13,6 +13,7 @@ from engine.vnnlib.source import quoted
 
 MAX_ELEMENTS = 2_000_000  # of all tensors: each becomes a column
 MAX_DIGITS = 9  # of an index or a dimension
+MAX_DIMENSIONS = 64
 
 _NAMED = re.compile(r"([A-Za-z][A-Za-z0-9_]*)\s*(?:\[([^\[\]]*)\])?", re.ASCII)
 _INTEGERS = re.compile(r"\s*-?[0-9]+\s*(?:,\s*-?[0-9]+\s*)*", re.ASCII)
@@ -85,6 +86,8 @@ def shape_of(text: str) -> tuple[int, ...]:
     shape = integers(text)
     if shape is None:
         raise InputError(f"{quoted(f'[{text}]')} is not a shape", advice="give sizes between commas, as in [1, 5]")
+    if len(shape) > MAX_DIMENSIONS:
+        raise InputError(f"a shape has more than {MAX_DIMENSIONS} dimensions", advice="flatten the tensor")
     if min(shape) < 1:
         raise InputError(f"{shown(shape)} is not a shape", advice="sizes are 1 at least")
     if prod(shape) > MAX_ELEMENTS:

@@ -9,7 +9,7 @@ from engine.vnnlib.contradiction import Contradiction, is_input_row, tightened
 from engine.vnnlib.formulas import Conjunct, Formula
 from engine.vnnlib.terms import HalfSpace, Linear, half_space
 
-MAX_TERMS = 5_000_000  # of all terms that elimination forms: about ten seconds
+MAX_TERMS = 5_000_000  # that elimination, or rewriting all atoms, may form: they take seconds and fill the memory
 
 _EQUALITIES = "the equalities of the inputs hold"
 
@@ -25,18 +25,35 @@ class Ties:
     pins: Conjunct
 
 
+@dataclass(slots=True)
+class _Effort:
+    """How many terms may still be formed."""
+
+    left: int = MAX_TERMS
+
+    def substituted(self, term: Linear, values: Mapping[str, Linear]) -> Linear:
+        """Returns the term with variables replaced by their values. InputError where the effort is spent."""
+        self.left -= sum(len(values[name].coefficients) if name in values else 1 for name in term.coefficients)
+        if self.left < 0:
+            raise InputError(
+                f"eliminating tied inputs forms more than {MAX_TERMS:,} terms", advice="use simpler equalities"
+            )
+        return terms.substitute(term, values)
+
+
 def solved(base: Conjunct) -> Ties:
     """Returns what the equalities between several inputs in `base` say. Contradiction where no point satisfies them.
 
     An equality is an atom with its opposite, be it written as == or as two bounds. Those of a single input
     stay what they are, a box of width 0. The latest declared input of each equality is tied.
     """
-    pivots = _echelon(_equalities(base))
+    effort = _Effort()
+    pivots = _echelon(_equalities(base), effort)
     values: dict[str, Linear] = {}
     pins: list[HalfSpace] = []
     for name in sorted(pivots, key=_number):  # by then all that its term reads is solved
         term, row = pivots[name]
-        value = terms.substitute(term, values)
+        value = effort.substituted(term, values)
         if value.coefficients:
             values[name] = value
         else:
@@ -49,11 +66,12 @@ def rewritten(formula: Formula, pins: Conjunct, values: Mapping[str, Linear]) ->
 
     Contradiction where an atom of the base becomes false, or some atom of each branch.
     """
-    base = tuple(_atoms((*formula.base, *pins), values))
+    effort = _Effort()
+    base = tuple(_atoms((*formula.base, *pins), values, effort))
     branches, first = [], None
     for branch in formula.branches:
         try:
-            branches.append(tuple(_atoms(branch, values)))
+            branches.append(tuple(_atoms(branch, values, effort)))
         except Contradiction as contradiction:
             first = first or contradiction
     if first and not branches:
@@ -69,23 +87,17 @@ def _equalities(base: Conjunct) -> Iterator[HalfSpace]:
             yield atom
 
 
-def _echelon(rows: Iterable[HalfSpace]) -> dict[str, tuple[Linear, HalfSpace]]:
+def _echelon(rows: Iterable[HalfSpace], effort: _Effort) -> dict[str, tuple[Linear, HalfSpace]]:
     """Returns an input for each independent equality, as a term of earlier inputs, by Gaussian elimination."""
     pivots: dict[str, tuple[Linear, HalfSpace]] = {}
-    steps = 0
     for row in rows:
         term = row.term
         while term.coefficients:
-            steps += len(term.coefficients)
-            if steps > MAX_TERMS:
-                raise InputError(
-                    f"eliminating inputs takes more than {MAX_TERMS:,} terms", advice="use simpler equalities"
-                )
             last = max(term.coefficients, key=_number)
             if last not in pivots:
                 pivots[last] = _value(term, last), row
                 break
-            term = terms.substitute(term, {last: pivots[last][0]})
+            term = effort.substituted(term, {last: pivots[last][0]})
         else:
             if term.constant:
                 raise Contradiction(row, known="the other equalities of the inputs hold")
@@ -104,13 +116,13 @@ def _pinned(name: str, value: Linear, row: HalfSpace) -> Iterator[HalfSpace]:
         yield half_space(side, strict=False, start=row.start, end=row.end)
 
 
-def _atoms(atoms: Conjunct, values: Mapping[str, Linear]) -> Iterator[HalfSpace]:
+def _atoms(atoms: Conjunct, values: Mapping[str, Linear], effort: _Effort) -> Iterator[HalfSpace]:
     """Yields the atoms with variables replaced, without those that hold everywhere. Contradiction for a false one."""
     for atom in atoms:
         if values.keys().isdisjoint(atom.term.coefficients):
             yield atom
             continue
-        term = terms.substitute(atom.term, values)
+        term = effort.substituted(atom.term, values)
         if term.coefficients:
             yield half_space(term, strict=atom.strict, start=atom.start, end=atom.end)
         elif term.constant > 0 or (term.constant == 0 and atom.strict):
