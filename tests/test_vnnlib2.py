@@ -206,7 +206,7 @@ class TestTies:
             ("(== U[0,0] X[0,0]) (> U[0,0] X[0,0])", "exclude each other"),
             (
                 "(== U[0,0] X[0,0]) (== U[0,1] X[0,0]) (!= U[0,0] U[0,1])",
-                "in each of 2 alternatives, as in the first: (!= U[0,0] U[0,1]) (line 7) is false wherever the equalities of",
+                "in each of 2 alternatives, as in the first: (!= U[0,0] U[0,1]) (line 7) is false wherever",
             ),
             ("(== U[0,0] X[0,0]) (== U[0,1] X[0,1]) (>= U[0,0] 3.0)", "exclude each other"),
             ("(!= X[0,0] X[0,0])", "the assert of line 5 is false at every point"),

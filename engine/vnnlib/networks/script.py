@@ -53,13 +53,13 @@ class QueryScript(Commands):
             known, kind = self._language.operators, "operator"
         if name in known:
             return
+        if name in (*_COMMANDS, *_INSIDE):
+            where = f"inside the command of line {self.source.line(opened[0].at)}" if outer else "outside a network"
+            raise self.source.error(f"'{name}' {where}", at, advice="close that one first" if outer else "declare one")
         if name in COMMANDS_1:
             raise self.source.error(
                 f"'{name}' belongs to VNN-LIB 1.0", at, advice=f"remove {_VERSION_LINE}, or declare networks"
             )
-        if name in (*_COMMANDS, *_INSIDE):
-            where = f"inside the command of line {self.source.line(opened[0].at)}" if outer else "outside a network"
-            raise self.source.error(f"'{name}' {where}", at, advice="close that one first" if outer else "declare one")
         advice = f"VNN-LIB 2.0 has {' '.join(known)}"
         if kind == "operator" and self._is_term(name):
             advice = "operators come first, as in (<= X[0] 1.0)"
