@@ -11,7 +11,7 @@ from engine.errors import InputError
 from engine.query import Variable
 from engine.vnnlib.source import quoted
 
-MAX_ELEMENTS = 2_000_000  # of all tensors: each becomes a column
+MAX_ELEMENTS = 500_000  # of all tensors: each becomes a column
 MAX_DIGITS = 9  # of an index or a dimension
 MAX_DIMENSIONS = 64
 
