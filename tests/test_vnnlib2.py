@@ -140,6 +140,15 @@ class TestTies:
         text = f"{PAIR}(assert (<= U[0,0] X[0,0]))(assert (== U[0,1] 0.0))(assert (<= 0.0 (- U[0,0] X[0,0])))"
         assert parse_query(f"{text}(assert (> V[0] Y[0]))").free == (0, 1, 3)
 
+    def test_a_band_is_no_equality(self):
+        """Robustness: g reads what is near f's input."""
+        band = "(<= (- U[0,0] X[0,0]) 0.25) (>= (- U[0,0] X[0,0]) -0.25)"
+        text = f"{PAIR}(assert (and {band} (>= U[0,0] -1.0) (<= U[0,0] 1.0) (== U[0,1] X[0,1])))"
+        query = parse_query(f"{text}(assert (> V[0] Y[0]))")
+        assert query.free == (0, 1, 2)
+        rows = query.property.cases[0].unsafe[0].rows
+        assert [(row.inputs, row.constant) for row in rows[:2]] == [((-1, 0, 1), -F(1, 4)), ((1, 0, -1), -F(1, 4))]
+
     def test_some_inputs_stay_free(self):
         """Monotonicity: one network at two inputs, which differ in the first element alone."""
         text = PAIR.replace("isomorphic-to", "equal-to")

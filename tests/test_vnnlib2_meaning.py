@@ -103,7 +103,7 @@ def points(query: Query, rng: random.Random) -> list[tuple[Vector, Vector]]:
     return found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(ties, max_size=3), st.lists(formulas, min_size=1, max_size=3), st.integers(0, 2**32), st.booleans())
 def test_meaning_is_that_of_the_text(equalities, asserts, seed, ends):
     rng = random.Random(seed)
@@ -118,7 +118,7 @@ def test_meaning_is_that_of_the_text(equalities, asserts, seed, ends):
         assert contains(query, x, y) == all(evaluate(tree, point) for tree in everything)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(ties, min_size=1, max_size=4))
 def test_no_equality_of_all_alternatives_is_left(equalities):
     """What several inputs are equal to is solved: no polytope has a closed row with its opposite over inputs alone."""

@@ -14,7 +14,7 @@ from engine.vnnlib.cases import Variables, cases
 from engine.vnnlib.contradiction import Contradiction
 from engine.vnnlib.networks.declarations import Declarations
 from engine.vnnlib.networks.script import QueryScript
-from engine.vnnlib.networks.ties import Ties, rewritten, solved
+from engine.vnnlib.networks.ties import rewritten, solved
 from engine.vnnlib.source import Source, decoded, file_stem, read_bytes
 from engine.vnnlib.terms import Linear
 
@@ -44,37 +44,37 @@ def parse_query(text: str, *, name: str = "", where: str = "<text>") -> Query:
     script = QueryScript(Source(text, where))
     script.read()
     formula, declared = script.formula(), script.declarations
-    ties = Ties({}, ())
+    values: dict[str, Linear] = {}  # of tied inputs
     found: tuple[Case, ...] = ()
     emptiness = script.falsehood
     try:
         if not emptiness:
-            ties = solved(formula.base)
-            formula = rewritten(formula, ties.pins, _renamed(ties, declared))
-            found = cases(formula, _variables(ties, declared), script.source)
+            values = solved(formula.base)
+            formula = rewritten(formula, _renamed(values, declared))
+            found = cases(formula, _variables(values, declared), script.source)
     except Contradiction as contradiction:
         emptiness = contradiction.description(script.source)
     except InputError as error:
         raise script.source.placed(error, len(text)) from None
-    free = _free(ties, declared)
+    free = _free(values, declared)
     property_ = Property(found, len(free), len(declared.columns["Y"]), name, emptiness=emptiness)
-    return Query(tuple(declared.networks), _ties(ties, declared), free, property_)
+    return Query(tuple(declared.networks), _ties(values, declared), free, property_)
 
 
-def _free(ties: Ties, declared: Declarations) -> tuple[int, ...]:
+def _free(values: Mapping[str, Linear], declared: Declarations) -> tuple[int, ...]:
     """Returns the places of the inputs that are not tied."""
-    return tuple(i for i, name in enumerate(declared.columns["X"]) if name not in ties.values)
+    return tuple(i for i, name in enumerate(declared.columns["X"]) if name not in values)
 
 
-def _renamed(ties: Ties, declared: Declarations) -> Mapping[str, Linear]:
+def _renamed(values: Mapping[str, Linear], declared: Declarations) -> Mapping[str, Linear]:
     """Returns the inputs whose name changes where only the free ones are counted, with their values by these names."""
-    new = {f"X_{i}": terms.variable(f"X_{k}") for k, i in enumerate(_free(ties, declared)) if i != k}
-    return new | {name: terms.substitute(value, new) for name, value in ties.values.items()}
+    new = {f"X_{i}": terms.variable(f"X_{k}") for k, i in enumerate(_free(values, declared)) if i != k}
+    return new | {name: terms.substitute(value, new) for name, value in values.items()}
 
 
-def _variables(ties: Ties, declared: Declarations) -> Variables:
+def _variables(values: Mapping[str, Linear], declared: Declarations) -> Variables:
     """Returns the free inputs and all outputs, under the names by which they are counted."""
-    free = _free(ties, declared)
+    free = _free(values, declared)
     offsets = list(declared.columns["X"].values())
 
     def label(name: str) -> str:
@@ -85,11 +85,10 @@ def _variables(ties: Ties, declared: Declarations) -> Variables:
     return Variables(inputs, declared.columns["Y"], label)
 
 
-def _ties(ties: Ties, declared: Declarations) -> tuple[Tie, ...]:
+def _ties(values: Mapping[str, Linear], declared: Declarations) -> tuple[Tie, ...]:
     """Returns all inputs in terms of the free ones, by their numbers."""
-    number = {f"X_{i}": k for k, i in enumerate(_free(ties, declared))}
-    values = (ties.values.get(name) or terms.variable(name) for name in declared.columns["X"])
+    number = {f"X_{i}": k for k, i in enumerate(_free(values, declared))}
+    inputs = (values.get(name) or terms.variable(name) for name in declared.columns["X"])
     return tuple(
-        Tie(tuple(sorted((number[name], c) for name, c in value.coefficients.items())), value.constant)
-        for value in values
+        Tie(tuple(sorted((number[name], c) for name, c in term.coefficients.items())), term.constant) for term in inputs
     )

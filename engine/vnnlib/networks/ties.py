@@ -14,17 +14,6 @@ MAX_TERMS = 5_000_000  # that elimination, or rewriting all atoms, may form: the
 _EQUALITIES = "the equalities of the inputs hold"
 
 
-@dataclass(frozen=True, slots=True)
-class Ties:
-    """values: the inputs that equalities tie to others, each as a term of the inputs that stay free.
-
-    pins: the bounds of free inputs to which all equalities together leave one value.
-    """
-
-    values: Mapping[str, Linear]
-    pins: Conjunct
-
-
 @dataclass(slots=True)
 class _Effort:
     """How many terms may still be formed."""
@@ -41,33 +30,30 @@ class _Effort:
         return terms.substitute(term, values)
 
 
-def solved(base: Conjunct) -> Ties:
-    """Returns what the equalities between several inputs in `base` say. Contradiction where no point satisfies them.
+def solved(base: Conjunct) -> dict[str, Linear]:
+    """Returns the inputs that equalities in `base` tie to others, each as a term of those that stay free.
 
-    An equality is an atom with its opposite, be it written as == or as two bounds. Those of a single input
-    stay what they are, a box of width 0. The latest declared input of each equality is tied.
+    An equality is an atom over several inputs with its opposite, be it written as == or as two bounds. The latest
+    declared input of each is tied, unless all equalities together leave it one value: then it is free, and its
+    equality, rewritten, is a box of width 0. Contradiction where no point satisfies them.
     """
     effort = _Effort()
     pivots = _echelon(_equalities(base), effort)
     values: dict[str, Linear] = {}
-    pins: list[HalfSpace] = []
     for name in sorted(pivots, key=_number):  # by then all that its term reads is solved
-        term, row = pivots[name]
-        value = effort.substituted(term, values)
+        value = effort.substituted(pivots[name], values)
         if value.coefficients:
             values[name] = value
-        else:
-            pins += _pinned(name, value, row)
-    return Ties(values, tuple(pins))
+    return values
 
 
-def rewritten(formula: Formula, pins: Conjunct, values: Mapping[str, Linear]) -> Formula:
-    """Returns the formula and the pins with variables replaced by their values.
+def rewritten(formula: Formula, values: Mapping[str, Linear]) -> Formula:
+    """Returns the formula with variables replaced by their values.
 
     Contradiction where an atom of the base becomes false, or some atom of each branch.
     """
     effort = _Effort()
-    base = tuple(_atoms((*formula.base, *pins), values, effort))
+    base = tuple(_atoms(formula.base, values, effort))
     branches, first = [], None
     for branch in formula.branches:
         try:
@@ -87,17 +73,17 @@ def _equalities(base: Conjunct) -> Iterator[HalfSpace]:
             yield atom
 
 
-def _echelon(rows: Iterable[HalfSpace], effort: _Effort) -> dict[str, tuple[Linear, HalfSpace]]:
+def _echelon(rows: Iterable[HalfSpace], effort: _Effort) -> dict[str, Linear]:
     """Returns an input for each independent equality, as a term of earlier inputs, by Gaussian elimination."""
-    pivots: dict[str, tuple[Linear, HalfSpace]] = {}
+    pivots: dict[str, Linear] = {}
     for row in rows:
         term = row.term
         while term.coefficients:
             last = max(term.coefficients, key=_number)
             if last not in pivots:
-                pivots[last] = _value(term, last), row
+                pivots[last] = _value(term, last)
                 break
-            term = effort.substituted(term, {last: pivots[last][0]})
+            term = effort.substituted(term, {last: pivots[last]})
         else:
             if term.constant:
                 raise Contradiction(row, known="the other equalities of the inputs hold")
@@ -108,12 +94,6 @@ def _value(term: Linear, name: str) -> Linear:
     """Returns what term = 0 says of a variable that it reads."""
     scaled = terms.divide([term, terms.constant(term.coefficients[name])])
     return terms.subtract([terms.variable(name), scaled])
-
-
-def _pinned(name: str, value: Linear, row: HalfSpace) -> Iterator[HalfSpace]:
-    difference = terms.subtract([terms.variable(name), value])
-    for side in (difference, terms.subtract([difference])):
-        yield half_space(side, strict=False, start=row.start, end=row.end)
 
 
 def _atoms(atoms: Conjunct, values: Mapping[str, Linear], effort: _Effort) -> Iterator[HalfSpace]:
