@@ -184,6 +184,15 @@ class TestTies:
         (case,) = query.property.cases
         assert (case.lower, case.upper) == ((F(1, 2), 5), (F(1, 2), 6))
 
+    @pytest.mark.parametrize("pin", ["X[0,0]", "U[0,0]"])
+    def test_a_pinned_pair_stays_tied(self, pin):
+        """Whichever of the two is given its value, and before or after the tie."""
+        parts = [f"(assert (== {pin} 0.25))", "(assert (== U[0,0] X[0,0]))(assert (== U[0,1] X[0,1]))"]
+        for text in ("".join(parts), "".join(reversed(parts))):
+            query = parse_query(f"{PAIR}{text}(assert (> V[0] Y[0]))")
+            assert query.ties[2:] == query.ties[:2] == (free_input(0), free_input(1))
+            assert query.property.cases[0].lower == (F(1, 4), 0) and query.property.cases[0].upper == (F(1, 4), 4)
+
     def test_equalities_of_some_alternatives_stay_rows(self):
         query = parse_query(
             f"{PAIR}(assert (and (>= U[0,0] 0.0) (<= U[0,0] 1.0) (== U[0,1] 2.0)))"

@@ -103,7 +103,7 @@ def points(query: Query, rng: random.Random) -> list[tuple[Vector, Vector]]:
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(ties, max_size=3), st.lists(formulas, min_size=1, max_size=3), st.integers(0, 2**32), st.booleans())
 def test_meaning_is_that_of_the_text(equalities, asserts, seed, ends):
     rng = random.Random(seed)
@@ -118,10 +118,10 @@ def test_meaning_is_that_of_the_text(equalities, asserts, seed, ends):
         assert contains(query, x, y) == all(evaluate(tree, point) for tree in everything)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(st.lists(ties, min_size=1, max_size=4))
 def test_no_equality_of_all_alternatives_is_left(equalities):
-    """What several inputs are equal to is solved: no polytope has a closed row with its opposite over inputs alone."""
+    """All equalities are solved: no polytope has a row over inputs with its opposite."""
     box = "".join(f"(>= {x} -1.0) (<= {x} 1.0)" for x in INPUTS)
     rng = random.Random(0)
     asserts = "".join(f"(assert {render(tree, rng)})" for tree in equalities)
@@ -133,7 +133,5 @@ def test_no_equality_of_all_alternatives_is_left(equalities):
         else:
             assert tie.coefficients and all(query.free[number] < place for number, _ in tie.coefficients)
     for case in query.property.cases:
-        forms = {row.inputs for polytope in case.unsafe for row in polytope.rows if any(row.inputs)}
-        pairs = {form for form in forms if tuple(-c for c in form) in forms}
-        rows = {(r.inputs, r.constant) for polytope in case.unsafe for r in polytope.rows if r.inputs in pairs}
+        rows = {(row.inputs, row.constant) for polytope in case.unsafe for row in polytope.rows if any(row.inputs)}
         assert not any((tuple(-c for c in form), -constant) in rows for form, constant in rows)
