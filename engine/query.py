@@ -1,5 +1,6 @@
 """Questions about several networks at once, as exact data (VNN-LIB 2.0)."""
 
+import builtins
 from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
@@ -68,7 +69,7 @@ class Query:
     free: tuple[int, ...]
     property: Property
 
-    @property
+    @builtins.property  # `property` is the field above
     def elements(self) -> frozenset[str]:
         """The element types of all variables."""
         return frozenset(variable.element for network in self.networks for variable in network.variables)

@@ -44,6 +44,7 @@ class QueryScript(Commands):
 
     def _check_head(self, name: str, at: int, opened: list[Parenthesis]) -> None:
         outer = opened[0].head
+        known: tuple[str, ...]
         if outer is None:
             known, kind = _COMMANDS, "command"
             self._check_order(name, at)
