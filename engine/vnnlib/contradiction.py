@@ -59,7 +59,7 @@ class Refuter:
     rows: list[HalfSpace] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.rows = list(filter(_is_input_row, self.base.values()))
+        self.rows = list(filter(is_input_row, self.base.values()))
         self._check(self.rows, {})
 
     def check(self, ends: Ends) -> None:
@@ -67,7 +67,7 @@ class Refuter:
         own = list(ends.values())
         if any(len(atom.form.terms) == 1 for atom in own):  # it may have another box
             own += self.rows
-        self._check(filter(_is_input_row, own), ends)
+        self._check(filter(is_input_row, own), ends)
 
     def _check(self, rows: Iterable[HalfSpace], ends: Ends) -> None:
         for row in rows:
@@ -87,6 +87,7 @@ class Refuter:
         return least > 0 or (least == 0 and strict)
 
 
-def _is_input_row(atom: HalfSpace) -> bool:
+def is_input_row(atom: HalfSpace) -> bool:
+    """True iff it reads several inputs and no output."""
     terms = atom.form.terms
     return len(terms) > 1 and terms[-1][0][0] == "X"  # they are sorted, inputs first

@@ -12,7 +12,6 @@ from engine.query import Query, Tie
 from engine.vnnlib import terms
 from engine.vnnlib.cases import Variables, cases
 from engine.vnnlib.contradiction import Contradiction
-from engine.vnnlib.formulas import Formula
 from engine.vnnlib.networks.declarations import Declarations
 from engine.vnnlib.networks.script import QueryScript
 from engine.vnnlib.networks.ties import rewritten, solved
@@ -45,14 +44,13 @@ def parse_query(text: str, *, name: str = "", where: str = "<text>") -> Query:
     script = QueryScript(Source(text, where))
     script.read()
     formula, declared = script.formula(), script.declarations
-    values: Mapping[str, Linear] = {}  # of tied inputs
+    values: dict[str, Linear] = {}  # of tied inputs
     found: tuple[Case, ...] = ()
     emptiness = script.falsehood
     try:
         if not emptiness:
-            solution = solved(formula.base)
-            values = solution.values
-            formula = rewritten(Formula(solution.rest, formula.branches), _renamed(values, declared))
+            values = solved(formula.base)
+            formula = rewritten(formula, _renamed(values, declared))
             found = cases(formula, _variables(values, declared), script.source)
     except Contradiction as contradiction:
         emptiness = contradiction.description(script.source)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from engine.errors import InputError
 from engine.vnnlib import terms
-from engine.vnnlib.contradiction import Contradiction, tightened
+from engine.vnnlib.contradiction import Contradiction, is_input_row, tightened
 from engine.vnnlib.formulas import Conjunct, Formula
 from engine.vnnlib.terms import HalfSpace, Linear, half_space
 
@@ -30,38 +30,19 @@ class _Effort:
         return terms.substitute(term, values)
 
 
-@dataclass(frozen=True, slots=True)
-class Solution:
-    """What the equalities between inputs say.
+def solved(base: Conjunct) -> dict[str, Linear]:
+    """Returns the inputs that equalities in `base` tie, each as a term of those that stay free.
 
-    values: the tied inputs, each as a term of those that stay free. rest: the other atoms of the base, and bounds of
-    the free inputs to which all equalities together leave one value.
-    """
-
-    values: Mapping[str, Linear]
-    rest: Conjunct
-
-
-def solved(base: Conjunct) -> Solution:
-    """Returns what the equalities over inputs in `base` say, exactly. Contradiction where no point satisfies them.
-
-    An equality is an atom over inputs with its opposite, be it written as == or as two bounds. The latest declared
-    input of each is tied, but an input to which they leave one value is free: it becomes a box of width 0.
+    An equality is an atom over several inputs with its opposite, be it written as == or as two bounds. Those of a
+    single input stay what they are, boxes of width 0. The ties are the reduced echelon form, which is unique, with the
+    latest declared input of each as its pivot. Contradiction where no point satisfies them.
     """
     effort = _Effort()
-    equalities = _equalities(base)
-    pivots = _echelon(equalities, effort)
+    pivots = _echelon(_equalities(base), effort)
     values: dict[str, Linear] = {}
-    pins: list[HalfSpace] = []
     for name in sorted(pivots, key=_number):  # by then all that its term reads is solved
-        term, row = pivots[name]
-        value = effort.substituted(term, values)
-        if value.coefficients:
-            values[name] = value
-        else:
-            pins += _pinned(name, value, row)
-    forms = {row.form for row in equalities}
-    return Solution(values, (*(atom for atom in base if atom.form not in forms), *pins))
+        values[name] = effort.substituted(pivots[name], values)
+    return values
 
 
 def rewritten(formula: Formula, values: Mapping[str, Linear]) -> Formula:
@@ -82,25 +63,25 @@ def rewritten(formula: Formula, values: Mapping[str, Linear]) -> Formula:
     return Formula(base, tuple(branches))
 
 
-def _equalities(base: Conjunct) -> list[HalfSpace]:
-    """Returns the equalities over inputs, those of a single one last: so that ties are found before values."""
+def _equalities(base: Conjunct) -> Iterator[HalfSpace]:
     ends = tightened({}, base)
-    opposite = ((atom, ends.get((form, False))) for (form, upper), atom in ends.items() if upper)
-    equal = (atom for atom, other in opposite if other and other.bound == atom.bound and _reads_inputs_alone(atom))
-    return sorted(equal, key=lambda atom: len(atom.form.terms) == 1)
+    for (form, upper), atom in ends.items():
+        opposite = ends.get((form, False))
+        if upper and opposite and opposite.bound == atom.bound and is_input_row(atom):
+            yield atom
 
 
-def _echelon(rows: Iterable[HalfSpace], effort: _Effort) -> dict[str, tuple[Linear, HalfSpace]]:
+def _echelon(rows: Iterable[HalfSpace], effort: _Effort) -> dict[str, Linear]:
     """Returns an input for each independent equality, as a term of earlier ones, by Gaussian elimination."""
-    pivots: dict[str, tuple[Linear, HalfSpace]] = {}
+    pivots: dict[str, Linear] = {}
     for row in rows:
         term = row.term
         while term.coefficients:
             last = max(term.coefficients, key=_number)
             if last not in pivots:
-                pivots[last] = _value(term, last), row
+                pivots[last] = _value(term, last)
                 break
-            term = effort.substituted(term, {last: pivots[last][0]})
+            term = effort.substituted(term, {last: pivots[last]})
         else:
             if term.constant:
                 raise Contradiction(row, known="the other equalities of the inputs hold")
@@ -111,13 +92,6 @@ def _value(term: Linear, name: str) -> Linear:
     """Returns what term = 0 says of a variable that it reads."""
     scaled = terms.divide([term, terms.constant(term.coefficients[name])])
     return terms.subtract([terms.variable(name), scaled])
-
-
-def _pinned(name: str, value: Linear, row: HalfSpace) -> Iterator[HalfSpace]:
-    """Yields the bounds that say that an input has one value."""
-    difference = terms.subtract([terms.variable(name), value])
-    for side in (difference, terms.subtract([difference])):
-        yield half_space(side, strict=False, start=row.start, end=row.end)
 
 
 def _atoms(atoms: Conjunct, values: Mapping[str, Linear], effort: _Effort) -> Iterator[HalfSpace]:
@@ -131,10 +105,6 @@ def _atoms(atoms: Conjunct, values: Mapping[str, Linear], effort: _Effort) -> It
             yield half_space(term, strict=atom.strict, start=atom.start, end=atom.end)
         elif term.constant > 0 or (term.constant == 0 and atom.strict):
             raise Contradiction(atom, known=_EQUALITIES)
-
-
-def _reads_inputs_alone(atom: HalfSpace) -> bool:
-    return atom.form.terms[-1][0][0] == "X"  # they are sorted, inputs first
 
 
 def _number(name: str) -> int:
