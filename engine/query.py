@@ -69,7 +69,7 @@ class Query:
     free: tuple[int, ...]
     property: Property
 
-    @builtins.property
+    @builtins.property  # `property` is the field above
     def elements(self) -> frozenset[str]:
         """The element types of all variables."""
         return frozenset(variable.element for network in self.networks for variable in network.variables)

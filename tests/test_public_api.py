@@ -22,6 +22,7 @@ FUNCTIONS = {
     "load_network",
     "save_network",
     "load_property",
+    "load_query",
     "verify",
     "verify_all",
     "write_certificate",
