@@ -63,9 +63,9 @@ class Network:
         """Raises InputError unless all numbers are the network's own: `what` can only be said of those."""
         if self.rounded:
             raise InputError(
-                f"{what} is not possible: float64 does not hold some factors of its divisions or normalizations",
+                f"{what} is not possible: float64 does not hold some decimals or quotients that its numbers are",
                 where=self.name or "network",
-                advice="fold them into the weights when exporting the network",
+                advice="convert a .nnet file with `acasxu convert`, or fold divisions into the weights when exporting",
             )
 
     def evaluate(self, points: np.ndarray) -> np.ndarray:

@@ -21,6 +21,8 @@ LAYERS = [
         "evaluation",
         "files",
         "onnx_file",
+        "nnet",
+        "network_file",
         "onnx_torch",
         "vnnlib",
         "download",

@@ -78,7 +78,7 @@ def _decide(
 ) -> tuple[Network, Identity | None, Property, Verdict]:
     """Loads both files and decides the property; `update` takes the progress in words."""
     from engine.cli.asked import load_asking
-    from engine.onnx_file import load_network
+    from engine.network_file import load_network
     from engine.vnnlib import load_property
 
     network, prop = load_network(network_file), (load_asking if arguments.picture else load_property)(property_file)
