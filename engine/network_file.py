@@ -3,14 +3,20 @@
 from os import PathLike
 
 from engine import nnet, onnx_file
+from engine.errors import InputError
 from engine.network import Network
 
 
-def load_network(path: str | PathLike[str]) -> Network:
+def load_network(path: str | PathLike[str], *, units: str | None = None) -> Network:
     """Returns the network in an `.onnx` or `.nnet` file, or one of these with `.gz` behind, named like the file.
 
     Its weights are the file's own. Those of a `.nnet` file are decimals, of which its layers carry the nearest float64
-    numbers; it is read in normalized units (engine/nnet). InputError where the file holds no such network. Files with
-    other endings are read as ONNX.
+    numbers; `units` are "normalized", the default, or "raw" (engine/nnet has both readings). InputError where the file
+    holds no such network, and where units are given for an ONNX file, which has but one reading. Files with other
+    endings are read as ONNX.
     """
-    return nnet.load(path) if nnet.is_nnet(path) else onnx_file.load_network(path)
+    if nnet.is_nnet(path):
+        return nnet.load(path, units=units or nnet.UNITS[0])
+    if units:
+        raise InputError("only a .nnet file has two kinds of units", where=str(path), advice="leave units out")
+    return onnx_file.load_network(path)

@@ -18,9 +18,20 @@ training data were normalized. So there are two readings, its *units*:
 docs/certificate-format.md, section 3, has the format; the checker reads it by itself (engine/audit/nnet_reader.py).
 """
 
-from engine.nnet.network import UNITS, is_nnet, load, parse
+from engine.nnet.network import UNITS, Changes, changes, is_nnet, load, parse
 from engine.nnet.reader import Content, content_of
 from engine.nnet.units import Normalization
 from engine.nnet.writer import nnet_text
 
-__all__ = ["UNITS", "Content", "Normalization", "content_of", "is_nnet", "load", "nnet_text", "parse"]
+__all__ = [
+    "UNITS",
+    "Changes",
+    "Content",
+    "Normalization",
+    "changes",
+    "content_of",
+    "is_nnet",
+    "load",
+    "nnet_text",
+    "parse",
+]

@@ -1,6 +1,7 @@
 """`.nnet` files to networks."""
 
 import hashlib
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
@@ -56,6 +57,28 @@ def parse(data: bytes, *, name: str = "", where: str = "<bytes>", units: str = N
         _OBSTACLE,
         number,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What an ONNX file changes: how many of the numbers it holds are not the decimals; none is further off."""
+
+    numbers: int
+    changed: int
+    largest: float
+
+
+def changes(content: Content, network: Network) -> Changes:
+    """Returns how far a network's ONNX file is from the decimals, number by number. network: of this content."""
+    units = NORMALIZED if len(network.layers) == len(content.layers) else RAW
+    numbers, changed, largest = 0, 0, 0.0
+    for layer in in_units(content, units):
+        weight, bias, _ = stored(layer, network.number)
+        for part, held in ((layer.weight, weight), (layer.bias, bias)):
+            off = np.abs(held.astype(np.float64) - part.values) + 2.0**-53 * np.abs(part.values) * (part.sides != 0)
+            numbers, changed = numbers + off.size, changed + np.count_nonzero(off)
+            largest = max(largest, float(np.nextafter(off.max(), np.inf)))
+    return Changes(numbers, changed, largest if changed else 0.0)
 
 
 def in_units(content: Content, units: str) -> tuple[Layer, ...]:
