@@ -57,7 +57,7 @@ class _Lines:
     """The lines after the header, one after the other. number: of the last one taken, counted from 1."""
 
     def __init__(self, data: bytes):
-        lines = data.rstrip().split(b"\n")
+        lines = data.rstrip(b" \t\r\n").split(b"\n")
         self.number = next((k for k, line in enumerate(lines) if not line.startswith(b"//")), len(lines))
         self._left = iter(lines[self.number :])
 
@@ -67,7 +67,7 @@ class _Lines:
         if line is None:
             raise InputError(f"the file ends before {what}", advice="get the file again")
         self.number += 1
-        fields = [field.strip() for field in line.decode("ascii", "replace").split(",")]
+        fields = [field.strip(" \t\r") for field in line.decode("ascii", "replace").split(",")]
         return fields[:-1] if fields[-1] == "" else fields
 
     def exactly(self, count: int, what: str) -> list[str]:
