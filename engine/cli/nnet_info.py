@@ -27,6 +27,7 @@ def nnet_info(path: Path) -> tuple[dict[str, Any], str]:
     facts: dict[str, Any] = {
         "file": str(path),
         "label": identity and identity.label,
+        "published": bool(identity and identity.is_published),
         "sha256": sha256(data).hexdigest(),
         "widths": content.widths,
         "relus": sum(content.widths[1:-1]),
@@ -35,9 +36,10 @@ def nnet_info(path: Path) -> tuple[dict[str, Any], str]:
         "units": "normalized",
         "normalization": _normalization(content),
     }
-    rows = [
+    rows: list[tuple[str, str | None]] = [
         ("file", str(path)),
         ("label", facts["label"]),
+        ("published", "yes, in this format" if facts["published"] else None),
         ("SHA-256", facts["sha256"]),
         ("widths", " - ".join(map(str, content.widths))),
         ("ReLUs", f"{facts['relus']:,}"),
