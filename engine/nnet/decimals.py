@@ -47,7 +47,7 @@ class Decimals:
 
 def decimals(texts: Sequence[str]) -> Decimals:
     """The numbers that the texts are. InputError where one is none, or has no such float64 number."""
-    return _nearest([_ratio(text) for text in texts], negative=[text.startswith("-") for text in texts])
+    return _nearest([_ratio(text) for text in texts])
 
 
 def fraction(text: str) -> Fraction:
@@ -57,12 +57,12 @@ def fraction(text: str) -> Fraction:
 
 def nearest(values: Sequence[Fraction]) -> Decimals:
     """The float64 numbers nearest to these. InputError where there is none within 2^-53."""
-    return _nearest([value.as_integer_ratio() for value in values], negative=[False] * len(values))
+    return _nearest([value.as_integer_ratio() for value in values])
 
 
 def exact_text(value: float) -> str:
-    """A decimal text of just this number, with all its digits."""
-    return f"{Decimal(value):e}"
+    """A decimal text of just this number, with all its digits. There is one zero."""
+    return f"{Decimal(value + 0.0):e}"
 
 
 def _ratio(text: str) -> tuple[int, int]:
@@ -76,12 +76,10 @@ def _ratio(text: str) -> tuple[int, int]:
     return (digits * 10**power, 1) if power >= 0 else (digits, 10**-power)
 
 
-def _nearest(ratios: Sequence[tuple[int, int]], *, negative: Sequence[bool]) -> Decimals:
-    """negative: where a zero is -0.0."""
+def _nearest(ratios: Sequence[tuple[int, int]]) -> Decimals:
     pairs = [_nearest_one(*ratio) for ratio in ratios]
-    values = np.array([value for value, _ in pairs], np.float64)
-    zeros = np.array(negative, bool) & (values == 0.0)
-    return Decimals(np.where(zeros, -0.0, values), np.array([side for _, side in pairs], np.int8))
+    values, sides = [value for value, _ in pairs], [side for _, side in pairs]
+    return Decimals(np.array(values, np.float64), np.array(sides, np.int8))
 
 
 def _nearest_one(numerator: int, denominator: int) -> tuple[float, int]:
@@ -89,9 +87,7 @@ def _nearest_one(numerator: int, denominator: int) -> tuple[float, int]:
     try:
         value = numerator / denominator
     except OverflowError:
-        value = float("inf")
-    if value == float("inf"):
-        raise InputError("a number is beyond the range of float64", advice="check how the file was written")
+        raise InputError("a number is beyond the range of float64", advice="check how the file was written") from None
     above, below = value.as_integer_ratio()
     rest = numerator * below - above * denominator
     if rest and abs(value) < _LEAST:

@@ -76,7 +76,7 @@ def changes(content: Content, network: Network) -> Changes:
         weight, bias, _ = stored(layer, network.number)
         for part, held in ((layer.weight, weight), (layer.bias, bias)):
             off = np.abs(held.astype(np.float64) - part.values) + 2.0**-53 * np.abs(part.values) * (part.sides != 0)
-            numbers, changed = numbers + off.size, changed + np.count_nonzero(off)
+            numbers, changed = numbers + off.size, changed + int(np.count_nonzero(off))
             largest = max(largest, float(np.nextafter(off.max(), np.inf)))
     return Changes(numbers, changed, largest if changed else 0.0)
 

@@ -14,13 +14,13 @@ the inputs', which in these files is another's.)
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 
 from engine.errors import InputError
 from engine.nnet.decimals import Decimals, decimals, fraction
-from engine.nnet.units import Layer, Normalization
+from engine.nnet.units import Layer, Normalization, demand_order
+from engine.property import Vector
 
 _COUNT = re.compile(r"\d{1,9}", re.ASCII)
 _WRITTEN = "check how the file was written"
@@ -57,16 +57,17 @@ class _Lines:
     """The lines after the header, one after the other. number: of the last one taken, counted from 1."""
 
     def __init__(self, data: bytes):
-        lines = data.rstrip(b" \t\r\n").split(b"\n")
+        text = data.rstrip(b" \t\r\n")
+        lines = text.split(b"\n") if text else []
         self.number = next((k for k, line in enumerate(lines) if not line.startswith(b"//")), len(lines))
         self._left = iter(lines[self.number :])
 
     def fields(self, what: str) -> list[str]:
         """The texts between the commas of the next line, without spaces around. InputError where there is no line."""
         line = next(self._left, None)
+        self.number += 1
         if line is None:
             raise InputError(f"the file ends before {what}", advice="get the file again")
-        self.number += 1
         fields = [field.strip(" \t\r") for field in line.decode("ascii", "replace").split(",")]
         return fields[:-1] if fields[-1] == "" else fields
 
@@ -77,12 +78,12 @@ class _Lines:
             raise InputError(f"{_numbers(len(fields))} where {what} needs {count}", advice=_WRITTEN)
         return fields
 
-    def at_least(self, count: int, what: str) -> list[Fraction]:
+    def at_least(self, count: int, what: str) -> Vector:
         """The exact numbers of the next line. InputError where there are less."""
         fields = self.fields(what)
         if len(fields) < count:
             raise InputError(f"{_numbers(len(fields))} where the {what} need at least {count}", advice=_WRITTEN)
-        return [fraction(field) for field in fields]
+        return tuple(fraction(field) for field in fields)
 
     def demand_end(self) -> None:
         if next(self._left, None) is not None:
@@ -110,9 +111,10 @@ def _count(text: str) -> int:
 def _normalization(lines: _Lines, inputs: int) -> Normalization:
     if lines.exactly(1, "the flag") != ["0"]:
         raise InputError("the flag is not 0: inputs that are mirrored are not supported", advice="set it to 0")
-    minima, maxima = lines.at_least(inputs, "minima"), lines.at_least(inputs, "maxima")
-    means, ranges = lines.at_least(inputs + 1, "means"), lines.at_least(inputs + 1, "ranges")
-    own = (tuple(numbers[:inputs]) for numbers in (minima, maxima, means, ranges))
+    minima, maxima = (lines.at_least(inputs, what)[:inputs] for what in ("minima", "maxima"))
+    demand_order(minima, maxima)
+    means, ranges = (lines.at_least(inputs + 1, what) for what in ("means", "ranges"))
+    own = minima, maxima, means[:inputs], ranges[:inputs]
     return Normalization(*own, output_mean=means[-1], output_range=ranges[-1])
 
 

@@ -37,8 +37,7 @@ class Normalization:
     def __post_init__(self) -> None:
         if not len(self.minima) == len(self.maxima) == len(self.means) == len(self.ranges):
             raise InputError("minima, maxima, means and ranges differ in number", advice="give one of each an input")
-        if any(low > high for low, high in zip(self.minima, self.maxima)):
-            raise InputError("a minimum is above its maximum", advice="check the normalization")
+        demand_order(self.minima, self.maxima)
         if min((*self.ranges, self.output_range)) <= 0:
             raise InputError("a range is not positive", advice="check the normalization")
 
@@ -63,6 +62,12 @@ class Normalization:
         """The layer that scales outputs back."""
         weight = _matrix(_diagonal([self.output_range] * n_outputs))
         return Layer(weight, nearest([self.output_mean] * n_outputs), relu=False)
+
+
+def demand_order(minima: Vector, maxima: Vector) -> None:
+    """InputError unless minima <= maxima."""
+    if any(low > high for low, high in zip(minima, maxima)):
+        raise InputError("a minimum is above its maximum", advice="check the normalization")
 
 
 def _diagonal(values: Sequence[Fraction]) -> np.ndarray:
