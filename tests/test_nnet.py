@@ -222,6 +222,8 @@ def test_the_published_files_are_the_onnx_files(acasxu_networks):
         twin = load_network(acasxu_networks / path.with_suffix(".onnx").name)
         assert network.shape == twin.shape and network.rounded
         assert identify(network) == identify(twin) and identify(twin) is not None
+        assert str(identify(parse_network(network.onnx_bytes))) == f"changed {identify(twin)}"
+        assert identify(load(path, units="raw")) is None, "its inputs are others"
         for decimal, held, layer in zip(content.layers, parse_network(network.onnx_bytes).layers, twin.layers):
             for part, stored, own in (
                 (decimal.weight, held.weight, layer.weight),
