@@ -93,7 +93,7 @@ def test_normalization_by_options(folder, capsys):
         ("verify e.onnx holds.vnnlib --units raw", "e.onnx: only a .nnet file has two kinds of units"),
         ("verify a.nnet holds.vnnlib --units raw --certificate c.zip", "--certificate: certificates are about"),
         ("verify a.nnet holds.vnnlib --semantics float32", "no float32 semantics: a .nnet file does not say"),
-        ("repair a.nnet violated.vnnlib --out r.onnx", "repair is not possible: float64 does not hold some decimals"),
+        ("repair a.nnet violated.vnnlib --out r.onnx", "decimals of its .nnet file; fold factors"),
         ("info x.nnet", "x.nnet: there is no such file"),
         ("compare a.nnet e.onnx --prove --domain holds.vnnlib --decision lowest", "is not possible: float64"),
     ],

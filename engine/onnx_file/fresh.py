@@ -17,13 +17,15 @@ def chain_model(layers: Sequence[tuple[np.ndarray, np.ndarray, bool]]) -> ModelP
     kind = helper.np_dtype_to_tensor_dtype(layers[0][0].dtype)
     nodes, tensors, signal = [], [], "X"
     for number, (weight, bias, relu) in enumerate(layers, start=1):
+        is_last = number == len(layers)
         names = f"W{number}", f"b{number}"
-        tensors += [numpy_helper.from_array(array, name) for array, name in zip((weight, bias), names)]
-        steps = [("Gemm", names, {"transB": 1}), *([("Relu", (), {})] if relu else [])]
-        for place, (operator, constants, options) in enumerate(steps, start=1):
-            end = number == len(layers) and place == len(steps)
-            result = "Y" if end else f"{'z' if operator == 'Gemm' else 'h'}{number}"
-            nodes.append(helper.make_node(operator, [signal, *constants], [result], **options))
+        tensors += [numpy_helper.from_array(weight, names[0]), numpy_helper.from_array(bias, names[1])]
+        result = "Y" if is_last and not relu else f"z{number}"
+        nodes.append(helper.make_node("Gemm", [signal, *names], [result], transB=1))
+        signal = result
+        if relu:
+            result = "Y" if is_last else f"h{number}"
+            nodes.append(helper.make_node("Relu", [signal], [result]))
             signal = result
     return _model(nodes, tensors, kind, inputs=layers[0][0].shape[1], outputs=len(layers[-1][1]))
 
