@@ -82,6 +82,12 @@ class TestReading:
             (value,), (radius,) = evaluate(network, point), radii(network, point)
             assert abs(value - small_raw(*point)) <= radius < Fraction(1, 2**42)
 
+    def test_a_normalization_beyond_float64_is_refused_where_it_is_used(self):
+        text = SMALL.replace("0.1,0.2,7,8,-3,", "0.1,0.2,7,8,-3e999,").encode()
+        assert parse(text).n_inputs == 2
+        with pytest.raises(InputError, match="^f: a number is beyond the range of float64"):
+            parse(text, where="f", units="raw")
+
     def test_the_two_readings_are_two_networks(self):
         normalized, raw = parse(SMALL.encode()), parse(SMALL.encode(), units="raw")
         assert normalized.sha256 != raw.sha256 and len(raw.sha256) == 64

@@ -40,15 +40,16 @@ def parse(data: bytes, *, name: str = "", where: str = "<bytes>", units: str = N
     Its ONNX file, which is replayed, holds the nearest float32 numbers; or the numbers themselves, where these are
     float64 and not all float32 ones. It has no float32 semantics.
     """
-    layers = in_units(content_of(data, where=where), units)
-    digest = hashlib.sha256(data).hexdigest()
-    number = _number(layers)
+    content = content_of(data, where=where)
     try:
+        layers = in_units(content, units)
+        number = _number(layers)
         numbers = [stored(layer, number) for layer in layers]
     except InputError as error:
         raise InputError(error.what, where=where, advice=error.advice) from None
     model = chain_model(numbers)
     mark(model, data)
+    digest = hashlib.sha256(data).hexdigest()
     return Network(
         tuple(_affine(layer) for layer in layers),
         name,
