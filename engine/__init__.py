@@ -29,7 +29,8 @@ if TYPE_CHECKING:  # the same names as in _PLACES; tests/test_public_api.py comp
     from engine.domain import Domain
     from engine.errors import EngineError, InputError
     from engine.network import Network
-    from engine.onnx_file import load_network, save_network
+    from engine.network_file import load_network
+    from engine.onnx_file import save_network
     from engine.property import Property
     from engine.query import Query
     from engine.repair.publish import RepairOutput
@@ -67,7 +68,7 @@ _PLACES = {
     "acasxu_domain": "engine.acasxu.domain",
     "check_certificate": "engine.certificate",
     "compare_networks": "engine.comparison.service",
-    "load_network": "engine.onnx_file",
+    "load_network": "engine.network_file",
     "load_property": "engine.vnnlib",
     "load_query": "engine.vnnlib",
     "repair_network": "engine.repair.service",

@@ -49,6 +49,8 @@ PARTS = (
     "files",
     "archive",
     "manifest",
+    "network_reader",
+    "nnet_reader",
     "onnx_chain",
     "onnx_constants",
     "onnx_data",
@@ -68,6 +70,8 @@ PARTS = (
 READS = {
     "archive": "files",
     "certificate": "archive manifest tree",
+    "network_reader": "nnet_reader onnx_reader",
+    "nnet_reader": "files",
     "onnx_constants": "onnx_forms onnx_moves",
     "onnx_data": "files",
     "onnx_layers": "onnx_chain onnx_forms onnx_rounded",

@@ -22,6 +22,8 @@ LAYERS = [
         "evaluation",
         "files",
         "onnx_file",
+        "nnet",
+        "network_file",
         "onnx_torch",
         "vnnlib",
         "download",

@@ -18,6 +18,8 @@ certificate is checked:
     vnnlib_reader.py   VNN-LIB file -> Specification, a union of conjunctions  (section 2)
     claim.py           does what the certificate claims cover what the property asks?  (section 2)
 
+    network_reader.py  a network's file -> Network  (section 3)
+    nnet_reader.py     .nnet file -> Network  (section 3)
     onnx_reader.py     ONNX file -> Network  (section 3)
     onnx_data.py       the model with all its data, some from files beside it  (section 1)
     onnx_operators.py  what a node gives: a constant, the signal, or layers of it  (section 3)
