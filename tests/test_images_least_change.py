@@ -25,11 +25,11 @@ def test_the_share_is_just_above_the_least(least):
     assert graph.weights["dense1.weight"][1, -1].item() == pytest.approx(30 * (1 - share), abs=1e-4)
 
 
-def test_the_whole_change_stays_where_no_less_does():
-    for holds in (lambda: False, lambda: graph.weights["dense1.weight"][1, -1].item() <= 0.6):
-        graph, original, repaired = of_linear_backdoor()
-        assert shorten(graph, original, repaired, holds) == 1
-        assert all(torch.equal(graph.weights[name], value) for name, value in repaired.items())
+@pytest.mark.parametrize("most", [-1, 0.6])
+def test_the_whole_change_stays_where_no_less_does(most):
+    graph, original, repaired = of_linear_backdoor()
+    assert shorten(graph, original, repaired, lambda: graph.weights["dense1.weight"][1, -1].item() <= most) == 1
+    assert all(torch.equal(graph.weights[name], value) for name, value in repaired.items())
 
 
 def test_less_of_a_change_removes_the_backdoor_too():
