@@ -24,8 +24,8 @@ class VereOptions:
     """
 
     interval: int = 4
-    n: int = 4000
-    n_clean: int = 4000
+    n: int = 2000
+    n_clean: int = 2000
     layer_round: int = 3
     layers: int = 1
     localize: str = "vere"
