@@ -24,6 +24,7 @@ LAYERS = [
         "onnx_file",
         "nnet",
         "network_file",
+        "joining",
         "onnx_torch",
         "vnnlib",
         "download",
