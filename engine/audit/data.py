@@ -7,7 +7,7 @@ The opening of docs/certificate-format.md says which is which.
 import os
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -77,18 +77,60 @@ class Layer(NamedTuple):
     relu: bool
 
 
+class Block(NamedTuple):
+    """Layers in order, and the inputs that the first of them reads, each once (section 10).
+
+    rounded: True iff some numbers are not the file's own, but the float64 numbers nearest to those.
+    """
+
+    layers: tuple[Layer, ...]
+    inputs: slice | Integers
+    rounded: bool
+
+
+class Blocks(Protocol):
+    """Blocks side by side, whose outputs together are y. A Network is one of them."""
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """In the order of their outputs and hidden neurons."""
+
+    @property
+    def n_inputs(self) -> int: ...
+    @property
+    def n_outputs(self) -> int: ...
+
+    @property
+    def width(self) -> int:
+        """n of sections 3 and 8, or of section 10."""
+
+
+class End(NamedTuple):
+    """The input or the output of a file: its name there, and its shape at batch size 1."""
+
+    name: str
+    shape: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Network:
     """Layers in order, and the SHA-256 of the (decompressed) file.
 
     obstacle: why the network has no float32 semantics; "" where it has.
-    rounded: True iff some numbers are not the file's own, but the float64 numbers nearest to those.
+    rounded: as of a Block.
+    ends: the file's input and output; None where there is no file.
     """
 
     layers: tuple[Layer, ...]
     sha256: str
     obstacle: str = ""
     rounded: bool = False
+    ends: tuple[End, End] | None = None
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """The network as the only block, which reads all inputs."""
+        return (Block(self.layers, slice(0, self.n_inputs), self.rounded),)
 
     @property
     def n_inputs(self) -> int:
