@@ -176,6 +176,13 @@ class Specification:
     sha256: str
 
 
+class Tie(NamedTuple):
+    """Section 10: the value of an input, sum inputs[i] u_i + constant. No coefficient is 0."""
+
+    inputs: dict[int, Fraction]
+    constant: Fraction
+
+
 class Case(NamedTuple):
     """A closed box of inputs, and the polytopes that are claimed not to be reached on it."""
 

@@ -7,21 +7,23 @@ of rows.
 import re
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from hashlib import sha256
 from itertools import chain, product
 from typing import TypeAlias
 
-from engine.audit.data import FilePath, Malformed, Polytope, Row, Specification, need
-from engine.audit.files import read_bytes
-from engine.audit.vnnlib_terms import SIGNS, Term, arithmetic, comparison, sum_of
+from engine.audit.data import FilePath, Malformed, Polytope, Specification, need
+from engine.audit.vnnlib_terms import (
+    MAX_PARTS,
+    SIGNS,
+    Term,
+    arithmetic,
+    check_size,
+    comparison,
+    sum_of,
+)
+from engine.audit.vnnlib_tokens import MAX_DEPTH, read_script
 
 Formula: TypeAlias = list[Polytope]
 Item: TypeAlias = "str | Term | Formula | tuple[()]"  # in a group: a word, or the value of a group
-
-MAX_BYTES = 16 << 20
-MAX_DEPTH = 1_000  # open parentheses
-#: Of all disjuncts that are ever built: themselves, the disjuncts they are made of, their rows.
-MAX_PARTS = 5_000_000
 
 TOKEN = re.compile(r';[^\r\n]*|"[^"]*"|\|[^|]*\||[()]|[^\s()";|]+|\S', re.ASCII)
 NUMBER = re.compile(r"[+-]?(?=\.?[0-9])[0-9]{0,1000}\.?[0-9]{0,1000}(?:[eE][+-]?[0-9]{1,3})?")
@@ -36,19 +38,9 @@ def read_property(path: FilePath) -> Specification:
 
     Malformed, with the line, where it asserts none.
     """
-    data = read_bytes(path, MAX_BYTES)
-    utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff")) or 0 in data[:4]
-    need(not utf16, f"{path}: is UTF-16 text, or no text; it should be UTF-8")
-    text = data.removeprefix(b"\xef\xbb\xbf").decode("latin-1")  # all that counts is ASCII
-    script, at = _Script(), 0
-    try:
-        for match in TOKEN.finditer(text):
-            at = match.start()
-            script.read(match.group())
-        return script.specification(sha256(data).hexdigest())
-    except Malformed as error:
-        line = 1 + len(re.findall(r"\r\n?|\n", text[:at]))
-        raise Malformed(f"{path}:{line}: {error}") from None
+    script = _Script()
+    # all that counts is ASCII
+    return read_script(path, "latin-1", TOKEN, script.read, script.specification)
 
 
 class _Script:
@@ -160,11 +152,7 @@ class _Script:
         base = tuple(chain(*(formula[0] for formula in self.asserts if len(formula) == 1)))
         several = [formula for formula in self.asserts if len(formula) != 1]
         disjuncts = tuple(self._joined("and", several))
-        rows = sum(not _is_end(row) for row in base)
-        need(
-            rows * len(disjuncts) <= MAX_PARTS,
-            f"{rows:,} rows times {len(disjuncts):,} disjuncts are too many",
-        )
+        check_size(base, disjuncts)
         return Specification(n_inputs, n_outputs, base, disjuncts, digest)
 
 
@@ -177,8 +165,3 @@ def _formula(item: Item) -> Formula:
     if not isinstance(item, list):
         raise Malformed("something else stands where a formula should")
     return item
-
-
-def _is_end(row: Row) -> bool:
-    """True iff the row has one variable and is not strict: mostly an end of a box."""
-    return len(row.inputs) + len(row.outputs) == 1 and not row.strict

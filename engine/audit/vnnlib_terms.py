@@ -14,6 +14,8 @@ from engine.audit.data import Malformed, Polytope, Row, need
 Term: TypeAlias = dict[str, Fraction]
 
 MAX_BITS = 10_000  # of a numerator or denominator
+#: Of all disjuncts that are ever built: themselves, the disjuncts they are made of, their rows.
+MAX_PARTS = 5_000_000
 #: The signs of left - right in each row that a comparison stands for.
 SIGNS = {"<=": (1,), "<": (1,), ">=": (-1,), ">": (-1,), "=": (1, -1), "==": (1, -1)}
 STRICT = ("<", ">")
@@ -23,6 +25,18 @@ def comparison(operator: str, terms: list[Term]) -> Polytope:
     """left <= right and the like, as rows."""
     need(len(terms) == 2, f"{operator} takes other arguments")
     return tuple(row_of(terms, sign, operator in STRICT) for sign in SIGNS[operator])
+
+
+def check_size(base: Polytope, disjuncts: tuple[Polytope, ...]) -> None:
+    """Malformed where rows that always hold, times disjuncts, are more than can be compared.
+
+    Rows of one variable that are not strict, mostly ends of a box, do not count.
+    """
+    rows = sum(row.strict or len(row.inputs) + len(row.outputs) != 1 for row in base)
+    need(
+        rows * len(disjuncts) <= MAX_PARTS,
+        f"{rows:,} rows times {len(disjuncts):,} disjuncts are too many",
+    )
 
 
 def arithmetic(operator: str, terms: list[Term]) -> Term:
