@@ -53,6 +53,14 @@ def demand(holds: object, what: str) -> None:
         raise Rejected(what)
 
 
+def check_hash(what: str, claimed: str, found: str) -> None:
+    """Rejected unless the file is the one that the certificate is about."""
+    demand(
+        claimed == found,
+        f"it is about {what} with SHA-256 {claimed[:12]}..., this one has {found[:12]}...",
+    )
+
+
 def plain(text: str) -> str:
     """The text as one line that hides and forges nothing.
 
@@ -99,6 +107,10 @@ class Blocks(Protocol):
     def n_inputs(self) -> int: ...
     @property
     def n_outputs(self) -> int: ...
+
+    @property
+    def obstacle(self) -> str:
+        """Why they have no float32 semantics; "" where they have."""
 
     @property
     def width(self) -> int:
@@ -220,19 +232,29 @@ class Witness(NamedTuple):
     margins: tuple[Fraction, ...]
 
 
+class Declared(NamedTuple):
+    """A network that a certificate names: by its name in the query, "" in version 1, and hash."""
+
+    name: str
+    sha256: str
+
+
 class Certificate(NamedTuple):
     """A certificate's content. A proof has cases and a Tree.
 
-    A witness has a Witness and one case with one polytope. The first four fields are strings of the
-    manifest; it is there as a whole too.
+    A witness has a Witness and one case with one polytope. `kind`, `semantics` and the hashes are
+    strings of the manifest; it is there as a whole too.
 
+    networks: the one that it is about; in version 2, all that its query declares, in order.
+    ties: in version 2, of each network's inputs.
     outputs: how many outputs the network must have, for all that rows name.
     sha256: of the certificate's own file.
     """
 
     kind: str
     semantics: str
-    network_sha256: str
+    networks: tuple[Declared, ...]
+    ties: tuple[tuple[Tie, ...], ...]
     property_sha256: str
     cases: tuple[Case, ...]
     outputs: int
@@ -240,6 +262,16 @@ class Certificate(NamedTuple):
     witness: Witness | None
     manifest: dict[str, Any]
     sha256: str
+
+    @property
+    def version(self) -> int:
+        """1, or 2 of one about a query in VNN-LIB 2.0."""
+        return int(self.manifest["version"])
+
+    @property
+    def network_sha256(self) -> str:
+        """The hash of the network, or of the first one."""
+        return self.networks[0].sha256
 
 
 class Change(NamedTuple):
