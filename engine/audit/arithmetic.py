@@ -2,7 +2,8 @@
 
 Sections 5, 6 and 8 of the format.
 
-Let u = 2^-53, n the largest number of inputs or outputs of a layer, L the number of layers. A sum
+Let u = 2^-53, n the largest number of inputs or outputs of a layer, L the number of layers. (Of
+several blocks: the last paragraph.) A sum
 of m products, in any order, fused or not, errs by at most m u times the sum of their magnitudes,
 second orders apart. Take any point of a node's set and the h_k, z_k met there. In exact arithmetic
 the row made from (A, r) over h_k takes no larger value there than A . h_k + r. As computed, it
@@ -37,14 +38,22 @@ because roots must have inputs and M below 2^100. That is far less than the 2^-9
 end of each bound. What overflows stays infinite or NaN to the end of its row: an infinite margin
 counts as none, an infinite lower bound of a neuron is NaN after `down`, and NaN makes NaN of every
 later row of its node.
+
+Of B blocks, n is at least the number of inputs of all plus B, and L that of the deepest block. A
+neuron's bound is made in its own block: nothing else changes. An exclusion's row goes down each
+block by itself. The table holds in each; w_k and |r| are the block's own there, |r_0| is in the
+first alone, and the table's terms add up to the same with E = |r_0| + sum |inputs| H_0 + sum w_k
+over all blocks. What remains of them is added: B - 1 roundings more of each coefficient, whose
+terms weigh at most the w_1 of the blocks, and of r. So the sum over the box errs by (n' + 4 + B) u
+times that, n' being the number of inputs, and n' + 4 + B < n + 5.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from engine.audit.bounds import Bounds, Boxes, Exclusions, Numbers, down, relu_lines
-from engine.audit.data import Floats, Integers, Network, Singles
+from engine.audit.bounds import Bounds, Box, Boxes, Exclusions, Numbers, down, relu_lines
+from engine.audit.data import Blocks, Floats, Integers, Singles
 
 UNDERFLOW = 2.0**-900  # given up at the end of each bound
 AT_ONCE = 320  # neurons bounded at once, so that their coefficients stay in the processor's cache
@@ -99,17 +108,17 @@ class Lines(NamedTuple):
 
 
 class Floating(Bounds[list[Lines]]):
-    """Bounds of one network under one semantics, in float64."""
+    """Bounds of one network, or of several, under one semantics, in float64."""
 
-    def __init__(self, network: Network, semantics: str) -> None:
+    def __init__(self, network: Blocks, semantics: str) -> None:
         super().__init__(network, semantics)
-        self.layers = network.layers
+        self.layers = tuple(layer for block in network.blocks for layer in block.layers)
         n, is_executed = network.width, semantics == "float32"
         #: what N(M) has beside unit times M: 2^-900, and e of section 3
         self.floor = UNDERFLOW + is_executed * (2 * n + 4) * 2.0**-126 * (1 + 2.0**-10)
         #: (B, r) @ [[W, b], [0, 1]] = (B W, B . b + r)
         self.steps = []
-        for layer in network.layers:
+        for layer in self.layers:
             end = [np.zeros((1, layer.weight.shape[1])), np.ones((1, 1))]
             self.steps.append(np.block([[layer.weight, layer.bias[:, None]], end]))
 
@@ -121,39 +130,45 @@ class Floating(Bounds[list[Lines]]):
     def tighten(self, nodes: Boxes) -> list[Lines]:
         """Section 5, "At each node": improves l and u in place; the lines of each layer."""
         lines: list[Lines] = []
-        h = np.maximum(np.abs(nodes.lower), np.abs(nodes.upper))  # H_0
-        for layer, part in zip(self.layers, self.parts, strict=True):
-            size = h @ np.abs(layer.weight.T) + np.abs(layer.bias)  # M_k
-            l, u = nodes.l[:, part], nodes.u[:, part]
-            self._tighten_layer(nodes, l, u, self.noise(size), lines)
-            lines.append(self._relu(l, u, size) if layer.relu else self._affine(size))
-            h = lines[-1].size
+        for place in self.places:
+            self._tighten_block(place.layers, place.box(nodes), nodes, lines)
         return lines
 
+    def _tighten_block(self, layers: range, box: Box, nodes: Boxes, lines: list[Lines]) -> None:
+        """Of the neurons of one block, which has this box: its lines are added."""
+        h = np.maximum(np.abs(box.lower), np.abs(box.upper))  # H_0
+        for k in layers:
+            layer, part = self.layers[k], self.parts[k]
+            size = h @ np.abs(layer.weight.T) + np.abs(layer.bias)  # M_k
+            l, u = nodes.l[:, part], nodes.u[:, part]
+            self._tighten_layer(box, l, u, self.noise(size, k), lines[layers.start :], k)
+            lines.append(self._relu(l, u, size, k) if layer.relu else self._affine(size, k))
+            h = lines[-1].size
+
     def _tighten_layer(
-        self, nodes: Boxes, l: Singles, u: Singles, noise: Floats, lines: list[Lines]
+        self, box: Box, l: Singles, u: Singles, noise: Floats, lines: list[Lines], k: int
     ) -> None:
-        """Bounds the neurons of open sign of the layer after these lines: l and u are its own."""
-        step = self.steps[len(lines)]
+        """Bounds layer k's neurons of open sign, l and u, by the lines of its block before it."""
+        steps = self.steps[k - len(lines) : k]
         nodes_of, neurons = np.nonzero((l < 0) & (u > 0))
         for i in range(0, len(nodes_of), AT_ONCE):
             node, neuron = at = nodes_of[i : i + AT_ONCE], neurons[i : i + AT_ONCE]
-            rows = np.stack([step[neuron], -step[neuron]])
-            for k in range(len(lines) - 1, -1, -1):
-                rows = lines[k].at(node).relax(rows) @ self.steps[k]
-            least = _minimum(nodes, node, rows) - noise[at]
+            rows = np.stack([self.steps[k][neuron], -self.steps[k][neuron]])
+            for line, step in zip(reversed(lines), reversed(steps)):
+                rows = line.at(node).relax(rows) @ step
+            least = _minimum(box, node, rows) - noise[at]
             l[at], u[at] = np.maximum(l[at], down(least[0])), np.minimum(u[at], -down(least[1]))
 
-    def _relu(self, l: Singles, u: Singles, size: Floats) -> Lines:
+    def _relu(self, l: Singles, u: Singles, size: Floats, k: int) -> Lines:
         """Section 5, the table's first row."""
         a, c, t = relu_lines(l, u)
-        noise = self.noise(size + t)
+        noise = self.noise(size + t, k)
         return _lines(a, c, t, noise * (u > 0), noise, np.maximum(u, 0, dtype=np.float64))
 
-    def _affine(self, size: Floats) -> Lines:
+    def _affine(self, size: Floats, k: int) -> Lines:
         """Section 5, the table's second row."""
         one, zero = np.ones_like(size), np.zeros_like(size)
-        noise = self.noise(size)
+        noise = self.noise(size, k)
         return _lines(one, one, zero, noise, noise, size + noise)
 
     # --- exclusions -------------------------------------------------------------------------------
@@ -163,14 +178,19 @@ class Floating(Bounds[list[Lines]]):
 
         -infinity where none was found.
         """
-        m = len(self.layers[-1].bias)
+        m = self.n_outputs
         given = claimed.rows.astype(np.float64) / 1024
-        rows = given[:, : m + 1]
-        for k in range(len(lines) - 1, -1, -1):
-            rows = self._substitute(k, rows, nodes, lines[k], claimed)
-        rows[:, :-1] += given[:, m + 1 :]
-        loss = self._loss(np.abs(given), nodes, lines[-1].size, claimed.node)
-        margin = _minimum(nodes, claimed.node, rows) - loss
+        constant, total = given[:, m], np.zeros((len(given), self.n_inputs + 1))
+        for layers, inputs, outputs in self.places:
+            rows = np.column_stack([given[:, outputs], constant])
+            constant = np.zeros_like(constant)  # the whole of it is in the first block
+            for k in reversed(layers):
+                rows = self._substitute(k, rows, nodes, lines[k], claimed)
+            total[:, inputs] += rows[:, :-1]
+            total[:, -1] += rows[:, -1]
+        total[:, :-1] += given[:, m + 1 :]
+        loss = self._loss(np.abs(given), nodes, lines, claimed.node)
+        margin = _minimum(Box(nodes.lower, nodes.upper), claimed.node, total) - loss
         return np.where(np.isfinite(margin), margin, -np.inf)
 
     def _substitute(
@@ -189,12 +209,10 @@ class Floating(Bounds[list[Lines]]):
         below: Floats = rows @ self.steps[k]
         return below
 
-    def _loss(self, given: Floats, nodes: Boxes, size: Floats, node: Integers) -> Floats:
-        """Section 8, the formula: what an exclusion's numbers, of these sizes, lose by rounding.
-
-        size: H_L of each node.
-        """
-        m = len(self.layers[-1].bias)
+    def _loss(self, given: Floats, nodes: Boxes, lines: list[Lines], node: Integers) -> Floats:
+        """Section 8, the formula: what an exclusion's numbers, of these sizes, lose by rounding."""
+        m = self.n_outputs
+        size = np.concatenate([lines[layers[-1]].size for layers, *_ in self.places], axis=1)  # H_L
         h = np.maximum(np.abs(nodes.lower), np.abs(nodes.upper))[node]
         loss: Floats = self.rounding * (given[:, m] + np.vecdot(given[:, m + 1 :], h)) + UNDERFLOW
         loss += 2.0**-50 * np.vecdot(given[:, :m], size[node])
@@ -218,13 +236,13 @@ def _pad(part: Floats, end: int) -> Floats:
     return np.pad(part, ((0, 0), (0, 1)), constant_values=end)
 
 
-def _minimum(nodes: Boxes, node: Integers, rows: Floats) -> Floats:
+def _minimum(box: Box, node: Integers, rows: Floats) -> Floats:
     """Section 6, at the end: the least value of rows over x on the nodes' boxes.
 
     rows [.., m, inputs + 1] are of nodes [m].
     """
     slope = rows[..., :-1]
-    lower, upper = nodes.lower.take(node, axis=0), nodes.upper.take(node, axis=0)
+    lower, upper = box.lower.take(node, axis=0), box.upper.take(node, axis=0)
     least: Floats = (
         np.vecdot(np.maximum(slope, 0), lower)
         + np.vecdot(np.minimum(slope, 0), upper)

@@ -1,7 +1,8 @@
 """Certificate file -> Certificate: what the format says of the file alone.
 
 manifest.json is an object of section 1, with the cases of section 2; a proof's arrays are those of
-section 4, a witness's point, outputs and margins those of section 7.
+section 4, a witness's point, outputs and margins those of section 7, networks and ties of version 2
+those of section 10.
 """
 
 import re
@@ -11,7 +12,18 @@ from hashlib import sha256
 import numpy as np
 
 from engine.audit.archive import read_members
-from engine.audit.data import Case, Certificate, FilePath, Polytope, Row, Tree, Witness, need
+from engine.audit.data import (
+    Case,
+    Certificate,
+    Declared,
+    FilePath,
+    Polytope,
+    Row,
+    Tie,
+    Tree,
+    Witness,
+    need,
+)
 from engine.audit.manifest import (
     MAX_WITNESS_DIGITS,
     Json,
@@ -36,10 +48,10 @@ HEAD = {
     "version": int,
     "kind": str,
     "semantics": str,
-    "network": dict,
     "property": dict,
     "engine": dict,
 }
+SINGLE, JOINT = {"network": dict}, {"networks": list, "ties": list}  # version 1; 2, section 10
 PROOF = {"cases": list, "arrays": dict}
 WITNESS = {"case": dict, "point": list, "outputs": list, "margins": list}
 KNOWN = {("proof", "real"), ("proof", "float32"), ("witness", "real")}  # kinds and semantics
@@ -56,27 +68,30 @@ def read_certificate(path: FilePath) -> Certificate:
 def parse_certificate(members: dict[str, bytes], digest: str) -> Certificate:
     """The certificate that a file with these members is; digest: SHA-256 of the file."""
     manifest = read_manifest(members)
-    is_proof = isinstance(manifest, dict) and manifest.get("kind") == "proof"
-    name, version, kind, semantics, network, prop, engine, *body = fields(
-        manifest, HEAD | (PROOF if is_proof else WITNESS)
-    )
-    need((name, version) == ("acasxu-certificate", 1), "it is of another format or version")
-    known = (kind, semantics) in KNOWN
+    about = manifest if isinstance(manifest, dict) else {}
+    is_proof, is_joint = about.get("kind") == "proof", about.get("version") == 2
+    body = PROOF if is_proof else WITNESS
+    types = HEAD | (JOINT if is_joint else SINGLE) | body
+    found = dict(zip(types, fields(manifest, types), strict=True))
+    known = found["format"] == "acasxu-certificate" and found["version"] == 1 + is_joint
+    need(known, "it is of another format or version")
+    known = (found["kind"], found["semantics"]) in KNOWN
     need(known, "it is neither a proof nor a witness, or of unknown semantics")
-    network_sha256, property_sha256 = read_hashes(engine, network, prop)
+    (property_sha256,) = read_hashes(found["engine"], found["property"])
     cases: tuple[Case, ...]
     tree, witness = None, None
     if is_proof:
-        cases, tree = read_proof(members, *body)
+        cases, tree = read_proof(members, *(found[key] for key in body))
     else:
-        cases, witness = _read_witness(members, *body)
+        cases, witness = _read_witness(members, *(found[key] for key in body))
     return Certificate(
-        kind=kind,
-        semantics=semantics,
-        network_sha256=network_sha256,
+        kind=found["kind"],
+        semantics=found["semantics"],
+        networks=_read_networks(found),
+        ties=_read_ties(found.get("ties", []), len(cases[0].lower)),
         property_sha256=property_sha256,
         cases=cases,
-        outputs=named_outputs(body[0] if is_proof else [body[0]]),
+        outputs=named_outputs(found["cases"] if is_proof else [found["case"]]),
         tree=tree,
         witness=witness,
         manifest=manifest,
@@ -177,3 +192,31 @@ def named_outputs(cases: list[Json]) -> int:
     """
     rows = (row for case in cases for polytope in case["unsafe"] for row in polytope)
     return 1 + max((int(j) for row in rows for j in row["outputs"]), default=-1)
+
+
+# --- networks and ties (section 10) ---------------------------------------------------------------
+
+
+def _read_networks(manifest: dict[str, Json]) -> tuple[Declared, ...]:
+    """The network of version 1, or all those of version 2."""
+    engine = manifest["engine"]
+    if "network" in manifest:
+        return (Declared("", *read_hashes(engine, manifest["network"])),)
+    types = {"declared": str, "name": str, "sha256": str}
+    entries = [fields(entry, types) for entry in manifest["networks"]]
+    need(entries, "it is about no network")
+    hashes = read_hashes(engine, *({"name": name, "sha256": sha} for _, name, sha in entries))
+    return tuple(Declared(entry[0], sha) for entry, sha in zip(entries, hashes, strict=True))
+
+
+def _read_ties(values: list[Json], n_inputs: int) -> tuple[tuple[Tie, ...], ...]:
+    """The ties of each network's inputs, of so many free inputs."""
+    need(all(type(ties) is list for ties in values), "the ties of a network are no list")
+    return tuple(tuple(_read_tie(tie, n_inputs) for tie in ties) for ties in values)
+
+
+def _read_tie(value: Json, n_inputs: int) -> Tie:
+    inputs, constant = fields(value, {"inputs": dict, "constant": str})
+    good = all(INDEX.fullmatch(i) and int(i) < n_inputs for i in inputs)
+    need(good, "a tie's index is not a plain number, or that of no input")
+    return Tie(_coefficients(inputs), number(constant))

@@ -5,23 +5,27 @@ to 6), a witness if its point is unsafe (section 7).
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from engine.audit.arithmetic import Floating
 from engine.audit.certificate import read_certificate
 from engine.audit.claim import check_claim
 from engine.audit.data import (
+    Blocks,
     Certificate,
     Change,
     FilePath,
-    Network,
+    Malformed,
     Rejected,
     Specification,
+    check_hash,
     demand,
 )
 from engine.audit.exact import Exact
 from engine.audit.network_reader import read_network
+from engine.audit.query import read_joint
 from engine.audit.sample import chosen_nodes, walk_share
 from engine.audit.vnnlib_reader import read_property
 from engine.audit.walk import OnNodes, Proof, Tally
@@ -29,6 +33,8 @@ from engine.audit.witness import check_witness
 
 ARITHMETIC: dict[str, type[Floating] | type[Exact]] = {"float64": Floating, "exact": Exact}
 
+#: The file of the network, or of each by its name in a query of VNN-LIB 2.0.
+Networks: TypeAlias = FilePath | Mapping[str, FilePath]
 OnProgress = Callable[[int, int], object]  # (nodes checked, nodes to be checked)
 
 
@@ -93,7 +99,7 @@ class _Findings:
 
 def check(
     certificate_path: FilePath,
-    network_path: FilePath,
+    networks: Networks,
     property_path: FilePath,
     *,
     arithmetic: str = "float64",
@@ -103,7 +109,7 @@ def check(
     share: tuple[int, int] = (0, 1),
     on_progress: OnProgress | None = None,
 ) -> Result:
-    """The verdict on a certificate of this property of this network.
+    """The verdict on a certificate of this property of this network, or of these networks.
 
     Malformed where a file is not what it should be; MemoryError where there is not enough of it.
 
@@ -115,8 +121,8 @@ def check(
     try:
         found.certificate = certificate = read_certificate(certificate_path)
         found.semantics = semantics or certificate.semantics
-        network, specification = read_network(network_path), read_property(property_path)
-        _check_belongs(certificate, network, specification, found.semantics)
+        network, specification = _read(certificate, networks, property_path, found.semantics)
+        _check_fits(certificate, network, specification, found.semantics)
         if certificate.tree is None:
             check_witness(certificate, network, specification)
         else:
@@ -149,15 +155,29 @@ def _what_is_missing(checked: int, nodes: int) -> str:
     return f"only {checked:,} of {nodes:,} nodes were checked, as asked for"
 
 
-def _check_belongs(
-    certificate: Certificate, network: Network, specification: Specification, semantics: str
+def _read(
+    certificate: Certificate, networks: Networks, property_path: FilePath, semantics: str
+) -> tuple[Blocks, Specification]:
+    """The networks and the property, which are those that the certificate names."""
+    if certificate.version == 2:
+        if not isinstance(networks, Mapping):
+            networks = {certificate.networks[0].name: networks}  # the others are equal-to it
+        return read_joint(certificate, networks, property_path, semantics)
+    if isinstance(networks, Mapping):
+        raise Malformed(f"{property_path}: its certificate is about one network, without a name")
+    network, specification = read_network(networks), read_property(property_path)
+    check_hash("a network", certificate.network_sha256, network.sha256)
+    check_hash("a property", certificate.property_sha256, specification.sha256)
+    return network, specification
+
+
+def _check_fits(
+    certificate: Certificate, network: Blocks, specification: Specification, semantics: str
 ) -> None:
-    """Section 1, at the end, and section 3: it is about these files, and they fit together.
+    """Section 1, at the end, and section 3: network, property and claim fit together.
 
     Rejected otherwise, and where the network has not the semantics.
     """
-    check_hash("a network", certificate.network_sha256, network.sha256)
-    check_hash("a property", certificate.property_sha256, specification.sha256)
     fits = (
         len(certificate.cases[0].lower) == network.n_inputs == specification.n_inputs
         and certificate.outputs <= network.n_outputs == specification.n_outputs
@@ -166,11 +186,3 @@ def _check_belongs(
     if semantics == "float32":
         demand(certificate.kind == "proof", "a witness says nothing about float32 semantics")
         demand(not network.obstacle, f"the network has no float32 semantics: {network.obstacle}")
-
-
-def check_hash(what: str, claimed: str, found: str) -> None:
-    """Rejected unless the file is the one that the certificate is about."""
-    demand(
-        claimed == found,
-        f"it is about {what} with SHA-256 {claimed[:12]}..., this one has {found[:12]}...",
-    )

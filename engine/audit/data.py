@@ -7,7 +7,7 @@ The opening of docs/certificate-format.md says which is which.
 import os
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +53,14 @@ def demand(holds: object, what: str) -> None:
         raise Rejected(what)
 
 
+def check_hash(what: str, claimed: str, found: str) -> None:
+    """Rejected unless the file is the one that the certificate is about."""
+    demand(
+        claimed == found,
+        f"it is about {what} with SHA-256 {claimed[:12]}..., this one has {found[:12]}...",
+    )
+
+
 def plain(text: str) -> str:
     """The text as one line that hides and forges nothing.
 
@@ -77,18 +85,64 @@ class Layer(NamedTuple):
     relu: bool
 
 
+class Block(NamedTuple):
+    """Layers in order, and the inputs that the first of them reads, each once (section 10).
+
+    rounded: True iff some numbers are not the file's own, but the float64 numbers nearest to those.
+    """
+
+    layers: tuple[Layer, ...]
+    inputs: slice | Integers
+    rounded: bool
+
+
+class Blocks(Protocol):
+    """Blocks side by side, whose outputs together are y. A Network is one of them."""
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """In the order of their outputs and hidden neurons."""
+
+    @property
+    def n_inputs(self) -> int: ...
+    @property
+    def n_outputs(self) -> int: ...
+
+    @property
+    def obstacle(self) -> str:
+        """Why they have no float32 semantics; "" where they have."""
+
+    @property
+    def width(self) -> int:
+        """n of sections 3 and 8, or of section 10."""
+
+
+class End(NamedTuple):
+    """The input or the output of a file: its name there, and its shape at batch size 1."""
+
+    name: str
+    shape: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Network:
     """Layers in order, and the SHA-256 of the (decompressed) file.
 
     obstacle: why the network has no float32 semantics; "" where it has.
-    rounded: True iff some numbers are not the file's own, but the float64 numbers nearest to those.
+    rounded: as of a Block.
+    ends: the file's input and output; None where there is no file.
     """
 
     layers: tuple[Layer, ...]
     sha256: str
     obstacle: str = ""
     rounded: bool = False
+    ends: tuple[End, End] | None = None
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """The network as the only block, which reads all inputs."""
+        return (Block(self.layers, slice(0, self.n_inputs), self.rounded),)
 
     @property
     def n_inputs(self) -> int:
@@ -134,6 +188,13 @@ class Specification:
     sha256: str
 
 
+class Tie(NamedTuple):
+    """Section 10: the value of an input, sum inputs[i] u_i + constant. No coefficient is 0."""
+
+    inputs: dict[int, Fraction]
+    constant: Fraction
+
+
 class Case(NamedTuple):
     """A closed box of inputs, and the polytopes that are claimed not to be reached on it."""
 
@@ -171,19 +232,29 @@ class Witness(NamedTuple):
     margins: tuple[Fraction, ...]
 
 
+class Declared(NamedTuple):
+    """A network that a certificate names: by its name in the query, "" in version 1, and hash."""
+
+    name: str
+    sha256: str
+
+
 class Certificate(NamedTuple):
     """A certificate's content. A proof has cases and a Tree.
 
-    A witness has a Witness and one case with one polytope. The first four fields are strings of the
-    manifest; it is there as a whole too.
+    A witness has a Witness and one case with one polytope. `kind`, `semantics` and the hashes are
+    strings of the manifest; it is there as a whole too.
 
+    networks: the one that it is about; in version 2, all that its query declares, in order.
+    ties: in version 2, of each network's inputs.
     outputs: how many outputs the network must have, for all that rows name.
     sha256: of the certificate's own file.
     """
 
     kind: str
     semantics: str
-    network_sha256: str
+    networks: tuple[Declared, ...]
+    ties: tuple[tuple[Tie, ...], ...]
     property_sha256: str
     cases: tuple[Case, ...]
     outputs: int
@@ -191,6 +262,16 @@ class Certificate(NamedTuple):
     witness: Witness | None
     manifest: dict[str, Any]
     sha256: str
+
+    @property
+    def version(self) -> int:
+        """1, or 2 of one about a query in VNN-LIB 2.0."""
+        return int(self.manifest["version"])
+
+    @property
+    def network_sha256(self) -> str:
+        """The hash of the network, or of the first one."""
+        return self.networks[0].sha256
 
 
 class Change(NamedTuple):

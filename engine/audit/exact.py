@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.audit.bounds import Bounds, Boxes, Exclusions, Numbers, relu_lines
-from engine.audit.data import Floats, Integers, Network, Objects, Singles
+from engine.audit.bounds import Bounds, Box, Boxes, Exclusions, Numbers, relu_lines
+from engine.audit.data import Blocks, Floats, Integers, Objects, Singles
 from engine.audit.dyadic import Dyadic
 
 CELLS = 2**17  # so many numbers are in the rows that are bounded at once
@@ -39,19 +39,26 @@ class ExactLines(NamedTuple):
 
 
 class Exact(Bounds[list[list[ExactLines]]]):
-    """Bounds of one network under one semantics, in exact arithmetic."""
+    """Bounds of one network, or of several, under one semantics, in exact arithmetic."""
 
-    def __init__(self, network: Network, semantics: str) -> None:
+    def __init__(self, network: Blocks, semantics: str) -> None:
         super().__init__(network, semantics)
         self.layers = tuple(
             ExactLayer(Dyadic.of(layer.weight), Dyadic.of(layer.bias), layer.relu)
-            for layer in network.layers
+            for block in network.blocks
+            for layer in block.layers
         )
         n, is_executed = network.width, int(semantics == "float32")
         self.at_once = max(1, CELLS // n)
         g = -(-is_executed * (n + 4) * 2**60 // (2**24 - n - 4))  # rounded up to 2^-60
-        self.unit = Dyadic(g + 2**7 * network.rounded, 60)  # and 2^-53
+        #: of each layer: g, and 2^-53 in a rounded block
+        self.units = [
+            Dyadic(g + 2**7 * block.rounded, 60) for block in network.blocks for _ in block.layers
+        ]
         self.floor = Dyadic(is_executed * (2 * n + 4), 126)  # e
+
+    def noise(self, size: Numbers, k: int) -> Numbers:
+        return self.units[k] * size + self.floor
 
     def down(self, values: Numbers) -> Singles:
         found: Singles = values.down()
@@ -67,21 +74,28 @@ class Exact(Bounds[list[list[ExactLines]]]):
     def _tighten(self, lower: Floats, upper: Floats, l: Singles, u: Singles) -> list[ExactLines]:
         """Of one node."""
         lines: list[ExactLines] = []
-        h: Numbers = np.maximum(np.abs(lower), np.abs(upper))  # H_0
-        for layer, part in zip(self.layers, self.parts, strict=True):
+        for place in self.places:
+            lines += self._tighten_block(place.layers, place.box(Box(lower, upper)), l, u)
+        return lines
+
+    def _tighten_block(self, layers: range, box: Box, l: Singles, u: Singles) -> list[ExactLines]:
+        """Of one node, the neurons of one block, which has this box there."""
+        lines: list[ExactLines] = []
+        h: Numbers = np.maximum(np.abs(box.lower), np.abs(box.upper))  # H_0
+        for k in layers:
+            layer, low, high = self.layers[k], l[self.parts[k]], u[self.parts[k]]
             size = np.abs(layer.weight) @ h + np.abs(layer.bias)  # M_k
-            low, high = l[part], u[part]
-            noise = self.noise(size)
+            noise = self.noise(size, k)
             at = np.flatnonzero((low < 0) & (high > 0))
             for i in range(0, len(at), self.at_once):
                 some = at[i : i + self.at_once]
-                least = self._least(some, 1, lower, upper, lines) - noise[some]
+                least = self._least(k, some, 1, box, lines) - noise[some]
                 low[some] = np.maximum(low[some], least.down())
-                least = self._least(some, -1, lower, upper, lines) - noise[some]
+                least = self._least(k, some, -1, box, lines) - noise[some]
                 high[some] = -np.maximum(-high[some], least.down())
             if layer.relu:
                 (a, c, t), h, reached = relu_lines(low, high), np.maximum(high, 0), high > 0
-                noise = self.noise(size + t)
+                noise = self.noise(size + t, k)
                 lines.append(ExactLines(a, c, t, noise * reached, noise))
             else:
                 h = size + noise
@@ -89,14 +103,18 @@ class Exact(Bounds[list[list[ExactLines]]]):
         return lines
 
     def _least(
-        self, some: Integers, sign: int, lower: Floats, upper: Floats, lines: list[ExactLines]
+        self, k: int, some: Integers, sign: int, box: Box, lines: list[ExactLines]
     ) -> Dyadic:
-        """Section 6: the least value of sign * z of some neurons of the layer after these lines."""
-        layer = self.layers[len(lines)]
+        """Section 6: the least value of sign * z of some neurons of layer k.
+
+        lines: of its block's layers before it.
+        """
+        layer = self.layers[k]
         rows, constant = sign * layer.weight[some], sign * layer.bias[some]
-        for k in range(len(lines) - 1, -1, -1):
-            rows, constant = self._substitute(k, rows, constant, lines[k])
-        return _minimum(lower, upper, rows, constant)
+        for line in reversed(lines):
+            k -= 1
+            rows, constant = self._substitute(k, rows, constant, line)
+        return _minimum(*box, rows, constant)
 
     # --- exclusions -------------------------------------------------------------------------------
 
@@ -105,7 +123,8 @@ class Exact(Bounds[list[list[ExactLines]]]):
         found = []
         for node, row, slopes, multipliers in zip(*claimed):
             own = self._own_slopes(lines[node], slopes, nodes.l[node], nodes.u[node])
-            found.append(self._margin(nodes.lower[node], nodes.upper[node], own, row, multipliers))
+            box = Box(nodes.lower[node], nodes.upper[node])
+            found.append(self._margin(box, own, row, multipliers))
         return np.array(found, dtype=object)
 
     def _own_slopes(
@@ -121,22 +140,20 @@ class Exact(Bounds[list[list[ExactLines]]]):
         return found
 
     def _margin(
-        self,
-        lower: Floats,
-        upper: Floats,
-        lines: list[ExactLines],
-        row: Objects,
-        multipliers: Floats,
+        self, box: Box, lines: list[ExactLines], row: Objects, multipliers: Floats
     ) -> Fraction:
         """The least value of a row of outputs, constant and inputs, in 1024ths, at one node."""
-        m = len(self.layers[-1].bias.numbers)
+        m = self.n_outputs
         scale = lcm(*(value.denominator for value in row))
         given, scaled = Dyadic(row * scale // 1, 10), scale * Dyadic.of(multipliers)
-        rows, constant = given[None, :m], given[m : m + 1]
-        for k in range(len(lines) - 1, -1, -1):
-            own = scaled[self.parts[k]]
-            rows, constant = self._substitute(k, rows, constant, lines[k], own)
-        least = _minimum(lower, upper, rows + given[None, m + 1 :], constant)
+        total, left = given[None, m + 1 :], given[m : m + 1]  # r is in the first block, whole
+        for layers, inputs, outputs in self.places:
+            rows, constant = given[None, outputs], Dyadic(0, 0)
+            for k in reversed(layers):
+                own = scaled[self.parts[k]]
+                rows, constant = self._substitute(k, rows, constant, lines[k], own)
+            total, left = total + _spread(rows, inputs, self.n_inputs), left + constant
+        least = _minimum(*box, total, left)
         return Fraction(least.numbers[0], scale << least.bits)
 
     # --- substitution -----------------------------------------------------------------------------
@@ -157,6 +174,13 @@ class Exact(Bounds[list[list[ExactLines]]]):
             rows, constant = rows - multipliers, constant - np.abs(multipliers) @ noise
         used = np.flatnonzero(rows.numbers.any(0))  # the others are columns of zeros
         return rows[:, used] @ layer.weight[used], constant + rows[:, used] @ layer.bias[used]
+
+
+def _spread(rows: Dyadic, inputs: slice | Integers, n_inputs: int) -> Dyadic:
+    """The rows over a block's inputs as rows over all inputs."""
+    numbers = np.zeros((len(rows.numbers), n_inputs), dtype=object)
+    numbers[:, inputs] = rows.numbers
+    return Dyadic(numbers, rows.bits)
 
 
 def _minimum(lower: Floats, upper: Floats, rows: Numbers, constant: Numbers) -> Dyadic:

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import onnx
 
-from engine.audit.data import Array, FilePath, Layer, Malformed, Network, need
+from engine.audit.data import Array, End, FilePath, Layer, Malformed, Network, need
 from engine.audit.files import read_bytes
 from engine.audit.onnx_chain import MAX_WIDTH, Chain, Link
 from engine.audit.onnx_constants import numbers_of
@@ -20,8 +20,10 @@ LEAST_OPSET = 7
 DOMAINS = ("", "ai.onnx")
 
 
-def read_network(path: FilePath) -> Network:
+def read_network(path: FilePath, tensor: str = "") -> Network:
     """The network in an `.onnx` or `.onnx.gz` file, at batch size 1.
+
+    tensor: where it is to end, the name of a node's output (section 10, "Blocks").
 
     Malformed where it is not one known chain, or damaged. MemoryError passes, as it does when a
     certificate is read: it tells of this machine, and nothing of the file.
@@ -29,7 +31,7 @@ def read_network(path: FilePath) -> Network:
     data = read_bytes(path, MAX_BYTES)
     try:
         model, digest = whole_model(data, path)
-        chain = _chain(model)
+        chain, ends = _chain(model, tensor)
     except MemoryError:
         raise
     except Exception as error:  # Malformed, and what protobuf and numpy raise on damaged files
@@ -37,7 +39,7 @@ def read_network(path: FilePath) -> Network:
         raise Malformed(f"{path}: {why}") from None
     layers = tuple(map(_layer, chain.links))
     obstacle = chain.obstacle or _obstacle(layers, chain.zeros_first)
-    return Network(layers, digest, obstacle, chain.rounded)
+    return Network(layers, digest, obstacle, chain.rounded, ends)
 
 
 def _layer(link: Link) -> Layer:
@@ -48,8 +50,8 @@ def _layer(link: Link) -> Layer:
 # --- the nodes ------------------------------------------------------------------------------------
 
 
-def _chain(model: onnx.ModelProto) -> Chain:
-    """Section 3: the layers that the nodes make, in order.
+def _chain(model: onnx.ModelProto, tensor: str) -> tuple[Chain, tuple[End, End]]:
+    """Section 3: the layers that the nodes make, in order, up to this tensor if it is named.
 
     `values` holds the constants and, under the name `signal`, what the input is by then.
     """
@@ -62,16 +64,24 @@ def _chain(model: onnx.ModelProto) -> Chain:
     signal = inputs[0].name
     _check_names(graph, signal)
     values[signal] = _input(inputs[0].type.tensor_type)
+    first, last = End(signal, values[signal].shape), tensor or graph.output[0].name
     for node in graph.node:
+        if tensor == signal:
+            break
         try:
             values[node.output[0]] = _step(node, opset, values, signal, chain)
         except (Malformed, ValueError, IndexError) as error:
             raise Malformed(f"node {node.name!a} ({node.op_type!a}): {error}") from None
         if signal in node.input and node.op_type != "Shape":
             signal = node.output[0]
-    is_end = graph.output[0].name == signal and bool(chain.links)
-    need(is_end, "its output is not the end of one chain of layers")
-    return chain
+    is_end = last == signal and bool(chain.links)
+    need(is_end, f"its {_called(tensor)} is not the end of one chain of layers")
+    return chain, (first, End(signal, values[signal].shape))
+
+
+def _called(tensor: str) -> str:
+    """The words for the end of a network."""
+    return f"tensor {tensor!a}" if tensor else "output"
 
 
 def _opset(model: onnx.ModelProto) -> int:

@@ -1,36 +1,34 @@
 """VNN-LIB file -> Specification: the asserts in disjunctive normal form, all numbers exact.
 
-Section 2 of the format says what the file stands for. Here a term is a dict, variable ->
-coefficient and "" -> constant, without zeros, and a formula a list of disjuncts, tuples of rows.
+Section 2 of the format says what the file stands for. Here a formula is a list of disjuncts, tuples
+of rows.
 """
 
 import re
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from functools import reduce
-from hashlib import sha256
 from itertools import chain, product
 from typing import TypeAlias
 
-from engine.audit.data import FilePath, Malformed, Polytope, Row, Specification, need
-from engine.audit.files import read_bytes
+from engine.audit.data import FilePath, Malformed, Polytope, Specification, need
+from engine.audit.vnnlib_terms import (
+    MAX_PARTS,
+    SIGNS,
+    Term,
+    arithmetic,
+    check_size,
+    comparison,
+    sum_of,
+)
+from engine.audit.vnnlib_tokens import MAX_DEPTH, read_script
 
-Term: TypeAlias = dict[str, Fraction]
 Formula: TypeAlias = list[Polytope]
 Item: TypeAlias = "str | Term | Formula | tuple[()]"  # in a group: a word, or the value of a group
-
-MAX_BYTES = 16 << 20
-MAX_DEPTH = 1_000  # open parentheses
-MAX_BITS = 10_000  # of a numerator or denominator
-#: Of all disjuncts that are ever built: themselves, the disjuncts they are made of, their rows.
-MAX_PARTS = 5_000_000
 
 TOKEN = re.compile(r';[^\r\n]*|"[^"]*"|\|[^|]*\||[()]|[^\s()";|]+|\S', re.ASCII)
 NUMBER = re.compile(r"[+-]?(?=\.?[0-9])[0-9]{0,1000}\.?[0-9]{0,1000}(?:[eE][+-]?[0-9]{1,3})?")
 VARIABLE = re.compile(r"[XY]_(?:0|[1-9][0-9]{0,6})")
-#: The signs of left - right in each row that a comparison stands for.
-SIGNS = {"<=": (1,), "<": (1,), ">=": (-1,), ">": (-1,), "=": (1, -1)}
-STRICT = ("<", ">")
+OPERATORS = ("<=", "<", ">=", ">", "=", *"+-*/")
 IGNORED = ("set-logic", "set-info", "set-option", "check-sat", "get-model")
 SECOND = ("declare-network", "declare-input", "declare-output", "declare-hidden")  # VNN-LIB 2.0
 
@@ -40,19 +38,9 @@ def read_property(path: FilePath) -> Specification:
 
     Malformed, with the line, where it asserts none.
     """
-    data = read_bytes(path, MAX_BYTES)
-    utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff")) or 0 in data[:4]
-    need(not utf16, f"{path}: is UTF-16 text, or no text; it should be UTF-8")
-    text = data.removeprefix(b"\xef\xbb\xbf").decode("latin-1")  # all that counts is ASCII
-    script, at = _Script(), 0
-    try:
-        for match in TOKEN.finditer(text):
-            at = match.start()
-            script.read(match.group())
-        return script.specification(sha256(data).hexdigest())
-    except Malformed as error:
-        line = 1 + len(re.findall(r"\r\n?|\n", text[:at]))
-        raise Malformed(f"{path}:{line}: {error}") from None
+    script = _Script()
+    # all that counts is ASCII
+    return read_script(path, "latin-1", TOKEN, script.read, script.specification)
 
 
 class _Script:
@@ -112,11 +100,11 @@ class _Script:
         """The formula or term that a group is."""
         if head == "and" or head == "or":
             return self._joined(head, arguments)
-        if not isinstance(head, str) or head not in (*SIGNS, *"+-*/"):
+        if not isinstance(head, str) or head not in OPERATORS:
             operator = head if isinstance(head, str) else "()"
             raise Malformed(f"{operator!a:.40} is not an operator")
         terms = [self._term(argument) for argument in arguments]
-        return _comparison(head, terms) if head in SIGNS else _arithmetic(head, terms)
+        return [comparison(head, terms)] if head in SIGNS else arithmetic(head, terms)
 
     def _term(self, item: Item) -> Term:
         """The term itself, or that of a variable or number."""
@@ -131,7 +119,7 @@ class _Script:
             is_number,
             f"{item[:40]!a} is neither a declared variable nor a number, or too long a number",
         )
-        return _sum([{"": Fraction(item)}], [1])  # without a zero
+        return sum_of([{"": Fraction(item)}], [1])  # without a zero
 
     def _joined(self, head: str, items: Sequence[Item]) -> Formula:
         """The disjunction of formulas, or their conjunction, multiplied out."""
@@ -164,11 +152,7 @@ class _Script:
         base = tuple(chain(*(formula[0] for formula in self.asserts if len(formula) == 1)))
         several = [formula for formula in self.asserts if len(formula) != 1]
         disjuncts = tuple(self._joined("and", several))
-        rows = sum(not _is_end(row) for row in base)
-        need(
-            rows * len(disjuncts) <= MAX_PARTS,
-            f"{rows:,} rows times {len(disjuncts):,} disjuncts are too many",
-        )
+        check_size(base, disjuncts)
         return Specification(n_inputs, n_outputs, base, disjuncts, digest)
 
 
@@ -181,66 +165,3 @@ def _formula(item: Item) -> Formula:
     if not isinstance(item, list):
         raise Malformed("something else stands where a formula should")
     return item
-
-
-def _is_end(row: Row) -> bool:
-    """True iff the row has one variable and is not strict: mostly an end of a box."""
-    return len(row.inputs) + len(row.outputs) == 1 and not row.strict
-
-
-# --- terms and rows -------------------------------------------------------------------------------
-
-
-def _comparison(operator: str, terms: list[Term]) -> Formula:
-    """left <= right and the like, as one disjunct."""
-    need(len(terms) == 2, f"{operator} takes other arguments")
-    return [tuple(_row(terms, sign, operator in STRICT) for sign in SIGNS[operator])]
-
-
-def _arithmetic(operator: str, terms: list[Term]) -> Term:
-    """A sum, difference, negation, product or quotient."""
-    match operator, *terms:
-        case ("+" | "-", _, *rest):
-            sign = 1 if operator == "+" else -1
-            return _sum(terms, [1 if rest else sign] + [sign] * len(rest))
-        case ("*", _, *_):
-            return _product(terms)
-        case ("/", _, _, *_) if all(term.keys() == {""} for term in terms[1:]):
-            return _product([terms[0], *({"": 1 / term[""]} for term in terms[1:])])
-    raise Malformed(f"{operator} takes other arguments")
-
-
-def _row(terms: list[Term], sign: int, strict: bool) -> Row:
-    """sign * (left - right) <= 0, or < 0."""
-    term = _sum(terms, (sign, -sign))
-    inputs, outputs = (
-        {int(name[2:]): c for name, c in term.items() if name[:1] == letter} for letter in "XY"
-    )
-    return Row(inputs, outputs, term.get("", Fraction(0)), strict)
-
-
-def _sum(terms: list[Term], factors: Sequence[int | Fraction]) -> Term:
-    """The sum of each term times its factor."""
-    total: Term = {}
-    for term, factor in zip(terms, factors):
-        for name, value in term.items():
-            total[name] = found = total.get(name, 0) + factor * value
-            bits = max(map(int.bit_length, found.as_integer_ratio()))
-            need(bits <= MAX_BITS, f"a number grows beyond {MAX_BITS:,} bits")
-    return {name: value for name, value in total.items() if value}
-
-
-def _product(terms: list[Term]) -> Term:
-    """The product of terms of which at most one has variables."""
-    *constants, last = sorted(terms, key=_has_variables)
-    need(not any(map(_has_variables, constants)), "a product of variables is not linear")
-    factor = reduce(_times, constants, {"": Fraction(1)})
-    return _times(last, factor)
-
-
-def _has_variables(term: Term) -> bool:
-    return not term.keys() <= {""}
-
-
-def _times(term: Term, constant: Term) -> Term:
-    return _sum([term], [constant.get("", 0)])

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.audit.bounds import Bounds
 from engine.audit.claimed import ClaimedExclusions
-from engine.audit.data import Case, Integers, Network, Row, Tree, Truths
+from engine.audit.data import Blocks, Case, Integers, Row, Tree, Truths
 from engine.audit.nodes import Nodes, demand_all, entries, pop
 
 BATCH = 1024  # so many nodes are bounded at once,
@@ -48,7 +48,7 @@ class Proof:
         self,
         tree: Tree,
         cases: tuple[Case, ...],
-        network: Network,
+        network: Blocks,
         bounds: Bounds[Any],  # whose lines are its own business
         wanted: Truths,
     ) -> None:
@@ -61,7 +61,8 @@ class Proof:
         self.below = _below(tree.split, len(cases))
         self.claimed = ClaimedExclusions(tree, cases, network.n_outputs, hidden)
         self.polytopes = max(len(case.unsafe) for case in cases)
-        width = self.inputs + sum(len(layer.bias) for layer in network.layers)
+        layers = [layer for block in network.blocks for layer in block.layers]
+        width = self.inputs + sum(len(layer.bias) for layer in layers)
         self.batch = max(1, min(BATCH, CELLS // (width + self.polytopes)))  # nodes
         self.at_once = max(1, min(BATCH, CELLS // width))  # exclusions
 

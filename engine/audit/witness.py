@@ -6,16 +6,16 @@ from math import lcm
 
 import numpy as np
 
-from engine.audit.data import Certificate, Network, Row, Specification, demand
+from engine.audit.data import Block, Blocks, Certificate, Row, Specification, demand
 from engine.audit.dyadic import Dyadic
 
 Vector = Sequence[Fraction]
 
 
-def check_witness(certificate: Certificate, network: Network, specification: Specification) -> None:
+def check_witness(certificate: Certificate, network: Blocks, specification: Specification) -> None:
     """Rejected unless outputs and margins are exact, and the point is in the unsafe set.
 
-    Of a rounded network it must be there with all outputs within `radii` of those.
+    Of a rounded network, or block, it must be there with all outputs within `radii` of those.
     """
     witness = certificate.witness
     assert witness is not None
@@ -49,23 +49,33 @@ def _product(coefficients: Mapping[int, Fraction], values: Vector) -> Fraction:
     return sum((c * values[i] for i, c in coefficients.items()), Fraction(0))
 
 
-def evaluate(network: Network, point: Vector) -> list[Fraction]:
+def evaluate(network: Blocks, point: Vector) -> list[Fraction]:
     """The outputs at a point, in real arithmetic on the numbers of the layers (section 3)."""
-    scale = lcm(*(value.denominator for value in point))
-    h = Dyadic([int(value * scale) for value in point], 0)
-    for layer in network.layers:
-        h = layer.weight @ h + scale * Dyadic.of(layer.bias)
-        h = np.maximum(h, 0) if layer.relu else h
-    return [Fraction(number, scale << h.bits) for number in h.numbers]
+    outputs: list[Fraction] = []
+    for block in network.blocks:
+        scale = lcm(*(value.denominator for value in point))
+        numbers = np.array([int(value * scale) for value in point], dtype=object)
+        h = Dyadic(numbers[block.inputs], 0)
+        for layer in block.layers:
+            h = layer.weight @ h + scale * Dyadic.of(layer.bias)
+            h = np.maximum(h, 0) if layer.relu else h
+        outputs += [Fraction(number, scale << h.bits) for number in h.numbers]
+    return outputs
 
 
-def radii(network: Network, point: Vector) -> list[Fraction]:
+def radii(network: Blocks, point: Vector) -> list[Fraction]:
     """r_L of section 7: how far the outputs at a point may be from what `evaluate` gives."""
-    if not network.rounded:
-        return [Fraction(0)] * network.n_outputs
+    return [radius for block in network.blocks for radius in _radii(block, point)]
+
+
+def _radii(block: Block, point: Vector) -> list[Fraction]:
+    """Of one block."""
+    if not block.rounded:
+        return [Fraction(0)] * len(block.layers[-1].bias)
     exact = np.vectorize(Fraction, otypes=[object])
-    h, r = exact(np.array(point, dtype=object)), exact(np.zeros(len(point)))
-    for layer in network.layers:
+    h = exact(np.array(point, dtype=object)[block.inputs])
+    r = exact(np.zeros(len(h)))
+    for layer in block.layers:
         weight, bias = exact(layer.weight), exact(layer.bias)
         size = np.abs(weight) @ (np.abs(h) + r) + np.abs(bias)
         r = np.abs(weight) @ r + size * Fraction(1, 2**53)

@@ -4,12 +4,12 @@ import time
 from decimal import Decimal
 from fractions import Fraction
 
-from engine.audit.check import OnProgress, Result, check_hash, report_of
+from engine.audit.check import OnProgress, Result, report_of
 from engine.audit.comparison.certificate import read_change
 from engine.audit.comparison.pair import Pair, lowest
 from engine.audit.comparison.volume import Share
 from engine.audit.comparison.walk import Walk
-from engine.audit.data import Change, FilePath, Network, Rejected, demand
+from engine.audit.data import Change, FilePath, Network, Rejected, check_hash, demand
 from engine.audit.network_reader import read_network
 from engine.audit.walk import Tally
 

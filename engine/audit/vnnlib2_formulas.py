@@ -1,0 +1,55 @@
+"""Formulas of VNN-LIB 2.0: rows that hold throughout, and disjuncts multiplied out (section 10)."""
+
+from collections.abc import Sequence
+from itertools import chain, product
+from typing import NamedTuple
+
+from engine.audit.data import Polytope, need
+from engine.audit.vnnlib_terms import MAX_PARTS
+
+
+class Formula(NamedTuple):
+    """All of `base` hold, and all of one of the disjuncts.
+
+    base: the rows that are no part of an `or`; one of a single argument is that argument.
+    """
+
+    base: Polytope
+    disjuncts: tuple[Polytope, ...] = ((),)
+
+
+class Joiner:
+    """Joins formulas; Malformed where all that it has built is too much."""
+
+    def __init__(self) -> None:
+        self._parts = 0
+
+    def joined(self, word: str, formulas: Sequence[Formula]) -> Formula:
+        """The conjunction (`and`) or the disjunction (`or`) of at least one formula."""
+        need(formulas, f"{word} takes at least one formula")
+        if len(formulas) == 1:
+            return formulas[0]
+        return self._all_of(formulas) if word == "and" else self._any_of(formulas)
+
+    def _all_of(self, formulas: Sequence[Formula]) -> Formula:
+        base = tuple(chain(*(formula.base for formula in formulas)))
+        self._count(len(base))
+        several = [formula.disjuncts for formula in formulas if formula.disjuncts != ((),)]
+        disjuncts = []
+        for pick in product(*several):
+            disjuncts.append(tuple(chain(*pick)))
+            self._count(1 + len(pick) + len(disjuncts[-1]))
+        return Formula(base, tuple(disjuncts))
+
+    def _any_of(self, formulas: Sequence[Formula]) -> Formula:
+        disjuncts = []
+        for base, own in formulas:
+            for rows in own:
+                disjuncts.append(base + rows)
+                self._count(2 + len(disjuncts[-1]))
+        return Formula((), tuple(disjuncts))
+
+    def _count(self, parts: int) -> None:
+        self._parts += parts
+        few = self._parts <= MAX_PARTS
+        need(few, f"multiplied out, its disjuncts have more than {MAX_PARTS:,} parts")
