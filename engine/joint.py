@@ -19,7 +19,7 @@ SMALLEST = Fraction(1, 2**1022)  # below it float64 numbers are not relatively n
 class Block:
     """One network, and the free inputs [n_inputs of network] that its inputs are.
 
-    network: with the ties of its inputs as its first layer, unless these are free inputs as they stand; own: the
+    network: with the ties of its inputs as its first layer, unless these are free inputs, each once; own: the
     network as its file has it, of whose inputs ties tell the values.
     """
 
@@ -92,8 +92,9 @@ def _block(network: Network, ties: tuple[Tie, ...]) -> Block:
         what = f"{len(ties)} inputs are declared for a network of {network.n_inputs}"
         raise InputError(what, where=network.name, advice="declare its input with the network's own shape")
     plain = all(len(tie.coefficients) == 1 and tie.coefficients[0][1] == 1 and not tie.constant for tie in ties)
-    if plain:
-        return Block(network, tuple(tie.coefficients[0][0] for tie in ties), network, ties)
+    places = tuple(tie.coefficients[0][0] for tie in ties) if plain else ()
+    if plain and len(set(places)) == len(places):
+        return Block(network, places, network, ties)
     inputs = tuple(sorted({i for tie in ties for i, _ in tie.coefficients}))
     return Block(_with_ties(network, ties, inputs), inputs, network, ties)
 

@@ -131,6 +131,7 @@ class Network:
     obstacle: why the network has no float32 semantics; "" where it has.
     rounded: as of a Block.
     ends: the file's input and output; None where there is no file.
+    graph: of an ONNX file, what it shares with those that are isomorphic to it.
     """
 
     layers: tuple[Layer, ...]
@@ -138,6 +139,7 @@ class Network:
     obstacle: str = ""
     rounded: bool = False
     ends: tuple[End, End] | None = None
+    graph: object = None
 
     @property
     def blocks(self) -> tuple[Block, ...]:

@@ -12,7 +12,7 @@ from hashlib import sha256
 
 import numpy as np
 
-from engine.audit.data import FilePath, Floats, Layer, Malformed, Network, need
+from engine.audit.data import End, FilePath, Floats, Layer, Malformed, Network, need
 from engine.audit.files import read_bytes
 
 MAX_BYTES = 512 << 20
@@ -33,7 +33,8 @@ def read_nnet(path: FilePath) -> Network:
         layers, rounded = _network(_rows(data))
     except Malformed as error:
         raise Malformed(f"{path}: {error}") from None
-    return Network(layers, sha256(data).hexdigest(), OBSTACLE, rounded)
+    ends = End("", (layers[0].weight.shape[1],)), End("", (len(layers[-1].bias),))
+    return Network(layers, sha256(data).hexdigest(), OBSTACLE, rounded, ends)
 
 
 def _network(rows: Iterator[Row]) -> tuple[tuple[Layer, ...], bool]:

@@ -14,6 +14,7 @@ from engine.audit.onnx_chain import MAX_WIDTH, Chain, Link
 from engine.audit.onnx_constants import numbers_of
 from engine.audit.onnx_data import MAX_BYTES, whole_model
 from engine.audit.onnx_forms import FLOATS, Call
+from engine.audit.onnx_graph import graph_of
 from engine.audit.onnx_operators import result
 
 LEAST_OPSET = 7
@@ -39,7 +40,7 @@ def read_network(path: FilePath, tensor: str = "") -> Network:
         raise Malformed(f"{path}: {why}") from None
     layers = tuple(map(_layer, chain.links))
     obstacle = chain.obstacle or _obstacle(layers, chain.zeros_first)
-    return Network(layers, digest, obstacle, chain.rounded, ends)
+    return Network(layers, digest, obstacle, chain.rounded, ends, graph_of(model))
 
 
 def _layer(link: Link) -> Layer:

@@ -143,7 +143,7 @@ def _are_related(word: str, network: Network, other: Network) -> bool:
     layers, others = (
         [(layer.weight.shape, layer.relu) for layer in each.layers] for each in (network, other)
     )
-    return layers == others
+    return layers == others or (network.graph is not None and network.graph == other.graph)
 
 
 # --- queries about what is executed ---------------------------------------------------------------
