@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import z3
 
+from engine.joint import Model, blocks_of
 from engine.network import Network
 from engine.property import Case, Property, Row, Vector
 
@@ -17,13 +18,14 @@ class Answer:
     point: Vector | None = None
 
 
-def solve(network: Network, property: Property, *, timeout: float | None = None) -> Answer:
+def solve(model: Model, property: Property, *, timeout: float | None = None) -> Answer:
     """Says whether some real point of some case reaches an unsafe polytope. timeout: in seconds, for each case.
 
     InputError where float64 does not hold the network's numbers.
     """
-    network.demand_own_numbers("an exact answer by z3")
-    answers = (solve_case(network, case, timeout=timeout) for case in property.cases)
+    for block in blocks_of(model):
+        block.network.demand_own_numbers("an exact answer by z3")
+    answers = (solve_case(model, case, timeout=timeout) for case in property.cases)
     worst = Answer("unsat")
     for answer in answers:
         if answer.status == "sat":
@@ -32,32 +34,34 @@ def solve(network: Network, property: Property, *, timeout: float | None = None)
     return worst
 
 
-def solve_case(network: Network, case: Case, *, timeout: float | None = None) -> Answer:
+def solve_case(model: Model, case: Case, *, timeout: float | None = None) -> Answer:
     """The same for one case, about the numbers in the layers."""
     solver = z3.SolverFor("QF_LRA")
     if timeout is not None:
         solver.set("timeout", round(1000 * timeout))
-    x = [z3.Real(f"x{i}") for i in range(network.n_inputs)]
+    x = [z3.Real(f"x{i}") for i in range(model.n_inputs)]
     for v, low, high in zip(x, case.lower, case.upper):
         solver.add(v >= _exact(low), v <= _exact(high))
-    y = _outputs(network, x, solver)
+    y: list[z3.ArithRef] = []
+    for number, block in enumerate(blocks_of(model)):
+        y += _outputs(block.network, [x[i] for i in block.inputs], solver, str(number))
     polytopes = [z3.And([_holds(row, x, y) for row in polytope.rows]) for polytope in case.unsafe]
     solver.add(z3.Or(polytopes))
     result = solver.check()
     if result != z3.sat:
         return Answer("unsat" if result == z3.unsat else "unknown")
-    model = solver.model()
-    return Answer("sat", tuple(model.eval(v, model_completion=True).as_fraction() for v in x))
+    found = solver.model()
+    return Answer("sat", tuple(found.eval(v, model_completion=True).as_fraction() for v in x))
 
 
-def _outputs(network: Network, x: list[z3.ArithRef], solver: z3.Solver) -> list[z3.ArithRef]:
-    """The outputs as variables, one for each neuron, so that no expression is copied."""
+def _outputs(network: Network, x: list[z3.ArithRef], solver: z3.Solver, name: str) -> list[z3.ArithRef]:
+    """The outputs as variables with this `name` in theirs, one for each neuron, so that no expression is copied."""
     h = x
     for k, layer in enumerate(network.layers):
         outputs = []
         for j, (weights, bias) in enumerate(zip(layer.weight.tolist(), layer.bias.tolist())):
             z = z3.Sum([_exact(w) * v for w, v in zip(weights, h) if w] + [_exact(bias)])
-            h_j = z3.Real(f"h{k}_{j}")
+            h_j = z3.Real(f"h{name}_{k}_{j}")
             solver.add(h_j == (z3.If(z >= 0, z, _exact(0)) if layer.relu else z))
             outputs.append(h_j)
         h = outputs
