@@ -34,7 +34,7 @@ from engine.audit.witness import check_witness
 ARITHMETIC: dict[str, type[Floating] | type[Exact]] = {"float64": Floating, "exact": Exact}
 
 #: The file of the network, or of each by its name in a query of VNN-LIB 2.0.
-Networks: TypeAlias = FilePath | Mapping[str, FilePath]
+Networks: TypeAlias = "FilePath | Mapping[str, FilePath]"
 OnProgress = Callable[[int, int], object]  # (nodes checked, nodes to be checked)
 
 

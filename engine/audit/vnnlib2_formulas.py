@@ -5,7 +5,7 @@ from itertools import chain, product
 from typing import NamedTuple
 
 from engine.audit.data import Polytope, need
-from engine.audit.vnnlib_terms import MAX_PARTS
+from engine.audit.vnnlib_terms import Parts
 
 
 class Formula(NamedTuple):
@@ -22,7 +22,7 @@ class Joiner:
     """Joins formulas; Malformed where all that it has built is too much."""
 
     def __init__(self) -> None:
-        self._parts = 0
+        self._parts = Parts()
 
     def joined(self, word: str, formulas: Sequence[Formula]) -> Formula:
         """The conjunction (`and`) or the disjunction (`or`) of at least one formula."""
@@ -33,12 +33,13 @@ class Joiner:
 
     def _all_of(self, formulas: Sequence[Formula]) -> Formula:
         base = tuple(chain(*(formula.base for formula in formulas)))
-        self._count(len(base))
         several = [formula.disjuncts for formula in formulas if formula.disjuncts != ((),)]
+        self._parts.add(len(base), multiplied=len(several) > 1)
         disjuncts = []
         for pick in product(*several):
             disjuncts.append(tuple(chain(*pick)))
-            self._count(1 + len(pick) + len(disjuncts[-1]))
+            parts = 1 + len(pick) + len(disjuncts[-1])
+            self._parts.add(parts, multiplied=len(several) > 1)
         return Formula(base, tuple(disjuncts))
 
     def _any_of(self, formulas: Sequence[Formula]) -> Formula:
@@ -46,10 +47,5 @@ class Joiner:
         for base, own in formulas:
             for rows in own:
                 disjuncts.append(base + rows)
-                self._count(2 + len(disjuncts[-1]))
+                self._parts.add(2 + len(disjuncts[-1]), multiplied=False)
         return Formula((), tuple(disjuncts))
-
-    def _count(self, parts: int) -> None:
-        self._parts += parts
-        few = self._parts <= MAX_PARTS
-        need(few, f"multiplied out, its disjuncts have more than {MAX_PARTS:,} parts")
