@@ -27,8 +27,10 @@ def declared(name, net, *, element="real", relation="", hidden=()):
 
 def inside(name, lower, upper):
     """The input of network `name` is in a box."""
-    ends = "".join(f"(assert (>= X_{name}[0,{i}] {a}))\n(assert (<= X_{name}[0,{i}] {b}))\n"
-                   for i, (a, b) in enumerate(zip(lower, upper, strict=True)))
+    ends = "".join(
+        f"(assert (>= X_{name}[0,{i}] {a}))\n(assert (<= X_{name}[0,{i}] {b}))\n"
+        for i, (a, b) in enumerate(zip(lower, upper, strict=True))
+    )
     return ends
 
 

@@ -162,7 +162,11 @@ def test_hidden_tensors(tmp_path):
     hidden = [("H_f", "z0", 1), ("R_f", "h0", 1)]
     text = declared("f", IDENTITY, hidden=hidden) + inside("f", [-1], [1])
     text += "(assert (or (>= H_f[0] (+ Y_f[0] 2.001)) (< R_f[0] H_f[0]) (>= R_f[0] 3.001)))"
-    polytopes = [[row([-1, 0, 1], Fraction(2001, 1000))], [row([-1, 1, 0], strict=True)], [row([0, -1, 0], Fraction(3001, 1000))]]
+    polytopes = [
+        [row([-1, 0, 1], Fraction(2001, 1000))],
+        [row([-1, 1, 0], strict=True)],
+        [row([0, -1, 0], Fraction(3001, 1000))],
+    ]
     question = JointQuestion(tmp_path, {"f": IDENTITY}, text, [case([-1], [1], *polytopes)], [own(1)])
     question.write(Node(-1, 0.0, {0: Exclusion({0: 1024}), 2: Exclusion({0: 1024})})).rejected("polytope that is not")
     polytopes[1][0] = row([-1, 1, 0], Fraction(1, 1000))
@@ -241,7 +245,10 @@ def shift_tie(manifest):
 
 
 def written_ties(ties):
-    return [[{"inputs": {str(i): str(c) for i, c in one["inputs"].items()}, "constant": "0"} for one in part] for part in ties]
+    return [
+        [{"inputs": {str(i): str(c) for i, c in one["inputs"].items()}, "constant": "0"} for one in part]
+        for part in ties
+    ]
 
 
 def negate_outputs(manifest):
@@ -276,7 +283,10 @@ def test_files_swapped(tmp_path):
     f, g = question.files.values()
     question.rejected("it is about a network f with SHA-256", files={"f": g, "g": f})
     question.rejected("it is about a network g with SHA-256", files={"f": f, "g": f})
-    for files, match in [({"f": f}, "no file is given for its network g"), ({"f": f, "g": g, "h": g}, "declares no network 'h'")]:
+    for files, match in [
+        ({"f": f}, "no file is given for its network g"),
+        ({"f": f, "g": g, "h": g}, "declares no network 'h'"),
+    ]:
         with pytest.raises(Malformed, match=match):
             question.run(files)
 

@@ -31,8 +31,9 @@ def check_certificate(
     property holds for the network, of kind "witness" that it is violated, of kind "change" how much of a box the
     changed network may concern. If `reason` is not empty although it is accepted, only a sample was checked.
 
-    certificate, network, property, changed: files; network also: files by their names in a query about several. A certificate about a property needs `property`, one of kind
-    "change" needs `changed`, the other network. arithmetic: float64, rounded outwards, or exact rationals.
+    certificate, network, property, changed: files; network also: files by their names in a query about several. A
+    certificate about a property needs `property`, one of kind "change" needs `changed`, the other network.
+    arithmetic: float64, rounded outwards, or exact rationals.
     For proofs of properties alone: sample: how many leaves, chosen at random by `seed`, are checked with their
     ancestors, instead of all; semantics: real or float32, to be shown instead of the certificate's own.
     on_progress(nodes checked, nodes to be checked) is called now and then.
