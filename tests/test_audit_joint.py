@@ -8,7 +8,7 @@ import pytest
 from cases import exact_trace
 from conftest import network, random_network
 from joint_questions import EMPTY, JointQuestion, declared, inside, own, same_inputs, tie
-from test_audit_check import Exclusion, Node, case, row
+from test_audit_check import Exclusion, Node, case, row, written
 
 from engine.audit.data import Malformed
 
@@ -158,26 +158,22 @@ def test_pins_are_no_ties(tmp_path):
 
 
 def test_hidden_tensors(tmp_path):
-    """z = x + 2 before the ReLU of the first layer, where y = x."""
-    hidden = [("H_f", "z0", 1), ("R_f", "h0", 1)]
-    text = declared("f", IDENTITY, hidden=hidden) + inside("f", [-1], [1])
-    text += "(assert (or (>= H_f[0] (+ Y_f[0] 2.001)) (< R_f[0] H_f[0]) (>= R_f[0] 3.001)))"
-    polytopes = [
-        [row([-1, 0, 1], Fraction(2001, 1000))],
-        [row([-1, 1, 0], strict=True)],
-        [row([0, -1, 0], Fraction(3001, 1000))],
-    ]
-    question = JointQuestion(tmp_path, {"f": IDENTITY}, text, [case([-1], [1], *polytopes)], [own(1)])
-    question.write(Node(-1, 0.0, {0: Exclusion({0: 1024}), 2: Exclusion({0: 1024})})).rejected("polytope that is not")
-    polytopes[1][0] = row([-1, 1, 0], Fraction(1, 1000))
-    question.text = question.text.replace("(< R_f[0] H_f[0])", "(<= R_f[0] (- H_f[0] 0.001))")
-    question.__post_init__()
-    question.write(Node(-1, 0.0, {i: Exclusion({0: 1024}) for i in range(3)})).accepted()
-    question.text = question.text.replace('"z0"', '"nothing"')
-    question.__post_init__()
-    question.write(LEAF)
-    with pytest.raises(Malformed, match="tensor 'nothing' is not the end of one chain of layers"):
-        question.run()
+    """H = x + 2 and R = relu(H) in the first layer, where y = x: outputs of the query, in order of declaration."""
+    limit, gap = Fraction(3001, 1000), Fraction(2001, 1000)
+    polytopes = [[row([-1, 0, 1], gap)], [row([1, -1, 0], Fraction(1, 1000))], [row([0, -1, 0], limit)]]
+    words = "(assert (or (>= H_f[0] (+ Y_f[0] 2.001)) (>= R_f[0] (+ H_f[0] 0.001)) (>= R_f[0] 3.001)))"
+    leaf = Node(-1, 0.0, {i: Exclusion({0: 1024}) for i in range(3)})
+
+    def asked(node, size=1):
+        text = declared("f", IDENTITY, hidden=[("H_f", node, size), ("R_f", "h0", 1)]) + inside("f", [-1], [1]) + words
+        return JointQuestion(tmp_path, {"f": IDENTITY}, text, [case([-1], [1], *polytopes)], [own(1)]).write(leaf)
+
+    asked("z0").accepted()
+    asked("z1").rejected("node 0: an exclusion is not shown")  # y itself
+    asked("z0", size=2).rejected("H_f of network f is declared as [2], not [1, 1]")
+    for node in ("nothing", "x", "b0"):
+        with pytest.raises(Malformed, match=f"tensor '{node}' is not the end of one chain of layers"):
+            asked(node).run()
 
 
 def test_equations_without_a_solution(tmp_path):
@@ -231,7 +227,7 @@ def swap_hashes(manifest):
 
 
 def drop_tie(manifest):
-    manifest["ties"] = written_ties([own(1), own(1, first=1)])
+    manifest["ties"][1] = written(own(1, first=1))
     manifest["cases"][0]["lower"].append("-1")
     manifest["cases"][0]["upper"].append("1")
 
@@ -242,13 +238,6 @@ def pair_otherwise(manifest):
 
 def shift_tie(manifest):
     manifest["ties"][1][0]["constant"] = "1/1000000000"
-
-
-def written_ties(ties):
-    return [
-        [{"inputs": {str(i): str(c) for i, c in one["inputs"].items()}, "constant": "0"} for one in part]
-        for part in ties
-    ]
 
 
 def negate_outputs(manifest):
@@ -283,10 +272,10 @@ def test_files_swapped(tmp_path):
     f, g = question.files.values()
     question.rejected("it is about a network f with SHA-256", files={"f": g, "g": f})
     question.rejected("it is about a network g with SHA-256", files={"f": f, "g": f})
-    for files, match in [
+    for files, match in (
         ({"f": f}, "no file is given for its network g"),
         ({"f": f, "g": g, "h": g}, "declares no network 'h'"),
-    ]:
+    ):
         with pytest.raises(Malformed, match=match):
             question.run(files)
 
@@ -304,7 +293,7 @@ def test_an_exclusion_is_missing(tmp_path):
         (lambda m: m.update(version=2.0), "should have, and has not, an object of just"),
         (lambda m: m.update(networks=[]), "it is about no network"),
         (lambda m: m.update(ties=[{}]), "the ties of a network are no list"),
-        (lambda m: m["ties"][0][0]["inputs"].update({"7": "0"}), "a tie's index is not a plain number, or that of no input"),
+        (lambda m: m["ties"][0][0]["inputs"].update({"7": "0"}), "a tie's index is not a plain number, or that of no"),
         (lambda m: m["ties"][0][0].update(constant=0), "an object of just inputs, constant"),
         (lambda m: m["networks"][0].update(declared=1), "an object of just declared, name, sha256"),
         (lambda m: m["networks"][0].update(sha256="F" * 64), "a hash is not one of SHA-256"),
@@ -375,3 +364,17 @@ def test_witness_of_float32(tmp_path):
             question.accepted()
         else:
             question.rejected("an input is no number of float32")
+
+
+def test_float64_is_near_exact_arithmetic(tmp_path):
+    """The least margin in float64 is below the exact one, by no more than section 8 takes off."""
+    f, g = random_network((2, 4, 4, 2), seed=5), random_network((2, 3, 2), seed=6)
+    relation = "(assert (== X_g[0,0] (+ (* 0.3 X_f[0,0]) 0.1)))(assert (== X_f[0,1] X_g[0,1]))"
+    text = declared("f", f) + declared("g", g) + inside("f", [-1, -1], [1, 1]) + relation
+    words, polytopes = apart("1.0", 2)
+    ties = [own(2), [tie((0, Fraction(3, 10)), constant=Fraction(1, 10)), tie((1, 1))]]
+    question = JointQuestion(tmp_path, {"f": f, "g": g}, text + words, [case([-1, -1], [1, 1], *polytopes)], ties)
+    question.prove(signs=2)
+    floating, exact = (float(question.run(arithmetic=arithmetic).margin) for arithmetic in ("float64", "exact"))
+    assert question.accepted().nodes >= 3
+    assert exact - 1e-10 < floating < exact

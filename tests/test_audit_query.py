@@ -124,7 +124,7 @@ GOOD = "(assert (<= X[0] 1))"
         (HEAD + NET, 2, "the file has asserted nothing"),
         (HEAD + "(assert (<= 1 2))", 2, "it declares no network"),
         (HEAD + "(" * 1001, 2, "more than 1000 parentheses are open"),
-        (HEAD + NET + "(assert (and " + "(or (<= X[0] 1) (<= X[1] 1))" * 25 + "))", 3, "have more than 5,000,000 parts"),
+        (HEAD + NET + "(assert (and " + "(or (<= X[0] 1) (<= Y[1] 1))" * 25 + "))", 3, "have more than 5,000,000"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_told_with_its_line(tmp_path, text, line, what):
@@ -199,11 +199,8 @@ def test_ties_are_the_reduced_echelon_form():
                 base.append(Row(inputs, {}, constant * factor, False))
         base.append(Row({0: Fraction(1), 1: Fraction(1)}, {}, Fraction(100), False))  # one side alone
         random.shuffle(base)
-        ties, left = solve_ties(
-            Specification(
-                size, 1, tuple(base), ((Row({size - 1: Fraction(1)}, {0: Fraction(1)}, Fraction(0), True),),), ""
-            )
-        )
+        last = Row({size - 1: Fraction(1)}, {0: Fraction(1)}, Fraction(0), True)
+        ties, left = solve_ties(Specification(size, 1, tuple(base), ((last,),), ""))
         found = reduced(equations, size)
         if found is None:
             unsolved += 1
