@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from cases import exact_trace
 from conftest import network, random_network
-from joint_questions import EMPTY, JointQuestion, declared, inside, own, same_inputs, tie
+from joint_questions import EMPTY, HEAD, JointQuestion, declared, inside, own, same_inputs, tie
+from onnx_graphs import f32, model, node
 from test_audit_check import Exclusion, Node, case, row, written
 
 from engine.audit.data import Malformed
@@ -171,9 +172,9 @@ def test_hidden_tensors(tmp_path):
     asked("z0").accepted()
     asked("z1").rejected("node 0: an exclusion is not shown")  # y itself
     asked("z0", size=2).rejected("H_f of network f is declared as [2], not [1, 1]")
-    for node in ("nothing", "x", "b0"):
-        with pytest.raises(Malformed, match=f"tensor '{node}' is not the end of one chain of layers"):
-            asked(node).run()
+    for tensor in ("nothing", "x", "b0"):
+        with pytest.raises(Malformed, match=f"tensor '{tensor}' is not the end of one chain of layers"):
+            asked(tensor).run()
 
 
 def test_equations_without_a_solution(tmp_path):
@@ -321,10 +322,20 @@ def test_files_that_do_not_fit(tmp_path, change, match):
     assert result.accepted != bool(match) and any(part in result.reason for part in match.split("|"))
 
 
-def test_not_isomorphic(tmp_path):
+def test_isomorphic(tmp_path):
+    """By layers, or by operators and shapes: zeros that are added first are no layer."""
     change = lambda t: t.replace("network g ", "network g (isomorphic-to f)")
     pair(tmp_path, IDENTITY, DEEPER, "0.1", change=change).write(LEAF).rejected("network g is not isomorphic-to f")
     pair(tmp_path, IDENTITY, BELOW, "0.2501", change=change).write(LEAF).accepted()
+    nodes = [node("Sub", "x c", "s"), node("MatMul", "s w", "m"), node("Relu", "m", "y")]
+    numbers = lambda mean: {"c": f32([mean]), "w": f32([1.0])}
+    f, g = (model(nodes, numbers(mean), shape=(1, 1)).SerializeToString() for mean in (0.0, 0.5))
+    question = pair(tmp_path, IDENTITY, IDENTITY, "0.5001", [1], [2], change=change)
+    question.nets = {"f": f, "g": g}
+    question.text = question.property.read_text().removeprefix(HEAD)
+    question.__post_init__()
+    question.write(LEAF).accepted()
+    assert [len(block.layers) for block in question.joint().blocks] == [1, 2]
 
 
 # --- witnesses ------------------------------------------------------------------------------------

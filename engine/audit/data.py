@@ -117,11 +117,28 @@ class Blocks(Protocol):
         """n of sections 3 and 8, or of section 10."""
 
 
-class End(NamedTuple):
-    """The input or the output of a file: its name there, and its shape at batch size 1."""
+class Tensor(NamedTuple):
+    """The input of a file, or what a node gives: its name there, and its shape at batch size 1."""
 
     name: str
     shape: tuple[int, ...]
+
+
+class Outline(NamedTuple):
+    """A file's input, and the operator and result of each node that has made something of it."""
+
+    input: Tensor
+    nodes: tuple[tuple[str, Tensor], ...]
+
+    @property
+    def output(self) -> Tensor:
+        """The result of the last node."""
+        return self.nodes[-1][1]
+
+    @property
+    def structure(self) -> list[tuple[str, tuple[int, ...]]]:
+        """What isomorphic networks have in common: operators and shapes."""
+        return [(operator, tensor.shape) for operator, tensor in self.nodes]
 
 
 @dataclass(frozen=True)
@@ -130,14 +147,14 @@ class Network:
 
     obstacle: why the network has no float32 semantics; "" where it has.
     rounded: as of a Block.
-    ends: the file's input and output; None where there is no file.
+    outline: of the file; None where there is none.
     """
 
     layers: tuple[Layer, ...]
     sha256: str
     obstacle: str = ""
     rounded: bool = False
-    ends: tuple[End, End] | None = None
+    outline: Outline | None = None
 
     @property
     def blocks(self) -> tuple[Block, ...]:
