@@ -45,6 +45,7 @@ from engine.vnnlib import load_property
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 PARTS = (
     "__init__",
+    "onnx_outline",
     "data",
     "files",
     "archive",
@@ -76,12 +77,13 @@ PARTS = (
 READS = {
     "archive": "files",
     "certificate": "archive manifest tree",
+    "data": "onnx_outline",
     "onnx_constants": "onnx_forms onnx_moves",
     "onnx_data": "files",
     "onnx_layers": "onnx_chain onnx_forms onnx_rounded",
     "onnx_moves": "onnx_forms",
     "onnx_operators": "onnx_chain onnx_constants onnx_forms onnx_layers onnx_moves",
-    "onnx_reader": "files onnx_chain onnx_constants onnx_data onnx_forms onnx_operators",
+    "onnx_reader": "files onnx_chain onnx_constants onnx_data onnx_forms onnx_operators onnx_outline",
     "onnx_rounded": "onnx_chain",
     "query": "blocks onnx_reader ties vnnlib2_declarations vnnlib2_reader",
     "ties": "vnnlib_terms",

@@ -28,6 +28,7 @@ certificate is checked:
     onnx_moves.py      what moves numbers and changes none
     onnx_layers.py     what makes layers
     onnx_chain.py      the layers so far
+    onnx_outline.py    names and shapes of its nodes  (section 10)
     onnx_rounded.py    factors that are only the nearest float64 numbers
 
     walk.py            the walk through the tree: exclusions shown, leaves covered  (section 4)

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from engine.audit.onnx_outline import Outline
+
 FilePath: TypeAlias = "str | os.PathLike[str]"
 Floats: TypeAlias = npt.NDArray[np.float64]
 Singles: TypeAlias = npt.NDArray[np.float32]  # the bounds l and u of neurons
@@ -115,30 +117,6 @@ class Blocks(Protocol):
     @property
     def width(self) -> int:
         """n of sections 3 and 8, or of section 10."""
-
-
-class Tensor(NamedTuple):
-    """The input of a file, or what a node gives: its name there, and its shape at batch size 1."""
-
-    name: str
-    shape: tuple[int, ...]
-
-
-class Outline(NamedTuple):
-    """A file's input, and the operator and result of each node that has made something of it."""
-
-    input: Tensor
-    nodes: tuple[tuple[str, Tensor], ...]
-
-    @property
-    def output(self) -> Tensor:
-        """The result of the last node."""
-        return self.nodes[-1][1]
-
-    @property
-    def structure(self) -> list[tuple[str, tuple[int, ...]]]:
-        """What isomorphic networks have in common: operators and shapes."""
-        return [(operator, tensor.shape) for operator, tensor in self.nodes]
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,14 @@ import math
 import numpy as np
 import onnx
 
-from engine.audit.data import Array, FilePath, Layer, Malformed, Network, Outline, Tensor, need
+from engine.audit.data import Array, FilePath, Layer, Malformed, Network, need
 from engine.audit.files import read_bytes
 from engine.audit.onnx_chain import MAX_WIDTH, Chain, Link
 from engine.audit.onnx_constants import numbers_of
 from engine.audit.onnx_data import MAX_BYTES, whole_model
 from engine.audit.onnx_forms import FLOATS, Call
 from engine.audit.onnx_operators import result
+from engine.audit.onnx_outline import Outline, Tensor
 
 LEAST_OPSET = 7
 DOMAINS = ("", "ai.onnx")
