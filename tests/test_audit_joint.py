@@ -1,7 +1,9 @@
 """The checker's verdicts on certificates about several networks, made by hand; exact brute force knows the truth."""
 
+from collections import Counter
 from fractions import Fraction
 from itertools import product
+from random import Random
 
 import numpy as np
 import pytest
@@ -284,6 +286,39 @@ def test_files_swapped(tmp_path):
 def test_an_exclusion_is_missing(tmp_path):
     question = pair(tmp_path, IDENTITY, BELOW, "0.2501")
     question.write(Node(-1, 0.0, {0: Exclusion({0: 1024})})).rejected("a leaf with a polytope that is not excluded")
+
+
+def random_tree(random, depth=2):
+    """A tree of one input and neurons 0..2, with exclusions of both polytopes by any slopes and multipliers."""
+    numbers = lambda values: {j: random.choice(values) for j in range(3) if random.random() < 0.4}
+    exclude = lambda: Exclusion({0: random.choice([1, 1024])}, numbers([0, 300, 1024]), numbers([0.0, 1.0, 2.0, 1e9]))
+    if depth == 0 or random.random() < 0.4:
+        return Node(-1, 0.0, {0: exclude(), 1: exclude()})
+    children = (random_tree(random, depth - 1), random_tree(random, depth - 1))
+    return Node(random.randrange(4), random.choice([-0.5, 0.0, 0.5]), {}, children)
+
+
+def test_nothing_shows_what_is_false(tmp_path):
+    """Random trees, with other ties, polytopes, hashes and semantics: |g - f| < gap is false, if only just."""
+    random, reasons = Random(3), Counter()
+    changes = [
+        shift_tie,
+        pair_otherwise,
+        drop_tie,
+        change_hash,
+        swap_hashes,
+        negate_outputs,
+        *[lambda manifest: None] * 6,
+    ]
+    for f, g, gap in ((IDENTITY, BELOW, "0.2499"), (IDENTITY, ABSOLUTE, "1.9999")):
+        question = pair(tmp_path, f, g, gap)
+        for _ in range(250):
+            semantics = random.choice(["real", "float32"])
+            question.write(random_tree(random), semantics=semantics, change=random.choice(changes))
+            result = question.run(arithmetic=random.choice(["float64", "float64", "exact"]))
+            assert not result.accepted
+            reasons[result.reason.split(": ")[-1]] += 1
+    assert len(reasons) > 8 and reasons["an exclusion is not shown"] > 100
 
 
 @pytest.mark.parametrize(
