@@ -304,7 +304,6 @@ def test_nothing_shows_what_is_false(tmp_path):
     changes = [
         shift_tie,
         pair_otherwise,
-        drop_tie,
         change_hash,
         swap_hashes,
         negate_outputs,
