@@ -3,6 +3,7 @@
 Everything for use from Python is here; docs/tutorial.md is the way in, docs/reference/api.md has an example of each.
 
     load_network, save_network, load_property         files to and from Network and Property
+    load_query, Query                                  a question about several networks, in VNN-LIB 2.0
     verify, verify_all, Options, Problem              does a property hold? Verified, Violated or Unknown
     write_certificate, check_certificate, CheckResult  a verdict as a file, and what the independent checker says of it
     repair_network, RepairOptions, RepairRecord        a network changed until properties are proved for it
@@ -28,8 +29,10 @@ if TYPE_CHECKING:  # the same names as in _PLACES; tests/test_public_api.py comp
     from engine.domain import Domain
     from engine.errors import EngineError, InputError
     from engine.network import Network
-    from engine.onnx_file import load_network, save_network
+    from engine.network_file import load_network
+    from engine.onnx_file import save_network
     from engine.property import Property
+    from engine.query import Query
     from engine.repair.publish import RepairOutput
     from engine.repair.record import RepairRecord
     from engine.repair.service import repair_network
@@ -37,7 +40,7 @@ if TYPE_CHECKING:  # the same names as in _PLACES; tests/test_public_api.py comp
     from engine.search.problem import Options, Problem
     from engine.search.verify import verify, verify_all
     from engine.verdict import Counterexample, Unknown, Verdict, Verified, Violated
-    from engine.vnnlib import load_property
+    from engine.vnnlib import load_property, load_query
 
 __version__ = "0.2.0"
 
@@ -54,6 +57,7 @@ _PLACES = {
     "Options": "engine.search.problem",
     "Problem": "engine.search.problem",
     "Property": "engine.property",
+    "Query": "engine.query",
     "RepairOptions": "engine.repair.task",
     "RepairOutput": "engine.repair.publish",
     "RepairRecord": "engine.repair.record",
@@ -64,8 +68,9 @@ _PLACES = {
     "acasxu_domain": "engine.acasxu.domain",
     "check_certificate": "engine.certificate",
     "compare_networks": "engine.comparison.service",
-    "load_network": "engine.onnx_file",
+    "load_network": "engine.network_file",
     "load_property": "engine.vnnlib",
+    "load_query": "engine.vnnlib",
     "repair_network": "engine.repair.service",
     "save_network": "engine.onnx_file",
     "verify": "engine.search.verify",
@@ -85,6 +90,7 @@ __all__ = [
     "Options",
     "Problem",
     "Property",
+    "Query",
     "RepairOptions",
     "RepairOutput",
     "RepairRecord",
@@ -97,6 +103,7 @@ __all__ = [
     "compare_networks",
     "load_network",
     "load_property",
+    "load_query",
     "repair_network",
     "save_network",
     "verify",

@@ -2,8 +2,9 @@
 
 import torch
 
+from engine.bounds.blocks import AnyStack, StackBlock, blocks, side_by_side
 from engine.bounds.roots import Roots
-from engine.bounds.stack import Segments, Stack, matmul
+from engine.bounds.stack import Segments, matmul
 from engine.deadline import NEVER, Deadline
 
 FACES = 0.4  # share of samples' coordinates that lie at an end of their input
@@ -34,7 +35,7 @@ def violation(
 
 
 def descend(
-    stack: Stack,
+    stack: AnyStack,
     roots: Roots,
     root: torch.Tensor,
     x: torch.Tensor,
@@ -58,7 +59,7 @@ def descend(
 
 
 def _descend(
-    stack: Stack,
+    stack: AnyStack,
     roots: Roots,
     root: torch.Tensor,
     x: torch.Tensor,
@@ -73,13 +74,13 @@ def _descend(
     lower, upper = roots.lower[root], roots.upper[root]
     best_x, best = x, torch.full((len(x),), torch.inf, dtype=x.dtype, device=x.device)
     for step in range(steps + 1):
-        y, signs = _forward(stack, network, runs, x, deadline)
+        y, signs = _outputs(stack, network, runs, x, deadline)
         value, row, inputs = violation(roots, root, x, y)
         better = value < best
         best_x = best_x.lerp(x, better.double().unsqueeze(1))
         best = torch.minimum(value, best)
         if step < steps:
-            gradient = _backward(stack, runs, row[:, :-1], signs, deadline) + inputs
+            gradient = _gradient(stack, runs, row, signs, deadline) + inputs
             x = torch.minimum(torch.maximum(x - scale * decay**step * gradient.sign(), lower), upper)
     return best_x, best
 
@@ -87,13 +88,33 @@ def _descend(
 Signs = list[torch.Tensor | None]  # for each layer with a ReLU 1 where its input is positive, else 0
 
 
+def _outputs(
+    stack: AnyStack, network: torch.Tensor, runs: Segments, x: torch.Tensor, deadline: Deadline
+) -> tuple[torch.Tensor, list[Signs]]:
+    """Outputs at points [n, inputs], and the signs on the way in each block."""
+    found = [_forward(block, network, runs, x, deadline) for block in blocks(stack)]
+    return side_by_side([h for h, _ in found]), [signs for _, signs in found]
+
+
+def _gradient(
+    stack: AnyStack, runs: Segments, row: torch.Tensor, signs: list[Signs], deadline: Deadline
+) -> torch.Tensor:
+    """The gradient in the inputs [n, inputs] of rows [n, outputs + 1]."""
+    planes: torch.Tensor | None = None
+    for block, own in zip(blocks(stack), signs):
+        part = _backward(block, runs, block.rows(row)[:, :-1], own, deadline)
+        planes = block.add(torch.nn.functional.pad(part, (0, 1)), planes, stack.n_inputs)
+    assert planes is not None
+    return planes[:, :-1]
+
+
 def _forward(
-    stack: Stack, network: torch.Tensor, runs: Segments, x: torch.Tensor, deadline: Deadline
+    block: StackBlock, network: torch.Tensor, runs: Segments, x: torch.Tensor, deadline: Deadline
 ) -> tuple[torch.Tensor, Signs]:
-    """Outputs at points [n, inputs], and the signs on the way."""
-    h = x
+    """A block's outputs at points [n, inputs], and the signs on the way."""
+    h = block.read(x)
     signs: Signs = []
-    for layer in stack.layers:
+    for layer in block.stack.layers:
         deadline.check()
         h = matmul(h, layer.weight.mT, runs) + layer.bias[network]
         signs.append((h > 0).double() if layer.relu else None)
@@ -101,9 +122,11 @@ def _forward(
     return h, signs
 
 
-def _backward(stack: Stack, runs: Segments, gradient: torch.Tensor, signs: Signs, deadline: Deadline) -> torch.Tensor:
-    """The gradient in the inputs [n, inputs] of functions with this gradient in the outputs [n, outputs]."""
-    for layer, sign in zip(reversed(stack.layers), reversed(signs)):
+def _backward(
+    block: StackBlock, runs: Segments, gradient: torch.Tensor, signs: Signs, deadline: Deadline
+) -> torch.Tensor:
+    """The gradient in a block's inputs of functions with this gradient in its outputs."""
+    for layer, sign in zip(reversed(block.stack.layers), reversed(signs)):
         deadline.check()
         gradient = matmul(gradient if sign is None else gradient * sign, layer.weight, runs)
     return gradient

@@ -9,6 +9,7 @@ import numpy as np
 
 from engine.deadline import NEVER, Deadline
 from engine.errors import InputError
+from engine.joint import Model, blocks_of
 from engine.network import Affine, Network
 from engine.property import Vector
 
@@ -16,17 +17,24 @@ MAX_DIGITS = 40  # of a number that is printed exactly
 MAX_WEIGHTS = 1 << 16  # that are integers at a time: a network of millions takes minutes, and much memory
 
 
-def evaluate(network: Network, point: Sequence[Fraction | float], deadline: Deadline = NEVER) -> Vector:
-    """The network's outputs at a point, exactly: real arithmetic on the weights as they are.
+def evaluate(model: Model, point: Sequence[Fraction | float], deadline: Deadline = NEVER) -> Vector:
+    """The model's outputs at a point, exactly: real arithmetic on the weights as they are.
 
     The outputs of a rounded network are within `radii` of these. Numbers are integers over one
     denominator for the whole vector; weights are integers over a power of two for some neurons, so that no fraction is
     ever reduced on the way. OutOfTime soon after the deadline.
     """
     x = [_fraction(value) for value in point]
-    if len(x) != network.n_inputs:
-        what = f"the point has {len(x)} numbers for {network.n_inputs} inputs"
+    if len(x) != model.n_inputs:
+        what = f"the point has {len(x)} numbers for {model.n_inputs} inputs"
         raise InputError(what, advice="give one number for each input")
+    outputs: Vector = ()
+    for block in blocks_of(model):
+        outputs += _evaluate(block.network, [x[i] for i in block.inputs], deadline)
+    return outputs
+
+
+def _evaluate(network: Network, x: list[Fraction], deadline: Deadline) -> Vector:
     denominator = lcm(*(value.denominator for value in x))
     h = np.array([value.numerator * (denominator // value.denominator) for value in x], dtype=object)
     for layer in network.layers:
@@ -42,16 +50,24 @@ def evaluate(network: Network, point: Sequence[Fraction | float], deadline: Dead
     return tuple(Fraction(value, denominator) for value in h)
 
 
-def radii(network: Network, point: Sequence[Fraction | float]) -> Vector:
-    """The distances that the network's outputs at a point may have from those of `evaluate`: 0 unless it is rounded.
+def radii(model: Model, point: Sequence[Fraction | float]) -> Vector:
+    """The distances that the model's outputs at a point may have from those of `evaluate`: 0 unless it is rounded.
 
     With |W' - W| <= 2^-53 |W|, |b' - b| <= 2^-53 |b| and h' within r of h, W' h' + b' is within
     |W| r + 2^-53 (|W| (|h| + r) + |b|) of W h + b; the maximum with 0 brings no two numbers further apart. The rule is
     applied to all layers of a rounded network.
     """
+    x = [_fraction(value) for value in point]
+    found: Vector = ()
+    for block in blocks_of(model):
+        found += _radii(block.network, [x[i] for i in block.inputs])
+    return found
+
+
+def _radii(network: Network, x: list[Fraction]) -> Vector:
     if not network.rounded:
         return (Fraction(0),) * network.n_outputs
-    h, r = np.array([_fraction(value) for value in point], dtype=object), np.array(Fraction(0))
+    h, r = np.array(x, dtype=object), np.array(Fraction(0))
     for layer in network.layers:
         weight, bias = (np.vectorize(Fraction, otypes=[object])(part) for part in (layer.weight, layer.bias))
         spread = np.abs(weight) @ (r + 0 * h)
@@ -113,15 +129,24 @@ def nearest_floats(point: Sequence[Fraction], number: type[np.floating] = np.flo
     return np.array([float(value) for value in held]).astype(number) + 0
 
 
-def derivatives(network: Network, point: Sequence[Fraction | float], inputs: Sequence[int]) -> list[Vector]:
+def derivatives(model: Model, point: Sequence[Fraction | float], inputs: Sequence[int]) -> list[Vector]:
     """The exact derivatives of the outputs in each of the given inputs, on the affine piece of the point.
 
     A neuron at 0 counts as negative.
     """
     x = [_fraction(value) for value in point]
+    columns: list[Vector] = [()] * len(inputs)
+    for block in blocks_of(model):
+        found = _derivatives(block.network, [x[i] for i in block.inputs], block.inputs, inputs)
+        columns = [column + more for column, more in zip(columns, found)]
+    return columns
+
+
+def _derivatives(network: Network, x: list[Fraction], own: Sequence[int], inputs: Sequence[int]) -> list[Vector]:
+    """own: the number of each of the network's inputs."""
     denominator, scale = lcm(*(value.denominator for value in x)), 1
     h = np.array([value.numerator * (denominator // value.denominator) for value in x], dtype=object)
-    slopes = np.array([[int(i == j) for j in inputs] for i in range(len(x))], dtype=object)
+    slopes = np.array([[int(i == j) for j in inputs] for i in own], dtype=object)
     for layer in network.layers:
         numbers, bits = scaled_integers(np.column_stack([layer.weight, layer.bias]))
         h, slopes = numbers[:, :-1] @ h + numbers[:, -1] * denominator, numbers[:, :-1] @ slopes

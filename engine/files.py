@@ -1,6 +1,7 @@
 """Files that are read only where they are files, and written whole or not at all."""
 
 import errno
+import gzip
 import hashlib
 import os
 import stat
@@ -74,6 +75,26 @@ def write_bytes(path: Path, data: bytes) -> None:
     with _neighbour(path) as part:
         part.write_bytes(data)
         os.replace(part, path)
+
+
+def write_new(path: str | Path, data: bytes, *, force: bool = False) -> None:
+    """Puts the data at `path` in one step, compressed where its name ends in `.gz`.
+
+    InputError where the file exists, unless `force`, or cannot be written.
+    """
+    path = Path(path)
+    demand_new(path, force=force)
+    try:
+        write_bytes(path, gzip.compress(data, mtime=0) if path.name.endswith(".gz") else data)
+    except OSError as error:
+        what = f"it cannot be written ({error.strerror})"
+        raise InputError(what, where=str(path), advice="check the folder") from None
+
+
+def demand_new(path: Path, *, force: bool = False) -> None:
+    """InputError where the file exists, unless `force`."""
+    if os.path.lexists(path) and not force:
+        raise InputError("this file exists", where=str(path), advice="choose another name or force it")
 
 
 def unwritable(error: OSError, where: Path) -> InputError:

@@ -63,9 +63,10 @@ class Network:
         """Raises InputError unless all numbers are the network's own: `what` can only be said of those."""
         if self.rounded:
             raise InputError(
-                f"{what} is not possible: float64 does not hold some factors of its divisions or normalizations",
+                f"{what} is not possible: float64 does not hold some factors of its divisions or normalizations, or "
+                "decimals of its .nnet file",
                 where=self.name or "network",
-                advice="fold them into the weights when exporting the network",
+                advice="fold factors into the weights when exporting it, or `acasxu convert` the .nnet file to ONNX",
             )
 
     def evaluate(self, points: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Questions about several networks at once, as exact data (VNN-LIB 2.0)."""
 
+import builtins
 from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
@@ -44,7 +45,7 @@ class Declaration:
 
 @dataclass(frozen=True, slots=True)
 class Tie:
-    """The value of one input: sum of coefficient * free input, plus a constant. A free input is tied to itself alone."""
+    """The value of one input: sum of coefficient * free input, plus a constant. A free input is tied to itself."""
 
     coefficients: tuple[tuple[int, Fraction], ...]
     constant: Fraction = Fraction(0)
@@ -68,7 +69,7 @@ class Query:
     free: tuple[int, ...]
     property: Property
 
-    @property
+    @builtins.property  # `property` is the field above
     def elements(self) -> frozenset[str]:
         """The element types of all variables."""
         return frozenset(variable.element for network in self.networks for variable in network.variables)

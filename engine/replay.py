@@ -8,6 +8,7 @@ from onnx import IR_VERSION, TensorProto, helper
 from onnx.defs import onnx_opset_version
 
 from engine.errors import InputError
+from engine.joint import Joint, Model, blocks_of
 from engine.network import Network
 from engine.onnx_file import lowered, versions
 
@@ -80,15 +81,38 @@ class Replay:
         return InputError(what, where=self.network.name or "network", advice="check the ONNX file")
 
 
+class JointReplay:
+    """Runs the networks of a joint, each on what it is given."""
+
+    def __init__(self, joint: Joint):
+        self._replays = [Replay(block.own) for block in joint.blocks]
+        ends = np.cumsum([0, *(block.own.n_inputs for block in joint.blocks)]).tolist()
+        self._parts = [slice(*pair) for pair in zip(ends, ends[1:])]
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        """Outputs [n, n_outputs] of what is given to the networks [n, the inputs of all] (Joint.given)."""
+        outputs = [run(points[:, part]) for run, part in zip(self._replays, self._parts)]
+        return np.concatenate(outputs, 1)
+
+
+AnyReplay = Replay | JointReplay
+
+
+def replay_of(model: Model) -> AnyReplay:
+    """The replay of a network or a joint. InputError where onnxruntime cannot run a file."""
+    return JointReplay(model) if isinstance(model, Joint) else Replay(model)
+
+
 def replay(network: Network, points: np.ndarray) -> np.ndarray:
     """The outputs of Replay(network) at points, for one use."""
     return Replay(network)(points)
 
 
-def demand_executable(network: Network) -> None:
-    """Raises InputError where onnxruntime does not take the network: that is to be known before a search."""
-    if network.onnx_bytes:
-        Replay(network)
+def demand_executable(model: Model) -> None:
+    """Raises InputError where onnxruntime does not take a network: that is to be known before a search."""
+    for block in blocks_of(model):
+        if block.own.onnx_bytes:
+            Replay(block.own)
 
 
 @cache

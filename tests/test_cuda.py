@@ -112,7 +112,7 @@ def test_optimized_bounds_are_sound(name, semantics):
     stack, boxes, _, targets, evidence = prepared(name, semantics, 0)
     start = multipliers(targets, stack.n_hidden, 1)
     stack, boxes = there(stack), moved(boxes)
-    bound = ascend(stack, boxes, tighten(stack, boxes), moved(targets), moved(start), steps=8)
+    bound = ascend(stack, boxes, [tighten(stack, boxes)], moved(targets), moved(start), steps=8)
     check_targets(bound.lower, targets, bound.multipliers.weights, evidence)
 
 

@@ -221,10 +221,10 @@ def test_the_same_seed_gives_the_same_repair(standin_networks, properties, slow_
     assert first == second
 
 
-@pytest.mark.parametrize("side", [1.0, pytest.param(2.0, marks=pytest.mark.slow)])
-def test_what_cannot_be_repaired_is_not_offered(side, few_points):
+@pytest.mark.parametrize(("side", "how"), [(1.0, {"tried": 1}), pytest.param(2.0, {}, marks=pytest.mark.slow)])
+def test_what_cannot_be_repaired_is_not_offered(side, how, few_points):
     """Every output is unsafe: the generator ends without a candidate."""
     everything = Property((Case((-1, -1), (1, 1), (Polytope(()),)),), 2, 3, name="everything")
     network, end = executable(random_network((2, 6, 6, 3), seed=3)), side * np.ones(2)
     task = Task(network, (everything,), (), -end, end)
-    assert list(gradient(task, Evidence(), silent)) == []
+    assert list(gradient(task, Evidence(), silent, **how)) == []

@@ -14,13 +14,17 @@ import engine
 
 ROOT = Path(engine.__file__).parent
 LAYERS = [
-    {"errors", "foreign", "digits", "network", "property", "proof", "verdict", "memory", "deadline", "audit"},
+    {"errors", "foreign", "digits", "network", "property", "query", "proof", "verdict", "memory", "deadline", "audit"},
     {
+        "joint",
         "exact",
         "replay",
         "evaluation",
         "files",
         "onnx_file",
+        "nnet",
+        "network_file",
+        "joining",
         "onnx_torch",
         "vnnlib",
         "download",

@@ -22,6 +22,7 @@ FUNCTIONS = {
     "load_network",
     "save_network",
     "load_property",
+    "load_query",
     "verify",
     "verify_all",
     "write_certificate",
@@ -70,12 +71,11 @@ def test_types_are_shipped():
 
 @pytest.fixture(scope="module")
 def mypy(tmp_path_factory):
-    """What mypy, strict as in `make check`, says of a text."""
+    """What mypy, strict as in `make check` and with its cache, says of a text."""
     if find_spec("mypy") is None:
         pytest.skip("mypy is not installed")
     folder = tmp_path_factory.mktemp("mypy")
-    settings = ["--config-file", str(doc_blocks.ROOT / "pyproject.toml"), "--follow-imports", "silent"]
-    command = [sys.executable, "-m", "mypy", *settings, "--cache-dir", str(folder / "cache")]
+    command = [sys.executable, "-m", "mypy", "--config-file", str(doc_blocks.ROOT / "pyproject.toml")]
 
     def answer(code: str) -> str:
         path = folder / "snippet.py"

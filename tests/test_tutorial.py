@@ -4,17 +4,11 @@ import doc_blocks
 import pytest
 
 TUTORIAL = doc_blocks.ROOT / "docs" / "tutorial.md"
-VERDICTS = ("", "A property that holds", "A property that is violated")  # sections that need no repair
 
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(doc_blocks.place(tmp_path))
-
-
-def test_first_verdicts(here):
-    sections = doc_blocks.sections(TUTORIAL.read_text())
-    doc_blocks.run("\n".join(sections[name] for name in VERDICTS), {})
 
 
 def test_the_whole_tutorial(here):

@@ -41,9 +41,9 @@ TEXTS = [
     ("(assert (<= Y_0 \u00a00))", "4: '\\xa00' is neither a number nor a declared variable"),
     # Commands and operators
     ("(define-fun f () Real 1)", "4: unknown command 'define-fun'"),
-    ("(vnnlib-version <2.0>)", "4: VNN-LIB 2.0 is not supported yet ('vnnlib-version'); write it in VNN-LIB 1.0"),
-    ("\n(declare-network f (declare-input X Real [2]))", "5: VNN-LIB 2.0 is not supported yet ('declare-network')"),
-    ("(declare-input X float32 [1, 5])", "4: VNN-LIB 2.0 is not supported yet ('declare-input')"),
+    ("(vnnlib-version <2.0>)", "4: VNN-LIB 2.0 ('vnnlib-version'), where a property in VNN-LIB 1.0 is read"),
+    ("\n(declare-network f (declare-input X Real [2]))", "5: 'declare-network' belongs to VNN-LIB 2.0; begin the"),
+    ("(declare-input X float32 [1, 5])", "4: 'declare-input' belongs to VNN-LIB 2.0"),
     ("(push 1)", "4: unknown command 'push'"),
     ("(<= Y_0 0)", "4: unknown command '<='"),
     ("(assert\n(not (<= Y_0 0)))", "5: unknown operator 'not'"),
@@ -227,7 +227,7 @@ def test_versions(tmp_path, version, accepted):
     if accepted:
         assert len(load_property(path).cases) == len(read_property(path).disjuncts) == 1
         return
-    assert file_message(path).startswith(":1: VNN-LIB 2.0 is not supported yet ('vnnlib-version')")
+    assert file_message(path).startswith(":1: VNN-LIB 2.0 ('vnnlib-version'), where a property in VNN-LIB 1.0 is read")
     with pytest.raises(Malformed, match="VNN-LIB '<.*>' is not supported"):
         read_property(path)
 

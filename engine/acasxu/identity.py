@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from os import PathLike
 
 from engine.acasxu.files import property_hashes, standins
-from engine.acasxu.manifest import manifest
+from engine.acasxu.manifest import manifest, nnet_manifest
 from engine.acasxu.networks import NetworkIndex, recognize
 from engine.acasxu.properties import PROPERTIES, Specification
 from engine.acasxu.quantities import ADVISORIES, INPUTS
@@ -42,11 +42,11 @@ class Identity:
 
     @property
     def is_published(self) -> bool:
-        """True iff it is one of the 45 files themselves."""
+        """True iff it is one of the 45 networks itself, as published in either format."""
         return self.index is not None and self.source == CONTENT
 
     def __str__(self) -> str:
-        return f"repaired {self.name}" if self.source == METADATA else self.name
+        return f"changed {self.name}" if self.source == METADATA else self.name
 
     @property
     def label(self) -> str:
@@ -60,7 +60,7 @@ class Identity:
 
 def identify(network: Network) -> Identity | None:
     """The identity by a network's content, or by what its metadata say it was made from; else None."""
-    known = known_networks()
+    known = known_networks() | nnet_networks()
     if network.sha256 in known:
         return known[network.sha256]
     original = known.get(made_from(network.onnx_bytes) or "")
@@ -68,8 +68,8 @@ def identify(network: Network) -> Identity | None:
 
 
 def identify_bytes(data: bytes) -> Identity | None:
-    """The same of an ONNX file's bytes, whatever they hold."""
-    known = known_networks()
+    """The same of the bytes of a network's file, whatever they hold."""
+    known = known_networks() | nnet_networks()
     exact, original = known.get(hashlib.sha256(data).hexdigest()), made_from(data)
     if exact or original not in known:
         return exact
@@ -106,10 +106,16 @@ def as_told(network: Network, index: NetworkIndex | None = None) -> Identity:
 
 
 def known_networks() -> dict[str, Identity]:
-    """The 45 published files and the stand-ins, by SHA-256."""
+    """The 45 published ONNX files and the stand-ins, by SHA-256."""
     published = {entry.sha256: recognize(entry.name) for entry in manifest()}
     known = {sha256: Identity(str(index), index) for sha256, index in published.items()}
     return known | {hashlib.sha256(path.read_bytes()).hexdigest(): Identity(path.stem) for path in standins()}
+
+
+def nnet_networks() -> dict[str, Identity]:
+    """The 45 published `.nnet` files, by SHA-256. Read in raw units they are other networks, with another one."""
+    published = {entry.sha256: recognize(entry.name.replace(".nnet", ".onnx")) for entry in nnet_manifest()}
+    return {sha256: Identity(str(index), index) for sha256, index in published.items()}
 
 
 def known_properties() -> dict[str, Specification]:

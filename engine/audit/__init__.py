@@ -20,6 +20,8 @@ certificate is checked:
     vnnlib_terms.py    its terms and comparisons
     claim.py           does what the certificate claims cover what the property asks?  (section 2)
 
+    network_reader.py  a network's file -> Network  (section 3)
+    nnet_reader.py     .nnet file -> Network  (section 3)
     onnx_reader.py     ONNX file -> Network  (section 3)
     onnx_data.py       the model with all its data, some from files beside it  (section 1)
     onnx_operators.py  what a node gives: a constant, the signal, or layers of it  (section 3)
@@ -28,7 +30,7 @@ certificate is checked:
     onnx_moves.py      what moves numbers and changes none
     onnx_layers.py     what makes layers
     onnx_chain.py      the layers so far
-    onnx_outline.py    names and shapes of its nodes  (section 10)
+    onnx_graph.py      nodes without names and numbers  (section 10)
     onnx_rounded.py    factors that are only the nearest float64 numbers
 
     walk.py            the walk through the tree: exclusions shown, leaves covered  (section 4)

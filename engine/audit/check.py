@@ -24,7 +24,7 @@ from engine.audit.data import (
     demand,
 )
 from engine.audit.exact import Exact
-from engine.audit.onnx_reader import read_network
+from engine.audit.network_reader import read_network
 from engine.audit.query import read_joint
 from engine.audit.sample import chosen_nodes, walk_share
 from engine.audit.vnnlib_reader import read_property

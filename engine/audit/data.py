@@ -12,8 +12,6 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from engine.audit.onnx_outline import Outline
-
 FilePath: TypeAlias = "str | os.PathLike[str]"
 Floats: TypeAlias = npt.NDArray[np.float64]
 Singles: TypeAlias = npt.NDArray[np.float32]  # the bounds l and u of neurons
@@ -119,20 +117,29 @@ class Blocks(Protocol):
         """n of sections 3 and 8, or of section 10."""
 
 
+class End(NamedTuple):
+    """The input or the output of a file: its name there, and its shape at batch size 1."""
+
+    name: str
+    shape: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Network:
     """Layers in order, and the SHA-256 of the (decompressed) file.
 
     obstacle: why the network has no float32 semantics; "" where it has.
     rounded: as of a Block.
-    outline: of the file; None where there is none.
+    ends: the file's input and output; None where there is no file.
+    graph: of an ONNX file, what it shares with those that are isomorphic to it.
     """
 
     layers: tuple[Layer, ...]
     sha256: str
     obstacle: str = ""
     rounded: bool = False
-    outline: Outline | None = None
+    ends: tuple[End, End] | None = None
+    graph: object = None
 
     @property
     def blocks(self) -> tuple[Block, ...]:

@@ -8,14 +8,14 @@ import math
 import numpy as np
 import onnx
 
-from engine.audit.data import Array, FilePath, Layer, Malformed, Network, need
+from engine.audit.data import Array, End, FilePath, Layer, Malformed, Network, need
 from engine.audit.files import read_bytes
 from engine.audit.onnx_chain import MAX_WIDTH, Chain, Link
 from engine.audit.onnx_constants import numbers_of
 from engine.audit.onnx_data import MAX_BYTES, whole_model
 from engine.audit.onnx_forms import FLOATS, Call
+from engine.audit.onnx_graph import graph_of
 from engine.audit.onnx_operators import result
-from engine.audit.onnx_outline import Outline, Tensor
 
 LEAST_OPSET = 7
 DOMAINS = ("", "ai.onnx")
@@ -32,7 +32,7 @@ def read_network(path: FilePath, tensor: str = "") -> Network:
     data = read_bytes(path, MAX_BYTES)
     try:
         model, digest = whole_model(data, path)
-        chain, outline = _chain(model, tensor)
+        chain, ends = _chain(model, tensor)
     except MemoryError:
         raise
     except Exception as error:  # Malformed, and what protobuf and numpy raise on damaged files
@@ -40,7 +40,7 @@ def read_network(path: FilePath, tensor: str = "") -> Network:
         raise Malformed(f"{path}: {why}") from None
     layers = tuple(map(_layer, chain.links))
     obstacle = chain.obstacle or _obstacle(layers, chain.zeros_first)
-    return Network(layers, digest, obstacle, chain.rounded, outline)
+    return Network(layers, digest, obstacle, chain.rounded, ends, graph_of(model))
 
 
 def _layer(link: Link) -> Layer:
@@ -51,7 +51,7 @@ def _layer(link: Link) -> Layer:
 # --- the nodes ------------------------------------------------------------------------------------
 
 
-def _chain(model: onnx.ModelProto, tensor: str) -> tuple[Chain, Outline]:
+def _chain(model: onnx.ModelProto, tensor: str) -> tuple[Chain, tuple[End, End]]:
     """Section 3: the layers that the nodes make, in order, up to this tensor if it is named.
 
     `values` holds the constants and, under the name `signal`, what the input is by then.
@@ -65,7 +65,7 @@ def _chain(model: onnx.ModelProto, tensor: str) -> tuple[Chain, Outline]:
     signal = inputs[0].name
     _check_names(graph, signal)
     values[signal] = _input(inputs[0].type.tensor_type)
-    first, passed = Tensor(signal, values[signal].shape), []
+    first, last = End(signal, values[signal].shape), tensor or graph.output[0].name
     for node in graph.node:
         if tensor == signal:
             break
@@ -75,11 +75,14 @@ def _chain(model: onnx.ModelProto, tensor: str) -> tuple[Chain, Outline]:
             raise Malformed(f"node {node.name!a} ({node.op_type!a}): {error}") from None
         if signal in node.input and node.op_type != "Shape":
             signal = node.output[0]
-            passed.append((node.op_type, Tensor(signal, values[signal].shape)))
-    is_end = signal == (tensor or graph.output[0].name) and bool(chain.links)
-    what = f"tensor {tensor!a}" if tensor else "output"
-    need(is_end, f"its {what} is not the end of one chain of layers")
-    return chain, Outline(first, tuple(passed))
+    is_end = last == signal and bool(chain.links)
+    need(is_end, f"its {_called(tensor)} is not the end of one chain of layers")
+    return chain, (first, End(signal, values[signal].shape))
+
+
+def _called(tensor: str) -> str:
+    """The words for the end of a network."""
+    return f"tensor {tensor!a}" if tensor else "output"
 
 
 def _opset(model: onnx.ModelProto) -> int:

@@ -18,7 +18,7 @@ from engine.audit.data import (
     demand,
     need,
 )
-from engine.audit.onnx_reader import read_network
+from engine.audit.network_reader import read_network
 from engine.audit.ties import solve_ties
 from engine.audit.vnnlib2_declarations import Declaration, Variable
 from engine.audit.vnnlib2_reader import Query, read_query
@@ -124,8 +124,8 @@ def _check_fits(
     declaration: Declaration, tensor: Variable, network: Network, *, is_input: bool
 ) -> None:
     """The tensor has the name and the shape of this end of the network."""
-    assert network.outline is not None
-    end = network.outline.input if is_input else network.outline.output
+    assert network.ends is not None
+    end = network.ends[0 if is_input else 1]
     named = tensor.node in ("", end.name)
     demand(named, f"{tensor.name} of network {declaration.name}: {tensor.node!a} is not its name")
     fits = _long(tensor.shape) == _long(end.shape)
@@ -141,11 +141,10 @@ def _are_related(word: str, network: Network, other: Network) -> bool:
     """True iff a network is equal-to or isomorphic-to the other."""
     if word == "equal-to":
         return network.sha256 == other.sha256
-    assert network.outline is not None and other.outline is not None
     layers, others = (
         [(layer.weight.shape, layer.relu) for layer in each.layers] for each in (network, other)
     )
-    return layers == others or network.outline.structure == other.outline.structure
+    return layers == others or (network.graph is not None and network.graph == other.graph)
 
 
 # --- queries about what is executed ---------------------------------------------------------------

@@ -11,7 +11,7 @@ from engine.audit.vnnlib_terms import Parts
 class Formula(NamedTuple):
     """All of `base` hold, and all of one of the disjuncts.
 
-    base: the rows that are no part of an `or`; one of a single argument is that argument.
+    base: the rows that are no part of an `or`; one of a single alternative is that alternative.
     """
 
     base: Polytope
@@ -27,6 +27,8 @@ class Joiner:
     def joined(self, word: str, formulas: Sequence[Formula]) -> Formula:
         """The conjunction (`and`) or the disjunction (`or`) of at least one formula."""
         need(formulas, f"{word} takes at least one formula")
+        if word == "or":
+            formulas = [formula for formula in formulas if not _is_false(formula)]
         if len(formulas) == 1:
             return formulas[0]
         return self._all_of(formulas) if word == "and" else self._any_of(formulas)
@@ -49,3 +51,12 @@ class Joiner:
                 disjuncts.append(base + rows)
                 self._parts.add(2 + len(disjuncts[-1]), multiplied=False)
         return Formula((), tuple(disjuncts))
+
+
+def _is_false(formula: Formula) -> bool:
+    """True iff it is a false comparison of numbers, or an `or` of nothing else."""
+    if not formula.disjuncts:
+        return True
+    numbers = all(not row.inputs and not row.outputs for row in formula.base)
+    false = any(row.constant > 0 or (row.constant == 0 and row.strict) for row in formula.base)
+    return formula.disjuncts == ((),) and numbers and false

@@ -13,7 +13,7 @@ import torch
 
 from engine.bounds.interval import magnitudes
 from engine.bounds.relaxation import Lines, identity_lines, relu_lines, round_down, round_up
-from engine.bounds.stack import Stack, matmul
+from engine.bounds.stack import Layered, Stack, matmul
 from engine.deadline import NEVER, Deadline
 
 # Limits of a chunk of rows, on a CPU and on a GPU. Rows: on a CPU a chunk's coefficients stay in the processor's cache;
@@ -43,7 +43,7 @@ class Boxes:
         return len(self.network)
 
 
-def rows_at_once(stack: Stack) -> int:
+def rows_at_once(stack: Layered) -> int:
     """The number of rows to substitute together: they fit the cache, and are done soon after a deadline."""
     on_cuda = stack.device.type == "cuda"
     rows, numbers, products = (
@@ -117,7 +117,7 @@ def substitute(
     return rows
 
 
-def concretize(stack: Stack, boxes: Boxes, planes: torch.Tensor, box: torch.Tensor) -> torch.Tensor:
+def concretize(stack: Layered, boxes: Boxes, planes: torch.Tensor, box: torch.Tensor) -> torch.Tensor:
     """Lower bounds [..., n] of planes [..., n, inputs + 1] on boxes [n], rounding included."""
     lower, upper = boxes.lower[box], boxes.upper[box]
     slope, constant = planes[..., :-1], planes[..., -1]

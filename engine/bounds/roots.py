@@ -7,11 +7,10 @@ from fractions import Fraction
 import numpy as np
 import torch
 
+from engine.bounds.blocks import AnyStack, hidden_intervals, output_magnitudes
 from engine.bounds.columns import Columns
-from engine.bounds.interval import hidden_intervals, magnitudes
 from engine.bounds.rounding import UNDERFLOW, unit
 from engine.bounds.slopes import Targets
-from engine.bounds.stack import Stack
 from engine.deadline import NEVER, Deadline
 from engine.errors import InputError
 from engine.property import Case, Vector
@@ -58,7 +57,7 @@ def extent(cases: Iterable[Case]) -> tuple[int, int]:
 
 
 def make_roots(
-    stack: Stack,
+    stack: AnyStack,
     networks: list[int],
     cases: list[Case],
     *,
@@ -83,7 +82,7 @@ def make_roots(
 
 
 def _unsafe_rows(
-    stack: Stack, cases: list[Case], shape: tuple[int, int, int], deadline: Deadline
+    stack: AnyStack, cases: list[Case], shape: tuple[int, int, int], deadline: Deadline
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The fields rows, inputs, absent and missing of Roots; shape: of (cases, polytopes, rows), padding included."""
     rows = np.zeros((*shape, stack.n_outputs + 1))
@@ -134,7 +133,7 @@ def nearest(value: Fraction) -> float:
         raise InputError("a number of the property is beyond float64", advice="use smaller numbers") from None
 
 
-def _reach(stack: Stack, network: torch.Tensor, lower: torch.Tensor, upper: torch.Tensor) -> torch.Tensor:
+def _reach(stack: AnyStack, network: torch.Tensor, lower: torch.Tensor, upper: torch.Tensor) -> torch.Tensor:
     """The change of the first hidden neurons by one unit of each input.
 
     Of inputs that the network does not read it is a tiny share of the box: any unit serves in which others of that kind
@@ -145,7 +144,7 @@ def _reach(stack: Stack, network: torch.Tensor, lower: torch.Tensor, upper: torc
 
 
 def _row_error(
-    stack: Stack,
+    stack: AnyStack,
     network: torch.Tensor,
     rows: torch.Tensor,
     inputs: torch.Tensor,
@@ -160,10 +159,8 @@ def _row_error(
     """
     h = torch.maximum(lower.abs(), upper.abs())
     carried = (inputs.abs() @ h[:, None, :, None])[..., 0] + rows[..., -1].abs()
-    runs = stack.segments(network)
-    for k in range(len(stack.layers)):
-        h = magnitudes(stack, k, h, network, runs, deadline)
-    outputs = (rows[..., :-1].abs() @ h[:, None, :, None])[..., 0]
+    sizes = output_magnitudes(stack, network, h, deadline)
+    outputs = (rows[..., :-1].abs() @ sizes[:, None, :, None])[..., 0]
     terms = 4 * (rows.shape[2] + 4)
-    carried_unit = unit(terms + stack.width, len(stack.layers), "real")
+    carried_unit = unit(terms + stack.width, stack.depth, "real")
     return (carried * carried_unit + outputs * (terms * 2.0**-53)).amax(2) + UNDERFLOW

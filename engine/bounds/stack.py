@@ -1,6 +1,8 @@
 """Networks of one shape, stacked, so that one batch may mix boxes of many of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -29,6 +31,18 @@ class StackedLayer:
     relu: bool
 
 
+class Layered(Protocol):
+    """What costs and rounding are told by of a stack of networks, or of joints (blocks.py)."""
+
+    device: torch.device
+    width: int
+
+    @property
+    def layers(self) -> Sequence[StackedLayer]: ...
+
+    def lost(self, magnitude: torch.Tensor) -> torch.Tensor: ...
+
+
 class Stack:
     """The layers of several networks of one shape, float64, on one device, under one semantics."""
 
@@ -39,12 +53,16 @@ class Stack:
         device: torch.device | str = "cpu",
         semantics: str = "real",
         deadline: Deadline = NEVER,
+        extent: tuple[int, int] = (0, 0),
     ):
-        """Raises OutOfTime soon after the deadline: millions of weights take seconds."""
+        """extent: a width and a depth that rounding is counted for, where they are larger than the networks' own.
+
+        Raises OutOfTime soon after the deadline: millions of weights take seconds.
+        """
         self.networks = networks
         self.device = torch.device(device)
         self.semantics = semantics
-        self.layers = [self._layer(k, deadline) for k in range(len(networks[0].layers))]
+        self.layers: Sequence[StackedLayer] = [self._layer(k, deadline) for k in range(len(networks[0].layers))]
         widths = [layer.bias.shape[1] if layer.relu else 0 for layer in self.layers]
         starts = [sum(widths[:k]) for k in range(len(widths) + 1)]
         #: the place of each layer's ReLUs among all hidden neurons (empty where it has none)
@@ -53,11 +71,13 @@ class Stack:
         self.n_inputs = networks[0].n_inputs
         self.n_outputs = networks[0].n_outputs
         self.width = max(max(layer.weight.shape[1:]) for layer in self.layers)
+        self.depth = len(self.layers)
+        wide, deep = max(self.width, extent[0]), max(self.depth, extent[1])
         #: the change of all neurons of the first layer with a ReLU, taken together, by one unit of each input
         self.reach = torch.stack([_reach(network) for network in networks]).to(self.device)
-        self._unit = unit(self.width, len(self.layers), semantics)
-        self._rounding = unit(self.width, len(self.layers), "real")
-        self._floor = UNDERFLOW + floor(self.width, semantics)
+        self._unit = unit(wide, deep, semantics)
+        self._rounding = unit(wide, deep, "real")
+        self._floor = UNDERFLOW + floor(wide, semantics)
         if semantics == "float32":
             self._demand_float32()
 

@@ -14,7 +14,7 @@ from engine.audit.onnx_data import network_hash
 
 MAX_FILE = 512 * 2**20
 MAX_ENTRIES, MAX_DEPTH = 100_000, 32  # of a folder: files and folders in it, and how deep they may lie
-NETWORKS, PROPERTIES = ("*.onnx", "*.onnx.gz"), ("*.vnnlib", "*.vnnlib.gz")
+NETWORKS, PROPERTIES = ("*.onnx", "*.onnx.gz", "*.nnet", "*.nnet.gz"), ("*.vnnlib", "*.vnnlib.gz")
 
 
 def with_hash(digest: str, place: Path, patterns: tuple[str, ...]) -> Path:

@@ -57,7 +57,11 @@ def write_certificate(
                 where=given.name or type(given).__name__.lower(),
                 advice="write it to a file and load that",
             )
-    data = certificate_bytes(network, property, verdict, options)
+    write_new(path, certificate_bytes(network, property, verdict, options), force=force)
+
+
+def write_new(path: Path, data: bytes | None, *, force: bool) -> None:
+    """Writes a certificate, whole or not at all. InputError where there is none, or a file that may not be replaced."""
     if data is None:
         raise InputError("nothing was decided", where=str(path), advice="search longer, and certify that verdict")
     if path.exists() and not force:
@@ -79,14 +83,22 @@ def certificate_bytes(network: Network, property: Property, verdict: Verdict, op
 
     InputError where the verdict needs a proof that was not asked for (`Options.proofs`), or is beyond the limits.
     """
+    about: dict[str, Json] = {"network": {"name": network.name, "sha256": network.sha256}}
+    return decided_bytes(VERSION, about, property, verdict, options, where=network.name)
+
+
+def decided_bytes(
+    version: int, about: dict[str, Json], property: Property, verdict: Verdict, options: Options, *, where: str
+) -> bytes | None:
+    """Returns the certificate of a verdict on what `about` names, in a version of the format; None if undecided."""
     if isinstance(verdict, Unknown):
         return None
     manifest: dict[str, Json] = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": version,
         "kind": _KINDS[type(verdict)],
         "semantics": verdict.semantics if isinstance(verdict, Verified) else "real",
-        "network": {"name": network.name, "sha256": network.sha256},
+        **about,
         "property": {"name": property.name, "sha256": property.sha256},
         "engine": {"name": "acasxu-engine", "version": __version__, "options": _recorded(options)},
     }
@@ -94,12 +106,12 @@ def certificate_bytes(network: Network, property: Property, verdict: Verdict, op
     if isinstance(verdict, Violated):
         manifest |= _witness(property, verdict)
     elif verdict.proof is None:
-        raise InputError("the verdict has no proof", where=network.name, advice="verify with Options(proofs=True)")
+        raise InputError("the verdict has no proof", where=where, advice="verify with Options(proofs=True)")
     else:
         arrays = proof_arrays(verdict.proof)
         manifest["cases"] = _claim(property)
         manifest["arrays"] = array_entries(arrays)
-    return certificate_file(manifest, arrays, parse=parse_certificate, where=network.name)
+    return certificate_file(manifest, arrays, parse=parse_certificate, where=where)
 
 
 def unprovable(property: Property) -> str:

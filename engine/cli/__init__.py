@@ -8,7 +8,7 @@ interrupt.py  Ctrl-C
 live.py       the progress line on a terminal
 labels.py     what a network is called, and what its points mean
 confirm.py    the independent checker's word on a certificate just written
-verify.py  bench.py  report.py  check.py  repair.py  compare.py ...   a `run(arguments)` each
+verify.py  bench.py  report.py  check.py  repair.py  compare.py  convert.py ...   a `run(arguments)` each
 """
 
 import errno

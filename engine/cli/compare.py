@@ -31,7 +31,7 @@ def run(arguments: Namespace) -> int:
     """Prints how two networks of one shape differ, in weights, outputs and decisions, and what is proved of that."""
     from engine.cli.asked import load_asking
     from engine.comparison.fidelity import demand_fit
-    from engine.onnx_file import load_network
+    from engine.network_file import load_network
 
     certificate, picture = _outputs(arguments)
     original, changed = load_network(arguments.networks[0]), load_network(arguments.networks[1])

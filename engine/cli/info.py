@@ -1,4 +1,4 @@
-"""`acasxu info`: the content of an ONNX file."""
+"""`acasxu info`: the content of a network's file."""
 
 import json
 from argparse import Namespace
@@ -16,8 +16,15 @@ if TYPE_CHECKING:  # torch takes long
 
 def run(arguments: Namespace) -> int:
     """Prints shape, operators, parameters and hash, and what the network is known to be."""
+    from engine.nnet import is_nnet
     from engine.onnx_file import describe, load_network, made_from
 
+    if is_nnet(arguments.network):
+        from engine.cli.nnet_info import nnet_info
+
+        facts, text = nnet_info(arguments.network)
+        answer(json.dumps(facts, indent=2, allow_nan=False) if arguments.json else text)
+        return DONE
     network = load_network(arguments.network)
     found, identity, original = describe(arguments.network), identify(network), made_from(network.onnx_bytes)
     published = _published(found.sha256)

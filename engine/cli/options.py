@@ -61,6 +61,17 @@ def add_data(parser: ArgumentParser) -> None:
     )
 
 
+def add_units(parser: ArgumentParser) -> None:
+    """Adds --units."""
+    parser.add_argument(
+        "--units",
+        choices=("normalized", "raw"),
+        help="of a .nnet network's inputs and outputs\n"
+        "normalized: as in ONNX files and properties of ACAS Xu (default)\n"
+        "raw: as in the file's own minima and maxima, to which inputs are clipped",
+    )
+
+
 def add_device(parser: ArgumentParser) -> None:
     """Adds --device."""
     parser.add_argument(

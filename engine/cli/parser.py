@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from engine.cli import bench_options, check_options, compare_options, repair_options, verify_options
+from engine.cli import bench_options, check_options, compare_options, convert_options, repair_options, verify_options
 from engine.cli.images import parser as images_parser
 from engine.cli.options import add_data
 from engine.errors import InputError
@@ -62,7 +62,7 @@ def _add_properties(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_info(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("network", type=Path, metavar="NETWORK.onnx", help="also as .gz")
+    parser.add_argument("network", type=Path, metavar="NETWORK", help="NETWORK.onnx or .nnet, also as .gz")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
 
 
@@ -100,7 +100,12 @@ COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]] 
         check_options.add_check,
     ),
     "properties": ("print the ten properties in raw units and words", "acasxu properties", _add_properties),
-    "info": ("print what an ONNX file holds", "acasxu info NETWORK.onnx [--json]", _add_info),
+    "info": ("print what a network's file holds", "acasxu info NETWORK.onnx|.nnet [--json]", _add_info),
+    "convert": (
+        "convert networks from .nnet to ONNX, and back without loss",
+        convert_options.USAGE,
+        convert_options.add_convert,
+    ),
     "compare": (
         "measure, or bound by proof, how two networks of one shape differ",
         compare_options.USAGE,

@@ -96,7 +96,7 @@ def _question(files: _Files, arguments: Namespace) -> _Question:
     """Loads the files; InputError where they do not fit each other."""
     from engine.cli.asked import load_asking
     from engine.comparison.fidelity import demand_fit
-    from engine.onnx_file import load_network
+    from engine.network_file import load_network
     from engine.vnnlib import load_property
 
     network = load_network(files.network)

@@ -18,8 +18,8 @@ def explanation(identity: Identity | None, network: Network, verdict: Verdict, a
     lines = [identity.label] if identity else []
     boxes = f"{statistics.boxes:,} box{'es' if statistics.boxes != 1 else ''}"
     lines.append(
-        f"{_meaning(verdict, network)}; semantics {verdict.semantics}, {boxes}, {statistics.seconds:.2f} s, "
-        f"{statistics.device}"
+        f"{_meaning(verdict, network)}; semantics {verdict.semantics}, {_units(arguments)}{boxes}, "
+        f"{statistics.seconds:.2f} s, {statistics.device}"
     )
     if isinstance(verdict, Violated):
         lines.append(explain(identity, verdict.counterexample))
@@ -28,6 +28,10 @@ def explanation(identity: Identity | None, network: Network, verdict: Verdict, a
     if isinstance(verdict, Unknown):
         lines.append(helpful(verdict, arguments))
     return "\n".join(filter(None, lines))
+
+
+def _units(arguments: Namespace) -> str:
+    return "raw units, " if getattr(arguments, "units", None) == "raw" else ""
 
 
 def _meaning(verdict: Verdict, network: Network) -> str:

@@ -29,6 +29,7 @@ def run(arguments: Namespace) -> int:
     """Decides the property; the verdict goes to stdout, the results file and the exit code."""
     told = None if arguments.network is None else network_index(arguments.network)
     network_file, property_file = _files(arguments, told)
+    _demand_certifiable(arguments)
     results = prepare(arguments.results, option="--results") if arguments.results else None
     certificate = prepare(arguments.certificate, option="--certificate") if arguments.certificate else None
     picture = prepare_picture(arguments.picture) if arguments.picture else None
@@ -69,6 +70,15 @@ def _files(arguments: Namespace, told: NetworkIndex | None) -> tuple[Path, Path]
     return network, files.pop() if files else property_path(arguments.property)
 
 
+def _demand_certifiable(arguments: Namespace) -> None:
+    if arguments.certificate and arguments.units == "raw":
+        raise InputError(
+            "certificates are about networks in normalized units",
+            where="--certificate",
+            advice="make an ONNX file by `acasxu convert --units raw`, and verify that",
+        )
+
+
 def _decide(
     network_file: Path,
     property_file: Path,
@@ -78,10 +88,11 @@ def _decide(
 ) -> tuple[Network, Identity | None, Property, Verdict]:
     """Loads both files and decides the property; `update` takes the progress in words."""
     from engine.cli.asked import load_asking
-    from engine.onnx_file import load_network
+    from engine.network_file import load_network
     from engine.vnnlib import load_property
 
-    network, prop = load_network(network_file), (load_asking if arguments.picture else load_property)(property_file)
+    network = load_network(network_file, units=arguments.units)
+    prop = (load_asking if arguments.picture else load_property)(property_file)
     identity = as_told(network, told) if told else identify(network)
     if arguments.picture:
         check_two_inputs(network)

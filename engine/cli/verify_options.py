@@ -3,7 +3,7 @@
 from argparse import ArgumentParser
 from pathlib import Path
 
-from engine.cli.options import add_data, add_search
+from engine.cli.options import add_data, add_search, add_units
 
 USAGE = (
     "acasxu verify NETWORK.onnx PROPERTY.vnnlib [options]\n       acasxu verify --network 3,3 --property 9 [options]"
@@ -13,11 +13,16 @@ USAGE = (
 def add_verify(parser: ArgumentParser) -> None:
     """Adds them."""
     parser.add_argument(
-        "files", nargs="*", type=Path, metavar="FILE", help="NETWORK.onnx and PROPERTY.vnnlib, each also as .gz"
+        "files",
+        nargs="*",
+        type=Path,
+        metavar="FILE",
+        help="NETWORK.onnx or .nnet, and PROPERTY.vnnlib, each also as .gz",
     )
     parser.add_argument("--network", metavar="A,T", help="instead of a file: the ACAS Xu network N(A,T)")
     parser.add_argument("--property", type=int, metavar="N", help="instead of a file: ACAS Xu property 1..10")
     add_data(parser)
+    add_units(parser)
     parser.add_argument("--results", type=Path, metavar="FILE", help="write VNN-COMP's result file")
     parser.add_argument(
         "--certificate",

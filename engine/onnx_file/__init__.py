@@ -20,6 +20,7 @@ differ from what is analysed are named too.
     reader.py      files and bytes -> Network
     storage.py     the numbers that can be stored for a layer
     writer.py      Network -> the same graph with other weights
+    fresh.py       ONNX files of networks that come from elsewhere
     lowered.py     the same graph under older version numbers
     provenance.py  what a file says it was made from
     describe.py    what a file holds, for people

@@ -1,8 +1,6 @@
 """Writes networks back into the graph that they were read from: only numbers change."""
 
-import gzip
 import hashlib
-import os
 from collections import Counter
 from dataclasses import replace
 from fractions import Fraction
@@ -13,7 +11,7 @@ import numpy as np
 from onnx import TensorProto, numpy_helper
 
 from engine.errors import InputError
-from engine.files import write_bytes
+from engine.files import demand_new, write_new
 from engine.network import Affine, Network
 from engine.onnx_file.constant import LITERAL, Constant, type_name, write_tensor
 from engine.onnx_file.graph import Graph
@@ -31,19 +29,11 @@ def save_network(network: Network, path: str | PathLike[str], *, force: bool = F
     replaced only if `force`. InputError where `rewritten` raises it, or the file cannot be written.
     """
     path = Path(path)
-    if os.path.lexists(path) and not force:
-        raise InputError("this file exists", where=str(path), advice="choose another name or force it")
+    demand_new(path, force=force)
     result = rewritten(network)
     digest = hashlib.sha256(result.onnx_bytes).hexdigest()
-    result = result if digest == result.sha256 else replace(result, sha256=digest)
-    packed = path.name.endswith(".gz")
-    data = gzip.compress(result.onnx_bytes, mtime=0) if packed else result.onnx_bytes
-    try:
-        write_bytes(path, data)
-    except OSError as error:
-        what = f"it cannot be written ({error.strerror})"
-        raise InputError(what, where=str(path), advice="check the folder") from None
-    return result
+    write_new(path, result.onnx_bytes, force=force)
+    return result if digest == result.sha256 else replace(result, sha256=digest)
 
 
 def rewritten(network: Network) -> Network:

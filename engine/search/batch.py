@@ -5,11 +5,10 @@ from functools import cached_property
 
 import torch
 
-from engine.bounds.crown import Boxes, tighten
-from engine.bounds.relaxation import Lines
+from engine.bounds.blocks import AnyStack, BlockLines, tighten
+from engine.bounds.crown import Boxes
 from engine.bounds.roots import Roots
 from engine.bounds.slopes import lower_slopes
-from engine.bounds.stack import Stack
 from engine.deadline import NEVER, Deadline
 from engine.search.pool import Nodes
 
@@ -19,14 +18,14 @@ class Batch:
     """Bounded boxes of the search tree, sorted by network.
 
     stack: the networks; roots: the cases, by nodes.root; nodes, boxes: the same boxes, which share their bounds of the
-    hidden neurons; lines: of each layer.
+    hidden neurons; lines: of each layer of each block.
     """
 
-    stack: Stack
+    stack: AnyStack
     roots: Roots
     nodes: Nodes
     boxes: Boxes
-    lines: list[Lines]
+    lines: BlockLines
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -46,7 +45,7 @@ class Batch:
         return lower_slopes(self.stack, self.boxes, self.lines)
 
 
-def bounded(stack: Stack, roots: Roots, nodes: Nodes, deadline: Deadline = NEVER) -> Batch:
+def bounded(stack: AnyStack, roots: Roots, nodes: Nodes, deadline: Deadline = NEVER) -> Batch:
     """The nodes as a batch, their bounds of hidden neurons tightened in place. Raises OutOfTime after the deadline."""
     boxes = Boxes(roots.network[nodes.root], nodes.lower, nodes.upper, nodes.l, nodes.u, deadline)
     return Batch(stack, roots, nodes, boxes, tighten(stack, boxes))

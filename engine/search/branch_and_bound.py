@@ -8,8 +8,8 @@ from math import inf
 
 import torch
 
+from engine.bounds.blocks import make_stack
 from engine.bounds.roots import Roots, extent
-from engine.bounds.stack import Stack
 from engine.deadline import Deadline, OutOfTime
 from engine.property import Polytope
 from engine.search.batch import bounded
@@ -48,7 +48,7 @@ class BranchAndBound:
         networks = list({id(p.network): p.network for _, p in problems}.values())
         limits = [p.timeout or options.timeout or inf for _, p in problems]
         deadline = Deadline(start + max(limits) * len(problems))
-        self._stack = Stack(networks, device=device, semantics=options.semantics, deadline=deadline)
+        self._stack = make_stack(networks, device=device, semantics=options.semantics, deadline=deadline)
         padded = extent(case for _, p in problems for case in p.property.cases)
         self._plan = make_plan(self._stack, padded, node_bytes(self._stack, padded[0]), options, parts)
         self._recorder = Recorder(self._stack.n_inputs) if options.proofs else None

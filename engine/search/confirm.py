@@ -8,9 +8,9 @@ import numpy as np
 
 from engine.deadline import NEVER, Deadline
 from engine.exact import evaluate, nearest_floats, radii
-from engine.network import Network
+from engine.joint import Model, given_at
 from engine.property import Case, Polytope, Vector
-from engine.replay import Replay
+from engine.replay import AnyReplay, replay_of
 from engine.search.equations import equations
 from engine.search.inputs import Gap, InputSet
 from engine.verdict import Counterexample
@@ -24,10 +24,10 @@ class Confirmer:
     replay: gives the network's onnxruntime session, at first use; cases of one network may share it.
     """
 
-    def __init__(self, network: Network, case: Case, replay: Callable[[], Replay] | None = None):
+    def __init__(self, network: Model, case: Case, replay: Callable[[], AnyReplay] | None = None):
         self.case = case
         self._network = network
-        self._replay = replay or cache(partial(Replay, network))
+        self._replay = replay or cache(partial(replay_of, network))
 
     @cached_property
     def has_equations(self) -> bool:
@@ -94,11 +94,13 @@ class Confirmer:
         """The point, if it is unsafe exactly or, where the network can be given it, when executed."""
         y = evaluate(self._network, x, deadline)
         exact = self.case.violated_at(x, y, radii(self._network, x))
-        nearest = nearest_floats(x, self._network.number)
-        executable = tuple(Fraction(float(v)) for v in nearest) == x
+        given = given_at(self._network, x)
+        held = nearest_floats(given, self._network.number)
+        executable = tuple(Fraction(float(v)) for v in held) == given
         if not (exact or executable):
             return None
-        outputs = self._replay()(nearest[None])[0]
+        nearest = nearest_floats(x, self._network.number)
+        outputs = self._replay()(held[None])[0]
         executed = executable and bool(np.isfinite(outputs).all())
         replayed = executed and self.case.violated_at(x, tuple(Fraction(float(v)) for v in outputs))
         if not (exact or replayed):

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from engine.deadline import NEVER, Deadline
-from engine.network import Network
+from engine.joint import Model, blocks_of
 from engine.property import Polytope
 from engine.search.batch import Batch
 from engine.search.exclude import OpenTargets
@@ -54,7 +54,7 @@ def deepest_points(
 
 
 def deepest(
-    network: Network,
+    model: Model,
     polytope: Polytope,
     lower: np.ndarray,
     upper: np.ndarray,
@@ -74,19 +74,21 @@ def deepest(
         """weight . x in the fractions, the constant last."""
         return np.column_stack([weight * (upper - lower), weight @ lower])
 
-    rows, start = [], 0
-    h: np.ndarray | None = None
-    for layer in network.layers:
-        h = of_inputs(layer.weight) if h is None else layer.weight @ h
-        h[:, -1] += layer.bias
-        if layer.relu:
-            part = slice(start, start + len(h))
-            assumed = np.flatnonzero(signs[part])
-            rows += [(-signs[part][j] * h[j], 0.0) for j in assumed]
-            h = h * on[part, None]
-            start += len(h)
+    rows, start, outputs = [], 0, []
+    for block in blocks_of(model):
+        h = of_inputs(np.eye(len(lower))[list(block.inputs)])
+        for layer in block.network.layers:
+            h = layer.weight @ h
+            h[:, -1] += layer.bias
+            if layer.relu:
+                part = slice(start, start + len(h))
+                assumed = np.flatnonzero(signs[part])
+                rows += [(-signs[part][j] * h[j], 0.0) for j in assumed]
+                h = h * on[part, None]
+                start += len(h)
+        outputs.append(h)
     for row in polytope.rows:
-        value = np.array(row.outputs, float) @ h + of_inputs(np.array([row.inputs], float))[0]
+        value = np.array(row.outputs, float) @ np.concatenate(outputs) + of_inputs(np.array([row.inputs], float))[0]
         value[-1] += float(row.constant)
         rows.append((value, 1.0))
     deadline.check()

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import torch
 
+from engine.bounds.blocks import AnyStack, substitute
 from engine.bounds.columns import Columns, joined
-from engine.bounds.crown import Boxes, concretize, rows_at_once, substitute
+from engine.bounds.crown import Boxes, concretize, rows_at_once
 from engine.bounds.slopes import Bound, Multipliers, Targets, ascend
-from engine.bounds.stack import Stack
 from engine.search.batch import Batch
 from engine.search.branching import many_inputs
 from engine.search.exclusions import Exclusions, joined_exclusions, proved_exclusions
@@ -108,7 +108,7 @@ def _worst(targets: OpenTargets) -> OpenTargets:
     return targets.select(first)
 
 
-def _largest_in_the_middle(stack: Stack, boxes: Boxes, targets: Targets) -> torch.Tensor:
+def _largest_in_the_middle(stack: AnyStack, boxes: Boxes, targets: Targets) -> torch.Tensor:
     """The row of each target that is largest in the middle of its box, so that boxes around it are proved by it."""
     x = ((boxes.lower + boxes.upper) / 2)[targets.box]
     y = torch.nn.functional.pad(stack.evaluate(x, boxes.network[targets.box]), (0, 1), value=1.0)
@@ -125,7 +125,7 @@ def _each_row(batch: Batch, targets: Targets) -> tuple[torch.Tensor, torch.Tenso
     at_once = rows_at_once(stack)
     for target, row in zip(*(torch.split(index, at_once) for index in present)):
         box = targets.box[target]
-        found = substitute(stack, boxes, batch.lines, targets.rows[target, row], box, len(stack.layers))
+        found = substitute(stack, boxes, batch.lines, targets.rows[target, row], box)
         found[:, :-1] += targets.inputs[target, row]
         bounds[target, row] = concretize(stack, boxes, found, box)
         planes[target, row] = found

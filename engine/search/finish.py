@@ -7,6 +7,7 @@ NeurIPS 2021): a proof like any other, which only has to be evaluated.
 
 import torch
 
+from engine.bounds.blocks import blocks
 from engine.bounds.slopes import bound_targets
 from engine.search.batch import Batch
 from engine.search.branching import many_inputs, splits
@@ -40,8 +41,13 @@ def _loosest(batch: Batch, chosen: OpenTargets) -> torch.Tensor:
     stack, nodes, boxes, box = batch.stack, batch.nodes, batch.boxes, chosen.box
     targets = batch.roots.targets(nodes.root[box], box, chosen.polytope, nodes.phases)
     found = handed_down(nodes.slopes, nodes.multipliers, box, chosen.weights, batch.plain_slopes)
-    _, chain = bound_targets(stack, boxes, batch.lines, targets, found)
-    coefficients = [-rows[:, :-1].clamp(max=0) for (rows, _), layer in zip(chain, stack.layers) if layer.relu]
+    _, chains = bound_targets(stack, boxes, batch.lines, targets, found)
+    coefficients = [
+        -rows[:, :-1].clamp(max=0)
+        for block, chain in zip(blocks(stack), chains)
+        for (rows, _), layer in zip(chain, block.stack.layers)
+        if layer.relu
+    ]
     l, u = boxes.l[box].double(), boxes.u[box].double()
     height = -l * u / (u - l).clamp(min=1e-300)
     cost = torch.cat(coefficients, 1) * height

@@ -6,11 +6,11 @@ from functools import cache, partial
 
 import torch
 
+from engine.bounds.blocks import AnyStack
 from engine.bounds.roots import Roots, make_roots
-from engine.bounds.stack import Stack
 from engine.deadline import Deadline
-from engine.network import Network
-from engine.replay import Replay
+from engine.joint import Model
+from engine.replay import replay_of
 from engine.search.confirm import Confirmer
 from engine.search.exclude import WARM_NONE
 from engine.search.pool import Nodes, Pool
@@ -23,8 +23,8 @@ class Frontier:
 
     def __init__(
         self,
-        networks: list[Network],
-        stack: Stack,
+        networks: list[Model],
+        stack: AnyStack,
         padded: tuple[int, int],
         *,
         max_open: int,
@@ -33,7 +33,7 @@ class Frontier:
         """padded: (polytopes, rows of each), to which roots are padded; max_open: boxes that fit the memory."""
         #: of each network, by its id: its place in the stack, and its session of onnxruntime, opened at first use
         self._place = {id(network): i for i, network in enumerate(networks)}
-        self._replay = {id(network): cache(partial(Replay, network)) for network in networks}
+        self._replay = {id(network): cache(partial(replay_of, network)) for network in networks}
         self._stack, self._padded, self._recorder = stack, padded, recorder
         self._nodes: Pool[Nodes] = Pool(max_slots=max_open)
         self._roots: Pool[Roots] = Pool(max_slots=max_open)
@@ -149,6 +149,6 @@ def root_nodes(roots: Roots, root: torch.Tensor) -> Nodes:
     )
 
 
-def node_bytes(stack: Stack, polytopes: int) -> int:
+def node_bytes(stack: AnyStack, polytopes: int) -> int:
     """The bytes that one open box takes (pool.py)."""
     return 24 + 16 * stack.n_inputs + 12 * stack.n_hidden + polytopes

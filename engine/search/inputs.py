@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from engine.exact import derivatives, evaluate, floats_inside, nearest_floats, number_text
+from engine.joint import Model, blocks_of
 from engine.network import Network
 from engine.property import Case, Polytope, Row, Vector
 from engine.search.equations import Lattice, dyadic_solutions, equations, moved_onto, pivots, solved
@@ -121,14 +122,14 @@ class InputSet:
         with np.errstate(over="ignore"):
             return tuple(Fraction(float(v)) for v in np.clip(point.astype(self.number), low, high))
 
-    def real(self, point: np.ndarray, network: Network) -> Vector | None:
+    def real(self, point: np.ndarray, network: Model) -> Vector | None:
         """An exact point near a point that satisfies equations and intervals, if it is found."""
         x = tuple(self._inside(i, Fraction(float(v))) for i, v in enumerate(point))
         if len(self.equations) == 1 and not any(self.equations[0].outputs):
             return moved_onto(self.equations[0], x, self.lower, self.upper)
         return self._solved(x, network) if self.equations else x
 
-    def executable_near(self, point: Vector, network: Network) -> Iterator[Vector]:
+    def executable_near(self, point: Vector, network: Model) -> Iterator[Vector]:
         """Points of the set in floating-point numbers, as far as they are found, the nearest to an exact point of it
         first."""
         middle = self.real(np.array([float(a + b) / 2 for a, b in zip(self.lower, self.upper)]), network)
@@ -148,7 +149,7 @@ class InputSet:
         high -= inset * (i in self.open_upper)
         return min(max(value, low), high)
 
-    def _solved(self, x: Vector, network: Network) -> Vector | None:
+    def _solved(self, x: Vector, network: Model) -> Vector | None:
         """A point that solves the equations, by Newton's method in inputs with room on both sides; None where it leaves
         the intervals, or a step has no solution."""
         of_outputs = any(any(row.outputs) for row in self.equations)
@@ -170,17 +171,15 @@ class InputSet:
                 return None
         return x
 
-    def _slopes(self, x: Vector, network: Network) -> np.ndarray:
+    def _slopes(self, x: Vector, network: Model) -> np.ndarray:
         """The slopes of each equation's left-hand side in each input, about: [equations, inputs]."""
-        h, signs = np.array([float(v) for v in x]), []
-        for layer in network.layers:
-            h = layer.weight @ h + layer.bias
-            signs.append(h > 0 if layer.relu else np.ones(len(h)))
-            h = h * signs[-1]
-        slopes = np.array([[float(c) for c in row.outputs] for row in self.equations])
-        for layer, sign in zip(reversed(network.layers), reversed(signs)):
-            slopes = (slopes * sign) @ layer.weight
-        total: np.ndarray = slopes + np.array([[float(c) for c in row.inputs] for row in self.equations])
+        point = np.array([float(v) for v in x])
+        outputs = np.array([[float(c) for c in row.outputs] for row in self.equations])
+        total = np.array([[float(c) for c in row.inputs] for row in self.equations])
+        for block in blocks_of(network):
+            own, outputs = np.split(outputs, [block.network.n_outputs], axis=1)
+            inputs = np.array(block.inputs)
+            np.add.at(total.T, inputs, _slopes(block.network, own, point[inputs]).T)
         return total
 
     def _room(self, x: Vector) -> np.ndarray:
@@ -203,6 +202,18 @@ class InputSet:
             if all(Fraction(float(v)) == w for v, w in zip(held, near)) and ((low <= held) & (held <= high)).all():
                 return near
         return None
+
+
+def _slopes(network: Network, rows: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """The slopes [rows, inputs] at x of rows [rows, outputs] over the network's outputs."""
+    h, signs = x, []
+    for layer in network.layers:
+        h = layer.weight @ h + layer.bias
+        signs.append(h > 0 if layer.relu else np.ones(len(h)))
+        h = h * signs[-1]
+    for layer, sign in zip(reversed(network.layers), reversed(signs)):
+        rows = (rows * sign) @ layer.weight
+    return rows
 
 
 def _interval_gap(i: int, lower: Fraction, upper: Fraction, near: np.floating, is_open: bool) -> Gap:

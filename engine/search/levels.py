@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 
 import torch
 
+from engine.bounds.blocks import AnyStack
 from engine.bounds.columns import joined
 from engine.bounds.roots import Roots
-from engine.bounds.stack import Stack
 from engine.search.batch import Batch, bounded
 from engine.search.branching import split_input
 from engine.search.exclude import OpenTargets, exclude
@@ -14,7 +14,7 @@ from engine.search.frontier import root_nodes
 
 
 def levels(
-    stack: Stack,
+    stack: AnyStack,
     roots: Roots,
     root: torch.Tensor,
     *,

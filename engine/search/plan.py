@@ -3,8 +3,8 @@ the clock."""
 
 from dataclasses import dataclass
 
-from engine.bounds.stack import Stack
-from engine.network import Network
+from engine.bounds.blocks import AnyStack, blocks
+from engine.joint import Model, blocks_of
 from engine.search.problem import Options
 
 MAX_PRODUCTS, MAX_PRODUCTS_ON_CUDA = 1 << 34, 1 << 40  # of a batch: about a second
@@ -30,13 +30,14 @@ class Plan:
     attack_first: bool
 
 
-def stack_bytes(network: Network, count: int = 1) -> int:
-    """The bytes of the bounds' copies of so many networks of one shape, and of the largest step with them."""
-    sizes: list[int] = [(len(layer.bias) + 1) * (layer.weight.shape[1] + 1) for layer in network.layers]
+def stack_bytes(model: Model, count: int = 1) -> int:
+    """The bytes of the bounds' copies of so many models of one shape, and of the largest step with them."""
+    layers = [layer for block in blocks_of(model) for layer in block.network.layers]
+    sizes: list[int] = [(len(layer.bias) + 1) * (layer.weight.shape[1] + 1) for layer in layers]
     return NUMBER_BYTES * (2 * count * sum(sizes) + max(sizes))
 
 
-def make_plan(stack: Stack, extent: tuple[int, int], node_bytes: int, options: Options, parts: int) -> Plan:
+def make_plan(stack: AnyStack, extent: tuple[int, int], node_bytes: int, options: Options, parts: int) -> Plan:
     """The plan for boxes with at most `extent` = (polytopes, rows of each), of so many bytes.
 
     Of the memory that the networks leave, half is for open boxes, a quarter for a batch and an eighth for targets.
@@ -57,21 +58,24 @@ def make_plan(stack: Stack, extent: tuple[int, int], node_bytes: int, options: O
     )
 
 
-def _work(stack: Stack, extent: tuple[int, int], steps: int) -> tuple[int, int]:
+def _work(stack: AnyStack, extent: tuple[int, int], steps: int) -> tuple[int, int]:
     """The most multiplications for a box: to bound its neurons, and to exclude its polytopes."""
-    neurons, passed = 0, 0
-    for layer in stack.layers:
-        neurons += 2 * layer.bias.shape[1] * passed if layer.relu else 0
-        passed += layer.weight[0].numel()
+    neurons, products = 0, 0
+    for block in blocks(stack):
+        passed = 0
+        for layer in block.stack.layers:
+            neurons += 2 * layer.bias.shape[1] * passed if layer.relu else 0
+            passed += layer.weight[0].numel()
+        products += passed
     polytopes, rows = extent
-    return neurons + passed, polytopes * (rows + 2 * steps) * passed
+    return neurons + products, polytopes * (rows + 2 * steps) * products
 
 
-def _box_bytes(stack: Stack, extent: tuple[int, int], node_bytes: int) -> int:
+def _box_bytes(stack: AnyStack, extent: tuple[int, int], node_bytes: int) -> int:
     """The bytes of a box, its copies and children, with the lines of its neurons."""
     return 5 * node_bytes + 3 * NUMBER_BYTES * (8 * stack.n_hidden + 6 * stack.n_inputs + extent[0])
 
 
-def _target_bytes(stack: Stack, extent: tuple[int, int]) -> int:
+def _target_bytes(stack: AnyStack, extent: tuple[int, int]) -> int:
     """The bytes of a polytope on a box while its slopes are optimized: multipliers, moments, gradients and lines."""
     return NUMBER_BYTES * (40 * stack.n_hidden + 4 * (extent[1] + 1) * (stack.n_inputs + stack.n_outputs + 2))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from engine.bounds.rounding import SEMANTICS
 from engine.errors import InputError
-from engine.network import Network
+from engine.joint import Model
 from engine.property import Property
 from engine.search.inputs import gap_of
 from engine.verdict import Verdict
@@ -19,7 +19,7 @@ class Problem:
     or outputs.
     """
 
-    network: Network
+    network: Model
     property: Property
     timeout: float | None = None
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from engine.attack import descend
+from engine.bounds.blocks import AnyStack
 from engine.bounds.roots import Roots, make_roots
 from engine.bounds.stack import Stack
 from engine.network import Network
@@ -55,7 +56,7 @@ def _ends(nodes: Nodes) -> np.ndarray:
     return torch.stack([nodes.lower, nodes.upper], 1).numpy()
 
 
-def _violated(stack: Stack, roots: Roots, nodes: Nodes) -> torch.Tensor:
+def _violated(stack: AnyStack, roots: Roots, nodes: Nodes) -> torch.Tensor:
     """True for boxes with an unsafe point among their corners and middles: [n]."""
     found = torch.zeros(len(nodes), dtype=torch.bool)
     for fractions in product((0.5, 0.0, 1.0), repeat=stack.n_inputs):

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import torch
 
 from engine.attack import descend, sample
+from engine.bounds.blocks import AnyStack
 from engine.bounds.columns import Columns, joined
 from engine.bounds.roots import Roots
 from engine.bounds.slopes import worst_corner
-from engine.bounds.stack import Stack
 from engine.deadline import Deadline
 from engine.search.batch import Batch
 from engine.search.exclude import OpenTargets
@@ -27,7 +27,7 @@ class Suspects(Columns):
 
 
 def first_attack(
-    stack: Stack, roots: Roots, root: torch.Tensor, generator: torch.Generator, deadline: Deadline
+    stack: AnyStack, roots: Roots, root: torch.Tensor, generator: torch.Generator, deadline: Deadline
 ) -> Suspects:
     """Gradient descent from the best of a few samples of each root's box; fewer of boxes of very many inputs."""
     samples = max(STARTS, min(SAMPLES, MAX_NUMBERS // 4 // stack.n_inputs))
@@ -39,7 +39,7 @@ def first_attack(
 
 
 def _best_of_samples(
-    stack: Stack, roots: Roots, root: torch.Tensor, samples: int, generator: torch.Generator, deadline: Deadline
+    stack: AnyStack, roots: Roots, root: torch.Tensor, samples: int, generator: torch.Generator, deadline: Deadline
 ) -> Suspects:
     every = root.repeat_interleave(samples)
     x = sample(roots, every, generator)

@@ -2,10 +2,11 @@
 
 import torch
 
+from engine.bounds.blocks import side_by_side
 from engine.search.batch import Batch
 from engine.search.exclude import OpenTargets
 
-NOISE_FACTOR = 8.0  # times the rounding of the last layer, which is less than a bound gives up in all
+NOISE_FACTOR = 8.0  # times the rounding of the last layers, which is less than a bound gives up in all
 MAX_SPLIT_TIES = 2_000  # of a problem: along a face there would be no end of them
 
 
@@ -19,5 +20,6 @@ def tied(batch: Batch, targets: OpenTargets, value: torch.Tensor) -> torch.Tenso
     affine = ~batch.is_open.any(1)[targets.box]
     alone = (~roots.absent[root, targets.polytope]).sum(1) == 1
     rows = roots.rows[root, targets.polytope][..., :-1].abs()
-    noise = (rows @ batch.lines[-1].rounding[targets.box].unsqueeze(2)).amax((1, 2))
+    rounding = side_by_side([lines[-1].rounding for lines in batch.lines])[targets.box]
+    noise = (rows @ rounding.unsqueeze(2)).amax((1, 2))
     return (value >= 0) & (affine & alone | (value - targets.bound <= NOISE_FACTOR * noise))

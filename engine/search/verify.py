@@ -11,8 +11,8 @@ import torch
 from engine.bounds.roots import extent
 from engine.deadline import OutOfTime
 from engine.errors import InputError
+from engine.joint import Model
 from engine.memory import keep_freed_memory, size_text
-from engine.network import Network
 from engine.proof import Proof
 from engine.property import Property
 from engine.replay import demand_executable
@@ -26,7 +26,7 @@ SMALL_CASE = 64  # rows: smaller cases are padded to the same size, larger ones 
 
 
 def verify(
-    network: Network, property: Property, options: Options = DEFAULTS, *, on_progress: OnProgress | None = None
+    network: Model, property: Property, options: Options = DEFAULTS, *, on_progress: OnProgress | None = None
 ) -> Verdict:
     """Decides whether `property` holds for `network`: Verified, Violated or Unknown.
 

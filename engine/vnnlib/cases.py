@@ -1,6 +1,6 @@
 """From a formula to the cases of a property: boxes, and the polytopes that are unsafe on each."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain
@@ -22,10 +22,14 @@ Box = list[HalfSpace | None]
 
 @dataclass(frozen=True, slots=True)
 class Variables:
-    """The declared names with the offset of each declaration, in order of their index."""
+    """The names X_0, X_1, ... and Y_0, Y_1, ... with the offset of each declaration, in order of their index.
+
+    label: what the text calls a name.
+    """
 
     inputs: Mapping[str, int]
     outputs: Mapping[str, int]
+    label: Callable[[str], str] = str
 
     def row(self, atom: HalfSpace) -> Row:
         of = atom.term.coefficients
@@ -152,7 +156,10 @@ def _corners(
     if len(bounds) < len(ends):
         index, upper = divmod(ends.index(None), 2)
         name, kind, operator = f"X_{index}", ("lower", "upper")[upper], (">=", "<=")[upper]
+        label = variables.label(name)
         raise source.error(
-            f"{name} has no {kind} bound{which}", variables.inputs[name], advice=f"add (assert ({operator} {name} ...))"
+            f"{label} has no {kind} bound{which}",
+            variables.inputs[name],
+            advice=f"add (assert ({operator} {label} ...))",
         )
     return tuple(bounds[0::2]), tuple(bounds[1::2])

@@ -14,22 +14,22 @@ Ends = dict[tuple[Form, bool], HalfSpace]
 
 
 class Contradiction(Exception):
-    """Two half-spaces over one linear form exclude each other, or one is false wherever its inputs' bounds hold.
+    """Two half-spaces over one linear form exclude each other, or one is false wherever `known` holds.
 
     There is such a contradiction in each of `branches`, and these half-spaces are that of the first.
     """
 
-    def __init__(self, *atoms: HalfSpace, branches: int = 1) -> None:
+    def __init__(self, *atoms: HalfSpace, known: str = "the bounds of its inputs hold", branches: int = 1) -> None:
         super().__init__()
-        self._atoms, self._branches = sorted(atoms, key=lambda atom: atom.start), branches
+        self._atoms, self._known, self._branches = sorted(atoms, key=lambda atom: atom.start), known, branches
 
     def in_each_of(self, branches: int) -> "Contradiction":
-        return Contradiction(*self._atoms, branches=branches)
+        return Contradiction(*self._atoms, known=self._known, branches=branches)
 
     def description(self, source: Source) -> str:
         """Returns the contradiction in words, with the lines."""
         text = " and ".join(f"{source.excerpt(a.start, a.end)} (line {source.line(a.start)})" for a in self._atoms)
-        text += " exclude each other" if len(self._atoms) > 1 else " is false wherever the bounds of its inputs hold"
+        text += " exclude each other" if len(self._atoms) > 1 else f" is false wherever {self._known}"
         return f"in each of {self._branches:,} alternatives, as in the first: {text}" if self._branches > 1 else text
 
 
@@ -59,7 +59,7 @@ class Refuter:
     rows: list[HalfSpace] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.rows = list(filter(_is_input_row, self.base.values()))
+        self.rows = list(filter(is_input_row, self.base.values()))
         self._check(self.rows, {})
 
     def check(self, ends: Ends) -> None:
@@ -67,7 +67,7 @@ class Refuter:
         own = list(ends.values())
         if any(len(atom.form.terms) == 1 for atom in own):  # it may have another box
             own += self.rows
-        self._check(filter(_is_input_row, own), ends)
+        self._check(filter(is_input_row, own), ends)
 
     def _check(self, rows: Iterable[HalfSpace], ends: Ends) -> None:
         for row in rows:
@@ -87,6 +87,7 @@ class Refuter:
         return least > 0 or (least == 0 and strict)
 
 
-def _is_input_row(atom: HalfSpace) -> bool:
+def is_input_row(atom: HalfSpace) -> bool:
+    """True iff it reads several inputs and no output."""
     terms = atom.form.terms
     return len(terms) > 1 and terms[-1][0][0] == "X"  # they are sorted, inputs first

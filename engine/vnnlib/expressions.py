@@ -1,10 +1,11 @@
-"""VNN-LIB 1.0 expressions, evaluated as their parentheses close: to terms and formulas."""
+"""VNN-LIB expressions, evaluated as their parentheses close: to terms and formulas."""
 
 from dataclasses import dataclass, field
 
 from engine.errors import InputError
 from engine.vnnlib import terms
-from engine.vnnlib.formulas import FALSE, TRUE, Formula, comparison, conjunction, disjunction
+from engine.vnnlib.formulas import Formula, comparison, conjunction, disjunction
+from engine.vnnlib.language import CONNECTIVES, VERSION_1, Language
 from engine.vnnlib.source import Source, Token, quoted
 from engine.vnnlib.terms import Linear
 
@@ -12,32 +13,31 @@ MAX_PARTS = 6_000_000  # comparisons, terms and numbers that are kept: what boun
 
 _NOT_FINITE = {"nan", "inf", "infinity"}
 
-_ARITHMETIC = {"+": terms.add, "-": terms.subtract, "*": terms.multiply, "/": terms.divide}
-_COMPARISONS = ("<=", ">=", "<", ">", "=")
-_CONNECTIVES = {"and": conjunction, "or": disjunction}
-OPERATORS = (*_CONNECTIVES, *_COMPARISONS, *_ARITHMETIC)
-_TAKE_TERMS = {*_COMPARISONS, *_ARITHMETIC}
-
-Item = Token | Linear | Formula | None  # None: the empty parenthesis ()
+Item = Token | Linear | Formula | None  # None: the empty parenthesis (), or a declaration
 
 
 @dataclass(slots=True)
 class Expressions:
     """The values of words and of closed parentheses.
 
-    known: the variables declared so far and the numbers met so far, each once.
+    known: the variables and the numbers met so far, each once.
     """
 
     source: Source
+    language: Language = VERSION_1
     known: dict[str, Linear] = field(default_factory=dict)
     parts: int = 0
+    _take_terms: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._take_terms = frozenset((*self.language.comparisons, *self.language.arithmetic))
 
     def add_variable(self, name: str) -> None:
         self.known[name] = terms.variable(name)
 
     def word(self, text: str, at: int, head: Token) -> Token | Linear:
         """Returns the known value of a word if `head` takes terms, as such values are shared; else the word."""
-        if head.text in _TAKE_TERMS:
+        if head.text in self._take_terms:
             return self.known.get(text) or Token(text, at)
         return Token(text, at)
 
@@ -45,11 +45,11 @@ class Expressions:
         """Returns the value of a known operator, from the values of its arguments. It stands from `start` to `end`."""
         self._count_part(start)
         try:
-            if head.text in _CONNECTIVES:
-                return _CONNECTIVES[head.text]([self.as_formula(item, head) for item in arguments])
-            values = [self._as_term(item, head) for item in arguments]
-            if head.text in _ARITHMETIC:
-                return _ARITHMETIC[head.text](values)
+            if head.text in CONNECTIVES:
+                return self._connected(head, arguments)
+            values = self._terms(head, arguments)
+            if head.text in self.language.arithmetic:
+                return self.language.arithmetic[head.text](values)
             return comparison(head.text, values, start=start, end=end)
         except InputError as error:
             raise self.source.placed(error, head.at) from None
@@ -58,42 +58,51 @@ class Expressions:
         """Returns the formula that an argument of `head` is. InputError where it is none."""
         if isinstance(item, Formula):
             return item
-        if isinstance(item, Token) and item.text in ("true", "false"):
-            return TRUE if item.text == "true" else FALSE
+        if isinstance(item, Token) and item.text in self.language.literals:
+            return self.language.literals[item.text]
         at = item.at if isinstance(item, Token) else head.at
+        example = self.language.example
         raise self.source.error(
-            f"'{head.text}' takes formulas, not {_kind(item)}", at, advice="compare two terms, as in (<= Y_0 Y_1)"
+            f"'{head.text}' takes formulas, not {_kind(item)}", at, advice=f"compare two terms, as in {example}"
         )
+
+    def _connected(self, head: Token, arguments: list[Item]) -> Formula:
+        if len(arguments) < self.language.fewest:
+            raise InputError(f"'{head.text}' has no arguments", advice="give formulas, or remove it")
+        parts = [self.as_formula(item, head) for item in arguments]
+        return conjunction(parts) if head.text == "and" else disjunction(parts)
+
+    def _terms(self, head: Token, arguments: list[Item]) -> list[Linear]:
+        """Returns the terms that the arguments of an operator are. InputError where one is none."""
+        return [self._as_term(item, head) for item in arguments]
 
     def _as_term(self, item: Item, head: Token) -> Linear:
         if isinstance(item, Linear):
             return item
         if isinstance(item, Token):
-            return self.known.get(item.text) or self._number(item)
+            return self.known.get(item.text) or self._first_met(item)
         raise self.source.error(
             f"'{head.text}' takes terms, not {_kind(item)}", head.at, advice="give numbers, variables and sums of them"
         )
 
-    def _number(self, token: Token) -> Linear:
-        """Returns the value of a number met for the first time. InputError where the word is no number."""
-        text, at = token
+    def _first_met(self, token: Token) -> Linear:
+        """Returns the value of a word met for the first time, and keeps it. InputError where it has none."""
         try:
-            value = terms.number(text)
+            value = self._value(token.text)
         except InputError as error:
-            raise self.source.placed(error, at) from None
+            raise self.source.placed(error, token.at) from None
+        self._count_part(token.at)
+        self.known[token.text] = value
+        return value
+
+    def _value(self, text: str) -> Linear:
+        """Returns the number that a word denotes. An InputError without place where it is no number."""
+        value = terms.number(text)
         if value is not None:
-            self._count_part(at)
-            self.known[text] = terms.constant(value)
-            return self.known[text]
+            return terms.constant(value)
         if terms.VARIABLE.fullmatch(text):
-            raise self.source.error(
-                f"{text} is not declared", at, advice=f"put (declare-const {text} Real) above this line"
-            )
-        if text.lstrip("+-").lower() in _NOT_FINITE:
-            raise self.source.error(f"{quoted(text)} is not a finite number", at, advice="write a decimal")
-        raise self.source.error(
-            f"{quoted(text)} is neither a number nor a declared variable", at, advice="write a decimal, X_i or Y_j"
-        )
+            raise InputError(f"{text} is not declared", advice=f"put (declare-const {text} Real) above this line")
+        raise no_number(text, advice="write a decimal, X_i or Y_j")
 
     def _count_part(self, at: int) -> None:
         self.parts += 1
@@ -103,6 +112,13 @@ class Expressions:
                 at,
                 advice="split the property into several files",
             )
+
+
+def no_number(text: str, *, advice: str) -> InputError:
+    """Returns the error for a word that is neither a number nor a declared variable."""
+    if text.lstrip("+-").lower() in _NOT_FINITE:
+        return InputError(f"{quoted(text)} is not a finite number", advice="write a decimal")
+    return InputError(f"{quoted(text)} is neither a number nor a declared variable", advice=advice)
 
 
 def _kind(item: Item) -> str:

@@ -65,10 +65,12 @@ def disjunction(parts: Sequence[Formula]) -> Formula:
 
 
 def comparison(operator: str, terms: Sequence[Linear], *, start: int = 0, end: int = 0) -> Formula:
-    """Returns two terms compared: one half-space, for `=` two, and TRUE or FALSE for constants."""
+    """Returns two terms compared: one half-space, for `=` two, for `!=` either of two, TRUE or FALSE for constants."""
     if len(terms) != 2:
         raise InputError(f"'{operator}' takes 2 arguments, not {len(terms)}", advice="compare two terms")
-    orders = {"<": (1,), "<=": (1,), ">": (-1,), ">=": (-1,), "=": (1, -1)}[operator]
+    if operator == "!=":
+        return disjunction([comparison(side, terms, start=start, end=end) for side in ("<", ">")])
+    orders = {"<": (1,), "<=": (1,), ">": (-1,), ">=": (-1,), "=": (1, -1), "==": (1, -1)}[operator]
     differences = [subtract(terms[::order]) for order in orders]
     strict = operator in ("<", ">")
     if not differences[0].coefficients:

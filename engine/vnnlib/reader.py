@@ -9,7 +9,7 @@ from engine.property import Case, Property
 from engine.vnnlib.cases import cases
 from engine.vnnlib.contradiction import Contradiction
 from engine.vnnlib.script import Script
-from engine.vnnlib.source import Source, decoded, read_bytes
+from engine.vnnlib.source import Source, decoded, file_stem, read_bytes
 
 
 def load_property(path: str | PathLike[str]) -> Property:
@@ -23,8 +23,7 @@ def load_property(path: str | PathLike[str]) -> Property:
 
 def property_of(data: bytes, path: Path) -> Property:
     """Returns the property that the decompressed content `data` of the file at `path` states."""
-    name = path.name.removesuffix(".gz").removesuffix(".vnnlib")
-    found = parse_property(decoded(data, where=str(path)), name=name, where=str(path))
+    found = parse_property(decoded(data, where=str(path)), name=file_stem(path), where=str(path))
     return replace(found, sha256=hashlib.sha256(data).hexdigest())
 
 

@@ -15,7 +15,7 @@ from engine.files import regular
 MAX_BYTES = 1 << 26  # decompressed; a gzip bomb stops here, two million bounds fit
 
 # Comments are tokens too (dropped below): so a quote or a parenthesis inside one is never seen.
-_TOKEN = re.compile(r';[^\r\n]*|[()]|"[^"]*"|\|[^|]*\||[^\s()";|]+|\S', re.ASCII)
+TOKEN = re.compile(r';[^\r\n]*|[()]|"[^"]*"|\|[^|]*\||[^\s()";|]+|\S', re.ASCII)
 _LINE_BREAK = re.compile(r"\r\n?|\n")
 
 
@@ -33,9 +33,9 @@ class Source:
     text: str
     where: str
 
-    def tokens(self) -> Iterator[tuple[str, int]]:
+    def tokens(self, token: re.Pattern[str] = TOKEN) -> Iterator[tuple[str, int]]:
         """Yields parentheses, quoted strings and words with their offsets, without comments and white space."""
-        for match in _TOKEN.finditer(self.text):
+        for match in token.finditer(self.text):
             if (text := match.group())[0] != ";":
                 yield text, match.start()
 
@@ -73,6 +73,11 @@ def decoded(data: bytes, *, where: str) -> str:
         raise InputError(
             "is not UTF-8 text", where=f"{where}:{line}", advice="give a VNN-LIB file, or its .gz"
         ) from None
+
+
+def file_stem(path: Path) -> str:
+    """Returns the name of a VNN-LIB file without its endings."""
+    return path.name.removesuffix(".gz").removesuffix(".vnnlib")
 
 
 def read_bytes(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:

@@ -145,6 +145,13 @@ def divide(terms: Sequence[Linear]) -> Linear:
     return result
 
 
+def substitute(term: Linear, values: Mapping[str, Linear]) -> Linear:
+    """Returns the term with each variable that has one of `values` replaced by it, all at once."""
+    kept = {name: c for name, c in term.coefficients.items() if name not in values}
+    replaced = (_scale(values[name], c) for name, c in term.coefficients.items() if name in values)
+    return _fold(operator.add, [Linear(kept, term.constant), *replaced])
+
+
 def half_space(term: Linear, *, strict: bool, start: int = 0, end: int = 0) -> HalfSpace:
     """Returns term <= 0, or term < 0 if `strict`. The term must not be constant."""
     (first, lead), *others = sorted(term.coefficients.items())

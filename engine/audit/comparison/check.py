@@ -10,7 +10,7 @@ from engine.audit.comparison.pair import Pair, lowest
 from engine.audit.comparison.volume import Share
 from engine.audit.comparison.walk import Walk
 from engine.audit.data import Change, FilePath, Network, Rejected, check_hash, demand
-from engine.audit.onnx_reader import read_network
+from engine.audit.network_reader import read_network
 from engine.audit.walk import Tally
 
 
