@@ -131,6 +131,15 @@ def vnnlib(cases, n_inputs, n_outputs):
     return f"{declared}\n(assert (or {' '.join(conjunctions)}))\n"
 
 
+def pack(path, manifest, members):
+    """Writes a certificate's file."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in {"manifest.json": json.dumps(manifest).encode(), **members}.items():
+            archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
+    path.write_bytes(packed.getvalue())
+
+
 @dataclass
 class Question:
     """Files in a folder: a network, a property, and the certificate that write() makes; run() checks it."""
@@ -177,11 +186,7 @@ class Question:
         return self
 
     def pack(self, manifest, members):
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, data in {"manifest.json": json.dumps(manifest).encode(), **members}.items():
-                archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
-        self.paths[0].write_bytes(packed.getvalue())
+        pack(self.paths[0], manifest, members)
 
     def run(self, **how):
         return check(*self.paths, **how)

@@ -31,7 +31,7 @@ from test_vnnlib_fuzz import mutations
 
 import engine.audit
 from engine.acasxu.files import property_path
-from engine.audit import vnnlib_reader
+from engine.audit import vnnlib_terms, vnnlib_tokens
 from engine.audit.certificate import ARRAYS, read_certificate
 from engine.audit.data import Malformed, Rejected, Row, Tree, plain
 from engine.audit.files import read_bytes
@@ -60,7 +60,16 @@ PARTS = (
     "onnx_operators",
     "onnx_reader",
     "onnx_rounded",
+    "onnx_graph",
+    "vnnlib_tokens",
+    "vnnlib_terms",
     "vnnlib_reader",
+    "vnnlib2_declarations",
+    "vnnlib2_formulas",
+    "vnnlib2_reader",
+    "ties",
+    "blocks",
+    "query",
     "tree",
     "certificate",
     "claim",
@@ -77,9 +86,15 @@ READS = {
     "onnx_layers": "onnx_chain onnx_forms onnx_rounded",
     "onnx_moves": "onnx_forms",
     "onnx_operators": "onnx_chain onnx_constants onnx_forms onnx_layers onnx_moves",
-    "onnx_reader": "files onnx_chain onnx_constants onnx_data onnx_forms onnx_operators",
+    "onnx_reader": "files onnx_chain onnx_constants onnx_data onnx_forms onnx_graph onnx_operators",
     "onnx_rounded": "onnx_chain",
-    "vnnlib_reader": "files",
+    "query": "blocks network_reader ties vnnlib2_declarations vnnlib2_reader",
+    "ties": "vnnlib_terms",
+    "vnnlib_reader": "vnnlib_terms vnnlib_tokens",
+    "vnnlib_tokens": "files",
+    "vnnlib2_declarations": "vnnlib_terms",
+    "vnnlib2_formulas": "vnnlib_terms",
+    "vnnlib2_reader": "vnnlib_terms vnnlib_tokens vnnlib2_declarations vnnlib2_formulas",
 }
 
 
@@ -469,7 +484,7 @@ class TestProperties:
         ids=["product", "sum of products"],
     )
     def test_disjuncts_that_would_fill_the_memory(self, scratch, monkeypatch, text, line):
-        monkeypatch.setattr(vnnlib_reader, "MAX_PARTS", 100_000)
+        monkeypatch.setattr(vnnlib_terms, "MAX_PARTS", 100_000)
         path = scratch / "p.vnnlib"
         path.write_text(DECLARED + text)
         message = refused(read_property, path)
@@ -482,7 +497,7 @@ class TestProperties:
 
     def test_large_files(self, scratch):
         path = scratch / "p.vnnlib.gz"
-        path.write_bytes(gzip.compress(b" " * (vnnlib_reader.MAX_BYTES + 1)))
+        path.write_bytes(gzip.compress(b" " * (vnnlib_tokens.MAX_BYTES + 1)))
         assert "holds more than" in refused(read_property, path)
 
     @FUZZ

@@ -12,7 +12,7 @@ import pytest
 from command_line import finish, one_line, start
 
 from engine.acasxu.files import property_path, standins
-from engine.audit import vnnlib_reader
+from engine.audit import vnnlib_tokens
 from engine.audit.__main__ import main as alone
 from engine.certificate.batch import _Checker, _joined
 from engine.cli import main
@@ -215,7 +215,7 @@ def test_a_file_that_only_the_engine_reads(tmp_path, capsys):
     """More bytes than the checker's reader takes: the verdict stands, and it is said that nobody checked it."""
     shutil.copy(property_path(10), tmp_path / "p.vnnlib")
     text = (tmp_path / "p.vnnlib").read_text()
-    (tmp_path / "p.vnnlib").write_text(text + ";" + " " * vnnlib_reader.MAX_BYTES + "\n")
+    (tmp_path / "p.vnnlib").write_text(text + ";" + " " * vnnlib_tokens.MAX_BYTES + "\n")
     network = standins()[0]
     code = main(["verify", str(network), str(tmp_path / "p.vnnlib"), "--certificate", str(tmp_path / "c.zip")])
     captured = capsys.readouterr()

@@ -323,9 +323,9 @@ def test_every_section_of_the_format_is_found_in_the_checker():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, (ast.Module, ast.ClassDef, *FUNCTIONS)):
                 text = " ".join((ast.get_docstring(node) or "").split())
-                for numbers in re.findall(r"[Ss]ections? ([0-9][0-9, ]*(?:(?:and|to) [0-9])?)", text):
-                    named |= set(re.findall("[0-9]", numbers))
-    headings = re.findall(r"^## ([0-9])\.", (ROOT.parent / "docs" / "certificate-format.md").read_text(), re.MULTILINE)
+                for numbers in re.findall(r"[Ss]ections? ([0-9][0-9, ]*(?:(?:and|to) [0-9]+)?)", text):
+                    named |= set(re.findall("[0-9]+", numbers))
+    headings = re.findall(r"^## ([0-9]+)\.", (ROOT.parent / "docs" / "certificate-format.md").read_text(), re.MULTILINE)
     assert headings and named == set(headings)
 
 

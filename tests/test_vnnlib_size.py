@@ -7,7 +7,7 @@ from cases import executable
 from conftest import random_network
 from test_audit_claim import audit_cases
 
-from engine.audit import vnnlib_reader
+from engine.audit import vnnlib_terms
 from engine.audit.claim import check_claim
 from engine.audit.data import Malformed, Rejected
 from engine.audit.vnnlib_reader import read_property
@@ -171,7 +171,7 @@ def test_vectors_are_bounded(monkeypatch):
 
 
 def test_the_checker_says_what_is_multiplied(tmp_path, monkeypatch):
-    monkeypatch.setattr(vnnlib_reader, "MAX_PARTS", 1000)
+    monkeypatch.setattr(vnnlib_terms, "MAX_PARTS", 1000)
     for text, what in [
         (alternatives(400), ": its disjuncts have more than 1,000 parts"),
         (declared(1, 1) + "(assert (or (<= Y_0 0) (<= Y_0 1)))" * 20, ": multiplied out, its disjuncts"),

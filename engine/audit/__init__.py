@@ -16,6 +16,8 @@ certificate is checked:
     tree.py            the rules that the arrays of a tree obey  (section 4)
 
     vnnlib_reader.py   VNN-LIB file -> Specification, a union of conjunctions  (section 2)
+    vnnlib_tokens.py   its tokens
+    vnnlib_terms.py    its terms and comparisons
     claim.py           does what the certificate claims cover what the property asks?  (section 2)
 
     network_reader.py  a network's file -> Network  (section 3)
@@ -28,6 +30,7 @@ certificate is checked:
     onnx_moves.py      what moves numbers and changes none
     onnx_layers.py     what makes layers
     onnx_chain.py      the layers so far
+    onnx_graph.py      nodes without names and numbers  (section 10)
     onnx_rounded.py    factors that are only the nearest float64 numbers
 
     walk.py            the walk through the tree: exclusions shown, leaves covered  (section 4)
@@ -41,4 +44,13 @@ certificate is checked:
     witness.py         is a point unsafe, exactly?  (section 7)
 
     comparison/        certificates of how two networks differ  (section 9)
+
+And for certificates about several networks (section 10):
+
+    query.py                 query, networks, certificate -> blocks over free inputs
+    vnnlib2_reader.py        VNN-LIB 2.0 file -> Query
+    vnnlib2_declarations.py  ... what it declares
+    vnnlib2_formulas.py      ... what holds throughout, and what in a disjunct
+    ties.py                  inputs that equations tie to others
+    blocks.py                networks side by side, as what bounds.py bounds
 """

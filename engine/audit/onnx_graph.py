@@ -33,4 +33,5 @@ def _value(entry: onnx.AttributeProto) -> Part:
     """A node's option; of a tensor its type and shape."""
     if entry.HasField("t"):
         return _kind(entry.t)
-    return entry.SerializeToString(deterministic=True)
+    data: bytes = entry.SerializeToString(deterministic=True)
+    return data

@@ -55,6 +55,7 @@ def read_joint(
     for declaration, path, network, own in zip(query.networks, files, whole, parts, strict=True):
         for tensor in declaration.of_kind("hidden"):
             hidden = read_network(path, tensor.node)
+            check_hash(f"a network {declaration.name}", network.sha256, hidden.sha256)
             _check_fits(declaration, tensor, hidden, is_input=False)
             blocks.append((hidden, own))
         blocks.append((network, own))

@@ -5,13 +5,13 @@ from itertools import chain, product
 from typing import NamedTuple
 
 from engine.audit.data import Polytope, need
-from engine.audit.vnnlib_terms import MAX_PARTS
+from engine.audit.vnnlib_terms import Parts
 
 
 class Formula(NamedTuple):
     """All of `base` hold, and all of one of the disjuncts.
 
-    base: the rows that are no part of an `or`; one of a single argument is that argument.
+    base: the rows that are no part of an `or`; one of a single alternative is that alternative.
     """
 
     base: Polytope
@@ -22,23 +22,26 @@ class Joiner:
     """Joins formulas; Malformed where all that it has built is too much."""
 
     def __init__(self) -> None:
-        self._parts = 0
+        self._parts = Parts()
 
     def joined(self, word: str, formulas: Sequence[Formula]) -> Formula:
         """The conjunction (`and`) or the disjunction (`or`) of at least one formula."""
         need(formulas, f"{word} takes at least one formula")
+        if word == "or":
+            formulas = [formula for formula in formulas if not _is_false(formula)]
         if len(formulas) == 1:
             return formulas[0]
         return self._all_of(formulas) if word == "and" else self._any_of(formulas)
 
     def _all_of(self, formulas: Sequence[Formula]) -> Formula:
         base = tuple(chain(*(formula.base for formula in formulas)))
-        self._count(len(base))
         several = [formula.disjuncts for formula in formulas if formula.disjuncts != ((),)]
+        self._parts.add(len(base), multiplied=len(several) > 1)
         disjuncts = []
         for pick in product(*several):
             disjuncts.append(tuple(chain(*pick)))
-            self._count(1 + len(pick) + len(disjuncts[-1]))
+            parts = 1 + len(pick) + len(disjuncts[-1])
+            self._parts.add(parts, multiplied=len(several) > 1)
         return Formula(base, tuple(disjuncts))
 
     def _any_of(self, formulas: Sequence[Formula]) -> Formula:
@@ -46,10 +49,14 @@ class Joiner:
         for base, own in formulas:
             for rows in own:
                 disjuncts.append(base + rows)
-                self._count(2 + len(disjuncts[-1]))
+                self._parts.add(2 + len(disjuncts[-1]), multiplied=False)
         return Formula((), tuple(disjuncts))
 
-    def _count(self, parts: int) -> None:
-        self._parts += parts
-        few = self._parts <= MAX_PARTS
-        need(few, f"multiplied out, its disjuncts have more than {MAX_PARTS:,} parts")
+
+def _is_false(formula: Formula) -> bool:
+    """True iff it is a false comparison of numbers, or an `or` of nothing else."""
+    if not formula.disjuncts:
+        return True
+    numbers = all(not row.inputs and not row.outputs for row in formula.base)
+    false = any(row.constant > 0 or (row.constant == 0 and row.strict) for row in formula.base)
+    return formula.disjuncts == ((),) and numbers and false

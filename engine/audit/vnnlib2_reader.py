@@ -88,8 +88,8 @@ class _Script:
         if group and group[0] in KINDS:
             group.append(numbers)
             return
-        name = group.pop() if len(group) > 1 else ""
-        if not isinstance(name, str) or not numbers:
+        name = group.pop() if group else ""
+        if not isinstance(name, str) or not name or not numbers:
             raise Malformed(f"{token[:40]} follows no variable, or holds no indices")
         group.append(self.scope.element(name, numbers))
 

@@ -12,8 +12,8 @@ from typing import TypeAlias
 
 from engine.audit.data import FilePath, Malformed, Polytope, Specification, need
 from engine.audit.vnnlib_terms import (
-    MAX_PARTS,
     SIGNS,
+    Parts,
     Term,
     arithmetic,
     check_size,
@@ -46,14 +46,14 @@ def read_property(path: FilePath) -> Specification:
 class _Script:
     """The part of a script that has been read so far.
 
-    variables, asserts; groups: the items in each open parenthesis; parts: how many have been built.
+    variables, asserts; groups: the items in each open parenthesis; parts: of all that was built.
     """
 
     def __init__(self) -> None:
         self.variables: set[str] = set()
         self.asserts: list[Formula] = []
         self.groups: list[list[Item]] = []
-        self.parts = 0
+        self.parts = Parts()
 
     def read(self, token: str) -> None:
         """Takes the next token. A group becomes a value when it closes, so nothing recurses."""
@@ -133,10 +133,7 @@ class _Script:
         disjuncts: Formula = []
         for pick in picks:
             disjuncts.append(tuple(chain(*pick)))
-            self.parts += 1 + len(pick) + len(disjuncts[-1])
-            if self.parts > MAX_PARTS:
-                how = "multiplied out, " if multiplied else ""
-                raise Malformed(f"{how}its disjuncts have more than {MAX_PARTS:,} parts")
+            self.parts.add(1 + len(pick) + len(disjuncts[-1]), multiplied=multiplied)
         return disjuncts
 
     # --- the whole --------------------------------------------------------------------------------

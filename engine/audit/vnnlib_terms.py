@@ -27,6 +27,20 @@ def comparison(operator: str, terms: list[Term]) -> Polytope:
     return tuple(row_of(terms, sign, operator in STRICT) for sign in SIGNS[operator])
 
 
+class Parts:
+    """Counts the parts of the disjuncts that a file's formulas are multiplied out to."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def add(self, parts: int, *, multiplied: bool) -> None:
+        """Malformed where they are too many; whether they were multiplied is told."""
+        self._count += parts
+        if self._count > MAX_PARTS:
+            how = "multiplied out, " if multiplied else ""
+            raise Malformed(f"{how}its disjuncts have more than {MAX_PARTS:,} parts")
+
+
 def check_size(base: Polytope, disjuncts: tuple[Polytope, ...]) -> None:
     """Malformed where rows that always hold, times disjuncts, are more than can be compared.
 

@@ -1,6 +1,6 @@
 """Many certificates checked side by side. The checking itself is `engine.audit`, alone."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from engine.errors import InputError
 class Outcome:
     """The outcome for one certificate.
 
+    network: the file, or the first one; networks: all of them, by name, of a query about several.
     word: accepted, sampled (no error, but not all was checked), rejected or unreadable; reason: empty only if it was
     accepted; property: the file of the changed network if the certificate is about a change; result: None if the
     certificate's content is not known.
@@ -31,8 +32,10 @@ class Outcome:
     word: str
     reason: str = ""
     result: Result | None = None
+    networks: tuple[tuple[str, Path], ...] = ()
 
 
+Networks = Path | Mapping[str, Path]  # a file or folder, or files by their names in a query
 OnOutcome = Callable[[Outcome], None]
 
 
@@ -57,7 +60,7 @@ def certificates_in(paths: list[Path], *, kinds: tuple[str, ...] = ("proof", "wi
 def check_all(
     files: list[Path],
     *,
-    network: Path,
+    network: Networks,
     property: Path | None = None,
     changed: Path | None = None,
     arithmetic: str = "float64",
@@ -71,12 +74,15 @@ def check_all(
     """Returns an outcome for each certificate, in order. They are about a property, or else about a changed network.
 
     network, property, changed: files, or folders in which, and in whose subfolders, the file with the SHA-256 that
-    the certificate names is looked up. jobs: processes, which check one certificate each, or, if there is only one
-    about a property, a share of its nodes each. arithmetic, sample, seed, semantics: as of `check_certificate`.
+    the certificate names is looked up; network also: files by their names in a query about several. jobs: processes,
+    which check one certificate each, or, if there is only one about a property, a share of its nodes each.
+    arithmetic, sample, seed, semantics: as of `check_certificate`.
     """
-    for path, kind in ((network, "--network"), (property, "--property"), (changed, "--changed")):
+    networks = [(path, f"--network {name}=") for name, path in network.items()] if isinstance(network, Mapping) else []
+    alone = [] if isinstance(network, Mapping) else [(network, "--network ")]
+    for path, kind in (*networks, *alone, (property, "--property "), (changed, "--changed ")):
         if path and not path.exists():
-            raise InputError("there is no such file or folder", where=f"{kind} {path}", advice="check the path")
+            raise InputError("there is no such file or folder", where=f"{kind}{path}", advice="check the path")
     checker = _Checker(network, property, changed, arithmetic, sample, seed, semantics)
     jobs = 1 if changed and len(files) == 1 else jobs
     outcomes = {}
@@ -91,7 +97,7 @@ def check_all(
 class _Checker:
     """Checks one certificate after another against the same files or folders."""
 
-    networks: Path
+    networks: Networks
     properties: Path | None = None
     changed: Path | None = None
     arithmetic: str = "float64"
@@ -101,22 +107,29 @@ class _Checker:
 
     def outcome(self, file: Path, *, share: tuple[int, int] = (0, 1), on_progress: OnNodes | None = None) -> Outcome:
         """Returns what comes of a certificate, or of its i-th part of n if `share` is (i, n)."""
-        network: Path | None = None
-        second: Path | None = None
+        files = _Files()
         try:
             place, patterns = self._second()
-            hashes = self._named_hashes(file) if self.networks.is_dir() or place.is_dir() else ("", "")
-            network = with_hash(hashes[0], self.networks, NETWORKS)
-            second = with_hash(hashes[1], place, patterns)
-            result = self._result(file, network, second, share, on_progress)
+            folders = isinstance(self.networks, Path) and self.networks.is_dir(), place.is_dir()
+            named, digest = self._named_hashes(file) if any(folders) else ([("", "")], "")
+            files = _Files(self._network_files(named))
+            files = replace(files, second=with_hash(digest, place, patterns))
+            result = self._result(file, files, share, on_progress)
         except Malformed as error:
-            return Outcome(file, network, second, "unreadable", str(error))
+            return files.outcome(file, "unreadable", str(error))
         except Rejected as error:  # by reading it alone
-            return Outcome(file, network, second, "rejected", str(error))
+            return files.outcome(file, "rejected", str(error))
         except MemoryError:
-            return Outcome(file, network, second, "unreadable", f"{file}: checking it needs more memory than there is")
+            return files.outcome(file, "unreadable", f"{file}: checking it needs more memory than there is")
         word = "rejected" if not result.accepted else "sampled" if result.reason else "accepted"
-        return Outcome(file, network, second, word, result.reason, result if result.certificate else None)
+        return files.outcome(file, word, result.reason, result if result.certificate else None)
+
+    def _network_files(self, named: Sequence[tuple[str, str]]) -> Networks:
+        """Returns the file of the network with this name and hash, or of each of them where they have names."""
+        if isinstance(self.networks, Mapping):
+            return self.networks
+        found = {name: with_hash(digest, self.networks, NETWORKS) for name, digest in named}
+        return found.get("") or found
 
     def _second(self) -> tuple[Path, tuple[str, ...]]:
         """Returns where the changed network or the property is, and what its file may be called."""
@@ -125,23 +138,24 @@ class _Checker:
         assert self.properties is not None
         return self.properties, PROPERTIES
 
-    def _named_hashes(self, file: Path) -> tuple[str, str]:
-        """Returns the SHA-256s of the network and of the second file that a certificate names."""
+    def _named_hashes(self, file: Path) -> tuple[Sequence[tuple[str, str]], str]:
+        """Returns names and SHA-256s of the networks, and the SHA-256 of the second file that a certificate names."""
         if self.changed is not None:
             change = read_change(file)
-            return change.network_sha256, change.changed_sha256
+            return [("", change.network_sha256)], change.changed_sha256
         certificate = read_certificate(file)
-        return certificate.network_sha256, certificate.property_sha256
+        return certificate.networks, certificate.property_sha256
 
-    def _result(
-        self, file: Path, network: Path, second: Path, share: tuple[int, int], on_progress: OnNodes | None
-    ) -> Result:
+    def _result(self, file: Path, files: "_Files", share: tuple[int, int], on_progress: OnNodes | None) -> Result:
+        assert files.networks is not None and files.second is not None  # all are known by now
         if self.changed is not None:
-            return check_change(file, network, second, arithmetic=self.arithmetic, on_progress=on_progress)
+            if isinstance(files.networks, Mapping):
+                raise Malformed(f"{file}: a change is about one network, without a name")
+            return check_change(file, files.networks, files.second, arithmetic=self.arithmetic, on_progress=on_progress)
         return check(
             file,
-            network,
-            second,
+            files.networks,
+            files.second,
             arithmetic=self.arithmetic,
             sample=self.sample,
             seed=self.seed,
@@ -149,6 +163,19 @@ class _Checker:
             share=share,
             on_progress=on_progress,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """The files that a certificate was checked against, as far as they were found."""
+
+    networks: Networks | None = None
+    second: Path | None = None
+
+    def outcome(self, file: Path, word: str, reason: str, result: Result | None = None) -> Outcome:
+        several = tuple(self.networks.items()) if isinstance(self.networks, Mapping) else ()
+        alone = self.networks if isinstance(self.networks, Path) else None
+        return Outcome(file, several[0][1] if several else alone, self.second, word, reason, result, several)
 
 
 def _outcomes(

@@ -1,6 +1,6 @@
 """One certificate checked by the independent checker, `engine.audit`, with one error for bad input."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
 
@@ -15,7 +15,7 @@ OnNodes = Callable[[int, int], None]
 
 def check_certificate(
     certificate: str | PathLike[str],
-    network: str | PathLike[str],
+    network: str | PathLike[str] | Mapping[str, str | PathLike[str]],
     property: str | PathLike[str] | None = None,
     *,
     changed: str | PathLike[str] | None = None,
@@ -31,8 +31,9 @@ def check_certificate(
     property holds for the network, of kind "witness" that it is violated, of kind "change" how much of a box the
     changed network may concern. If `reason` is not empty although it is accepted, only a sample was checked.
 
-    certificate, network, property, changed: files. A certificate about a property needs `property`, one of kind
-    "change" needs `changed`, the other network. arithmetic: float64, rounded outwards, or exact rationals.
+    certificate, network, property, changed: files; network also: files by their names in a query about several. A
+    certificate about a property needs `property`, one of kind "change" needs `changed`, the other network.
+    arithmetic: float64, rounded outwards, or exact rationals.
     For proofs of properties alone: sample: how many leaves, chosen at random by `seed`, are checked with their
     ancestors, instead of all; semantics: real or float32, to be shown instead of the certificate's own.
     on_progress(nodes checked, nodes to be checked) is called now and then.
@@ -47,13 +48,13 @@ def check_certificate(
         )
     if arithmetic not in ARITHMETIC:
         raise InputError(f"unknown arithmetic {arithmetic!r}", advice=f"use {' or '.join(ARITHMETIC)}")
-    file, original = Path(certificate), Path(network)
+    file = Path(certificate)
     try:
         if changed is None:
             assert property is not None
             return check_property(
                 file,
-                original,
+                network,
                 Path(property),
                 arithmetic=arithmetic,
                 sample=sample,
@@ -61,10 +62,12 @@ def check_certificate(
                 semantics=semantics,
                 on_progress=on_progress,
             )
-        if sample is not None or semantics is not None:
+        if sample is not None or semantics is not None or isinstance(network, Mapping):
             raise InputError(
-                "sample and semantics are for proofs of properties", where=str(file), advice="leave them out"
+                "sample, semantics and networks by name are for proofs of properties",
+                where=str(file),
+                advice="leave them out",
             )
-        return check_change(file, original, Path(changed), arithmetic=arithmetic, on_progress=on_progress)
+        return check_change(file, Path(network), Path(changed), arithmetic=arithmetic, on_progress=on_progress)
     except Malformed as error:
         raise InputError(str(error), advice="check which files were given") from None

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +17,11 @@ from engine.foreign import plain
 if TYPE_CHECKING:  # numpy is loaded after the number of its threads is set
     from engine.audit.check import Result
     from engine.audit.data import Change
-    from engine.certificate.batch import Outcome
+    from engine.certificate.batch import Networks, Outcome
 
 ACCEPTED, REJECTED = 0, 1
 NOTHING = "nothing satisfies the property's asserts, so that this says nothing about the network"
+_NAMED = re.compile(r"([A-Za-z][A-Za-z0-9_]*)=(.+)", re.DOTALL)
 _THREADS = "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"
 
 
@@ -46,6 +48,8 @@ def _checked(arguments: Namespace) -> list["Outcome"]:
     """The outcome of each certificate, with a progress line meanwhile."""
     from engine.certificate.batch import certificates_in, check_all
 
+    network = networks_of(arguments.network)
+
     files = certificates_in(arguments.files, kinds=("change",) if arguments.changed else ("proof", "witness"))
     how: dict[str, Any] = {"arithmetic": arguments.arithmetic}
     if not arguments.changed:
@@ -65,7 +69,7 @@ def _checked(arguments: Namespace) -> list["Outcome"]:
 
         return check_all(
             files,
-            network=arguments.network,
+            network=network,
             property=arguments.property,
             changed=arguments.changed,
             jobs=arguments.jobs,
@@ -73,6 +77,21 @@ def _checked(arguments: Namespace) -> list["Outcome"]:
             on_progress=on_progress if update and len(files) == 1 else None,
             **how,
         )
+
+
+def networks_of(told: list[str]) -> "Networks":
+    """The file or folder that is told, or the files by name where each is NAME=FILE."""
+    named = [match.groups() for text in told if not Path(text).exists() and (match := _NAMED.fullmatch(text))]
+    found = {name: Path(path) for name, path in named}
+    if len(told) == 1 and not named:
+        return Path(told[0])
+    if len(found) < len(told):
+        raise InputError(
+            "several networks are told apart by names, each given once",
+            where=f"--network {told[-1]}",
+            advice="give each as NAME=FILE, by its name in the query",
+        )
+    return found
 
 
 def _report_path(path: Path | None) -> Path | None:
@@ -124,7 +143,8 @@ def _meaning(outcome: "Outcome") -> str:
     if outcome.word in ("rejected", "unreadable"):
         return outcome.reason
     assert result and outcome.network and outcome.property  # of what is accepted all is known
-    names = f"{outcome.property.name} and {outcome.network.name}"
+    networks = ", ".join(f"{name}={path.name}" for name, path in outcome.networks)
+    names = f"{outcome.property.name} and {networks or outcome.network.name}"
     if result.kind == "witness":
         return f"{names}: violated at the point, exactly; margins as stated"
     if result.kind == "change":
@@ -164,6 +184,8 @@ def _content(outcome: "Outcome") -> dict[str, object]:
         "warning": NOTHING if result is not None and result.empty else None,
         "network": outcome.network and str(outcome.network),
     }
+    if outcome.networks:
+        content["networks"] = {name: str(path) for name, path in outcome.networks}
     about = "changed" if change else "property"
     content[about] = outcome.property and str(outcome.property)
     if result is not None:
@@ -177,6 +199,7 @@ def _content(outcome: "Outcome") -> dict[str, object]:
             "certificate": certificate.sha256,
             "network": certificate.network_sha256,
             about: getattr(certificate, f"{about}_sha256"),
+            **({"networks": dict(getattr(certificate, "networks", ()))} if outcome.networks else {}),
         }
     if change:
         content |= {

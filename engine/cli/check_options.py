@@ -7,6 +7,7 @@ from engine.cli.options import count
 
 USAGE = (
     "acasxu check FILE_OR_DIR [...] --network NETWORK.onnx --property PROPERTY.vnnlib [options]\n"
+    "       acasxu check FILE_OR_DIR [...] --network f=A.onnx --network g=B.onnx --property QUERY.vnnlib [options]\n"
     "       acasxu check FILE_OR_DIR [...] --network ORIGINAL.onnx --changed CHANGED.onnx [options]"
 )
 
@@ -16,10 +17,11 @@ def add_check(parser: ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE_OR_DIR", help="certificates, or folders of them")
     parser.add_argument(
         "--network",
-        type=Path,
+        action="append",
         required=True,
-        metavar="NETWORK.onnx",
-        help="or a folder, from which the file with the right SHA-256 is taken",
+        metavar="[NAME=]NETWORK.onnx",
+        help="or a folder, from which the file with the right SHA-256 is taken; of a query in\n"
+        "VNN-LIB 2.0 once for each network, NAME=FILE, or a folder with all of them",
     )
     about = parser.add_mutually_exclusive_group(required=True)
     about.add_argument("--property", type=Path, metavar="PROPERTY.vnnlib", help="or a folder, likewise")
