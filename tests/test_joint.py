@@ -67,7 +67,7 @@ def files_of(folder, **networks) -> dict[str, object]:
 
 
 def decided(folder, data: bytes, options: Options = OPTIONS, *, exact: bool = False, **networks):
-    """The question and its verdict, of which a certificate has been written and accepted; `exact`: in both arithmetics."""
+    """The question and its verdict, whose certificate was written and accepted; `exact`: in both arithmetics."""
     spec = folder / "q.vnnlib"
     spec.write_bytes(data)
     files = files_of(folder, **networks)

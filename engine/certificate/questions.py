@@ -36,11 +36,12 @@ def question_certificate_bytes(question: Question, verdict: Verdict, options: Op
     the query or a network was not read from a file, and as certificate_bytes.
     """
     query = question.query
-    for given in (*question.networks, query.property):
-        if not given.sha256:
+    sources = [(network.name, network.sha256) for network in question.networks]
+    for name, sha256 in [*sources, (query.property.name, query.property.sha256)]:
+        if not sha256:
             raise InputError(
                 "no certificate can name it: it was not read from a file",
-                where=given.name or "query",
+                where=name or "query",
                 advice="write it to a file and load that",
             )
     about: dict[str, Json] = {

@@ -33,7 +33,7 @@ def up_to(data: bytes, tensor: str, *, where: str) -> bytes:
     short = ModelProto()
     short.CopyFrom(model)
     short.graph.CopyFrom(graph)
-    return short.SerializeToString()
+    return bytes(short.SerializeToString())
 
 
 def _named(model: ModelProto) -> str:
