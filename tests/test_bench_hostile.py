@@ -317,7 +317,7 @@ def test_memory_that_is_short_in_this_process_is_one_line(tmp_path, monkeypatch,
 
 
 @pytest.mark.parametrize(
-    "where", ["engine.bench.decide.verify_all", "engine.bench.checks.check", "engine.bench.decide.certificate_bytes"]
+    "where", ["engine.bench.decide.verify_all", "engine.bench.checks.check", "engine.bench.questions.certificate_bytes"]
 )
 def test_memory_that_is_short_in_a_worker_is_a_row(where, tmp_path, monkeypatch, capsys):
     def fail(*arguments, **options):

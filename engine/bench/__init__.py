@@ -1,6 +1,7 @@
 """Many instances in one run, which may be interrupted and resumed.
 
-instances.py   which: VNN-COMP's lists, the benchmark, all pairs; inputs.py  what their files hold
+instances.py   which: VNN-COMP's lists (instance_list.py), the benchmark, all pairs; inputs.py  what their files hold
+questions.py   what an instance asks: a property of one network, or a question about several
 manifest.py    what a run is about, and in what another one differs; machine.py  where it is made
 settings.py    how it is to be run; session.py  one session of a run, from the list to the last row
 durable.py     tables and files that survive whatever ends the program

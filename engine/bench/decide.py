@@ -13,7 +13,8 @@ from engine.bench.questions import Asked, ask, demand_one, load_specification, s
 from engine.bench.workers import Send
 from engine.errors import EngineError, InputError
 from engine.network import Network
-from engine.onnx_file import Whole, load_network, network_of
+from engine.network_file import load_network, network_of
+from engine.onnx_file import Whole
 from engine.property import Property
 from engine.query import Query
 from engine.results.row import Row, error_row

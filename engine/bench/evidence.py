@@ -123,7 +123,7 @@ def _inputs(file: Path, asked: "Asked") -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def _network(path: Path) -> Network:
-    from engine.onnx_file import load_network
+    from engine.network_file import load_network
 
     return load_network(path)
 

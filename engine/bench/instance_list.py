@@ -20,7 +20,7 @@ _HEADS = (
         r"(vnnlib|vnn-lib|prop|property|properties|spec|specification)s?([ _-]?(file|path|name)s?)?", re.IGNORECASE
     ),
 )
-_NETWORK = (".onnx", ".onnx.gz")
+_NETWORK = (".onnx", ".onnx.gz", ".nnet", ".nnet.gz")
 _LIST = re.compile(r"\[\s*\(|\[.*\]$")  # what is meant to be one: names of files may begin with a bracket
 _QUOTED = r"""(?:'([^'"]*)'|"([^'"]*)")"""
 _ENTRY = rf"\(\s*{_QUOTED}\s*,\s*{_QUOTED}\s*,?\s*\)"
