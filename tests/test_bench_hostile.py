@@ -169,7 +169,9 @@ def test_rows_with_too_many_networks_are_one_row_each(tmp_path, capsys):
         ("n0.onnx", "unsat"),
     ]
     for number, row in enumerate(rows[:2], 1):
-        assert row["error"].startswith(f"{path}:{number}: p0: a VNN-LIB 1.0 text is about one network, and the row names 2")
+        assert row["error"].startswith(
+            f"{path}:{number}: p0: a VNN-LIB 1.0 text is about one network, and the row names 2"
+        )
     assert rows[2]["error"].startswith(f"{path}:3: its networks have no names; write ")
     assert bench(path, tmp_path / "out", "--resume", "--verify-resumed") == 2
 

@@ -4,17 +4,18 @@ import json
 import re
 from fractions import Fraction
 
-import engine.certificate
 import numpy as np
 import onnxruntime
 import pytest
-from bench_pairs import OTHER, SAME, write_pairs
+from bench_pairs import OTHER, QUERY, SAME, write_pairs
 from bench_runs import Here, bench, results
 from command_line import one_line
 
+import engine.certificate
 from engine.bench.instances import distinct, instance_stem, read_instances
 from engine.bench.points import read_assignment, read_counterexample
 from engine.bench.repair_jobs import jobs
+from engine.cli import main
 from engine.errors import InputError
 from engine.network_file import load_network
 from engine.results.row import Row
@@ -62,12 +63,16 @@ def test_rows_as_the_competition_writes_them(row, tmp_path):
 def test_rows_about_other_networks_have_other_names(tmp_path):
     """The same files in other roles are another question; the same row twice is one."""
     path = tmp_path / "instances.csv"
-    rows = ["[('f', 'a.onnx'), ('g', 'b.onnx')]", "[('g', 'a.onnx'), ('f', 'b.onnx')]", "[('f', 'b.onnx'), ('g', 'a.onnx')]"]
+    rows = [
+        "[('f', 'a.onnx'), ('g', 'b.onnx')]",
+        "[('g', 'a.onnx'), ('f', 'b.onnx')]",
+        "[('f', 'b.onnx'), ('g', 'a.onnx')]",
+    ]
     path.write_text("".join(f'"{row}",q.vnnlib\n' for row in [*rows, rows[0], "[('f', 'd/a.onnx'), ('g', 'b.onnx')]"]))
     names = [instance.names[0] for instance in distinct(read_instances(path))]
     assert names == ["f=a.onnx+g=b.onnx", "g=a.onnx+f=b.onnx", "b.onnx+a.onnx", "d/a.onnx+b.onnx"]
     stems = {instance_stem((name, "q.vnnlib")) for name in names}
-    assert len(stems) == 4 and all(re.fullmatch(r"[ab]_q-[0-9a-f]{16}", stem) for stem in stems)
+    assert len(stems) == 4 and all(re.fullmatch(r"([fg]_)?[ab]_q-[0-9a-f]{16}", stem) for stem in stems)
 
 
 def test_a_file_that_is_called_like_a_pair(tmp_path, capsys):
@@ -106,7 +111,7 @@ def test_rows_that_do_not_fit_their_question_are_one_row_each(tmp_path, capsys):
     rows = {
         "\"[('f', 'f.onnx'), ('h', 'near.onnx')]\",q.vnnlib": "q: no network 'h' is declared; it declares f, g",
         "\"[('f', 'f.onnx')]\",q.vnnlib": "q: network 'g' has no file; name it in the row: \"[('f', 'A.onnx'), ",
-        "f.onnx,q.vnnlib": "q: network 'g' has no file",
+        "near.onnx,q.vnnlib": "q: network 'g' has no file",
         "f.onnx,near.onnx,q.vnnlib": "its networks have no names; write \"[('f', ",
         "\"[('f', 'f.onnx'), ('g', 'near.onnx')]\",p.vnnlib": "p: a VNN-LIB 1.0 text is about one network, and the row names 2",
         "\"[('f', 'f.onnx'), ('g', 'none.onnx')]\",q.vnnlib": "there is no such file",
@@ -119,8 +124,8 @@ def test_rows_that_do_not_fit_their_question_are_one_row_each(tmp_path, capsys):
     assert good["verdict"] == "unsat" and {row["verdict"] for row in faults} == {"error"}
     for number, (row, expected) in enumerate(zip(faults, rows.values()), 1):
         assert expected in row["error"], row
-        named = number != 3  # that row has no names
-        assert row["error"].startswith(f"{path}:{number}: ") == named and "\n" not in row["error"]
+        assert row["error"].startswith(f"{path}:{number}: ") and "\n" not in row["error"]
+    assert faults[3]["network"] == "?=f.onnx+?=near.onnx"  # not to be taken for the pair in the last row
 
 
 # Runs
@@ -129,12 +134,16 @@ def test_rows_that_do_not_fit_their_question_are_one_row_each(tmp_path, capsys):
 def test_pairs_and_single_networks_in_one_run(tmp_path, monkeypatch, capsys):
     """1.0 and 2.0, one network and two; each file is loaded once, and all pairs are searched together."""
     loaded, searched = [], []
-    monkeypatch.setattr("engine.bench.decide.load_network", lambda path: loaded.append(path.name) or load_network(path))
+    monkeypatch.setattr(
+        "engine.bench.reading.load_network", lambda path: loaded.append(path.name) or load_network(path)
+    )
     monkeypatch.setattr(
         "engine.bench.decide.verify_all",
         lambda problems, *rest, **options: searched.append(len(problems)) or verify_all(problems, *rest, **options),
     )
-    path = write_pairs(tmp_path, SAME, "f.onnx,p.vnnlib", OTHER, "f.onnx,alone.vnnlib", "\"[('f', 'f.onnx')]\",alone.vnnlib")
+    path = write_pairs(
+        tmp_path, SAME, "f.onnx,p.vnnlib", OTHER, "f.onnx,alone.vnnlib", "\"[('f', 'f.onnx')]\",alone.vnnlib"
+    )
     (tmp_path / "p.vnnlib").write_text(PROP + "(assert (>= Y_0 100))")
     expected = tmp_path / "expected.csv"
     expected.write_text("network,property,verdict\nf.onnx+near.onnx,q.vnnlib,unsat\nf.onnx+far.onnx,q.vnnlib,sat\n")
@@ -188,9 +197,12 @@ def test_float32_questions_are_answered_as_executed(tmp_path):
 
 
 def test_nnet_files_stand_in_pairs(tmp_path):
-    """Two layers in .nnet and in ONNX, whose outputs are the same."""
-    from nnet_files import network_text
-    pytest.importorskip("nnet_files")
+    """The network in `.nnet`, written without loss, and in ONNX."""
+    path = write_pairs(tmp_path, SAME.replace("near.onnx", "f.nnet"))
+    assert main(["convert", str(tmp_path / "f.onnx"), str(tmp_path / "f.nnet")]) == 0
+    (tmp_path / "q.vnnlib").write_text(QUERY.format(element="real", eps="0.001"))
+    assert bench(path, tmp_path / "out") == 0
+    assert words(tmp_path / "out") == [("f.onnx+f.nnet", "unsat")]
 
 
 # Resumed
@@ -216,7 +228,7 @@ def test_a_resumed_run_confirms_counterexamples_of_pairs(tmp_path, capsys):
         (lambda text: text.replace("X_g", "X_h"), "its variables are not those of the question"),
         (lambda text: re.sub(r"(X_f real \[1,2\]\n)\S+", r"\g<1>-7.0", text), "does not violate"),
         (lambda text: re.sub(r"(Y_g real \[1,2\]\n)\S+", r"\g<1>9.0", text), "or its outputs are others"),
-        (lambda text: text.replace("Y_f real [1,2]", "Y_f real [1,3]"), "is no variable"),
+        (lambda text: text.replace("Y_f real [1,2]", "Y_f real [1,3]"), "variable 'Y_f' has not 3 values"),
         (lambda text: text + "Z real [2]\n1.0\n", "has not 2 values"),
         (lambda text: "((X_0 0.5)\n (Y_0 0.5))\n", "is no variable"),
         (lambda text: "", "this is no counterexample"),
@@ -302,7 +314,14 @@ def test_reports_without_pairs_have_no_such_table(tmp_path):
 
 
 def test_damaged_assignments_are_said(tmp_path):
-    for text in ("", "X real [1]\n", "X real [1]\nabc\n", "X real [1]\nnan\n", "X real [99999999,99999999]\n1\n", "X [1]\n1\n"):
+    for text in (
+        "",
+        "X real [1]\n",
+        "X real [1]\nabc\n",
+        "X real [1]\nnan\n",
+        "X real [99999999,99999999]\n1\n",
+        "X [1]\n1\n",
+    ):
         (tmp_path / "a.txt").write_text(text)
         with pytest.raises(InputError, match="run the instance again"):
             read_counterexample(tmp_path / "a.txt")

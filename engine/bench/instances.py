@@ -176,7 +176,7 @@ def _labels(
     uses.update({label for named, label in found.items() if len(named) == 1})
     for named, label in found.items():
         if uses[label] > 1 and len(named) > 1:
-            found[named] = "+".join(f"{declared}={name}" for declared, name in named)
+            found[named] = "+".join(f"{declared or '?'}={name}" for declared, name in named)
     labels = {label for named, label in found.items() if len(named) == 1}
     for label in (label for named, label in found.items() if len(named) > 1):
         if label in labels:

@@ -13,7 +13,7 @@ from engine.joint import Model
 from engine.network import Network
 from engine.property import Property
 from engine.query import Query
-from engine.search.problem import Options
+from engine.search.problem import Options, Problem
 from engine.verdict import Counterexample, Verdict
 from engine.vnncomp import counterexample_text
 from engine.vnnlib import is_query, property_of, query_of
@@ -28,6 +28,10 @@ class Asked:
     model: Model
     property: Property
     question: Question | None = None
+
+    def problem(self, limit: float | None) -> Problem:
+        """The problem for the search. InputError where network and property do not fit each other."""
+        return Problem(self.model, self.property, limit)
 
     def demand_semantics(self, semantics: str) -> None:
         """Raises InputError where the types of the question's tensors demand an answer about execution."""
