@@ -16,12 +16,12 @@ COST = Statistics(1, 0.0, "cpu")
 STANDARD = """(vnnlib-version <2.0>)
 (declare-network f
   (declare-input A {kind} [2,2])
-  (declare-hidden H real [1,2] "hidden")
-  (declare-output Y real [1])
+  (declare-hidden H {kind} [1,2] "hidden")
+  (declare-output Y {kind} [1])
 )
 (declare-network g
   (declare-input C {kind} [2,2])
-  (declare-output Z real [])
+  (declare-output Z {kind} [])
 )
 (assert (and (== A[0,0] 0.5) (<= A[0,1] 0.3) (>= A[0,1] 0.3) (<= A[1,0] 1) (>= A[1,0] 0) (<= A[1,1] 1) (>= A[1,1] 0)))
 (assert (and (== C[0,0] (+ A[0,0] 0.25)) (== C[0,1] A[1,0]) (== C[1,0] A[1,1]) (== C[1,1] 1)))
@@ -68,7 +68,7 @@ def test_a_point_that_was_executed_has_the_outputs_of_that():
     question, values = asked("float32"), PLACES | {1: "0.25", 2: "0.125", 3: "1", 5: "0.125", 6: "1"}
     lines = assignment_text(question, found(question, values, executable=True)).split("\n")
     assert lines[:5] == ["A float32 [2,2]", "0.5", "0.25", "0.125", "1.0"]
-    assert lines[5:10] == ["H real [1,2]", "0.5", "0.25", "Y real [1]", "0.125"]
+    assert lines[5:10] == ["H float32 [1,2]", "0.5", "0.25", "Y float32 [1]", "0.125"]
 
 
 def test_result_files_hold_the_assignment():

@@ -63,12 +63,9 @@ def test_rows_as_the_competition_writes_them(row, tmp_path):
 def test_rows_about_other_networks_have_other_names(tmp_path):
     """The same files in other roles are another question; the same row twice is one."""
     path = tmp_path / "instances.csv"
-    rows = [
-        "[('f', 'a.onnx'), ('g', 'b.onnx')]",
-        "[('g', 'a.onnx'), ('f', 'b.onnx')]",
-        "[('f', 'b.onnx'), ('g', 'a.onnx')]",
-    ]
-    path.write_text("".join(f'"{row}",q.vnnlib\n' for row in [*rows, rows[0], "[('f', 'd/a.onnx'), ('g', 'b.onnx')]"]))
+    pairs = ["fg ab", "gf ab", "fg ba", "fg ab", "fg cb"]
+    rows = (f"[('{p[0]}', '{p[3]}.onnx'), ('{p[1]}', '{p[4]}.onnx')]" for p in pairs)
+    path.write_text("".join(f'"{row}",q.vnnlib\n' for row in rows).replace("'c.", "'d/a."))
     names = [instance.names[0] for instance in distinct(read_instances(path))]
     assert names == ["f=a.onnx+g=b.onnx", "g=a.onnx+f=b.onnx", "b.onnx+a.onnx", "d/a.onnx+b.onnx"]
     stems = {instance_stem((name, "q.vnnlib")) for name in names}
@@ -113,7 +110,7 @@ def test_rows_that_do_not_fit_their_question_are_one_row_each(tmp_path, capsys):
         "\"[('f', 'f.onnx')]\",q.vnnlib": "q: network 'g' has no file; name it in the row: \"[('f', 'A.onnx'), ",
         "near.onnx,q.vnnlib": "q: network 'g' has no file",
         "f.onnx,near.onnx,q.vnnlib": "its networks have no names; write \"[('f', ",
-        "\"[('f', 'f.onnx'), ('g', 'near.onnx')]\",p.vnnlib": "p: a VNN-LIB 1.0 text is about one network, and the row names 2",
+        "\"[('f', 'f.onnx'), ('g', 'near.onnx')]\",p.vnnlib": "p: a VNN-LIB 1.0 text is about one",
         "\"[('f', 'f.onnx'), ('g', 'none.onnx')]\",q.vnnlib": "there is no such file",
         "\"[('f', 'f.onnx'), ('g', 'far.onnx')]\",float32.vnnlib": "float32: its tensors are declared float32",
     }
