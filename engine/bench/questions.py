@@ -42,16 +42,14 @@ class Asked:
                 advice="use --semantics float32, or declare them real",
             )
 
-    def certificate(self, verdict: Verdict, options: Options) -> bytes:
-        """The certificate of a verdict."""
+    def certificate(self, verdict: Verdict, options: Options) -> bytes | None:
+        """The certificate of a verdict, None if nothing was decided."""
         if self.question is None:
             assert isinstance(self.model, Network)  # a joint comes with its question
             return certificate_bytes(self.model, self.property, verdict, options)
         from engine.certificate import question_certificate_bytes
 
-        data = question_certificate_bytes(self.question, verdict, options)
-        assert data is not None  # the verdict is a decision
-        return data
+        return question_certificate_bytes(self.question, verdict, options)
 
     def text_of(self, found: Counterexample) -> str:
         """The counterexample in the form that the question's version has for it."""

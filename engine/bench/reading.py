@@ -40,18 +40,22 @@ class Reader:
 
         Errors of questions about several networks, and of those in VNN-LIB 2.0, name the row.
         """
-        networks = [self._network(each.name, each.path) for each in instance.networks if not instance.fault]
-        specification = self._specification(instance.names[1], instance.property) if not instance.fault else None
+        is_query = False
         try:
-            if specification is None:
+            if instance.fault:
                 raise InputError(instance.fault)
+            specification = self._specification(instance.names[1], instance.property)
+            is_query = isinstance(specification, Query)
             if isinstance(specification, Property):
                 demand_one(instance, specification)
-            found = ask(instance, [_good(network) for network in networks], _good(specification))
+            networks = [_good(self._network(each.name, each.path)) for each in instance.networks]
+            if isinstance(specification, InputError):
+                raise specification
+            found = ask(instance, networks, specification)
             found.demand_semantics(self._semantics)
             return found
         except InputError as error:
-            if not (len(instance.networks) > 1 or instance.is_named or isinstance(specification, Query)):
+            if not (len(instance.networks) > 1 or instance.is_named or is_query):
                 raise
             where = ": ".join(filter(None, (instance.where, error.where)))
             raise InputError(error.what, where=where, advice=error.advice) from None
@@ -70,8 +74,8 @@ def _load(
     return found if same else InputError("it has changed since the run began", where=str(path))
 
 
-def _good(found: File | InputError) -> File:
-    """What was read; raises what was found instead."""
+def _good(found: Network | InputError) -> Network:
+    """The network; raises what was found instead."""
     if isinstance(found, InputError):
         raise found
     return found
