@@ -140,12 +140,14 @@ def two_networks(results: Path) -> str:
     table = markdown(head, ([*setting, *pair_cells(rows)] for setting, rows in groups.items()))
     rows = [row for found in groups.values() for row in found]
     wrong = [row["row"] for row in rows if {row["verdict"], row["expected"]} == {"sat", "unsat"}]
+    machine = ", ".join(sorted({row["machine"] for row in rows}))
     return f"""\
 ## Fifty questions about two networks
 
 VNN-COMP 2026's `isomorphic_acasxu_2026`: is every output of a perturbed network within eps of the original's, on the
-box of a property? Each alone, certified, and checked: `python benchmarks/two_networks.py [--eps E] [--box B] [--scale S]`,
-{rows[0]["machine"]}. Perturbation: how large g - f is, relative to the competition's. Verdicts that are not
+box of a property? Each alone, certified, and checked:
+`python benchmarks/two_networks.py [--eps E] [--box B] [--scale S]`, {machine}.
+Perturbation: how large g - f is, relative to the competition's. Verdicts that are not
 the expected ones: {", ".join(wrong) or "none"}.
 
 {table}

@@ -58,6 +58,9 @@ class Setting:
     scale: str = "1"
 
 
+AS_IT_IS = Setting()
+
+
 @dataclass(frozen=True, slots=True)
 class Files:
     """The files of one question."""
@@ -70,11 +73,11 @@ def files_of(instance: Instance, setting: Setting, scratch: Path) -> Files:
     """The instance's files, or those that ask it in another way, which are written to `scratch`."""
     networks, query = {each.declared: each.path for each in instance.networks}, instance.property
     scratch.mkdir(parents=True, exist_ok=True)
-    if setting.scale != Setting.scale:
+    if setting.scale != AS_IT_IS.scale:
         path = scratch / f"{networks['g'].stem}_times_{setting.scale}.onnx"
         path.write_bytes(scaled(networks["f"], networks["g"], float(setting.scale)))
         networks = networks | {"g": path}
-    if (setting.eps, setting.box) != (Setting.eps, Setting.box):
+    if (setting.eps, setting.box) != (AS_IT_IS.eps, AS_IT_IS.box):
         query = scratch / f"equivalent_{setting.eps}_on_{setting.box}.vnnlib"
         query.write_text(query_text(box_of(setting.box), setting.eps))
     return Files(networks, query)
@@ -145,7 +148,7 @@ def wanted(chosen: list[int], setting: Setting, limit: float, out: Path) -> Iter
     for row in chosen:
         cells = {"row": row, "eps": setting.eps, "box": setting.box, "scale": setting.scale, "limit": f"{limit:g}"}
         if tuple(str(cells[key]) for key in keys) not in known:
-            expected = ("sat" if row in VIOLATED else "unsat") if setting == Setting() else ""
+            expected = ("sat" if row in VIOLATED else "unsat") if setting == AS_IT_IS else ""
             yield row, cells | {"expected": expected}
 
 
@@ -153,9 +156,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="*", metavar="N", help="of the list, from 0 (default: all)")
     parser.add_argument("--limit", type=float, default=100.0, metavar="S", help="seconds for each (default: 100)")
-    parser.add_argument("--eps", default=Setting.eps, help="of the outputs (default: 0.05)")
-    parser.add_argument("--box", choices=BOXES, default=Setting.box, help="of which property (default: 2)")
-    parser.add_argument("--scale", default=Setting.scale, help="of the perturbation (default: 1)")
+    parser.add_argument("--eps", default=AS_IT_IS.eps, help="of the outputs (default: 0.05)")
+    parser.add_argument("--box", choices=BOXES, default=AS_IT_IS.box, help="of which property (default: 2)")
+    parser.add_argument("--scale", default=AS_IT_IS.scale, help="of the perturbation (default: 1)")
     parser.add_argument("--data", type=Path, default=DATA, metavar="DIR", help=f"default: {DATA}")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/two_networks.csv"), metavar="FILE")
     arguments = parser.parse_args()
