@@ -42,7 +42,8 @@ class Assignment:
 
 def read_counterexample(path: Path) -> Point | Assignment:
     """The counterexample in a file of either form; InputError where it holds none."""
-    return read_point(path) if _text(path).lstrip().startswith("(") else read_assignment(path)
+    head, _, _ = _text(path).partition("\n")
+    return read_assignment(path) if _HEAD.fullmatch(head) else read_point(path)
 
 
 def read_assignment(path: Path) -> Assignment:
