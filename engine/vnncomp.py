@@ -1,12 +1,18 @@
 """VNN-COMP's result files."""
 
+from engine.joining import Question
 from engine.verdict import Counterexample, Verdict, Violated
+from engine.vnnlib.assignment import assignment_text
 
 
-def result_text(verdict: Verdict) -> str:
-    """The text of a result file: the verdict's word on the first line, for `sat` the counterexample after it."""
+def result_text(verdict: Verdict, question: Question | None = None) -> str:
+    """The text of a result file: the verdict's word on the first line, for `sat` the counterexample after it.
+
+    That of a `question`, which is one of VNN-LIB 2.0, is an assignment in that standard's form.
+    """
     if isinstance(verdict, Violated):
-        return f"{verdict.word}\n{counterexample_text(verdict.counterexample)}"
+        found = verdict.counterexample
+        return f"{verdict.word}\n{assignment_text(question, found) if question else counterexample_text(found)}"
     return f"{verdict.word}\n"
 
 

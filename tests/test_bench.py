@@ -127,7 +127,7 @@ def test_the_benchmark_and_all_pairs(acasxu_networks, acasxu_data):
 
 def test_each_file_is_loaded_once(listing, tmp_path, monkeypatch, here):
     loaded = []
-    monkeypatch.setattr("engine.bench.decide.load_network", lambda path: loaded.append(path) or load_network(path))
+    monkeypatch.setattr("engine.bench.reading.load_network", lambda path: loaded.append(path) or load_network(path))
     assert bench(listing(SOME), tmp_path / "out") == 0
     assert len(loaded) == len(set(loaded)) == 3
 

@@ -150,7 +150,7 @@ def test_only_the_first_row_can_be_a_header(tmp_path):
     assert [instance.names[0] for instance in read_instances(path)] == ["n.onnx", "network"]
 
 
-def test_questions_about_several_networks_are_one_row_each(tmp_path, capsys):
+def test_rows_with_too_many_networks_are_one_row_each(tmp_path, capsys):
     path = tiny_list(tmp_path, networks=1)
     path.write_text(
         "\"[('f', 'n0.onnx'), ('g', 'onnx/m.onnx')]\",p0.vnnlib,100\n"
@@ -168,7 +168,11 @@ def test_questions_about_several_networks_are_one_row_each(tmp_path, capsys):
         ("n0.onnx", "sat"),
         ("n0.onnx", "unsat"),
     ]
-    assert {row["error"] for row in rows[:3]} == {"questions about several networks are not supported yet"}
+    for number, row in enumerate(rows[:2], 1):
+        assert row["error"].startswith(
+            f"{path}:{number}: p0: a VNN-LIB 1.0 text is about one network, and the row names 2"
+        )
+    assert rows[2]["error"].startswith(f"{path}:3: its networks have no names; write ")
     assert bench(path, tmp_path / "out", "--resume", "--verify-resumed") == 2
 
 
@@ -315,7 +319,7 @@ def test_memory_that_is_short_in_this_process_is_one_line(tmp_path, monkeypatch,
 
 
 @pytest.mark.parametrize(
-    "where", ["engine.bench.decide.verify_all", "engine.bench.checks.check", "engine.bench.decide.certificate_bytes"]
+    "where", ["engine.bench.decide.verify_all", "engine.bench.checks.check", "engine.bench.questions.certificate_bytes"]
 )
 def test_memory_that_is_short_in_a_worker_is_a_row(where, tmp_path, monkeypatch, capsys):
     def fail(*arguments, **options):

@@ -10,7 +10,7 @@ from cases import case, prop, row
 from test_cli_repair import PROPERTIES, SMALL
 
 from engine.audit.check import check
-from engine.bench.instances import Instance
+from engine.bench.instances import single
 from engine.bench.repair_folder import COLUMNS, RepairsFolder
 from engine.bench.repair_jobs import jobs
 from engine.bench.repair_one import _once
@@ -105,9 +105,9 @@ def test_what_is_kept(acasxu_networks):
     """Of ACAS Xu's networks all of the benchmark's properties, whatever the list names."""
     path = acasxu_networks / "ACASXU_run2a_1_9_batch_2000.onnx"
     instances = [
-        Instance(path, Path("p7.vnnlib"), (path.name, "p7.vnnlib")),
-        Instance(path, Path("q.vnnlib"), (path.name, "q.vnnlib")),
-        Instance(path, Path("r.vnnlib"), (path.name, "r.vnnlib")),
+        single(path, Path("p7.vnnlib"), (path.name, "p7.vnnlib")),
+        single(path, Path("q.vnnlib"), (path.name, "q.vnnlib")),
+        single(path, Path("r.vnnlib"), (path.name, "r.vnnlib")),
     ]
     rows = [Row(*i.names, word) for i, word in zip(instances, ("sat", "unsat", "error"))]
     (job,) = jobs(instances, rows, Path("out"))
@@ -117,7 +117,7 @@ def test_what_is_kept(acasxu_networks):
 
 def test_a_network_of_which_not_all_is_known_does_not_hold():
     """It is neither repaired nor said to hold; what holds by the word of an earlier session is said to."""
-    instances = [Instance(Path(name), Path(f"{prop}.vnnlib"), (name, prop)) for name in "abc" for prop in "pq"]
+    instances = [single(Path(name), Path(f"{prop}.vnnlib"), (name, prop)) for name in "abc" for prop in "pq"]
     words = {"a": ("unsat", "timeout"), "b": ("unsat", "unsat"), "c": ("unsat", "unsat")}
     rows = [
         Row(

@@ -6,7 +6,7 @@ from bench_runs import SOME, Here, bench, results, write_list
 from engine.acasxu.files import property_path
 from engine.bench.chunk import Answer, pieces
 from engine.bench.folder import ResultsFolder
-from engine.bench.instances import Instance
+from engine.bench.instances import single
 from engine.bench.runner import Plan, Runner
 from engine.bench.workers import Workers, WorkerTask, wait_for
 from engine.results.row import Row
@@ -21,7 +21,7 @@ def run(tmp_path, monkeypatch):
     monkeypatch.setattr("engine.bench.runner.CHECK", "bench_faults:check")
 
     def run(names, *, count=1, chunk=256):
-        instances = [Instance(tmp_path / name, tmp_path / "p", (name, "p")) for name in names]
+        instances = [single(tmp_path / name, tmp_path / "p", (name, "p")) for name in names]
         hashes = dict.fromkeys([*names, "p"])
         with ResultsFolder(tmp_path / "out", force=True) as folder, Workers(count) as searchers:
             plan = Plan({"semantics": "real"}, chunk)
@@ -62,7 +62,7 @@ def test_a_worker_killed_from_outside_loses_nothing(run, tmp_path):
 def test_certificates_are_checked_and_a_checker_may_die(tmp_path, monkeypatch):
     monkeypatch.setattr("engine.bench.runner.CHECK", "bench_faults:check")
     names = ["good", "bad", "die", "undecided"]
-    instances = [Instance(tmp_path / name, tmp_path / "p", (name, "p")) for name in names]
+    instances = [single(tmp_path / name, tmp_path / "p", (name, "p")) for name in names]
 
     def decide(chunk, options, send):
         for instance in chunk.instances:

@@ -1,6 +1,8 @@
 """The scripts beside the engine: other tools' results beside ours, and the watch on speed. Nothing is timed here."""
 
 import csv
+import os
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,15 @@ from engine.errors import InputError
 @pytest.fixture(autouse=True)
 def scripts(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
+
+
+@pytest.fixture
+def two_networks():
+    """The folder of the fifty questions, where there is one beside the published networks."""
+    folder = Path(os.environ.get("ACASXU_DATA", "")).parent / "two_networks"
+    if not folder.is_dir():
+        pytest.skip("the fifty questions are not here")
+    return folder
 
 
 OURS = """network,property,verdict,semantics,seconds,boxes,device
@@ -208,6 +219,67 @@ def test_the_kernel_does_the_same_work():
     from calibration import python_work, tensor_work
 
     assert tensor_work(64) == tensor_work(64) and python_work() == python_work()
+
+
+# Fifty questions about two networks
+
+
+def test_a_perturbation_is_scaled_number_by_number(tmp_path):
+    from bench_pairs import write_pairs
+    from two_networks import scaled
+
+    from engine.onnx_file import load_network, parse_network
+
+    write_pairs(tmp_path)
+    f, g = (load_network(tmp_path / f"{name}.onnx") for name in ("f", "far"))
+    paths = tmp_path / "f.onnx", tmp_path / "far.onnx"
+    for scale, shift in ((0.0, 0.0), (0.5, 0.25), (1.0, 0.5), (2.0, 1.0)):
+        found = parse_network(scaled(*paths, scale))
+        assert (found.layers[-1].bias - f.layers[-1].bias).tolist() == pytest.approx([shift, 0.0], abs=1e-7)
+        assert (found.layers[0].weight == f.layers[0].weight).all()
+    assert (parse_network(scaled(*paths, 1.0)).layers[-1].bias == g.layers[-1].bias).all()
+
+
+def test_questions_with_other_boxes_are_the_folders_own_but_for_these(two_networks):
+    from two_networks import box_of, query_text
+
+    from engine.vnnlib import load_query, parse_query
+
+    theirs = load_query(two_networks / "vnnlib" / "equivalent_0.05_on_p2_box.vnnlib")
+    ours = parse_query(query_text(box_of("2"), "0.05"))
+    assert (ours.ties, ours.free, ours.property.cases) == (theirs.ties, theirs.free, theirs.property.cases)
+    case, domain = parse_query(query_text(box_of("3"), "0.5")).property.cases[0], box_of("domain")
+    assert case.unsafe[0].rows[0].constant == Fraction(1, 2)
+    assert all(low <= a <= b <= high for low, a, b, high in zip(domain.lower, case.lower, case.upper, domain.upper))
+
+
+def test_rows_that_are_measured_are_not_measured_again(tmp_path):
+    from two_networks import AS_IT_IS, COLUMNS, Setting, wanted
+
+    out = written(tmp_path, "pairs.csv", ",".join(COLUMNS) + "\n1,f+g,0.05,2,1,100" + "," * 10 + "\n")
+    assert [(row, cells["expected"]) for row, cells in wanted([0, 1, 14], AS_IT_IS, 100.0, out)] == [
+        (0, "unsat"),
+        (14, "sat"),
+    ]
+    assert [row for row, _ in wanted([1], AS_IT_IS, 10.0, out)] == [1]
+    ((row, cells),) = wanted([1], Setting(eps="0.1"), 100.0, out)
+    assert cells["expected"] == ""  # nobody said what it is
+
+
+def test_the_page_counts_what_was_decided(tmp_path):
+    from results_page import two_networks
+    from two_networks import COLUMNS
+
+    assert two_networks(tmp_path) == ""
+    lines = [
+        "0,f+g,0.05,2,1,100,unsat,unsat,10,1.5,2.0,1000,accepted,0.5,abc,a processor",
+        "1,f+g,0.05,2,1,100,timeout,unsat,30,100.0,99.0,,,,abc,a processor",
+        "0,f+g,0.1,2,1,100,unsat,,5,0.5,1.0,500,accepted,0.2,abc,a processor",
+    ]
+    written(tmp_path, "two_networks.csv", "\n".join([",".join(COLUMNS), *lines, ""]))
+    page = two_networks(tmp_path)
+    assert "| 0.05 | 2 | 1 | 100 | 1 | 0 | 1 | 40, 30 | 50.8, 100.0, 102 | 1 of 1 | 1 | 0 | abc |" in page
+    assert "| 0.1 | 2 | 1 | 100 | 1 | 0 | 0 |" in page and "expected ones: none" in page
 
 
 # Repairs

@@ -120,7 +120,7 @@ def test_imports_run_downwards(path):
 
 def test_the_check_sees_imports():
     assert {"bounds", "verdict"} <= imported(ROOT / "search" / "verify.py")
-    assert "onnx_file" in imported(ROOT / "bench" / "decide.py")
+    assert "onnx_file" in imported(ROOT / "bench" / "reading.py")
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from engine.audit.check import check
 from engine.audit.data import Certificate, Malformed
 from engine.bench.chunk import Checked, Claim
-from engine.results.row import Row
+from engine.bench.instances import Instance
 
 KINDS = {"unsat": "proof", "sat": "witness"}  # of certificates, by the verdict
 
@@ -26,14 +27,14 @@ def check_claim(claim: Claim) -> Checked:
     try:
         result = check(
             claim.certificate,
-            claim.network,
-            claim.property,
+            _networks(claim.instance),
+            claim.instance.property,
             semantics=row.semantics if row.verdict == "unsat" else None,
         )
         reason = result.reason
         if result.accepted:
             assert isinstance(result.certificate, Certificate)  # it was read, and is of a property
-            reason = _other(result.certificate, row, claim.hashes)
+            reason = _other(result.certificate, claim)
         word, reason = ("accepted", "") if result.accepted and not reason else ("rejected", f"rejected: {reason}")
     except Malformed as error:  # its readers know fewer forms than the engine's
         word, reason = "", f"not checked: the checker cannot read it ({error})"
@@ -42,9 +43,23 @@ def check_claim(claim: Claim) -> Checked:
     return Checked(word, time.perf_counter() - start, reason)
 
 
-def _other(certificate: Certificate, row: Row, hashes: tuple[str | None, str | None]) -> str:
+def _networks(instance: Instance) -> Path | dict[str, Path]:
+    """The networks as the checker takes them: one as it is, several by their names in the question."""
+    if len(instance.networks) == 1:
+        return instance.network
+    return {each.declared: each.path for each in instance.networks}
+
+
+def _other(certificate: Certificate, claim: Claim) -> str:
     """Says in what an accepted certificate is about something else; empty where it is about the row."""
+    row, instance = claim.row, claim.instance
     if certificate.kind != KINDS.get(row.verdict):
         return f"it is a {certificate.kind}, and the verdict is {row.verdict}"
-    same = (certificate.network_sha256, certificate.property_sha256) == hashes
+    networks = {each.declared: claim.hashes[each.name] for each in instance.networks}
+    if len(networks) == 1:
+        same = [certificate.network_sha256] == list(networks.values())
+    else:
+        stated = {entry["declared"]: entry["sha256"] for entry in certificate.manifest["networks"]}
+        same = networks.items() <= stated.items()
+    same = same and certificate.property_sha256 == claim.hashes[instance.names[1]]
     return "" if same else "it is about other files than the run"

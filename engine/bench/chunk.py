@@ -36,15 +36,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A row, its two input files, and what speaks for the verdict: the files of counterexample and certificate.
+    """A row, its instance, and what speaks for the verdict: the files of counterexample and certificate.
 
-    `hashes`: the SHA-256 that the manifest has of the input files.
+    `hashes`: the SHA-256 that the manifest has of the instance's files, by name.
     """
 
     row: Row
-    network: Path
-    property: Path
-    hashes: tuple[str | None, str | None]
+    instance: Instance
+    hashes: Mapping[str, str | None]
     point: Path | None = None
     certificate: Path | None = None
 

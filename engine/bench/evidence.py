@@ -9,20 +9,25 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from engine.bench.checks import check_claim
 from engine.bench.chunk import Claim
 from engine.bench.durable import read_plain
-from engine.bench.points import read_point
+from engine.bench.points import read_assignment, read_point
 from engine.bench.workers import Pool, Send, WorkerTask, wait_for
-from engine.errors import EngineError
+from engine.errors import EngineError, InputError
 from engine.network import Network
 from engine.property import Property
+from engine.query import Query
 from engine.results.row import Row
 from engine.results.words import CONFIRMED, TAKEN_OVER
 from engine.verdict import Counterexample
+
+if TYPE_CHECKING:  # it loads torch
+    from engine.bench.questions import Asked
 
 BEAR_OUT = "engine.bench.evidence:bear_out"
 TICK = 0.5  # seconds between reports of progress
@@ -74,18 +79,16 @@ def bear_out(claim: Claim, check: bool, send: Send) -> None:
 def _point_refuted(claim: Claim, file: Path) -> str:
     """Says why the point in the file is no counterexample; empty where it is. All that the file says is recomputed."""
     from engine.search.confirm import Confirmer
-    from engine.vnncomp import counterexample_text
 
-    network, prop = _network(claim.network), _property(claim.property)
-    if (network.sha256, prop.sha256) != claim.hashes:
+    asked = _asked(claim)
+    if asked is None:
         return "a file has changed since the run began"
-    text = read_plain(file)
-    point = np.array(read_point(file).inputs, dtype=np.float64)
-    if len(point) != network.n_inputs or prop.n_inputs != network.n_inputs:
+    text, point = read_plain(file), _inputs(file, asked)
+    if len(point) != asked.model.n_inputs or asked.property.n_inputs != asked.model.n_inputs:
         return "the counterexample is not one of this network"
-    for case in prop.cases:
-        found = Confirmer(network, case).counterexample(point)
-        if found and _decides(found) and counterexample_text(found).encode("ascii") == text:
+    for case in asked.property.cases:
+        found = Confirmer(asked.model, case).counterexample(point)
+        if found and _decides(found) and asked.text_of(found).encode() == text:
             return ""
     return "the counterexample does not violate the property, or its outputs are others"
 
@@ -95,15 +98,38 @@ def _decides(found: Counterexample) -> bool:
     return found.exact and (found.replayed or not found.executable)
 
 
-@lru_cache(maxsize=4)
+def _asked(claim: Claim) -> "Asked | None":
+    """The question; None where one of its files has changed since the run began."""
+    from engine.bench.questions import ask, sha256_of
+
+    instance, hashes = claim.instance, claim.hashes
+    networks, specification = [_network(each.path) for each in instance.networks], _specification(instance.property)
+    found = [(each.name, network.sha256) for each, network in zip(instance.networks, networks)]
+    found.append((instance.names[1], sha256_of(specification)))
+    return ask(instance, networks, specification) if all(hashes[name] == sha256 for name, sha256 in found) else None
+
+
+def _inputs(file: Path, asked: "Asked") -> np.ndarray:
+    """The point in the file, as inputs [n] of the question's model. InputError where it holds no such point."""
+    if asked.question is None:
+        return np.array(read_point(file).inputs, dtype=np.float64)
+    query, tensors = asked.question.query, read_assignment(file).tensors
+    declared = [variable for network in query.networks for variable in network.variables]
+    if [(v.name, v.size) for v in declared] != [(t.name, len(t.values)) for t in tensors]:
+        raise InputError("its variables are not those of the question", where=str(file), advice="run it again")
+    values = [x for v, tensor in zip(declared, tensors) if v.kind == "input" for x in tensor.values]
+    return np.array([values[place] for place in query.free], dtype=np.float64)
+
+
+@lru_cache(maxsize=8)
 def _network(path: Path) -> Network:
-    from engine.onnx_file import load_network
+    from engine.network_file import load_network
 
     return load_network(path)
 
 
 @lru_cache(maxsize=4)
-def _property(path: Path) -> Property:
-    from engine.vnnlib import load_property
+def _specification(path: Path) -> Property | Query:
+    from engine.bench.questions import load_specification
 
-    return load_property(path)
+    return load_specification(path)

@@ -1,7 +1,7 @@
 """The folder that a run's results go to."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from hashlib import sha256
@@ -79,13 +79,12 @@ class ResultsFolder:
         if self.dropped:
             self.replace(self.rows)
 
-    def claim(self, row: Row, instance: Instance, hashes: tuple[str | None, str | None]) -> Claim:
-        """The row with the files that speak for it."""
+    def claim(self, row: Row, instance: Instance, hashes: Mapping[str, str | None]) -> Claim:
+        """The row with the files that speak for it. `hashes`: of all input files of the run, by name."""
         return Claim(
             row,
-            instance.network,
-            instance.property,
-            hashes,
+            instance,
+            {name: hashes[name] for name in instance.paths},
             self.point_path(row.names) if row.verdict == "sat" else None,
             self.certificate_path(row) if row.certificate_sha256 else None,
         )
@@ -97,7 +96,7 @@ class ResultsFolder:
         for answer in answers:
             row = answer.row
             if answer.counterexample is not None:
-                data = answer.counterexample.encode("ascii")
+                data = answer.counterexample.encode()
                 write_durably(self.point_path(row.names), data)
                 row = replace(row, point_sha256=sha256(data).hexdigest())
                 folders.add(self.points)

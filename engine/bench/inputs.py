@@ -13,7 +13,7 @@ def listed_files(instances: Iterable[Instance]) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for instance in instances:
         if not instance.fault:
-            files |= zip(instance.names, (instance.network, instance.property))
+            files |= instance.paths
     return files
 
 
@@ -22,7 +22,7 @@ def input_hashes(instances: Iterable[Instance], files: dict[str, Path]) -> dict[
 
     None where a file cannot be read, or is none.
     """
-    names = dict.fromkeys(name for instance in instances for name in instance.names)
+    names = dict.fromkeys(name for instance in instances for name in instance.paths)
     return names | {name: _hash(path) for name, path in files.items()}
 
 
@@ -31,7 +31,7 @@ def origins(instances: Iterable[Instance], hashes: dict[str, str | None]) -> dic
 
     `hashes` has the files that can be read.
     """
-    networks = {instance.names[0]: instance.network for instance in instances}
+    networks = {each.name: each.path for instance in instances for each in instance.networks}
     found = {name: _origin(path) for name, path in networks.items() if hashes[name]}
     return {name: sha256 for name, sha256 in found.items() if sha256}
 

@@ -1,73 +1,93 @@
 """The instances of a run: read from a list, or ACAS Xu's."""
 
-import csv
-import math
+import builtins
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from io import StringIO
 from pathlib import Path
+from typing import NamedTuple
 
 from engine.acasxu.files import network_path, property_path
 from engine.acasxu.networks import NETWORKS, NetworkIndex
 from engine.acasxu.properties import PROPERTIES, Specification
 from engine.acasxu.properties import benchmark_instances as benchmark
+from engine.bench.instance_list import OF_SEVERAL, Line, read_lines
 from engine.errors import InputError
-from engine.files import regular
 
-FORM = "write NETWORK.onnx,PROPERTY.vnnlib or NETWORK.onnx,PROPERTY.vnnlib,SECONDS"
-TWO_NETWORKS = "questions about several networks are not supported yet"
-MAX_BYTES = 256 * 2**20  # of a list
+NAMELESS = f"its networks have no names; write {OF_SEVERAL}"
 #: Names as files have them, without what ends them; no two of these differ in case alone.
 _PLAIN = r"(?:ACASXU|(?!acasxu)[a-z0-9_])[a-z0-9_.]{0,99}"
 #: Both names of an instance, which can be read from it in this way only.
 _PAIR = re.compile(rf"({_PLAIN}?)_((?:prop_)?[a-z0-9.]{{1,60}})")
-_HEADS = (
-    re.compile(r"(onnx|net|network|model)s?([ _-]?(file|path|name)s?)?", re.IGNORECASE),
-    re.compile(
-        r"(vnnlib|vnn-lib|prop|property|properties|spec|specification)s?([ _-]?(file|path|name)s?)?", re.IGNORECASE
-    ),
-)
-_NETWORK = (".onnx", ".onnx.gz")
+#: Between the names of several networks.
+_JOINED = re.compile(r"(?<=\.onnx|\.nnet)(?:\.gz)?\+")
+
+
+class NetworkFile(NamedTuple):
+    """A network's file, what results call it, and its name in the question, empty where none is given."""
+
+    path: Path
+    name: str
+    declared: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """A network's and a property's file, what results call them, a time limit in seconds, and where all that is said.
+    """The files of networks and of a property, what results call both, a time limit in seconds, and where that is said.
 
     `fault` says why the question cannot be asked; what it names is not read then.
     """
 
-    network: Path
+    networks: tuple[NetworkFile, ...]
     property: Path
     names: tuple[str, str]
     limit: float | None = None
     where: str = ""
     fault: str = ""
 
+    @builtins.property
+    def network(self) -> Path:
+        """The file of the first network, which is the only one of most instances."""
+        return self.networks[0].path
+
+    @builtins.property
+    def is_named(self) -> bool:
+        """True where the networks have names in the question."""
+        return any(each.declared for each in self.networks)
+
+    @builtins.property
+    def paths(self) -> dict[str, Path]:
+        """All of its files, by what results call them."""
+        return {each.name: each.path for each in self.networks} | {self.names[1]: self.property}
+
+
+def single(network: Path, property: Path, names: tuple[str, str], *, where: str = "") -> Instance:
+    """The instance of one network and one property."""
+    return Instance((NetworkFile(network, names[0]),), property, names, where=where)
+
 
 def read_instances(path: Path) -> list[Instance]:
     """The instances of a list in VNN-COMP's form; InputError names the line that is wrong.
 
     Paths are relative to the list; `.gz` may be missing from them. Blank lines, those that start with `#` and a
-    header are skipped. Whether the files can be read is not asked here. A row about several networks is an instance
-    with a fault.
+    header are skipped. Whether the files can be read is not asked here. A row about several networks without names is
+    an instance with a fault.
     """
-    lines = list(_lines(path))
-    if not lines:
-        raise InputError("no instance is listed", where=str(path), advice=FORM)
-    of_networks = _names(network for line in lines for network in line.networks)
+    lines = read_lines(path)
+    of_networks = _names(network for line in lines for _, network in line.networks)
     of_properties = _names(line.property for line in lines)
+    labels = _labels(lines, of_networks, where=path)
     return [
         Instance(
-            _file(path.parent / line.networks[0]),
+            tuple(NetworkFile(_file(path.parent / file), of_networks[file], name) for name, file in line.networks),
             _file(path.parent / line.property),
-            ("+".join(of_networks[network] for network in line.networks), of_properties[line.property]),
+            (labels[_named(line, of_networks)], of_properties[line.property]),
             line.limit,
             line.where,
-            TWO_NETWORKS if len(line.networks) > 1 else "",
+            "" if len(line.networks) == 1 or line.networks[0][0] else NAMELESS,
         )
         for line in lines
     ]
@@ -103,7 +123,8 @@ def network_stem(name: str) -> str:
 
 def _digested(*names: str) -> str:
     """The part of the names that can be shown, and a digest of all of them. Plain names hold no `-`."""
-    stems = (os.path.basename(name).removesuffix(".gz").rpartition(".")[0] or name for name in names)
+    last = (_JOINED.split(name)[-1] for name in names)  # of several networks, mostly the one that differs
+    stems = (os.path.basename(name).removesuffix(".gz").rpartition(".")[0] or name for name in last)
     shown = re.sub(r"[^A-Za-z0-9_.]+", "_", "_".join(stems))[:60].strip("._")
     return f"{shown or 'odd'}-{sha256('/'.join(names).encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
 
@@ -111,94 +132,12 @@ def _digested(*names: str) -> str:
 def acasxu_instances(*, all_pairs: bool, data: Path | None) -> list[Instance]:
     """The benchmark's 186 instances, or all 450 pairs."""
     pairs = ((spec, network) for spec in PROPERTIES for network in NETWORKS) if all_pairs else benchmark()
-    return [_named(spec, network, data) for spec, network in pairs]
+    return [_of_acasxu(spec, network, data) for spec, network in pairs]
 
 
-def _named(spec: Specification, network: NetworkIndex, data: Path | None) -> Instance:
+def _of_acasxu(spec: Specification, network: NetworkIndex, data: Path | None) -> Instance:
     files = network_path(*network, data=data), property_path(spec.number)
-    return Instance(*files, (network.file_name, files[1].name), where=f"{network}/P{spec.number}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """The cells of a row of the list."""
-
-    networks: tuple[str, ...]
-    property: str
-    limit: float | None
-    where: str
-
-
-def _lines(path: Path) -> Iterator[_Line]:
-    """The rows that are neither comment nor header."""
-    reader = csv.reader(StringIO(_text(path)), skipinitialspace=True, strict=True)
-    first = True
-    try:
-        for row in reader:
-            row, where = [cell.strip() for cell in row], f"{path}:{reader.line_num}"
-            if not any(row) or row[0].startswith("#"):
-                continue
-            if not (first and _is_header(row)):
-                yield _line(row, where)
-            first = False
-    except csv.Error as error:
-        raise _no_list(path, error) from None
-
-
-def _text(path: Path) -> str:
-    try:
-        with open(path, "rb", opener=regular) as file:
-            data = file.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise InputError(f"holds more than {MAX_BYTES:,} bytes", where=str(path), advice="list fewer")
-        return data.decode("utf-8-sig")
-    except FileNotFoundError:
-        raise InputError("no such file", where=str(path), advice="check the path") from None
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", where=str(path), advice="name a file") from None
-    except UnicodeDecodeError as error:
-        raise _no_list(path, error) from None
-
-
-def _no_list(path: Path, error: Exception) -> InputError:
-    return InputError(f"is no list of instances ({error})", where=str(path), advice=FORM)
-
-
-def _is_header(row: list[str]) -> bool:
-    """True iff the row says what the columns are."""
-    return len(row) >= 2 and all(head.fullmatch(cell) for head, cell in zip(_HEADS, row))
-
-
-def _line(row: list[str], where: str) -> _Line:
-    networks, rest = _networks(row)
-    good = networks and all(networks) and 1 <= len(rest) <= 2 and rest[0]
-    if not (good and all(map(str.isprintable, row))):
-        raise InputError(f"this is no instance: {','.join(row)[:60]!r}", where=where, advice=FORM)
-    return _Line(networks, rest[0], _limit(rest[1:], where), where)
-
-
-def _networks(row: list[str]) -> tuple[tuple[str, ...], list[str]]:
-    """The networks that a row names, and its other cells.
-
-    For questions about several networks VNN-COMP writes [('f', 'a.onnx'), ('g', 'b.onnx')], in quotes or not.
-    """
-    if row[0].startswith("[("):
-        end = next((i for i, cell in enumerate(row, 1) if cell.endswith("]")), len(row))
-        return tuple(re.findall(r"""['"]([^'"]*)['"]\s*\)""", ",".join(row[:end]))), row[end:]
-    count = 2 if len(row) > 2 and all(cell.endswith(_NETWORK) for cell in row[:2]) else 1
-    return tuple(row[:count]), row[count:]
-
-
-def _limit(cells: list[str], where: str) -> float | None:
-    if not cells or not cells[0]:
-        return None
-    try:
-        limit = float(cells[0])
-    except ValueError:
-        limit = 0.0
-    if not 0 < limit < math.inf:
-        raise InputError(f"{cells[0][:40]!r} is no number of seconds above 0", where=where, advice=FORM)
-    return limit
+    return single(*files, (network.file_name, files[1].name), where=f"{network}/P{spec.number}")
 
 
 def _file(path: Path) -> Path:
@@ -217,3 +156,31 @@ def _names(listed: Iterable[str]) -> dict[str, str]:
         text: os.path.basename(path) if len(bases[os.path.basename(path)]) == 1 else path
         for text, path in paths.items()
     }
+
+
+def _named(line: Line, of_networks: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """The networks of a row: their names in the question, and in results."""
+    return tuple((name, of_networks[file]) for name, file in line.networks)
+
+
+def _labels(
+    lines: Iterable[Line], of_networks: Mapping[str, str], *, where: Path
+) -> dict[tuple[tuple[str, str], ...], str]:
+    """What results call the networks of a row together: the files' names, joined by `+`.
+
+    Rows about other networks, or about the same under other names, have another label: with the names in the question
+    where the files' do not tell them apart.
+    """
+    found = {named: "+".join(name for _, name in named) for named in (_named(line, of_networks) for line in lines)}
+    uses = Counter(found[named] for named in found if len(named) > 1)
+    uses.update({label for named, label in found.items() if len(named) == 1})
+    for named, label in found.items():
+        if uses[label] > 1 and len(named) > 1:
+            found[named] = "+".join(f"{declared or '?'}={name}" for declared, name in named)
+    labels = {label for named, label in found.items() if len(named) == 1}
+    for label in (label for named, label in found.items() if len(named) > 1):
+        if label in labels:
+            what = f"different networks would be called {label[:80]!r}"
+            raise InputError(what, where=str(where), advice="rename one of the files")
+        labels.add(label)
+    return found

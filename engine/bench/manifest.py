@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from os.path import abspath
 from pathlib import Path
@@ -47,7 +47,7 @@ def make_manifest(
         "commit": commit(),
         "inputs": hashes,
         "made_from": origins(instances, hashes),
-        "instances": [[*instance.names, instance.limit] for instance in instances],
+        "instances": [_entry(instance) for instance in instances],
         "files": {name: abspath(path) for name, path in files.items()},
     }
 
@@ -63,8 +63,7 @@ def read_manifest(path: Path) -> Content | None:
             and content["started"]
             and all(s.keys() >= SESSION and isinstance(s["decided"], int) for s in content["sessions"])
         )
-        named = {name for row in content["instances"] for name in row[:2]}
-        if not (whole and named <= content["inputs"].keys()):
+        if not (whole and set(_files(content["instances"])) <= content["inputs"].keys()):
             raise ValueError
         differences(content, content)  # it can be compared
         return content
@@ -76,6 +75,20 @@ def read_manifest(path: Path) -> Content | None:
             where=str(path),
             advice="name another folder, or replace the results with --force",
         ) from None
+
+
+def _entry(instance: Instance) -> list[object]:
+    """The instance: its names and its limit, and where its networks have names of their own, [name, file] of each."""
+    plain = len(instance.networks) == 1 and not instance.is_named
+    networks = [] if plain else [[each.declared, each.name] for each in instance.networks]
+    return [*instance.names, instance.limit, *([networks] if networks else [])]
+
+
+def _files(instances: list[list[Any]]) -> Iterator[str]:
+    """The names of the files of such entries."""
+    for network, prop, _, *networks in instances:
+        yield prop
+        yield from (file for _, file in networks[0]) if networks else (network,)
 
 
 def demand_format(content: Content, path: Path) -> None:
@@ -175,8 +188,12 @@ def _short(digest: str | None) -> str:
 
 
 def _lists(old: list[list[Any]], new: list[list[Any]]) -> list[str]:
-    before, after = ({(row[0], row[1]): row[2] for row in rows} for rows in (old, new))
+    before, after = ({(row[0], row[1]): row[2:] for row in rows} for rows in (old, new))
     gone, added = (sum(key not in other for key in of) for of, other in ((before, after), (after, before)))
-    limits = sum(key in before and before[key] != limit for key, limit in after.items())
+    limits, networks = (
+        sum(key in before and before[key][part] != rest[part] for key, rest in after.items())
+        for part in (slice(0, 1), slice(1, None))
+    )
     lines = [f"list of instances: {gone} of {len(before)} then are gone, {added} are new"] * bool(gone or added)
-    return lines + [f"list of instances: {limits} have another time limit"] * bool(limits)
+    lines += [f"list of instances: {limits} have another time limit"] * bool(limits)
+    return lines + [f"list of instances: {networks} name their networks otherwise"] * bool(networks)

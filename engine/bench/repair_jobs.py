@@ -61,13 +61,14 @@ class Job:
 def jobs(instances: list[Instance], rows: list[Row], folder: Path) -> list[Job]:
     """One for each network of the list that violates something or is known to hold all, in its order.
 
+    Instances of networks with names in the question are left out: repairs are for properties in VNN-LIB 1.0.
     Kept are the listed properties that are not known to be violated, and, for a network that is known to be one of ACAS
     Xu's or made from one, all of the benchmark's: repairing decides which of them hold.
     """
     verdicts = {row.names: row.verdict for row in rows}
     taken_over = {row.network for row in rows if row.origin == TAKEN_OVER}
     networks: dict[str, list[Instance]] = {}
-    for instance in instances:
+    for instance in (each for each in instances if not each.is_named and len(each.networks) == 1):
         networks.setdefault(instance.names[0], []).append(instance)
     found = []
     for name, of in networks.items():

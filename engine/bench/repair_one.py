@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
-from engine.bench.decide import reason_of
 from engine.bench.durable import write_durably
+from engine.bench.reading import reason_of
 from engine.bench.repair_jobs import Job, RepairSettings
 from engine.comparison.measured import OUTSIDE, FidelityRecord
 from engine.errors import InputError

@@ -94,14 +94,14 @@ class Runner:
         while self._waiting and self._searchers.room() > 0 and len(self._unchecked) < self._plan.chunk:
             part = self._waiting.popleft()
             instances = part.instances
-            names = {name for instance in instances for name in instance.names}
+            names = {name for instance in instances for name in instance.paths}
             chunk = Chunk(tuple(instances), {name: self._hashes[name] for name in names}, self._files(instances))
             task = WorkerTask(DECIDE, (chunk, self._plan.options), about=part)
             self._unanswered[id(task)] = {instance.names: instance for instance in instances}
             self._searchers.submit(task)
 
     def _files(self, instances: list[Instance]) -> dict[Path, Whole]:
-        paths = {path for instance in instances for path in (instance.network, instance.property)}
+        paths = {path for instance in instances for path in instance.paths.values()}
         found = {path: _content(path) for path in paths} if self._plan.carry else {}
         return {path: content for path, content in found.items() if content is not None}
 
@@ -145,9 +145,7 @@ class Runner:
 
     def _check(self, names: tuple[str, str], deaths: int) -> None:
         assert self._checkers is not None  # the plan is to check
-        network, prop = names
-        hashes = self._hashes[network], self._hashes[prop]
-        claim = self._folder.claim(self._unchecked[names], self._instances[names], hashes)
+        claim = self._folder.claim(self._unchecked[names], self._instances[names], self._hashes)
         self._checkers.submit(WorkerTask(CHECK, (claim,), about=_Check(names, deaths)))
 
     def _checked(self, event: Event, about: _Check) -> list[Row]:

@@ -159,10 +159,7 @@ class Session:
         settings, instances = self.settings, {instance.names: instance for instance in self.instances}
         if not folder.rows:
             return
-        claims = [
-            folder.claim(row, instances[row.names], (hashes[row.network], hashes[row.property_name]))
-            for row in folder.rows
-        ]
+        claims = [folder.claim(row, instances[row.names], hashes) for row in folder.rows]
 
         def told(done: int, total: int) -> None:
             self.sifting = done, total

@@ -31,7 +31,8 @@ def _add_folder(parser: ArgumentParser) -> None:
         nargs="?",
         type=Path,
         metavar="INSTANCES.csv",
-        help="VNN-COMP's list: network,property[,seconds], paths relative to the file",
+        help="VNN-COMP's list: network,property[,seconds], paths relative to the file;\n"
+        "of several networks: \"[('f', 'A.onnx'), ('g', 'B.onnx')]\",query,seconds",
     )
     which.add_argument("--benchmark", action="store_true", help="the 186 of VNN-COMP's acasxu benchmark")
     which.add_argument("--all-pairs", action="store_true", help="all 45 networks x 10 properties")

@@ -11,6 +11,7 @@
     public.py       what others have published of the same instances; published.py: beside this run
     matrix.py       verdicts of networks against properties
     tables.py       summary, hardest, all instances; certificate_tables.py, repair_tables.py: of these
+    pair_tables.py  questions about several networks
     sketch.py       an encounter, seen from above
     cards.py        counterexamples in physical units
     plots.py        curves and distributions; needs matplotlib, the extra `plots`

@@ -1,6 +1,7 @@
 """Counterexamples in physical units, with the encounter's sketch where the units are ACAS Xu's."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from struct import pack, unpack
@@ -10,7 +11,7 @@ from engine.acasxu.identity import METADATA
 from engine.acasxu.quantities import ADVISORIES, INPUTS
 from engine.audit.certificate import read_certificate
 from engine.audit.data import Malformed, Rejected, Witness
-from engine.bench.points import Point
+from engine.bench.points import Assignment, Point
 from engine.report.rows import NumberedRow
 from engine.report.run_folder import RunFolder
 from engine.report.sketch import sketch
@@ -59,8 +60,10 @@ def cards(run: RunFolder) -> tuple[Card, ...]:
     return tuple(_card(run, row) for row in run.rows if row.number in run.points)[:MAX_CARDS]
 
 
-def encounter_of(run: RunFolder, row: NumberedRow, point: Point) -> Encounter | None:
+def encounter_of(run: RunFolder, row: NumberedRow, point: Point | Assignment) -> Encounter | None:
     """The point in feet, degrees and ft/s, where the network is known to have these units."""
+    if isinstance(point, Assignment):
+        return None
     shaped = (len(point.inputs), len(point.outputs)) == (len(INPUTS), len(ADVISORIES))
     if not (run.names.identity(row.network) and shaped and all(map(math.isfinite, (*point.inputs, *point.outputs)))):
         return None
@@ -82,7 +85,7 @@ def margin_of(run: RunFolder, row: NumberedRow) -> float | None:
 def _witness(run: RunFolder, row: NumberedRow) -> Witness | None:
     """The exact point in the certificate of a row, if that can be read and is about the point in the row's file."""
     path, point = run.certificates.get(row.number), run.points.get(row.number)
-    if not (path and point):
+    if not (path and isinstance(point, Point)):
         return None
     try:
         witness: Witness | None = read_certificate(path).witness
@@ -94,10 +97,13 @@ def _witness(run: RunFolder, row: NumberedRow) -> Witness | None:
 def beyond_float32(run: RunFolder, row: NumberedRow) -> bool:
     """True iff float32 cannot hold the row's point: then it violates in exact arithmetic alone, not as executed.
 
-    The certificate has the exact point; without one, its file has the nearest numbers of float64.
+    The certificate has the exact point; without one, its file has the nearest numbers of float64. Of an assignment it
+    is not known which variables are inputs, and False.
     """
-    witness = _witness(run, row)
-    point = witness.point if witness else run.points[row.number].inputs
+    found, witness = run.points[row.number], _witness(run, row)
+    if isinstance(found, Assignment):
+        return False
+    point = witness.point if witness else found.inputs
     return any(not _is_float32(value) for value in point)
 
 
@@ -167,12 +173,17 @@ def _spoken(encounter: Encounter) -> str:
     )
 
 
-def _values(point: Point) -> tuple[tuple[str, str], ...]:
+def _values(point: Point | Assignment) -> tuple[tuple[str, str], ...]:
+    named: Iterable[tuple[str, tuple[float, ...]]] = (
+        ((tensor.name, tensor.values) for tensor in point.tensors)
+        if isinstance(point, Assignment)
+        else (("inputs", point.inputs), ("outputs", point.outputs))
+    )
     return tuple(
         (
             name,
             ", ".join(f"{v:.9g}" for v in values[:MAX_VALUES])
             + (f", ... {len(values):,} in all" if len(values) > MAX_VALUES else ""),
         )
-        for name, values in (("inputs", point.inputs), ("outputs", point.outputs))
+        for name, values in named
     )

@@ -16,6 +16,7 @@ def results_json(run: RunFolder) -> str:
     """One JSON object in ASCII, instances by property and network."""
     found = summarize(run.rows)
     manifest = asdict(run.manifest)
+    del manifest["several"]  # the instances have it
     for name in ("versions", "machine", "options", "inputs", "made_from"):
         manifest[name] = dict(manifest[name])
     content = {
@@ -39,6 +40,8 @@ def results_json(run: RunFolder) -> str:
 
 def _instance(run: RunFolder, row: NumberedRow) -> dict[str, object]:
     content: dict[str, object] = {**row.by_column(), "number": row.number}
+    if row.network in run.names.parts:
+        content["networks"] = dict(run.names.parts[row.network])
     point = run.points.get(row.number)
     if point:
         content["counterexample"] = asdict(point) | {"exact_margin": margin_of(run, row)}

@@ -27,7 +27,7 @@ class Manifest:
     """The origin of the results, as far as the file says: names and values as text, for reading.
 
     `inputs`: files' SHA-256 by name. `made_from`: the SHA-256 of what networks' own metadata say that they were made
-    from, likewise.
+    from, likewise. `several`: what results call networks together, and (name in the question, file) of each.
     """
 
     engine: str = ""
@@ -40,6 +40,7 @@ class Manifest:
     inputs: Pairs = ()
     made_from: Pairs = ()
     instances: tuple[tuple[str, str], ...] = ()
+    several: tuple[tuple[str, Pairs], ...] = ()
     sessions: tuple[SessionRecord, ...] = ()
 
     @property
@@ -82,6 +83,7 @@ def read_manifest(path: Path) -> Manifest:
         inputs=_pairs(content.get("inputs")),
         made_from=_pairs(content.get("made_from")),
         instances=_instances(content.get("instances")),
+        several=tuple(dict(filter(None, map(_networks, _list(content.get("instances"))))).items()),
         sessions=tuple(_session(s) for s in _list(content.get("sessions")) if isinstance(s, dict)),
     )
 
@@ -118,6 +120,16 @@ def _instances(value: object) -> tuple[tuple[str, str], ...]:
         for i in _list(value)
         if isinstance(i, list) and len(i) >= 2 and isinstance(i[0], str) and isinstance(i[1], str)
     )
+
+
+def _networks(entry: object) -> tuple[str, Pairs] | None:
+    """What results call the networks of an instance that has several, and each of them; None for others."""
+    match entry:
+        case [str(name), str(), _, [_, _, *_] as networks]:
+            pairs = tuple((one[0], one[1]) for one in networks if isinstance(one, list) and len(one) == 2)
+            good = len(pairs) == len(networks) and all(isinstance(text, str) for pair in pairs for text in pair)
+            return (name, pairs) if good else None
+    return None
 
 
 def _session(entry: dict[str, object]) -> SessionRecord:

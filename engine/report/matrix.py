@@ -46,11 +46,12 @@ class Matrix:
 def matrices(run: RunFolder) -> list[Matrix]:
     """One of 45 x 10 for ACAS Xu's networks and properties, if there are any, and one by names for all else.
 
-    One by names that would be too large is left out: the list of all instances says the same.
+    One by names that would be too large is left out: the list of all instances says the same. Left out are questions
+    about several networks, which have their own table.
     """
     known: dict[tuple[NetworkIndex, Specification], NumberedRow] = {}
     others = []
-    for row in run.rows:
+    for row in (row for row in run.rows if row.network not in run.names.parts):
         network, spec = run.names.index(row.network), run.names.specification(*row.names)
         if network and spec and (network, spec) not in known:  # copies under other names are told apart by these
             known[network, spec] = row

@@ -10,15 +10,19 @@ from dataclasses import dataclass, field, replace
 from engine.acasxu.identity import METADATA, Identity, known_networks, known_properties
 from engine.acasxu.networks import NetworkIndex
 from engine.acasxu.properties import Specification
-from engine.report.manifest import Manifest
+from engine.report.manifest import Manifest, Pairs
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """By the names that results use: the networks that are known, and ACAS Xu's own properties."""
+    """By the names that results use: the networks that are known, and ACAS Xu's own properties.
+
+    parts: (name in the question, file) of each of the networks that results call so together.
+    """
 
     networks: Mapping[str, Identity] = field(default_factory=dict)
     properties: Mapping[str, Specification] = field(default_factory=dict)
+    parts: Mapping[str, Pairs] = field(default_factory=dict)
 
     def identity(self, network: str) -> Identity | None:
         """The identity of a network whose inputs and outputs are ACAS Xu's; None for others."""
@@ -30,6 +34,11 @@ class Names:
         return identity.index if identity and identity.is_published else None
 
     def network_label(self, network: str) -> str:
+        files = [name for _, name in self.parts.get(network, ())] or [network]
+        return " + ".join(map(self.file_label, files))
+
+    def file_label(self, network: str) -> str:
+        """The label of one network, N(3,3) for one of the published files."""
         return str(self.index(network) or network.removesuffix(".gz").removesuffix(".onnx"))
 
     def specification(self, network: str, prop: str) -> Specification | None:
@@ -49,7 +58,8 @@ def names_of(manifest: Manifest) -> Names:
     made = {
         name: replace(networks[sha256], source=METADATA) for name, sha256 in manifest.made_from if sha256 in networks
     }
-    return Names(made | found, {name: properties[sha256] for name, sha256 in manifest.inputs if sha256 in properties})
+    named = {name: properties[sha256] for name, sha256 in manifest.inputs if sha256 in properties}
+    return Names(made | found, named, dict(manifest.several))
 
 
 def plain_property(name: str) -> str:

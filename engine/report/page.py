@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from engine.bench.durable import write_durably
-from engine.report import certificate_tables, repair_tables, tables
+from engine.report import certificate_tables, pair_tables, repair_tables, tables
 from engine.report.cards import MAX_CARDS, cards
 from engine.report.content import results_json
 from engine.report.matrix import SIGNS, matrices
@@ -42,6 +42,7 @@ def _context(run: RunFolder) -> dict[str, object]:
         "matrices": matrices(run),
         "signs": SIGNS,
         "words": WORDS,
+        "several": pair_tables.several(run),
         "plots": drawn,
         "published": beside_published(run, tools),
         "hardest": tables.hardest(run, tools),

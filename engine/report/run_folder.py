@@ -7,7 +7,7 @@ from pathlib import Path
 from engine.bench.checks import KINDS
 from engine.bench.durable import demand_plain, read_plain
 from engine.bench.instances import instance_stem
-from engine.bench.points import Point, read_point
+from engine.bench.points import Assignment, Point, read_counterexample
 from engine.errors import InputError
 from engine.report.csv_file import is_file
 from engine.report.manifest import Manifest, Unreadable, read_manifest
@@ -31,7 +31,7 @@ class RunFolder:
     rows: tuple[NumberedRow, ...]
     manifest: Manifest
     names: Names
-    points: dict[int, Point]
+    points: dict[int, Point | Assignment]
     certificates: dict[int, Path]
     repairs: tuple[Repair, ...]
     notes: tuple[str, ...]
@@ -94,10 +94,10 @@ def _manifest(path: Path, notes: list[str]) -> Manifest:
         return Manifest()
 
 
-def _point(folder: Path, row: NumberedRow, notes: list[str]) -> Point | None:
+def _point(folder: Path, row: NumberedRow, notes: list[str]) -> Point | Assignment | None:
     path = folder / "counterexamples" / f"{instance_stem(row.names)}.txt"
     try:
-        found = read_point(path)
+        found = read_counterexample(path)
     except InputError as error:
         notes.append(f"counterexamples/{path.name}: {error.what}")
         return None

@@ -53,7 +53,7 @@ def _add_certificates(table: Table, found: Summary) -> None:
 
 def hardest(rows: list[Row]) -> Table:
     """The instances that took most of the time."""
-    table = Table("network", "property", "verdict", box=box.SIMPLE, title="hardest", title_justify="left")
+    table = _table("network", "property", "verdict", title="hardest")
     for name in ("seconds", "boxes"):
         table.add_column(name, justify="right")
     for row in hardest_rows(rows, most=MAX_HARDEST):
@@ -65,7 +65,7 @@ def remarks(rows: list[Row]) -> Table | None:
     """Instances without verdict, certificates not accepted and odd questions, with the reason; None for none."""
     found = [row for row in rows if row.remark]
     title = "errors and warnings" + (f", {MAX_REMARKS} of {len(found)}" if len(found) > MAX_REMARKS else "")
-    table = Table("network", "property", "reason", box=box.SIMPLE, title=title, title_justify="left")
+    table = _table("network", "property", "reason", title=title)
     for row in found[:MAX_REMARKS]:
         _add(table, *row.names, row.remark)
     return table if found else None
@@ -100,9 +100,16 @@ def repairs(rows: list[dict[str, str]]) -> Table:
 
 def differences(pairs: list[tuple[Row, str]], *, title: str) -> Table:
     """Rows beside what was expected."""
-    table = Table("network", "property", "verdict", "expected", box=box.SIMPLE, title=title, title_justify="left")
+    table = _table("network", "property", "verdict", "expected", title=title)
     for row, expected in pairs:
         _add(table, *row.names, with_origin(row.verdict, row.origin), expected)
+    return table
+
+
+def _table(*heads: str, title: str) -> Table:
+    """An empty table. Names of networks are shown whole: those of pairs may differ at their ends alone."""
+    table = Table(*heads, box=box.SIMPLE, title=title, title_justify="left")
+    table.columns[0].overflow = "fold"
     return table
 
 
