@@ -88,7 +88,8 @@ class Stack:
                 raise InputError(
                     f"it has no float32 semantics: {network.float32_obstacle}",
                     where=network.name or "network",
-                    advice="fold that into the weights when exporting it, or use --semantics real (in VNN-LIB 2.0: type real)",
+                    advice="fold that into the weights when exporting it, or use --semantics real "
+                    "(in VNN-LIB 2.0: type real)",
                 )
         if not all(_is_float32(layer) for layer in self.layers):
             raise InputError(

@@ -30,7 +30,10 @@ def explanation(question: Question, verdict: Verdict, found: Assignment | None, 
         lines += _point(question, verdict.counterexample, found)
     elif near := verdict.near_miss:
         where, other = ("exact arithmetic", "onnxruntime") if near.exact else ("onnxruntime", "exact arithmetic")
-        lines += [f"near miss: a point satisfies all asserts in {where} only, not in {other}", *_executed(question, near)]
+        lines += [
+            f"near miss: a point satisfies all asserts in {where} only, not in {other}",
+            *_executed(question, near),
+        ]
     if isinstance(verdict, Unknown):
         weaker = "--semantics real" if question.semantics == "real" else "tensors that are declared real"
         lines.append(helpful(verdict, arguments, weaker=weaker))

@@ -19,8 +19,7 @@ def add_verify(parser: ArgumentParser) -> None:
         nargs="*",
         type=Path,
         metavar="FILE",
-        help="NETWORK.onnx or .nnet, and PROPERTY.vnnlib, each also as .gz;\n"
-        "or QUERY.vnnlib alone, in VNN-LIB 2.0",
+        help="NETWORK.onnx or .nnet, and PROPERTY.vnnlib, each also as .gz;\nor QUERY.vnnlib alone, in VNN-LIB 2.0",
     )
     parser.add_argument(
         "--network",

@@ -23,6 +23,7 @@ differ from what is analysed are named too.
     fresh.py       ONNX files of networks that come from elsewhere
     lowered.py     the same graph under older version numbers
     provenance.py  what a file says it was made from
+    ends.py        types and shapes of a network's input and output
     describe.py    what a file holds, for people
 """
 

@@ -28,7 +28,8 @@ class Graph:
     """The function that a graph computes, and the places of its numbers.
 
     pieces: the layers; homes: the tensors that constants come from, by name, inside the model that was read;
-    uses: how often each of them meets the signal; float32_obstacle: as in Network.
+    uses: how often each of them meets the signal; float32_obstacle: as in Network; kinds: the number types of input and
+    output.
     """
 
     pieces: tuple[Piece, ...]
@@ -38,6 +39,7 @@ class Graph:
     output: tuple[str, NamedShape]
     operators: Counter[str]
     float32_obstacle: str
+    kinds: tuple[int, int]
 
 
 def read_graph(model: ModelProto) -> Graph:
@@ -65,6 +67,7 @@ class _Walk:
 
     def run(self) -> Graph:
         entry = self._input()
+        kind = self.values[entry[0]].kind
         for number, node in enumerate(self.graph.node, start=1):
             label = node_label(node, number)
             try:
@@ -76,7 +79,7 @@ class _Walk:
         chain = signal.chain()
         if self.leading_zeros and (cause := leading_zeros_obstacle(chain)):
             self.obstacle = f"{self.leading_zeros}: {cause}"
-        return Graph(chain, self.homes, self.uses, entry, output, operators, self.obstacle)
+        return Graph(chain, self.homes, self.uses, entry, output, operators, self.obstacle, (kind, signal.kind))
 
     def _input(self) -> tuple[str, NamedShape]:
         """Makes the one input that is not an initializer the signal. Returns its name and shape."""
