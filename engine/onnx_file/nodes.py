@@ -13,7 +13,7 @@ from engine.onnx_file.signal import Attribute, Ints
 
 AS_A_CHAIN = "export it as one chain of affine layers and ReLUs"
 EXPORT_AGAIN = "export the network again"
-SUPPORTED = tuple(sorted([*OPERATORS, "Constant"]))
+SUPPORTED = tuple(sorted([*OPERATORS, "Constant", "ConstantOfShape"]))
 _KINDS: dict[type, int] = {int: AttributeProto.INT, float: AttributeProto.FLOAT, Ints: AttributeProto.INTS}
 _TYPES: dict[object, int] = {form: number for kind, number in _KINDS.items() for form in (kind, kind | None)}
 
