@@ -42,7 +42,7 @@ class QueryOutput:
         from engine.cli.query_words import explanation
 
         found = assignment(question, verdict.counterexample) if isinstance(verdict, Violated) else None
-        text = "\n".join(filter(None, [answer_word(verdict), found and found.text]))
+        text = "\n".join([answer_word(verdict), *([found.text] if found else [])])
         if self.results:
             write_verdict(self.results, f"{text}\n".encode("ascii"), verdict)
         for tensor in found.tensors if found and self.tensors else ():

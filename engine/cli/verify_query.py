@@ -132,7 +132,7 @@ def _certify(
     path: Path, question: "Question", verdict: Verdict, options: "Options", networks: list[Path], query: Path
 ) -> None:
     """Writes the certificate, if there is a verdict to be certified, and has it checked."""
-    from engine.audit.check import check
+    from engine.audit.check import Result, check
 
     if isinstance(verdict, Unknown):
         note(f"acasxu: {plain(path)} is not written: nothing was decided")
@@ -144,5 +144,5 @@ def _certify(
         raise InputError(
             f"the verdict is {verdict.word}, but {error.what}", where=str(path), advice=error.advice
         ) from None
-    again: Callable[..., object] = check
+    again: Callable[..., Result] = check  # of several networks, too
     confirm_written(path, lambda: again(path, networks, query), lost="this is no verdict; please report it")

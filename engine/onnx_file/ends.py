@@ -20,7 +20,8 @@ def ends_of(network: Network) -> tuple[End, End]:
 
 def _name(kind: int) -> str:
     """Returns the type as VNN-LIB calls it."""
-    return {TensorProto.FLOAT: "float32", TensorProto.DOUBLE: "float64"}.get(kind, "")
+    names: dict[int, str] = {TensorProto.FLOAT: "float32", TensorProto.DOUBLE: "float64"}
+    return names.get(kind, "")
 
 
 def _sizes(shape: tuple[int | None, ...]) -> tuple[int, ...]:

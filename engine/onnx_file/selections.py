@@ -66,10 +66,11 @@ def split_by_attributes(x: Value, /, *, split: Ints, axis: int = 0) -> tuple[Val
     if min(split) < 1 or sum(split) != x.shape[at]:
         raise InputError(f"sizes {list(split)} are not those of axis {axis} of {shape_text(x.shape)}", advice=_EXPORT)
     ends = [sum(split[: k + 1]) for k in range(len(split))]
-    return tuple(
-        moved(x, lambda array, part=range(end - size, end): np.take(array, part, axis=at))
-        for size, end in zip(split, ends)
-    )
+    return tuple(_part(x, at, range(end - size, end)) for size, end in zip(split, ends))
+
+
+def _part(x: Value, axis: int, places: range) -> Value:
+    return moved(x, lambda array: np.take(array, places, axis=axis))
 
 
 def expand(x: Value, shape: Value, /) -> Value:
