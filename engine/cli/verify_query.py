@@ -47,7 +47,7 @@ def decide_query(path: Path, arguments: Namespace, *, single: Path | None, named
         options = _options(question, arguments)
         verdict = _decide(question, options, update)
     if certificate:
-        _certify(certificate, question, verdict, options, [*files.values()], path)
+        _certify(certificate, question, verdict, options, files, path)
     if picture and drawn:
         write_regions(picture, drawn, query.property, verdict)
     output.tell(question, verdict)
@@ -129,7 +129,7 @@ def _drawn(question: "Question") -> Network:
 
 
 def _certify(
-    path: Path, question: "Question", verdict: Verdict, options: "Options", networks: list[Path], query: Path
+    path: Path, question: "Question", verdict: Verdict, options: "Options", networks: Mapping[str, Path], query: Path
 ) -> None:
     """Writes the certificate, if there is a verdict to be certified, and has it checked."""
     from engine.audit.check import Result, check
@@ -144,5 +144,5 @@ def _certify(
         raise InputError(
             f"the verdict is {verdict.word}, but {error.what}", where=str(path), advice=error.advice
         ) from None
-    again: Callable[..., Result] = check  # of several networks, too
+    again: Callable[..., Result] = check  # of networks by their names, too
     confirm_written(path, lambda: again(path, networks, query), lost="this is no verdict; please report it")
