@@ -9,11 +9,13 @@ from engine.joint import Joint, make_joint
 from engine.network import Network
 from engine.network_file import load_network
 from engine.onnx_file import parse_network
+from engine.onnx_file.ends import ends_of
 from engine.onnx_file.isomorphic import isomorphic
 from engine.onnx_file.truncated import up_to
 from engine.query import Declaration, Query, Variable
 
-ANSWERED = ("real", "float32")  # element types
+REAL, FLOAT32 = "real", "float32"
+ANSWERED = (REAL, FLOAT32)  # element types
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +69,7 @@ def join(query: Query, networks: Mapping[str, Network]) -> Question:
         ties = query.ties[start : start + given.size]
         start += given.size
         hidden = [_hidden(network, tensor) for tensor in declared.of_kind("hidden")]
-        _demand_sizes(query, declared, network, hidden)
+        _demand_tensors(query, declared, network, hidden)
         blocks += [(part, ties) for part in (*hidden, network)]
         own.append(network)
     name = "+".join(network.name for network in own)
@@ -84,7 +86,7 @@ def _semantics(query: Query) -> str:
                 where=query.property.name,
                 advice="declare the tensors real, for an answer about real arithmetic, or float32",
             )
-    return "float32" if "float32" in query.elements else "real"
+    return FLOAT32 if FLOAT32 in query.elements else REAL
 
 
 def _only(query: Query, declared: Declaration, kind: str) -> tuple[Variable, ...]:
@@ -103,15 +105,25 @@ def _hidden(network: Network, tensor: Variable) -> Network:
     return parse_network(data, name=f"{network.name}:{tensor.name}", where=f"{network.name}, up to {tensor.node!r}")
 
 
-def _demand_sizes(query: Query, declared: Declaration, network: Network, hidden: list[Network]) -> None:
-    """Raises InputError unless the declared tensors have as many elements as the network's own."""
+def _demand_tensors(query: Query, declared: Declaration, network: Network, hidden: list[Network]) -> None:
+    """Raises InputError unless the declared tensors have the network's own types and shapes (ones do not count)."""
     (given,), (output,) = (_only(query, declared, kind) for kind in ("input", "output"))
-    sizes = [(given, network.n_inputs), (output, network.n_outputs)]
-    sizes += [(tensor, part.n_outputs) for tensor, part in zip(declared.of_kind("hidden"), hidden)]
-    for tensor, size in sizes:
-        if tensor.size != size:
-            what = f"{tensor.name} has {tensor.size} elements, but that {tensor.kind} of {network.name} has {size}"
-            raise InputError(what, where=query.property.name, advice="declare it with the network's shape")
+    ends = ends_of(network)
+    own = [(given, ends[0]), (output, ends[1])]
+    own += [(tensor, ends_of(part)[1]) for tensor, part in zip(declared.of_kind("hidden"), hidden)]
+    for tensor, (element, shape) in own:
+        what = ""
+        if _without_ones(tensor.shape) != _without_ones(shape):
+            what = f"{tensor.name} has shape {list(tensor.shape)}, but that {tensor.kind} of {network.name} has "
+            what += str(list(shape))
+        elif element not in (tensor.element, "") and tensor.element != REAL:
+            what = f"{tensor.name} is {tensor.element}, but that {tensor.kind} of {network.name} is {element}"
+        if what:
+            raise InputError(what, where=query.property.name, advice="declare it as the network has it")
+
+
+def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(size for size in shape if size != 1)
 
 
 def _demand_alike(query: Query, declared: Declaration, network: Network, networks: Mapping[str, Network]) -> None:

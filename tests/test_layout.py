@@ -42,7 +42,7 @@ LAYERS = [
     {"repair"},
     {"images"},
     {"results"},
-    {"bench", "vnncomp"},
+    {"assignment", "bench", "vnncomp"},
     {"report"},
     {"cli"},
     {"__init__", "__main__"},

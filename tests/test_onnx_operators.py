@@ -327,17 +327,15 @@ REFUSED = {
     "no order": ([node("Transpose", "WT", "k", perm=[0, 0]), node("MatMul", "x k", "y")], "is no order of the axes"),
     "squeeze of 3": ([node("Squeeze", "x last", "y")], "has no size 1"),
     "squeeze twice": ([node("Squeeze", "x twice", "y")], "are no axes of"),
-    "gather of the signal": ([node("Gather", "x i0", "y")], "for constants only"),
     "gather outside": (
         [node("Shape", "x", "s"), node("Gather", "s three", "g"), node("Reshape", "x g", "y")],
         "gathers what axis 0 of shape [2] has not",
     ),
-    "slice of the signal": ([node("Slice", "x start stop", "y")], "for constants only"),
     "slice of nothing": (
         [node("Shape", "x", "s"), node("Slice", "s stop start", "g"), node("Reshape", "x g", "y")],
         "it takes nothing",
     ),
-    "concat of the signal": ([node("Concat", "x V", "y", axis=0)], "for constants only"),
+    "concat of other ranks": ([node("Concat", "x V", "y", axis=0)], "it joins what does not fit"),
     "concat without an axis": ([node("Concat", "V V", "k"), node("Add", "x k", "y")], "attribute 'axis' is missing"),
     "cast to integers": ([node("Cast", "x", "y", to=TensorProto.INT64)], "it rounds float32 to int64"),
     "old form": ([node("Squeeze", "x", "y", axes=[0])], "attribute 'axes' is not supported"),

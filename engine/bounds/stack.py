@@ -88,13 +88,14 @@ class Stack:
                 raise InputError(
                     f"it has no float32 semantics: {network.float32_obstacle}",
                     where=network.name or "network",
-                    advice="fold that into the weights when exporting it, or use --semantics real",
+                    advice="fold that into the weights when exporting it, or use --semantics real "
+                    "(in VNN-LIB 2.0: type real)",
                 )
         if not all(_is_float32(layer) for layer in self.layers):
             raise InputError(
                 "not all weights are float32 numbers: it is not executed in float32",
                 where=self.networks[0].name,
-                advice="use --semantics real",
+                advice="use --semantics real (in VNN-LIB 2.0: type real)",
             )
 
     def _layer(self, k: int, deadline: Deadline) -> StackedLayer:

@@ -5,10 +5,10 @@ from argparse import Namespace
 from engine.verdict import Standing, Unknown
 
 
-def helpful(verdict: Unknown, arguments: Namespace) -> str:
-    """A line on what to try, and on the state in which the search ended."""
+def helpful(verdict: Unknown, arguments: Namespace, *, weaker: str = "--semantics real") -> str:
+    """A line on what to try, and on the state in which the search ended. weaker: how real semantics is asked for."""
     where = _where(verdict.standing) if verdict.standing else ""
-    return f"what may help: {', or '.join(_advice(verdict, arguments))}{f' ({where})' if where else ''}"
+    return f"what may help: {', or '.join(_advice(verdict, arguments, weaker))}{f' ({where})' if where else ''}"
 
 
 def _where(standing: Standing) -> str:
@@ -26,11 +26,11 @@ def _where(standing: Standing) -> str:
     return "; ".join(parts)
 
 
-def _advice(verdict: Unknown, arguments: Namespace) -> list[str]:
+def _advice(verdict: Unknown, arguments: Namespace, weaker: str) -> list[str]:
     near, standing = verdict.near_miss, verdict.standing
     if near and near.exact:
         if verdict.semantics == "float32" and not near.executable:
-            return ["--semantics real, in which that point is a counterexample"]
+            return [f"{weaker}, in which that point is a counterexample"]
         return ["another threshold: in exact arithmetic the property does not hold, so that it cannot be proved"]
     advice = []
     if standing and standing.ties:
@@ -39,5 +39,5 @@ def _advice(verdict: Unknown, arguments: Namespace) -> list[str]:
     if verdict.timed_out:
         advice.append(f"a longer --timeout than {arguments.timeout:g} s" if arguments.timeout else "a longer --timeout")
     if verdict.semantics == "float32":
-        advice.append("--semantics real, which asks for less")
+        advice.append(f"{weaker}, which asks for less")
     return advice or ["another threshold, or smaller input boxes"]

@@ -24,7 +24,7 @@ def search_settings(arguments: Namespace) -> dict[str, Any]:
     proofs = bool(getattr(arguments, "certificate", None) or getattr(arguments, "certificates", None))
     return {
         "timeout": arguments.timeout,
-        "semantics": arguments.semantics,
+        "semantics": arguments.semantics or "real",
         "device": arguments.device,
         "proofs": proofs,
         **{name: value for name, value in given.items() if value},

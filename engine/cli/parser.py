@@ -5,11 +5,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from engine.cli import bench_options, check_options, compare_options, convert_options, repair_options, verify_options
+from engine import __version__
+from engine.cli import (
+    bench_options,
+    check_options,
+    compare_options,
+    convert_options,
+    repair_options,
+    supports_options,
+    verify_options,
+)
 from engine.cli.images import parser as images_parser
 from engine.cli.options import add_data
 from engine.errors import InputError
 
+NAME = "acasxu-engine"
 EXIT_CODES = """\
 exit codes:
   0    verify: the property holds; bench: all decided, and as expected;
@@ -41,6 +51,8 @@ def make_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawTextHelpFormatter,
         description="Prove, or refute, the safety properties of the ACAS Xu networks.",
     )
+    parser.add_argument("--name", action="version", version=NAME, help="print the program's name")
+    parser.add_argument("--version", action="version", version=__version__, help="print its version")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, (help, usage, add) in COMMANDS.items():
         add(
@@ -92,6 +104,11 @@ def _add_fetch(parser: argparse.ArgumentParser) -> None:
 #: By command: what it does, how it is called, and the function that adds its options.
 COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]] = {
     "verify": ("decide whether a network satisfies a property", verify_options.USAGE, verify_options.add_verify),
+    "supports": (
+        "print what queries may hold, as VNN-LIB's standard asks",
+        supports_options.USAGE,
+        supports_options.add_supports,
+    ),
     "bench": ("decide a list of instances, resumably", bench_options.USAGE, bench_options.add_bench),
     "repair": ("repair a network until properties are proved for it", repair_options.USAGE, repair_options.add_repair),
     "check": (

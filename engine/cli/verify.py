@@ -1,35 +1,66 @@
-"""`acasxu verify`: one network, one property."""
+"""`acasxu verify`: one network and one property; verify_query.py has queries in VNN-LIB 2.0."""
 
 import json
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from engine.acasxu.files import network_path, property_path
 from engine.acasxu.identity import Identity, as_told, identify
-from engine.acasxu.networks import NetworkIndex, network_index
+from engine.acasxu.networks import NetworkIndex
 from engine.cli.confirm import confirm_written
 from engine.cli.live import live_line, search_text
 from engine.cli.options import search_options
-from engine.cli.output import HOLDS, UNDECIDED, VIOLATED, answer, note
+from engine.cli.output import answer, note
 from engine.cli.region_picture import check_two_inputs, write_regions
+from engine.cli.told import OPTION, told_networks
+from engine.cli.verdict_files import EXIT_CODES, demand_certifiable, warn_of_limits, write_verdict
 from engine.cli.verdict_json import Json, verdict_content
 from engine.cli.verdict_words import explanation
 from engine.errors import InputError
-from engine.files import prepare, write_bytes
+from engine.files import prepare
 from engine.foreign import plain
 from engine.network import Network
 from engine.picture import prepare_picture
 from engine.property import Property
-from engine.verdict import Unknown, Verdict, Verified, Violated
+from engine.verdict import Verdict
 from engine.vnncomp import result_text
 
 
 def run(arguments: Namespace) -> int:
-    """Decides the property; the verdict goes to stdout, the results file and the exit code."""
-    told = None if arguments.network is None else network_index(arguments.network)
+    """Decides the property, or the query; the verdict goes to stdout, the results file and the exit code."""
+    told, named = told_networks(arguments.network)
+    demand_certifiable(arguments.certificate, arguments.units)
+    if (query := _query_file(arguments, named)) is None:
+        return _decide_property(told, arguments)
+    from engine.cli.verify_query import decide_query
+
+    single = [network_path(*told, data=arguments.data)] if told else arguments.files[:-1]
+    if len(single) > 1 or (single and named):
+        raise InputError(f"files given: {len(arguments.files)}, needed: 1", advice=f"name networks by {OPTION}")
+    return decide_query(query, arguments, single=next(iter(single), None), named=named)
+
+
+def _query_file(arguments: Namespace, named: Mapping[str, Path]) -> Path | None:
+    """The file that states a query in VNN-LIB 2.0, if one is given. InputError where networks are named for none."""
+    from engine.vnnlib import states_query
+
+    path = arguments.files[-1] if arguments.files and arguments.property is None else None
+    if path and (named or len(arguments.files) <= 2) and states_query(path, strict=bool(named)):
+        return Path(path)
+    if named:
+        where = str(path) if path else f"{OPTION} {next(iter(named))}=.."
+        what = "a property in VNN-LIB 1.0 names no networks"
+        raise InputError(what, where=where, advice="give NETWORK PROPERTY, or a query in VNN-LIB 2.0")
+    return None
+
+
+def _decide_property(told: NetworkIndex | None, arguments: Namespace) -> int:
     network_file, property_file = _files(arguments, told)
-    _demand_certifiable(arguments)
+    if arguments.serialise_assignments:
+        raise InputError(
+            "a property in VNN-LIB 1.0 has no assignments", where="--serialise-assignments", advice="leave it out"
+        )
     results = prepare(arguments.results, option="--results") if arguments.results else None
     certificate = prepare(arguments.certificate, option="--certificate") if arguments.certificate else None
     picture = prepare_picture(arguments.picture) if arguments.picture else None
@@ -47,14 +78,14 @@ def run(arguments: Namespace) -> int:
     if picture:
         write_regions(picture, network, prop, verdict)
     if results:
-        _write(results, result_text(verdict).encode("ascii"), verdict)
+        write_verdict(results, result_text(verdict).encode("ascii"), verdict)
     if arguments.json:
         content: Json = {"network": _source(network_file, network), "property": _source(property_file, prop)}
         answer(json.dumps(content | verdict_content(identity, verdict), indent=2, allow_nan=False))
     else:
         answer(result_text(verdict))
     note(explanation(identity, network, verdict, arguments))
-    return {Verified: HOLDS, Violated: VIOLATED, Unknown: UNDECIDED}[type(verdict)]
+    return EXIT_CODES[type(verdict)]
 
 
 def _files(arguments: Namespace, told: NetworkIndex | None) -> tuple[Path, Path]:
@@ -68,15 +99,6 @@ def _files(arguments: Namespace, told: NetworkIndex | None) -> tuple[Path, Path]
         )
     network = network_path(*told, data=arguments.data) if told else files.pop(0)
     return network, files.pop() if files else property_path(arguments.property)
-
-
-def _demand_certifiable(arguments: Namespace) -> None:
-    if arguments.certificate and arguments.units == "raw":
-        raise InputError(
-            "certificates are about networks in normalized units",
-            where="--certificate",
-            advice="make an ONNX file by `acasxu convert --units raw`, and verify that",
-        )
 
 
 def _decide(
@@ -97,7 +119,7 @@ def _decide(
     if arguments.picture:
         check_two_inputs(network)
     if arguments.certificate:
-        _warn_of_limits(arguments.certificate, prop)
+        warn_of_limits(arguments.certificate, prop)
     from engine.search.problem import Problem, Progress
     from engine.search.verify import verify_all
 
@@ -107,14 +129,6 @@ def _decide(
 
     (verdict,) = verify_all([Problem(network, prop)], search_options(arguments), on_progress=on_progress)
     return network, identity, prop, verdict
-
-
-def _warn_of_limits(path: Path, prop: Property) -> None:
-    """Says before the search that no proof can be written, where that is so."""
-    from engine.certificate.writer import unprovable
-
-    if reason := unprovable(prop):
-        note(f"acasxu: {plain(path)} will not be written if the property holds: {reason}")
 
 
 def _certify(path: Path, network: Network, prop: Property, verdict: Verdict, arguments: Namespace) -> None:
@@ -128,20 +142,9 @@ def _certify(path: Path, network: Network, prop: Property, verdict: Verdict, arg
             f"the verdict is {verdict.word}, but {error.what}", where=str(path), advice=error.advice
         ) from None
     if data:
-        _write(path, data, verdict)
+        write_verdict(path, data, verdict)
     else:
         note(f"acasxu: {plain(path)} is not written: nothing was decided")
-
-
-def _write(path: Path, data: bytes, verdict: Verdict) -> None:
-    try:
-        write_bytes(path, data)
-    except OSError as error:
-        raise InputError(
-            f"the verdict is {verdict.word}, but cannot be written there ({error.strerror})",
-            where=str(path),
-            advice="check the disk, and run again",
-        ) from None
 
 
 def _source(path: Path, source: Network | Property) -> dict[str, str]:

@@ -11,6 +11,7 @@ differ from what is analysed are named too.
     signal.py      the chain of affine pieces that the input runs through
     operators.py   what each operator does to constants and to the signal
     shapes.py      the same of operators that only move numbers
+    selections.py  the same of operators that select, repeat or add up elements
     execution.py   where execution in float32 is not what is analysed
     remedies.py    what to do where an operator is not supported
     declared.py    the version, initializers and shapes that a model declares
@@ -23,6 +24,7 @@ differ from what is analysed are named too.
     fresh.py       ONNX files of networks that come from elsewhere
     lowered.py     the same graph under older version numbers
     provenance.py  what a file says it was made from
+    ends.py        types and shapes of a network's input and output
     describe.py    what a file holds, for people
 """
 

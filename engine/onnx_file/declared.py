@@ -15,16 +15,22 @@ OLDEST_OPSET = 7  # before it, Add, Sub and Gemm broadcast by other rules
 MAX_INPUTS = 2**20
 
 
+def opsets() -> tuple[int, int]:
+    """Returns the oldest and the newest opset that is supported."""
+    return OLDEST_OPSET, onnx_opset_version()
+
+
 def checked_opset(model: ModelProto) -> int:
     """Returns the opset of a model. InputError where it is another one than is supported, or not a plain graph."""
     graph = model.graph
     if not graph.node:
         raise InputError("it has no graph with nodes, so it is no ONNX network", advice="check the file")
     versions = sorted({o.version for o in model.opset_import if o.domain in ("", "ai.onnx")})
-    supported = f"export with one from {OLDEST_OPSET} to {onnx_opset_version()}"
+    oldest, newest = opsets()
+    supported = f"export with one from {oldest} to {newest}"
     if len(versions) > 1:
         raise InputError(f"it names several opsets, {' and '.join(map(str, versions))}", advice=supported)
-    if not versions or not OLDEST_OPSET <= versions[0] <= onnx_opset_version():
+    if not versions or not oldest <= versions[0] <= newest:
         raise InputError(f"opset {versions[0] if versions else '(none)'} is not supported", advice=supported)
     if model.functions:
         raise InputError(f"it defines functions ({model.functions[0].name!r})", advice="inline them")

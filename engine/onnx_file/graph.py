@@ -1,13 +1,14 @@
 """Walks an ONNX graph, strictly: everything that is not known to be a plain ReLU chain is refused by name."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, helper
 
 from engine.errors import InputError
-from engine.onnx_file.constant import Constant, read_tensor
+from engine.onnx_file.constant import MAX_FOLD, Constant, read_tensor
 from engine.onnx_file.declared import checked_opset, declared_shape, initializers, input_shape
 from engine.onnx_file.execution import leading_zeros_obstacle, obstacle
 from engine.onnx_file.nodes import (
@@ -19,8 +20,8 @@ from engine.onnx_file.nodes import (
     operator_of,
     printable,
 )
-from engine.onnx_file.shapes import mismatch
-from engine.onnx_file.signal import NamedShape, Piece, Signal, Value, size_of
+from engine.onnx_file.shapes import ints_of, mismatch
+from engine.onnx_file.signal import Attribute, NamedShape, Piece, Signal, Value, size_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +29,8 @@ class Graph:
     """The function that a graph computes, and the places of its numbers.
 
     pieces: the layers; homes: the tensors that constants come from, by name, inside the model that was read;
-    uses: how often each of them meets the signal; float32_obstacle: as in Network.
+    uses: how often each of them meets the signal; float32_obstacle: as in Network; kinds: the number types of input and
+    output.
     """
 
     pieces: tuple[Piece, ...]
@@ -38,6 +40,7 @@ class Graph:
     output: tuple[str, NamedShape]
     operators: Counter[str]
     float32_obstacle: str
+    kinds: tuple[int, int]
 
 
 def read_graph(model: ModelProto) -> Graph:
@@ -65,6 +68,7 @@ class _Walk:
 
     def run(self) -> Graph:
         entry = self._input()
+        kind = self.values[entry[0]].kind
         for number, node in enumerate(self.graph.node, start=1):
             label = node_label(node, number)
             try:
@@ -76,7 +80,7 @@ class _Walk:
         chain = signal.chain()
         if self.leading_zeros and (cause := leading_zeros_obstacle(chain)):
             self.obstacle = f"{self.leading_zeros}: {cause}"
-        return Graph(chain, self.homes, self.uses, entry, output, operators, self.obstacle)
+        return Graph(chain, self.homes, self.uses, entry, output, operators, self.obstacle, (kind, signal.kind))
 
     def _input(self) -> tuple[str, NamedShape]:
         """Makes the one input that is not an initializer the signal. Returns its name and shape."""
@@ -97,12 +101,35 @@ class _Walk:
         outputs = list(node.output)
         if node.op_type == "Dropout" and len(outputs) == 2:
             self.unread[outputs.pop()] = "what a Dropout kept"
-        if len(outputs) != 1 or not outputs[0]:
-            raise InputError(f"it has {len(node.output)} outputs instead of one", advice=AS_A_CHAIN)
-        (name,) = outputs
-        if name in self.values or name in self.homes:
-            raise InputError(f"its output {name!r} exists already", advice="name tensors differently")
-        self.values[name] = self._constant(node, name) if node.op_type == "Constant" else self._apply(node, label)
+        for name in outputs:
+            if name in self.values or name in self.homes:
+                raise InputError(f"its output {name!r} exists already", advice="name tensors differently")
+        values = self._values(node, outputs[0] if outputs else "", label)
+        if len(outputs) != len(values) or not all(outputs):
+            count = "one" if len(values) == 1 else len(values)
+            raise InputError(f"it has {len(node.output)} outputs instead of {count}", advice=AS_A_CHAIN)
+        self.values |= zip(outputs, values)
+
+    def _values(self, node: NodeProto, name: str, label: str) -> tuple[Value, ...]:
+        """Returns what a node gives."""
+        if node.op_type == "Constant":
+            return (self._constant(node, name),)
+        if node.op_type == "ConstantOfShape":
+            return (self._filled(node),)
+        return self._apply(node, label)
+
+    def _filled(self, node: NodeProto) -> Constant:
+        """Returns the tensor of a ConstantOfShape node: one number, everywhere."""
+        given = {attribute.name: attribute for attribute in node.attribute}
+        if len(node.input) != 1 or set(given) - {"value"}:
+            raise InputError("it has not one shape and one value", advice=EXPORT_AGAIN)
+        shape = ints_of(self._take(node.input[0], keep=False), "the shape")
+        if min(shape, default=1) < 1 or size_of(shape) > MAX_FOLD:
+            raise InputError(f"shape {list(shape)} is too large, or empty", advice="fold constants when exporting")
+        if "value" not in given:
+            return Constant(np.zeros(shape), TensorProto.FLOAT)
+        number = read_tensor(given["value"].t, "value")
+        return Constant(np.full(shape, number.values.ravel()[0]), number.kind)
 
     def _constant(self, node: NodeProto, name: str) -> Constant:
         """Returns the tensor of a Constant node, which can be written like an initializer, or numbers of its own."""
@@ -126,19 +153,34 @@ class _Walk:
             raise InputError("it is empty, or has NaN or infinite values", advice=EXPORT_AGAIN)
         return Constant(values, TensorProto.INT64 if whole else TensorProto.FLOAT)
 
-    def _apply(self, node: NodeProto, label: str) -> Value:
+    def _apply(self, node: NodeProto, label: str) -> tuple[Value, ...]:
         operator = operator_of(node, self.opset)
         attributes = attributes_of(node, operator)
         check_arity(node, operator)
         operands = [self._take(name, keep=node.op_type == "Shape") if name else None for name in node.input]
-        result: Value = operator(*operands, **attributes)
+        if sum(isinstance(operand, Signal) for operand in operands) > 1:
+            raise InputError("two branches meet in it", advice=AS_A_CHAIN)
+        result = operator(*operands, **attributes)
+        results = result if isinstance(result, tuple) else (result,)
+        for value in results:
+            self._note(node, label, operands, attributes, value)
+        return results
+
+    def _note(
+        self,
+        node: NodeProto,
+        label: str,
+        operands: Sequence[Value | None],
+        attributes: Mapping[str, Attribute],
+        result: Value,
+    ) -> None:
+        """Notes which constants meet the signal, and what is not executed as analysed."""
         if isinstance(result, Signal):
             self.uses.update(n for o in operands if isinstance(o, Constant) for n in o.names)
             if result.untouched and node.op_type in ("Add", "Sub"):
                 self.leading_zeros = self.leading_zeros or label
         if not self.obstacle and (cause := obstacle(node.op_type, operands, attributes, result)):
             self.obstacle = f"{label}: {cause}"
-        return result
 
     def _take(self, name: str, *, keep: bool) -> Value:
         """Returns what a name stands for. The signal may be read only once, unless it is kept."""

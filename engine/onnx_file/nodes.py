@@ -13,7 +13,7 @@ from engine.onnx_file.signal import Attribute, Ints
 
 AS_A_CHAIN = "export it as one chain of affine layers and ReLUs"
 EXPORT_AGAIN = "export the network again"
-_SUPPORTED = "supported are " + ", ".join(sorted([*OPERATORS, "Constant"]))
+SUPPORTED = tuple(sorted([*OPERATORS, "Constant", "ConstantOfShape"]))
 _KINDS: dict[type, int] = {int: AttributeProto.INT, float: AttributeProto.FLOAT, Ints: AttributeProto.INTS}
 _TYPES: dict[object, int] = {form: number for kind, number in _KINDS.items() for form in (kind, kind | None)}
 
@@ -21,7 +21,7 @@ _TYPES: dict[object, int] = {form: number for kind, number in _KINDS.items() for
 def operator_of(node: NodeProto, opset: int) -> Operator:
     """Returns a node's operator as this opset has it. InputError where it is not supported."""
     if node.op_type not in OPERATORS:
-        advice = remedy(node.op_type) or _SUPPORTED
+        advice = remedy(node.op_type) or f"supported are {', '.join(SUPPORTED)}"
         raise InputError(f"operator {printable(node.op_type)} is not supported", advice=advice)
     versions = OPERATORS[node.op_type]
     return versions[max(since for since in versions if since <= opset)]

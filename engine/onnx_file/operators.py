@@ -12,6 +12,7 @@ from onnx import TensorProto
 from engine.errors import InputError
 from engine.onnx_file.constant import FLOATS, INTEGERS, MAX_FOLD, Constant, Operation, fold, names_of, type_name
 from engine.onnx_file.quotients import normalizing, reciprocals
+from engine.onnx_file.selections import SELECTIONS
 from engine.onnx_file.shapes import MOVES, Versions, mismatch, product_shape, transposed
 from engine.onnx_file.signal import Shape, Signal, Value, shape_text
 
@@ -199,6 +200,7 @@ OPERATORS: dict[str, Versions] = {
     "Relu": {7: relu},
     "Sub": {7: sub},
     **MOVES,
+    **SELECTIONS,
 }
 
 

@@ -6,7 +6,6 @@ _AS_RELU = "write it as MatMul with [I, -I], Relu and MatMul with what each half
 _MATRIX = "write it as the matrix product that it is: MatMul or Gemm"
 _ADD = "write it as Add"
 _FOLD = "fold constants when exporting, for example with onnxsim"
-_BRANCH = "networks with branches are not supported yet: export one chain of layers"
 _QUANTIZED = "export the float32 network from before it was quantized"
 _CONTROL = "export the network with fixed shapes and without control flow"
 
@@ -14,10 +13,9 @@ _REMEDIES = {
     _RELU_ONLY: "Tanh Softplus Softsign Elu Selu Celu Gelu Erf Exp Log Mish HardSigmoid HardSwish Sin Cos Pow",
     _CUT: "Sigmoid Softmax LogSoftmax Hardmax ArgMax ArgMin TopK",
     _AS_RELU: "LeakyRelu PRelu Abs",
-    _MATRIX: "Conv ConvTranspose AveragePool GlobalAveragePool ReduceSum ReduceMean Einsum",
+    _MATRIX: "Conv ConvTranspose AveragePool GlobalAveragePool Einsum",
     _ADD: "Sum",
-    _FOLD: "Sqrt Reciprocal ConstantOfShape Range Expand Where Equal Tile ReduceProd",
-    _BRANCH: "Split",
+    _FOLD: "Sqrt Reciprocal Range Where Equal Tile ReduceProd",
     _QUANTIZED: "QuantizeLinear DequantizeLinear DynamicQuantizeLinear QLinearMatMul QLinearConv MatMulInteger",
     _CONTROL: "If Loop Scan NonZero",
 }

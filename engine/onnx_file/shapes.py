@@ -1,7 +1,7 @@
 """The supported ONNX operators that move numbers without computing any, and arithmetic of shapes.
 
-Constants may be moved in any way; the signal only so that its elements keep their order. Parameters are read as in
-operators.py.
+Constants may be moved in any way; the signal only so that its elements keep their order: selections.py has the rest.
+Parameters are read as in operators.py.
 """
 
 import math
@@ -12,10 +12,10 @@ import numpy as np
 from onnx import TensorProto
 
 from engine.errors import InputError
-from engine.onnx_file.constant import FLOATS, INTEGERS, Constant, names_of, type_name
+from engine.onnx_file.constant import FLOATS, INTEGERS, Constant, type_name
 from engine.onnx_file.signal import Ints, NamedShape, Shape, Signal, Value, shape_text, size_of
 
-Operator = Callable[..., Value]  # of a node's inputs by position, and its attributes by name
+Operator = Callable[..., Value | tuple[Value, ...]]  # of a node's inputs by position, and its attributes by name
 Versions = dict[int, Operator]  # by the opset on in which this form appeared
 _EXPORT = "check how the network was exported"
 _FOLD = "fold constants before exporting the network"
@@ -69,7 +69,7 @@ def flatten(x: Value, /, *, axis: int = 1) -> Value:
 
 
 def reshape(x: Value, target: Value, /, *, allowzero: int = 0) -> Value:
-    return reshaped(x, _target_shape(x.shape, _list(target, "the new shape"), allowzero=bool(allowzero)))
+    return reshaped(x, _target_shape(x.shape, ints_of(target, "the new shape"), allowzero=bool(allowzero)))
 
 
 def transpose(x: Value, /, *, perm: Ints | None = None) -> Value:
@@ -82,70 +82,38 @@ def transpose(x: Value, /, *, perm: Ints | None = None) -> Value:
 def squeeze_by_attribute(x: Value, /, *, axes: Ints | None = None) -> Value:
     if axes is None:
         return reshaped(x, tuple(d for d in x.shape if d != 1))
-    gone = _axes(axes, len(x.shape))
+    gone = axes_of(axes, len(x.shape))
     if any(x.shape[axis] != 1 for axis in gone):
         raise InputError(f"shape {shape_text(x.shape)} has no size 1 in all of axes {list(axes)}", advice=_EXPORT)
     return reshaped(x, tuple(d for axis, d in enumerate(x.shape) if axis not in gone))
 
 
 def squeeze(x: Value, axes: Value | None = None, /) -> Value:
-    return squeeze_by_attribute(x, axes=None if axes is None else _list(axes, "the list of axes"))
+    return squeeze_by_attribute(x, axes=None if axes is None else ints_of(axes, "the list of axes"))
 
 
 def unsqueeze_by_attribute(x: Value, /, *, axes: Ints) -> Value:
     rank = len(x.shape) + len(axes)
-    new, old = _axes(axes, rank), iter(x.shape)
+    new, old = axes_of(axes, rank), iter(x.shape)
     return reshaped(x, tuple(1 if axis in new else next(old) for axis in range(rank)))
 
 
 def unsqueeze(x: Value, axes: Value, /) -> Value:
-    return unsqueeze_by_attribute(x, axes=_list(axes, "the list of axes"))
+    return unsqueeze_by_attribute(x, axes=ints_of(axes, "the list of axes"))
 
 
 def shape_of(x: Value, /, *, start: int = 0, end: int | None = None) -> Constant:
     return Constant(_demand_some(np.array(x.shape, np.int64)[start:end]), TensorProto.INT64)
 
 
-def gather(x: Value, indices: Value, /, *, axis: int = 0) -> Value:
-    data, where = _constants("Gather", x, indices)
-    (at,) = _axes((axis,), len(data.shape))
-    size, places = data.shape[at], where.values
-    if where.kind not in INTEGERS or np.any((places < -size) | (places >= size)):
-        raise InputError(f"it gathers what axis {axis} of shape {shape_text(data.shape)} has not", advice=_EXPORT)
-    return data.moved(lambda array: np.take(array, places, axis=at))
-
-
-def concat(*values: Value, axis: int) -> Value:
-    parts = _constants("Concat", *values)
-    (at,) = _axes((axis,), len(parts[0].shape))
-    rest = {(part.kind, len(part.shape), *part.shape[:at], *part.shape[at + 1 :]) for part in parts}
-    if len(rest) > 1:
-        raise InputError("it joins what does not fit", advice=_EXPORT)
-    joined = np.concatenate([part.values for part in parts], axis=at)
-    return Constant(joined, parts[0].kind, names_of(parts))
-
-
-def slice_by_attributes(x: Value, /, *, starts: Ints, ends: Ints, axes: Ints | None = None) -> Value:
-    return _sliced(x, starts, ends, axes, None)
-
-
-def slice_(x: Value, starts: Value, ends: Value, axes: Value | None = None, steps: Value | None = None, /) -> Value:
-    of = "a list of Slice"
-    optional = (None if part is None else _list(part, of) for part in (axes, steps))
-    return _sliced(x, _list(starts, of), _list(ends, of), *optional)
-
-
 #: By name, from the opset on in which this form appeared.
 MOVES: dict[str, Versions] = {
     "Cast": {7: cast},
-    "Concat": {7: concat},
     "Dropout": {7: dropout, 12: dropout_by_mode},
     "Flatten": {7: flatten},
-    "Gather": {7: gather},
     "Identity": {7: identity},
     "Reshape": {7: reshape},
     "Shape": {7: shape_of},
-    "Slice": {7: slice_by_attributes, 10: slice_},
     "Squeeze": {7: squeeze_by_attribute, 13: squeeze},
     "Transpose": {7: transpose},
     "Unsqueeze": {7: unsqueeze_by_attribute, 13: unsqueeze},
@@ -159,6 +127,15 @@ def mismatch(a: NamedShape, b: NamedShape) -> InputError:
 def reshaped(x: Value, shape: Shape) -> Value:
     """Returns the same elements in the same order, in another shape."""
     return x.moved(lambda array: array.reshape(shape)) if isinstance(x, Constant) else x.reshaped(shape)
+
+
+def moved(x: Value, move: Callable[[np.ndarray], np.ndarray]) -> Value:
+    """Returns elements of x at other places: `move` selects or repeats them."""
+    if isinstance(x, Constant):
+        _demand_some(move(x.values))
+        return x.moved(move)
+    places = _demand_some(move(np.arange(x.size).reshape(x.shape)))
+    return x.selected(places.ravel(), places.shape)
 
 
 def transposed(x: Value, order: Ints) -> Value:
@@ -200,26 +177,13 @@ def _target_shape(shape: Shape, wanted: Ints, *, allowzero: bool) -> Shape:
     return tuple(target)
 
 
-def _sliced(x: Value, starts: Ints, ends: Ints, axes: Ints | None, steps: Ints | None) -> Value:
-    (data,) = _constants("Slice", x)
-    axes = _axes(range(len(starts)) if axes is None else axes, len(data.shape))
-    steps = (1,) * len(starts) if steps is None else steps
-    if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps:
-        raise InputError("its lists do not belong together", advice=_EXPORT)
-    places = [slice(None)] * len(data.shape)
-    for start, end, axis, step in zip(starts, ends, axes, steps):
-        places[axis] = slice(start, end, step)
-    _demand_some(data.values[tuple(places)])
-    return data.moved(lambda array: array[tuple(places)])
-
-
 def _demand_some(array: np.ndarray) -> np.ndarray:
     if not array.size:
         raise InputError("it takes nothing", advice=_EXPORT)
     return array
 
 
-def _list(value: Value, what: str) -> Ints:
+def ints_of(value: Value, what: str) -> Ints:
     """Returns a constant list of integers. InputError where the value is none."""
     if not isinstance(value, Constant) or value.kind != TensorProto.INT64:
         raise InputError(f"{what} is not a constant of type int64", advice="export with a fixed shape")
@@ -228,20 +192,9 @@ def _list(value: Value, what: str) -> Ints:
     return tuple(value.values.tolist())
 
 
-def _axes(axes: Sequence[int], rank: int) -> Ints:
+def axes_of(axes: Sequence[int], rank: int) -> Ints:
     """Returns the axes counted from 0 on. InputError where one does not exist or is there twice."""
     found = tuple(axis + rank if axis < 0 else axis for axis in axes)
     if not all(0 <= axis < rank for axis in found) or len(set(found)) < len(found):
         raise InputError(f"{list(axes)} are no axes of {rank}", advice=_EXPORT)
     return found
-
-
-def _constants(operator: str, *values: Value) -> list[Constant]:
-    """Returns the operands as constants. InputError where one is the signal."""
-    constants = [value for value in values if isinstance(value, Constant)]
-    if len(constants) < len(values):
-        raise InputError(
-            f"{operator} is supported for constants only, not for the network's signal",
-            advice="export the network as one chain of layers",
-        )
-    return constants

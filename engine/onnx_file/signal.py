@@ -69,7 +69,7 @@ class Signal:
 
     def times(self, weight: Constant, shape: Shape, *, rounded: bool = False, entrywise: bool = False) -> "Signal":
         """Returns weight @ self, weight [out, in]."""
-        self._demand_room(weight.values.size)
+        self.demand_room(weight.values.size)
         bare = self.weight is not None and (self.bias is None or not self.bias.values.any())
         mergeable = self.mergeable or (bare and (entrywise or self.entrywise))
         return replace(
@@ -81,10 +81,18 @@ class Signal:
             mergeable=mergeable,
         )
 
+    def selected(self, places: np.ndarray, shape: Shape) -> "Signal":
+        """Returns the elements at these places [out]; a place of -1 stands for 0."""
+        if np.array_equal(places, np.arange(self.size)):
+            return replace(self, shape=shape)
+        self.demand_room(places.size * self.size)
+        weight = (places[:, None] == np.arange(self.size)).astype(np.float64)
+        return self.times(Constant(weight, self.kind), shape)
+
     def scaled(self, factors: Constant, *, rounded: bool = False) -> "Signal":
         """Returns factors * self, factors [size]. It is a layer of its own, even where all factors are 1."""
         self._demand_few()
-        self._demand_room(self.size**2)
+        self.demand_room(self.size**2)
         return self.times(diagonal(factors), self.shape, rounded=rounded, entrywise=True)
 
     def plus(self, bias: Constant, shape: Shape) -> "Signal":
@@ -122,10 +130,10 @@ class Signal:
 
     def _identity(self) -> Constant:
         self._demand_few()
-        self._demand_room(self.size**2)
+        self.demand_room(self.size**2)
         return Constant(np.eye(self.size), self.kind)
 
-    def _demand_room(self, weights: int) -> None:
+    def demand_room(self, weights: int) -> None:
         """Raises InputError where so many more are too many."""
         held = sum(piece.weight.values.size for piece in self.closed(relu=False).pieces)
         if held + weights > MAX_WEIGHTS:

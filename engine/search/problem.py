@@ -47,7 +47,7 @@ class Problem:
             raise InputError(
                 f"{gap.what}, so no input exists in float32 semantics",
                 where=self.property.name,
-                advice=f"{gap.advice}, or use --semantics real",
+                advice=f"{gap.advice}, or use --semantics real (in VNN-LIB 2.0: type real)",
             )
 
 

@@ -18,6 +18,15 @@ writer.py         Property -> text
 
 from engine.vnnlib.networks.reader import load_query, parse_query, query_of
 from engine.vnnlib.reader import load_property, parse_property, property_of
-from engine.vnnlib.version import is_query
+from engine.vnnlib.version import is_query, states_query
 
-__all__ = ["is_query", "load_property", "load_query", "parse_property", "parse_query", "property_of", "query_of"]
+__all__ = [
+    "is_query",
+    "load_property",
+    "load_query",
+    "parse_property",
+    "parse_query",
+    "property_of",
+    "query_of",
+    "states_query",
+]

@@ -1,9 +1,11 @@
 """The version of VNN-LIB that a text is written in."""
 
 from itertools import islice
+from pathlib import Path
 
+from engine.errors import InputError
 from engine.vnnlib.language import VERSION_2
-from engine.vnnlib.source import Source
+from engine.vnnlib.source import Source, decoded, read_bytes
 
 
 def is_query(text: str) -> bool:
@@ -13,3 +15,13 @@ def is_query(text: str) -> bool:
             return not version.startswith(("<1", "1"))
         case _:
             return False
+
+
+def states_query(path: Path, *, strict: bool = False) -> bool:
+    """True iff the file at `path` holds such a text; False where it cannot be read, InputError if `strict`."""
+    try:
+        return is_query(decoded(read_bytes(path), where=str(path)))
+    except InputError:
+        if strict:
+            raise
+        return False

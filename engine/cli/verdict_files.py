@@ -1,0 +1,42 @@
+"""A verdict as an exit code and in files."""
+
+from pathlib import Path
+
+from engine.cli.output import HOLDS, UNDECIDED, VIOLATED, note
+from engine.errors import InputError
+from engine.files import write_bytes
+from engine.foreign import plain
+from engine.property import Property
+from engine.verdict import Unknown, Verdict, Verified, Violated
+
+EXIT_CODES: dict[type[Verdict], int] = {Verified: HOLDS, Violated: VIOLATED, Unknown: UNDECIDED}
+
+
+def write_verdict(path: Path, data: bytes, verdict: Verdict) -> None:
+    """Writes what tells the verdict; where that fails, the InputError tells it."""
+    try:
+        write_bytes(path, data)
+    except OSError as error:
+        raise InputError(
+            f"the verdict is {verdict.word}, but cannot be written there ({error.strerror})",
+            where=str(path),
+            advice="check the disk, and run again",
+        ) from None
+
+
+def demand_certifiable(certificate: Path | None, units: str | None) -> None:
+    """InputError where no certificate can be about networks in these units."""
+    if certificate and units == "raw":
+        raise InputError(
+            "certificates are about networks in normalized units",
+            where="--certificate",
+            advice="make an ONNX file by `acasxu convert --units raw`, and verify that",
+        )
+
+
+def warn_of_limits(path: Path, prop: Property) -> None:
+    """Says before the search that no proof can be written, where that is so."""
+    from engine.certificate.writer import unprovable
+
+    if reason := unprovable(prop):
+        note(f"acasxu: {plain(path)} will not be written if the property holds: {reason}")
