@@ -1,8 +1,8 @@
 """VNN-COMP's result files."""
 
+from engine.assignment import assignment
 from engine.joining import Question
 from engine.verdict import Counterexample, Verdict, Violated
-from engine.vnnlib.assignment import assignment_text
 
 
 def result_text(verdict: Verdict, question: Question | None = None) -> str:
@@ -11,9 +11,13 @@ def result_text(verdict: Verdict, question: Question | None = None) -> str:
     That of a `question`, which is one of VNN-LIB 2.0, is an assignment in that standard's form.
     """
     if isinstance(verdict, Violated):
-        found = verdict.counterexample
-        return f"{verdict.word}\n{assignment_text(question, found) if question else counterexample_text(found)}"
+        return f"{verdict.word}\n{point_text(verdict.counterexample, question)}"
     return f"{verdict.word}\n"
+
+
+def point_text(found: Counterexample, question: Question | None = None) -> str:
+    """The counterexample: as an assignment of VNN-LIB 2.0 where it is one to a `question`, else counterexample_text."""
+    return f"{assignment(question, found).text}\n" if question else counterexample_text(found)
 
 
 def counterexample_text(found: Counterexample) -> str:

@@ -15,9 +15,8 @@ from engine.property import Property
 from engine.query import Query
 from engine.search.problem import Options, Problem
 from engine.verdict import Counterexample, Verdict
-from engine.vnncomp import counterexample_text
+from engine.vnncomp import point_text
 from engine.vnnlib import is_query, property_of, query_of
-from engine.vnnlib.assignment import assignment_text
 from engine.vnnlib.source import decoded, read_bytes
 
 
@@ -53,7 +52,7 @@ class Asked:
 
     def text_of(self, found: Counterexample) -> str:
         """The counterexample in the form that the question's version has for it."""
-        return assignment_text(self.question, found) if self.question else counterexample_text(found)
+        return point_text(found, self.question)
 
 
 def ask(instance: Instance, networks: Sequence[Network], specification: Property | Query) -> Asked:

@@ -12,7 +12,6 @@ cases.py          a formula -> input boxes with their unsafe polytopes
 reader.py         1.0 files and texts -> Property
 networks/         2.0 files and texts -> Query
 version.py        which of the two a text is
-assignment.py     counterexamples in the form of 2.0
 writer.py         Property -> text
 """
 
