@@ -10,6 +10,7 @@ from engine.comparison.decision import Decision
 from engine.comparison.questions import Equivalent, Monotone, SameDecision, Statement
 from engine.digits import decimal
 from engine.exact import number_text
+from engine.property import Vector
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -91,7 +92,7 @@ class Words:
                 size = decimal(abs(found.differences[j]), digits=6)
                 return f"raising {self.input(i)} {'lowers' if rising else 'raises'} {self.output(j)} by {size}"
 
-    def _decided(self, decision: Decision, outputs: tuple[object, ...]) -> str:
+    def _decided(self, decision: Decision, outputs: Vector) -> str:
         best = min if decision is Decision.LOWEST else max
         j = best(range(len(outputs)), key=outputs.__getitem__)
         return ADVISORIES[j] if self.identity else f"output {j}"

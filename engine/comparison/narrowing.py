@@ -100,7 +100,7 @@ def narrow(
     steps: list[Step] = []
     proved: Answer | None = None
     refuted = known and _sharpest(known)
-    bracket = Bracket(refuted=refuted and _eps(refuted))
+    bracket = Bracket(refuted=_eps(refuted) if refuted else None)
     eps = first if refuted is None or first > _eps(refuted) else bracket.next()
     while eps is not None and len(steps) < MAX_STEPS and (left := seconds - (time.monotonic() - start)) > 0:
         answer = ask(eps, min(step_seconds, left))

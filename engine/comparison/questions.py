@@ -174,8 +174,10 @@ def _either(parts: Iterable[str]) -> str:
 
 
 def _number(value: Fraction) -> str:
+    """The number as a decimal with a point: the standard takes others for whole numbers."""
     try:
-        return decimal_text(value)
+        text = decimal_text(value)
+        return text if "." in text else f"{text}.0"
     except ValueError:
         raise InputError(
             f"an end of a box is {value}, which is no finite decimal", advice="round it outward in the file"
