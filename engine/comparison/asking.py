@@ -27,7 +27,7 @@ from engine.search.verify import verify
 from engine.verdict import Counterexample, Verdict, Violated
 from engine.vnnlib import query_of
 
-_NAME = Path("question.vnnlib")
+NAME = Path("question.vnnlib")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +72,7 @@ class Refutation:
         return tuple(b - a for a, b in zip(*self.executed))
 
 
-def ask(asked: Asked, options: Options, *, path: Path = _NAME, on_progress: OnProgress | None = None) -> Answer:
+def ask(asked: Asked, options: Options, *, path: Path = NAME, on_progress: OnProgress | None = None) -> Answer:
     """Decides a statement as the question that its text asks, in `asked.semantics`. path: names the text.
 
     InputError where the networks do not fit each other or the boxes.
@@ -84,7 +84,7 @@ def ask(asked: Asked, options: Options, *, path: Path = _NAME, on_progress: OnPr
     )
 
 
-def posed(asked: Asked, path: Path = _NAME) -> tuple[bytes, Question]:
+def posed(asked: Asked, path: Path = NAME) -> tuple[bytes, Question]:
     """The text of a statement, and the question that is read from it."""
     one, other = (Shapes(*end_shapes(network)) for network in asked.networks)
     _demand_fit(asked, one, other)
@@ -141,7 +141,7 @@ def difference(answer: Answer) -> Fraction | None:
     return min(exact, executed) if executable else exact
 
 
-def sharpened(answer: Answer, eps: Fraction, *, path: Path = _NAME) -> Answer:
+def sharpened(answer: Answer, eps: Fraction, *, path: Path = NAME) -> Answer:
     """What the same counterexample says of the question with another eps; the answer as it is where it says nothing."""
     if not isinstance(answer.verdict, Violated):
         return answer

@@ -10,7 +10,7 @@ import torch
 from engine.attack import descend, sample
 from engine.bounds.blocks import AnyStack, make_stack
 from engine.bounds.roots import Roots, make_roots
-from engine.comparison.asking import Answer, Asked, posed
+from engine.comparison.asking import NAME, Answer, Asked, posed
 from engine.comparison.questions import Equivalent
 from engine.joining import Question
 from engine.search.confirm import Confirmer
@@ -22,7 +22,7 @@ DECAY = 0.92  # of a step's length, from a tenth of the box
 CLOSE = Fraction(99, 100)  # of the difference found: what is asked for, so that rounding decides nothing
 
 
-def seek(asked: Asked, options: Options, *, path: Path) -> Answer | None:
+def seek(asked: Asked, options: Options, *, path: Path = NAME) -> Answer | None:
     """The answer to the equivalence whose eps is just below the largest difference found; None where none is found.
 
     Its counterexample is unsafe in exact arithmetic and as executed.
