@@ -82,6 +82,7 @@ def question_text(
     return "\n".join(
         [
             "(vnnlib-version <2.0>)",
+            f"; unsat: {_sentence(statement)}",
             _declaration(ONE, "", "X", "Y", one, element),
             _declaration(OTHER, same, "U", "V", other, element),
             *(f"(assert {formula})" for formula in asserts),
@@ -104,6 +105,26 @@ def demand_comparable(one: Shapes, other: Shapes) -> None:
         if sizes[0] != sizes[1]:
             raise InputError(
                 f"the networks have {sizes[0]} and {sizes[1]} {kind}s", advice="compare networks of the same inputs"
+            )
+
+
+def _sentence(statement: Statement) -> str:
+    """What unsat says, for who reads the text."""
+    match statement:
+        case Equivalent(eps):
+            return f"at each point of the boxes, each output of g is within {_number(eps)} of the same output of f"
+        case SameDecision(decision, gap):
+            best = decision.value
+            return (
+                f"at each point of the boxes where the two {best} outputs of f differ by more than {_number(gap)}, "
+                f"f and g have the same {best} output, the first of equals"
+            )
+        case Monotone(i, rising, outputs, tolerance):
+            change = "lowers" if rising else "raises"
+            which = ", ".join(map(str, outputs))
+            return (
+                f"raising input {i} of f, all others equal and within one box, never {change} an output "
+                f"(of these: {which}) by more than {_number(tolerance)}"
             )
 
 
