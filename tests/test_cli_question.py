@@ -209,6 +209,7 @@ def test_nothing_is_certified_that_was_not_decided(folder, capsys):
         ("a.onnx b.onnx box.vnnlib --semantics float32", "--semantics"),
         ("a.onnx b.onnx --equivalent 1 --prove --box box.vnnlib", "--prove: it does not go with --equivalent"),
         ("a.onnx b.onnx --equivalent 1 --box box.vnnlib --write box.vnnlib", "would replace a file"),
+        ("a.onnx b.onnx --equivalent 1 --box box.vnnlib --report r.pdf", "reports are .html or .md"),
         ("a.onnx --seed 1", "two networks are compared, one is given"),
     ],
 )
@@ -217,3 +218,17 @@ def test_bad_input_is_one_line(folder, capsys, line, words):
     assert (code, out, len(err.splitlines())) == (2, "", 1), (code, out, err)
     assert words in err
     assert (folder / "box.vnnlib").read_text() == BOX
+
+
+@pytest.mark.parametrize("suffix", ["md", "html"])
+def test_the_page_of_an_answer(folder, capsys, suffix):
+    (folder / "b.onnx").rename(folder / "<b>&.onnx")
+    line = "a.onnx <b>&.onnx --equivalent 1 --largest --box box.vnnlib --timeout 4 --step-timeout 1 --report r."
+    _, out, _ = ran(line + suffix, capsys)
+    page = (folder / f"r.{suffix}").read_text()
+    assert {"md": r"\<b>&.onnx", "html": "&lt;b&gt;&amp;.onnx"}[suffix] in page
+    assert out.splitlines()[0] in page and "Values that were tried" in page
+    assert page.count("of which") == 2 and page.count("executed") == 2  # the table of the refuted end
+    code, _, _ = ran(f"a.onnx a.onnx --equivalent 0.5 --box box.vnnlib --report r.{suffix}", capsys)
+    page = (folder / f"r.{suffix}").read_text()
+    assert code == 0 and "proved: all outputs" in page and "Values" not in page and "executed" not in page

@@ -8,7 +8,7 @@ from engine.cli.helpful import helpful
 from engine.cli.live import live_line, search_text
 from engine.cli.options import search_options
 from engine.cli.output import HOLDS, UNDECIDED, VIOLATED, answer, show
-from engine.cli.question_files import Places, keep
+from engine.cli.question_files import Places, keep, write_report
 from engine.cli.question_json import answer_json
 from engine.cli.question_words import Words
 from engine.comparison.asking import Answer, Asked, ask, refutation
@@ -23,8 +23,10 @@ def decide(asked: Asked, words: Words, places: Places, arguments: Namespace) -> 
     with live_line("searching") as update:
         found = ask(asked, options, path=places.text, on_progress=_told(update))
     keep(found, places, options)
+    content = answer_json(found, words)
+    write_report(arguments.report, content)
     if arguments.json:
-        answer(json.dumps(answer_json(found, words), indent=2, allow_nan=False))
+        answer(json.dumps(content, indent=2, allow_nan=False))
     else:
         say(found, words)
         if isinstance(found.verdict, Unknown):
@@ -39,13 +41,8 @@ def _told(update: Callable[[str], None] | None) -> Callable[[Progress], None] | 
 def say(found: Answer, words: Words) -> None:
     """Prints the verdict in a line, what it means, what it took, and the point that refutes the statement."""
     statement, verdict, point = found.asked.statement, found.verdict, refutation(found)
-    if point:
-        answer(f"refuted: {words.refuted(statement, point)}")
-    elif isinstance(verdict, Unknown):
-        answer(f"not decided: whether {words.statement(statement)}; {verdict.reason}")
-    else:
-        answer(f"proved: {words.statement(statement)}")
-    answer(f"{'asked' if point or isinstance(verdict, Unknown) else 'that is'}: {words.meaning(statement)}")
+    answer(words.verdict(found, point))
+    answer(f"{'that is' if isinstance(verdict, Verified) else 'asked'}: {words.meaning(statement)}")
     answer(cost(found))
     if point:
         answer(words.point(statement, point))

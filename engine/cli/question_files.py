@@ -42,6 +42,10 @@ class Places:
 
 def prepared(arguments: Namespace, networks: list[Path]) -> Places:
     """The places of what is asked for, after a trial that files can be written there."""
+    if arguments.report:
+        if arguments.report.suffix not in (".html", ".md"):
+            raise InputError("reports are .html or .md", where=f"--report {arguments.report}", advice="name it so")
+        prepare(arguments.report, option="--report")
     places = Places(tuple(networks))
     if arguments.certificate:
         certificate = arguments.certificate
@@ -61,10 +65,18 @@ def prepared(arguments: Namespace, networks: list[Path]) -> Places:
     return replace(places, text=text, certificate=certificate)
 
 
+def write_report(path: Path | None, content: dict[str, object]) -> None:
+    """Writes the page of an answer, given as JSON, if one is wanted."""
+    if path:
+        from engine.report.statements import statement_page
+
+        _write(path, statement_page(content, suffix=path.suffix).encode("utf-8"), "report")
+
+
 def keep(found: "Answer", places: Places, options: "Options") -> None:
     """Writes the question, and the certificate of what was decided, which the independent checker then checks."""
     if places.writes:
-        _write(places.text, found.text)
+        _write(places.text, found.text, "question")
     if places.certificate is None:
         return
     if isinstance(found.verdict, Unknown):
@@ -84,9 +96,12 @@ def keep(found: "Answer", places: Places, options: "Options") -> None:
     )
 
 
-def _write(path: Path, data: bytes) -> None:
+def _write(path: Path, data: bytes, what: str) -> None:
     try:
         write_bytes(path, data)
     except OSError as error:
-        what = f"the question cannot be written there ({error.strerror})"
-        raise InputError(what, where=str(path), advice="check the disk, and run again") from None
+        raise InputError(
+            f"the {what} cannot be written there ({error.strerror})",
+            where=str(path),
+            advice="check the disk, and run again",
+        ) from None

@@ -5,8 +5,9 @@ from fractions import Fraction
 from engine.cli.question_words import Words
 from engine.cli.verdict_json import Json, encounter_json, rational_json, verdict_content
 from engine.comparison.asking import Answer, refutation
-from engine.comparison.narrowing import Narrowed
+from engine.comparison.narrowing import Bracket, Narrowed
 from engine.comparison.questions import Equivalent, Monotone, SameDecision, Statement
+from engine.exact import number_text
 
 
 def answer_json(found: Answer, words: Words) -> Json:
@@ -14,6 +15,7 @@ def answer_json(found: Answer, words: Words) -> Json:
     networks = [{"name": name, "sha256": net.sha256} for name, net in zip(words.names, found.asked.networks)]
     point = refutation(found)
     content: Json = {
+        "in_words": words.verdict(found, point),
         "statement": _statement(found.asked.statement),
         "meaning": words.meaning(found.asked.statement),
         "region": words.region,
@@ -29,6 +31,8 @@ def answer_json(found: Answer, words: Words) -> Json:
             "exact_differences": list(map(rational_json, point.differences)),
             "outputs": [list(part) for part in point.executed],
             "differences": list(point.executed_differences),
+            "in_words": words.point(found.asked.statement, point),
+            "outputs_called": [words.called(j) for j in range(len(point.differences))],
         }
         if words.identity:
             content["encounters"] = list(map(encounter_json, words.encounters(point)))
@@ -39,6 +43,7 @@ def narrowed_json(found: Narrowed, words: Words) -> Json:
     """Both ends of eps, what was given up between them, and each step."""
     bracket = found.bracket
     return {
+        "in_words": ends_in_words(bracket),
         "smallest_proved": _exactly(bracket.proved),
         "largest_refuted": _exactly(bracket.refuted),
         "given_up": [_exactly(bracket.low), _exactly(bracket.high)] if bracket.low else None,
@@ -50,6 +55,16 @@ def narrowed_json(found: Narrowed, words: Words) -> Json:
         "proved": answer_json(found.proved, words) if found.proved else None,
         "refuted": answer_json(found.refuted, words) if found.refuted else None,
     }
+
+
+def ends_in_words(bracket: Bracket) -> str:
+    """Both ends of eps in a line, and what was given up in another."""
+    smallest = f"proved from {number_text(bracket.proved)} on" if bracket.proved else "proved for no eps"
+    largest = f"refuted up to {number_text(bracket.refuted)}" if bracket.refuted else "refuted for no eps"
+    if not (bracket.low and bracket.high):
+        return f"{smallest}, {largest}"
+    given_up = f"given up: {number_text(bracket.low)} to {number_text(bracket.high)}, each after its time"
+    return f"{smallest}, {largest}\n{given_up}"
 
 
 def _statement(asked: Statement) -> Json:

@@ -9,8 +9,8 @@ from engine.cli.live import live_line
 from engine.cli.options import search_options
 from engine.cli.output import HOLDS, UNDECIDED, answer, show
 from engine.cli.question_answer import say
-from engine.cli.question_files import Places, keep
-from engine.cli.question_json import narrowed_json
+from engine.cli.question_files import Places, keep, write_report
+from engine.cli.question_json import ends_in_words, narrowed_json
 from engine.cli.question_options import STEPS
 from engine.cli.question_words import Words
 from engine.comparison.asking import Answer, Asked, ask
@@ -44,8 +44,10 @@ def narrowed(asked: Asked, words: Words, places: Places, arguments: Namespace) -
         keep(found.proved, places, options)
     if found.refuted:
         keep(found.refuted, places.called("refuted"), options)
+    content = narrowed_json(found, words)
+    write_report(arguments.report, content)
     if arguments.json:
-        answer(json.dumps(narrowed_json(found, words), indent=2, allow_nan=False))
+        answer(json.dumps(content, indent=2, allow_nan=False))
     else:
         _say(found, words)
     return HOLDS if found.proved else UNDECIDED
@@ -56,12 +58,7 @@ def _say(found: Narrowed, words: Words) -> None:
     from rich import box
     from rich.table import Table
 
-    bracket = found.bracket
-    smallest = f"proved from {number_text(bracket.proved)} on" if bracket.proved else "proved for no eps"
-    largest = f"refuted up to {number_text(bracket.refuted)}" if bracket.refuted else "refuted for no eps"
-    answer(f"{smallest}, {largest}")
-    if bracket.low and bracket.high:
-        answer(f"given up: {number_text(bracket.low)} to {number_text(bracket.high)}, each after its time")
+    answer(ends_in_words(found.bracket))
     answer(f"{len(found.steps)} questions, {found.seconds:.1f} s")
     for end in filter(None, (found.proved, found.refuted)):
         answer("")

@@ -25,6 +25,7 @@ DETAILS = {
     "box": QUESTIONS,
     "whole_domain": QUESTIONS,
     "write": QUESTIONS,
+    "report": QUESTIONS,
 }
 
 
@@ -76,6 +77,7 @@ def add_questions(parser: ArgumentParser) -> None:
         metavar="FILE",
         help="write the question as VNN-LIB 2.0 (default: beside the certificate, as .vnnlib)",
     )
+    group.add_argument("--report", type=Path, metavar="FILE", help="write the answer as a page, FILE.html or FILE.md")
     add_search(group, timeout="seconds for a proof, and for --largest in all (default: 60)")
     parser.set_defaults(timeout=SECONDS)
 

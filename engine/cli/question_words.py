@@ -11,11 +11,12 @@ from engine.comparison.questions import Equivalent, Monotone, SameDecision, Stat
 from engine.digits import decimal
 from engine.exact import number_text
 from engine.property import Vector
+from engine.verdict import Unknown
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from engine.comparison.asking import Refutation
+    from engine.comparison.asking import Answer, Refutation
 
 MAX_INPUTS = 10  # of a point in a line
 
@@ -33,6 +34,10 @@ class Words:
 
     def output(self, j: int) -> str:
         return f"the score of {ADVISORIES[j]}" if self.identity else f"output {j}"
+
+    def called(self, j: int) -> str:
+        """An output's name alone."""
+        return ADVISORIES[j] if self.identity else f"output {j}"
 
     def input(self, i: int) -> str:
         return f"input {i} ({INPUTS[i].symbol})" if self.identity else f"input {i}"
@@ -76,6 +81,15 @@ class Words:
                     f"{which} at x' {sign} {which} at x{slack}"
                 )
 
+    def verdict(self, found: "Answer", point: "Refutation | None") -> str:
+        """The verdict as one line. point: what refutes the statement."""
+        statement = found.asked.statement
+        if point:
+            return f"refuted: {self.refuted(statement, point)}"
+        if isinstance(found.verdict, Unknown):
+            return f"not decided: whether {self.statement(statement)}; {found.verdict.reason}"
+        return f"proved: {self.statement(statement)}"
+
     def refuted(self, asked: Statement, found: "Refutation") -> str:
         """How a point refutes the statement, as the end of "refuted:"."""
         worst = max(range(len(found.differences)), key=lambda j: abs(found.differences[j]))
@@ -94,8 +108,7 @@ class Words:
 
     def _decided(self, decision: Decision, outputs: Vector) -> str:
         best = min if decision is Decision.LOWEST else max
-        j = best(range(len(outputs)), key=outputs.__getitem__)
-        return ADVISORIES[j] if self.identity else f"output {j}"
+        return self.called(best(range(len(outputs)), key=lambda j: outputs[j]))
 
     def point(self, asked: Statement, found: "Refutation") -> str:
         """The point, in feet, degrees and knots where these are known to be its units."""
@@ -132,6 +145,7 @@ class Words:
             table.add_column(name, justify="right")
         columns = (*found.exact, found.differences, *found.executed, found.executed_differences)
         for j, row in enumerate(zip(*columns)):
-            name = ADVISORIES[j] if self.identity else str(j)
-            table.add_row(name, *(decimal(v, digits=6) if not isinstance(v, float) else f"{v:.6g}" for v in row))
+            table.add_row(
+                self.called(j), *(decimal(v, digits=6) if not isinstance(v, float) else f"{v:.6g}" for v in row)
+            )
         return table

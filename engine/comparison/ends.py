@@ -1,4 +1,4 @@
-"""The shapes of a network's input and output, as its file declares them."""
+"""The shapes of a network's input and output, as its file declares them: a question for other tools has to have these."""
 
 from collections.abc import Iterable
 from math import prod
@@ -6,18 +6,17 @@ from math import prod
 import onnx
 from onnx import ValueInfoProto
 
+from engine.comparison.questions import Shape, Shapes
 from engine.network import Network
 from engine.onnx_file.declared import declared_shape
 
-Shape = tuple[int, ...]
 
-
-def end_shapes(network: Network) -> tuple[Shape, Shape]:
-    """Returns the input's and the output's shape, with 1 for open dimensions; (n,) where none is declared that fits."""
+def shapes_of(network: Network) -> Shapes:
+    """The shapes, with 1 for open dimensions; a vector where the file declares none that fits."""
     graph = onnx.load_model_from_string(network.onnx_bytes).graph if network.onnx_bytes else onnx.GraphProto()
     constants = {tensor.name for tensor in graph.initializer}
     inputs = [info for info in graph.input if info.name not in constants]
-    return _shape(inputs, network.n_inputs), _shape(graph.output, network.n_outputs)
+    return Shapes(_shape(inputs, network.n_inputs), _shape(graph.output, network.n_outputs))
 
 
 def _shape(infos: Iterable[ValueInfoProto], size: int) -> Shape:
