@@ -88,14 +88,14 @@ def test_equivalence_is_decided_as_enumeration_does(seed):
 def test_one_function_in_two_forms(factors):
     f = random_network((2, 4, 2), seed=3)
     g = reordered(f, [2, 0, 3, 1], factors)
-    assert isinstance(decided(Equivalent(F("0.01")), f, g, SQUARE).verdict, Verified)
+    assert isinstance(decided(Equivalent(F("0.05")), f, g, SQUARE).verdict, Verified)
     other = reordered(f, [2, 0, 3, 1], [1, 1, 1, -1])  # relu(-z) is another function
-    assert isinstance(decided(Equivalent(F("0.01")), f, other, SQUARE).verdict, Violated)
+    assert isinstance(decided(Equivalent(F("0.05")), f, other, SQUARE).verdict, Violated)
 
 
 def test_equal_networks():
     f = random_network((2, 4, 4, 3), seed=1)
-    assert isinstance(decided(Equivalent(F("0.01")), f, f, SQUARE).verdict, Verified)
+    assert isinstance(decided(Equivalent(F("0.05")), f, f, SQUARE).verdict, Verified)
     assert not isinstance(decided(Equivalent(F(1, 10**9)), f, f, SQUARE, timeout=0.3).verdict, Violated)
 
 
@@ -121,7 +121,7 @@ def test_proofs_are_kept():
 # The same decision
 
 
-@pytest.mark.parametrize("seed", [0, 2, slow(8), slow(10)])
+@pytest.mark.parametrize("seed", [0, slow(2), slow(8), slow(10)])
 def test_the_gap_decides_as_enumeration_does(seed):
     f = random_network((1, 5, 4, 3), seed=seed)
     g = changed(changed(f, 0, 0.5), 2, 0.5)
@@ -170,7 +170,7 @@ def rising(seed: int) -> Network:
 def test_monotone_by_construction(seed):
     f = rising(seed)
     for i, up in ((0, True), (1, False)):
-        assert isinstance(decided(Monotone(i, up, (0, 1), F("0.25")), f, boxes=SQUARE).verdict, Verified)
+        assert isinstance(decided(Monotone(i, up, (0, 1), F("0.5")), f, boxes=SQUARE).verdict, Verified)
         exactly = decided(Monotone(i, up, (0, 1)), f, boxes=SQUARE, timeout=0.3)
         assert not isinstance(exactly.verdict, Violated)
         found = decided(Monotone(i, not up, (1,)), f, boxes=SQUARE)
@@ -192,8 +192,8 @@ def test_pairs_lie_in_one_box():
     """|x| falls up to 0 and rises then: from one box to another no pair is asked about."""
     f = chain([[[1.0], [-1.0]], [[1.0, 1.0]]], [[0.0, 0.0], [0.0]])
     boxes = (((F("0.5"),), (F(1),)), ((F(2),), (F(3),)))
-    assert isinstance(decided(Monotone(0, True, (0,), F("0.001")), f, boxes=boxes).verdict, Verified)
-    assert isinstance(decided(Monotone(0, True, (0,), F("0.001")), f, boxes=LINE).verdict, Violated)
+    assert isinstance(decided(Monotone(0, True, (0,), F("0.01")), f, boxes=boxes).verdict, Verified)
+    assert isinstance(decided(Monotone(0, True, (0,), F("0.01")), f, boxes=LINE).verdict, Violated)
 
 
 # The smallest and the largest

@@ -1,4 +1,4 @@
-"""The shapes of a network's input and output, as its file declares them: a question for other tools has to have these."""
+"""The shapes of a network's input and output, as its file declares them: other tools ask for these in a question."""
 
 from collections.abc import Iterable
 from math import prod
