@@ -69,7 +69,7 @@ def reordered(network: Network, order, factors) -> Network:
 # Equivalence
 
 
-@pytest.mark.parametrize("seed", [0, 1, slow(2), slow(3)])
+@pytest.mark.parametrize("seed", [0, slow(1), slow(2), slow(3)])
 def test_equivalence_is_decided_as_enumeration_does(seed):
     """Networks of different widths and depths, and one weight changed."""
     f = random_network((1, 5, 4, 3), seed=seed)
@@ -84,7 +84,7 @@ def test_equivalence_is_decided_as_enumeration_does(seed):
     assert point.executed_differences == pytest.approx([float(d) for d in point.differences], abs=1e-5)
 
 
-@pytest.mark.parametrize("factors", [[1, 1, 1, 1], [1, 2, 0.25, 4]], ids=["permuted", "scaled"])
+@pytest.mark.parametrize("factors", [[1, 2, 0.25, 4], slow([1, 1, 1, 1])], ids=["scaled", "permuted"])
 def test_one_function_in_two_forms(factors):
     f = random_network((2, 4, 2), seed=3)
     g = reordered(f, [2, 0, 3, 1], factors)
