@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from engine.acasxu.quantities import ADVISORIES, INPUTS, raw_score
+from engine.acasxu.quantities import ADVISORIES, FEET_PER_SECOND, INPUTS, raw_score
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +24,23 @@ class Encounter:
         """The advisory with the lowest score; the first of equals."""
         return ADVISORIES[min(range(len(ADVISORIES)), key=self.scores.__getitem__)]
 
+    @property
+    def place(self) -> str:
+        """The intruder's place and heading in words."""
+        return (
+            f"intruder {self.distance:.1f} ft away, {_side(self.bearing)} of the ownship's heading, "
+            f"its own heading {_side(self.heading)}"
+        )
+
+    @property
+    def speeds_in_knots(self) -> str:
+        own, intruder = (speed / FEET_PER_SECOND for speed in (self.own_speed, self.intruder_speed))
+        return f"speeds: ownship {own:.1f} knots, intruder {intruder:.1f} knots"
+
     def __str__(self) -> str:
         scores = ", ".join(f"{name} {score:.3f}" for name, score in zip(ADVISORIES, self.scores))
         return (
-            f"intruder {self.distance:.1f} ft away, {_side(self.bearing)} of the ownship's heading, "
-            f"its own heading {_side(self.heading)}\n"
+            f"{self.place}\n"
             f"speeds: ownship {self.own_speed:.1f} ft/s, intruder {self.intruder_speed:.1f} ft/s\n"
             f"scores: {scores}\n"
             f"advisory (lowest score): {self.advisory}"

@@ -38,6 +38,8 @@ INPUTS = (
 COC, WEAK_LEFT, WEAK_RIGHT, STRONG_LEFT, STRONG_RIGHT = range(5)
 ADVISORIES = ("COC", "weak left", "weak right", "strong left", "strong right")
 
+FEET_PER_SECOND = 1852 / 0.3048 / 3600  # of a knot, which is a nautical mile of 1,852 m an hour
+
 # The published files give the offset to full precision; elsewhere it is quoted as 7.518884.
 SCORE_SCALE, SCORE_OFFSET = Fraction("373.94992"), Fraction("7.5188840201005975")
 

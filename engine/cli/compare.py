@@ -12,6 +12,7 @@ from engine.cli.fidelity import figures_table, regions_table
 from engine.cli.live import live_line
 from engine.cli.meaning import Meaning, demand_maps, meaning
 from engine.cli.output import DONE, answer, note, show
+from engine.cli.question_options import asks
 from engine.comparison.decision import Decision
 from engine.comparison.measured import FidelityRecord, FiguresRecord
 from engine.comparison.record import ComparisonRecord
@@ -28,23 +29,33 @@ if TYPE_CHECKING:  # a usage error is to be said before torch is loaded
 
 
 def run(arguments: Namespace) -> int:
-    """Prints how two networks of one shape differ, in weights, outputs and decisions, and what is proved of that."""
+    """Prints how two networks of one shape differ, in weights, outputs and decisions, and what is proved of that.
+
+    A statement that is to be proved or refuted is a question of its own (question.py).
+    """
+    if asks(arguments):
+        from engine.cli import question
+
+        return question.run(arguments)
     from engine.cli.asked import load_asking
     from engine.comparison.fidelity import demand_fit
     from engine.network_file import load_network
 
     certificate, picture = _outputs(arguments)
-    original, changed = load_network(arguments.networks[0]), load_network(arguments.networks[1])
-    properties = list(map(load_asking, arguments.properties))
+    if len(arguments.files) < 2:
+        raise InputError("two networks are compared, one is given", advice="name both, or ask with --monotone")
+    networks = arguments.files[:2]
+    original, changed = map(load_network, networks)
+    properties = list(map(load_asking, arguments.files[2:]))
     demand_fit(original, properties)
     meant = meaning(original, arguments)
     _demand_comparable(meant, properties, arguments)
     maps = advisory_maps(original, changed, properties) if picture else ()
     record = _compared(original, changed, properties, meant, arguments)
     if certificate and record.preservation:
-        _certify(certificate, original, changed, record.preservation, arguments.networks)
+        _certify(certificate, original, changed, record.preservation, networks)
     if picture:
-        before, after = (path.name for path in arguments.networks)
+        before, after = (path.name for path in networks)
         write_picture(picture, maps, names=(before, after))
         note(f"advisory maps in {plain(arguments.picture)}")
     if arguments.json:
@@ -69,7 +80,7 @@ def _demand_comparable(meant: Meaning, properties: Sequence[Property], arguments
     if meant.domain is None and not properties:
         raise InputError(
             "the inputs to compare on are not known",
-            where=str(arguments.networks[0]),
+            where=str(arguments.files[0]),
             advice="name a property, or the network's domain with --domain FILE.vnnlib",
         )
     if not arguments.prove:

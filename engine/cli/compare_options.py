@@ -3,16 +3,25 @@
 from argparse import ArgumentParser
 from pathlib import Path
 
-from engine.cli.options import add_meaning, count, seconds
+from engine.cli.options import add_meaning, count
+from engine.cli.question_options import add_questions
 
-USAGE = "acasxu compare ORIGINAL.onnx CHANGED.onnx [PROPERTY.vnnlib ...] [options]"
+USAGE = (
+    "acasxu compare ORIGINAL.onnx CHANGED.onnx [PROPERTY.vnnlib ...] [options]\n"
+    "       acasxu compare ORIGINAL.onnx CHANGED.onnx --equivalent EPS|--same-advisory [options]\n"
+    "       acasxu compare NETWORK.onnx --monotone INPUT+|- [options]"
+)
 
 
 def add_compare(parser: ArgumentParser) -> None:
     """Adds them."""
-    parser.add_argument("networks", nargs=2, type=Path, metavar="NETWORK.onnx")
     parser.add_argument(
-        "properties", nargs="*", type=Path, metavar="PROPERTY.vnnlib", help="in whose boxes to compare too"
+        "files",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="two networks, .onnx or .nnet (one for --monotone), then PROPERTY.vnnlib files\n"
+        "in whose boxes to compare too",
     )
     parser.add_argument(
         "--points", type=count, default=1_000_000, metavar="N", help="random points of each region (default: 1000000)"
@@ -29,9 +38,6 @@ def add_compare(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--prove", action="store_true", help="prove on how much of the domain the decision may differ at most"
     )
-    parser.add_argument(
-        "--timeout", type=seconds, default=60.0, metavar="S", help="seconds for that proof (default: 60)"
-    )
     parser.add_argument("--certificate", type=Path, metavar="FILE", help="write the proof, for `acasxu check`")
     parser.add_argument(
         "--picture",
@@ -41,3 +47,4 @@ def add_compare(parser: ArgumentParser) -> None:
         "few encounters: FILE.png, .svg or .pdf; needs matplotlib",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
+    add_questions(parser)

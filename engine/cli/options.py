@@ -1,6 +1,6 @@
 """Options that several commands have, their values, and what they mean. Nothing heavy is imported here."""
 
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace, _ActionsContainer
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,14 +72,14 @@ def add_units(parser: ArgumentParser) -> None:
     )
 
 
-def add_device(parser: ArgumentParser) -> None:
+def add_device(parser: _ActionsContainer) -> None:
     """Adds --device."""
     parser.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto (default) takes CUDA where there is one"
     )
 
 
-def add_search(parser: ArgumentParser, *, timeout: str) -> None:
+def add_search(parser: _ActionsContainer, *, timeout: str) -> None:
     """Adds the options of a search. `timeout`: the help of --timeout."""
     parser.add_argument("--timeout", type=seconds, metavar="S", help=timeout)
     parser.add_argument(

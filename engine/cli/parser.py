@@ -24,6 +24,7 @@ EXIT_CODES = """\
 exit codes:
   0    verify: the property holds; bench: all decided, and as expected;
        check: accepted, or no error in a sample; repair: repaired and proved, or it held; else: done
+       (compare with a statement: as verify)
   1    verify: the property is violated; bench: a verdict is not as expected, or a certificate is rejected;
        check: rejected; repair: not repaired
   2    bad input or usage: nothing was decided; bench: or at least one instance, or repair, is a row with
@@ -124,7 +125,7 @@ COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]] 
         convert_options.add_convert,
     ),
     "compare": (
-        "measure, or bound by proof, how two networks of one shape differ",
+        "measure how two networks of one shape differ, or prove or refute that any two are alike",
         compare_options.USAGE,
         compare_options.add_compare,
     ),

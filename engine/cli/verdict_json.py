@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from fractions import Fraction
 
+from engine.acasxu.encounter import Encounter
 from engine.acasxu.identity import Identity
 from engine.cli.labels import encounter
 from engine.verdict import Counterexample, Unknown, Verdict
@@ -38,10 +39,10 @@ def _point(identity: Identity | None, found: Counterexample | None) -> Json | No
         return None
     return {
         "executable": found.executable,
-        "exact_inputs": [_rational(value) for value in found.point],
+        "exact_inputs": [rational_json(value) for value in found.point],
         "inputs": list(found.inputs),
         "outputs": [value if abs(value) < float("inf") else str(value) for value in found.outputs],
-        "exact_outputs": [_rational(value) for value in found.exact_outputs],
+        "exact_outputs": [rational_json(value) for value in found.exact_outputs],
         "unsafe_in": [
             name
             for name, is_unsafe in (("exact arithmetic", found.exact), ("onnxruntime", found.replayed))
@@ -51,7 +52,7 @@ def _point(identity: Identity | None, found: Counterexample | None) -> Json | No
     }
 
 
-def _rational(value: Fraction) -> str:
+def rational_json(value: Fraction) -> str:
     """The number as n/d, in hexadecimal where Python refuses to write so many decimal digits."""
     if max(value.numerator.bit_length(), value.denominator.bit_length()) > MAX_BITS:
         return f"{value.numerator:#x}/{value.denominator:#x}"
@@ -60,18 +61,17 @@ def _rational(value: Fraction) -> str:
 
 def _encounter(identity: Identity | None, found: Counterexample) -> Json:
     point = encounter(identity, found)
-    return (
-        {
-            "encounter": {
-                "distance_ft": point.distance,
-                "bearing_degrees_left": point.bearing,
-                "heading_degrees_left": point.heading,
-                "own_speed_ft_s": point.own_speed,
-                "intruder_speed_ft_s": point.intruder_speed,
-                "scores": list(point.scores),
-                "advisory": point.advisory,
-            }
-        }
-        if point
-        else {}
-    )
+    return {"encounter": encounter_json(point)} if point else {}
+
+
+def encounter_json(point: Encounter) -> Json:
+    """The fields of an encounter."""
+    return {
+        "distance_ft": point.distance,
+        "bearing_degrees_left": point.bearing,
+        "heading_degrees_left": point.heading,
+        "own_speed_ft_s": point.own_speed,
+        "intruder_speed_ft_s": point.intruder_speed,
+        "scores": list(point.scores),
+        "advisory": point.advisory,
+    }

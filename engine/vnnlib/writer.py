@@ -31,9 +31,15 @@ def _row(row: Row) -> str:
 
 
 def _number(value: Fraction) -> str:
+    text = decimal_text(abs(value))
+    return f"(- {text})" if value < 0 else text
+
+
+def decimal_text(value: Fraction) -> str:
+    """Returns the number as a decimal without exponent, exactly. ValueError where it has no end as a decimal."""
     digits = next((d for d in range(MAX_DECIMALS) if (value * 10**d).denominator == 1), None)
     if digits is None:
         raise ValueError(f"{value} has no end as a decimal")
     text = f"{abs(value.numerator * 10**digits // value.denominator):0{digits + 1}d}"
     text = f"{text[:-digits]}.{text[-digits:]}" if digits else text
-    return f"(- {text})" if value < 0 else text
+    return f"-{text}" if value < 0 else text
