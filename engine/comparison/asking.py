@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from engine.comparison.ends import shapes_of
 from engine.comparison.questions import (
     ONE,
     OTHER,
@@ -21,6 +20,7 @@ from engine.errors import InputError
 from engine.exact import radii
 from engine.joining import Question, join
 from engine.network import Network
+from engine.onnx_file.ends import ends_of
 from engine.property import Vector
 from engine.search.problem import OnProgress, Options
 from engine.search.verify import verify
@@ -86,7 +86,7 @@ def ask(asked: Asked, options: Options, *, path: Path = NAME, on_progress: OnPro
 
 def posed(asked: Asked, path: Path = NAME) -> tuple[bytes, Question]:
     """The text of a statement, and the question that is read from it."""
-    one, other = map(shapes_of, asked.networks)
+    one, other = (Shapes(*(shape for _, shape in ends_of(network))) for network in asked.networks)
     _demand_fit(asked, one, other)
     text = question_text(asked.statement, asked.boxes, (one, other), element=asked.semantics).encode("ascii")
     return text, join(query_of(text, path), dict(zip((ONE, OTHER), asked.networks)))
