@@ -3,6 +3,7 @@
 import builtins
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import product
 from math import prod
 
 from engine.property import Property, Vector
@@ -25,6 +26,13 @@ class Variable:
     @property
     def size(self) -> int:
         return prod(self.shape)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its elements in row-major order, as the question writes them: X[0,1], or X of a scalar."""
+        if not self.shape:
+            return (self.name,)
+        return tuple(f"{self.name}[{','.join(map(str, place))}]" for place in product(*map(range, self.shape)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +78,21 @@ class Query:
     property: Property
 
     @builtins.property  # `property` is the field above
+    def input_names(self) -> tuple[str, ...]:
+        """The free inputs, as the question writes them."""
+        names = self._names("input")
+        return tuple(names[place] for place in self.free)
+
+    @builtins.property
+    def output_names(self) -> tuple[str, ...]:
+        """The elements of hidden tensors and outputs, as the question writes them."""
+        return self._names("hidden", "output")
+
+    def _names(self, *kinds: str) -> tuple[str, ...]:
+        variables = (variable for network in self.networks for variable in network.of_kind(*kinds))
+        return tuple(name for variable in variables for name in variable.names)
+
+    @builtins.property
     def elements(self) -> frozenset[str]:
         """The element types of all variables."""
         return frozenset(variable.element for network in self.networks for variable in network.variables)

@@ -5,6 +5,7 @@ import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -15,12 +16,13 @@ import onnx
 import engine.audit
 from engine.acasxu.identity import Identity, identify_bytes, known_networks
 from engine.acasxu.quantities import ADVISORIES, INPUTS
-from engine.audit.data import Case, Row
+from engine.audit.data import Case, Certificate, Row
 from engine.certificate.batch import Outcome
 from engine.digits import decimal, rational
 from engine.errors import InputError
 from engine.foreign import markdown, plain
 from engine.onnx_file import read_bytes
+from engine.vnnlib import load_query
 
 MAX_POLYTOPES, MAX_INPUTS = 100, 10_000  # listed: of a case, and of all cases of a certificate
 
@@ -33,6 +35,20 @@ class Interval:
     lower: str
     upper: str
     physical: str
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What inputs and outputs are called in a query; x0, y0, and so on where there is none."""
+
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+
+    def input(self, i: int) -> str:
+        return self.inputs[i] if i < len(self.inputs) else f"x{i}"
+
+    def output(self, j: int) -> str:
+        return self.outputs[j] if j < len(self.outputs) else f"y{j}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,27 +117,43 @@ def _identity(outcome: Outcome) -> Identity | None:
 def _claims(outcome: Outcome, identity: Identity | None) -> list[Claim]:
     if outcome.result is None or outcome.result.certificate is None:
         return []
-    cases = outcome.result.certificate.cases
-    return [_claim(case, identity is not None) for case in cases[: max(1, MAX_INPUTS // len(cases[0].lower))]]
+    cases, names = outcome.result.certificate.cases, _names(outcome)
+    some = cases[: max(1, MAX_INPUTS // len(cases[0].lower))]
+    return [_claim(case, names, known=identity is not None) for case in some]
 
 
-def _claim(case: Case, known: bool) -> Claim:
+def _names(outcome: Outcome) -> Names:
+    """Returns what inputs and outputs are called: x0, y0, and so on, or as the query writes them."""
+    certificate = outcome.result and outcome.result.certificate
+    if isinstance(certificate, Certificate) and certificate.version == 2 and outcome.property:
+        try:
+            query = load_query(outcome.property)
+        except InputError:
+            return Names()
+        if query.property.sha256 == certificate.property_sha256:
+            return Names(query.input_names, query.output_names)
+    return Names()
+
+
+def _claim(case: Case, names: Names, *, known: bool) -> Claim:
     known = known and len(case.lower) == len(INPUTS)
     inputs = []
     for i, (lower, upper) in enumerate(zip(case.lower, case.upper)):
-        physical, name = "", f"x{i}"
+        physical, name = "", names.input(i)
         if known:
             unit = INPUTS[i]
-            name = f"x{i} ({unit.symbol})"
+            name = f"{name} ({unit.symbol})"
             ends = (decimal(unit.raw(end), digits=6) for end in (lower, upper))
             physical = f"{' to '.join(ends)} {unit.unit}"
         inputs.append(Interval(name, decimal(lower), decimal(upper), physical))
-    unsafe = [" and ".join(map(_inequality, polytope)) or "no condition" for polytope in case.unsafe[:MAX_POLYTOPES]]
+    said = partial(_inequality, names)
+    unsafe = [" and ".join(map(said, polytope)) or "no condition" for polytope in case.unsafe[:MAX_POLYTOPES]]
     return Claim(inputs, unsafe, max(0, len(case.unsafe) - MAX_POLYTOPES))
 
 
-def _inequality(row: Row) -> str:
-    terms = [(c, f"x{i}") for i, c in row.inputs.items()] + [(c, f"y{j}") for j, c in row.outputs.items()]
+def _inequality(names: Names, row: Row) -> str:
+    terms = [(c, names.input(i)) for i, c in row.inputs.items()]
+    terms += [(c, names.output(j)) for j, c in row.outputs.items()]
     left = " + ".join(_term(c, name) for c, name in terms if c > 0) or "0"
     right = " + ".join(_term(-c, name) for c, name in terms if c < 0)
     constant = -row.constant
