@@ -723,6 +723,12 @@ def own_slope(node, j, slope):
 def is_shown(net, node, lines, number, weights, slopes, multipliers):
     polytope = node.case.unsafe[number]
     must(all(0 <= i < len(polytope) for i in weights))
+    bound = bound_of(net, node, lines, polytope, weights, slopes, multipliers)
+    return bound > 0 or bound == 0 and any(polytope[i].strict for i in weights)
+
+
+def bound_of(net, node, lines, polytope, weights, slopes, multipliers):
+    """The minimum of the weighted sum of its rows."""
     rows = [
         Row({name: w * a for name, a in polytope[i].form.items()}, w * polytope[i].constant, polytope[i].strict)
         for i, w in weights.items()
@@ -736,8 +742,7 @@ def is_shown(net, node, lines, number, weights, slopes, multipliers):
         bound += constant
         for i, a in zip(block.reads, own):
             x[i] += a
-    bound += minimum(x, node.lower, node.upper)
-    return bound > 0 or bound == 0 and any(row.strict for row in rows)
+    return bound + minimum(x, node.lower, node.upper)
 
 
 # 7. Witness

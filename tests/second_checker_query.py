@@ -174,16 +174,24 @@ def always(formula):
     """The comparisons that every disjunct has."""
     operator, *parts = formula
     if operator == "or":
-        parts = [part for part in parts if not is_false_comparison(part)]
+        parts = [part for part in parts if not is_left_out(part)]
         return always(parts[0]) if len(parts) == 1 else []
     return [one for part in parts for one in always(part)] if operator == "and" else [formula]
 
 
-def is_false_comparison(formula):
-    if formula[0] in ("and", "or"):
-        return False
-    (rows,) = first.disjuncts_of(formula)
-    return any(map(first.is_false, rows))
+def is_left_out(formula):
+    """Whether it is an alternative that is false by its numbers alone."""
+    disjuncts = first.disjuncts_of(without_false(formula))
+    rows = [row for disjunct in disjuncts for row in disjunct]
+    numbers = not any(a for row in rows for a in row.form.values())
+    return not disjuncts or len(disjuncts) == 1 and numbers and any(map(first.is_false, rows))
+
+
+def without_false(formula):
+    operator, *parts = formula
+    if operator not in ("and", "or"):
+        return formula
+    return [operator, *(without_false(part) for part in parts if operator == "and" or not is_left_out(part))]
 
 
 def echelon(equations, count):
