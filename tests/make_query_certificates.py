@@ -1,9 +1,9 @@
 """Makes the corpus of certificates about several networks: `python tests/make_query_certificates.py`.
 
-    query_certificates/questions/NAME    query.vnnlib, and each network's file by its name in the query
-    query_certificates/valid             the engine's, one for each question
-    query_certificates/tampered          made of these, signed again, but wrong
-    query_certificates/index.csv         what is to be said of each, and why
+query_certificates/questions/NAME    query.vnnlib, and each network's file by its name in the query
+query_certificates/valid             the engine's, one for each question
+query_certificates/tampered          made of these, signed again, but wrong
+query_certificates/index.csv         what is to be said of each, and why
 """
 
 import csv
@@ -70,7 +70,10 @@ def questions() -> dict[str, Question]:
     kept = "(assert (<= (+ H[0,0] H[0,1]) 1.0))\n(assert (and (>= H[0,0] 0.0) (>= H[0,1] 0.0) (> Y[0] {})))\n"
     shifted = "(assert (== U[0,0] (+ X[0,0] 0.1)))\n(assert (== X[0,1] U[0,1]))\n"
     turned = "(assert (== U[0,0] (- 0.5 X[0,0])))\n(assert (== X[0,1] U[0,1]))\n"
-    small = {**single(random_network([2, 4, 1], seed=5)), "g": executable(random_network([2, 3, 3, 1], seed=6)).onnx_bytes}
+    small = {
+        **single(random_network([2, 4, 1], seed=5)),
+        "g": executable(random_network([2, 3, 3, 1], seed=6)).onnx_bytes,
+    }
     more = "(assert (> V[0] (+ Y[0] {})))\n"
     return {
         "isomorphic": Question("a pair of one graph; splits", pair, both + BOX + SAME + apart("0.05"), "0.05", signs),
@@ -93,7 +96,11 @@ def questions() -> dict[str, Question]:
             "a tie with coefficient -1; a witness", single(line), twice + BOX + turned + more.format("1.25"), "1.25", {}
         ),
         "cases": Question(
-            "networks of different depth; two cases", small, either + BOX + SAME + cases + more.format("1.5"), "1.5", signs
+            "networks of different depth; two cases",
+            small,
+            either + BOX + SAME + cases + more.format("1.5"),
+            "1.5",
+            signs,
         ),
         "float32": Question(
             "a pair as executed", pair, executed + BOX + SAME + apart("0.08"), "0.08", {"semantics": "float32"} | signs

@@ -694,7 +694,7 @@ def relu_line(block, low, high, size):
 
 
 def substitute(block, node, lines, row, constant, slopes=NONE, multipliers=NONE):
-    """What is left of row . h + constant, h being after the last of these lines: over the block's inputs; a constant."""
+    """What is left of row . h + constant, h being after the last of these lines: over what is read, and a constant."""
     for layer, first, layer_lines in reversed(list(zip(block.layers, block.first, lines))):
         after = []
         for j, (a, line) in enumerate(zip(row, layer_lines), first):

@@ -195,7 +195,7 @@ def without_false(formula):
 
 
 def echelon(equations, count):
-    """{pivot: its Tie to inputs that are no pivots}, the last input of each equation being its pivot; None: unsolvable"""
+    """{pivot: its Tie to inputs that are no pivots}; the pivot is an equation's last input. None if unsolvable."""
     solved = {}
     for equation in equations:
         for pivot, other in solved.items():
