@@ -54,7 +54,7 @@ def near(net: Network) -> Network:
 def questions() -> dict[str, Question]:
     """name -> what is asked."""
     f = random_network([2, 4, 3, 1], seed=3)
-    steps = network(([[1, -2], [2, 1]], [[1, 1]]), ([0.5, 0], [0]))
+    steps = network(([[1, -2], [2, 1]], [[1, -0.0625]]), ([0.5, 0], [0]))
     line = network(([[1, 0]], [[1]]), ([0], [0]))
     sums = network(([[1, 0], [0, 1]], [[1, 1]]), ([0, 0], [0]))
     pair = {"f": executable(f).onnx_bytes, "g": executable(near(f)).onnx_bytes}
