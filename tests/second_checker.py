@@ -39,7 +39,8 @@ NONE = MappingProxyType({})
 Row = namedtuple("Row", "form constant strict")  # form: {"X_0" or "Y_0" and so on: coefficient}
 Case = namedtuple("Case", "lower upper unsafe")
 Layer = namedtuple("Layer", "weights bias relu")
-Network = namedtuple("Network", "inputs outputs layers first g e")  # first: each layer's first hidden neuron
+Network = namedtuple("Network", "inputs outputs hidden blocks")  # hidden: how many neurons
+Block = namedtuple("Block", "reads outputs layers first g e")  # reads: inputs; first: each layer's first hidden neuron
 Line = namedtuple("Line", "a c t s noise")  # noise: N(M_k + t)
 Node = namedtuple("Node", "case lower upper signs low high excluded")  # low, high: bounds of all hidden neurons
 
@@ -55,9 +56,15 @@ CASE = {
 COMMON = {
     "format": "acasxu-certificate",
     "version": int,
-    "network": {"name": str, "sha256": HASH},
     "property": {"name": str, "sha256": HASH},
     "engine": {"name": str, "version": str, "options": dict},
+}
+NETWORKS = {
+    1: {"network": {"name": str, "sha256": HASH}},
+    2: {
+        "networks": [{"declared": str, "name": str, "sha256": HASH}],
+        "ties": [[{"inputs": FORM, "constant": RATIONAL}]],
+    },
 }
 PROOF = {
     "kind": "proof",
@@ -86,7 +93,7 @@ def accepts(certificate, network, property):
             must(identity == manifest["network"]["sha256"])
             must(hashlib.sha256(property.read_bytes()).hexdigest() == manifest["property"]["sha256"])
             disjuncts, declared = read_property(property.read_text())
-            net = read_network(model, manifest["semantics"])
+            net = read_chain(model).network(manifest["semantics"])
         except (LookupError, TypeError, AttributeError, ArithmeticError, DecodeError) as error:
             raise ValueError("malformed or unsupported") from error
         must(declared == {*names("X", net.inputs), *names("Y", net.outputs)} and len(cases[0].lower) == net.inputs)
@@ -100,7 +107,7 @@ def accepts(certificate, network, property):
 # 1. The file
 
 
-def read_certificate(path):
+def read_certificate(path, version=1):
     """The manifest, its cases, and a proof's arrays or a witness's point, outputs, margins."""
     end = path.read_bytes()[-42:]
     must(end[20:24] == b"PK\5\6" and end[40:] == b"\0\0" and end[:4] != b"PK\6\7", ValueError)
@@ -118,7 +125,8 @@ def read_certificate(path):
     except BROKEN_ZIP as error:
         raise ValueError(str(error)) from error
     witness = isinstance(manifest, dict) and manifest.get("kind") == "witness"
-    must(fits(manifest, COMMON | (WITNESS if witness else PROOF)) and manifest["version"] == 1, ValueError)
+    must(fits(manifest, COMMON | NETWORKS[version] | (WITNESS if witness else PROOF)), ValueError)
+    must(manifest["version"] == version, ValueError)
     must(depth(manifest["engine"]["options"]) <= 100, ValueError)
     must(set(data) == (set() if witness else ARRAYS), ValueError)
     cases = [read_case(case) for case in ([manifest["case"]] if witness else manifest["cases"])]
@@ -362,35 +370,40 @@ def read_model(path):
     return model, hashlib.sha256(text if outside else data).hexdigest()
 
 
-def read_network(model, semantics):
-    """A chain of MatMul, Gemm, Add, Sub, Mul, Div, BatchNormalization, Relu, Flatten, Reshape and Identity."""
+def read_chain(model, end=None):
+    """The chain of MatMul, Gemm, Add, Sub, Mul, Div, BatchNormalization, Relu, Flatten, Reshape and Identity that makes
+    the output, or the tensor of this name."""
     graph = model.graph
     constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     (source,) = [value for value in graph.input if value.name not in constants]
-    inputs = math.prod(d.dim_value for d in source.type.tensor_type.shape.dim)
-    chain, signal = Chain(inputs), source.name
+    chain, signal = Chain([d.dim_value for d in source.type.tensor_type.shape.dim]), source.name
     for node in graph.node:
         must(node.input[0] == signal and all(name in constants for name in node.input[1:]), ValueError)
         options = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
         must(node.op_type in ("Gemm", "BatchNormalization", "Flatten", "Reshape") or not options, ValueError)
         signal, operands = node.output[0], [constants[name] for name in node.input[1:]]
         chain.add(node.op_type, operands, options)
-    must(signal == graph.output[0].name, ValueError)
-    return chain.network(semantics)
+        if signal == end:
+            return chain
+    must(end is None and signal == graph.output[0].name, ValueError)
+    return chain
 
 
 class Chain:
     """Section 3's layers, one node after the other. executed: whether there are float32 semantics, so far; factors: of
-    which layers W is of a Mul or Div; bare: whether the last layer is a product with no b but zeros, and no ReLU."""
+    which layers W is of a Mul or Div; bare: whether the last layer is a product with no b but zeros, and no ReLU;
+    shape: of what is made so far."""
 
-    def __init__(self, inputs):
-        self.inputs = self.width = inputs
+    def __init__(self, shape):
+        self.shape, self.inputs = shape, math.prod(shape)
+        self.width = self.inputs
         self.layers, self.factors, self.rounded, self.executed = [], [], False, True
         self.after_product = self.bare = self.zeros_first = False
 
     def add(self, operator, operands, options):
         if operator in ("MatMul", "Gemm"):
             must(operands[0].ndim == 2 and set(options) <= {"alpha", "beta"}, ValueError)
+            self.shape = [operands[0].shape[1]]
             alpha, beta = (Fraction(options.get(name, 1.0)) for name in ("alpha", "beta"))
             self.product([[alpha * w for w in exact(row)] for row in operands[0].T], False)
             self.executed &= abs(alpha) == 1
@@ -416,6 +429,9 @@ class Chain:
             self.after_product = self.bare = False
         else:
             must(operator in ("Flatten", "Reshape", "Identity"), ValueError)
+            if operator != "Identity":
+                self.shape = [int(n) for n in operands[0]] if operator == "Reshape" else [self.width]
+                self.shape = [n if n > 0 else -self.width // math.prod(self.shape) for n in self.shape]
 
     def product(self, weights, factors):
         must(all(len(row) == self.width for row in weights), ValueError)
@@ -454,18 +470,32 @@ class Chain:
         return found if scale > 0 else -found
 
     def network(self, semantics):
-        layers, widths = self.layers, [self.inputs, *(len(layer.bias) for layer in self.layers)]
-        first, n = list(accumulate((len(layer.bias) * layer.relu for layer in layers), initial=0)), max(widths)
-        whole = self.inputs, self.width, layers, first
-        if semantics == "real":
-            return Network(*whole, Fraction(self.rounded, 2**53), 0)
+        n = self.largest()
+        if semantics == "float32":
+            self.must_be_executed(n)
+        first = list(accumulate((len(layer.bias) * layer.relu for layer in self.layers), initial=0))
+        block = Block(range(self.inputs), self.width, self.layers, first, *errors(semantics, self.rounded, n))
+        return Network(self.inputs, self.width, first[-1], [block])
+
+    def largest(self):
+        """n of section 3."""
+        return max(self.inputs, *(len(layer.bias) for layer in self.layers), 0)
+
+    def must_be_executed(self, n):
+        """Or there are no float32 semantics."""
         must(self.executed)
-        must(all(w == float32(w) for layer in layers for row in [*layer.weights, layer.bias] for w in row))
-        for row, b in zip(layers[0].weights, layers[0].bias) if self.zeros_first else ():
+        must(all(w == float32(w) for layer in self.layers for row in [*layer.weights, layer.bias] for w in row))
+        for row, b in zip(self.layers[0].weights, self.layers[0].bias) if self.zeros_first else ():
             flushes = self.inputs + 1 + sum(max(1, abs(w)) for w in row)
             must(flushes <= 2 * n + 4 or sum(map(abs, row)) <= 2**103 * abs(b))
-        g = Fraction(n + 4, 2**24) / (1 - Fraction(n + 4, 2**24))
-        return Network(*whole, Fraction(math.ceil(g * 2**60), 2**60), Fraction(2 * n + 4, 2**126))
+
+
+def errors(semantics, rounded, n):
+    """g and e"""
+    if semantics == "real":
+        return Fraction(rounded, 2**53), ZERO
+    g = Fraction(n + 4, 2**24) / (1 - Fraction(n + 4, 2**24))
+    return Fraction(math.ceil(g * 2**60), 2**60), Fraction(2 * n + 4, 2**126)
 
 
 def exact(array):
@@ -494,7 +524,7 @@ def check_proof(net, disjuncts, cases, arrays):
     must(all(is_covered(disjunct, cases) for disjunct in disjuncts))
     split, pairs = arrays["split"], list(zip(arrays["node"], arrays["polytope"]))
     must(pairs == sorted(set(pairs)) and all(0 <= number < len(split) for number in arrays["node"]))
-    must(all(0 <= j < net.first[-1] for j in arrays["slope"] + arrays["multiplier"]))
+    must(all(0 <= j < net.hidden for j in arrays["slope"] + arrays["multiplier"]))
     must(all(0 < weight <= 1024 for weight in arrays["row_weight"]))
     must(all(0 <= slope <= 1024 for slope in arrays["slope_value"]))
     must(all(0 <= value < math.inf for value in arrays["multiplier_value"]))
@@ -507,7 +537,7 @@ def check_proof(net, disjuncts, cases, arrays):
             for a in (*row.form.values(), row.constant)
         )
     )
-    must(all(-1 <= s < net.inputs + net.first[-1] for s in split) and all(map(math.isfinite, arrays["cut"])))
+    must(all(-1 <= s < net.inputs + net.hidden for s in split) and all(map(math.isfinite, arrays["cut"])))
     must(len(split) == len(cases) + 2 * sum(s >= 0 for s in split))
     lists = [
         read_parts(arrays, *keys)
@@ -586,8 +616,12 @@ def float64_below(value):
     return Fraction(nearest if nearest <= value else math.nextafter(nearest, -math.inf))
 
 
-def noise(net, size):
-    return net.g * size + net.e
+def noise(block, size):
+    return block.g * size + block.e
+
+
+def read_by(block, values):
+    return [values[i] for i in block.reads]
 
 
 def minimum(row, lower, upper):
@@ -604,57 +638,64 @@ def make_root(net, case):
     must(all(abs(end) < 2**100 for end in case.lower + case.upper))
     lower, upper = list(map(float64_below, case.lower)), [-float64_below(-end) for end in case.upper]
     must(all(abs(end) < 2**100 for end in lower + upper))
-    a, b, bounds = lower, upper, ([], [])
-    for layer in net.layers:
-        m = magnitudes(layer, a, b)
-        must(all(size < 2**100 for size in m))
-        rows = list(zip(layer.weights, layer.bias, m))
-        a, b = (
-            [minimum(row, a, b) + c - noise(net, size) for row, c, size in rows],
-            [-minimum([-w for w in row], a, b) + c + noise(net, size) for row, c, size in rows],
-        )
-        if layer.relu:
-            bounds[0].extend(map(down, a))
-            bounds[1].extend(-down(-end) for end in b)
-            a, b = ([max(end, ZERO) for end in ends] for ends in (a, b))
+    bounds = [], []
+    for block in net.blocks:
+        a, b = read_by(block, lower), read_by(block, upper)
+        for layer in block.layers:
+            m = magnitudes(layer, a, b)
+            must(all(size < 2**100 for size in m))
+            rows = list(zip(layer.weights, layer.bias, m))
+            a, b = (
+                [minimum(row, a, b) + c - noise(block, size) for row, c, size in rows],
+                [-minimum([-w for w in row], a, b) + c + noise(block, size) for row, c, size in rows],
+            )
+            if layer.relu:
+                bounds[0].extend(map(down, a))
+                bounds[1].extend(-down(-end) for end in b)
+                a, b = ([max(end, ZERO) for end in ends] for ends in (a, b))
     return Node(case, lower, upper, {}, *bounds, set())
 
 
 def tighten(net, node):
-    """The node with its tightened bounds, and the lines of all layers."""
-    node, lines = node._replace(low=list(node.low), high=list(node.high)), []
-    smallest, largest = node.lower, node.upper
-    for layer, first in zip(net.layers, net.first):
+    """The node with its tightened bounds, and the lines of all layers of each block."""
+    node = node._replace(low=list(node.low), high=list(node.high))
+    return node, [tighten_block(block, node) for block in net.blocks]
+
+
+def tighten_block(block, node):
+    """The lines of its layers; the node's bounds are changed."""
+    lines, smallest, largest = [], read_by(block, node.lower), read_by(block, node.upper)
+    for layer, first in zip(block.layers, block.first):
         m = magnitudes(layer, smallest, largest)
         if layer.relu:
             for j, (row, b, size) in enumerate(zip(layer.weights, layer.bias, m), first):
                 if node.low[j] < 0 < node.high[j]:
-                    least = substitute(net, node, lines, row, b) - noise(net, size)
-                    most = -substitute(net, node, lines, [-w for w in row], -b) + noise(net, size)
+                    least = lowest(block, node, lines, row, b) - noise(block, size)
+                    most = -lowest(block, node, lines, [-w for w in row], -b) + noise(block, size)
                     node.low[j], node.high[j] = max(node.low[j], down(least)), min(node.high[j], -down(-most))
             low, high = (bounds[first : first + len(m)] for bounds in (node.low, node.high))
-            lines.append([relu_line(net, *bounds) for bounds in zip(low, high, m)])
+            lines.append([relu_line(block, *bounds) for bounds in zip(low, high, m)])
             largest = [max(u, ZERO) for u in high]
         else:
-            lines.append([Line(ONE, ONE, ZERO, noise(net, size), noise(net, size)) for size in m])
-            largest = [size + noise(net, size) for size in m]
+            lines.append([Line(ONE, ONE, ZERO, noise(block, size), noise(block, size)) for size in m])
+            largest = [size + noise(block, size) for size in m]
         smallest = [ZERO] * len(m)
-    return node, lines
+    return lines
 
 
-def relu_line(net, low, high, size):
+def relu_line(block, low, high, size):
     negative, positive = min(low, ZERO), max(high, ZERO)
     c = Fraction(round(1024 * positive / (positive - negative)), 1024) if positive > negative else ZERO
     t = max(-c * negative, (1 - c) * positive)
-    return Line(Fraction(high > -low), c, t, noise(net, size + t) if high > 0 else ZERO, noise(net, size + t))
+    return Line(Fraction(high > -low), c, t, noise(block, size + t) if high > 0 else ZERO, noise(block, size + t))
 
 
 # 6. Backward substitution
 
 
-def substitute(net, node, lines, row, constant, inputs=None, slopes=NONE, multipliers=NONE):
-    """The minimum on the node's box of row . h + constant + inputs . x, where h is after the last layer of lines."""
-    for layer, first, layer_lines in reversed(list(zip(net.layers, net.first, lines))):
+def substitute(block, node, lines, row, constant, slopes=NONE, multipliers=NONE):
+    """What is left of row . h + constant, h being after the last of these lines: over what is read, and a constant."""
+    for layer, first, layer_lines in reversed(list(zip(block.layers, block.first, lines))):
         after = []
         for j, (a, line) in enumerate(zip(row, layer_lines), first):
             steepness = own_slope(node, j, slopes[j]) if layer.relu and j in slopes else line.a
@@ -665,8 +706,12 @@ def substitute(net, node, lines, row, constant, inputs=None, slopes=NONE, multip
                 constant -= multipliers[j] * line.noise
         constant += dot(after, layer.bias)
         row = [dot(after, column) for column in zip(*layer.weights)]
-    row = list(map(Fraction.__add__, row, inputs)) if inputs else row
-    return minimum(row, node.lower, node.upper) + constant
+    return row, constant
+
+
+def lowest(block, node, lines, row, constant):
+    row, constant = substitute(block, node, lines, row, constant)
+    return minimum(row, read_by(block, node.lower), read_by(block, node.upper)) + constant
 
 
 def own_slope(node, j, slope):
@@ -678,15 +723,26 @@ def own_slope(node, j, slope):
 def is_shown(net, node, lines, number, weights, slopes, multipliers):
     polytope = node.case.unsafe[number]
     must(all(0 <= i < len(polytope) for i in weights))
+    bound = bound_of(net, node, lines, polytope, weights, slopes, multipliers)
+    return bound > 0 or bound == 0 and any(polytope[i].strict for i in weights)
+
+
+def bound_of(net, node, lines, polytope, weights, slopes, multipliers):
+    """The minimum of the weighted sum of its rows."""
     rows = [
         Row({name: w * a for name, a in polytope[i].form.items()}, w * polytope[i].constant, polytope[i].strict)
         for i, w in weights.items()
     ]
     form = total([row.form for row in rows])
     x, y = ([form.get(name, ZERO) for name in names(*of)] for of in (("X", net.inputs), ("Y", net.outputs)))
-    constant = sum((row.constant for row in rows), ZERO)
-    bound = substitute(net, node, lines, y, constant, x, slopes, multipliers)
-    return bound > 0 or bound == 0 and any(row.strict for row in rows)
+    bound = sum((row.constant for row in rows), ZERO)
+    for block, block_lines in zip(net.blocks, lines):
+        own, y = y[: block.outputs], y[block.outputs :]
+        own, constant = substitute(block, node, block_lines, own, ZERO, slopes, multipliers)
+        bound += constant
+        for i, a in zip(block.reads, own):
+            x[i] += a
+    return bound + minimum(x, node.lower, node.upper)
 
 
 # 7. Witness
@@ -694,17 +750,26 @@ def is_shown(net, node, lines, number, weights, slopes, multipliers):
 
 def check_witness(net, disjuncts, cases, lists):
     point, outputs, margins = lists
-    values, radii = point, [ZERO] * len(point)
-    for layer in net.layers:
-        sizes = [abs(value) + radius for value, radius in zip(values, radii)]
-        rows = [([abs(w) for w in row], abs(b)) for row, b in zip(layer.weights, layer.bias)]
-        radii = [dot(row, radii) + net.g * (dot(row, sizes) + b) for row, b in rows]
-        values = [max(value, ZERO) if layer.relu else value for value in apply(layer, values)]
+    values, radii = [], []
+    for block in net.blocks:
+        for made, part in zip((values, radii), evaluate(block, read_by(block, point))):
+            made.extend(part)
     found = dict(zip(names("X", net.inputs) + names("Y", net.outputs), point + values))
     spread = dict(zip(names("Y", net.outputs), radii))
     most = lambda row: left_side(row, found) + sum(abs(a) * spread.get(name, ZERO) for name, a in row.form.items())
     must(outputs == values and margins == [left_side(row, found) for row in cases[0].unsafe[0]])
     must(any(all((most(row), row.strict) <= (0, False) for row in rows) for rows in disjuncts))
+
+
+def evaluate(block, values):
+    """Its outputs at these values of what it reads, and r_L."""
+    radii = [ZERO] * len(values)
+    for layer in block.layers:
+        sizes = [abs(value) + radius for value, radius in zip(values, radii)]
+        rows = [([abs(w) for w in row], abs(b)) for row, b in zip(layer.weights, layer.bias)]
+        radii = [dot(row, radii) + block.g * (dot(row, sizes) + b) for row, b in rows]
+        values = [max(value, ZERO) if layer.relu else value for value in apply(layer, values)]
+    return values, radii
 
 
 def left_side(row, found):

@@ -1,0 +1,523 @@
+"""Random changes of certificates about several networks, signed again: nothing is accepted that is not true.
+
+A mutant is a certificate of query_certificates/valid with one to three changes, of the certificate or of what it is
+about. Both checkers judge it in exact arithmetic and must agree. What is accepted must be true at exact points, those
+among them that come nearest to the unsafe set.
+"""
+
+import copy
+import re
+import zipfile
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import onnx
+import pytest
+import second_checker
+from make_certificates import Draft, flipped, packed
+from make_query_certificates import CORPUS, files_of, questions
+from second_checker_query import accepts_query, join, read_claim, read_file, read_query
+from test_certificate_mutations import MUTATORS, Mutant, Skip
+
+from engine.audit.check import check
+from engine.audit.data import Malformed
+
+#: Those of one network's certificates that change the claim, the tree or its arrays.
+CHANGES = {name: change for name, (kind, change) in MUTATORS.items() if kind in ("claim", "tree", "arrays")}
+
+
+@dataclass
+class QueryMutant(Mutant):
+    """networks: file by name; gap: the number of the query that decides. Its property is the query."""
+
+    name: str = ""
+    networks: dict[str, bytes] = field(default_factory=dict)
+    gap: str = ""
+
+    def claimed(self) -> None:
+        """Queries are changed by changes of their own."""
+
+    def bytes(self) -> bytes:
+        manifest = self.draft.manifest
+        if self.signed:
+            for entry in manifest["networks"]:
+                data = self.networks.get(entry["declared"], self.networks["f"])
+                entry["sha256"] = sha256(data).hexdigest()
+            manifest["property"]["sha256"] = sha256(self.property.encode()).hexdigest()
+        return packed(self.draft.members(), zipfile.ZIP_DEFLATED)
+
+
+# --- changes --------------------------------------------------------------------------------------
+
+
+def change(function):
+    """Registers it."""
+    CHANGES[function.__name__] = function
+    return function
+
+
+def _resigned_ties(m: QueryMutant) -> None:
+    """The certificate has the query's ties, if there are as many free inputs as before."""
+    ties, _ = read_claim(*read_query(m.property))
+    m.draft.manifest["ties"] = [
+        [{"inputs": {str(i): str(a) for i, a in tie.inputs.items()}, "constant": str(tie.constant)} for tie in part]
+        for part in ties
+    ]
+
+
+def _query(m: QueryMutant, old: str, new: str, *, count: int = 1) -> None:
+    """The query with another text at a random place; its ties are followed more often than not."""
+    places = [match.start() for match in re.finditer(re.escape(old), m.property)]
+    for _ in range(min(count, len(places))):
+        at = m.pick(places)
+        m.property = m.property[:at] + new + m.property[at + len(old) :]
+    if not places:
+        raise Skip
+    if m.number(0, 4):
+        try:
+            _resigned_ties(m)
+        except (ValueError, LookupError, second_checker.Rejected):
+            raise Skip from None
+
+
+# what is asked
+
+
+@change
+def gap_other(m):
+    """The number that decides, in the query and in the claim: near, and below what is reached, too."""
+    new = Fraction(m.gap) * m.pick((Fraction(1, 2), Fraction(9, 10), Fraction(99, 100), Fraction(999, 1000), 1, 2))
+    new += m.pick((0, 0, Fraction(1, 10**6), Fraction(-1, 10**6)))
+    text = str(float(new))
+    if "e" in text or m.gap not in m.property:
+        raise Skip
+    m.property = m.property.replace(m.gap, text)
+    for one in (one for part in m.cases for polytope in part["unsafe"] for one in polytope):
+        if abs(Fraction(one["constant"])) == Fraction(m.gap):
+            one["constant"] = str(Fraction(text) * (1 if Fraction(one["constant"]) > 0 else -1))
+    m.gap = text
+
+
+@change
+def query_strict(m):
+    """In the query alone."""
+    old, new = m.pick((("(> ", "(>= "), ("(< ", "(<= "), ("(>= ", "(> "), ("(<= ", "(< "), ("(> ", "(< ")))
+    _query(m, old, new)
+
+
+@change
+def claim_strict_throughout(m):
+    """In the query and in the claim."""
+    for old, new in (("(> ", "(>= "), ("(< ", "(<= ")):
+        m.property = m.property.replace(old, new)
+    for polytope in (polytope for part in m.cases for polytope in part["unsafe"]):
+        for one in polytope:
+            one["strict"] = False
+
+
+@change
+def query_digit(m):
+    at = m.pick(match.start() for match in re.finditer(r"(?<=[ .])\d(?=[\d.)])", m.property))
+    m.property = f"{m.property[:at]}{m.number(0, 10)}{m.property[at + 1 :]}"
+    if m.number(0, 2):
+        _resigned_ties(m)
+
+
+@change
+def assert_dropped(m):
+    """Often that of a tie or of a box's end."""
+    lines = [line for line in m.property.splitlines() if line.startswith("(assert")]
+    line = m.pick(line for line in lines if "==" in line) if m.number(0, 2) else m.pick(lines)
+    _query(m, line, "")
+
+
+@change
+def paired_otherwise_in_the_query(m):
+    _query(m, m.pick(("U[0,0]", "X[0,0]")), m.pick(("U[0,1]", "X[0,1]")))
+
+
+@change
+def outputs_exchanged_in_the_query(m):
+    m.property = m.property.replace("Y[0]", "?").replace("V[0]", "Y[0]").replace("?", "V[0]")
+    if "hidden" in m.property:
+        raise Skip
+
+
+@change
+def relation_other(m):
+    _query(m, m.pick(("equal-to f", "isomorphic-to f")), m.pick(("equal-to f", "isomorphic-to f")))
+
+
+@change
+def element_float32(m):
+    _query(m, "real", "float32", count=m.pick((1, 4)))
+
+
+@change
+def hidden_elsewhere(m):
+    _query(m, '"z0"', m.pick(('"a0"', '"z1"', '"x"', '"y"')))
+
+
+@change
+def declared_the_other_way_round(m):
+    """The order of the networks, in the query, and half of the time in the certificate."""
+    first, second = (line for line in m.property.splitlines() if line.startswith("(declare-network"))
+    if "to f)" in second:
+        second = second.replace("(isomorphic-to f)", "").replace("(equal-to f)", "")
+    m.property = m.property.replace(first, "?").replace(second, first).replace("?", second)
+    if m.number(0, 2):
+        m.draft.manifest["networks"].reverse()
+        m.draft.manifest["ties"].reverse()
+
+
+# ties and networks of the manifest
+
+
+def _tie(m: QueryMutant) -> dict:
+    return m.pick(tie for part in m.draft.manifest["ties"] for tie in part)
+
+
+@change
+def tie_free(m):
+    tie = _tie(m)
+    tie["inputs"] = {str(m.number(0, len(m.cases[0]["lower"]))): "1"}
+    tie["constant"] = "0"
+
+
+@change
+def tie_coefficient(m):
+    tie = _tie(m)
+    i = m.pick(("0", "1"))
+    tie["inputs"][i] = str(Fraction(tie["inputs"].get(i, 0)) + m.step())
+
+
+@change
+def tie_constant(m):
+    tie = _tie(m)
+    tie["constant"] = str(Fraction(tie["constant"]) + m.step())
+
+
+@change
+def tie_left_out(m):
+    part = m.pick(m.draft.manifest["ties"])
+    del part[m.number(0, len(part))]
+
+
+@change
+def ties_reversed(m):
+    m.pick((m.draft.manifest["ties"], *m.draft.manifest["ties"])).reverse()
+
+
+@change
+def tie_said_otherwise(m):
+    """The same tie: harmless."""
+    tie = _tie(m)
+    tie["inputs"] = {i: f"{2 * Fraction(a)}/2" for i, a in tie["inputs"].items() if Fraction(a).denominator == 1}
+    tie["inputs"].setdefault("0", "0")
+
+
+@change
+def name_other(m):
+    """Harmless."""
+    m.pick(m.draft.manifest["networks"])["name"] = m.pick(("", "another", "\ud800"))
+
+
+@change
+def declared_other(m):
+    entry = m.pick(m.draft.manifest["networks"])
+    entry["declared"] = m.pick(("f", "g", "h"))
+
+
+@change
+def network_entries_reversed(m):
+    m.draft.manifest["networks"].reverse()
+
+
+@change
+def network_entry_twice(m):
+    m.draft.manifest["networks"].append(dict(m.draft.manifest["networks"][-1]))
+
+
+@change
+def hash_of_the_other(m):
+    first, second = m.draft.manifest["networks"]
+    m.bytes()
+    first["sha256"] = second["sha256"]
+    m.signed = False
+
+
+@change
+def version_1(m):
+    m.draft.manifest["version"] = 1
+
+
+# the files
+
+
+@change
+def files_exchanged(m):
+    """Signed: a claim about the pair the other way round."""
+    if len(m.networks) < 2:
+        raise Skip
+    m.networks = {"f": m.networks["g"], "g": m.networks["f"]}
+
+
+@change
+def one_network_for_both(m):
+    m.networks = dict.fromkeys("fg", m.pick(m.networks.values()))
+
+
+@change
+def network_of_another(m):
+    name = m.pick(m.networks)
+    m.networks = m.networks | {name: m.pick(m.pick(bases()).networks.values())}
+
+
+@change
+def weight_bit(m):
+    name = m.pick(m.networks)
+    tensors = onnx.ModelProto.FromString(m.networks[name]).graph.initializer
+    tensor = m.number(0, len(tensors))
+    bit = m.number(0, 8 * len(tensors[tensor].raw_data)) | m.pick((0, 16))
+    m.networks = m.networks | {name: flipped(m.networks[name], tensor, bit)}
+
+
+# the blocks
+
+
+@change
+def outputs_exchanged_in_the_claim(m):
+    for one in (one for part in m.cases for polytope in part["unsafe"] for one in polytope):
+        one["outputs"] = {str(1 - int(i)): a for i, a in one["outputs"].items() if int(i) < 2}
+
+
+@change
+def neurons_of_the_other_block(m):
+    """Splits, slopes and multipliers are of the neuron at the same place in the other block."""
+    if m.draft.roots is None:
+        raise Skip
+    hidden = m.pick((3, 4, 7))
+    other = lambda j: j + hidden if j < hidden else j - hidden
+    for node in m.nodes():
+        node.split = m.draft.inputs + other(node.split - m.draft.inputs) if node.split >= m.draft.inputs else node.split
+        for one in node.exclusions:
+            one.slopes = sorted((other(j), value) for j, value in one.slopes)
+            one.multipliers = sorted((other(j), value) for j, value in one.multipliers)
+
+
+# --- what becomes of them -------------------------------------------------------------------------
+
+
+@cache
+def bases() -> list[QueryMutant]:
+    """The valid certificates, unchanged."""
+    found = []
+    for name, question in questions().items():
+        files, query = files_of(name)
+        networks = {each: path.read_bytes() for each, path in files.items()}
+        draft = Draft.read((CORPUS / "valid" / f"{name}.zip").read_bytes())
+        text = query.read_text()
+        found.append(QueryMutant(draft, b"", text, 0, None, name=name, networks=networks, gap=question.gap))
+    return found
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """base: whose certificate was changed; word: malformed, hash, logic or accepted."""
+
+    base: str
+    changes: tuple[str, ...]
+    word: str
+
+
+def outcomes(first: int, count: int) -> list[Outcome]:
+    with TemporaryDirectory() as folder:
+        return [outcome(number, Path(folder)) for number in range(first, first + count)]
+
+
+def outcome(number: int, folder: Path) -> Outcome:
+    """Of one mutant. Each change is the first of as many mutants as any other."""
+    random = np.random.default_rng(number)
+    first = list(CHANGES)[number % len(CHANGES)]
+    while True:
+        base = bases()[random.integers(len(bases()))]
+        others = random.choice(list(CHANGES), random.choice(3, p=(0.6, 0.2, 0.2)))
+        found = replace(base, draft=copy.deepcopy(base.draft), random=random, late=[])
+        names = sorted({first, *others.tolist()}, key=list(CHANGES).index)
+        try:
+            for name in names:
+                if found.draft.roots is None and MUTATORS.get(name, ("",))[0] in ("tree", "arrays"):
+                    raise Skip
+                CHANGES[name](found)
+            data = found.bytes()
+        except Skip:
+            continue
+        return Outcome(base.name, tuple(names), ended(found, data, folder))
+
+
+def ended(found: QueryMutant, data: bytes, folder: Path) -> str:
+    """How checks end: both checkers agree, float64 accepts no more, and what is accepted holds at exact points."""
+    files = {name: folder / f"{name}.onnx" for name in found.networks}
+    for name, path in files.items():
+        path.write_bytes(found.networks[name])
+    certificate, query = folder / "proof.zip", folder / "query.vnnlib"
+    certificate.write_bytes(data)
+    query.write_text(found.property)
+    try:
+        ours = accepts_query(certificate, files, query)
+    except ValueError:
+        ours = None
+    try:
+        floating, exact = (check(certificate, files, query, arithmetic=how) for how in ("float64", "exact"))
+    except Malformed:
+        assert not ours
+        return "malformed"
+    assert bool(ours) is exact.accepted >= floating.accepted, (ours, exact.reason, floating.reason)
+    if not exact.accepted:
+        return "hash" if "SHA-256" in exact.reason else "logic"
+    assert exact.checked == exact.nodes and not exact.reason
+    if exact.kind == "proof":
+        boxes = [(part.lower, part.upper) for part in exact.certificate.cases]
+        assert refutation(files, query, boxes) is None
+    return "accepted"
+
+
+def refutation(files: dict[str, Path], query: Path, boxes) -> list[Fraction] | None:
+    """A point of these boxes of free inputs that satisfies the query exactly, if a search finds one.
+
+    The search is in floating point, among random points, corners and what is around the best of these.
+    """
+    declared, formula = read_query(query.read_text())
+    ties, disjuncts = read_claim(declared, formula)
+    free = len(boxes[0][0])
+    net = join([read_file(network, files) for network in declared], ties, free, "real")
+    random = np.random.default_rng(0)
+    rows = [Rows.of(disjunct, net) for disjunct in disjuncts]
+    for lower, upper in boxes:
+        low, high = (np.array([float(end) for end in ends]) for ends in (lower, upper))
+        for one, disjunct in zip(rows, disjuncts, strict=True):
+            points = random.random((200, free))
+            points[:60] = np.round(points[:60] * 4) / 4
+            for width in (0.2, 0.05, 0.01, 0.001):
+                best = points[np.argsort(one.worst(net, low + points * (high - low)))[:4]]
+                around = best[:, None] + width * random.uniform(-1, 1, (4, 30, free))
+                points = np.concatenate([best, around.reshape(-1, free).clip(0, 1)])
+            for place in points[np.argsort(one.worst(net, low + points * (high - low)))[:2]]:
+                point = [a + Fraction(t) * (b - a) for a, b, t in zip(lower, upper, place, strict=True)]
+                if is_satisfied(net, disjunct, point):
+                    return point
+    return None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A disjunct in floating point: coefficients of inputs and outputs, and constants."""
+
+    terms: np.ndarray
+    constants: np.ndarray
+
+    @classmethod
+    def of(cls, disjunct, net) -> "Rows":
+        names = second_checker.names("X", net.inputs) + second_checker.names("Y", net.outputs)
+        terms = [[float(one.form.get(name, 0)) for name in names] for one in disjunct]
+        return cls(np.array(terms).reshape(len(disjunct), len(names)), np.array([float(r.constant) for r in disjunct]))
+
+    def worst(self, net, points: np.ndarray) -> np.ndarray:
+        """The largest left side at each point: below 0 where all rows hold."""
+        values = [points]
+        for block in net.blocks:
+            h = points[:, list(block.reads)]
+            for layer in block.layers:
+                h = h @ np.array(layer.weights, dtype=float).reshape(-1, h.shape[1]).T + np.array(
+                    layer.bias, dtype=float
+                )
+                h = np.maximum(h, 0) if layer.relu else h
+            values.append(h)
+        return (np.hstack(values) @ self.terms.T + self.constants).max(1, initial=-np.inf)
+
+
+def is_satisfied(net, disjunct, point: list[Fraction]) -> bool:
+    """Whether all rows hold at a point, whatever rounded blocks leave open."""
+    names = second_checker.names("Y", net.outputs)
+    found, spread = dict(zip(second_checker.names("X", net.inputs), point, strict=True)), {}
+    made = [second_checker.evaluate(block, second_checker.read_by(block, point)) for block in net.blocks]
+    found |= dict(zip(names, [value for values, _ in made for value in values], strict=True))
+    spread = dict(zip(names, [radius for _, radii in made for radius in radii], strict=True))
+    for one in disjunct:
+        most = second_checker.left_side(one, found) + sum(abs(a) * spread.get(n, 0) for n, a in one.form.items())
+        if (most, one.strict) > (0, False):
+            return False
+    return True
+
+
+# --- the tests ------------------------------------------------------------------------------------
+
+COUNT, CHUNK, LATER = 120, 30, 10**6
+
+#: Alone these break a rule of the format, whatever they are applied to.
+NEVER_ACCEPTED = {
+    "tie_constant",
+    "tie_left_out",
+    "network_entries_reversed",
+    "network_entry_twice",
+    "version_1",
+    "tie_coefficient",
+    "witness_number",
+    "exclusions_reversed",
+    "weight_odd",
+    "slope_odd",
+    "multiplier_negated",
+}
+HARMLESS = {"name_other", "tie_said_otherwise"}
+
+
+@pytest.fixture(scope="module")
+def found() -> list[Outcome]:
+    return [one for first in range(0, COUNT, CHUNK) for one in outcomes(first, CHUNK)]
+
+
+def test_mutants(found):
+    """Of each change one or more. `ended` has the assertions."""
+    words = Counter(one.word for one in found)
+    assert len(found) == COUNT and {one.base for one in found} == questions().keys()
+    assert words["logic"] >= 0.3 * COUNT and words["accepted"] >= 5 and words["hash"] <= 0.1 * COUNT
+    assert not broken_but_accepted(found)
+
+
+def broken_but_accepted(found: list[Outcome]) -> list[Outcome]:
+    return [
+        one for one in found if one.word == "accepted" and len(one.changes) == 1 and one.changes[0] in NEVER_ACCEPTED
+    ]
+
+
+@pytest.mark.slow
+def test_many_mutants():
+    later = outcomes(LATER, 1000)
+    assert not broken_but_accepted(later)
+    alone = {one.changes[0] for one in later if len(one.changes) == 1 and one.word != "accepted"}
+    assert alone == CHANGES.keys() - HARMLESS
+
+
+def test_harmless_changes_are_accepted(tmp_path):
+    for base in bases():
+        for name in HARMLESS:
+            mutant = replace(base, draft=copy.deepcopy(base.draft), random=np.random.default_rng(1), late=[])
+            CHANGES[name](mutant)
+            assert ended(mutant, mutant.bytes(), tmp_path) == "accepted"
+
+
+@pytest.mark.parametrize("base", [base for base in bases() if base.draft.roots], ids=lambda base: base.name)
+def test_points_refute_what_is_false(base, tmp_path):
+    """The claim with half of the gap is false, and the search for points finds that."""
+    files, query = files_of(base.name)
+    text = base.property.replace(base.gap, str(float(Fraction(base.gap) / 2)))
+    (tmp_path / "query.vnnlib").write_text(text)
+    boxes = [tuple([Fraction(end) for end in part[side]] for side in ("lower", "upper")) for part in base.draft.cases]
+    assert refutation(files, query, boxes) is None
+    assert refutation(files, tmp_path / "query.vnnlib", boxes) is not None

@@ -1,0 +1,204 @@
+"""Certificates of version 2 by a second checker, which was written from docs/certificate-format.md alone."""
+
+import csv
+from fractions import Fraction
+from random import Random
+
+import pytest
+import second_checker
+from conftest import random_network
+from joint_questions import JointQuestion, declared, inside, own, tie
+from make_query_certificates import CORPUS, files_of, folder_of, questions, tampered, text_of
+from second_checker_query import accepts_query, read_claim, read_query
+from test_audit_check import case, row
+
+from engine.audit import vnnlib2_reader
+from engine.audit.check import check
+from engine.audit.data import Malformed
+from engine.audit.exact import Exact
+from engine.audit.ties import solve_ties
+
+with (CORPUS / "index.csv").open(newline="", encoding="utf-8") as _file:
+    INDEX = list(csv.DictReader(_file))
+TEXT_OF_HASH = {"tampered/networks_swapped.zip"}
+
+corpus = pytest.mark.parametrize("entry", INDEX, ids=[entry["file"].removesuffix(".zip") for entry in INDEX])
+
+
+@pytest.fixture
+def margins(monkeypatch) -> tuple[list[Fraction], list[Fraction]]:
+    """Every bound of an exclusion that the second checker finds, and that the exact one of the engine finds."""
+
+    def recorded(original, each):
+        def wrapped(*arguments):
+            found = original(*arguments)
+            each(found)
+            return found
+
+        return wrapped
+
+    ours, theirs = [], []
+    monkeypatch.setattr(second_checker, "bound_of", recorded(second_checker.bound_of, ours.append))
+    monkeypatch.setattr(Exact, "margins", recorded(Exact.margins, theirs.extend))
+    return ours, theirs
+
+
+# --- the corpus -----------------------------------------------------------------------------------
+
+
+@corpus
+def test_both_checkers_agree_with_the_corpus(entry, margins):
+    """And in exact arithmetic with each other, to the last bit of each margin."""
+    certificate, (files, query) = CORPUS / entry["file"], files_of(entry["question"])
+    ours = accepts_query(certificate, files, query)
+    floating, exact = (check(certificate, files, query, arithmetic=how) for how in ("float64", "exact"))
+    assert ours is floating.accepted is exact.accepted is (entry["expected"] == "accepted")
+    if exact.accepted:
+        assert sorted(margins[0]) == sorted(margins[1]) and len(margins[0]) == exact.exclusions
+
+
+def test_no_tampered_file_is_rejected_for_its_hashes_alone():
+    for entry in INDEX:
+        reason = check(CORPUS / entry["file"], *files_of(entry["question"])).reason
+        assert ("SHA-256" in reason) == (entry["file"] in TEXT_OF_HASH)
+
+
+def test_the_corpus_is_the_scripts():
+    assert len(INDEX) == 22 and {path.name for path in CORPUS.glob("questions/*")} == questions().keys()
+    for name, question in questions().items():
+        assert (folder_of(name) / "query.vnnlib").read_text() == text_of(question)
+        assert {path.stem: path.read_bytes() for path in folder_of(name).glob("*.onnx")} == question.networks
+    made = {f"tampered/{name}.zip": about for name, about, _, _ in tampered()}
+    assert made == {e["file"]: e["question"] for e in INDEX if e["expected"] == "rejected"}
+    assert sum(path.stat().st_size for path in CORPUS.rglob("*.*")) < 100 * 2**10
+
+
+# --- proofs of random networks --------------------------------------------------------------------
+
+RELATIONS = [
+    ("(assert (== X_g[0,0] X_f[0,1]))(assert (== X_f[0,0] X_g[0,1]))", own(2)[::-1]),
+    ("(assert (== X_g[0,0] (+ (* 0.3 X_f[0,0]) 0.1)))(assert (== X_f[0,1] X_g[0,1]))",
+     [tie((0, Fraction(3, 10)), constant=Fraction(1, 10)), tie((1, 1))]),
+    ("(assert (== X_g[0,0] X_f[0,0]))(assert (== X_g[0,1] X_f[0,0]))", [tie((0, 1)), tie((0, 1))]),
+    ("(assert (== (+ X_g[0,0] X_g[0,1] X_f[0,0]) 0.5))(assert (== (- X_g[0,1] X_g[0,0]) X_f[0,1]))",
+     [tie((0, Fraction(-1, 2)), (1, Fraction(-1, 2)), constant=Fraction(1, 4)),
+      tie((0, Fraction(-1, 2)), (1, Fraction(1, 2)), constant=Fraction(1, 4))]),
+]  # fmt: skip
+
+
+GAPS = "1.55", "1.2", "0.95", "1.38"  # just above the largest that is reached
+
+
+@pytest.mark.parametrize("semantics", ["real", "float32"])
+@pytest.mark.parametrize("number", range(len(RELATIONS)))
+def test_random_pairs(tmp_path, number, semantics, margins):
+    """Both derive the same bounds: with ties, sums, more layers in one network, splits, and as executed."""
+    relation, ties = RELATIONS[number]
+    f, g = random_network((2, 4, 4, 2), seed=number), random_network((2, 3, 2), seed=10 + number)
+    gap = GAPS[number]
+    polytopes = [[row([1, 0, -sign, 0], gap)] for sign in (1, -1)]
+    words = f"(assert (or (<= (+ Y_f[0] {gap}) Y_g[0]) (<= (+ Y_f[0] {gap}) (- Y_g[0]))))\n"
+    text = declared("f", f) + declared("g", g) + inside("f", [-1, -1], [1, 1]) + relation + words
+    question = JointQuestion(tmp_path, {"f": f, "g": g}, text, [case([-1, -1], [1, 1], *polytopes)], [own(2), ties])
+    question.prove(signs=2, semantics="float32" if semantics == "float32" and number != 1 else "real")
+    result = question.run(arithmetic="exact")
+    assert accepts_query(question.path, question.files, question.property) is result.accepted is True
+    assert sorted(margins[0]) == sorted(margins[1]) and len(margins[0]) == result.exclusions >= 2
+
+
+# --- the query ------------------------------------------------------------------------------------
+
+NETWORKS = [
+    "(declare-network f (declare-input X real [1,2]) (declare-output Y real []))",
+    "(declare-network g (equal-to f) (declare-input U real [2]) (declare-hidden H real [1,1] \"h\")"
+    " (declare-output V real [1]))",
+]  # fmt: skip
+
+
+def random_query(random: Random) -> str:
+    """Mostly about inputs, small numbers, so that ties, contradictions and false alternatives are common."""
+
+    def term(depth=2):
+        kind = random.random()
+        if depth == 0 or kind < 0.5:
+            inputs = ["X[0,0]", "X[0,1]", "U[0]", "U[1]"]
+            return random.choice([*inputs * 3, "Y", "V[0]", "H[0,0]", "0", "1", "-0.5", "2.0"])
+        if kind < 0.65:
+            return f"(* {random.choice(['0', '-1', '2', '0.25'])} {term(depth - 1)})"
+        operands = " ".join(term(depth - 1) for _ in range(random.choice([1, 2, 2, 3])))
+        return f"({random.choice('+-')} {operands})"
+
+    def formula(depth):
+        if depth and random.random() < 0.5:
+            parts = " ".join(formula(depth - 1) for _ in range(random.choice([1, 1, 2, 3])))
+            return f"({random.choice(['and', 'or', 'or'])} {parts})"
+        operator = random.choice(["==", "==", "==", "<=", ">=", "<", ">", "!="])
+        if random.random() < 0.3:
+            return f"({operator} {random.choice('012')} {random.choice('012')})"
+        return f"({operator} {term()} {random.choice(['0', term()])})"
+
+    pair = [f"(assert (>= {a} {b})) (assert (<= {a} {b}))" for a, b in [("U[0]", "X[0,1]"), ("X[0,0]", "U[1]")]]
+    asserts = [f"(assert {formula(3)})" for _ in range(random.choice([1, 2, 3]))]
+    return "\n".join(["(vnnlib-version <2.0>)", *NETWORKS, *random.sample(pair, random.choice([0, 1])), *asserts])
+
+
+def rows_of(disjuncts, plain) -> set:
+    """What is left of disjuncts when rows are brought to one form, true ones and false disjuncts left out."""
+    found = set()
+    for rows in disjuncts:
+        normal = [second_checker.normal(plain(one)) for one in rows]
+        if not any(map(second_checker.is_false, normal)):
+            found.add(frozenset((frozenset(r.form.items()), r.constant, r.strict) for r in normal if r.form))
+    return found
+
+
+def named(one) -> second_checker.Row:
+    form = {f"X_{i}": a for i, a in one.inputs.items()} | {f"Y_{i}": a for i, a in one.outputs.items()}
+    return second_checker.Row(form, one.constant, one.strict)
+
+
+def test_random_queries_have_the_same_ties_and_disjuncts(tmp_path):
+    random, path, tied, unsolvable = Random(0), tmp_path / "query.vnnlib", 0, 0
+    for _ in range(500):
+        path.write_text(random_query(random))
+        ties, specification = solve_ties(vnnlib2_reader.read_query(path).specification)
+        ours, disjuncts = read_claim(*read_query(path.read_text()))
+        assert [(t.inputs, t.constant) for part in ours for t in part] == [(t.inputs, t.constant) for t in ties]
+        theirs = [[*specification.base, *rows] for rows in specification.disjuncts]
+        assert rows_of(disjuncts, lambda one: one) == rows_of(theirs, named), path.read_text()
+        tied += specification.n_inputs < 4
+        unsolvable += second_checker.Row({}, 1, False) in (disjuncts or [[]])[0]
+    assert tied > 150 and unsolvable >= 3
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ("<2.0>", "<1.0>"),
+        ("(vnnlib-version <2.0>)\n", ""),
+        ("equal-to f", "equal-to g"),
+        ("equal-to f", "isomorphic-to h"),
+        ("declare-network g", "declare-network f"),
+        ("declare-input U", "declare-input X"),
+        ("U real", "U float64"),
+        ("(declare-output V real [1])", ""),
+        ("(declare-output V real [1])", "(declare-output V real [1]) (declare-input W real [1])"),
+        ('"h"', ""),
+        ("X[0,0]", "X[0]"),
+        ("X[0,0]", "X[0,2]"),
+        ("X[0,0]", "W[0,0]"),
+        ("X[0,0]", "(* X[0,0] U[0])"),
+        ("X[0,0]", "1e3"),
+        ("(==", "(="),
+    ],
+)  # fmt: skip
+def test_queries_that_neither_reads(tmp_path, old, new):
+    text = "\n".join(["(vnnlib-version <2.0>)", *NETWORKS, "(assert (== X[0,0] U[0]))"])
+    assert text.count(old) == 1
+    path = tmp_path / "query.vnnlib"
+    read_claim(*read_query(text))
+    path.write_text(text.replace(old, new))
+    with pytest.raises(Malformed):
+        vnnlib2_reader.read_query(path)
+    with pytest.raises((ValueError, LookupError)):
+        read_claim(*read_query(path.read_text()))
