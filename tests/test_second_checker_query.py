@@ -159,7 +159,7 @@ def named(one) -> second_checker.Row:
 
 def test_random_queries_have_the_same_ties_and_disjuncts(tmp_path):
     random, path, tied, unsolvable = Random(0), tmp_path / "query.vnnlib", 0, 0
-    for _ in range(500):
+    for _ in range(300):
         path.write_text(random_query(random))
         ties, specification = solve_ties(vnnlib2_reader.read_query(path).specification)
         ours, disjuncts = read_claim(*read_query(path.read_text()))
@@ -168,7 +168,7 @@ def test_random_queries_have_the_same_ties_and_disjuncts(tmp_path):
         assert rows_of(disjuncts, lambda one: one) == rows_of(theirs, named), path.read_text()
         tied += specification.n_inputs < 4
         unsolvable += second_checker.Row({}, 1, False) in (disjuncts or [[]])[0]
-    assert tied > 150 and unsolvable >= 3
+    assert tied > 90 and unsolvable >= 1
 
 
 @pytest.mark.parametrize(
