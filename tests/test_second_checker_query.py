@@ -1,6 +1,8 @@
 """Certificates of version 2 by a second checker, which was written from docs/certificate-format.md alone."""
 
 import csv
+import hashlib
+import re
 from fractions import Fraction
 from random import Random
 
@@ -8,6 +10,7 @@ import pytest
 import second_checker
 from conftest import random_network
 from joint_questions import JointQuestion, declared, inside, own, tie
+from make_certificates import Draft
 from make_query_certificates import CORPUS, files_of, folder_of, questions, tampered, text_of
 from second_checker_query import accepts_query, read_claim, read_query
 from test_audit_check import case, row
@@ -159,7 +162,7 @@ def named(one) -> second_checker.Row:
 
 def test_random_queries_have_the_same_ties_and_disjuncts(tmp_path):
     random, path, tied, unsolvable = Random(0), tmp_path / "query.vnnlib", 0, 0
-    for _ in range(500):
+    for _ in range(300):
         path.write_text(random_query(random))
         ties, specification = solve_ties(vnnlib2_reader.read_query(path).specification)
         ours, disjuncts = read_claim(*read_query(path.read_text()))
@@ -168,7 +171,7 @@ def test_random_queries_have_the_same_ties_and_disjuncts(tmp_path):
         assert rows_of(disjuncts, lambda one: one) == rows_of(theirs, named), path.read_text()
         tied += specification.n_inputs < 4
         unsolvable += second_checker.Row({}, 1, False) in (disjuncts or [[]])[0]
-    assert tied > 150 and unsolvable >= 3
+    assert tied > 90 and unsolvable >= 1
 
 
 @pytest.mark.parametrize(
@@ -202,3 +205,63 @@ def test_queries_that_neither_reads(tmp_path, old, new):
         vnnlib2_reader.read_query(path)
     with pytest.raises((ValueError, LookupError)):
         read_claim(*read_query(path.read_text()))
+
+
+# --- files and declarations -----------------------------------------------------------------------
+
+FIT = [
+    ("X real [1,2]", "X real [2]"),
+    ("X real [1,2]", "X real [2,1,1]"),
+    ("X real [1,2]", 'X real [1,2] "x"'),
+    ("Y real [1]", 'Y real [1,1,1] "z1"'),
+    ("V real [1]", "V real []"),
+    ("g (equal-to f)", "g (isomorphic-to f)"),
+    ("g (equal-to f)", "g"),
+    ('"z0"', '"m0"'),
+]
+DO_NOT_FIT = [
+    ("X real [1,2]", "X real [1,3]"),
+    ("X real [1,2]", "X real [1]"),
+    ("X real [1,2]", "X real [2,2]"),
+    ("X real [1,2]", 'X real [1,2] "y"'),
+    ("Y real [1]", 'Y real [1] "x"'),
+    ("Y real [1]", "Y real [2]"),
+    ("Y real [1]", "Y float32 [1]"),
+    ("U real [1,2]", "U float32 [1,2]"),
+    ("H real [1,2]", "H real [1]"),
+    ("H real [1,2]", "H float32 [1,2]"),
+    ('"z0"', '"x"'),
+    ('"z0"', '"W0"'),
+    ('"z0"', '"nowhere"'),
+    ('"z0"', '"z1"'),
+]
+
+
+@pytest.mark.parametrize("old, new, fits", [(*one, True) for one in FIT] + [(*one, False) for one in DO_NOT_FIT])
+def test_declarations(tmp_path, old, new, fits):
+    """Both say the same of a query that declares other tensors; the file of an equal-to network need not be given."""
+    files, query = files_of("hidden")
+    text = query.read_text()
+    assert text.count(old) == 1
+    path = tmp_path / "query.vnnlib"
+    changed = re.sub(r"\bX\[0,(\d)\]", r"X[\1]", text) if new == "X real [2]" else text
+    changed = re.sub(r"\bX\[0,(\d)\]", r"X[\1,0,0]", changed) if new == "X real [2,1,1]" else changed
+    changed = changed.replace("Y[0]", "Y[0,0,0]") if "[1,1,1]" in new else changed
+    path.write_text(changed.replace(old, new))
+    draft = Draft.read((CORPUS / "valid/hidden.zip").read_bytes())
+    draft.manifest["property"]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    (tmp_path / "proof.zip").write_bytes(draft.bytes())
+    files = files if "equal-to" in changed.replace(old, new) else dict.fromkeys("fg", files["f"])
+    said = [_said(judge, tmp_path / "proof.zip", files, path) for judge in (accepts_query, _accepted_exactly)]
+    assert said == [fits, fits]
+
+
+def _said(judge, *paths) -> bool:
+    try:
+        return judge(*paths)
+    except (ValueError, Malformed):
+        return False
+
+
+def _accepted_exactly(*paths) -> bool:
+    return check(*paths, arithmetic="exact").accepted
