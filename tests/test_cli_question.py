@@ -129,7 +129,7 @@ def test_the_question_is_one_that_verify_reads(folder, capsys):
     ran("a.onnx b.onnx --equivalent 0.05 --box box.vnnlib --semantics float32 --write q.vnnlib", capsys)
     query = load_query("q.vnnlib")
     assert query.elements == {"float32"} and [n.name for n in query.networks] == ["f", "g"]
-    assert [v.shape for v in query.networks[0].variables] == [(1, 2), (3,)]  # its file declares no output shape
+    assert [v.shape for v in query.networks[0].variables] == [(1, 2), (1, 3)]
 
 
 def test_nnet_and_onnx(folder, capsys):

@@ -264,8 +264,8 @@ def test_float32_queries_are_answered_as_executed(tmp_path):
 @pytest.mark.parametrize(
     "change, why",
     [
-        ({"shapes": ((2, 1), (2, 2))}, "V has 2 elements, but that output"),
-        ({"shapes": ((2, 1), (3, 1))}, "U has 3 elements, but that input"),
+        ({"shapes": ((2, 1), (2, 2))}, r"V has shape \[2\], but that output"),
+        ({"shapes": ((2, 1), (3, 1))}, r"U has shape \[3\], but that input"),
         ({"relations": ("", "(isomorphic-to f)")}, "has another graph"),
         ({"element": "float64"}, "no answer that holds as executed"),
         ({"hidden": ('(declare-hidden H real [2] "nowhere")', "")}, "no node gives a tensor 'nowhere'"),

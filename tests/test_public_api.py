@@ -92,7 +92,7 @@ def test_type_checkers_see_real_types(mypy):
     assert len(types) == len(engine.__all__), answer
     assert [name for name, revealed in zip(engine.__all__, types) if revealed in ("Any", "object")] == []
     verify = types[engine.__all__.index("verify")]
-    assert verify.startswith("def (network: engine.network.Network, property: engine.property.Property, options: ")
+    assert verify.startswith("def (network: engine.network.Network | engine.joint.Joint, property: engine.property.")
     assert verify.endswith(" -> engine.verdict.Verified | engine.verdict.Violated | engine.verdict.Unknown")
     assert 'has no attribute "nothing"' in answer
 
