@@ -19,7 +19,6 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import onnx
 import pytest
-import second_checker
 from exact_search import refutation
 from make_certificates import Draft, flipped, packed
 from make_query_certificates import CORPUS, files_of, questions
@@ -64,8 +63,11 @@ def change(function):
 
 
 def _resigned_ties(m: QueryMutant) -> None:
-    """The certificate has the query's ties, if there are as many free inputs as before."""
-    ties, _ = read_claim(*read_query(m.property))
+    """The certificate has the query's ties."""
+    try:
+        ties, _ = read_claim(*read_query(m.property))
+    except (ValueError, LookupError):
+        raise Skip from None
     m.draft.manifest["ties"] = [
         [{"inputs": {str(i): str(a) for i, a in tie.inputs.items()}, "constant": str(tie.constant)} for tie in part]
         for part in ties
@@ -81,10 +83,7 @@ def _query(m: QueryMutant, old: str, new: str, *, count: int = 1) -> None:
     if not places:
         raise Skip
     if m.number(0, 4):
-        try:
-            _resigned_ties(m)
-        except (ValueError, LookupError, second_checker.Rejected):
-            raise Skip from None
+        _resigned_ties(m)
 
 
 # what is asked
@@ -247,7 +246,7 @@ def network_entry_twice(m):
 
 @change
 def hash_of_the_other(m):
-    first, second = m.draft.manifest["networks"]
+    first, second, *_ = m.draft.manifest["networks"]
     m.bytes()
     first["sha256"] = second["sha256"]
     m.signed = False
@@ -401,7 +400,6 @@ NEVER_ACCEPTED = {
     "network_entry_twice",
     "version_1",
     "tie_coefficient",
-    "witness_number",
     "exclusions_reversed",
     "weight_odd",
     "slope_odd",
