@@ -14,6 +14,7 @@ what was not measured, for methods without a file too.
 
 import argparse
 import csv
+import json
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -132,6 +133,11 @@ def comparison(found: dict[str, list[dict] | None]) -> str:
 def markdown(head: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
     head = list(head)
     return "\n".join("| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *lines))
+
+
+def load(path: Path) -> dict:
+    """The content of a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def read(path: Path) -> list[dict] | None:

@@ -36,7 +36,7 @@ from engine.search.verify import verify
 from engine.verdict import Unknown
 from engine.vnnlib import load_property, load_query
 
-DATA = Path(os.environ.get("ACASXU_PAIRS", "../shared/two_networks"))
+DATA = os.environ.get("ACASXU_TWO_NETWORKS")  # the folder of the questions
 BOXES = "2", "1", "3", "4", "5", "domain"
 VIOLATED = 14, 21, 33, 48  # of the questions as they are, as the folder's README has it; for the table alone
 COLUMNS = (
@@ -159,7 +159,8 @@ def main() -> None:
     parser.add_argument("--eps", default=AS_IT_IS.eps, help="of the outputs (default: 0.05)")
     parser.add_argument("--box", choices=BOXES, default=AS_IT_IS.box, help="of which property (default: 2)")
     parser.add_argument("--scale", default=AS_IT_IS.scale, help="of the perturbation (default: 1)")
-    parser.add_argument("--data", type=Path, default=DATA, metavar="DIR", help=f"default: {DATA}")
+    where = "the folder of the questions (or ACASXU_TWO_NETWORKS)"
+    parser.add_argument("--data", type=Path, default=DATA, required=not DATA, metavar="DIR", help=where)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/two_networks.csv"), metavar="FILE")
     arguments = parser.parse_args()
     instances, about = read_instances(arguments.data / "instances.csv"), machine(calibrated=False)

@@ -1,9 +1,11 @@
-"""How long fuzzers run: a few seconds by default, longer where the environment says so."""
+"""How long fuzzers run, a few seconds by default, longer where the environment says so; and texts that they try."""
 
 import os
 import time
 from collections.abc import Iterator
 from itertools import count
+
+from hypothesis import strategies as st
 
 
 def seeds(default: float = 2.0) -> Iterator[int]:
@@ -13,3 +15,15 @@ def seeds(default: float = 2.0) -> Iterator[int]:
         yield seed
         if time.monotonic() > end:
             return
+
+
+@st.composite
+def mutations(draw, valid: str, words: list[str]) -> str:
+    """The valid text with a few pieces cut, moved or replaced by words."""
+    text = valid
+    for _ in range(draw(st.integers(1, 4))):
+        start, end = sorted(draw(st.tuples(*[st.integers(0, len(text))] * 2)))
+        end = min(end, start + 30)
+        middle = draw(st.sampled_from(["", text[start:end] * 2, *words]) | st.text(max_size=3))
+        text = text[:start] + middle + text[end:]
+    return text

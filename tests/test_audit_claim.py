@@ -8,7 +8,8 @@ from itertools import product
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_vnnlib import GRID, VARIABLES, evaluate, formula_trees, gap, render
+from test_vnnlib import GRID, VARIABLES, formula_trees, gap, render
+from tree_values import evaluate
 
 from engine.acasxu.files import property_path
 from engine.audit.claim import check_claim

@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from fuzzing import mutations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -46,26 +47,14 @@ def test_any_words(words, kept):
     parses_or_refuses(lambda: parse_query(VALID[:kept] + " ".join(words)))
 
 
-@st.composite
-def mutations(draw) -> str:
-    """The valid text with a few pieces cut, moved or replaced."""
-    text = VALID
-    for _ in range(draw(st.integers(1, 4))):
-        start, end = sorted(draw(st.tuples(*[st.integers(0, len(text))] * 2)))
-        end = min(end, start + 30)
-        middle = draw(st.sampled_from(["", text[start:end] * 2, *WORDS]) | st.text(max_size=3))
-        text = text[:start] + middle + text[end:]
-    return text
-
-
 @FUZZ
-@given(mutations())
+@given(mutations(VALID, WORDS))
 def test_mutated_text(text):
     parses_or_refuses(lambda: parse_query(text))
 
 
 @FUZZ
-@given(data=st.binary() | mutations().map(lambda text: text.encode("utf-8", "surrogatepass")))
+@given(data=st.binary() | mutations(VALID, WORDS).map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_any_bytes(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "any.vnnlib"
     path.write_bytes(data)

@@ -1,12 +1,11 @@
 """A VNN-LIB 2.0 text means what its formulas say: direct evaluation at points against ties, boxes and polytopes."""
 
-import operator
 import random
 from fractions import Fraction
-from functools import reduce
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tree_values import evaluate
 
 from engine.property import Vector
 from engine.query import Query
@@ -20,14 +19,7 @@ HEAD = """(vnnlib-version <2.0>)
 INPUTS = ("A[0,0]", "A[0,1]", "B", "C[0]")
 OUTPUTS = ("H[0]", "Y", "Z[0]", "Z[1]")
 GRID = [F(-1), F(0), F(1, 2), F(1)]  # few values, so that equalities hold and points lie on the boundaries
-COMPARE = {
-    "<=": operator.le,
-    ">=": operator.ge,
-    "<": operator.lt,
-    ">": operator.gt,
-    "==": operator.eq,
-    "!=": operator.ne,
-}
+OPERATORS = "<=", ">=", "<", ">", "==", "!="
 
 numbers = st.sampled_from([*GRID, F(2)]).map(lambda value: ("number", value))
 inputs = st.sampled_from(INPUTS).map(lambda name: ("variable", name))
@@ -49,29 +41,12 @@ def term_trees(leaves):
 
 
 ties = st.tuples(st.just("=="), inputs, inputs | term_trees(inputs | numbers))
-comparisons = st.tuples(st.sampled_from(sorted(COMPARE)), variables, term_trees(variables | numbers))
+comparisons = st.tuples(st.sampled_from(OPERATORS), variables, term_trees(variables | numbers))
 formulas = st.recursive(
     comparisons | ties,
     lambda inner: st.tuples(st.sampled_from(["and", "or"]), inner, inner) | st.tuples(st.just("or"), inner),
     max_leaves=5,
 )
-
-
-def evaluate(tree: tuple, point: dict):
-    """The tree's value at a point: a fraction or a truth value."""
-    head, *parts = tree
-    if head == "number":
-        return parts[0]
-    if head == "variable":
-        return point[parts[0]]
-    values = [evaluate(part, point) for part in parts]
-    if head in ("and", "or"):
-        return all(values) if head == "and" else any(values)
-    if head in COMPARE:
-        return COMPARE[head](*values)
-    if len(values) == 1:
-        return -values[0] if head == "-" else values[0]
-    return reduce({"+": operator.add, "-": operator.sub, "*": operator.mul}[head], values)
 
 
 def render(tree: tuple, rng: random.Random) -> str:

@@ -11,7 +11,8 @@ from math import prod
 
 import pytest
 from fuzzing import seeds
-from test_vnnlib2_meaning import COMPARE, contains
+from test_vnnlib2_meaning import contains
+from tree_values import COMPARE
 
 from engine.errors import InputError
 from engine.query import Query

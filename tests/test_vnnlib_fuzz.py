@@ -7,11 +7,12 @@ from fractions import Fraction
 from itertools import product
 
 import second_checker
-from fuzzing import seeds
+from fuzzing import mutations, seeds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_audit_claim import audit_cases, holds
-from test_vnnlib import COMPARE, GRID, VARIABLES, evaluate, gap, render
+from test_vnnlib import GRID, OPERATORS, VARIABLES, gap, render
+from tree_values import evaluate
 
 from engine.audit.claim import check_claim
 from engine.audit.data import Malformed
@@ -98,26 +99,14 @@ def test_any_words(words):
     parses_or_refuses(lambda: parse_property(" ".join(words)))
 
 
-@st.composite
-def mutations(draw) -> str:
-    """The valid text with a few pieces cut, moved or replaced."""
-    text = VALID
-    for _ in range(draw(st.integers(1, 4))):
-        start, end = sorted(draw(st.tuples(*[st.integers(0, len(text))] * 2)))
-        end = min(end, start + 30)
-        middle = draw(st.sampled_from(["", text[start:end] * 2, *WORDS]) | st.text(max_size=3))
-        text = text[:start] + middle + text[end:]
-    return text
-
-
 @FUZZ
-@given(mutations())
+@given(mutations(VALID, WORDS))
 def test_mutated_text(text):
     parses_or_refuses(lambda: parse_property(text))
 
 
 @FUZZ
-@given(data=st.binary() | mutations().map(lambda text: text.encode("utf-8", "surrogatepass")))
+@given(data=st.binary() | mutations(VALID, WORDS).map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_any_bytes(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "any.vnnlib"
     path.write_bytes(data)
@@ -159,7 +148,7 @@ def random_term(rng: random.Random, depth: int) -> tuple:
 def random_formula(rng: random.Random, depth: int) -> tuple:
     if depth == 0 or rng.random() < 0.3:
         left = random_term(rng, 2) if rng.random() < 0.5 else ("variable", rng.choice(VARIABLES))
-        return rng.choice(sorted(COMPARE)), left, random_term(rng, 1)
+        return rng.choice(sorted(OPERATORS)), left, random_term(rng, 1)
     return rng.choice(["and", "or"]), *(random_formula(rng, depth - 1) for _ in range(rng.randint(0, 3)))
 
 

@@ -7,14 +7,15 @@ from collections.abc import Callable
 from engine.cli.helpful import helpful
 from engine.cli.live import live_line, search_text
 from engine.cli.options import search_options
-from engine.cli.output import HOLDS, UNDECIDED, VIOLATED, answer, show
+from engine.cli.output import answer, show
 from engine.cli.question_files import Places, keep, write_report
 from engine.cli.question_json import answer_json
 from engine.cli.question_words import Words
+from engine.cli.verdict_files import EXIT_CODES
 from engine.comparison.asking import Answer, Asked, ask, refutation
 from engine.comparison.questions import Monotone
 from engine.search.problem import Progress
-from engine.verdict import Unknown, Verified, Violated
+from engine.verdict import Unknown, Verified
 
 
 def decide(asked: Asked, words: Words, places: Places, arguments: Namespace) -> int:
@@ -31,7 +32,7 @@ def decide(asked: Asked, words: Words, places: Places, arguments: Namespace) -> 
         say(found, words)
         if isinstance(found.verdict, Unknown):
             answer(_advice(found.verdict, asked, arguments))
-    return {Verified: HOLDS, Violated: VIOLATED, Unknown: UNDECIDED}[type(found.verdict)]
+    return EXIT_CODES[type(found.verdict)]
 
 
 def _told(update: Callable[[str], None] | None) -> Callable[[Progress], None] | None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from engine.cli.confirm import confirm_written
 from engine.cli.output import note
+from engine.cli.verdict_files import write_result
 from engine.errors import InputError
-from engine.files import prepare, write_bytes
+from engine.files import prepare
 from engine.foreign import plain
 from engine.verdict import Unknown
 
@@ -70,13 +71,13 @@ def write_report(path: Path | None, content: dict[str, object]) -> None:
     if path:
         from engine.report.statements import statement_page
 
-        _write(path, statement_page(content, suffix=path.suffix).encode("utf-8"), "report")
+        write_result(path, statement_page(content, suffix=path.suffix).encode("utf-8"), "the report")
 
 
 def keep(found: "Answer", places: Places, options: "Options") -> None:
     """Writes the question, and the certificate of what was decided, which the independent checker then checks."""
     if places.writes:
-        _write(places.text, found.text, "question")
+        write_result(places.text, found.text, "the question")
     if places.certificate is None:
         return
     if isinstance(found.verdict, Unknown):
@@ -94,14 +95,3 @@ def keep(found: "Answer", places: Places, options: "Options") -> None:
         lambda: check(certificate, named, places.text),
         lost="this is no verdict; please report it",
     )
-
-
-def _write(path: Path, data: bytes, what: str) -> None:
-    try:
-        write_bytes(path, data)
-    except OSError as error:
-        raise InputError(
-            f"the {what} cannot be written there ({error.strerror})",
-            where=str(path),
-            advice="check the disk, and run again",
-        ) from None

@@ -14,11 +14,16 @@ EXIT_CODES: dict[type[Verdict], int] = {Verified: HOLDS, Violated: VIOLATED, Unk
 
 def write_verdict(path: Path, data: bytes, verdict: Verdict) -> None:
     """Writes what tells the verdict; where that fails, the InputError tells it."""
+    write_result(path, data, f"the verdict is {verdict.word}, but")
+
+
+def write_result(path: Path, data: bytes, what: str) -> None:
+    """Writes a result; where that fails, the InputError says that `what` cannot be written there."""
     try:
         write_bytes(path, data)
     except OSError as error:
         raise InputError(
-            f"the verdict is {verdict.word}, but cannot be written there ({error.strerror})",
+            f"{what} cannot be written there ({error.strerror})",
             where=str(path),
             advice="check the disk, and run again",
         ) from None
