@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fuzzing import mutations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
@@ -27,7 +28,7 @@ from test_onnx_file import CONSTANTS, GOLDEN, SHAPES
 from test_onnx_fuzz import VALID as VALID_ONNX
 from test_vnnlib_errors import HEAD, TEXTS
 from test_vnnlib_fuzz import VALID as VALID_VNNLIB
-from test_vnnlib_fuzz import mutations
+from test_vnnlib_fuzz import WORDS as WORDS_VNNLIB
 
 import engine.audit
 from engine.acasxu.files import property_path
@@ -501,12 +502,12 @@ class TestProperties:
         assert "holds more than" in refused(read_property, path)
 
     @FUZZ
-    @given(st.binary() | mutations().map(lambda text: text.encode("utf-8", "surrogatepass")))
+    @given(st.binary() | mutations(VALID_VNNLIB, WORDS_VNNLIB).map(lambda text: text.encode("utf-8", "surrogatepass")))
     def test_any_bytes(self, scratch, data):
         reads_or_refuses(read_property, scratch / "f.vnnlib", data)
 
     @FUZZ
-    @given(mutations())
+    @given(mutations(VALID_VNNLIB, WORDS_VNNLIB))
     def test_both_readers_refuse_the_same(self, scratch, text):
         """Except what the engine cannot verify."""
         path = scratch / "f.vnnlib"
