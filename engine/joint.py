@@ -34,12 +34,13 @@ class Joint:
     """The function u -> (outputs of every block, one after the other) of free inputs u [n_inputs].
 
     Its hidden neurons are those of its blocks, one after the other. It has the attributes of a network that searches
-    use.
+    use. pairs: blocks, by their numbers, of which differences are bounded, too (section 11).
     """
 
     blocks: tuple[Block, ...]
     n_inputs: int
     name: str = ""
+    pairs: tuple[tuple[int, int], ...] = ()
 
     @property
     def n_outputs(self) -> int:
@@ -48,7 +49,7 @@ class Joint:
     @property
     def shape(self) -> tuple[object, ...]:
         """Joints of one shape can be stacked."""
-        return (self.n_inputs, *((block.network.shape, block.inputs) for block in self.blocks))
+        return (self.n_inputs, self.pairs, *((block.network.shape, block.inputs) for block in self.blocks))
 
     @property
     def rounded(self) -> bool:
@@ -83,8 +84,19 @@ class Joint:
 
 
 def make_joint(blocks: Sequence[tuple[Network, tuple[Tie, ...]]], *, n_inputs: int, name: str = "") -> Joint:
-    """The joint of networks with the ties of their inputs, over `n_inputs` free inputs."""
-    return Joint(tuple(_block(network, ties) for network, ties in blocks), n_inputs, name)
+    """The joint of networks with the ties of their inputs, over `n_inputs` free inputs; neighbours alike are pairs."""
+    made = tuple(_block(network, ties) for network, ties in blocks)
+    return Joint(made, n_inputs, name, _pairs([block.network for block in made]))
+
+
+def _pairs(networks: Sequence[Network]) -> tuple[tuple[int, int], ...]:
+    """Networks, by their numbers, with as many ReLUs in each layer that has any as the next one, each in one pair."""
+    stages = [[len(layer.bias) for layer in network.layers if layer.relu] for network in networks]
+    found: list[tuple[int, int]] = []
+    for i, j in zip(range(len(stages)), range(1, len(stages))):
+        if stages[i] == stages[j] and not (found and found[-1][1] == i):
+            found.append((i, j))
+    return tuple(found)
 
 
 def _block(network: Network, ties: tuple[Tie, ...]) -> Block:

@@ -10,7 +10,8 @@ from cases import executable, points_of
 from conftest import network, random_network
 
 from engine.audit.check import check
-from engine.bounds.blocks import blocks, make_stack, tighten
+from engine.bounds.blocks import blocks, make_stack
+from engine.bounds.propagation import tighten
 from engine.bounds.crown import Boxes
 from engine.certificate import write_question_certificate
 from engine.errors import InputError

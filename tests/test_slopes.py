@@ -21,7 +21,7 @@ from conftest import network, random_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.bounds.blocks import tighten
+from engine.bounds.propagation import tighten
 from engine.bounds.crown import Boxes
 from engine.bounds.interval import hidden_intervals
 from engine.bounds.slopes import Multipliers, Targets, ascend, bound_targets, gradient

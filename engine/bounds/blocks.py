@@ -1,22 +1,20 @@
-"""Stacks side by side: the bounds of joints, block by block, and of networks, which are one block each."""
+"""Stacks side by side: the blocks of joints, alone or in pairs; networks are one block each."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import torch
 
-from engine.bounds import crown, interval
 from engine.bounds.crown import Boxes
-from engine.bounds.relaxation import Lines
 from engine.bounds.rounding import UNDERFLOW, unit
 from engine.bounds.stack import Stack, StackedLayer
 from engine.deadline import NEVER, Deadline
 from engine.joint import Joint, Model
 from engine.network import Network
 
-#: for each block the lines of its layers
-BlockLines: TypeAlias = list[list[Lines]]
+#: layers that are passed together: (block of the group, layer), one, or the two of a stage
+Step: TypeAlias = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +58,20 @@ class StackBlock:
         return planes.index_add(-1, index, part)
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A block alone, or a pair of them, of which differences are bounded (pairs.py).
+
+    places: their numbers among all blocks; steps: their layers from the inputs on; differences: the columns of the
+    differences' bounds in Boxes.l and Boxes.u.
+    """
+
+    places: tuple[int, ...]
+    blocks: tuple[StackBlock, ...]
+    steps: tuple[Step, ...]
+    differences: slice
+
+
 class JointStack:
     """The blocks of several joints of one shape, under one semantics: a Stack of joints."""
 
@@ -92,6 +104,8 @@ class JointStack:
             self.blocks.append(StackBlock(stack, slice(hidden, ends[0]), slice(outputs, ends[1]), inputs, k == 0))
             hidden, outputs = ends
         self.n_hidden = hidden
+        self.groups = _groups(self.blocks, first.pairs)
+        self.n_differences = self.groups[-1].differences.stop - hidden
         #: the sum of the blocks' reaches of each input
         self.reach = torch.zeros(len(joints), self.n_inputs, dtype=torch.float64, device=self.device)
         for of in self.blocks:
@@ -133,49 +147,34 @@ def blocks(stack: AnyStack) -> list[StackBlock]:
     return stack.blocks if isinstance(stack, JointStack) else [StackBlock(stack, slice(None), slice(None), None, True)]
 
 
-def tighten(stack: AnyStack, boxes: Boxes) -> BlockLines:
-    """Bounds every neuron of open sign by full CROWN, in place, and returns the lines of each block's layers."""
-    return [crown.tighten(block.stack, block.boxes(boxes)) for block in blocks(stack)]
+def groups(stack: AnyStack) -> list[Group]:
+    """The blocks of a stack, alone or in pairs."""
+    return stack.groups if isinstance(stack, JointStack) else _groups(blocks(stack), ())
 
 
-def substitute(stack: AnyStack, boxes: Boxes, lines: BlockLines, rows: torch.Tensor, box: torch.Tensor) -> torch.Tensor:
-    """Planes [..., n, inputs + 1] with plane . (x, 1) <= row on the box, but for the rounding that `concretize` gives
-    up.
-
-    rows: [n, outputs + 1] or [sides, n, outputs + 1]; box: [n], ascending.
-    """
-    planes: torch.Tensor | None = None
-    for block, own in zip(blocks(stack), lines):
-        depth = len(block.stack.layers)
-        part = crown.substitute(block.stack, block.boxes(boxes), own, block.rows(rows), box, depth)
-        planes = block.add(part, planes, stack.n_inputs)
-    assert planes is not None
-    return planes
-
-
-def hidden_intervals(
-    stack: AnyStack, network: torch.Tensor, lower: torch.Tensor, upper: torch.Tensor, deadline: Deadline = NEVER
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Bounds l <= z <= u of every ReLU's input on boxes, by interval arithmetic (interval.py)."""
-    found = [
-        interval.hidden_intervals(block.stack, network, block.read(lower), block.read(upper), deadline)
-        for block in blocks(stack)
-    ]
-    l, u = map(side_by_side, zip(*found))
-    return l, u
-
-
-def output_magnitudes(
-    stack: AnyStack, network: torch.Tensor, h: torch.Tensor, deadline: Deadline = NEVER
-) -> torch.Tensor:
-    """The largest sizes [boxes, outputs] that the outputs' terms can have for inputs of sizes h [boxes, inputs]."""
+def _groups(given: list[StackBlock], pairs: tuple[tuple[int, int], ...]) -> list[Group]:
+    paired = {i: (i, j) for i, j in pairs}
+    seconds = {j for _, j in pairs}
     found = []
-    for block in blocks(stack):
-        own, runs = block.read(h), stack.segments(network)
-        for k in range(len(block.stack.layers)):
-            own = interval.magnitudes(block.stack, k, own, network, runs, deadline)
-        found.append(own)
-    return side_by_side(found)
+    end = sum(block.stack.n_hidden for block in given)
+    for i in range(len(given)):
+        if i not in seconds:
+            places = paired.get(i, (i,))
+            members = tuple(given[place] for place in places)
+            start, end = end, end + (members[0].stack.n_hidden if len(members) > 1 else 0)
+            found.append(Group(places, members, tuple(_steps(members)), slice(start, end)))
+    return found
+
+
+def _steps(members: tuple[StackBlock, ...]) -> Iterator[Step]:
+    """The layers in order, those of one stage together: the members' next layers with a ReLU."""
+    layers = [list(enumerate(block.stack.layers)) for block in members]
+    while any(layers):
+        alone = [(i, own) for i, own in enumerate(layers) if own and not own[0][1].relu]
+        if alone:
+            yield from (((i, own.pop(0)[0]),) for i, own in alone)
+        else:
+            yield tuple((i, own.pop(0)[0]) for i, own in enumerate(layers))
 
 
 def side_by_side(parts: Sequence[torch.Tensor]) -> torch.Tensor:

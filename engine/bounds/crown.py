@@ -6,6 +6,7 @@ computed: neurons whose sign the parent box left open, and a property's open row
 their constant as last column.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -62,17 +63,13 @@ def tighten(stack: Stack, boxes: Boxes) -> list[Lines]:
     """
     lines: list[Lines] = []
     runs = stack.segments(boxes.network)
-    at_once = rows_at_once(stack)
     h = torch.maximum(boxes.lower.abs(), boxes.upper.abs())
     for k, layer in enumerate(stack.layers):
         size = magnitudes(stack, k, h, boxes.network, runs, boxes.deadline)
         if layer.relu:
             l, u = boxes.l[:, stack.slices[k]], boxes.u[:, stack.slices[k]]
-            box, neuron = ((l < 0) & (u > 0)).nonzero(as_tuple=True)
-            for i in range(0, len(box), at_once):
-                chunk = slice(i, i + at_once)
-                _tighten_neurons(stack, boxes, lines, k, box[chunk], neuron[chunk], stack.noise(size))
-            lines.append(relu_lines(l, u, partial(_noise, stack, size)))
+            tighten_layer(stack, boxes, lines, k, is_open(l, u), stack.noise(size))
+            lines.append(relu_lines(l, u, partial(noise_of, stack, size)))
             h = u.double().clamp(min=0)
         else:
             lines.append(identity_lines(stack.noise(size)))
@@ -80,8 +77,29 @@ def tighten(stack: Stack, boxes: Boxes) -> list[Lines]:
     return lines
 
 
-def _noise(stack: Stack, size: torch.Tensor, intercept: torch.Tensor) -> torch.Tensor:
+def is_open(l: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
+    """True for neurons of open sign."""
+    return (l < 0) & (u > 0)
+
+
+def noise_of(stack: Stack, size: torch.Tensor, intercept: torch.Tensor) -> torch.Tensor:
+    """The noise of a ReLU whose upper line has this intercept, and whose input is made of terms of this size."""
     return stack.noise(size + intercept)
+
+
+def tighten_layer(
+    stack: Stack, boxes: Boxes, lines: list[Lines], k: int, chosen: torch.Tensor, noise: torch.Tensor
+) -> None:
+    """Bounds the chosen neurons [boxes, neurons] of layer k, in place, by the lines of the layers before it."""
+    for box, neuron in chunks(chosen, rows_at_once(stack)):
+        _tighten_neurons(stack, boxes, lines, k, box, neuron, noise)
+
+
+def chunks(chosen: torch.Tensor, at_once: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """The places (box, neuron) of the chosen ones, so many at once."""
+    box, neuron = chosen.nonzero(as_tuple=True)
+    for i in range(0, len(box), at_once):
+        yield box[i : i + at_once], neuron[i : i + at_once]
 
 
 def _tighten_neurons(

@@ -16,6 +16,7 @@ class Lines:
     [boxes, neurons + 1]: the last column stands for the constant that is carried beside the
     coefficients and passes it on unchanged. `lift` = intercept + 2 noise saves relax() a step.
     `rounding` is the noise of z itself, which does not vanish where the output is exactly 0.
+    `coupled` is 1 for neurons whose lines are those of a difference from another network (pairs.py), if there are any.
     """
 
     lower: torch.Tensor
@@ -23,13 +24,15 @@ class Lines:
     lift: torch.Tensor
     noise: torch.Tensor
     rounding: torch.Tensor
+    coupled: torch.Tensor | None = None
 
     def at(self, box: torch.Tensor) -> "Lines":
         """The lines of the given boxes, one for each row of a batch."""
         lower, change, lift, noise = (
             part.index_select(0, box) for part in (self.lower, self.change, self.lift, self.noise)
         )
-        return Lines(lower, change, lift, noise, self.rounding)
+        coupled = None if self.coupled is None else self.coupled.index_select(0, box)
+        return Lines(lower, change, lift, noise, self.rounding, coupled)
 
     def relax(self, rows: torch.Tensor) -> torch.Tensor:
         """Rows over z that are nowhere larger than the given rows [sides, n, neurons + 1] over h.
@@ -43,25 +46,55 @@ class Lines:
         return rows
 
     def image(self, rows: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
-        """The values of h that relax() of these rows [n, neurons] assumes at z [n, neurons], noise apart."""
+        """The values of h that relax() of these rows [n, neurons] assumes at z [n, neurons]."""
         negative = (rows < 0).double()
-        intercept = (self.lift - 2 * self.noise)[:, :-1]
-        return z * (self.lower[:, :-1] + negative * self.change[:, :-1]) + negative * intercept
+        intercept = negative * self.lift[:, :-1] - self.noise[:, :-1]
+        return z * (self.lower[:, :-1] + negative * self.change[:, :-1]) + intercept
 
 
-def relu_lines(l: torch.Tensor, u: torch.Tensor, noise: Callable[[torch.Tensor], torch.Tensor]) -> Lines:
+def relu_lines(
+    l: torch.Tensor, u: torch.Tensor, noise: Callable[[torch.Tensor], torch.Tensor], *, ratio: float = 1.0
+) -> Lines:
     """CROWN's lines (Zhang et al., NeurIPS 2018) for a ReLU on l <= z <= u, [boxes, neurons].
 
     Upper: the chord's slope u / (u - l), rounded to a multiple of 2^-10, with the smallest
     intercept that is sound for it, max(-slope * l, (1 - slope) * u). Lower: slope 1 where
-    u > -l, else 0. l and u hold float32 values, so every product here is exact in float64. A neuron
+    u > -ratio * l, else 0. l and u hold float32 values, so every product here is exact in float64. A neuron
     that is never positive is exactly 0, without noise. `noise` maps intercepts to a bound of the change by rounding.
     """
     below, above = l.double().clamp(max=0), u.double().clamp(min=0)
     upper = dyadic(above / (above - below).clamp_(min=1e-300))
     intercept = torch.maximum(-upper * below, (1 - upper) * above)
-    lower = (u > -l).double()
+    lower = (u > -ratio * l).double()
     return _lines(lower, upper, intercept, noise(intercept) * (u > 0), noise(intercept))
+
+
+def difference_lines(l: torch.Tensor, u: torch.Tensor, noise: Callable[[torch.Tensor], torch.Tensor]) -> Lines:
+    """Lines of relu(z + d) - relu(z) over d, l <= d <= u [boxes, neurons], whatever z is.
+
+    It lies between min(0, d) and max(0, d) = d - min(0, d). The chord that `relu_lines` has above max(0, d), c d + t,
+    makes both lines, (1 - c) d - t and c d + t; the intercepts are part of the lines' noise.
+    """
+    below, above = l.double().clamp(max=0), u.double().clamp(min=0)
+    upper = dyadic(above / (above - below).clamp_(min=1e-300))
+    intercept = torch.maximum(-upper * below, (1 - upper) * above)
+    rounding = noise(intercept)
+    return _lines(1 - upper, upper, torch.zeros_like(upper), intercept + rounding, rounding)
+
+
+def coupled_lines(own: Lines, difference: Lines, coupled: torch.Tensor) -> Lines:
+    """The lines of differences where `coupled` [boxes, neurons], the neurons' own elsewhere."""
+    here = _append(coupled, False)
+    lower, change, lift, noise = (
+        torch.where(here, a, b)
+        for a, b in (
+            (difference.lower, own.lower),
+            (difference.change, own.change),
+            (difference.lift, own.lift),
+            (difference.noise, own.noise),
+        )
+    )
+    return Lines(lower, change, lift, noise, own.rounding, here.double())
 
 
 def identity_lines(noise: torch.Tensor) -> Lines:
@@ -71,13 +104,16 @@ def identity_lines(noise: torch.Tensor) -> Lines:
 
 
 def with_lower(lines: Lines, slopes: torch.Tensor, l: torch.Tensor, u: torch.Tensor) -> Lines:
-    """The same lines over other lower slopes [boxes, neurons] where the sign of z is open.
+    """The same lines over other lower slopes [boxes, neurons] where the sign of z is open, but for coupled ones.
 
     Any slope in [0, 1] is sound there (alpha-CROWN, Xu et al., ICLR 2021).
     """
     slopes = dyadic(slopes).maximum((l >= 0).double()).minimum((u > 0).double())
     slopes = _append(slopes, 1)
-    return Lines(slopes, lines.lower + lines.change - slopes, lines.lift, lines.noise, lines.rounding)
+    if lines.coupled is not None:
+        slopes = torch.where(lines.coupled > 0, lines.lower, slopes)
+    upper = lines.lower + lines.change
+    return Lines(slopes, upper - slopes, lines.lift, lines.noise, lines.rounding, lines.coupled)
 
 
 def dyadic(slopes: torch.Tensor) -> torch.Tensor:

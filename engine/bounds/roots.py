@@ -7,8 +7,9 @@ from fractions import Fraction
 import numpy as np
 import torch
 
-from engine.bounds.blocks import AnyStack, hidden_intervals, output_magnitudes
+from engine.bounds.blocks import AnyStack
 from engine.bounds.columns import Columns
+from engine.bounds.propagation import hidden_intervals, output_magnitudes
 from engine.bounds.rounding import UNDERFLOW, unit
 from engine.bounds.slopes import Targets
 from engine.deadline import NEVER, Deadline

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 
 import torch
 
-from engine.bounds.blocks import AnyStack, BlockLines, StackBlock, blocks, side_by_side
+from engine.bounds.blocks import AnyStack, Group, StackBlock, blocks, groups, side_by_side
 from engine.bounds.columns import Columns
 from engine.bounds.crown import Boxes, concretize
+from engine.bounds.pairs import image, relax
+from engine.bounds.propagation import BlockLines
 from engine.bounds.relaxation import Lines, dyadic, with_lower
 from engine.bounds.stack import hidden, matmul
 
@@ -69,74 +71,98 @@ def bound_targets(
     """The bound that these multipliers give, and the chains that it comes from."""
     rows = (free.weights.unsqueeze(1) @ targets.rows)[:, 0]
     planes: torch.Tensor | None = None
-    chains = []
-    for block, own in zip(blocks(stack), lines):
-        part, chain = _descend(block, block.boxes(boxes), own, block.rows(rows), targets, free)
-        planes = block.add(part, planes, stack.n_inputs)
-        chains.append(chain)
+    chains: Chains = [[]] * len(lines)
+    for group in groups(stack):
+        parts, own = _descend(group, boxes, lines, rows, targets, free)
+        for place, block, part, chain in zip(group.places, group.blocks, parts, own):
+            planes = block.add(part, planes, stack.n_inputs)
+            chains[place] = chain
     assert planes is not None
     planes[:, :-1] += (free.weights.unsqueeze(1) @ targets.inputs)[:, 0]
     return Bound(concretize(stack, boxes, planes, targets.box), planes, free), chains
 
 
 def _descend(
-    block: StackBlock, boxes: Boxes, lines: list[Lines], rows: torch.Tensor, targets: Targets, free: Multipliers
-) -> tuple[torch.Tensor, Chain]:
-    """Planes of rows over a block's outputs, and the chain that they come from."""
-    stack = block.stack
-    runs = stack.segments(boxes.network[targets.box])
-    slopes, phases, multipliers = (part[:, block.hidden] for part in (free.slopes, targets.phases, free.phases))
-    pinned = bool(phases.any())
-    chain = []
-    for k in range(len(stack.layers) - 1, -1, -1):
+    group: Group, boxes: Boxes, lines: BlockLines, rows: torch.Tensor, targets: Targets, free: Multipliers
+) -> tuple[list[torch.Tensor], Chains]:
+    """Planes of rows over a group's outputs, the part of each block, and the chains that they come from."""
+    runs = group.blocks[0].stack.segments(boxes.network[targets.box])
+    pinned = bool(targets.phases.any())
+    parts = [block.rows(rows) for block in group.blocks]
+    chains: Chains = [[] for _ in group.blocks]
+    for step in reversed(group.steps):
         boxes.deadline.check()
-        part, layer = stack.slices[k], stack.layers[k]
-        chosen = lines[k].at(targets.box)
-        if layer.relu:
-            l, u = (bound[:, part].index_select(0, targets.box) for bound in (boxes.l, boxes.u))
-            chosen = with_lower(chosen, slopes[:, part], l, u)
-        chain.append((rows, chosen))
-        rows = chosen.relax(rows)
-        if layer.relu and pinned:
-            # z >= 0 (or <= 0) is known: f >= f - multiplier * (+-z)
-            rows[:, :-1] -= phases[:, part] * multipliers[:, part]
-            weight = phases[:, part].abs() * multipliers[:, part]
-            rows[:, -1] -= 2 * (weight * lines[k].rounding[targets.box]).sum(1)
-        rows = matmul(rows, layer.backward, runs)
-    return rows, chain[::-1]
+        chosen = [_lines_of(group, i, k, boxes, lines, targets, free) for i, k in step]
+        met, relaxed = relax(chosen, [parts[i] for i, _ in step])
+        for (i, k), line, before, after in zip(step, chosen, met, relaxed):
+            chains[i].append((before, line))
+            stack = group.blocks[i].stack
+            if pinned and stack.layers[k].relu:
+                _pin(after, group.blocks[i], k, lines[group.places[i]][k], targets, free)
+            parts[i] = matmul(after, stack.layers[k].backward, runs)
+    return parts, [chain[::-1] for chain in chains]
+
+
+def _lines_of(
+    group: Group, i: int, k: int, boxes: Boxes, lines: BlockLines, targets: Targets, free: Multipliers
+) -> Lines:
+    """The lines of layer k of the group's i-th block, with the targets' own slopes."""
+    block = group.blocks[i]
+    chosen = lines[group.places[i]][k].at(targets.box)
+    if not block.stack.layers[k].relu:
+        return chosen
+    part = block.stack.slices[k]
+    l, u = (bound[:, block.hidden][:, part].index_select(0, targets.box) for bound in (boxes.l, boxes.u))
+    return with_lower(chosen, free.slopes[:, block.hidden][:, part], l, u)
+
+
+def _pin(rows: torch.Tensor, block: StackBlock, k: int, lines: Lines, targets: Targets, free: Multipliers) -> None:
+    """Subtracts multiplier * (+-z) from rows [targets, neurons + 1] over z of layer k, in place, where z >= 0 (or
+    <= 0) is assumed."""
+    part = block.stack.slices[k]
+    phases, multipliers = (given[:, block.hidden][:, part] for given in (targets.phases, free.phases))
+    rows[:, :-1] -= phases * multipliers
+    rows[:, -1] -= 2 * (phases.abs() * multipliers * lines.rounding[targets.box]).sum(1)
 
 
 def gradient(stack: AnyStack, boxes: Boxes, targets: Targets, bound: Bound, chains: Chains) -> Multipliers:
     """The derivative of each bound with respect to its multipliers."""
     x = worst_corner(boxes, targets.box, bound.plane)
-    parts = [_ascend_block(block, boxes, targets, x, chain) for block, chain in zip(blocks(stack), chains)]
+    parts: list[tuple[torch.Tensor, ...]] = [()] * len(chains)
+    for group in groups(stack):
+        found = _ascend_group(group, boxes, targets, x, [chains[place] for place in group.places])
+        for place, part in zip(group.places, found):
+            parts[place] = part
     h, slopes, phases = map(side_by_side, zip(*parts))
     y = torch.nn.functional.pad(h, (0, 1), value=1.0)
     weights = (targets.rows @ y.unsqueeze(2) + targets.inputs @ x.unsqueeze(2)).squeeze(2)
     return Multipliers(weights, slopes, phases)
 
 
-def _ascend_block(
-    block: StackBlock, boxes: Boxes, targets: Targets, x: torch.Tensor, chain: Chain
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The values of a block's outputs that its chain assumes at points x [targets, inputs], and the derivatives of the
-    bounds with respect to its slopes and multipliers."""
-    stack = block.stack
-    runs = stack.segments(boxes.network[targets.box])
-    signs = targets.phases[:, block.hidden]
-    slopes: list[torch.Tensor] = []
-    phases: list[torch.Tensor] = []
-    h = block.read(x)
-    for k, (rows, lines) in enumerate(chain):
+def _ascend_group(
+    group: Group, boxes: Boxes, targets: Targets, x: torch.Tensor, chains: Chains
+) -> list[tuple[torch.Tensor, ...]]:
+    """For each block the values of its outputs that the chains assume at points x [targets, inputs], and the
+    derivatives of the bounds with respect to its slopes and multipliers."""
+    network = boxes.network[targets.box]
+    runs = group.blocks[0].stack.segments(network)
+    signs = [targets.phases[:, block.hidden] for block in group.blocks]
+    slopes: list[list[torch.Tensor]] = [[] for _ in group.blocks]
+    phases: list[list[torch.Tensor]] = [[] for _ in group.blocks]
+    h = [block.read(x) for block in group.blocks]
+    for step in group.steps:
         boxes.deadline.check()
-        layer = stack.layers[k]
-        z = matmul(h, layer.weight.mT, runs) + layer.bias[boxes.network[targets.box]]
-        rows = rows[:, :-1]
-        if layer.relu:
-            slopes.append(rows.clamp(min=0) * z)
-            phases.append(-signs[:, stack.slices[k]] * z)
-        h = lines.image(rows, z)
-    return h, hidden(slopes, x), hidden(phases, x)
+        rows, lines = zip(*((chains[i][k][0][:, :-1], chains[i][k][1]) for i, k in step))
+        z = []
+        for (i, k), row in zip(step, rows):
+            stack = group.blocks[i].stack
+            z.append(matmul(h[i], stack.layers[k].weight.mT, runs) + stack.layers[k].bias[network])
+            if stack.layers[k].relu:
+                slopes[i].append(row.clamp(min=0) * z[-1])
+                phases[i].append(-signs[i][:, stack.slices[k]] * z[-1])
+        for (i, _), value in zip(step, image(lines, rows, z)):
+            h[i] = value
+    return [(h[i], hidden(slopes[i], x), hidden(phases[i], x)) for i in range(len(h))]
 
 
 def lower_slopes(stack: AnyStack, boxes: Boxes, lines: BlockLines) -> torch.Tensor:
@@ -148,6 +174,17 @@ def lower_slopes(stack: AnyStack, boxes: Boxes, lines: BlockLines) -> torch.Tens
         if layer.relu
     ]
     return hidden(parts, boxes.lower)
+
+
+def coupled(stack: AnyStack, boxes: Boxes, lines: BlockLines) -> torch.Tensor:
+    """True for hidden neurons whose lines are those of a difference: [boxes, hidden]."""
+    parts = [
+        torch.zeros_like(chosen.rounding, dtype=torch.bool) if chosen.coupled is None else chosen.coupled[:, :-1] > 0
+        for block, own in zip(blocks(stack), lines)
+        for chosen, layer in zip(own, block.stack.layers)
+        if layer.relu
+    ]
+    return hidden(parts, boxes.lower.bool())
 
 
 def worst_corner(boxes: Boxes, box: torch.Tensor, plane: torch.Tensor) -> torch.Tensor:

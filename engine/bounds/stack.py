@@ -67,7 +67,7 @@ class Stack:
         starts = [sum(widths[:k]) for k in range(len(widths) + 1)]
         #: the place of each layer's ReLUs among all hidden neurons (empty where it has none)
         self.slices = [slice(a, b) for a, b in zip(starts, starts[1:])]
-        self.n_hidden = starts[-1]
+        self.n_hidden, self.n_differences = starts[-1], 0
         self.n_inputs = networks[0].n_inputs
         self.n_outputs = networks[0].n_outputs
         self.width = max(max(layer.weight.shape[1:]) for layer in self.layers)

@@ -11,7 +11,7 @@ from engine.query import Tie
 from engine.search.problem import Options
 from engine.verdict import Verdict
 
-VERSION = 2
+VERSION, OF_PAIRS = 2, 3
 
 
 def write_question_certificate(
@@ -51,7 +51,11 @@ def question_certificate_bytes(question: Question, verdict: Verdict, options: Op
         ],
         "ties": _ties(question),
     }
-    return decided_bytes(VERSION, about, query.property, verdict, options, where=query.property.name)
+    pairs = question.joint.pairs
+    if pairs:
+        about["pairs"] = [list(pair) for pair in pairs]
+    version = OF_PAIRS if pairs else VERSION
+    return decided_bytes(version, about, query.property, verdict, options, where=query.property.name)
 
 
 def _ties(question: Question) -> list[Json]:

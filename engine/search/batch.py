@@ -5,10 +5,11 @@ from functools import cached_property
 
 import torch
 
-from engine.bounds.blocks import AnyStack, BlockLines, tighten
-from engine.bounds.crown import Boxes
+from engine.bounds.blocks import AnyStack
+from engine.bounds.crown import Boxes, is_open
+from engine.bounds.propagation import BlockLines, tighten
 from engine.bounds.roots import Roots
-from engine.bounds.slopes import lower_slopes
+from engine.bounds.slopes import coupled, lower_slopes
 from engine.deadline import NEVER, Deadline
 from engine.search.pool import Nodes
 
@@ -37,7 +38,13 @@ class Batch:
     @cached_property
     def is_open(self) -> torch.Tensor:
         """True for hidden neurons of open sign: [boxes, hidden]."""
-        return (self.boxes.l < 0) & (self.boxes.u > 0)
+        n = self.stack.n_hidden
+        return is_open(self.boxes.l[:, :n], self.boxes.u[:, :n])
+
+    @cached_property
+    def is_coupled(self) -> torch.Tensor:
+        """True for hidden neurons whose lines are those of a difference (bounds/pairs.py): [boxes, hidden]."""
+        return coupled(self.stack, self.boxes, self.lines)
 
     @cached_property
     def plain_slopes(self) -> torch.Tensor:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import torch
 
-from engine.bounds.blocks import AnyStack, substitute
+from engine.bounds.blocks import AnyStack
 from engine.bounds.columns import Columns, joined
 from engine.bounds.crown import Boxes, concretize, rows_at_once
+from engine.bounds.propagation import substitute
 from engine.bounds.slopes import Bound, Multipliers, Targets, ascend
 from engine.search.batch import Batch
 from engine.search.branching import many_inputs
@@ -95,7 +96,8 @@ def _exclude(
     open_targets = _worst(OpenTargets(box, polytope, best, plane, weights).select(~proved))
     # of the optimized targets those that are proved, which no row alone proves
     near, free = near[proved[near]], free.select(proved[near])
-    changed = batch.is_open[box[near]] & (free.slopes != batch.plain_slopes[box[near]])
+    adjustable = (batch.is_open & ~batch.is_coupled)[box[near]]
+    changed = adjustable & (free.slopes != batch.plain_slopes[box[near]])
     return open_targets, proved_exclusions(nodes.id[box], polytope, weights, proved, near, free, changed)
 
 

@@ -48,7 +48,7 @@ def _loosest(batch: Batch, chosen: OpenTargets) -> torch.Tensor:
         for (rows, _), layer in zip(chain, block.stack.layers)
         if layer.relu
     ]
-    l, u = boxes.l[box].double(), boxes.u[box].double()
+    l, u = (bound[box, : stack.n_hidden].double() for bound in (boxes.l, boxes.u))
     height = -l * u / (u - l).clamp(min=1e-300)
     cost = torch.cat(coefficients, 1) * height
     return cost.masked_fill((l >= 0) | (u <= 0), -1.0).argmax(1)

@@ -78,7 +78,7 @@ class Frontier:
         new = make_roots(self._stack, places, cases, padded=self._padded, deadline=deadline)
         confirmers = [Confirmer(network, case, self._replay[id(network)]) for network, case in zip(networks, cases)]
         roots = self._roots.put(new)
-        nodes = root_nodes(self.roots, torch.tensor(roots, device=self._stack.device))
+        nodes = root_nodes(self.roots, torch.tensor(roots, device=self._stack.device), n_hidden=self._stack.n_hidden)
         if self._recorder:
             nodes.id.copy_(torch.tensor(self._recorder.new_roots(len(fresh))))
         trees = nodes.id.tolist()
@@ -128,9 +128,12 @@ class Frontier:
         self._roots.release([root])
 
 
-def root_nodes(roots: Roots, root: torch.Tensor) -> Nodes:
-    """The whole boxes of the given roots: no sign is assumed, nothing is excluded but what is missing."""
-    hidden = (len(root), roots.l.shape[1])
+def root_nodes(roots: Roots, root: torch.Tensor, *, n_hidden: int | None = None) -> Nodes:
+    """The whole boxes of the given roots: no sign is assumed, nothing is excluded but what is missing.
+
+    n_hidden: the number of hidden neurons; None where no differences are bounded beside them.
+    """
+    hidden = (len(root), roots.l.shape[1] if n_hidden is None else n_hidden)
     zero = torch.zeros(hidden, dtype=torch.int8, device=root.device)
     none = torch.full(hidden, WARM_NONE, dtype=torch.uint8, device=root.device)
     start = torch.zeros(hidden, dtype=torch.bfloat16, device=root.device)
@@ -151,4 +154,4 @@ def root_nodes(roots: Roots, root: torch.Tensor) -> Nodes:
 
 def node_bytes(stack: AnyStack, polytopes: int) -> int:
     """The bytes that one open box takes (pool.py)."""
-    return 24 + 16 * stack.n_inputs + 12 * stack.n_hidden + polytopes
+    return 24 + 16 * stack.n_inputs + 12 * stack.n_hidden + 8 * stack.n_differences + polytopes

@@ -26,7 +26,7 @@ def levels(
     The first level are the whole boxes of the roots [n]; a level without open boxes is the last. steps: of slope
     optimization for a box.
     """
-    nodes = root_nodes(roots, root)
+    nodes = root_nodes(roots, root, n_hidden=stack.n_hidden)
     while True:
         batch = bounded(stack, roots, nodes)
         targets, _ = exclude(batch, steps=steps)

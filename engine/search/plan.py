@@ -73,7 +73,9 @@ def _work(stack: AnyStack, extent: tuple[int, int], steps: int) -> tuple[int, in
 
 def _box_bytes(stack: AnyStack, extent: tuple[int, int], node_bytes: int) -> int:
     """The bytes of a box, its copies and children, with the lines of its neurons."""
-    return 5 * node_bytes + 3 * NUMBER_BYTES * (8 * stack.n_hidden + 6 * stack.n_inputs + extent[0])
+    return 5 * node_bytes + 3 * NUMBER_BYTES * (
+        8 * (stack.n_hidden + stack.n_differences) + 6 * stack.n_inputs + extent[0]
+    )
 
 
 def _target_bytes(stack: AnyStack, extent: tuple[int, int]) -> int:
