@@ -167,7 +167,7 @@ def exchange(node, f, g, dl, du, i):
 
 def is_coupled(node, f, g, low, high):
     gaps = [gap(float(node.low[j]), float(node.high[j])) for j in (f, g)]
-    return any(is_unstable(node, j) for j in (f, g)) and float(max(-low, high)) < sum(gaps)
+    return (is_unstable(node, f) or is_unstable(node, g)) and float(max(-low, high)) < gaps[0] + gaps[1]
 
 
 def gap(low, high):

@@ -1,0 +1,287 @@
+"""Certificates of version 3 by a second checker, which was written from docs/certificate-format.md alone."""
+
+from collections import Counter
+from dataclasses import replace
+from fractions import Fraction
+from random import Random
+
+import pytest
+import second_checker as first
+from pair_certificates import Exclusion, Pair, onnx_of
+from second_checker import Block, Layer, Network, Rejected
+from second_checker_pairs import accepts_pairs, margins, paired, up
+from second_checker_query import accepts_query
+
+EIGHTH = Fraction(1, 8)
+
+
+def network(*neurons, out=None) -> bytes:
+    """The sum (or with weights) of ReLUs of w x + b for these (w, b)."""
+    out = out or [1] * len(neurons)
+    return onnx_of(([[w] for w, _ in neurons], [b for _, b in neurons], True), ([out], [0], False))
+
+
+F = network((1, 0))
+SHIFTED = Pair(F, network((1, 0.125)), "0.25")  # z_g - z_f is 1/8, and so is the largest g - f
+DEEP = onnx_of(([[1]], [0], True), ([[1]], [0], True), ([[1]], [0], False))
+
+
+# --- known answers --------------------------------------------------------------------------------
+
+
+def test_a_difference_that_is_constant_is_bounded_exactly(tmp_path):
+    """0 <= delta <= d, where dl = down(1/8) > 0, and d is 1/8 by substitution."""
+    assert margins(*SHIFTED.write(tmp_path)) == [Fraction(1, 4) - EIGHTH]
+
+
+def test_without_the_pair_it_is_not_shown(tmp_path):
+    """The lines of f and g alone: the least of h_f - h_g is more than 1/4 below 0."""
+    assert not accepts_pairs(*SHIFTED.change(pairs=[]).write(tmp_path))
+
+
+def test_a_difference_of_both_signs_has_its_own_lines(tmp_path):
+    """d = x / 4 lies in [-1/4, 1/4], c is 1/2, and delta at most d / 2 + t."""
+    pair = Pair(F, network((1.25, 0)), "0.26")
+    slack = up(Fraction(1, 4)) / 2
+    assert margins(*pair.write(tmp_path)) == [Fraction(26, 100) - EIGHTH - slack]
+
+
+def test_neurons_that_differ_much_are_not_coupled(tmp_path):
+    """As max(-dl, du) = 2 is not below 1/2 + 1/2; so h_g has its own line, at most z / 2 + t, and h_f is at least 0."""
+    pair = Pair(F, network((-1, 0)), "2")
+    alone = margins(*pair.change(pairs=[]).write(tmp_path))
+    assert margins(*pair.write(tmp_path)) == alone == [2 - Fraction(1, 2) - up(Fraction(1)) / 2]
+
+
+def test_a_layer_without_a_relu_may_be_in_one_block_alone(tmp_path):
+    pair = replace(SHIFTED, f=onnx_of(([[1]], [0], False), ([[1]], [0], True), ([[1]], [0], False)))
+    assert margins(*pair.write(tmp_path)) == [EIGHTH]
+
+
+def test_stages_of_two_layers(tmp_path):
+    """The second neurons have l = down(0), are not coupled for so small gaps, and lose t = 2^-149."""
+    deep = onnx_of(([[1]], [0.125], True), ([[1]], [0], True), ([[1]], [0], False))
+    assert margins(*Pair(DEEP, deep, "0.25").write(tmp_path)) == [EIGHTH - Fraction(1, 2**149)]
+
+
+def test_float32_semantics_lose_a_little(tmp_path):
+    (margin,) = margins(*SHIFTED.change(semantics="float32").write(tmp_path))
+    assert EIGHTH - Fraction(1, 10**5) < margin < EIGHTH
+
+
+# --- what is accepted, and what is not ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "gap, strict, accepted",
+    [("0.25", False, True), ("0.1250001", False, True), ("0.125", False, False), ("0.125", True, True),
+     ("0.1249999", True, False)],
+)  # fmt: skip
+def test_a_margin_must_be_above_zero_or_zero_where_strict(tmp_path, gap, strict, accepted):
+    assert accepts_pairs(*replace(SHIFTED, gap=gap, strict=strict).write(tmp_path)) is accepted
+
+
+@pytest.mark.parametrize("pairs", [[[0, 2]], [[1, 2]], [[0, 1], [2, 3]], [[0, 10**9]]])
+def test_pairs_of_blocks_that_are_not_there(tmp_path, pairs):
+    certificate = SHIFTED.change(pairs=pairs).write(tmp_path)
+    assert not accepts_pairs(*certificate)
+    with pytest.raises(Rejected):
+        margins(*certificate)
+
+
+@pytest.mark.parametrize("g", [network((1, 0.125), (1, -2)), DEEP, onnx_of(([[1]], [0.125], False))])
+def test_pairs_of_blocks_that_do_not_fit(tmp_path, g):
+    """More neurons, more layers and none: with a gap that each of them alone would show."""
+    pair = replace(SHIFTED, g=g, gap="100")
+    assert accepts_pairs(*pair.change(pairs=[]).write(tmp_path))
+    assert not accepts_pairs(*pair.write(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [None, {}, [0, 1], [[]], [[0]], [[0, 1, 1]], [[1, 0]], [[0, 0]], [[-1, 0]], [[0, 1], [0, 1]], [[0, 1], [1, 2]],
+     [["0", "1"]], [[0, 1.0]], [[False, True]], [[0, None]]],
+)  # fmt: skip
+def test_malformed_pairs(tmp_path, pairs):
+    with pytest.raises(ValueError):
+        accepts_pairs(*SHIFTED.change(pairs=pairs).write(tmp_path))
+
+
+def test_only_version_3_has_pairs(tmp_path):
+    with pytest.raises(ValueError):
+        accepts_pairs(*SHIFTED.change(version=2).write(tmp_path))
+    with pytest.raises(ValueError):
+        accepts_pairs(*replace(SHIFTED, changes={}).write(tmp_path))
+    with pytest.raises(ValueError):
+        accepts_query(*SHIFTED.write(tmp_path))
+
+
+def test_version_2_is_version_3_without_pairs(tmp_path):
+    pair = replace(SHIFTED, gap="2")
+    shown = margins(*pair.change(pairs=[]).write(tmp_path))
+    version_2 = replace(pair, changes={"version": 2}).write(tmp_path)
+    assert margins(*version_2) == shown != []
+    assert accepts_query(*version_2)
+
+
+@pytest.mark.parametrize("pairs, accepted", [([[0, 1]], True), ([], True), ([[0, 2]], False)])
+def test_a_witness_has_pairs_too(tmp_path, pairs, accepted):
+    found = {"kind": "witness", "point": ["1/2"], "outputs": ["1/2", "5/8"], "margins": ["0"]}
+    witness = replace(SHIFTED, gap="0.125").change(**found, pairs=pairs)
+    assert accepts_pairs(*witness.write(tmp_path)) is accepted
+
+
+# --- slopes, splits and multipliers ---------------------------------------------------------------
+
+TWO = Pair(network((1, 0), (1, 0)), network((1, 0.125), (-1, 0)), "2")  # the second ones are not coupled
+
+
+@pytest.mark.parametrize("neuron, effect", [(0, True), (1, True), (2, False), (3, True)])
+def test_a_slope_of_a_coupled_neuron_of_g_has_no_effect(tmp_path, neuron, effect):
+    """Neurons 0 and 2 are coupled; f's outputs have weights -1 and 3, g's 1 and -2, so that lower lines matter."""
+    pair = replace(
+        TWO,
+        f=network((1, 0), (1, 0), out=[2, 3]),
+        g=network((1, 0.125), (-1, 0), out=[1, -2]),
+        gap="3",
+    )
+    found = []
+    for value in (0, 300):
+        found += margins(*replace(pair, exclusions=(Exclusion(0, {neuron: value}),)).write(tmp_path))
+    assert (found[0] != found[1]) is effect
+
+
+def test_a_tree_of_signs(tmp_path):
+    """Where z_f <= 0 and where z_f >= 0; multipliers belong to neurons of f and of g, coupled or not."""
+    pair = replace(TWO, gap="2", split=(1, -1, -1))
+    plain = margins(*replace(pair, exclusions=(Exclusion(1), Exclusion(2))).write(tmp_path))
+    weighed = replace(pair, exclusions=(Exclusion(1, {}, {0: 0.25}), Exclusion(2, {}, {0: 0.25})))
+    assert accepts_pairs(*weighed.write(tmp_path))
+    assert all(a != b for a, b in zip(plain, margins(*weighed.write(tmp_path)), strict=True))
+    assert not accepts_pairs(*replace(pair, exclusions=(Exclusion(1),)).write(tmp_path))
+    assert not accepts_pairs(*replace(pair, exclusions=(Exclusion(0, {}, {0: 0.25}),)).write(tmp_path))
+
+
+# --- bounds hold at sampled points ----------------------------------------------------------------
+
+
+def random_layer(random, inputs, outputs, relu) -> Layer:
+    number = lambda: Fraction(random.randint(-12, 12), 8)
+    return Layer([[number() for _ in range(inputs)] for _ in range(outputs)], [number() for _ in range(outputs)], relu)
+
+
+def near(random, layer) -> Layer:
+    """A layer that differs a little, in some numbers."""
+    moved = lambda a: a + random.choice([0, Fraction(random.randint(-8, 8), 128)])
+    return Layer([list(map(moved, row)) for row in layer.weights], list(map(moved, layer.bias)), layer.relu)
+
+
+def random_pair(random):
+    """Two or three stages with layers without a ReLU here and there, and a third block of its own; much noise."""
+    widths = [2, *(random.choice([2, 3]) for _ in range(random.choice([2, 3]))), 1]
+    layers = [random_layer(random, a, b, True) for a, b in zip(widths, widths[1:-1])]
+    layers.append(random_layer(random, *widths[-2:], False))
+    both = [list(layers), [near(random, layer) for layer in layers]]
+    for own in both:
+        for k in reversed(range(len(own))):
+            if random.random() < 0.2:
+                size = len(own[k].weights[0])
+                own.insert(k, near(random, first.identity(size)))
+    both.append([random_layer(random, 2, 2, True), random_layer(random, 2, 1, False)])
+    blocks, hidden = [], 0
+    for own in both:
+        numbers = [hidden]
+        for layer in own:
+            numbers.append(numbers[-1] + layer.relu * len(layer.bias))
+        hidden = numbers[-1]
+        noise = random.choice([(Fraction(0), Fraction(0)), (Fraction(1, 128), Fraction(random.randint(0, 4), 256))])
+        blocks.append(Block([0, 1], 1, own, numbers, *noise))
+    return paired(Network(2, 3, hidden, blocks), [(0, 1)])
+
+
+def executed(random, block, point, extreme):
+    """z of all hidden neurons and the outputs, with errors of at most N(M); of the largest size, if extreme."""
+    values, hidden = point, []
+    for layer in block.layers:
+        sizes = first.magnitudes(layer, list(map(abs, values)))
+        share = lambda: random.choice([-1, 1]) if extreme else Fraction(random.randint(-8, 8), 8)
+        values = [z + share() * first.noise(block, m) for z, m in zip(first.apply(layer, values), sizes, strict=True)]
+        if layer.relu:
+            hidden += values
+            values = [max(z, Fraction(0)) for z in values]
+    return hidden, values
+
+
+def sampled(random, net, node):
+    """A point of the node's box, z of all hidden neurons and the outputs."""
+    share = lambda: random.choice([0, 1, Fraction(random.randint(0, 16), 16)])
+    point = [a + share() * (b - a) for a, b in zip(node.lower, node.upper, strict=True)]
+    extreme = random.random() < 0.5
+    made = [executed(random, block, point, extreme) for block in net.blocks]
+    return point, [z for hidden, _ in made for z in hidden], [values for _, values in made]
+
+
+def belongs(node, point, hidden) -> bool:
+    inside = all(a <= x <= b for a, x, b in zip(node.lower, point, node.upper, strict=True))
+    return inside and all(sign * hidden[j] >= 0 for j, sign in node.signs.items())
+
+
+def check_bounds(net, node, samples):
+    (f, g, _), ends = net.blocks, node.differences[0, 1]
+    for _, hidden, _ in samples:
+        assert all(map(Fraction.__le__, node.low, hidden)) and all(map(Fraction.__le__, hidden, node.high))
+        z_f, z_g = (hidden[block.first[0] : block.first[-1]] for block in (f, g))
+        for low, a, b, high in zip(ends[0], z_f, z_g, ends[1], strict=True):
+            assert low <= b - a <= high
+
+
+def check_rows(random, net, node, lines, samples):
+    """The minimum of random rows over the outputs of all blocks, with random slopes and multipliers."""
+    for _ in range(4):
+        parts = [[Fraction(random.choice([-2, -1, 1, 2]))] for _ in net.blocks]
+        slopes = {j: Fraction(random.randint(0, 4), 4) for j in range(net.hidden) if random.random() < 0.3}
+        multipliers = {j: Fraction(random.randint(0, 4), 4) for j in node.signs}
+        row, constant = net.substitute(node, lines, parts, slopes, multipliers)
+        least = first.minimum(row, node.lower, node.upper) + constant
+        for _, _, outputs in samples:
+            assert least <= sum(a * y for (a,), (y,) in zip(parts, outputs, strict=True))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_bounds_hold_down_a_random_path(seed):
+    """Of neurons, of differences and of rows, at the root and in the halves where a sample lies."""
+    random = Random(seed)
+    net = random_pair(random)
+    ends = [sorted(Fraction(random.randint(-16, 16), 8) for _ in range(2)) for _ in range(2)]
+    case = first.Case(*([pair[side] for pair in ends] for side in (0, 1)), [])
+    node = first.make_root(net, case)
+    samples = [sampled(random, net, node) for _ in range(60)]
+    for _ in range(5):
+        node, lines = first.tighten(net, node)
+        check_bounds(net, node, samples)
+        check_rows(random, net, node, lines, samples)
+        node = half_of(random, net, node, samples)
+        samples = [sample for sample in samples if belongs(node, *sample[:2])]
+
+
+def half_of(random, net, node, samples):
+    free = [j for j in range(net.hidden) if j not in node.signs]
+    wide = [d for d in range(2) if node.lower[d] < node.upper[d]]
+    split = random.choice([*wide, *(net.inputs + j for j in free)])
+    cut = (node.lower[split] + node.upper[split]) / 2 if split < net.inputs else None
+    halves = first.halves(net, node, split, iter([cut]))
+    return max(halves, key=lambda half: sum(belongs(half, *sample[:2]) for sample in samples))
+
+
+def test_random_paths_couple_neurons():
+    """What the test above depends on: of the neurons at roots, many are coupled, and many unstable ones are not."""
+    found = Counter()
+    for seed in range(40):
+        random = Random(seed)
+        net = random_pair(random)
+        node, lines = first.tighten(net, first.make_root(net, first.Case([Fraction(-1)] * 2, [Fraction(1)] * 2, [])))
+        for stage, width in zip(
+            lines.coupled[0, 1], [len(y.bias) for y in net.blocks[0].layers if y.relu], strict=True
+        ):
+            found += Counter(coupled=len(stage), alone=width - len(stage))
+    assert found["coupled"] > 60 and found["alone"] > 60
