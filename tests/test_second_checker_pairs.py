@@ -65,12 +65,15 @@ def test_stages_of_two_layers(tmp_path):
 
 
 def test_float32_semantics_lose_the_noise_of_each_layer(tmp_path):
-    """s is N(M_f) + N(M_g), as t is 0; M of the last layers is their neurons' u."""
-    (margin,) = margins(*SHIFTED.change(semantics="float32").write(tmp_path))
+    """s is N(M_f) + N(M_g + t), t is 0 if d > 0 everywhere; M of the last layers is their neurons' u."""
     g, e = first.errors("float32", False, 3)  # n is 1, and there are two blocks
     noise = lambda size: g * size + e
-    sizes = 1, 1 + EIGHTH, up(1 + noise(1)), up(1 + EIGHTH + noise(1 + EIGHTH))
-    assert margin == EIGHTH - sum(map(noise, sizes))
+    last = lambda size: noise(up(size + noise(size)))
+    (margin,) = margins(*SHIFTED.change(semantics="float32").write(tmp_path))
+    assert margin == EIGHTH - noise(1) - noise(1 + EIGHTH) - last(1) - last(1 + EIGHTH)
+    scaled = Pair(F, network((1.25, 0)), "0.375").change(semantics="float32")
+    m, t = Fraction(5, 4), up(Fraction(1, 4) + noise(1) + noise(Fraction(5, 4))) / 2
+    assert margins(*scaled.write(tmp_path)) == [2 * EIGHTH - t - noise(1) - noise(m + t) - last(1) - last(m)]
 
 
 @pytest.mark.parametrize("shift, coupled", [(0.625, True), (0.75, False)])
