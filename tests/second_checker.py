@@ -39,10 +39,9 @@ NONE = MappingProxyType({})
 Row = namedtuple("Row", "form constant strict")  # form: {"X_0" or "Y_0" and so on: coefficient}
 Case = namedtuple("Case", "lower upper unsafe")
 Layer = namedtuple("Layer", "weights bias relu")
-Network = namedtuple("Network", "inputs outputs hidden blocks")  # hidden: how many neurons
 Block = namedtuple("Block", "reads outputs layers first g e")  # reads: inputs; first: each layer's first hidden neuron
 Line = namedtuple("Line", "a c t s noise")  # noise: N(M_k + t)
-Node = namedtuple("Node", "case lower upper signs low high excluded")  # low, high: bounds of all hidden neurons
+Node = namedtuple("Node", "case lower upper signs low high excluded differences")  # low, high: of all hidden neurons
 
 HASH, INDEX = "[0-9a-f]{64}", "0|[1-9][0-9]{0,8}"
 RATIONAL = r"(?=.{1,1000}$)-?[0-9]+(/0*[1-9][0-9]*|\.[0-9]+)?"
@@ -66,6 +65,7 @@ NETWORKS = {
         "ties": [[{"inputs": FORM, "constant": RATIONAL}]],
     },
 }
+NETWORKS[3] = {**NETWORKS[2], "pairs": [[int]]}
 PROOF = {
     "kind": "proof",
     "semantics": "real|float32",
@@ -73,6 +73,22 @@ PROOF = {
     "arrays": {name[:-4]: {"count": int, "sha256": HASH} for name in ARRAYS},
 }
 WITNESS = {"kind": "witness", "semantics": "real", "case": CASE, "point": [LONG], "outputs": [LONG], "margins": [LONG]}
+
+
+class Network(namedtuple("Network", "inputs outputs hidden blocks")):
+    """All blocks, each bounded by itself; hidden: how many neurons."""
+
+    def tighten(self, node):
+        """The lines of all layers of each block; the node's bounds are changed."""
+        return [tighten_block(block, node) for block in self.blocks]
+
+    def substitute(self, node, lines, parts, slopes, multipliers):
+        """What is left of the sum of all blocks' rows (parts) over outputs: over the inputs, and a constant."""
+        left, constant = [ZERO] * self.inputs, ZERO
+        for block, block_lines, row in zip(self.blocks, lines, parts):
+            row, constant = substitute(block, node, block_lines, row, constant, slopes, multipliers)
+            left = added(left, block.reads, row)
+        return left, constant
 
 
 class Rejected(Exception):
@@ -107,8 +123,8 @@ def accepts(certificate, network, property):
 # 1. The file
 
 
-def read_certificate(path, version=1):
-    """The manifest, its cases, and a proof's arrays or a witness's point, outputs, margins."""
+def read_certificate(path, versions=(1,)):
+    """The manifest (of one of these versions), its cases, and a proof's arrays or a witness's three lists."""
     end = path.read_bytes()[-42:]
     must(end[20:24] == b"PK\5\6" and end[40:] == b"\0\0" and end[:4] != b"PK\6\7", ValueError)
     disk, directory_disk, here, count, directory = struct.unpack("<4HL", end[24:36])
@@ -124,9 +140,9 @@ def read_certificate(path, version=1):
             manifest = read_json(data.pop("manifest.json"))
     except BROKEN_ZIP as error:
         raise ValueError(str(error)) from error
-    witness = isinstance(manifest, dict) and manifest.get("kind") == "witness"
-    must(fits(manifest, COMMON | NETWORKS[version] | (WITNESS if witness else PROOF)), ValueError)
-    must(manifest["version"] == version, ValueError)
+    must(isinstance(manifest, dict) and manifest.get("version") in versions, ValueError)
+    witness = manifest.get("kind") == "witness"
+    must(fits(manifest, COMMON | NETWORKS[manifest["version"]] | (WITNESS if witness else PROOF)), ValueError)
     must(depth(manifest["engine"]["options"]) <= 100, ValueError)
     must(set(data) == (set() if witness else ARRAYS), ValueError)
     cases = [read_case(case) for case in ([manifest["case"]] if witness else manifest["cases"])]
@@ -521,6 +537,7 @@ def apply(layer, values):
 
 
 def check_proof(net, disjuncts, cases, arrays):
+    """The bounds by which the exclusions are shown, in order."""
     must(all(is_covered(disjunct, cases) for disjunct in disjuncts))
     split, pairs = arrays["split"], list(zip(arrays["node"], arrays["polytope"]))
     must(pairs == sorted(set(pairs)) and all(0 <= number < len(split) for number in arrays["node"]))
@@ -548,18 +565,19 @@ def check_proof(net, disjuncts, cases, arrays):
         )
     ]
     exclusions, cuts = [*zip(pairs, *lists)], iter(arrays["cut"])
-    nodes = [make_root(net, case) for case in cases]
+    nodes, bounds = [make_root(net, case) for case in cases], []
     for number, s in enumerate(split):
         must(number < len(nodes))  # where this fails, this node's parent comes later
         node, lines = tighten(net, nodes[number])
         for (place, polytope), rows, slopes, multipliers in exclusions:
             if place == number:
                 must(0 <= polytope < len(node.case.unsafe) and multipliers.keys() <= node.signs.keys())
-                must(is_shown(net, node, lines, polytope, rows, slopes, multipliers))
+                bounds.append(shown(net, node, lines, polytope, rows, slopes, multipliers))
                 node.excluded.add(polytope)
         open_polytopes = [p for i, p in enumerate(node.case.unsafe) if i not in node.excluded]
         must(s >= 0 or all(any(map(is_false, polytope)) for polytope in open_polytopes))
         nodes += [] if s < 0 else halves(net, node, s, cuts)
+    return bounds
 
 
 def read_parts(arrays, key, value, unit):
@@ -624,13 +642,24 @@ def read_by(block, values):
     return [values[i] for i in block.reads]
 
 
+def added(values, places, terms):
+    """The values, with a term added at each of these places."""
+    values = list(values)
+    for i, term in zip(places, terms):
+        values[i] += term
+    return values
+
+
 def minimum(row, lower, upper):
     return dot(row, [p if a > 0 else q for a, p, q in zip(row, lower, upper)])
 
 
-def magnitudes(layer, lower, upper):
-    """M_k, where the layer's inputs lie in [lower, upper]."""
-    largest = [max(abs(p), abs(q)) for p, q in zip(lower, upper)]
+def farthest(lower, upper):
+    return [max(abs(p), abs(q)) for p, q in zip(lower, upper)]
+
+
+def magnitudes(layer, largest):
+    """M_k, of the largest sizes of the layer's inputs."""
     return apply(Layer([list(map(abs, row)) for row in layer.weights], list(map(abs, layer.bias)), False), largest)
 
 
@@ -642,7 +671,7 @@ def make_root(net, case):
     for block in net.blocks:
         a, b = read_by(block, lower), read_by(block, upper)
         for layer in block.layers:
-            m = magnitudes(layer, a, b)
+            m = magnitudes(layer, farthest(a, b))
             must(all(size < 2**100 for size in m))
             rows = list(zip(layer.weights, layer.bias, m))
             a, b = (
@@ -653,34 +682,52 @@ def make_root(net, case):
                 bounds[0].extend(map(down, a))
                 bounds[1].extend(-down(-end) for end in b)
                 a, b = ([max(end, ZERO) for end in ends] for ends in (a, b))
-    return Node(case, lower, upper, {}, *bounds, set())
+    return Node(case, lower, upper, {}, *bounds, set(), {})
 
 
 def tighten(net, node):
-    """The node with its tightened bounds, and the lines of all layers of each block."""
-    node = node._replace(low=list(node.low), high=list(node.high))
-    return node, [tighten_block(block, node) for block in net.blocks]
+    """The node with its tightened bounds, and the network's lines there."""
+    differences = {pair: tuple(map(list, ends)) for pair, ends in node.differences.items()}
+    node = node._replace(low=list(node.low), high=list(node.high), differences=differences)
+    return node, net.tighten(node)
 
 
 def tighten_block(block, node):
     """The lines of its layers; the node's bounds are changed."""
-    lines, smallest, largest = [], read_by(block, node.lower), read_by(block, node.upper)
-    for layer, first in zip(block.layers, block.first):
-        m = magnitudes(layer, smallest, largest)
+    lines, largest = [], farthest(read_by(block, node.lower), read_by(block, node.upper))
+    for layer in block.layers:
+        sizes = magnitudes(layer, largest)
         if layer.relu:
-            for j, (row, b, size) in enumerate(zip(layer.weights, layer.bias, m), first):
-                if node.low[j] < 0 < node.high[j]:
-                    least = lowest(block, node, lines, row, b) - noise(block, size)
-                    most = -lowest(block, node, lines, [-w for w in row], -b) + noise(block, size)
-                    node.low[j], node.high[j] = max(node.low[j], down(least)), min(node.high[j], -down(-most))
-            low, high = (bounds[first : first + len(m)] for bounds in (node.low, node.high))
-            lines.append([relu_line(block, *bounds) for bounds in zip(low, high, m)])
-            largest = [max(u, ZERO) for u in high]
-        else:
-            lines.append([Line(ONE, ONE, ZERO, noise(block, size), noise(block, size)) for size in m])
-            largest = [size + noise(block, size) for size in m]
-        smallest = [ZERO] * len(m)
+            for i, size in enumerate(sizes):
+                tighten_neuron(block, node, lines, i, size)
+        largest = finish_layer(block, node, lines, sizes)
     return lines
+
+
+def is_unstable(node, j):
+    return node.low[j] < 0 < node.high[j]
+
+
+def tighten_neuron(block, node, lines, i, size):
+    """The i-th one of the layer after the last of these lines, where l < 0 < u."""
+    layer, j = block.layers[len(lines)], block.first[len(lines)] + i
+    if is_unstable(node, j):
+        row, b = layer.weights[i], layer.bias[i]
+        least = lowest(block, node, lines, row, b) - noise(block, size)
+        most = -lowest(block, node, lines, [-w for w in row], -b) + noise(block, size)
+        node.low[j], node.high[j] = max(node.low[j], down(least)), min(node.high[j], -down(-most))
+
+
+def finish_layer(block, node, lines, sizes):
+    """H_k of the layer after the last of these lines, to which its own are added."""
+    if block.layers[len(lines)].relu:
+        first = block.first[len(lines)]
+        low, high = (bounds[first : first + len(sizes)] for bounds in (node.low, node.high))
+        lines.append([relu_line(block, *bounds) for bounds in zip(low, high, sizes)])
+        return [max(u, ZERO) for u in high]
+    noises = [noise(block, size) for size in sizes]
+    lines.append([Line(ONE, ONE, ZERO, one, one) for one in noises])
+    return list(map(sum, zip(sizes, noises)))
 
 
 def relu_line(block, low, high, size):
@@ -693,20 +740,30 @@ def relu_line(block, low, high, size):
 # 6. Backward substitution
 
 
-def substitute(block, node, lines, row, constant, slopes=NONE, multipliers=NONE):
-    """What is left of row . h + constant, h being after the last of these lines: over what is read, and a constant."""
-    for layer, first, layer_lines in reversed(list(zip(block.layers, block.first, lines))):
-        after = []
-        for j, (a, line) in enumerate(zip(row, layer_lines), first):
-            steepness = own_slope(node, j, slopes[j]) if layer.relu and j in slopes else line.a
-            after.append(a * (steepness if a > 0 else line.c))
-            constant += -a * line.s if a > 0 else a * (line.t + line.s)
-            if layer.relu and j in multipliers:
-                after[-1] -= node.signs[j] * multipliers[j]
-                constant -= multipliers[j] * line.noise
-        constant += dot(after, layer.bias)
-        row = [dot(after, column) for column in zip(*layer.weights)]
+def substitute(block, node, lines, row, constant, slopes=NONE, multipliers=NONE, stop=0):
+    """What is left of row . h + constant, h being after the last of these lines: over what layer number `stop` (from 0)
+    reads, and a constant."""
+    for k in reversed(range(stop, len(lines))):
+        row, constant = through_lines(block, node, lines, k, row, constant, slopes, multipliers)
+        row, constant = through_weights(block.layers[k], row, constant)
     return row, constant
+
+
+def through_lines(block, node, lines, k, row, constant, slopes=NONE, multipliers=NONE):
+    """From the k-th layer's h to its z."""
+    after, relu = [], block.layers[k].relu
+    for j, (a, line) in enumerate(zip(row, lines[k]), block.first[k]):
+        steepness = own_slope(node, j, slopes[j]) if relu and j in slopes else line.a
+        after.append(a * (steepness if a > 0 else line.c))
+        constant += -a * line.s if a > 0 else a * (line.t + line.s)
+        if relu and j in multipliers:
+            after[-1] -= node.signs[j] * multipliers[j]
+            constant -= multipliers[j] * line.noise
+    return after, constant
+
+
+def through_weights(layer, row, constant):
+    return [dot(row, column) for column in zip(*layer.weights)], constant + dot(row, layer.bias)
 
 
 def lowest(block, node, lines, row, constant):
@@ -715,16 +772,17 @@ def lowest(block, node, lines, row, constant):
 
 
 def own_slope(node, j, slope):
-    if node.low[j] < 0 < node.high[j]:
+    if is_unstable(node, j):
         return slope
     return ZERO if node.high[j] <= 0 else ONE
 
 
-def is_shown(net, node, lines, number, weights, slopes, multipliers):
+def shown(net, node, lines, number, weights, slopes, multipliers):
     polytope = node.case.unsafe[number]
     must(all(0 <= i < len(polytope) for i in weights))
     bound = bound_of(net, node, lines, polytope, weights, slopes, multipliers)
-    return bound > 0 or bound == 0 and any(polytope[i].strict for i in weights)
+    must(bound > 0 or bound == 0 and any(polytope[i].strict for i in weights))
+    return bound
 
 
 def bound_of(net, node, lines, polytope, weights, slopes, multipliers):
@@ -735,14 +793,10 @@ def bound_of(net, node, lines, polytope, weights, slopes, multipliers):
     ]
     form = total([row.form for row in rows])
     x, y = ([form.get(name, ZERO) for name in names(*of)] for of in (("X", net.inputs), ("Y", net.outputs)))
-    bound = sum((row.constant for row in rows), ZERO)
-    for block, block_lines in zip(net.blocks, lines):
-        own, y = y[: block.outputs], y[block.outputs :]
-        own, constant = substitute(block, node, block_lines, own, ZERO, slopes, multipliers)
-        bound += constant
-        for i, a in zip(block.reads, own):
-            x[i] += a
-    return bound + minimum(x, node.lower, node.upper)
+    ends = list(accumulate((block.outputs for block in net.blocks), initial=0))
+    left, constant = net.substitute(node, lines, [y[p:q] for p, q in zip(ends, ends[1:])], slopes, multipliers)
+    constant += sum(row.constant for row in rows)
+    return minimum(list(map(sum, zip(x, left))), node.lower, node.upper) + constant
 
 
 # 7. Witness

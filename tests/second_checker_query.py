@@ -24,30 +24,35 @@ File = namedtuple("File", "model identity chains")  # chains: of each block
 
 def accepts_query(certificate, networks, query):
     """Does the certificate show its claim for these files (paths; networks by name)? ValueError as in accepts."""
-    manifest, cases, content = first.read_certificate(certificate, 2)
     try:
-        free = len(cases[0].lower)
-        must(manifest["networks"], ValueError)
-        try:
-            declared, formula = read_query(query.read_text())
-            files = [read_file(network, networks) for network in declared]
-            ties, disjuncts = read_claim(declared, formula)
-        except (LookupError, TypeError, AttributeError, ArithmeticError, DecodeError) as error:
-            raise ValueError("malformed or unsupported") from error
-        must(hashlib.sha256(query.read_bytes()).hexdigest() == manifest["property"]["sha256"])
-        must([(n["declared"], n["sha256"]) for n in manifest["networks"]] == named(declared, files))
-        must(read_ties(manifest["ties"], free) == ties)
-        must(free == count_free(ties) > 0)
-        check_declared(declared, files)
-        check_types(declared, ties, manifest, content)
-        net = join(files, ties, free, manifest["semantics"])
-        known = {*names("X", free), *names("Y", net.outputs)}
-        must(all(known >= set(row.form) for case in cases for polytope in case.unsafe for row in polytope))
-        check = first.check_witness if manifest["kind"] == "witness" else first.check_proof
-        check(net, disjuncts, cases, content)
+        check_query(first.read_certificate(certificate, (2,)), networks, query)
     except Rejected:
         return False
     return True
+
+
+def check_query(content, networks, query, paired=lambda net: net):
+    """The bounds by which a proof's exclusions are shown; paired makes the network that is checked."""
+    manifest, cases, content = content
+    free = len(cases[0].lower)
+    must(manifest["networks"], ValueError)
+    try:
+        declared, formula = read_query(query.read_text())
+        files = [read_file(network, networks) for network in declared]
+        ties, disjuncts = read_claim(declared, formula)
+    except (LookupError, TypeError, AttributeError, ArithmeticError, DecodeError) as error:
+        raise ValueError("malformed or unsupported") from error
+    must(hashlib.sha256(query.read_bytes()).hexdigest() == manifest["property"]["sha256"])
+    must([(n["declared"], n["sha256"]) for n in manifest["networks"]] == named(declared, files))
+    must(read_ties(manifest["ties"], free) == ties)
+    must(free == count_free(ties) > 0)
+    check_declared(declared, files)
+    check_types(declared, ties, manifest, content)
+    net = paired(join(files, ties, free, manifest["semantics"]))
+    known = {*names("X", free), *names("Y", net.outputs)}
+    must(all(known >= set(row.form) for case in cases for polytope in case.unsafe for row in polytope))
+    check = first.check_witness if manifest["kind"] == "witness" else first.check_proof
+    return check(net, disjuncts, cases, content)
 
 
 # The query's text
