@@ -56,7 +56,10 @@ def test_rows_as_the_competition_writes_them(row, tmp_path):
     path = tmp_path / "instances.csv"
     path.write_text(f"onnx,vnnlib,timeout\n{row}\n")
     (found,) = read_instances(path)
-    assert found.networks == ((tmp_path / "a/f.onnx", "f.onnx", "f"), (tmp_path / "b/g.onnx", "g.onnx", "g"))
+    assert found.networks == (
+        (tmp_path / "a/f.onnx", "f.onnx", "f", None),
+        (tmp_path / "b/g.onnx", "g.onnx", "g", None),
+    )
     assert (found.property, found.limit, found.where) == (tmp_path / "q.vnnlib", 100, f"{path}:2")
     assert found.names == ("f.onnx+g.onnx", "q.vnnlib") and not found.fault
 
@@ -133,7 +136,8 @@ def test_pairs_and_single_networks_in_one_run(tmp_path, monkeypatch, capsys):
     """1.0 and 2.0, one network and two; each file is loaded once, and all pairs are searched together."""
     loaded, searched = [], []
     monkeypatch.setattr(
-        "engine.bench.reading.load_network", lambda path: loaded.append(path.name) or load_network(path)
+        "engine.bench.reading.load_network",
+        lambda path, **more: loaded.append(path.name) or load_network(path, **more),
     )
     monkeypatch.setattr(
         "engine.bench.decide.verify_all",

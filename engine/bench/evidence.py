@@ -20,6 +20,7 @@ from engine.bench.points import read_assignment, read_point
 from engine.bench.workers import Pool, Send, WorkerTask, wait_for
 from engine.errors import EngineError, InputError
 from engine.network import Network
+from engine.network_file import load_network, sha256_in
 from engine.property import Property
 from engine.query import Query
 from engine.results.row import Row
@@ -103,10 +104,17 @@ def _asked(claim: Claim) -> "Asked | None":
     from engine.bench.questions import ask, sha256_of
 
     instance, hashes = claim.instance, claim.hashes
-    networks, specification = [_network(each.path) for each in instance.networks], _specification(instance.property)
-    found = [(each.name, network.sha256) for each, network in zip(instance.networks, networks)]
-    found.append((instance.names[1], sha256_of(specification)))
-    return ask(instance, networks, specification) if all(hashes[name] == sha256 for name, sha256 in found) else None
+    networks = [_network(each.path, each.units) for each in instance.networks]
+    specification = _specification(instance.property)
+    pairs = zip(instance.networks, networks)
+    same = all(_is_of(network, hashes[each.name], each.units) for each, network in pairs)
+    same = same and hashes[instance.names[1]] == sha256_of(specification)
+    return ask(instance, networks, specification) if same else None
+
+
+def _is_of(network: Network, digest: str | None, units: str | None) -> bool:
+    """True iff the network was read from a file with this SHA-256."""
+    return digest is not None and network.sha256 == sha256_in(digest, units)
 
 
 def _inputs(file: Path, asked: "Asked") -> np.ndarray:
@@ -122,10 +130,8 @@ def _inputs(file: Path, asked: "Asked") -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def _network(path: Path) -> Network:
-    from engine.network_file import load_network
-
-    return load_network(path)
+def _network(path: Path, units: str | None) -> Network:
+    return load_network(path, units=units)
 
 
 @lru_cache(maxsize=4)

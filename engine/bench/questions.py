@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.acasxu.raw_units import demand_raw
 from engine.bench.instance_list import OF_SEVERAL
 from engine.bench.instances import Instance
 from engine.certificate import certificate_bytes
@@ -59,6 +60,7 @@ def ask(instance: Instance, networks: Sequence[Network], specification: Property
     """What the instance asks, of its networks in their order. InputError where these do not fit the question."""
     if isinstance(specification, Property):
         demand_one(instance, specification)
+        demand_raw(specification, instance.networks[0].units)
         return Asked(networks[0], specification)
     names = [each.declared for each in instance.networks]
     if not instance.is_named:

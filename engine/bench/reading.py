@@ -10,7 +10,7 @@ from engine.bench.instances import Instance
 from engine.bench.questions import Asked, ask, demand_one, load_specification, sha256_of, specification_of
 from engine.errors import EngineError, InputError
 from engine.network import Network
-from engine.network_file import load_network, network_of
+from engine.network_file import load_network, network_of, sha256_in
 from engine.onnx_file import Whole
 from engine.property import Property
 from engine.query import Query
@@ -48,7 +48,7 @@ class Reader:
             is_query = isinstance(specification, Query)
             if isinstance(specification, Property):
                 demand_one(instance, specification)
-            networks = [_good(self._network(each.name, each.path)) for each in instance.networks]
+            networks = [_good(self._network(each.name, each.path, each.units)) for each in instance.networks]
             if isinstance(specification, InputError):
                 raise specification
             found = ask(instance, networks, specification)
@@ -62,15 +62,21 @@ class Reader:
 
 
 def _load(
-    chunk: Chunk, name: str, path: Path, *, read: Callable[[Path, Mapping[Path, Whole]], File]
+    chunk: Chunk,
+    name: str,
+    path: Path,
+    units: str | None = None,
+    *,
+    read: Callable[[Path, str | None, Mapping[Path, Whole]], File],
 ) -> File | InputError:
-    """The network or specification in the file, or why it is of no use."""
+    """The network or specification in the file, or why it is of no use. units: of a `.nnet` file."""
     try:
-        found = read(path, chunk.files)
+        found = read(path, units, chunk.files)
     except Exception as error:
         return error if isinstance(error, InputError) else InputError(reason_of(error))
     sha256 = found.sha256 if isinstance(found, Network) else sha256_of(found)
-    same = sha256 == chunk.hashes.get(name, sha256)
+    noted = chunk.hashes.get(name, "")
+    same = noted == "" or (noted is not None and sha256 == sha256_in(noted, units))
     return found if same else InputError("it has changed since the run began", where=str(path))
 
 
@@ -81,9 +87,9 @@ def _good(found: Network | InputError) -> Network:
     return found
 
 
-def _network(path: Path, files: Mapping[Path, Whole]) -> Network:
-    return network_of(files[path], path) if path in files else load_network(path)
+def _network(path: Path, units: str | None, files: Mapping[Path, Whole]) -> Network:
+    return network_of(files[path], path, units=units) if path in files else load_network(path, units=units)
 
 
-def _specification(path: Path, files: Mapping[Path, Whole]) -> Property | Query:
+def _specification(path: Path, units: None, files: Mapping[Path, Whole]) -> Property | Query:
     return specification_of(files[path].data, path) if path in files else load_specification(path)

@@ -8,13 +8,15 @@ from pathlib import Path
 from engine.acasxu.files import network_path, property_path
 from engine.acasxu.identity import Identity, as_told, identify
 from engine.acasxu.networks import NetworkIndex
+from engine.acasxu.raw_units import demand_raw
 from engine.cli.confirm import confirm_written
 from engine.cli.live import live_line, search_text
 from engine.cli.options import search_options
 from engine.cli.output import answer, note
 from engine.cli.region_picture import check_two_inputs, write_regions
 from engine.cli.told import OPTION, told_networks
-from engine.cli.verdict_files import EXIT_CODES, demand_certifiable, warn_of_limits, write_verdict
+from engine.cli.units import demand_certifiable
+from engine.cli.verdict_files import EXIT_CODES, warn_of_limits, write_verdict
 from engine.cli.verdict_json import Json, verdict_content
 from engine.cli.verdict_words import explanation
 from engine.errors import InputError
@@ -115,6 +117,7 @@ def _decide(
 
     network = load_network(network_file, units=arguments.units)
     prop = (load_asking if arguments.picture else load_property)(property_file)
+    demand_raw(prop, arguments.units)
     identity = as_told(network, told) if told else identify(network)
     if arguments.picture:
         check_two_inputs(network)

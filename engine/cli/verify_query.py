@@ -82,14 +82,9 @@ def _files(query: Query, files: Mapping[str, Path]) -> dict[str, Path]:
 
 def _question(query: Query, files: Mapping[str, Path], units: str | None) -> "Question":
     from engine.joining import join
-    from engine.network_file import load_network
-    from engine.nnet import is_nnet
+    from engine.network_file import load_networks
 
-    some = any(map(is_nnet, files.values()))  # else the reader says that ONNX files have no such units
-    networks = {
-        name: load_network(path, units=units if is_nnet(path) or not some else None) for name, path in files.items()
-    }
-    return join(query, networks)
+    return join(query, dict(zip(files, load_networks(list(files.values()), units=units))))
 
 
 def _options(question: "Question", arguments: Namespace) -> "Options":
