@@ -150,6 +150,6 @@ def test_files_that_are_carried_to_a_worker_have_the_same_units(folder):
     (raw, _) = in_units(read_instances(folder / "list.csv"), "raw")
     files = {path: read_whole(path) for path in raw.paths.values()}
     hashes = {name: files[path].sha256 for name, path in raw.paths.items()}
-    asked = Reader(Chunk((raw,), hashes, files), "real").asked(raw)
+    asked = Reader(Chunk((raw,), hashes, files)).asked(raw)
     assert asked.model.sha256 == load_network(folder / "a.nnet", units="raw").sha256
     assert len(asked.model.layers) == 5, "two for the clipped inputs, one for the outputs"

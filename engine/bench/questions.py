@@ -9,7 +9,7 @@ from engine.bench.instance_list import OF_SEVERAL
 from engine.bench.instances import Instance
 from engine.certificate import certificate_bytes
 from engine.errors import InputError
-from engine.joining import Question, join, resolved
+from engine.joining import FLOAT32, Question, join, resolved
 from engine.joint import Model
 from engine.network import Network
 from engine.property import Property
@@ -33,14 +33,9 @@ class Asked:
         """The problem for the search. InputError where network and property do not fit each other."""
         return Problem(self.model, self.property, limit)
 
-    def demand_semantics(self, semantics: str) -> None:
-        """Raises InputError where the types of the question's tensors demand an answer about execution."""
-        if self.question and self.question.semantics == "float32" != semantics:
-            raise InputError(
-                "its tensors are declared float32, which demands an answer that holds as executed",
-                where=self.property.name,
-                advice="use --semantics float32, or declare them real",
-            )
+    def semantics(self, asked: str) -> str:
+        """Returns the semantics of the answer: those asked for, or float32 where the question's types demand that."""
+        return self.question.semantics if self.question and self.question.semantics == FLOAT32 else asked
 
     def certificate(self, verdict: Verdict, options: Options) -> bytes | None:
         """The certificate of a verdict, None if nothing was decided."""

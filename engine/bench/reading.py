@@ -28,10 +28,9 @@ def reason_of(error: BaseException) -> str:
 
 
 class Reader:
-    """Reads what the instances of a chunk ask, for verdicts in this semantics."""
+    """Reads what the instances of a chunk ask."""
 
-    def __init__(self, chunk: Chunk, semantics: str):
-        self._semantics = semantics
+    def __init__(self, chunk: Chunk):
         self._network = cache(partial(_load, chunk, read=_network))
         self._specification = cache(partial(_load, chunk, read=_specification))
 
@@ -51,9 +50,7 @@ class Reader:
             networks = [_good(self._network(each.name, each.path, each.units)) for each in instance.networks]
             if isinstance(specification, InputError):
                 raise specification
-            found = ask(instance, networks, specification)
-            found.demand_semantics(self._semantics)
-            return found
+            return ask(instance, networks, specification)
         except InputError as error:
             if not (len(instance.networks) > 1 or instance.is_named or is_query):
                 raise

@@ -86,6 +86,7 @@ def _add_work(parser: ArgumentParser) -> None:
         parser,
         timeout="seconds of an instance's own share of the work after which to give it up\n"
         "(default: the limit in the list, if any)",
+        semantics="\nquestions of VNN-LIB 2.0 about float32 tensors are answered as executed in any case",
     )
     parser.add_argument(
         "--window",
