@@ -75,7 +75,9 @@ def _outputs(arguments: Namespace) -> tuple[Path | None, Path | None]:
     demand_certifiable(arguments.certificate, arguments.units)
     if arguments.certificate and not arguments.prove:
         raise InputError("only a proof can have a certificate", where="--certificate", advice="add --prove")
-    certificate = prepare(arguments.certificate, option="--certificate") if arguments.certificate else None
+    certificate = None
+    if arguments.certificate:
+        certificate = prepare(arguments.certificate, option="--certificate", given=arguments.files)
     return certificate, prepare_picture(arguments.picture) if arguments.picture else None
 
 

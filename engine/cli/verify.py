@@ -63,8 +63,11 @@ def _decide_property(told: NetworkIndex | None, arguments: Namespace) -> int:
         raise InputError(
             "a property in VNN-LIB 1.0 has no assignments", where="--serialise-assignments", advice="leave it out"
         )
-    results = prepare(arguments.results, option="--results") if arguments.results else None
-    certificate = prepare(arguments.certificate, option="--certificate") if arguments.certificate else None
+    given = (network_file, property_file)
+    results = prepare(arguments.results, option="--results", given=given) if arguments.results else None
+    certificate = None
+    if arguments.certificate:
+        certificate = prepare(arguments.certificate, option="--certificate", given=given)
     picture = prepare_picture(arguments.picture) if arguments.picture else None
     with live_line("loading") as update:
         network, identity, prop, verdict = _decide(network_file, property_file, told, arguments, update)

@@ -37,7 +37,9 @@ def decide_query(path: Path, arguments: Namespace, *, single: Path | None, named
     query = load_query(path)
     files = _files(query, {_only_network(query): single} if single else named)
     output: QueryOutput = prepare_output(path, files, query, arguments)
-    certificate = prepare(arguments.certificate, option="--certificate") if arguments.certificate else None
+    certificate = None
+    if arguments.certificate:
+        certificate = prepare(arguments.certificate, option="--certificate", given=(path, *files.values()))
     picture = prepare_picture(arguments.picture) if arguments.picture else None
     with live_line("loading") as update:
         question = _question(query, files, arguments.units)
