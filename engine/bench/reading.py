@@ -88,5 +88,5 @@ def _network(path: Path, units: str | None, files: Mapping[Path, Whole]) -> Netw
     return network_of(files[path], path, units=units) if path in files else load_network(path, units=units)
 
 
-def _specification(path: Path, units: None, files: Mapping[Path, Whole]) -> Property | Query:
+def _specification(path: Path, _units: str | None, files: Mapping[Path, Whole]) -> Property | Query:
     return specification_of(files[path].data, path) if path in files else load_specification(path)
