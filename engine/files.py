@@ -5,7 +5,7 @@ import gzip
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -37,14 +37,18 @@ def regular(path: str | os.PathLike[str], flags: int) -> int:
 # Writing
 
 
-def prepare(path: str | Path, *, option: str) -> Path:
+def prepare(path: str | Path, *, option: str, given: Iterable[str | Path] = ()) -> Path:
     """The file that `path` leads to, after a trial that it can be written; what an earlier run left there is removed.
 
     So a path that cannot be written is found before the work, and what lies there afterwards is of
-    this run. `option` stands in the error.
+    this run. `given`: files that are needed; InputError, and nothing is touched, where it is one of them. `option`
+    stands in the error.
     """
     target = Path(os.path.realpath(path))
     try:
+        if any(_is_same(target, file) for file in given):
+            what = "this file is needed itself, and would be replaced"
+            raise InputError(what, where=f"{option} {path}", advice="name another one")
         if target.is_dir():
             raise InputError("this is a directory", where=f"{option} {path}", advice="name a file in it")
         if target.is_fifo():  # a trial would end whoever reads it, and the writing then wait for another reader
@@ -113,6 +117,12 @@ def fitting(name: str, ending: str) -> str:
     mark = f"-{_mark(name)}{ending}"
     kept = os.fsencode(name)[: MAX_NAME - len(os.fsencode(mark))]
     return kept.decode("utf-8", "ignore") + mark
+
+
+def _is_same(target: Path, file: str | Path) -> bool:
+    """True iff both paths lead to one file, also by way of a hard link."""
+    same_path = target == Path(os.path.realpath(file))
+    return same_path or (target.exists() and os.path.exists(file) and os.path.samefile(target, file))
 
 
 def _is_special(path: Path) -> bool:

@@ -15,7 +15,7 @@ from command_line import ROOT, environment, finish, one_line, start
 
 from engine.bench.instances import acasxu_instances, distinct, read_instances
 from engine.errors import InputError
-from engine.onnx_file import load_network
+from engine.network_file import load_network
 from engine.results.expected import agreement
 from engine.results.row import Row
 from engine.search.verify import verify_all
@@ -127,7 +127,9 @@ def test_the_benchmark_and_all_pairs(acasxu_networks, acasxu_data):
 
 def test_each_file_is_loaded_once(listing, tmp_path, monkeypatch, here):
     loaded = []
-    monkeypatch.setattr("engine.bench.reading.load_network", lambda path: loaded.append(path) or load_network(path))
+    monkeypatch.setattr(
+        "engine.bench.reading.load_network", lambda path, **more: loaded.append(path) or load_network(path, **more)
+    )
     assert bench(listing(SOME), tmp_path / "out") == 0
     assert len(loaded) == len(set(loaded)) == 3
 

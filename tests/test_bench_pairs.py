@@ -56,7 +56,10 @@ def test_rows_as_the_competition_writes_them(row, tmp_path):
     path = tmp_path / "instances.csv"
     path.write_text(f"onnx,vnnlib,timeout\n{row}\n")
     (found,) = read_instances(path)
-    assert found.networks == ((tmp_path / "a/f.onnx", "f.onnx", "f"), (tmp_path / "b/g.onnx", "g.onnx", "g"))
+    assert found.networks == (
+        (tmp_path / "a/f.onnx", "f.onnx", "f", None),
+        (tmp_path / "b/g.onnx", "g.onnx", "g", None),
+    )
     assert (found.property, found.limit, found.where) == (tmp_path / "q.vnnlib", 100, f"{path}:2")
     assert found.names == ("f.onnx+g.onnx", "q.vnnlib") and not found.fault
 
@@ -113,7 +116,6 @@ def test_rows_that_do_not_fit_their_question_are_one_row_each(tmp_path, capsys):
         "f.onnx,near.onnx,q.vnnlib": "its networks have no names; write \"[('f', ",
         "\"[('f', 'f.onnx'), ('g', 'near.onnx')]\",p.vnnlib": "p: a VNN-LIB 1.0 text is about one",
         "\"[('f', 'f.onnx'), ('g', 'none.onnx')]\",q.vnnlib": "there is no such file",
-        "\"[('f', 'f.onnx'), ('g', 'far.onnx')]\",float32.vnnlib": "float32: its tensors are declared float32",
     }
     path = write_pairs(tmp_path, *rows, SAME)
     (tmp_path / "p.vnnlib").write_text(PROP + "(assert (>= Y_0 100))")
@@ -133,7 +135,8 @@ def test_pairs_and_single_networks_in_one_run(tmp_path, monkeypatch, capsys):
     """1.0 and 2.0, one network and two; each file is loaded once, and all pairs are searched together."""
     loaded, searched = [], []
     monkeypatch.setattr(
-        "engine.bench.reading.load_network", lambda path: loaded.append(path.name) or load_network(path)
+        "engine.bench.reading.load_network",
+        lambda path, **more: loaded.append(path.name) or load_network(path, **more),
     )
     monkeypatch.setattr(
         "engine.bench.decide.verify_all",
@@ -192,6 +195,46 @@ def test_float32_questions_are_answered_as_executed(tmp_path):
     assert bench(write_pairs(tmp_path, *rows), tmp_path / "out", "--semantics", "float32") == 0
     assert [row["verdict"] for row in results(tmp_path / "out")] == ["unsat", "sat"]
     assert {row["semantics"] for row in results(tmp_path / "out")} == {"float32"}
+
+
+def test_each_question_is_answered_in_its_own_semantics(tmp_path):
+    """In one run: real ones in exact arithmetic, float32 ones as executed, and so after a resume."""
+    rows = [SAME, OTHER, *(row.replace("q.vnnlib", "float32.vnnlib") for row in (SAME, OTHER)), "f.onnx,p.vnnlib"]
+    path, out = write_pairs(tmp_path, *rows), tmp_path / "out"
+    (tmp_path / "p.vnnlib").write_text(PROP + "(assert (>= Y_0 100))")
+    assert bench(path, out, "--certificates", "--check") == 0
+    expected = [(word, semantics) for semantics in ("real", "float32") for word in ("unsat", "sat")] + [
+        ("unsat", "real")
+    ]
+    assert [(row["verdict"], row["semantics"]) for row in results(out)] == expected
+    assert {row["check"] for row in results(out)} == {"accepted"}
+    kept = [row["certificate_sha256"] for row in results(out)]
+    assert bench(path, out, "--certificates", "--check", "--resume") == 0
+    assert {row["origin"] for row in results(out)} == {"confirmed"}
+    assert [row["certificate_sha256"] for row in results(out)] == kept
+
+
+def test_a_real_question_has_no_float32_row_without_evidence(tmp_path, capsys):
+    """Of a run in exact arithmetic: what was never shown to hold as executed is decided again, the float32 row kept."""
+    path, out = write_pairs(tmp_path, SAME, SAME.replace("q.vnnlib", "float32.vnnlib")), tmp_path / "out"
+    assert bench(path, out) == 0
+    table = out / "results.csv"
+    table.write_text(table.read_text().replace(",real,", ",float32,"))
+    assert bench(path, out, "--resume") == 0
+    assert "its semantics are not those of the run" in capsys.readouterr().err
+    found = [(row["semantics"], row["origin"]) for row in results(out)]
+    assert found == [("real", "decided"), ("float32", "taken over")]
+
+
+def test_a_real_answer_to_a_float32_question_is_not_confirmed(tmp_path, capsys):
+    """A forged row claims the float32 question's proof to be one in exact arithmetic."""
+    path, out = write_pairs(tmp_path, SAME.replace("q.vnnlib", "float32.vnnlib")), tmp_path / "out"
+    assert bench(path, out, "--certificates", "--check") == 0
+    table = out / "results.csv"
+    table.write_text(table.read_text().replace(",float32,", ",real,"))
+    assert bench(path, out, "--certificates", "--check", "--resume") == 0
+    assert "is not borne out" in capsys.readouterr().err
+    assert [(row["semantics"], row["origin"]) for row in results(out)] == [("float32", "decided")]
 
 
 def test_nnet_files_stand_in_pairs(tmp_path):

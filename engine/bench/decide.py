@@ -3,6 +3,7 @@
 import gc
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from engine.bench.chunk import Answer, Chunk, OpenBoxCount, pieces
@@ -11,6 +12,7 @@ from engine.bench.questions import Asked
 from engine.bench.reading import Reader, reason_of
 from engine.bench.workers import Send
 from engine.errors import InputError
+from engine.joining import FLOAT32
 from engine.results.row import Row, error_row
 from engine.results.words import one_line
 from engine.search.problem import OnVerdict, Options, Problem, Progress
@@ -34,19 +36,24 @@ def survey(device: str, send: Send) -> None:
 def decide(chunk: Chunk, settings: Mapping[str, Any], send: Send) -> None:
     """Sends an Answer for each instance as soon as there is one, and an OpenBoxCount now and then.
 
-    `settings` are the search's Options by name. An error becomes the row of the instance that is at fault.
+    `settings` are the search's Options by name; questions whose types demand it are answered in float32 semantics. An
+    error becomes the row of the instance that is at fault.
     """
     options = Options(**settings)
-    _search(list(_loaded(chunk, options, send)), options, send)
+    loaded = list(_loaded(chunk, options, send))
+    for semantics in dict.fromkeys((options.semantics, FLOAT32)):
+        together = [(instance, asked) for instance, asked in loaded if asked.semantics(options.semantics) == semantics]
+        if together:
+            _search(together, replace(options, semantics=semantics), send)
 
 
 def _loaded(chunk: Chunk, options: Options, send: Send) -> Iterator[tuple[Instance, Asked]]:
     """What those that can be read ask; the others are answered."""
-    reader = Reader(chunk, options.semantics)
+    reader = Reader(chunk)
     for instance in chunk.instances:
         try:
             asked = reader.asked(instance)
-            asked.problem(instance.limit).demand_inputs(options.semantics)
+            asked.problem(instance.limit).demand_inputs(asked.semantics(options.semantics))
         except Exception as error:
             send(Answer(error_row(instance.names, reason_of(error), options.semantics)))
         else:

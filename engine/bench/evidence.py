@@ -20,6 +20,7 @@ from engine.bench.points import read_assignment, read_point
 from engine.bench.workers import Pool, Send, WorkerTask, wait_for
 from engine.errors import EngineError, InputError
 from engine.network import Network
+from engine.network_file import load_network, sha256_in
 from engine.property import Property
 from engine.query import Query
 from engine.results.row import Row
@@ -31,19 +32,23 @@ if TYPE_CHECKING:  # it loads torch
 
 BEAR_OUT = "engine.bench.evidence:bear_out"
 TICK = 0.5  # seconds between reports of progress
+CHANGED = "a file has changed since the run began"
 
 
 def sifted(
-    claims: list[Claim], workers: Pool, *, check: bool, on_progress: Callable[[int, int], None]
+    claims: list[Claim], workers: Pool, *, check: bool, semantics: str, on_progress: Callable[[int, int], None]
 ) -> tuple[list[Row], dict[tuple[str, str], str]]:
     """(rows as they stand now, confirmed or taken over; by name, why others are not borne out by their evidence).
 
-    With `check`, certificates count and must be accepted again. Calls on_progress(claims gone through, all claims).
+    With `check`, certificates count and must be accepted again. `semantics`: the run's; rows in others are borne out
+    where their question demands these. Calls on_progress(claims gone through, all claims).
     """
     rows = {claim.row.names: replace(claim.row, origin=TAKEN_OVER) for claim in claims}
-    speaking = [claim for claim in claims if claim.point or (check and claim.certificate)]
+    speaking = [
+        claim for claim in claims if claim.point or (check and claim.certificate) or claim.row.semantics != semantics
+    ]
     for claim in speaking:
-        workers.submit(WorkerTask(BEAR_OUT, (claim, check), about=claim))
+        workers.submit(WorkerTask(BEAR_OUT, (claim, check, semantics), about=claim))
     refuted: dict[tuple[str, str], str] = {}
     while workers.tasks():
         wait_for([workers], TICK)
@@ -61,11 +66,12 @@ def sifted(
 # In a worker
 
 
-def bear_out(claim: Claim, check: bool, send: Send) -> None:
-    """Sends the row, confirmed, or why its evidence does not bear it out."""
-    row = replace(claim.row, origin=CONFIRMED)
+def bear_out(claim: Claim, check: bool, semantics: str, send: Send) -> None:
+    """Sends the row, confirmed or with no evidence taken over, or why it is not borne out. semantics: the run's."""
+    has_evidence = claim.point or (check and claim.certificate)
+    row = replace(claim.row, origin=CONFIRMED if has_evidence else TAKEN_OVER)
     try:
-        reason = _point_refuted(claim, claim.point) if claim.point else ""
+        reason = _semantics_refuted(claim, semantics) or (_point_refuted(claim, claim.point) if claim.point else "")
     except EngineError as error:
         reason = str(error)
     except MemoryError:
@@ -76,13 +82,23 @@ def bear_out(claim: Claim, check: bool, send: Send) -> None:
     send(reason or row)
 
 
+def _semantics_refuted(claim: Claim, semantics: str) -> str:
+    """Says why the row's semantics are none of this run's, and not demanded by its question; empty where they are."""
+    if claim.row.semantics == semantics:
+        return ""
+    asked = _asked(claim)
+    if asked is None:
+        return CHANGED
+    return "" if asked.semantics(semantics) == claim.row.semantics else "its semantics are not those of the run"
+
+
 def _point_refuted(claim: Claim, file: Path) -> str:
     """Says why the point in the file is no counterexample; empty where it is. All that the file says is recomputed."""
     from engine.search.confirm import Confirmer
 
     asked = _asked(claim)
     if asked is None:
-        return "a file has changed since the run began"
+        return CHANGED
     text, point = read_plain(file), _inputs(file, asked)
     if len(point) != asked.model.n_inputs or asked.property.n_inputs != asked.model.n_inputs:
         return "the counterexample is not one of this network"
@@ -103,10 +119,17 @@ def _asked(claim: Claim) -> "Asked | None":
     from engine.bench.questions import ask, sha256_of
 
     instance, hashes = claim.instance, claim.hashes
-    networks, specification = [_network(each.path) for each in instance.networks], _specification(instance.property)
-    found = [(each.name, network.sha256) for each, network in zip(instance.networks, networks)]
-    found.append((instance.names[1], sha256_of(specification)))
-    return ask(instance, networks, specification) if all(hashes[name] == sha256 for name, sha256 in found) else None
+    networks = [_network(each.path, each.units) for each in instance.networks]
+    specification = _specification(instance.property)
+    pairs = zip(instance.networks, networks)
+    same = all(_is_of(network, hashes[each.name], each.units) for each, network in pairs)
+    same = same and hashes[instance.names[1]] == sha256_of(specification)
+    return ask(instance, networks, specification) if same else None
+
+
+def _is_of(network: Network, digest: str | None, units: str | None) -> bool:
+    """True iff the network was read from a file with this SHA-256."""
+    return digest is not None and network.sha256 == sha256_in(digest, units)
 
 
 def _inputs(file: Path, asked: "Asked") -> np.ndarray:
@@ -122,10 +145,8 @@ def _inputs(file: Path, asked: "Asked") -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def _network(path: Path) -> Network:
-    from engine.network_file import load_network
-
-    return load_network(path)
+def _network(path: Path, units: str | None) -> Network:
+    return load_network(path, units=units)
 
 
 @lru_cache(maxsize=4)

@@ -72,7 +72,8 @@ class ResultsFolder:
         rows: dict[tuple[str, str], Row] = {}
         for number, cells in enumerate(self._table.lines, 2):
             row = read_row(cells, where=f"{self.table}:{number}")
-            if row and row.names in listed and row.names not in rows and row.semantics == semantics:
+            of_run = row and row.names in listed and row.semantics in (semantics, "float32")  # as questions may demand
+            if row and of_run and row.names not in rows:
                 if (check or not row.check) and self._complete(row):
                     rows[row.names] = row
         self.rows, self.dropped = list(rows.values()), len(self._table.lines) - len(rows)

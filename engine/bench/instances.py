@@ -16,6 +16,7 @@ from engine.acasxu.properties import PROPERTIES, Specification
 from engine.acasxu.properties import benchmark_instances as benchmark
 from engine.bench.instance_list import OF_SEVERAL, Line, read_lines
 from engine.errors import InputError
+from engine.nnet import is_nnet
 
 NAMELESS = f"its networks have no names; write {OF_SEVERAL}"
 #: Names as files have them, without what ends them; no two of these differ in case alone.
@@ -27,11 +28,15 @@ _JOINED = re.compile(r"(?<=\.onnx|\.nnet)(?:\.gz)?\+")
 
 
 class NetworkFile(NamedTuple):
-    """A network's file, what results call it, and its name in the question, empty where none is given."""
+    """A network's file, what results call it, and its name in the question, empty where none is given.
+
+    `units`: those in which a `.nnet` file is read, None for normalized ones.
+    """
 
     path: Path
     name: str
     declared: str = ""
+    units: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,19 @@ def distinct(instances: list[Instance]) -> list[Instance]:
         limits = [each.limit for each in (other, instance) if each.limit is not None]
         once[instance.names] = replace(other, limit=max(limits) if len(limits) == 2 else None)
     return list(once.values())
+
+
+def in_units(instances: list[Instance], units: str) -> list[Instance]:
+    """The same instances, with `.nnet` files read in these units. InputError where there is no such file."""
+    found = [replace(each, networks=tuple(_in_units(one, units) for one in each.networks)) for each in instances]
+    if found == instances:
+        what = "no .nnet file is listed, and only these have two kinds of units"
+        raise InputError(what, where=f"--units {units}", advice="leave it out")
+    return found
+
+
+def _in_units(network: NetworkFile, units: str) -> NetworkFile:
+    return network._replace(units=units) if is_nnet(network.path) else network
 
 
 def instance_stem(names: tuple[str, str]) -> str:

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.acasxu.raw_units import demand_raw
 from engine.bench.instance_list import OF_SEVERAL
 from engine.bench.instances import Instance
 from engine.certificate import certificate_bytes
 from engine.errors import InputError
-from engine.joining import Question, join, resolved
+from engine.joining import FLOAT32, Question, join, resolved
 from engine.joint import Model
 from engine.network import Network
 from engine.property import Property
@@ -32,14 +33,9 @@ class Asked:
         """The problem for the search. InputError where network and property do not fit each other."""
         return Problem(self.model, self.property, limit)
 
-    def demand_semantics(self, semantics: str) -> None:
-        """Raises InputError where the types of the question's tensors demand an answer about execution."""
-        if self.question and self.question.semantics == "float32" != semantics:
-            raise InputError(
-                "its tensors are declared float32, which demands an answer that holds as executed",
-                where=self.property.name,
-                advice="use --semantics float32, or declare them real",
-            )
+    def semantics(self, asked: str) -> str:
+        """Returns the semantics of the answer: those asked for, or float32 where the question's types demand that."""
+        return self.question.semantics if self.question and self.question.semantics == FLOAT32 else asked
 
     def certificate(self, verdict: Verdict, options: Options) -> bytes | None:
         """The certificate of a verdict, None if nothing was decided."""
@@ -59,6 +55,7 @@ def ask(instance: Instance, networks: Sequence[Network], specification: Property
     """What the instance asks, of its networks in their order. InputError where these do not fit the question."""
     if isinstance(specification, Property):
         demand_one(instance, specification)
+        demand_raw(specification, instance.networks[0].units)
         return Asked(networks[0], specification)
     names = [each.declared for each in instance.networks]
     if not instance.is_named:

@@ -10,7 +10,7 @@ from engine.bench.instances import Instance
 from engine.bench.questions import Asked, ask, demand_one, load_specification, sha256_of, specification_of
 from engine.errors import EngineError, InputError
 from engine.network import Network
-from engine.network_file import load_network, network_of
+from engine.network_file import load_network, network_of, sha256_in
 from engine.onnx_file import Whole
 from engine.property import Property
 from engine.query import Query
@@ -28,10 +28,9 @@ def reason_of(error: BaseException) -> str:
 
 
 class Reader:
-    """Reads what the instances of a chunk ask, for verdicts in this semantics."""
+    """Reads what the instances of a chunk ask."""
 
-    def __init__(self, chunk: Chunk, semantics: str):
-        self._semantics = semantics
+    def __init__(self, chunk: Chunk):
         self._network = cache(partial(_load, chunk, read=_network))
         self._specification = cache(partial(_load, chunk, read=_specification))
 
@@ -48,12 +47,10 @@ class Reader:
             is_query = isinstance(specification, Query)
             if isinstance(specification, Property):
                 demand_one(instance, specification)
-            networks = [_good(self._network(each.name, each.path)) for each in instance.networks]
+            networks = [_good(self._network(each.name, each.path, each.units)) for each in instance.networks]
             if isinstance(specification, InputError):
                 raise specification
-            found = ask(instance, networks, specification)
-            found.demand_semantics(self._semantics)
-            return found
+            return ask(instance, networks, specification)
         except InputError as error:
             if not (len(instance.networks) > 1 or instance.is_named or is_query):
                 raise
@@ -62,15 +59,21 @@ class Reader:
 
 
 def _load(
-    chunk: Chunk, name: str, path: Path, *, read: Callable[[Path, Mapping[Path, Whole]], File]
+    chunk: Chunk,
+    name: str,
+    path: Path,
+    units: str | None = None,
+    *,
+    read: Callable[[Path, str | None, Mapping[Path, Whole]], File],
 ) -> File | InputError:
-    """The network or specification in the file, or why it is of no use."""
+    """The network or specification in the file, or why it is of no use. units: of a `.nnet` file."""
     try:
-        found = read(path, chunk.files)
+        found = read(path, units, chunk.files)
     except Exception as error:
         return error if isinstance(error, InputError) else InputError(reason_of(error))
     sha256 = found.sha256 if isinstance(found, Network) else sha256_of(found)
-    same = sha256 == chunk.hashes.get(name, sha256)
+    noted = chunk.hashes.get(name, "")
+    same = noted == "" or (noted is not None and sha256 == sha256_in(noted, units))
     return found if same else InputError("it has changed since the run began", where=str(path))
 
 
@@ -81,9 +84,9 @@ def _good(found: Network | InputError) -> Network:
     return found
 
 
-def _network(path: Path, files: Mapping[Path, Whole]) -> Network:
-    return network_of(files[path], path) if path in files else load_network(path)
+def _network(path: Path, units: str | None, files: Mapping[Path, Whole]) -> Network:
+    return network_of(files[path], path, units=units) if path in files else load_network(path, units=units)
 
 
-def _specification(path: Path, files: Mapping[Path, Whole]) -> Property | Query:
+def _specification(path: Path, _units: str | None, files: Mapping[Path, Whole]) -> Property | Query:
     return specification_of(files[path].data, path) if path in files else load_specification(path)

@@ -166,7 +166,8 @@ class Session:
             tell()
 
         with Workers(settings.jobs, ONE_THREAD) as workers:
-            rows, self.refuted = sifted(claims, workers, check=settings.check, on_progress=told)
+            semantics = settings.search["semantics"]
+            rows, self.refuted = sifted(claims, workers, check=settings.check, semantics=semantics, on_progress=told)
         if settings.verify_resumed:
             rows = [row for row in rows if row.origin != TAKEN_OVER]
         folder.replace(rows)

@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.bench.machine import cores
 from engine.bench.repair_jobs import RepairSettings
+from engine.nnet import RAW
 
 WINDOW = 256  # that of the search's options
 
@@ -17,7 +18,7 @@ class RunSettings:
 
     `search`: options of the search, by name, those that are given. `certificates`: their folder, None for none.
     `dask`: a cluster's address. With `verify_resumed`, what an earlier session left without evidence is decided again.
-    `repair`: how to repair, None where nothing is to be repaired.
+    `repair`: how to repair, None where nothing is to be repaired. `raw`: `.nnet` files are read in raw units.
     """
 
     out: Path
@@ -30,6 +31,7 @@ class RunSettings:
     verify_resumed: bool = False
     force: bool = False
     repair: RepairSettings | None = None
+    raw: bool = False
 
     def options(self) -> dict[str, object]:
         """The settings as the manifest has them."""
@@ -44,6 +46,7 @@ class RunSettings:
             "check": self.check,
             "repair": self.repair is not None,
             **repair,
+            **({"units": RAW} if self.raw else {}),
         }
 
     @property

@@ -6,14 +6,16 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from engine.bench.instances import Instance, acasxu_instances, distinct, read_instances
+from engine.bench.instances import Instance, acasxu_instances, distinct, in_units, read_instances
 from engine.bench.session import Differs, Session
 from engine.bench.settings import RunSettings
 from engine.cli.bench_options import FOLDER
 from engine.cli.live import live_line
 from engine.cli.options import search_settings
 from engine.cli.output import BAD_INPUT, DONE, INTERRUPTED, MISMATCH, UNDECIDED, answer, note, show
+from engine.cli.units import demand_certifiable, demand_repairable
 from engine.errors import InputError
+from engine.nnet import RAW
 from engine.results.row import Row
 from engine.results.summary import counts
 from engine.results.words import CONFIRMED, TAKEN_OVER, one_line
@@ -63,6 +65,9 @@ def _demand_sense(arguments: Namespace) -> None:
         raise InputError("--domain and --decision say what repairs are compared by", advice="add --repair")
     if arguments.check and not arguments.certificates:
         arguments.certificates = FOLDER
+    demand_certifiable(arguments.certificates, arguments.units, option="--certificates")
+    if arguments.repair:
+        demand_repairable(arguments.units, option="--repair")
     if arguments.certificates == FOLDER:
         arguments.certificates = arguments.out / FOLDER
 
@@ -73,7 +78,7 @@ def _instances(arguments: Namespace) -> list[Instance]:
         listed = read_instances(arguments.instances)
     else:
         listed = acasxu_instances(all_pairs=arguments.all_pairs, data=arguments.data)
-    instances = distinct(listed)
+    instances = distinct(in_units(listed, arguments.units) if arguments.units else listed)
     if len(instances) < len(listed):
         note(f"acasxu: {len(listed) - len(instances)} lines repeat an instance, which is decided once")
     return [replace(instance, limit=arguments.timeout or instance.limit) for instance in instances]
@@ -91,6 +96,7 @@ def _settings(arguments: Namespace) -> RunSettings:
         verify_resumed=arguments.verify_resumed,
         force=arguments.force,
         repair=_repair_settings(arguments) if arguments.repair else None,
+        raw=arguments.units == RAW,
     )
 
 

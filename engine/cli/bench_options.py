@@ -3,7 +3,7 @@
 from argparse import ArgumentParser
 from pathlib import Path
 
-from engine.cli.options import add_data, add_meaning, add_search, count, seconds
+from engine.cli.options import add_data, add_meaning, add_search, add_units, count, seconds
 from engine.cli.repair_options import METHODS
 
 USAGE = (
@@ -19,6 +19,7 @@ def add_bench(parser: ArgumentParser) -> None:
     _add_folder(parser)
     _add_evidence(parser)
     add_data(parser)
+    add_units(parser)
     _add_work(parser)
     _add_repairs(parser)
 
@@ -85,6 +86,7 @@ def _add_work(parser: ArgumentParser) -> None:
         parser,
         timeout="seconds of an instance's own share of the work after which to give it up\n"
         "(default: the limit in the list, if any)",
+        semantics="\nquestions of VNN-LIB 2.0 about float32 tensors are answered as executed in any case",
     )
     parser.add_argument(
         "--window",

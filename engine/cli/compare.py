@@ -7,12 +7,14 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.acasxu.raw_units import demand_raw
 from engine.cli.confirm import confirm_written
 from engine.cli.fidelity import figures_table, regions_table
 from engine.cli.live import live_line
 from engine.cli.meaning import Meaning, demand_maps, meaning
 from engine.cli.output import DONE, answer, note, show
 from engine.cli.question_options import asks
+from engine.cli.units import demand_certifiable
 from engine.comparison.decision import Decision
 from engine.comparison.measured import FidelityRecord, FiguresRecord
 from engine.comparison.record import ComparisonRecord
@@ -39,14 +41,16 @@ def run(arguments: Namespace) -> int:
         return question.run(arguments)
     from engine.cli.asked import load_asking
     from engine.comparison.fidelity import demand_fit
-    from engine.network_file import load_network
+    from engine.network_file import load_networks
 
     certificate, picture = _outputs(arguments)
     if len(arguments.files) < 2:
         raise InputError("two networks are compared, one is given", advice="name both, or ask with --monotone")
     networks = arguments.files[:2]
-    original, changed = map(load_network, networks)
+    original, changed = load_networks(networks, units=arguments.units)
     properties = list(map(load_asking, arguments.files[2:]))
+    for prop in properties:
+        demand_raw(prop, arguments.units)
     demand_fit(original, properties)
     meant = meaning(original, arguments)
     _demand_comparable(meant, properties, arguments)
@@ -59,17 +63,21 @@ def run(arguments: Namespace) -> int:
         write_picture(picture, maps, names=(before, after))
         note(f"advisory maps in {plain(arguments.picture)}")
     if arguments.json:
-        answer(json.dumps(record.to_json(), indent=2, allow_nan=False))
+        units = {"units": arguments.units} if arguments.units else {}
+        answer(json.dumps(record.to_json() | units, indent=2, allow_nan=False))
     else:
-        _say(record, meant)
+        _say(record, meant, arguments.units)
     return DONE
 
 
 def _outputs(arguments: Namespace) -> tuple[Path | None, Path | None]:
     """The places of the certificate and of the picture, where these are asked for."""
+    demand_certifiable(arguments.certificate, arguments.units)
     if arguments.certificate and not arguments.prove:
         raise InputError("only a proof can have a certificate", where="--certificate", advice="add --prove")
-    certificate = prepare(arguments.certificate, option="--certificate") if arguments.certificate else None
+    certificate = None
+    if arguments.certificate:
+        certificate = prepare(arguments.certificate, option="--certificate", given=arguments.files)
     return certificate, prepare_picture(arguments.picture) if arguments.picture else None
 
 
@@ -156,12 +164,12 @@ def _certify(path: Path, original: Network, changed: Network, proved: "Preservat
     )
 
 
-def _say(record: ComparisonRecord, meant: Meaning) -> None:
-    """Prints the record in words and tables."""
+def _say(record: ComparisonRecord, meant: Meaning, units: str | None) -> None:
+    """Prints the record in words and tables. units: as given, of .nnet files."""
     found, proved = record.fidelity, record.preservation
     answer(
         f"{found.weights} weights differ, in {found.neurons} neurons of {found.layers} layers\n"
-        f"{meant.decision_in_words}\n{meant.domain_in_words}"
+        f"{meant.decision_in_words}\n{meant.domain_in_words}" + (f"\nunits: {units}, of .nnet files" if units else "")
     )
     regions = FidelityRecord.of(found).regions.items()
     figures = [FiguresRecord.of(one) for one in record.figures]

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser
 from pathlib import Path
 
-from engine.cli.options import add_meaning, count
+from engine.cli.options import add_meaning, add_units, count
 from engine.cli.question_options import add_questions
 
 USAGE = (
@@ -34,6 +34,7 @@ def add_compare(parser: ArgumentParser) -> None:
         help="points along each input of a regular grid, fewer where that makes more than 30^5\n(default: 30)",
     )
     add_meaning(parser)
+    add_units(parser)
     parser.add_argument("--seed", type=int, default=0, help="of the random points (default: 0)")
     parser.add_argument(
         "--prove", action="store_true", help="prove on how much of the domain the decision may differ at most"

@@ -79,14 +79,14 @@ def add_device(parser: _ActionsContainer) -> None:
     )
 
 
-def add_search(parser: _ActionsContainer, *, timeout: str) -> None:
-    """Adds the options of a search. `timeout`: the help of --timeout."""
+def add_search(parser: _ActionsContainer, *, timeout: str, semantics: str = "") -> None:
+    """Adds the options of a search. `timeout`: the help of --timeout; `semantics`: a line more on --semantics."""
     parser.add_argument("--timeout", type=seconds, metavar="S", help=timeout)
     parser.add_argument(
         "--semantics",
         choices=("real", "float32"),
         default="real",
-        help="real: exact arithmetic (default)\nfloat32: as executed, in any order of summation",
+        help=f"real: exact arithmetic (default)\nfloat32: as executed, in any order of summation{semantics}",
     )
     add_device(parser)
     parser.add_argument("--threads", type=count, metavar="N", help="of the search (default: as many as torch)")

@@ -87,7 +87,8 @@ def answer_word(verdict: Verdict) -> str:
 
 def prepare_output(path: Path, networks: Mapping[str, Path], query: Query, arguments: Namespace) -> QueryOutput:
     """Where the answer goes to, after a trial that it can be written; what an earlier run left there is removed."""
-    results = prepare(arguments.results, option="--results") if arguments.results else None
+    given = (path, *networks.values())
+    results = prepare(arguments.results, option="--results", given=given) if arguments.results else None
     folder, tensors = arguments.serialise_assignments, {}
     if folder:
         try:
@@ -96,7 +97,7 @@ def prepare_output(path: Path, networks: Mapping[str, Path], query: Query, argum
             what = f"no folder can be made there ({error.strerror})"
             raise InputError(what, where=f"{FOLDER} {folder}", advice="name another one") from None
         names = [variable.name for network in query.networks for variable in network.variables]
-        tensors = {name: prepare(folder / f"{name}.pb", option=FOLDER) for name in names}
+        tensors = {name: prepare(folder / f"{name}.pb", option=FOLDER, given=given) for name in names}
     return QueryOutput(path, networks, results, tensors, arguments)
 
 

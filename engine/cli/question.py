@@ -5,10 +5,12 @@ from fractions import Fraction
 from pathlib import Path
 
 from engine.acasxu.files import property_path
+from engine.acasxu.raw_units import demand_raw
 from engine.cli.asked import load_asking
 from engine.cli.meaning import Meaning, meaning
 from engine.cli.question_files import prepared
 from engine.cli.question_words import Words
+from engine.cli.units import demand_certifiable
 from engine.comparison.questions import Box, Equivalent, Monotone, SameDecision, Statement
 from engine.errors import InputError
 from engine.foreign import plain
@@ -20,13 +22,15 @@ def run(arguments: Namespace) -> int:
     from engine.cli.question_answer import decide
     from engine.cli.question_largest import narrowed
     from engine.comparison.asking import Asked
-    from engine.network_file import load_network
+    from engine.network_file import load_networks
 
+    demand_certifiable(arguments.certificate, arguments.units)
     files = _files(arguments)
-    networks = [load_network(path) for path in files]
+    networks = load_networks(files, units=arguments.units)
     one, other = networks[0], networks[-1]
     meant = meaning(one, arguments)
     boxes, region = _region(arguments, meant)
+    region += " (raw units of .nnet files)" if arguments.units == "raw" else ""
     asked = Asked(_statement(arguments, one, meant), (one, other), boxes, arguments.semantics)
     words = Words(meant.identity, _names(files), region)
     places = prepared(arguments, files)
@@ -58,7 +62,9 @@ def _region(arguments: Namespace, meant: Meaning) -> tuple[tuple[Box, ...], str]
         number = arguments.property
         path = property_path(int(number)) if number.isascii() and number.isdigit() else Path(number)
     if path:
-        boxes = tuple(dict.fromkeys((case.lower, case.upper) for case in load_asking(path).cases))
+        prop = load_asking(path)
+        demand_raw(prop, arguments.units)
+        boxes = tuple(dict.fromkeys((case.lower, case.upper) for case in prop.cases))
         kind = "the box in" if len(boxes) == 1 else f"the {len(boxes)} boxes in"
         return boxes, f"{kind} {plain(path.name)}"
     if meant.domain is None:

@@ -43,10 +43,11 @@ class Places:
 
 def prepared(arguments: Namespace, networks: list[Path]) -> Places:
     """The places of what is asked for, after a trial that files can be written there."""
+    given = [*networks, *filter(None, (arguments.box, arguments.property and Path(arguments.property)))]
     if arguments.report:
         if arguments.report.suffix not in (".html", ".md"):
             raise InputError("reports are .html or .md", where=f"--report {arguments.report}", advice="name it so")
-        prepare(arguments.report, option="--report")
+        prepare(arguments.report, option="--report", given=given)
     places = Places(tuple(networks))
     if arguments.certificate:
         certificate = arguments.certificate
@@ -56,13 +57,10 @@ def prepared(arguments: Namespace, networks: list[Path]) -> Places:
         places = replace(places, text=arguments.write, writes=True)
     if not places.writes:
         return places
-    given = [*networks, *filter(None, (arguments.box, arguments.property and Path(arguments.property)))]
-    if any(places.text.exists() and path.exists() and places.text.samefile(path) for path in given):
-        raise InputError(
-            "the question would replace a file that it is made of", where=str(places.text), advice="rename"
-        )
-    text = prepare(places.text, option="--write")
-    certificate = places.certificate and prepare(places.certificate, option="--certificate")
+    certificate = places.certificate
+    if certificate:
+        certificate = prepare(certificate, option="--certificate", given=[*given, places.text])
+    text = prepare(places.text, option="--write" if arguments.write else "--certificate", given=given)
     return replace(places, text=text, certificate=certificate)
 
 

@@ -112,15 +112,18 @@ def decimal(text: str) -> Fraction:
     except InvalidOperation:
         number = Decimal("NaN")
     if not number.is_finite() or number < 0 or abs(number.adjusted()) > MAX_DIGITS or len(text) > MAX_DIGITS:
-        raise ArgumentTypeError(f"{text!r} is no decimal number of at least 0")
+        raise ArgumentTypeError(f"{text!r} is no decimal number of at least 0, of at most {MAX_DIGITS} digits")
     return Fraction(number)
 
 
 def positive_decimal(text: str) -> Fraction:
     """A decimal number above 0, exactly."""
-    number = decimal(text)
+    try:
+        number = decimal(text)
+    except ArgumentTypeError:
+        number = Fraction(0)
     if not number:
-        raise ArgumentTypeError(f"{text!r} is no decimal number above 0")
+        raise ArgumentTypeError(f"{text!r} is no decimal number above 0, of at most {MAX_DIGITS} digits")
     return number
 
 

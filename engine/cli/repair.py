@@ -13,6 +13,7 @@ from engine.acasxu.properties import benchmark_instances
 from engine.cli.live import live_line
 from engine.cli.meaning import Meaning, demand_maps, meaning
 from engine.cli.repair_words import say_failed, say_repaired
+from engine.cli.units import demand_repairable
 from engine.errors import InputError
 from engine.network import Network
 from engine.property import Property
@@ -54,6 +55,7 @@ class _Question:
 
 def run(arguments: Namespace) -> int:
     """Repairs, proves, certifies, measures; says what was done on stdout and by the exit code."""
+    demand_repairable(arguments.units)
     files = _files(arguments)
     from engine.picture import prepare_picture
     from engine.repair.publish import RepairOutput
@@ -99,7 +101,7 @@ def _question(files: _Files, arguments: Namespace) -> _Question:
     from engine.network_file import load_network
     from engine.vnnlib import load_property
 
-    network = load_network(files.network)
+    network = load_network(files.network, units=arguments.units)
     meant = meaning(network, arguments, told=files.told)
     if arguments.picture:
         demand_maps(meant.identity)

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser
 from pathlib import Path
 
-from engine.cli.options import add_data, add_device, add_meaning, count, seconds
+from engine.cli.options import add_data, add_device, add_meaning, add_units, count, seconds
 
 METHODS = ("auto", "milp", "gradient", "idle", "smt")
 USAGE = (
@@ -66,6 +66,7 @@ def _add_kept(parser: ArgumentParser) -> None:
         help="properties to be proved again if they hold now",
     )
     add_meaning(parser)
+    add_units(parser)
     parser.add_argument(
         "--held-out",
         type=Path,

@@ -29,16 +29,6 @@ def write_result(path: Path, data: bytes, what: str) -> None:
         ) from None
 
 
-def demand_certifiable(certificate: Path | None, units: str | None) -> None:
-    """InputError where no certificate can be about networks in these units."""
-    if certificate and units == "raw":
-        raise InputError(
-            "certificates are about networks in normalized units",
-            where="--certificate",
-            advice="make an ONNX file by `acasxu convert --units raw`, and verify that",
-        )
-
-
 def warn_of_limits(path: Path, prop: Property) -> None:
     """Says before the search that no proof can be written, where that is so."""
     from engine.certificate.writer import unprovable

@@ -8,13 +8,15 @@ from pathlib import Path
 from engine.acasxu.files import network_path, property_path
 from engine.acasxu.identity import Identity, as_told, identify
 from engine.acasxu.networks import NetworkIndex
+from engine.acasxu.raw_units import demand_raw
 from engine.cli.confirm import confirm_written
 from engine.cli.live import live_line, search_text
 from engine.cli.options import search_options
 from engine.cli.output import answer, note
 from engine.cli.region_picture import check_two_inputs, write_regions
 from engine.cli.told import OPTION, told_networks
-from engine.cli.verdict_files import EXIT_CODES, demand_certifiable, warn_of_limits, write_verdict
+from engine.cli.units import demand_certifiable
+from engine.cli.verdict_files import EXIT_CODES, warn_of_limits, write_verdict
 from engine.cli.verdict_json import Json, verdict_content
 from engine.cli.verdict_words import explanation
 from engine.errors import InputError
@@ -61,8 +63,11 @@ def _decide_property(told: NetworkIndex | None, arguments: Namespace) -> int:
         raise InputError(
             "a property in VNN-LIB 1.0 has no assignments", where="--serialise-assignments", advice="leave it out"
         )
-    results = prepare(arguments.results, option="--results") if arguments.results else None
-    certificate = prepare(arguments.certificate, option="--certificate") if arguments.certificate else None
+    given = (network_file, property_file)
+    results = prepare(arguments.results, option="--results", given=given) if arguments.results else None
+    certificate = None
+    if arguments.certificate:
+        certificate = prepare(arguments.certificate, option="--certificate", given=given)
     picture = prepare_picture(arguments.picture) if arguments.picture else None
     with live_line("loading") as update:
         network, identity, prop, verdict = _decide(network_file, property_file, told, arguments, update)
@@ -115,6 +120,7 @@ def _decide(
 
     network = load_network(network_file, units=arguments.units)
     prop = (load_asking if arguments.picture else load_property)(property_file)
+    demand_raw(prop, arguments.units)
     identity = as_told(network, told) if told else identify(network)
     if arguments.picture:
         check_two_inputs(network)

@@ -37,7 +37,9 @@ def decide_query(path: Path, arguments: Namespace, *, single: Path | None, named
     query = load_query(path)
     files = _files(query, {_only_network(query): single} if single else named)
     output: QueryOutput = prepare_output(path, files, query, arguments)
-    certificate = prepare(arguments.certificate, option="--certificate") if arguments.certificate else None
+    certificate = None
+    if arguments.certificate:
+        certificate = prepare(arguments.certificate, option="--certificate", given=(path, *files.values()))
     picture = prepare_picture(arguments.picture) if arguments.picture else None
     with live_line("loading") as update:
         question = _question(query, files, arguments.units)
@@ -82,14 +84,9 @@ def _files(query: Query, files: Mapping[str, Path]) -> dict[str, Path]:
 
 def _question(query: Query, files: Mapping[str, Path], units: str | None) -> "Question":
     from engine.joining import join
-    from engine.network_file import load_network
-    from engine.nnet import is_nnet
+    from engine.network_file import load_networks
 
-    some = any(map(is_nnet, files.values()))  # else the reader says that ONNX files have no such units
-    networks = {
-        name: load_network(path, units=units if is_nnet(path) or not some else None) for name, path in files.items()
-    }
-    return join(query, networks)
+    return join(query, dict(zip(files, load_networks(list(files.values()), units=units))))
 
 
 def _options(question: "Question", arguments: Namespace) -> "Options":

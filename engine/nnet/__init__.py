@@ -18,12 +18,14 @@ training data were normalized. So there are two readings, its *units*:
 docs/certificate-format.md, section 3, has the format; the checker reads it by itself (engine/audit/nnet_reader.py).
 """
 
-from engine.nnet.network import UNITS, Changes, changes, is_nnet, load, parse
+from engine.nnet.network import NORMALIZED, RAW, UNITS, Changes, changes, is_nnet, load, parse, sha256_in
 from engine.nnet.reader import Content, content_of
 from engine.nnet.units import Normalization
 from engine.nnet.writer import nnet_text
 
 __all__ = [
+    "NORMALIZED",
+    "RAW",
     "UNITS",
     "Changes",
     "Content",
@@ -34,4 +36,5 @@ __all__ = [
     "load",
     "nnet_text",
     "parse",
+    "sha256_in",
 ]

@@ -53,11 +53,16 @@ def parse(data: bytes, *, name: str = "", where: str = "<bytes>", units: str = N
     return Network(
         tuple(_affine(layer) for layer in layers),
         name,
-        digest if units == NORMALIZED else hashlib.sha256(f"{digest}  {units} units\n".encode()).hexdigest(),
+        sha256_in(digest, units),
         model.SerializeToString(),
         _OBSTACLE,
         number,
     )
+
+
+def sha256_in(digest: str, units: str) -> str:
+    """Returns the SHA-256 by which a reading goes: that of the file, and in raw units, as another network, another."""
+    return digest if units == NORMALIZED else hashlib.sha256(f"{digest}  {units} units\n".encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

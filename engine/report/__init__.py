@@ -13,7 +13,7 @@
     tables.py       summary, hardest, all instances; certificate_tables.py, repair_tables.py: of these
     pair_tables.py  questions about several networks
     sketch.py       an encounter, seen from above
-    cards.py        counterexamples in physical units
+    encounters.py   counterexamples in physical units; cards.py: as the page shows them
     plots.py        curves and distributions; needs matplotlib, the extra `plots`
     pictures.py     pictures made small enough for the page
     content.py      results.json

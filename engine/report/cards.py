@@ -1,39 +1,26 @@
-"""Counterexamples in physical units, with the encounter's sketch where the units are ACAS Xu's."""
+"""Counterexamples as cards: encounters with a sketch where the units are ACAS Xu's, else the values."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from struct import pack, unpack
 
-from engine.acasxu.encounter import Encounter, describe_point
 from engine.acasxu.identity import METADATA
-from engine.acasxu.quantities import ADVISORIES, INPUTS
 from engine.audit.certificate import read_certificate
 from engine.audit.data import Malformed, Rejected, Witness
 from engine.bench.points import Assignment, Point
+from engine.report.encounters import View, seen, views
 from engine.report.rows import NumberedRow
 from engine.report.run_folder import RunFolder
-from engine.report.sketch import sketch
 
 MAX_CARDS = 500  # the files of the others are in counterexamples/
 MAX_VALUES = 40  # of an input or output without units
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
-    """An advisory's score at a point; `lowest`, `highest`: it is the first of all with that value."""
-
-    advisory: str
-    value: float
-    lowest: bool
-    highest: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Card:
-    """A violated instance. With physical units: `facts` of the encounter, its `scores` and its `picture`; without,
-    `values` as the network sees them.
+    """A violated instance. With physical units: `views`, the encounter of each network; without, `values` as the
+    networks see them.
 
     `margin`: the exact left-hand side of the violated row that is nearest to zero, from the certificate; 0 or less is
     unsafe. `beyond_float32`: the point is exact, and float32 cannot hold it. `meant`: the property was written for this
@@ -48,9 +35,7 @@ class Card:
     meant: bool | None = None
     standin: bool = False
     origin: str = ""
-    facts: tuple[tuple[str, str], ...] = ()
-    scores: tuple[Score, ...] = ()
-    picture: str = ""
+    views: tuple[View, ...] = ()
     values: tuple[tuple[str, str], ...] = ()
     margin: float | None = None
 
@@ -58,16 +43,6 @@ class Card:
 def cards(run: RunFolder) -> tuple[Card, ...]:
     """One for each counterexample that could be read, at most MAX_CARDS."""
     return tuple(_card(run, row) for row in run.rows if row.number in run.points)[:MAX_CARDS]
-
-
-def encounter_of(run: RunFolder, row: NumberedRow, point: Point | Assignment) -> Encounter | None:
-    """The point in feet, degrees and ft/s, where the network is known to have these units."""
-    if isinstance(point, Assignment):
-        return None
-    shaped = (len(point.inputs), len(point.outputs)) == (len(INPUTS), len(ADVISORIES))
-    if not (run.names.identity(row.network) and shaped and all(map(math.isfinite, (*point.inputs, *point.outputs)))):
-        return None
-    return describe_point(point.inputs, point.outputs)
 
 
 def meant(run: RunFolder, row: NumberedRow) -> bool | None:
@@ -119,7 +94,8 @@ def _card(run: RunFolder, row: NumberedRow) -> Card:
     title = (
         f"{run.names.network_label(row.network)} / {run.names.property_label(row.property_name, network=row.network)}"
     )
-    identity = run.names.identity(row.network)
+    files = [file for _, file in run.names.parts.get(row.network, ())] or [row.network]
+    known_to_be = list(filter(None, map(run.names.identity, files)))
     known = Card(
         row,
         title,
@@ -127,50 +103,12 @@ def _card(run: RunFolder, row: NumberedRow) -> Card:
         unsafe=spec.unsafe_words if spec else "",
         beyond_float32=beyond_float32(run, row),
         meant=meant(run, row),
-        standin=bool(identity and identity.is_standin),
-        origin=identity.label if identity and identity.source == METADATA else "",
+        standin=any(identity.is_standin for identity in known_to_be),
+        origin="; ".join(dict.fromkeys(each.label for each in known_to_be if each.source == METADATA)),
         margin=margin_of(run, row),
     )
-    encounter = encounter_of(run, row, point)
-    if not encounter:
-        return replace(known, values=_values(point))
-    return replace(
-        known,
-        facts=_facts(encounter),
-        scores=_scores(encounter.scores),
-        picture=sketch(encounter, title=_spoken(encounter)),
-    )
-
-
-def _facts(encounter: Encounter) -> tuple[tuple[str, str], ...]:
-    return (
-        ("distance rho", f"{encounter.distance:,.1f} ft"),
-        ("bearing theta", _side(encounter.bearing)),
-        ("heading psi", _side(encounter.heading)),
-        ("ownship", f"{encounter.own_speed:,.1f} ft/s"),
-        ("intruder", f"{encounter.intruder_speed:,.1f} ft/s"),
-    )
-
-
-def _side(degrees: float) -> str:
-    """With two digits, from the ownship's heading."""
-    if abs(degrees) < 0.005:
-        return "0.00°"
-    return f"{abs(degrees):.2f}° {'left' if degrees > 0 else 'right'}"
-
-
-def _scores(values: tuple[float, ...]) -> tuple[Score, ...]:
-    lowest, highest = (pick(range(len(values)), key=values.__getitem__) for pick in (min, max))  # the first of equals
-    return tuple(
-        Score(name, value, i == lowest, i == highest) for i, (name, value) in enumerate(zip(ADVISORIES, values))
-    )
-
-
-def _spoken(encounter: Encounter) -> str:
-    return (
-        f"Seen from above: the intruder is {encounter.distance:,.0f} ft away, {_side(encounter.bearing)} of the "
-        f"ownship's heading, and heads {_side(encounter.heading)} of it"
-    )
+    found = seen(run, row, point)
+    return replace(known, views=views(found)) if found else replace(known, values=_values(point))
 
 
 def _values(point: Point | Assignment) -> tuple[tuple[str, str], ...]:

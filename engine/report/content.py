@@ -4,7 +4,10 @@ import json
 import math
 from dataclasses import asdict
 
-from engine.report.cards import encounter_of, margin_of
+from engine.acasxu.encounter import Encounter
+from engine.bench.points import Assignment
+from engine.report.cards import margin_of
+from engine.report.encounters import seen
 from engine.report.repairs import Repair
 from engine.report.rows import NumberedRow
 from engine.report.run_folder import RunFolder
@@ -45,19 +48,27 @@ def _instance(run: RunFolder, row: NumberedRow) -> dict[str, object]:
     point = run.points.get(row.number)
     if point:
         content["counterexample"] = asdict(point) | {"exact_margin": margin_of(run, row)}
-        encounter = encounter_of(run, row, point)
-        if encounter:
-            names = {
-                "distance": "distance_ft",
-                "bearing": "bearing_deg_left",
-                "heading": "heading_deg_left",
-                "own_speed": "own_speed_ft_s",
-                "intruder_speed": "intruder_speed_ft_s",
-                "scores": "scores",
-            }
-            values = {new: getattr(encounter, old) for old, new in names.items()}
-            content["encounter"] = values | {"advisory": encounter.advisory}
+        found = seen(run, row, point)
+        if isinstance(point, Assignment) and found:
+            content["encounters"] = [
+                {"inputs": one.inputs, "outputs": one.outputs, "executed": one.executed} | _encounter(one.encounter)
+                for one in found
+            ]
+        elif found:
+            content["encounter"] = _encounter(found[0].encounter)
     return content
+
+
+def _encounter(found: Encounter) -> dict[str, object]:
+    return {
+        "distance_ft": found.distance,
+        "bearing_deg_left": found.bearing,
+        "heading_deg_left": found.heading,
+        "own_speed_ft_s": found.own_speed,
+        "intruder_speed_ft_s": found.intruder_speed,
+        "scores": found.scores,
+        "advisory": found.advisory,
+    }
 
 
 def _repair(repair: Repair) -> dict[str, object]:

@@ -7,9 +7,10 @@ for itself alone.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from engine.acasxu.identity import METADATA, Identity, known_networks, known_properties
+from engine.acasxu.identity import METADATA, Identity, known_networks, known_properties, nnet_networks
 from engine.acasxu.networks import NetworkIndex
 from engine.acasxu.properties import Specification
+from engine.nnet import RAW, is_nnet
 from engine.report.manifest import Manifest, Pairs
 
 
@@ -29,9 +30,9 @@ class Names:
         return self.networks.get(network)
 
     def index(self, network: str) -> NetworkIndex | None:
-        """The one of the 45 published files that it is, if any."""
+        """The one of the 45 published ONNX files that it is, if any."""
         identity = self.identity(network)
-        return identity.index if identity and identity.is_published else None
+        return identity.index if identity and identity.is_published and not is_nnet(network) else None
 
     def network_label(self, network: str) -> str:
         files = [name for _, name in self.parts.get(network, ())] or [network]
@@ -52,9 +53,14 @@ class Names:
 
 
 def names_of(manifest: Manifest) -> Names:
-    """The names known by the hashes in a manifest; none where it has no hashes."""
+    """The names known by the hashes in a manifest; none where it has no hashes.
+
+    `.nnet` files that the run read in raw units are none of ACAS Xu's networks, whose units are normalized.
+    """
     networks, properties = known_networks(), known_properties()
-    found = {name: networks[sha256] for name, sha256 in manifest.inputs if sha256 in networks}
+    nnets = {} if ("units", RAW) in manifest.options else nnet_networks()
+    known = networks | nnets
+    found = {name: known[sha256] for name, sha256 in manifest.inputs if sha256 in known}
     made = {
         name: replace(networks[sha256], source=METADATA) for name, sha256 in manifest.made_from if sha256 in networks
     }
