@@ -110,7 +110,7 @@ REFUSED = {
     "slice of nothing": (some("Slice", "x two one one"), "it takes nothing"),
     "parts that do not fit": (split("y r", "x wrong", axis=1), "sizes [1, 1] are not those of axis 1"),
     "parts without a name": (split("y", axis=1), "it has 1 outputs instead of 2"),
-    "too many parts": (split("y r s t", "x", axis=1, num_outputs=4), "are not those of axis 1"),
+    "too many parts": (split("y r s t", "x", axis=1, num_outputs=4), "axis 1 of [2, 3] has no 4 parts"),
     "parts that meet": ([*split("a b", axis=0), node("Concat", "a b", "y", axis=0)], "sizes [1, 2] are not those"),
     "branches that meet": (
         [*split("a b", "x wrong", axis=0), node("Add", "a b", "y")],

@@ -121,7 +121,7 @@ class _Walk:
     def _filled(self, node: NodeProto) -> Constant:
         """Returns the tensor of a ConstantOfShape node: one number, everywhere."""
         given = {attribute.name: attribute for attribute in node.attribute}
-        if len(node.input) != 1 or set(given) - {"value"}:
+        if len(node.input) != 1 or len(node.attribute) > 1 or set(given) - {"value"}:
             raise InputError("it has not one shape and one value", advice=EXPORT_AGAIN)
         shape = ints_of(self._take(node.input[0], keep=False), "the shape")
         if min(shape, default=1) < 1 or size_of(shape) > MAX_FOLD:
@@ -129,6 +129,8 @@ class _Walk:
         if "value" not in given:
             return Constant(np.zeros(shape), TensorProto.FLOAT)
         number = read_tensor(given["value"].t, "value")
+        if number.values.size != 1:
+            raise InputError("it fills with several numbers", advice=EXPORT_AGAIN)
         return Constant(np.full(shape, number.values.ravel()[0]), number.kind)
 
     def _constant(self, node: NodeProto, name: str) -> Constant:
