@@ -102,6 +102,8 @@ def concat(*values: Value, axis: int) -> Value:
     if signal is None:
         joined = np.concatenate([part.values for part in constants], axis=at)
         return Constant(joined, constants[0].kind, names_of(constants))
+    if not constants:
+        return signal
     places = [np.arange(v.size).reshape(v.shape) if v is signal else np.full(v.shape, -1) for v in values]
     numbers = [v.values if isinstance(v, Constant) else np.zeros(v.shape) for v in values]
     selected = np.concatenate(places, axis=at)
