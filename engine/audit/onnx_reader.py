@@ -61,7 +61,8 @@ def _chain(model: onnx.ModelProto, tensor: str) -> tuple[Chain, tuple[End, End]]
     need(supported, "functions and sparse tensors are not supported")
     values = {tensor.name: Value(numbers_of(tensor)) for tensor in graph.initializer}
     inputs = [entry for entry in graph.input if entry.name not in values]
-    need(len(inputs) == len(graph.output) == 1, "it needs exactly one input and one output")
+    ends = len(graph.node) > 0 and len(inputs) == len(graph.output) == 1
+    need(ends, "it needs nodes, and exactly one input and one output")
     _check_names(graph, inputs[0].name)
     need(tensor != inputs[0].name, f"its {_called(tensor)} is its input")
     begin = _input(inputs[0].type.tensor_type)

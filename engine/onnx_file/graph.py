@@ -99,11 +99,11 @@ class _Walk:
             name = printable(f"{node.domain}.{node.op_type}")
             raise InputError(f"operator {name} is not supported", advice=AS_A_CHAIN)
         outputs = list(node.output)
-        if node.op_type == "Dropout" and len(outputs) == 2:
-            self.unread[outputs.pop()] = "what a Dropout kept"
         for name in outputs:
             if name in self.values or name in self.homes:
                 raise InputError(f"its output {name!r} exists already", advice="name tensors differently")
+        if node.op_type == "Dropout" and len(outputs) == 2:
+            self.unread[outputs.pop()] = "what a Dropout kept"
         values = self._values(node, outputs[0] if outputs else "", label)
         if len(outputs) != len(values) or not all(outputs):
             count = "one" if len(values) == 1 else len(values)
