@@ -85,7 +85,10 @@ def expand(draw, chain) -> None:
         wanted[axis] = draw(st.sampled_from([1, 1, 2]))
     front = draw(st.sampled_from([[], [], [2]]))
     result = (*front, *wanted)
-    asked = [*front, *(draw(st.sampled_from([1, size])) if size == old else size for size, old in zip(wanted, chain.shape))]
+    asked = [
+        *front,
+        *(draw(st.sampled_from([1, size])) if size == old else size for size, old in zip(wanted, chain.shape)),
+    ]
     chain.step("Expand", "@ " + _list(chain, *asked), result)
 
 

@@ -1,7 +1,9 @@
 """What selects, repeats, joins and adds up the signal, as the checker reads it: as section 3 says, and the engine."""
 
+import itertools
 import random
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,11 +15,13 @@ from onnx_graphs import chains, f32, model, node
 from test_audit_readers import assert_same_network, refused, written
 from test_onnx_selections import READ, REFUSED, proto, some, split
 
+from engine.audit.check import check
 from engine.audit.data import Malformed
 from engine.audit.onnx_reader import read_network
 from engine.cli import main
 from engine.errors import InputError
 from engine.onnx_file import load_network
+from engine.replay import replay
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +55,8 @@ LAYERS = {
         [([[0, 0, 1, 0], [0, 0, 0, 1]], [7, 8], False)],
     ),
     "an Add after zeros that are joined is not": (
-        [node("Gather", "x back", "g"), node("Concat", "g nil", "c", axis=0), node("Add", "c row", "y")],
-        [([[0, 0, 1, 0], [0, 0, 0, 1], ZERO4, ZERO4], ZERO4, False), (ONE, [7, 8, 7, 8], False)],
+        [node("Concat", "x nil", "c", axis=0), node("Add", "c row", "y")],
+        [([*ONE.tolist(), ZERO4, ZERO4], [0] * 6, False), (np.eye(6), [7, 8, 7, 8, 7, 8], False)],
     ),
     "a Relu and a Neg after selections": (
         [*split("a b", "x ones", axis=0), node("Neg", "b", "n"), node("Relu", "n", "y"), node("Relu", "a", "unread")],
@@ -80,8 +84,13 @@ def test_layers_are_those_of_the_table(scratch, name):
 
 
 @pytest.mark.parametrize("name", READ)
-def test_the_engine_reads_the_same(scratch, name):
-    assert_same_network(written(scratch, proto(*READ[name])))
+def test_the_engine_and_the_second_checker_read_the_same(scratch, name):
+    path = written(scratch, proto(*READ[name]))
+    assert_same_network(path)
+    ours, theirs = read_network(path), second_checker.read_chain(second_checker.read_model(path)[0])
+    assert (ours.rounded, not ours.obstacle) == (theirs.rounded, theirs.executed)
+    for a, b in zip(ours.layers, theirs.layers, strict=True):
+        assert (a.weight.tolist(), a.bias.tolist(), a.relu) == (b.weights, b.bias, b.relu)
 
 
 def empty_list(operator: str, name: str):
@@ -221,21 +230,58 @@ def test_changed_graphs_are_read_alike_or_refused(scratch, found, seed):
 # From a file to a verdict that is checked.
 
 
+def files_of(folder, found: ModelProto) -> tuple[Path, Path, Path]:
+    """A network, and of [-1, 1]^n a property that holds and one that does not if its first output is largest at a corner
+    or in the middle."""
+    network, holds, fails = folder / "n.onnx", folder / "holds.vnnlib", folder / "fails.vnnlib"
+    network.write_bytes(found.SerializeToString())
+    read = load_network(network)
+    points = np.array([*itertools.product([-1, 1], repeat=read.n_inputs), (0,) * read.n_inputs], np.float32)
+    most = float(replay(read, points)[:, 0].max())
+    names = "".join(f"(declare-const X_{i} Real)" for i in range(read.n_inputs))
+    names += "".join(f"(declare-const Y_{i} Real)" for i in range(read.n_outputs))
+    box = "".join(f"(assert (<= -1 X_{i}))(assert (<= X_{i} 1))" for i in range(read.n_inputs))
+    holds.write_text(f"{names}{box}(assert (>= Y_0 {most + 0.125}))")
+    fails.write_text(f"{names}{box}(assert (>= Y_0 {most}))")
+    return network, holds, fails
+
+
 @pytest.mark.parametrize("name", [*READ, "no layer"])
 def test_certificates_of_such_networks_are_accepted(tmp_path, capsys, name):
-    """Of a property that holds, by a bound on the outputs' sum, and of one that does not."""
+    """The outputs are largest at a corner or in the middle; more than that is proved to be out of reach."""
     found = proto(some("Identity", "x"), (2, 3)) if name == "no layer" else proto(*READ[name])
-    network = tmp_path / "n.onnx"
-    network.write_bytes(found.SerializeToString())
-    sizes = load_network(network)
-    inputs = "".join(
-        f"(declare-const X_{i} Real)(assert (<= -1 X_{i}))(assert (<= X_{i} 1))" for i in range(sizes.n_inputs)
-    )
-    outputs = "".join(f"(declare-const Y_{i} Real)" for i in range(sizes.n_outputs))
-    for least, word in (("1000", 0), ("-1000", 1)):
-        spec, certificate = tmp_path / "p.vnnlib", tmp_path / "c.zip"
-        spec.write_text(f"{inputs}{outputs}(assert (>= Y_0 {least}))")
-        assert main(["verify", str(network), str(spec), "--certificate", str(certificate)]) == word
+    network, *properties = files_of(tmp_path, found)
+    for answer, spec in enumerate(properties):
+        certificate = tmp_path / "c.zip"
+        assert main(["verify", str(network), str(spec), "--certificate", str(certificate)]) == answer
         assert "is accepted by the independent checker" in capsys.readouterr().err
         assert main(["check", str(certificate), "--network", str(network), "--property", str(spec)]) == 0
         assert second_checker.accepts(certificate, network, spec)
+
+
+@pytest.mark.parametrize("name", ["gather", "join behind", "sum", "filled"])
+def test_proofs_in_float32_semantics(tmp_path, name):
+    network, spec, _ = files_of(tmp_path, proto(*READ[name]))
+    certificate = tmp_path / "c.zip"
+    command = ["verify", str(network), str(spec), "--semantics", "float32", "--certificate", str(certificate)]
+    assert main(command) == 0
+    for arithmetic in ("float64", "exact"):
+        assert check(certificate, network, spec, arithmetic=arithmetic).accepted
+    assert second_checker.accepts(certificate, network, spec)
+
+
+def test_a_hidden_tensor_that_no_layer_makes(scratch):
+    """It is the input; the input's own name is no node's output."""
+    path = written(scratch, model([node("Identity", "x", "h"), node("Relu", "h", "y")]))
+    assert [layer.weight.tolist() for layer in read_network(path, "h").layers] == [np.eye(3).tolist()]
+    with pytest.raises(Malformed, match="'x' is its input"):
+        read_network(path, "x")
+
+
+def test_a_hidden_tensor_that_is_a_part(scratch):
+    """Whether it goes on or not, and whatever the other parts become."""
+    nodes = [*split("a b", "x ones", axis=0), node("Relu", "a", "r"), node("Neg", "b", "y")]
+    path = written(scratch, model(nodes, CONSTANTS, shape=(2, 2)))
+    for tensor, weight, relu in (("a", [[1, 0, 0, 0], [0, 1, 0, 0]], False), ("r", [[1, 0, 0, 0], [0, 1, 0, 0]], True)):
+        (layer,) = read_network(path, tensor).layers
+        assert (layer.weight.tolist(), layer.relu) == (weight, relu)

@@ -54,7 +54,9 @@ def split_in_sizes(x: Value, sizes: Value, /, *, axis: int = 0) -> tuple[Value, 
     return split_by_attributes(x, axis=axis, split=ints_of(sizes, "the list of sizes"))
 
 
-def split(x: Value, sizes: Value | None = None, /, *, axis: int = 0, num_outputs: int | None = None) -> tuple[Value, ...]:
+def split(
+    x: Value, sizes: Value | None = None, /, *, axis: int = 0, num_outputs: int | None = None
+) -> tuple[Value, ...]:
     if (sizes is None) == (num_outputs is None):
         raise InputError("it needs either sizes or a number of parts", advice=_EXPORT)
     if sizes is not None:
