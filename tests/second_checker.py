@@ -11,6 +11,7 @@ from collections import namedtuple
 from copy import copy
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
 from itertools import accumulate, combinations, product
 from operator import mul
 from types import MappingProxyType
@@ -375,8 +376,8 @@ def read_model(path):
 
 
 def read_chain(model, end=None):
-    """The chain of MatMul, Gemm, Add, Sub, Mul, Div, Neg, BatchNormalization, Relu, Gather, Slice, Split, Expand, Concat,
-    ReduceSum, ReduceMean, Flatten, Reshape and Identity that makes the output, or the tensor of this name."""
+    """The chain of MatMul, Gemm, Add, Sub, Mul, Div, Neg, BatchNormalization, Relu, Flatten, Reshape, Identity and what
+    SELECTIONS and SUMS name that makes the output, or the tensor of this name."""
     graph = model.graph
     constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     (source,) = [value for value in graph.input if value.name not in constants]
@@ -390,7 +391,7 @@ def read_chain(model, end=None):
         (signal,) = (name for name in node.input if name not in constants)
         chain, operands = chains.pop(signal), [constants[name] for name in node.input if name != signal]
         if node.op_type in SELECTIONS + SUMS:
-            chains |= chain.taken(node, lambda elements: run(node, model, constants | {signal: elements}), operands)
+            chains |= chain.taken(node, partial(run, node, model, constants, signal), operands)
         else:
             must(node.input[0] == signal, ValueError)
             must(node.op_type in ("Gemm", "BatchNormalization", "Flatten", "Reshape") or not options, ValueError)
@@ -402,9 +403,9 @@ def read_chain(model, end=None):
     return chains[graph.output[0].name].closed()
 
 
-def run(node, model, values):
+def run(node, model, constants, signal="", elements=None):
     """What onnx's own evaluator makes of one node: arrays."""
-    inputs = {name: values[name] for name in node.input}
+    inputs = {name: elements if name == signal else constants[name] for name in node.input}
     infos = [onnx.helper.make_tensor_value_info(name, kind_of(array), array.shape) for name, array in inputs.items()]
     outputs = [onnx.helper.make_tensor_value_info(name, 1, None) for name in node.output]
     graph = onnx.helper.make_graph([node], "one node", infos, outputs)

@@ -231,8 +231,10 @@ def test_changed_graphs_are_read_alike_or_refused(scratch, found, seed):
 
 
 def files_of(folder, found: ModelProto) -> tuple[Path, Path, Path]:
-    """A network, and of [-1, 1]^n a property that holds and one that does not if its first output is largest at a corner
-    or in the middle."""
+    """A network, a property of it on [-1, 1]^n that holds, and one that does not.
+
+    Its first output must be largest at a corner or in the middle.
+    """
     network, holds, fails = folder / "n.onnx", folder / "holds.vnnlib", folder / "fails.vnnlib"
     network.write_bytes(found.SerializeToString())
     read = load_network(network)

@@ -39,7 +39,7 @@ class Chain:
         self._weights = 0
 
     def fork(self) -> "Chain":
-        """The same layers, to which others can be added: what is done to one changes the other not."""
+        """A copy: what is added to one is not added to the other."""
         other = copy(self)
         other.links = [replace(link) for link in self.links]
         return other

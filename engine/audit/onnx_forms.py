@@ -1,5 +1,6 @@
 """The ONNX operators that are known, in all their forms: section 3's table, as files spell it."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -31,7 +32,7 @@ class Form(NamedTuple):
     opset: int
     least: int
     most: int
-    options: dict[str, type]
+    options: Mapping[str, type]
     required: tuple[str, ...] = ()
 
 

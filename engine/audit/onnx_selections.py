@@ -1,4 +1,7 @@
-"""The ONNX operators that take some numbers of a constant or of the signal, or repeat them (section 3)."""
+"""The ONNX operators that take some numbers of a constant or the signal, or repeat them.
+
+Section 3 of the format says what they are.
+"""
 
 import math
 from collections.abc import Callable, Sequence

@@ -32,7 +32,8 @@ def summed(call: Call, chain: Chain) -> tuple[int, ...]:
     chain.multiply(sums.reshape(-1, signal.size))
     if call.operator == "ReduceMean":
         chain.scale(nearest_quotients(chain, sums.sum(axis=-1).ravel()))
-    return sums.shape[:-1]
+    *shape, _ = sums.shape
+    return tuple(shape)
 
 
 def _axes(call: Call) -> list[int] | None:
