@@ -64,7 +64,6 @@ def _chain(model: onnx.ModelProto, tensor: str) -> tuple[Chain, tuple[End, End]]
     ends = len(graph.node) > 0 and len(inputs) == len(graph.output) == 1
     need(ends, "it needs nodes, and exactly one input and one output")
     _check_names(graph, inputs[0].name)
-    need(tensor != inputs[0].name, f"its {_called(tensor)} is its input")
     begin = _input(inputs[0].type.tensor_type)
     values[inputs[0].name] = Value(begin, Chain())
     for node in graph.node:
@@ -76,7 +75,7 @@ def _chain(model: onnx.ModelProto, tensor: str) -> tuple[Chain, tuple[End, End]]
             break
     name = tensor or graph.output[0].name
     end = values.get(name)
-    if end is None or end.chain is None or end.spent:
+    if end is None or end.chain is None or end.spent or tensor == inputs[0].name:
         raise Malformed(f"its {_called(tensor)} is not the end of one chain of layers")
     end.chain.close(end.numbers.size)
     return end.chain, (End(inputs[0].name, begin.shape), End(name, end.numbers.shape))
