@@ -20,7 +20,8 @@ from engine.audit.data import Malformed
 from engine.audit.onnx_reader import read_network
 from engine.cli import main
 from engine.errors import InputError
-from engine.onnx_file import load_network
+from engine.onnx_file import load_network, parse_network
+from engine.onnx_file.truncated import up_to
 from engine.replay import replay
 
 
@@ -287,3 +288,5 @@ def test_a_hidden_tensor_that_is_a_part(scratch):
     for tensor, weight, relu in (("a", [[1, 0, 0, 0], [0, 1, 0, 0]], False), ("r", [[1, 0, 0, 0], [0, 1, 0, 0]], True)):
         (layer,) = read_network(path, tensor).layers
         assert (layer.weight.tolist(), layer.relu) == (weight, relu)
+        (theirs,) = parse_network(up_to(path.read_bytes(), tensor, where="")).layers
+        assert (theirs.weight.tolist(), theirs.relu) == (weight, relu)

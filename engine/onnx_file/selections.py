@@ -51,7 +51,9 @@ def _sliced(x: Value, starts: Ints, ends: Ints, axes: Ints | None, steps: Ints |
 
 
 def split_in_sizes(x: Value, sizes: Value, /, *, axis: int = 0) -> tuple[Value, ...]:
-    return split_by_attributes(x, axis=axis, split=ints_of(sizes, "the list of sizes"))
+    (at,) = axes_of((axis,), len(x.shape))
+    most = x.shape[at]  # each part has one element or more
+    return split_by_attributes(x, axis=axis, split=ints_of(sizes, f"the sizes of axis {axis}", most=most))
 
 
 def split(
