@@ -3,6 +3,7 @@
 import numpy as np
 from hypothesis import strategies as st
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx_selection_graphs import STEPS as SELECTIONS
 
 
 def node(operator: str, inputs: str, output: str, **attributes) -> NodeProto:
@@ -40,7 +41,8 @@ def f32(*numbers) -> np.ndarray:
 class Builder:
     """Adds nodes to a chain, keeping track of the running tensor's name and shape."""
 
-    def __init__(self, shape: tuple):
+    def __init__(self, shape: tuple, opset: int):
+        self.opset = opset
         self.shape = tuple(1 if isinstance(d, str) else d for d in shape)
         self.batched = isinstance(shape[0], str)
         self.nodes: list[NodeProto] = []
@@ -181,11 +183,10 @@ INPUT_SHAPES = [(3,), (1, 3), (1, 1, 1, 5), (4, 1), (1, 4, 1), ("N", 2), ("N", 1
 def chains(draw) -> ModelProto:
     """A random chain of the supported operators in many forms, exact in float32 on small integers."""
     shape = draw(st.sampled_from(INPUT_SHAPES))
-    chain = Builder(shape)
+    chain = Builder(shape, draw(st.sampled_from([12, 13, 17, 18, 21])))
     steps = [_affine, _affine, _affine, _shift, _relu, _reshape, _flatten, _identity, _rectify, _scale, _dot, _turn]
-    for step in draw(st.lists(st.sampled_from(steps), min_size=1, max_size=9)):
+    for step in draw(st.lists(st.sampled_from(steps + SELECTIONS), min_size=1, max_size=9)):
         step(draw, chain)
     if not chain.nodes or chain.name == "x":
         _identity(draw, chain)
-    opset = draw(st.sampled_from([12, 13, 17, 21]))
-    return model(chain.nodes, chain.constants, shape=shape, output=chain.name, opset=opset)
+    return model(chain.nodes, chain.constants, shape=shape, output=chain.name, opset=chain.opset)

@@ -8,14 +8,17 @@ import struct
 import zipfile
 import zlib
 from collections import namedtuple
+from copy import copy
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
 from itertools import accumulate, combinations, product
 from operator import mul
 from types import MappingProxyType
 
 import onnx
 from google.protobuf.message import DecodeError
+from onnx.reference import ReferenceEvaluator
 
 ARRAYS = {
     "split.i32",
@@ -35,6 +38,8 @@ ARRAYS = {
 BROKEN_ZIP = zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError
 ZERO, ONE = Fraction(0), Fraction(1)
 NONE = MappingProxyType({})
+SELECTIONS = "Gather", "Slice", "Split", "Expand", "Concat"
+SUMS = "ReduceSum", "ReduceMean"
 
 Row = namedtuple("Row", "form constant strict")  # form: {"X_0" or "Y_0" and so on: coefficient}
 Case = namedtuple("Case", "lower upper unsafe")
@@ -387,22 +392,45 @@ def read_model(path):
 
 
 def read_chain(model, end=None):
-    """The chain of MatMul, Gemm, Add, Sub, Mul, Div, BatchNormalization, Relu, Flatten, Reshape and Identity that makes
-    the output, or the tensor of this name."""
+    """The chain of MatMul, Gemm, Add, Sub, Mul, Div, Neg, BatchNormalization, Relu, Flatten, Reshape, Identity and what
+    SELECTIONS and SUMS name that makes the output, or the tensor of this name."""
     graph = model.graph
     constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     (source,) = [value for value in graph.input if value.name not in constants]
-    chain, signal = Chain([d.dim_value for d in source.type.tensor_type.shape.dim]), source.name
+    chains = {source.name: Chain([d.dim_value for d in source.type.tensor_type.shape.dim])}
     for node in graph.node:
-        must(node.input[0] == signal and all(name in constants for name in node.input[1:]), ValueError)
         options = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-        must(node.op_type in ("Gemm", "BatchNormalization", "Flatten", "Reshape") or not options, ValueError)
-        signal, operands = node.output[0], [constants[name] for name in node.input[1:]]
-        chain.add(node.op_type, operands, options)
-        if signal == end:
-            return chain
-    must(end is None and signal == graph.output[0].name, ValueError)
-    return chain
+        must([] not in options.values() and len(options) == len(node.attribute), ValueError)
+        if node.op_type == "ConstantOfShape":
+            constants[node.output[0]] = run(node, model, constants)[0]
+            continue
+        (signal,) = (name for name in node.input if name not in constants)
+        chain, operands = chains.pop(signal), [constants[name] for name in node.input if name != signal]
+        if node.op_type in SELECTIONS + SUMS:
+            chains |= chain.taken(node, partial(run, node, model, constants, signal), operands)
+        else:
+            must(node.input[0] == signal, ValueError)
+            must(node.op_type in ("Gemm", "BatchNormalization", "Flatten", "Reshape") or not options, ValueError)
+            chain.add(node.op_type, operands, options)
+            chains[node.output[0]] = chain
+        if end in chains:
+            return chains[end].closed()
+    must(end is None, ValueError)
+    return chains[graph.output[0].name].closed()
+
+
+def run(node, model, constants, signal="", elements=None):
+    """What onnx's own evaluator makes of one node: arrays."""
+    inputs = {name: elements if name == signal else constants[name] for name in node.input}
+    infos = [onnx.helper.make_tensor_value_info(name, kind_of(array), array.shape) for name, array in inputs.items()]
+    outputs = [onnx.helper.make_tensor_value_info(name, 1, None) for name in node.output]
+    graph = onnx.helper.make_graph([node], "one node", infos, outputs)
+    one = onnx.helper.make_model(graph, opset_imports=model.opset_import)
+    return ReferenceEvaluator(one).run(None, inputs)
+
+
+def kind_of(array):
+    return onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
 
 
 class Chain:
@@ -419,7 +447,7 @@ class Chain:
     def add(self, operator, operands, options):
         if operator in ("MatMul", "Gemm"):
             must(operands[0].ndim == 2 and set(options) <= {"alpha", "beta"}, ValueError)
-            self.shape = [operands[0].shape[1]]
+            self.shape = [*self.shape[:-1], operands[0].shape[1]]
             alpha, beta = (Fraction(options.get(name, 1.0)) for name in ("alpha", "beta"))
             self.product([[alpha * w for w in exact(row)] for row in operands[0].T], False)
             self.executed &= abs(alpha) == 1
@@ -440,14 +468,53 @@ class Chain:
             self.shift([-m for m in mean])
             self.scale([self.nearest_to_root(s, v + epsilon) for s, v in zip(scale, variance)])
             self.shift(bias)
+        elif operator == "Neg":
+            if not self.after_product:
+                self.product(identity(self.width).weights, False)
+            self.layers[-1:] = [
+                Layer([[-w for w in row] for row in last.weights], last.bias, False) for last in self.layers[-1:]
+            ]
         elif operator == "Relu":
             self.layers[-1:] = [layer._replace(relu=True) for layer in self.layers[-1:] or [identity(self.width)]]
             self.after_product = self.bare = False
         else:
             must(operator in ("Flatten", "Reshape", "Identity"), ValueError)
+            if operator == "Flatten":
+                must(math.prod(self.shape[: options.get("axis", 1)]) == 1, ValueError)
             if operator != "Identity":
-                self.shape = [int(n) for n in operands[0]] if operator == "Reshape" else [self.width]
+                self.shape = [int(n) for n in operands[0]] if operator == "Reshape" else [1, self.width]
                 self.shape = [n if n > 0 else -self.width // math.prod(self.shape) for n in self.shape]
+
+    def taken(self, node, run, operands):
+        """The chains of what an affine node gives, by name: W from what it makes of unit vectors, b of zeros."""
+        zeros = onnx.numpy_helper.to_array(onnx.helper.make_tensor("", 1, self.shape, [0.0] * self.width))
+        none, units = run(zeros), []
+        for i in range(self.width):
+            unit = zeros.copy()
+            unit.flat[i] = 1
+            units.append(run(unit))
+        chains = {}
+        for place, name in enumerate(node.output):
+            chain, bias = copy(self), exact(none[place])
+            chain.layers, chain.factors = [*self.layers], [*self.factors]
+            columns = [exact(unit[place] - none[place]) for unit in units]
+            chain.take([[Fraction(entry != 0) for entry in row] for row in zip(*columns)], node.op_type)
+            chain.shape = list(none[place].shape)
+            if node.op_type == "Concat" and operands:
+                chain.shift(bias)
+            chains[name] = chain
+        return chains
+
+    def take(self, weights, operator):
+        if operator in SUMS or weights != identity(self.width).weights:
+            self.product(weights, False)
+        if operator == "ReduceMean":
+            self.scale([self.nearest(1, sum(row)) for row in weights])
+
+    def closed(self):
+        if not self.layers:
+            self.product(identity(self.width).weights, False)
+        return self
 
     def product(self, weights, factors):
         must(all(len(row) == self.width for row in weights), ValueError)

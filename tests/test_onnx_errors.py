@@ -361,7 +361,7 @@ REFUSED = {
     ),
     "reshape to a matrix": (
         reshape([[1, 3]]),
-        f"node 'y' (Reshape): the new shape is not a list of at most 8 dimensions; {EXPORT}",
+        f"node 'y' (Reshape): the new shape is not a list of at most 8 integers; {EXPORT}",
     ),
     "reshape to the signal": (
         nodes(node("Reshape", "W x", "y")),

@@ -27,8 +27,10 @@ certificate is checked:
     onnx_operators.py  what a node gives: a constant, the signal, or layers of it  (section 3)
     onnx_forms.py      which operators there are, in which forms
     onnx_constants.py  what is computed from constants
+    onnx_selections.py what takes some numbers, or repeats them
     onnx_moves.py      what moves numbers and changes none
     onnx_layers.py     what makes layers
+    onnx_sums.py       sums and means, which do, too
     onnx_chain.py      the layers so far
     onnx_graph.py      nodes without names and numbers  (section 10)
     onnx_rounded.py    factors that are only the nearest float64 numbers

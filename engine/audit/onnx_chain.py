@@ -1,6 +1,7 @@
 """The chain of layers that an ONNX file's nodes make, one node after the other (section 3)."""
 
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,10 +38,23 @@ class Chain:
         self.zeros_first = False
         self._weights = 0
 
+    def fork(self) -> "Chain":
+        """A copy: what is added to one is not added to the other."""
+        other = copy(self)
+        other.links = [replace(link) for link in self.links]
+        return other
+
     def multiply(self, weight: Floats) -> None:
-        """Section 3, MatMul and Gemm: a new layer with these weights."""
+        """Section 3, MatMul, Gemm and sums: a new layer with these weights."""
         self._make_room(weight.size)
         self._append(weight)
+
+    def select(self, places: Array, size: int) -> None:
+        """Section 3, Gather and its like: a new layer that takes these elements, of so many.
+
+        For a place of -1 its row is zeros.
+        """
+        self.multiply((places.reshape(-1, 1) == np.arange(size)).astype(np.float64))
 
     def scale(self, factors: Array) -> None:
         """Section 3, Mul and Div: a new layer, W = diag(factors)."""
@@ -66,6 +80,11 @@ class Chain:
         """Section 3, Relu: the layer before has a ReLU; before any layer one of W = identity."""
         last = self.links[-1] if self.links else self._identity(size)
         last.relu = True
+
+    def close(self, size: int) -> None:
+        """Section 3: a network without layers has one, W = identity."""
+        if not self.links:
+            self._identity(size)
 
     def refuse_float32(self, holds: object, why: str) -> None:
         """Records, if `holds` is true, that there are no float32 semantics, because of `why`."""

@@ -3,7 +3,7 @@
 Numbers are moved, and the integers of shapes computed; no others are.
 """
 
-from collections.abc import Sequence
+import math
 
 import numpy as np
 import onnx
@@ -11,7 +11,8 @@ from onnx import TensorProto
 
 from engine.audit.data import Array, need
 from engine.audit.onnx_forms import FLOATS, INTEGERS, Call, Options
-from engine.audit.onnx_moves import MOVES, checked_axes, moved
+from engine.audit.onnx_moves import MOVES, moved
+from engine.audit.onnx_selections import MAX_EXPANDED, SELECTIONS, integers, selected
 
 #: What may be computed of integers.
 INTEGER_FUNCTIONS = {"Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Neg": np.negative}
@@ -42,61 +43,29 @@ def _finite(array: Array) -> Array:
     return array
 
 
-def computed(call: Call) -> Array:
-    """Returns the constant that a node gives whose operands are constants."""
+def computed(call: Call) -> list[Array]:
+    """Returns the constants that a node gives whose operands are constants."""
+    if call.operator in SELECTIONS:
+        return selected(call)
     if call.operator in MOVES:
-        return moved(call)
-    if call.operator == "Slice":
-        return _sliced(*call.operands, **call.options)
+        return [moved(call)]
     operands = [operand for operand in call.operands if operand is not None]
-    if call.operator == "Gather":
-        return _gathered(operands, call.options)
+    if call.operator == "ConstantOfShape":
+        return [_filled(integers(operands[0]), call.options.get("value"))]
     if call.operator == "Concat":
         need(len(operands) == len(call.operands), "this form is not supported")
         need(len({operand.dtype for operand in operands}) == 1, "it joins several types")
-        return np.concatenate(operands, axis=call.options["axis"])
+        return [np.concatenate(operands, axis=call.options["axis"])]
     known = call.operator in INTEGER_FUNCTIONS and all(x.dtype == np.int64 for x in operands)
     need(known, "constants are computed from others: fold them")
     small = all((np.abs(operand) < MAX_INTEGER).all() for operand in operands)
     need(small, "a shape's numbers are too large")
-    found: Array = INTEGER_FUNCTIONS[call.operator](*operands)
-    return found
+    return [INTEGER_FUNCTIONS[call.operator](*operands)]
 
 
-def _gathered(operands: list[Array], options: Options) -> Array:
-    numbers, places = operands
-    need(places.dtype in (np.int64, np.int32), "places are not integers")
-    found: Array = np.take(numbers, places, axis=options.get("axis", 0))
-    return found
-
-
-def _sliced(
-    numbers: Array | None,
-    starts: Sequence[int] | Array | None,
-    ends: Sequence[int] | Array | None,
-    axes: Sequence[int] | Array | None = None,
-    steps: Array | None = None,
-) -> Array:
-    """Of the numbers, those from start to end in each of the axes."""
-    assert numbers is not None and starts is not None and ends is not None
-    lists = [np.asarray(part) for part in (starts, ends, axes, steps) if part is not None]
-    good = all(part.dtype.kind == "i" and part.ndim == 1 for part in lists)
-    need(good, "it takes lists of integers")
-    along = range(len(starts)) if axes is None else _along(axes, numbers.ndim)
-    by = [1] * len(starts) if steps is None else steps.tolist()
-    together = len(starts) == len(ends) == len(along) == len(set(along)) == len(by)
-    need(together and 0 not in by, "its lists do not belong together")
-    places = [slice(None)] * numbers.ndim
-    for start, end, axis, step in zip(starts, ends, along, by):
-        places[axis] = slice(int(start), int(end), step)
-    return not_empty(numbers[tuple(places)])
-
-
-def _along(axes: Sequence[int] | Array, rank: int) -> list[int]:
-    """The axes, counted from the front."""
-    return [axis % rank for axis in checked_axes(axes, rank)]
-
-
-def not_empty(array: Array) -> Array:
-    need(array.size > 0, "it takes nothing")
-    return array
+def _filled(shape: list[int], value: TensorProto | None) -> Array:
+    """One number everywhere, by default 0."""
+    number = np.zeros(1, np.float32) if value is None else numbers_of(value)
+    good = number.size == 1 and min(shape) > 0 and math.prod(shape) <= MAX_EXPANDED
+    need(good, "it is too large, empty, or filled with several numbers")
+    return np.full(shape, number.item(), number.dtype)

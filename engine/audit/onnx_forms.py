@@ -1,5 +1,6 @@
 """The ONNX operators that are known, in all their forms: section 3's table, as files spell it."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -23,12 +24,16 @@ Operands: TypeAlias = list[Array | None]  # None where one is left out
 
 
 class Form(NamedTuple):
-    """A form of an operator: the opset where it begins, how many inputs, the options' types."""
+    """A form of an operator: the opset where it begins, how many inputs, the options' types.
+
+    required: the options that there must be.
+    """
 
     opset: int
     least: int
     most: int
-    options: dict[str, type]
+    options: Mapping[str, type]
+    required: tuple[str, ...] = ()
 
 
 VALUES = {
@@ -39,22 +44,34 @@ VALUES = {
     "value_ints": list,
 }
 FACTORS = {"alpha": float, "beta": float, "transA": int, "transB": int}
+SLICE = {"starts": list, "ends": list, "axes": list}
+REDUCTION = {"axes": list, "keepdims": int}
+LATER_REDUCTION = {"keepdims": int, "noop_with_empty_axes": int}
 NORMALIZATION = {"epsilon": float, "momentum": float, "spatial": int, "training_mode": int}
 
 FORMS: dict[str, list[Form]] = {
     "Constant": [Form(7, 0, 0, {"value": TensorProto}), Form(12, 0, 0, VALUES)],
     "Identity": [Form(7, 1, 1, {})],
     "Dropout": [Form(7, 1, 1, {"ratio": float}), Form(12, 1, 3, {"seed": int})],
-    "Cast": [Form(7, 1, 1, {"to": int, "saturate": int})],
+    "Cast": [Form(7, 1, 1, {"to": int, "saturate": int}, ("to",))],
     "Flatten": [Form(7, 1, 1, {"axis": int})],
     "Reshape": [Form(7, 2, 2, {"allowzero": int})],
     "Transpose": [Form(7, 1, 1, {"perm": list})],
     "Squeeze": [Form(7, 1, 1, {"axes": list}), Form(13, 1, 2, {})],
     "Unsqueeze": [Form(7, 1, 1, {"axes": list}), Form(13, 2, 2, {})],
     "Shape": [Form(7, 1, 1, {"start": int, "end": int})],
+    "ConstantOfShape": [Form(7, 1, 1, {"value": TensorProto})],
     "Gather": [Form(7, 2, 2, {"axis": int})],
-    "Concat": [Form(7, 1, 99, {"axis": int})],
-    "Slice": [Form(7, 1, 1, {"starts": list, "ends": list, "axes": list}), Form(10, 3, 5, {})],
+    "Slice": [Form(7, 1, 1, SLICE, ("starts", "ends")), Form(10, 3, 5, {})],
+    "Split": [
+        Form(7, 1, 1, {"axis": int, "split": list}, ("split",)),
+        Form(13, 2, 2, {"axis": int}),
+        Form(18, 1, 2, {"axis": int, "num_outputs": int}),
+    ],
+    "Expand": [Form(7, 2, 2, {})],
+    "Concat": [Form(7, 1, 99, {"axis": int}, ("axis",))],
+    "ReduceSum": [Form(7, 1, 1, REDUCTION), Form(13, 1, 2, LATER_REDUCTION)],
+    "ReduceMean": [Form(7, 1, 1, REDUCTION), Form(18, 1, 2, LATER_REDUCTION)],
     "Relu": [Form(7, 1, 1, {})],
     "Clip": [Form(7, 1, 1, {"min": float, "max": float}), Form(11, 1, 3, {})],
     "Max": [Form(7, 2, 2, {})],
@@ -83,7 +100,9 @@ def check_form(call: Call, opset: int) -> None:
     need(call.operator in FORMS, "this operator is not supported")
     form = [form for form in FORMS[call.operator] if form.opset <= opset][-1]
     known = all(form.options.get(name) is type(value) for name, value in call.options.items())
-    need(known, "this option is not supported")
+    need(known and [] not in call.options.values(), "this option is not supported")
+    there = all(name in call.options for name in form.required)
+    need(there, "an option is missing")
     fits = form.least <= len(call.operands) <= form.most
     given = all(operand is not None for operand in call.operands[: form.least])
     need(fits and given, "this form is not supported")

@@ -102,6 +102,21 @@ def _subtract(call: Call, chain: Chain) -> Shape:
     return shape
 
 
+def _concat(call: Call, chain: Chain) -> Shape:
+    """The signal alone; or 1 where its elements come to stand, and b has the constants."""
+    at, signal, others = _signal(call)
+    axis, parts = call.options["axis"], [part for part in call.operands if part is not None]
+    need(len(parts) == len(call.operands), "this form is not supported")
+    places = [signal if i == at else np.full(part.shape, -1) for i, part in enumerate(parts)]
+    numbers = [np.zeros(part.shape) if i == at else part for i, part in enumerate(parts)]
+    found = np.concatenate(places, axis)
+    need(found.size <= MAX_WIDTH, "a layer is too wide")
+    if others:
+        chain.select(found, signal.size)
+        chain.shift(np.concatenate(numbers, axis).ravel())
+    return found.shape
+
+
 # --- products -------------------------------------------------------------------------------------
 
 
@@ -202,6 +217,7 @@ LAYERS: dict[str, Callable[[Call, Chain], Shape]] = {
     "Neg": _negate,
     "Add": _add,
     "Sub": _subtract,
+    "Concat": _concat,
     "Mul": _scale,
     "Div": _divide,
     "MatMul": _matmul,

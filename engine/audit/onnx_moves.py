@@ -56,7 +56,9 @@ def _reshape(numbers: Array, others: Operands, options: Options) -> Array:
 
 
 def _transpose(numbers: Array, others: Operands, options: Options) -> Array:
-    return np.transpose(numbers, options.get("perm"))
+    order = options.get("perm", [*reversed(range(numbers.ndim))])
+    need(sorted(order) == [*range(numbers.ndim)], "it is no order of the axes")
+    return np.transpose(numbers, order)
 
 
 def _squeeze(numbers: Array, others: Operands, options: Options) -> Array:

@@ -1,4 +1,4 @@
-"""The result of a node: a constant, the signal with another shape, or layers of it.
+"""What a node gives: constants, the signal with another shape, or layers of it.
 
 Section 3 of the format says what is supported.
 
@@ -7,35 +7,52 @@ The signal is what the network's input has become. It is an array of what its el
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from engine.audit.data import Array, need
 from engine.audit.onnx_chain import MAX_WIDTH, Chain
-from engine.audit.onnx_constants import computed, constant, not_empty
+from engine.audit.onnx_constants import computed, constant
 from engine.audit.onnx_forms import Call, check_form
-from engine.audit.onnx_layers import LAYERS
+from engine.audit.onnx_layers import LAYERS, Shape
 from engine.audit.onnx_moves import MOVES, moved
+from engine.audit.onnx_selections import SELECTIONS, not_empty, selected
+from engine.audit.onnx_sums import SUMS, adds_nothing, summed
 
 
-def result(call: Call, opset: int, chain: Chain) -> Array:
-    """Returns what a node gives; the chain gets the layers that it makes."""
+class Value(NamedTuple):
+    """What a name stands for: a constant, or the signal, and then the layers that make it.
+
+    spent: True for the signal that a node has read: only its shape is read again.
+    """
+
+    numbers: Array
+    chain: Chain | None = None
+    spent: bool = False
+
+
+def results(call: Call, opset: int, chain: Chain | None) -> list[Value]:
+    """Returns what a node gives, in the order of its outputs.
+
+    chain: the layers of the signal that it reads, None where it reads constants alone. It gets
+    those that the node makes.
+    """
     check_form(call, opset)
     if call.operator == "Constant":
-        return constant(call.options)
+        return [Value(constant(call.options))]
     if call.operator == "Shape":
-        return _shape(call)
-    if call.at is None:
-        return computed(call)
+        return [Value(_shape(call))]
+    if adds_nothing(call):
+        return [Value(_first(call), chain)]
+    if chain is None:
+        return [Value(numbers) for numbers in computed(call)]
     if call.operator in MOVES:
-        return _moved_signal(call)
-    need(call.operator in LAYERS, "it is supported for constants only")
-    numbers = [operand for operand in call.operands if operand is not None]
-    types = {operand.dtype for operand in numbers}
-    need(len(types) == 1, "it must join the signal and constants of one type")
-    shape = LAYERS[call.operator](call, chain)
-    need(math.prod(shape) <= MAX_WIDTH, "a layer is too wide")
-    return np.arange(math.prod(shape), dtype=numbers[0].dtype).reshape(shape)
+        return [Value(_moved_signal(call), chain)]
+    if call.operator in SELECTIONS:
+        before = _first(call)
+        return [_taken(before, after, chain.fork()) for after in selected(call)]
+    return [Value(_elements(_layers(call, chain), call), chain)]
 
 
 def _shape(call: Call) -> Array:
@@ -46,11 +63,43 @@ def _shape(call: Call) -> Array:
     return not_empty(dimensions[call.options.get("start", 0) : call.options.get("end")])
 
 
+def _first(call: Call) -> Array:
+    """The first operand, which is the signal if one is."""
+    need(call.at in (0, None), "the signal stands where constants belong")
+    operand = call.operands[0]
+    assert operand is not None  # check_form has seen to it
+    return operand
+
+
 def _moved_signal(call: Call) -> Array:
     """Section 3, "no layer": the signal in another shape or type, no element moved."""
-    need(call.at == 0, "the signal stands where constants belong")
-    before, after = call.operands[0], moved(call)
-    assert before is not None
+    before, after = _first(call), moved(call)
     need(np.can_cast(before.dtype, after.dtype), "it rounds the signal")
     need((after.ravel() == np.arange(after.size)).all(), "it moves elements of the signal")
     return after
+
+
+def _taken(before: Array, after: Array, chain: Chain) -> Value:
+    """Section 3, Gather and its like: a layer, but where all elements stay where they were."""
+    need(after.size <= MAX_WIDTH, "a layer is too wide")
+    if not np.array_equal(after.ravel(), before.ravel()):
+        chain.select(after, before.size)
+    return Value(np.arange(after.size, dtype=after.dtype).reshape(after.shape), chain)
+
+
+def _layers(call: Call, chain: Chain) -> Shape:
+    """Adds to the chain what the node does, and returns the signal's shape then."""
+    if call.operator in SUMS:
+        return summed(call, chain)
+    need(call.operator in LAYERS, "it is supported for constants only")
+    types = {operand.dtype for operand in call.operands if operand is not None}
+    need(len(types) == 1, "it must join the signal and constants of one type")
+    return LAYERS[call.operator](call, chain)
+
+
+def _elements(shape: Shape, call: Call) -> Array:
+    """The signal of this shape after the node's layers, of the type that it had."""
+    need(math.prod(shape) <= MAX_WIDTH, "a layer is too wide")
+    operand = call.operands[call.at or 0]
+    assert operand is not None
+    return np.arange(math.prod(shape), dtype=operand.dtype).reshape(shape)

@@ -15,7 +15,7 @@ from engine.audit.onnx_constants import numbers_of
 from engine.audit.onnx_data import MAX_BYTES, whole_model
 from engine.audit.onnx_forms import FLOATS, Call
 from engine.audit.onnx_graph import graph_of
-from engine.audit.onnx_operators import result
+from engine.audit.onnx_operators import Value, results
 
 LEAST_OPSET = 7
 DOMAINS = ("", "ai.onnx")
@@ -54,30 +54,31 @@ def _layer(link: Link) -> Layer:
 def _chain(model: onnx.ModelProto, tensor: str) -> tuple[Chain, tuple[End, End]]:
     """Section 3: the layers that the nodes make, in order, up to this tensor if it is named.
 
-    `values` holds the constants and, under the name `signal`, what the input is by then.
+    `values` holds what each name stands for.
     """
-    graph, opset, chain = model.graph, _opset(model), Chain()
+    graph, opset = model.graph, _opset(model)
     supported = not model.functions and not graph.sparse_initializer
     need(supported, "functions and sparse tensors are not supported")
-    values = {tensor.name: numbers_of(tensor) for tensor in graph.initializer}
+    values = {tensor.name: Value(numbers_of(tensor)) for tensor in graph.initializer}
     inputs = [entry for entry in graph.input if entry.name not in values]
-    need(len(inputs) == len(graph.output) == 1, "it needs exactly one input and one output")
-    signal = inputs[0].name
-    _check_names(graph, signal)
-    values[signal] = _input(inputs[0].type.tensor_type)
-    first, last = End(signal, values[signal].shape), tensor or graph.output[0].name
+    ends = len(graph.node) > 0 and len(inputs) == len(graph.output) == 1
+    need(ends, "it needs nodes, and exactly one input and one output")
+    _check_names(graph, inputs[0].name)
+    begin = _input(inputs[0].type.tensor_type)
+    values[inputs[0].name] = Value(begin, Chain())
     for node in graph.node:
-        if tensor == signal:
-            break
         try:
-            values[node.output[0]] = _step(node, opset, values, signal, chain)
+            values |= _step(node, opset, values)
         except (Malformed, ValueError, IndexError) as error:
             raise Malformed(f"node {node.name!a} ({node.op_type!a}): {error}") from None
-        if signal in node.input and node.op_type != "Shape":
-            signal = node.output[0]
-    is_end = last == signal and bool(chain.links)
-    need(is_end, f"its {_called(tensor)} is not the end of one chain of layers")
-    return chain, (first, End(signal, values[signal].shape))
+        if tensor in values:
+            break
+    name = tensor or graph.output[0].name
+    end = values.get(name)
+    if end is None or end.chain is None or end.spent or tensor == inputs[0].name:
+        raise Malformed(f"its {_called(tensor)} is not the end of one chain of layers")
+    end.chain.close(end.numbers.size)
+    return end.chain, (End(inputs[0].name, begin.shape), End(name, end.numbers.shape))
 
 
 def _called(tensor: str) -> str:
@@ -97,10 +98,16 @@ def _opset(model: onnx.ModelProto) -> int:
 def _check_names(graph: onnx.GraphProto, signal: str) -> None:
     """Each name stands for one thing."""
     constants = [tensor.name for tensor in graph.initializer]
-    outputs = [name for node in graph.node for name in node.output[:1]]
+    outputs = [name for node in graph.node for name in _outputs(node)]
     names = [*constants, signal, *outputs]
     good = all(names) and len(set(names)) == len(names)
     need(good, "a name is empty or stands for two things")
+
+
+def _outputs(node: onnx.NodeProto) -> list[str]:
+    """The names of what it gives. Nothing may read what a Dropout kept."""
+    names = list(node.output)
+    return names[:1] if node.op_type == "Dropout" and len(names) == 2 else names
 
 
 def _input(kind: onnx.TypeProto.Tensor) -> Array:
@@ -120,29 +127,36 @@ def _input(kind: onnx.TypeProto.Tensor) -> Array:
     return np.arange(math.prod(shape), dtype=FLOATS[kind.elem_type]).reshape(shape)
 
 
-def _step(
-    node: onnx.NodeProto, opset: int, values: dict[str, Array], signal: str, chain: Chain
-) -> Array:
-    """Returns what a node gives.
+def _step(node: onnx.NodeProto, opset: int, values: dict[str, Value]) -> dict[str, Value]:
+    """Returns what a node gives, by its outputs' names.
 
-    What reads the signal takes it out of `values`, but for its shape: nothing reads it again.
+    The signal that it reads is spent then, but where it reads no more than its shape.
     """
     options = {entry.name: onnx.helper.get_attribute_value(entry) for entry in node.attribute}
     own = node.domain in DOMAINS and len(options) == len(node.attribute)
     need(own, "it is of another domain")
-    alone = len(node.output) == 1 or (node.op_type, len(node.output)) == ("Dropout", 2)
-    need(alone, "it has several outputs")
     need(node.output[-1] not in values, "a name stands for two things")
     names = list(node.input)
     while names[-1:] == [""]:  # operands that are left out at the end
         names.pop()
-    there = all(name in values or not name for name in names) and names.count(signal) < 2
-    need(there, "it reads what is not there, or what was read before")
-    at = names.index(signal) if signal in names else None
-    operands = [values.get(name) for name in names]
-    if at is not None and node.op_type != "Shape":
-        del values[signal]
-    return result(Call(node.op_type, operands, options, at), opset, chain)
+    there = all(name in values or not name for name in names)
+    need(there, "it reads what is not there")
+    signals = [place for place, name in enumerate(names) if name and values[name].chain]
+    need(len(signals) < 2, "two branches meet in it")
+    at = signals[0] if signals else None
+    chain = None if at is None else _read(names[at], values, shape_only=node.op_type == "Shape")
+    operands = [values[name].numbers if name else None for name in names]
+    found = results(Call(node.op_type, operands, options, at), opset, chain)
+    need(len(found) == len(_outputs(node)), "it has more or fewer outputs")
+    return dict(zip(_outputs(node), found, strict=True))
+
+
+def _read(name: str, values: dict[str, Value], *, shape_only: bool) -> Chain | None:
+    """The layers that make the signal of this name, which is spent then."""
+    signal = values[name]
+    need(shape_only or not signal.spent, "it reads what was read before")
+    values[name] = signal._replace(spent=signal.spent or not shape_only)
+    return signal.chain
 
 
 # --- float32 semantics ----------------------------------------------------------------------------

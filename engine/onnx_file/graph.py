@@ -99,11 +99,11 @@ class _Walk:
             name = printable(f"{node.domain}.{node.op_type}")
             raise InputError(f"operator {name} is not supported", advice=AS_A_CHAIN)
         outputs = list(node.output)
-        if node.op_type == "Dropout" and len(outputs) == 2:
-            self.unread[outputs.pop()] = "what a Dropout kept"
         for name in outputs:
             if name in self.values or name in self.homes:
                 raise InputError(f"its output {name!r} exists already", advice="name tensors differently")
+        if node.op_type == "Dropout" and len(outputs) == 2:
+            self.unread[outputs.pop()] = "what a Dropout kept"
         values = self._values(node, outputs[0] if outputs else "", label)
         if len(outputs) != len(values) or not all(outputs):
             count = "one" if len(values) == 1 else len(values)
@@ -121,7 +121,7 @@ class _Walk:
     def _filled(self, node: NodeProto) -> Constant:
         """Returns the tensor of a ConstantOfShape node: one number, everywhere."""
         given = {attribute.name: attribute for attribute in node.attribute}
-        if len(node.input) != 1 or set(given) - {"value"}:
+        if len(node.input) != 1 or len(node.attribute) > 1 or set(given) - {"value"}:
             raise InputError("it has not one shape and one value", advice=EXPORT_AGAIN)
         shape = ints_of(self._take(node.input[0], keep=False), "the shape")
         if min(shape, default=1) < 1 or size_of(shape) > MAX_FOLD:
@@ -129,6 +129,8 @@ class _Walk:
         if "value" not in given:
             return Constant(np.zeros(shape), TensorProto.FLOAT)
         number = read_tensor(given["value"].t, "value")
+        if number.values.size != 1:
+            raise InputError("it fills with several numbers", advice=EXPORT_AGAIN)
         return Constant(np.full(shape, number.values.ravel()[0]), number.kind)
 
     def _constant(self, node: NodeProto, name: str) -> Constant:

@@ -37,6 +37,8 @@ def attributes_of(node: NodeProto, operator: Operator) -> dict[str, Attribute]:
             raise InputError(f"attribute {attribute.name!r} is not supported", advice=AS_A_CHAIN)
         value = helper.get_attribute_value(attribute)
         given[attribute.name] = tuple(value) if attribute.type == AttributeProto.INTS else value
+        if value == []:  # for onnxruntime an empty list of axes means all of them
+            raise InputError(f"attribute {attribute.name!r} is an empty list", advice=EXPORT_AGAIN)
         if isinstance(value, float) and not math.isfinite(value):
             raise InputError(f"attribute {attribute.name!r} is not finite", advice=EXPORT_AGAIN)
     for name, parameter in parameters.items():

@@ -6,20 +6,22 @@ Parameters are read as in operators.py.
 import math
 
 import numpy as np
+from onnx import TensorProto
 
 from engine.errors import InputError
-from engine.onnx_file.constant import INTEGERS, MAX_FOLD, Constant, names_of
+from engine.onnx_file.constant import MAX_FOLD, Constant, names_of
 from engine.onnx_file.quotients import reciprocals
 from engine.onnx_file.shapes import Versions, axes_of, ints_of, mismatch, moved
 from engine.onnx_file.signal import Ints, Shape, Signal, Value, shape_text
 
+_PLACES = (TensorProto.INT64, TensorProto.INT32)
 _EXPORT = "check how the network was exported"
 
 
 def gather(x: Value, indices: Value, /, *, axis: int = 0) -> Value:
     (at,) = axes_of((axis,), len(x.shape))
     size = x.shape[at]
-    if not isinstance(indices, Constant) or indices.kind not in INTEGERS:
+    if not isinstance(indices, Constant) or indices.kind not in _PLACES:
         raise InputError("it gathers at places that are no constant integers", advice=_EXPORT)
     places = indices.values
     if np.any((places < -size) | (places >= size)):
@@ -49,14 +51,23 @@ def _sliced(x: Value, starts: Ints, ends: Ints, axes: Ints | None, steps: Ints |
 
 
 def split_in_sizes(x: Value, sizes: Value, /, *, axis: int = 0) -> tuple[Value, ...]:
-    return split_by_attributes(x, axis=axis, split=ints_of(sizes, "the list of sizes"))
+    (at,) = axes_of((axis,), len(x.shape))
+    most = x.shape[at]  # each part has one element or more
+    return split_by_attributes(x, axis=axis, split=ints_of(sizes, f"the sizes of axis {axis}", most=most))
 
 
-def split(x: Value, sizes: Value | None = None, /, *, axis: int = 0, num_outputs: int = 0) -> tuple[Value, ...]:
+def split(
+    x: Value, sizes: Value | None = None, /, *, axis: int = 0, num_outputs: int | None = None
+) -> tuple[Value, ...]:
+    if (sizes is None) == (num_outputs is None):
+        raise InputError("it needs either sizes or a number of parts", advice=_EXPORT)
     if sizes is not None:
         return split_in_sizes(x, sizes, axis=axis)
     (at,) = axes_of((axis,), len(x.shape))
-    part = -(-x.shape[at] // max(num_outputs, 1))
+    if num_outputs is None or not 1 <= num_outputs <= x.shape[at]:
+        what = f"axis {axis} of {shape_text(x.shape)} has no {num_outputs} parts"
+        raise InputError(what, advice=_EXPORT)
+    part = -(-x.shape[at] // num_outputs)
     rest = x.shape[at] - part * (num_outputs - 1)
     return split_by_attributes(x, axis=axis, split=(part,) * (num_outputs - 1) + (rest,))
 
@@ -95,6 +106,8 @@ def concat(*values: Value, axis: int) -> Value:
     if signal is None:
         joined = np.concatenate([part.values for part in constants], axis=at)
         return Constant(joined, constants[0].kind, names_of(constants))
+    if not constants:
+        return signal
     places = [np.arange(v.size).reshape(v.shape) if v is signal else np.full(v.shape, -1) for v in values]
     numbers = [v.values if isinstance(v, Constant) else np.zeros(v.shape) for v in values]
     selected = np.concatenate(places, axis=at)

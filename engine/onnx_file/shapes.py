@@ -17,6 +17,7 @@ from engine.onnx_file.signal import Ints, NamedShape, Shape, Signal, Value, shap
 
 Operator = Callable[..., Value | tuple[Value, ...]]  # of a node's inputs by position, and its attributes by name
 Versions = dict[int, Operator]  # by the opset on in which this form appeared
+MAX_RANK = 8
 _EXPORT = "check how the network was exported"
 _FOLD = "fold constants before exporting the network"
 
@@ -183,12 +184,12 @@ def _demand_some(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def ints_of(value: Value, what: str) -> Ints:
-    """Returns a constant list of integers. InputError where the value is none."""
+def ints_of(value: Value, what: str, *, most: int = MAX_RANK) -> Ints:
+    """Returns a constant list of integers, at most so many. InputError where the value is none."""
     if not isinstance(value, Constant) or value.kind != TensorProto.INT64:
         raise InputError(f"{what} is not a constant of type int64", advice="export with a fixed shape")
-    if value.values.ndim != 1 or len(value.values) > 8:
-        raise InputError(f"{what} is not a list of at most 8 dimensions", advice=_EXPORT)
+    if value.values.ndim != 1 or len(value.values) > most:
+        raise InputError(f"{what} is not a list of at most {most} integers", advice=_EXPORT)
     return tuple(value.values.tolist())
 
 
