@@ -785,23 +785,24 @@ def tighten_neuron(block, node, lines, i, size):
         node.low[j], node.high[j] = max(node.low[j], down(least)), min(node.high[j], -down(-most))
 
 
-def finish_layer(block, node, lines, sizes):
+def finish_layer(block, node, lines, sizes, ratio=1):
     """H_k of the layer after the last of these lines, to which its own are added."""
     if block.layers[len(lines)].relu:
         first = block.first[len(lines)]
         low, high = (bounds[first : first + len(sizes)] for bounds in (node.low, node.high))
-        lines.append([relu_line(block, *bounds) for bounds in zip(low, high, sizes)])
+        lines.append([relu_line(block, *bounds, ratio) for bounds in zip(low, high, sizes)])
         return [max(u, ZERO) for u in high]
     noises = [noise(block, size) for size in sizes]
     lines.append([Line(ONE, ONE, ZERO, one, one) for one in noises])
     return list(map(sum, zip(sizes, noises)))
 
 
-def relu_line(block, low, high, size):
+def relu_line(block, low, high, size, ratio=1):
     negative, positive = min(low, ZERO), max(high, ZERO)
     c = Fraction(round(1024 * positive / (positive - negative)), 1024) if positive > negative else ZERO
     t = max(-c * negative, (1 - c) * positive)
-    return Line(Fraction(high > -low), c, t, noise(block, size + t) if high > 0 else ZERO, noise(block, size + t))
+    error = noise(block, size + t)
+    return Line(Fraction(high > -ratio * low), c, t, error if high > 0 else ZERO, error)
 
 
 # 6. Backward substitution

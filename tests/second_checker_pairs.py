@@ -96,7 +96,7 @@ class Half:
         return None
 
     def finish(self, sizes):
-        self.largest = first.finish_layer(self.block, self.node, self.lines, sizes)
+        self.largest = first.finish_layer(self.block, self.node, self.lines, sizes, ratio=2)
 
     def tighten(self, i, size):
         first.tighten_neuron(self.block, self.node, self.lines, i, size)
@@ -125,14 +125,13 @@ def tighten_pair(node, f, g, dl, du):
         for k, (m, n) in enumerate(stage):
             p, q = f.number(k), g.number(k)
             f.tighten(k, m)
+            g.tighten(k, n)
             if is_unstable(node, p) or is_unstable(node, q):
                 low, high = difference(node, f, g, stages, k, noise(f.block, m) + noise(g.block, n))
                 dl[i], du[i] = max(dl[i], down(low)), min(du[i], up(high))
             exchange(node, p, q, dl, du, i)
             if is_coupled(node, p, q, dl[i], du[i]):
                 coupled[k] = difference_line(f.block, g.block, dl[i], du[i], m, n)
-            else:
-                g.tighten(k, n)
             i += 1
         f.finish([m for m, _ in stage])
         g.finish([n for _, n in stage])

@@ -107,14 +107,12 @@ def test_the_difference_is_not_bounded_where_both_are_stable():
     assert node.differences[0, 1] == ([down(low[1] - high[0])], [up(high[1] - low[0])])
 
 
-def test_a_bound_of_f_bounds_a_coupled_neuron_of_g():
-    """Where x <= 1/2, u_f is near 1/2 and du near 1/8; g is not bounded alone, or u_g would be that of 3/8."""
-    net, node = root_of((1, 0), (1.25, 0))
-    half, _ = first.tighten(net, first.halves(net, node, 0, iter([0.5]))[0])
-    assert half.high[1] == up(up(Fraction(1, 2)) + up(EIGHTH)) < node.high[1]
-    net, node = root_of((1, 0), (0.75, 0))
-    half, _ = first.tighten(net, first.halves(net, node, 0, iter([0.5]))[0])
-    assert half.high[1] == node.high[1] == up(Fraction(3, 4))
+@pytest.mark.parametrize("factor", [Fraction(5, 4), Fraction(3, 4)])
+def test_a_coupled_neuron_of_g_is_bounded_alone_too(factor):
+    """Where x <= 1/2, so is z_f, and z_g is at most half of its factor: less than z_f and the difference say."""
+    net, node = root_of((1, 0), (float(factor), 0))
+    half, lines = first.tighten(net, first.halves(net, node, 0, iter([0.5]))[0])
+    assert lines.coupled[0, 1][0] and half.high[1] == up(factor / 2) < node.high[1] == up(factor)
 
 
 def test_an_assumed_sign_of_g_bounds_f():
