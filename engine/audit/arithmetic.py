@@ -48,66 +48,22 @@ terms weigh at most the w_1 of the blocks, and of r. So the sum over the box err
 times that, n' being the number of inputs, and n' + 4 + B < n + 5.
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from engine.audit.bounds import Bounds, Box, Boxes, Exclusions, Numbers, down, relu_lines
-from engine.audit.data import Blocks, Floats, Integers, Singles
+from engine.audit.bounds import Bounds, Exclusions, Numbers
+from engine.audit.data import Blocks, Floats, Integers, Singles, Truths
+from engine.audit.floating_lines import Lines, lines_of, relax
+from engine.audit.lines import down, relu_lines
+from engine.audit.pairs import Ends
+from engine.audit.places import Box, Boxes, Place, Target
 
 UNDERFLOW = 2.0**-900  # given up at the end of each bound
 AT_ONCE = 320  # neurons bounded at once, so that their coefficients stay in the processor's cache
 
 
-class Lines(NamedTuple):
-    """Section 5's lines of one layer, at each node of a batch: a middle and what is to its sides.
-
-    slope z + offset - (slope_spread z + offset_spread) <= h
-                         h <= slope z + offset + (slope_spread z + offset_spread)
-
-    where slope = (a + c) / 2, slope_spread = (c - a) / 2, offset = t / 2 and offset_spread =
-    t / 2 + s: [n, neurons + 1], the last for a row's constant. noise is N(M + t) and size H:
-    [n, neurons].
-    """
-
-    slope: Floats
-    slope_spread: Floats
-    offset: Floats
-    offset_spread: Floats
-    noise: Floats
-    size: Floats
-
-    def at(self, node: Integers) -> "Lines":
-        """The lines of one node for each row. noise and size remain those of the batch."""
-        return Lines(
-            slope=self.slope.take(node, axis=0),
-            slope_spread=self.slope_spread.take(node, axis=0),
-            offset=self.offset.take(node, axis=0),
-            offset_spread=self.offset_spread.take(node, axis=0),
-            noise=self.noise,
-            size=self.size,
-        )
-
-    def relax(self, rows: Floats) -> Floats:
-        """Section 6, step 1: rows [.., m, neurons + 1] over h -> rows over z, nowhere larger."""
-        size = np.abs(rows)
-        constant = np.vecdot(rows, self.offset) - np.vecdot(size, self.offset_spread)
-        rows = rows * self.slope - size * self.slope_spread
-        rows[..., -1] += constant
-        return rows
-
-    def with_slopes(self, given: Floats, l: Singles, u: Singles) -> "Lines":
-        """Section 6, "An exclusion": with lower slopes of its own, where they are given.
-
-        Where u <= 0 the lower slope is 0; else where l >= 0 it is 1.
-        """
-        a, c = self.slope - self.slope_spread, self.slope + self.slope_spread
-        slopes = np.clip(given, l >= 0, u > 0)
-        a[:, :-1] = np.where(np.isnan(slopes), a[:, :-1], slopes)
-        return self._replace(slope=(a + c) / 2, slope_spread=(c - a) / 2)
-
-
-class Floating(Bounds[list[Lines]]):
+class Floating(Bounds[Lines, list[Lines]]):
     """Bounds of one network, or of several, under one semantics, in float64."""
 
     def __init__(self, network: Blocks, semantics: str) -> None:
@@ -128,48 +84,67 @@ class Floating(Bounds[list[Lines]]):
     # --- neurons ----------------------------------------------------------------------------------
 
     def tighten(self, nodes: Boxes) -> list[Lines]:
-        """Section 5, "At each node": improves l and u in place; the lines of each layer."""
-        lines: list[Lines] = []
-        for place in self.places:
-            self._tighten_block(place.layers, place.box(nodes), nodes, lines)
-        return lines
+        """Section 5, "At each node", and section 11: improves l and u in place; all lines."""
+        return self._bound(nodes)
 
-    def _tighten_block(self, layers: range, box: Box, nodes: Boxes, lines: list[Lines]) -> None:
-        """Of the neurons of one block, which has this box: its lines are added."""
-        h = np.maximum(np.abs(box.lower), np.abs(box.upper))  # H_0
-        for k in layers:
-            layer, part = self.layers[k], self.parts[k]
-            size = h @ np.abs(layer.weight.T) + np.abs(layer.bias)  # M_k
-            l, u = nodes.l[:, part], nodes.u[:, part]
-            self._tighten_layer(box, l, u, self.noise(size, k), lines[layers.start :], k)
-            lines.append(self._relu(l, u, size, k) if layer.relu else self._affine(size, k))
-            h = lines[-1].size
+    def size(self, h: Numbers, k: int) -> Floats:
+        """M_k of section 5, h being H_{k-1}."""
+        layer = self.layers[k]
+        size: Floats = h @ np.abs(layer.weight.T) + np.abs(layer.bias)
+        return size
 
-    def _tighten_layer(
-        self, box: Box, l: Singles, u: Singles, noise: Floats, lines: list[Lines], k: int
+    def improve(
+        self,
+        ends: Ends,
+        chosen: Truths,
+        target: Target,
+        nodes: Boxes,
+        lines: Mapping[int, Lines],
+        noise: Numbers,
     ) -> None:
-        """Bounds layer k's neurons of open sign, l and u, by the lines of its block before it."""
-        steps = self.steps[k - len(lines) : k]
-        nodes_of, neurons = np.nonzero((l < 0) & (u > 0))
+        """Section 6: improves the chosen ends of a target, in place, by substitution of rows."""
+        (l, u), (blocks, steps, starts) = ends, target
+        nodes_of, neurons = np.nonzero(chosen)
         for i in range(0, len(nodes_of), AT_ONCE):
             node, neuron = at = nodes_of[i : i + AT_ONCE], neurons[i : i + AT_ONCE]
-            rows = np.stack([self.steps[k][neuron], -self.steps[k][neuron]])
-            for line, step in zip(reversed(lines), reversed(steps)):
-                rows = line.at(node).relax(rows) @ step
-            least = _minimum(box, node, rows) - noise[at]
+            rows = []
+            for k, sign in starts:
+                row = sign * self.steps[k][neuron]
+                rows.append(np.stack([row, -row]))
+            for step in reversed(steps):
+                own = [lines[k].at(node) for _, k in step]
+                for (block, k), row in zip(step, relax([rows[i] for i, _ in step], own)):
+                    rows[block] = row @ self.steps[k]
+            least = self._least(blocks, rows, nodes, node) - noise[at]
             l[at], u[at] = np.maximum(l[at], down(least[0])), np.minimum(u[at], -down(least[1]))
 
-    def _relu(self, l: Singles, u: Singles, size: Floats, k: int) -> Lines:
-        """Section 5, the table's first row."""
-        a, c, t = relu_lines(l, u)
-        noise = self.noise(size + t, k)
-        return _lines(a, c, t, noise * (u > 0), noise, np.maximum(u, 0, dtype=np.float64))
+    def _least(
+        self, blocks: Sequence[Place], rows: list[Floats], nodes: Boxes, node: Integers
+    ) -> Floats:
+        """The least value of rows over the inputs of each block, added up."""
+        if len(blocks) == 1:
+            return _minimum(blocks[0].box(nodes), node, rows[0])
+        total = np.zeros((*rows[0].shape[:-1], self.n_inputs + 1))
+        _add_blocks(blocks, rows, total)
+        return _minimum(Box(nodes.lower, nodes.upper), node, total)
 
-    def _affine(self, size: Floats, k: int) -> Lines:
-        """Section 5, the table's second row."""
+    def line(self, z: Ends, size: Numbers, k: int) -> Lines:
+        """Section 5, the table: the lines of layer k."""
+        if self.layers[k].relu:
+            a, c, t = relu_lines(*z)
+            noise = self.noise(size + t, k)
+            h = np.maximum(z.u, 0, dtype=np.float64)
+            return lines_of(a, c, t, noise * (z.u > 0), noise, h)
         one, zero = np.ones_like(size), np.zeros_like(size)
         noise = self.noise(size, k)
-        return _lines(one, one, zero, noise, noise, size + noise)
+        return lines_of(one, one, zero, noise, noise, size + noise)
+
+    def couple(self, line: Lines, is_coupled: Truths, c: Floats, give: Numbers) -> Lines:
+        """Section 11, "Bounds", step 7: the lines of g's layer with those of differences.
+
+        (1 - c) d - give <= delta <= c d + give where they are coupled.
+        """
+        return line.with_differences(is_coupled, c, give)
 
     # --- exclusions -------------------------------------------------------------------------------
 
@@ -180,60 +155,51 @@ class Floating(Bounds[list[Lines]]):
         """
         m = self.n_outputs
         given = claimed.rows.astype(np.float64) / 1024
-        constant, total = given[:, m], np.zeros((len(given), self.n_inputs + 1))
-        for layers, inputs, outputs in self.places:
-            rows = np.column_stack([given[:, outputs], constant])
-            constant = np.zeros_like(constant)  # the whole of it is in the first block
-            for k in reversed(layers):
-                rows = self._substitute(k, rows, nodes, lines[k], claimed)
-            total[:, inputs] += rows[:, :-1]
-            total[:, -1] += rows[:, -1]
+        total = np.zeros((len(given), self.n_inputs + 1))
+        for blocks, steps in self.groups:
+            rows = [np.pad(given[:, place.outputs], ((0, 0), (0, 1))) for place in blocks]
+            if blocks[0].outputs.start == 0:
+                rows[0][:, -1] = given[:, m]  # the whole constant is in the first block
+            for step in reversed(steps):
+                own = [self._own_lines(k, nodes, lines[k], claimed) for _, k in step]
+                for (i, k), row in zip(step, relax([rows[i] for i, _ in step], own)):
+                    self._add_multipliers(k, row, lines[k], claimed)
+                    rows[i] = row @ self.steps[k]
+            _add_blocks(blocks, rows, total)
         total[:, :-1] += given[:, m + 1 :]
         loss = self._loss(np.abs(given), nodes, lines, claimed.node)
         margin = _minimum(Box(nodes.lower, nodes.upper), claimed.node, total) - loss
         return np.where(np.isfinite(margin), margin, -np.inf)
 
-    def _substitute(
-        self, k: int, rows: Floats, nodes: Boxes, lines: Lines, claimed: Exclusions
-    ) -> Floats:
-        """Section 6: exclusions' rows over the outputs of layer k -> those over its inputs."""
+    def _own_lines(self, k: int, nodes: Boxes, lines: Lines, claimed: Exclusions) -> Lines:
+        """The lines of layer k at each exclusion's node, with its lower slopes."""
         node, part, lines = claimed.node, self.parts[k], lines.at(claimed.node)
+        if not self.layers[k].relu:
+            return lines
+        return lines.with_slopes(claimed.slopes[:, part], nodes.l[node, part], nodes.u[node, part])
+
+    def _add_multipliers(self, k: int, rows: Floats, lines: Lines, claimed: Exclusions) -> None:
+        """Section 6, "An exclusion", those of layer k: in place, in rows over its z."""
         if self.layers[k].relu:
-            own = claimed.slopes[:, part]
-            lines = lines.with_slopes(own, nodes.l[node, part], nodes.u[node, part])
-        rows = lines.relax(rows)
-        if self.layers[k].relu:
-            multipliers = claimed.multipliers[:, part]
+            multipliers = claimed.multipliers[:, self.parts[k]]
             rows[:, :-1] -= multipliers
-            rows[:, -1] -= 2 * np.vecdot(np.abs(multipliers), lines.noise[node])
-        below: Floats = rows @ self.steps[k]
-        return below
+            rows[:, -1] -= 2 * np.vecdot(np.abs(multipliers), lines.noise[claimed.node])
 
     def _loss(self, given: Floats, nodes: Boxes, lines: list[Lines], node: Integers) -> Floats:
         """Section 8, the formula: what an exclusion's numbers, of these sizes, lose by rounding."""
         m = self.n_outputs
-        size = np.concatenate([lines[layers[-1]].size for layers, *_ in self.places], axis=1)  # H_L
+        size = np.concatenate([lines[place.layers[-1]].size for place in self.places], axis=1)
         h = np.maximum(np.abs(nodes.lower), np.abs(nodes.upper))[node]
         loss: Floats = self.rounding * (given[:, m] + np.vecdot(given[:, m + 1 :], h)) + UNDERFLOW
         loss += 2.0**-50 * np.vecdot(given[:, :m], size[node])
         return loss
 
 
-def _lines(a: Floats, c: Floats, t: Floats, s: Floats, noise: Floats, size: Floats) -> Lines:
-    """Lines of a, c, t, s of section 5's table; a row's constant is passed on as it is."""
-    return Lines(
-        slope=_pad((a + c) / 2, 1),
-        slope_spread=_pad((c - a) / 2, 0),
-        offset=_pad(t / 2, 0),
-        offset_spread=_pad(t / 2 + s, 0),
-        noise=noise,
-        size=size,
-    )
-
-
-def _pad(part: Floats, end: int) -> Floats:
-    """With one more column."""
-    return np.pad(part, ((0, 0), (0, 1)), constant_values=end)
+def _add_blocks(blocks: Sequence[Place], rows: Sequence[Floats], total: Floats) -> None:
+    """Adds the rows over the inputs of each block to those over all inputs."""
+    for place, row in zip(blocks, rows, strict=True):
+        total[..., place.inputs] += row[..., :-1]
+        total[..., -1] += row[..., -1]
 
 
 def _minimum(box: Box, node: Integers, rows: Floats) -> Floats:

@@ -104,6 +104,10 @@ class Blocks(Protocol):
         """In the order of their outputs and hidden neurons."""
 
     @property
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """The pairs of blocks that are bounded together (section 11)."""
+
+    @property
     def n_inputs(self) -> int: ...
     @property
     def n_outputs(self) -> int: ...
@@ -145,6 +149,11 @@ class Network:
     def blocks(self) -> tuple[Block, ...]:
         """The network as the only block, which reads all inputs."""
         return (Block(self.layers, slice(0, self.n_inputs), self.rounded),)
+
+    @property
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """None: there is one block."""
+        return ()
 
     @property
     def n_inputs(self) -> int:
@@ -247,8 +256,9 @@ class Certificate(NamedTuple):
     A witness has a Witness and one case with one polytope. `kind`, `semantics` and the hashes are
     strings of the manifest; it is there as a whole too.
 
-    networks: the one that it is about; in version 2, all that its query declares, in order.
-    ties: in version 2, of each network's inputs.
+    networks: the one that it is about; from version 2 on, all that its query declares, in order.
+    ties: from version 2 on, of each network's inputs.
+    pairs: in version 3, blocks that are bounded together.
     outputs: how many outputs the network must have, for all that rows name.
     sha256: of the certificate's own file.
     """
@@ -257,6 +267,7 @@ class Certificate(NamedTuple):
     semantics: str
     networks: tuple[Declared, ...]
     ties: tuple[tuple[Tie, ...], ...]
+    pairs: tuple[tuple[int, int], ...]
     property_sha256: str
     cases: tuple[Case, ...]
     outputs: int
@@ -267,7 +278,7 @@ class Certificate(NamedTuple):
 
     @property
     def version(self) -> int:
-        """1, or 2 of one about a query in VNN-LIB 2.0."""
+        """1, or 2 of one about a query in VNN-LIB 2.0, or 3 with bounds of differences."""
         return int(self.manifest["version"])
 
     @property
