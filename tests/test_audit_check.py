@@ -235,7 +235,7 @@ class Prover:
         l, u = batch.l[0], batch.u[0]
         hidden = slice(0, len(sign))  # what is behind it are differences
         for polytope in sorted(left):
-            for shown in self.tries(one["unsafe"][polytope], sign, np.flatnonzero((l > u)[hidden])):
+            for shown in self.tries(one["unsafe"][polytope], sign, np.flatnonzero((l > u)[hidden] & (sign != 0))):
                 if self.margin(batch, lines, one["unsafe"][polytope], shown, sign) > 0:
                     node.exclusions[polytope] = shown
                     left.discard(polytope)

@@ -1,20 +1,22 @@
-"""The checker's bounds of differences (format, section 11): by hand, against samples, and one arithmetic by the other."""
+"""The checker's bounds of differences (format, section 11): by hand, against samples, and in both arithmetics."""
 
 from fractions import Fraction
+from itertools import product
 
 import numpy as np
 import pytest
+from cases import exact_trace
 from conftest import network, random_network
-from joint_questions import JointQuestion, declared, inside, own, same_inputs
-from test_audit_bounds import nodes_of, number_of, value_of
+from joint_questions import JointQuestion, declared, inside, own, same_inputs, tie
+from test_audit_bounds import nodes_of, value_of
 from test_audit_check import Exclusion, Node, case, exclusions, row
 from test_audit_joint import apart
 
+from engine.audit import arithmetic as arithmetic_module
 from engine.audit import bounds as bounds_module
-from engine.audit import pairs as pairs_module
+from engine.audit import exact as exact_module
 from engine.audit.arithmetic import Floating
 from engine.audit.blocks import Joint
-from engine.audit.bounds import Bounds
 from engine.audit.data import Block, Layer, Malformed
 from engine.audit.exact import Exact
 from engine.audit.pairs import Ends, coupled, meet, widest
@@ -44,7 +46,7 @@ def joint_of(*blocks, rounded=False, pairs=((0, 1),), n_inputs=None):
     return Joint(made, n_inputs or 1 + max(max(inputs) for _, inputs in blocks), "", pairs)
 
 
-def identity(width, random, size=0.02):
+def identity(width, random, size=0.005):
     """A layer without a ReLU that changes little."""
     weight = (np.eye(width) + size * random.normal(size=(width, width))).astype(np.float32).astype(float)
     return Layer(weight, np.zeros(width), relu=False)
@@ -62,7 +64,7 @@ def of_other_depth(seed, rounded=False):
     random = np.random.default_rng(seed)
     first, second, last = near(layers_of(random_network((2, 4, 3, 2), seed=seed)), random, 0.0)
     f = [identity(2, random), first, second, last]
-    g = [*near([first], random, 0.02), identity(4, random), identity(4, random), second, last, identity(2, random)]
+    g = [*near([first], random, 0.005), identity(4, random), identity(4, random), second, last, identity(2, random)]
     return joint_of((f, [0, 1]), (g, [0, 1]), rounded=rounded)
 
 
@@ -178,14 +180,17 @@ def test_couplings():
 class Trace:
     """What all blocks do at a point x, exactly: z and d in the order of l and u, and outputs y.
 
-    Where layers are not exact each z is off by as much as they may be, to a side that is drawn.
+    Where layers are not exact each z is off by as much as they may be: to a side that is drawn, of each or of all z of
+    a block.
     """
 
     def __init__(self, joint, bounds, semantics, x, random):
         self.x, self.y, zs = list(map(Fraction, x)), [], {}
         n = joint.width
         g, e = Fraction(n + 4, 2**24 - n - 4), Fraction(2 * n + 4, 2**126)
+        is_random = random.integers(0, 2)
         for block, place in zip(joint.blocks, bounds.places):
+            side = random.choice([-1, 1])
             h = [self.x[i] for i in block.inputs]
             for layer, k in zip(block.layers, place.layers):
                 z = []
@@ -193,7 +198,8 @@ class Trace:
                     terms = [Fraction(bias), *(Fraction(w) * v for w, v in zip(weights, h, strict=True))]
                     size = sum(map(abs, terms))
                     off = g * size + e if semantics == "float32" else block.rounded * Fraction(1, 2**53) * size
-                    z.append(sum(terms) + int(random.integers(-1, 2)) * off)
+                    own = random.choice([-1, 1]) if is_random else side
+                    z.append(sum(terms) + int(own) * off)
                 h = [max(v, Fraction(0)) for v in z] if layer.relu else z
                 zs[k] = z if layer.relu else []
             self.y += h
@@ -209,13 +215,14 @@ def points_of(lower, upper, count, random):
 
 
 def claims_of(joint, sign, random, count):
-    """Rows over both blocks at each node, half of them nearly differences, with any slopes and multipliers."""
+    """Rows over both blocks at each node, most of them nearly differences, with any slopes and multipliers."""
     found = []
     for node in np.repeat(np.arange(len(sign)), count):
         y, half = random.normal(size=joint.n_outputs), joint.n_outputs // 2
-        if random.random() < 0.5:
-            y[-half:] = -y[:half] * random.choice([1, 1, 0.9, 1.2])
-        rows = [row([Fraction(v).limit_denominator(97) for v in y], Fraction(1, 7), inputs=[Fraction(1, 3)])]
+        if random.random() < 0.75:
+            y[-half:] = -y[:half] * random.choice([1, 1, 1, 0.9])
+        inputs = [Fraction(int(random.integers(-1, 2)), 3)]
+        rows = [row([Fraction(v).limit_denominator(97) for v in y], Fraction(1, 7), inputs=inputs)]
         slopes = {int(j): int(random.integers(0, 1025)) for j in np.flatnonzero(random.random(sign.shape[1]) < 0.3)}
         multipliers = {int(j): float(random.random()) for j in np.flatnonzero(sign[node])}
         found.append((int(node), rows, Exclusion({0: int(random.integers(1, 1025))}, slopes, multipliers)))
@@ -224,6 +231,7 @@ def claims_of(joint, sign, random, count):
 
 def children_of(nodes, bounds, random):
     """The halves of each node, and its parts by the sign of a neuron."""
+
     def child(change):
         made = nodes._replace(**{name: getattr(nodes, name).copy() for name in ("lower", "upper", "l", "u", "sign")})
         change(made, np.arange(len(made.lower)))
@@ -288,13 +296,10 @@ def boxes_of(joint, count, random):
 @pytest.mark.parametrize("arithmetic", ARITHMETICS)
 @pytest.mark.parametrize("name", PAIRS)
 def test_sound(name, arithmetic, kind):
-    count = 0
-    for seed in range(3 if arithmetic is Floating else 1):
-        joint = PAIRS[name](seed, rounded=kind == "rounded")
-        boxes = boxes_of(joint, 4 if arithmetic is Floating else 2, np.random.default_rng(seed))
-        semantics = "float32" if kind == "float32" else "real"
-        count += check_sound(joint, arithmetic, semantics, *boxes, seed=seed)
-    assert count > 0
+    joint = PAIRS[name](1, rounded=kind == "rounded")
+    boxes = boxes_of(joint, 4 if arithmetic is Floating else 2, np.random.default_rng(2))
+    semantics = "float32" if kind == "float32" else "real"
+    assert check_sound(joint, arithmetic, semantics, *boxes, points=4)
 
 
 #: What the pairs below are there for: each shows some wrong rule to be wrong.
@@ -308,7 +313,7 @@ TINY = [
 
 def check_tiny(arithmetic, semantics):
     for joint, lower, upper in TINY:
-        assert check_sound(joint, arithmetic, semantics, lower, upper, points=40, claims=12)
+        assert check_sound(joint, arithmetic, semantics, lower, upper, points=30, claims=12)
 
 
 @pytest.mark.parametrize("semantics", ["real", "float32"])
@@ -317,16 +322,240 @@ def test_tiny_pairs(arithmetic, semantics):
     check_tiny(arithmetic, semantics)
 
 
-def swapped(couple):
-    return lambda self, line, is_coupled, c, give: couple(self, line, is_coupled, 1 - c, give)
+# --- wrong rules ----------------------------------------------------------------------------------
 
 
-def without_give(couple):
-    return lambda self, line, is_coupled, c, give: couple(self, line, is_coupled, c, 0 * give)
+def slopes_swapped(monkeypatch, arithmetic):
+    couple = arithmetic.couple
+    wrong = lambda self, line, is_coupled, c, give: couple(self, line, is_coupled, 1 - c, give)
+    monkeypatch.setattr(arithmetic, "couple", wrong)
 
 
-def always_coupled_lines(couple):
-    """The upper line's slope on both sides."""
-    return lambda self, line, is_coupled, c, give: couple(self, line, is_coupled, 0 * c + 1, give)
+def t_dropped(monkeypatch, arithmetic):
+    lines = bounds_module.relu_lines
+    monkeypatch.setattr(bounds_module, "relu_lines", lambda l, u: (*lines(l, u)[:2], 0 * lines(l, u)[2]))
 
 
+def t_and_s_dropped(monkeypatch, arithmetic):
+    couple = arithmetic.couple
+    wrong = lambda self, line, is_coupled, c, give: couple(self, line, is_coupled, c, 0 * give)
+    monkeypatch.setattr(arithmetic, "couple", wrong)
+
+
+def noise_of_differences_dropped(monkeypatch, arithmetic):
+    improve = arithmetic.improve
+
+    def wrong(self, ends, chosen, target, nodes, lines, noise):
+        improve(self, ends, chosen, target, nodes, lines, noise * int(len(target.ends) == 1))
+
+    monkeypatch.setattr(arithmetic, "improve", wrong)
+
+
+def difference_negated(monkeypatch, arithmetic):
+    def wrong(group, number):
+        target = differences_of(group, number)
+        return target._replace(ends=tuple((k, -sign) for k, sign in target.ends))
+
+    monkeypatch.setattr(bounds_module, "differences_of", wrong)
+
+
+def blocks_swapped_in_step_4(monkeypatch, arithmetic):
+    monkeypatch.setattr(bounds_module, "meet", lambda f, g, d: meet(g, f, d))
+
+
+def difference_added_to_f(monkeypatch, arithmetic):
+    """P' + B' in place of P' - B'."""
+    module, name = (arithmetic_module, "relax") if arithmetic is Floating else (exact_module, "_relax")
+    relax = getattr(module, name)
+
+    def wrong(rows, lines):
+        found = relax(rows, lines)
+        if len(rows) == 2 and arithmetic is Floating:
+            change = lines[1].difference.relax(rows[1] * lines[1].coupled)
+            found[0][..., :-1] += 2 * change[..., :-1]
+        elif len(rows) == 2:
+            shared = rows[1]._replace(coefficients=rows[1].coefficients * lines[1].coupled)
+            change = lines[1].difference.relax(shared).coefficients
+            found[0] = found[0]._replace(coefficients=found[0].coefficients + 2 * change)
+        return found
+
+    monkeypatch.setattr(module, name, wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong", [slopes_swapped, t_dropped, difference_negated, blocks_swapped_in_step_4, difference_added_to_f]
+)
+@pytest.mark.parametrize("arithmetic", ARITHMETICS)
+def test_wrong_rules_are_noticed(arithmetic, wrong, monkeypatch):
+    wrong(monkeypatch, arithmetic)
+    with pytest.raises(AssertionError):
+        check_tiny(arithmetic, "real")
+
+
+@pytest.mark.parametrize("wrong", [t_and_s_dropped, noise_of_differences_dropped])
+@pytest.mark.parametrize("arithmetic", ARITHMETICS)
+def test_noise_that_is_left_out_is_noticed(arithmetic, wrong, monkeypatch):
+    """d is 1/4 throughout, so that c = 1 and t = 0: without noise nothing is wrong."""
+    joint, lower, upper = TINY[1]
+    wrong(monkeypatch, arithmetic)
+    assert check_sound(joint, arithmetic, "real", lower, upper, points=10)
+    with pytest.raises(AssertionError):
+        check_sound(joint, arithmetic, "float32", lower, upper, points=30, claims=60)
+
+
+# --- one arithmetic against the other -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", PAIRS)
+def test_both_arithmetics_have_the_same_lines(name, kind):
+    """The same float32 numbers, and couplings; margins differ by rounding alone, and float64's are below."""
+    for seed in range(2):
+        joint, random = PAIRS[name](seed, rounded=kind == "rounded"), np.random.default_rng(seed)
+        floating, exact = (make(joint, "float32" if kind == "float32" else "real") for make in ARITHMETICS)
+        nodes, others = (
+            nodes_of(bounds, *boxes_of(joint, 2, np.random.default_rng(seed))) for bounds in (floating, exact)
+        )
+        sign, chosen = np.zeros((2, floating.hidden), np.int8), None
+        for _ in range(2):
+            lines, same = floating.tighten(nodes), exact.tighten(others)
+            assert (nodes.l == others.l).all() and (nodes.u == others.u).all()
+            assert couplings(lines) == couplings(same)
+            chosen = exclusions(claims_of(joint, sign, random, 2), joint, sign)
+            for number, value in zip(floating.margins(nodes, lines, chosen), exact.margins(others, same, chosen)):
+                assert Fraction(number) <= value <= Fraction(number) + Fraction(1, 10**9)
+            for one in (nodes, others):
+                one.upper[:, 0] = (one.lower[:, 0] + one.upper[:, 0]) / 2
+
+
+def test_without_pairs_nothing_is_coupled():
+    joint = alike(0)
+    for arithmetic in ARITHMETICS:
+        bounds = arithmetic(Joint(joint.blocks, joint.n_inputs, ""), "real")
+        lines = bounds.tighten(nodes_of(bounds, *boxes_of(joint, 1, np.random.default_rng(0))))
+        assert not couplings(lines) and bounds.columns == bounds.hidden and not bounds.differences
+
+
+# --- certificates ---------------------------------------------------------------------------------
+
+F = network([[[1.0]], [[1.0]]], [[0.0], [0.0]])  # relu(x)
+G = network([[[1.0]], [[1.0]]], [[0.25], [0.0]])  # relu(x + 1/4)
+LEAF = Node(-1, 0.0, {0: Exclusion({0: 1024}), 1: Exclusion({0: 1024})})
+
+
+def pair(folder, f, g, gap, *, pairs=((0, 1),), more=""):
+    """|g - f| < gap on [-1, 1] in each shared input."""
+    n, (text, polytopes) = f.n_inputs, apart(gap, f.n_outputs)
+    lower, upper = [-1] * n, [1] * n
+    text = declared("f", f) + declared("g", g) + inside("f", lower, upper) + same_inputs(n) + more + text
+    cases, pairs = [case(lower, upper, *polytopes)], [list(each) for each in pairs]
+    return JointQuestion(folder, {"f": f, "g": g}, text, cases, [own(n), own(n)], pairs=pairs)
+
+
+def test_a_pair_is_accepted(tmp_path):
+    """Both neurons are of open sign, and outputs differ by 1/4 at most: one box shows that, with differences alone."""
+    question = pair(tmp_path, F, G, "0.2501").write(LEAF)
+    result = question.accepted()
+    assert (result.nodes, result.certificate.version, result.certificate.pairs) == (1, 3, ((0, 1),))
+    assert result.margin == pytest.approx(0.0001, abs=1e-6)
+    assert question.run(semantics="float32").accepted
+    pair(tmp_path, F, G, "0.2501", pairs=()).write(LEAF).rejected("node 0: an exclusion is not shown")
+    pair(tmp_path, F, G, "0.2499").write(LEAF).rejected("node 0: an exclusion is not shown")
+
+
+def test_slopes_of_coupled_neurons_have_no_effect(tmp_path):
+    for slopes in ({0: 0}, {1: 0}, {1: 512}, {0: 1024, 1: 1024}):
+        question = pair(tmp_path, F, G, "0.2501")
+        question.write(Node(-1, 0.0, {i: Exclusion({0: 1024}, slopes) for i in range(2)})).accepted()
+
+
+def test_differences_are_no_neurons(tmp_path):
+    """Hidden neurons are 0 and 1: no split, slope or multiplier names the difference behind them."""
+    question = pair(tmp_path, F, G, "0.2501")
+    question.write(Node(1 + 1, 0.0, {}, (LEAF, LEAF))).accepted()
+    question.write(Node(1 + 2, 0.0, {}, (LEAF, LEAF))).rejected("node 0: it is split by what is not there")
+    for shown in (Exclusion({0: 1024}, {2: 0}), Exclusion({0: 1024}, {}, {2: 1.0})):
+        question.write(Node(-1, 0.0, {0: shown, 1: Exclusion({0: 1024})})).rejected("there is no such neuron")
+
+
+@pytest.mark.parametrize("semantics", ["real", "float32"])
+def test_proofs_that_the_checker_s_bounds_find(tmp_path, semantics):
+    """Trees with splits by inputs and by signs. (Without the pair, this one needs 621 nodes.)"""
+    f, random = random_network((2, 3, 3, 1), seed=1), np.random.default_rng(1)
+    changed = near(layers_of(f), random, 0.01)
+    g = network([layer.weight for layer in changed], [layer.bias for layer in changed])
+    points = product([Fraction(i, 4) for i in range(-4, 5)], repeat=2)
+    largest = max(abs(exact_trace(f, point).y[0] - exact_trace(g, point).y[0]) for point in points)
+    question = pair(tmp_path, f, g, f"{float(largest) * 1.1:.4f}")
+    found = question.prove(semantics=semantics, signs=1).accepted()
+    assert 1 < found.nodes < 50
+    for node in (Node(), LEAF):
+        question.write(node).rejected("node 0: ")
+
+
+@pytest.mark.parametrize(
+    "pairs, match",
+    [
+        (None, "should have, and has not, an object of just"),
+        ({}, "should have, and has not, an object of just"),
+        ([0, 1], "a pair is not two blocks in order"),
+        ([[0]], "a pair is not two blocks in order"),
+        ([[0, 1, 2]], "a pair is not two blocks in order"),
+        ([["0", "1"]], "a pair is not two blocks in order"),
+        ([[False, True]], "a pair is not two blocks in order"),
+        ([[0, 1.0]], "a pair is not two blocks in order"),
+        ([[1, 0]], "a pair is not two blocks in order"),
+        ([[1, 1]], "a pair is not two blocks in order"),
+        ([[-1, 0]], "a pair is not two blocks in order"),
+        ([[0, 1], [1, 2]], "a block is in two pairs"),
+        ([[0, 1], [0, 1]], "a block is in two pairs"),
+    ],
+)
+def test_malformed_pairs(tmp_path, pairs, match):
+    question = pair(tmp_path, F, G, "0.2501").write(LEAF, change=lambda m: m.update(pairs=pairs))
+    with pytest.raises(Malformed, match=match) as error:
+        question.run()
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("version", [1, 2, 4])
+def test_pairs_are_of_version_3_alone(tmp_path, version):
+    question = pair(tmp_path, F, G, "0.2501").write(LEAF, change=lambda m: m.update(version=version))
+    with pytest.raises(Malformed, match="should have, and has not, an object of just"):
+        question.run()
+
+
+def test_pairs_that_do_not_fit(tmp_path):
+    deeper = network([[[1.0]], [[1.0]], [[1.0]]], [[0.0], [0.0], [0.0]])
+    wider = network([[[1.0], [1.0]], [[1.0, 0.0]]], [[0.0, 0.0], [0.0]])
+    for g in (deeper, wider):
+        pair(tmp_path, F, g, "0.1").write(LEAF).rejected(
+            "blocks 0 and 1 are no pair: they have other layers with a ReLU"
+        )
+    pair(tmp_path, F, G, "0.2501", pairs=[(0, 2)]).write(LEAF).rejected("there are no blocks 0 and 2 to be a pair")
+    pair(tmp_path, F, G, "0.2501", pairs=[(0, 10**999)]).write(LEAF).rejected("there are no blocks 0 and 1000000")
+
+
+def test_ties_are_a_layer_that_pairs_do_not_look_at(tmp_path):
+    """g reads x + 1/4 where f reads x, so that one of them has a layer more: the networks are the same."""
+    text, polytopes = apart("0.2501")
+    relation = "(assert (== X_g[0,0] (+ X_f[0,0] 0.25)))"
+    text = declared("f", F) + declared("g", F, relation="(equal-to f)") + inside("f", [-1], [1]) + relation + text
+    ties = [own(1), [tie((0, 1), constant=Fraction(1, 4))]]
+    cases = [case([-1], [1], *polytopes)]
+    question = JointQuestion(tmp_path, {"f": F, "g": F}, text, cases, ties, pairs=[[0, 1]]).write(LEAF)
+    question.accepted()
+    assert [len(block.layers) for block in question.joint().blocks] == [2, 3]
+    question.pairs = []
+    question.write(LEAF).rejected("an exclusion is not shown")
+
+
+def test_a_witness_names_pairs_too(tmp_path):
+    question = pair(tmp_path, F, G, "0.2")
+    question.cases[0]["unsafe"] = question.cases[0]["unsafe"][:1]
+    outputs = [Fraction(1, 2), Fraction(3, 4)]
+    question.write_witness([Fraction(1, 2)], outputs, [Fraction(1, 5) - Fraction(1, 4)])
+    assert question.run().accepted
+    question.pairs = [[0, 7]]
+    question.write_witness([Fraction(1, 2)], outputs, [Fraction(1, 5) - Fraction(1, 4)])
+    assert "there are no blocks 0 and 7" in question.run().reason
