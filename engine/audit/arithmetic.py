@@ -1,14 +1,14 @@
 """Bounds in float64, of many nodes at once, with all that rounding can change.
 
-Sections 5, 6 and 8 of the format.
+Sections 5, 6, 8 and 11 of the format.
 
 Let u = 2^-53, n the largest number of inputs or outputs of a layer, L the number of layers. (Of
-several blocks: the last paragraph.) A sum
-of m products, in any order, fused or not, errs by at most m u times the sum of their magnitudes,
-second orders apart. Take any point of a node's set and the h_k, z_k met there. In exact arithmetic
-the row made from (A, r) over h_k takes no larger value there than A . h_k + r. As computed, it
-exceeds that by at most the following, where m_j is a multiplier or 0, B the coefficients over z_k,
-|B_j| <= |A_j| + m_j, and w_k = sum (|A_j| + m_j) (M_j + t_j); p = (a + c) / 2 and q = (c - a) / 2:
+several blocks, and of pairs: the last paragraphs.) A sum of m products, in any order, fused or not,
+errs by at most m u times the sum of their magnitudes, second orders apart. Take any point of a
+node's set and the h_k, z_k met there. In exact arithmetic the row made from (A, r) over h_k takes
+no larger value there than A . h_k + r. As computed, it exceeds that by at most the following, where
+m_j is a multiplier or 0, B the coefficients over z_k, |B_j| <= |A_j| + m_j, and w_k = sum (|A_j| +
+m_j) (M_j + t_j); p = (a + c) / 2 and q = (c - a) / 2:
 
     A p - |A| q - multipliers    four roundings of up to |A_j| + m_j,
                                  each times |W h + b|_j <= M_j                  4 u w_k
@@ -46,6 +46,24 @@ first alone, and the table's terms add up to the same with E = |r_0| + sum |inpu
 over all blocks. What remains of them is added: B - 1 roundings more of each coefficient, whose
 terms weigh at most the w_1 of the blocks, and of r. So the sum over the box errs by (n' + 4 + B) u
 times that, n' being the number of inputs, and n' + 4 + B < n + 5.
+
+Of a pair's coupled neurons, with A_j and B_j over h_f and h_g, P = A_j + B_j, and d = z_g - z_f in
+[dl, du] (section 11), w_k has |P| (M_f + t_f) + |B_j| (M_f + M_g + t) + m_f (M_f + t_f) + m_g (M_g
++ t_g). The coefficients over z_f and z_g are at most |P| + |B_j| + m_f and |B_j| + m_g, so that
+times M_f and M_g they still weigh no more than w_k. In the table's lines then are
+
+    P' - B' - multipliers        P, three for P', one for this difference and one for
+                                 multipliers, of |P| M_f; two for B' and the last two
+                                 again, of |B_j| (M_f + M_g); |h_f| <= M_f          6 u w_k
+    |B_j| . (t + s)              one sum of n products beside that of t_f; 1 - c
+                                 is exact                                     (n + 3) u w_k
+    r                            of g, is added to once more                  (n + 4) u |r|
+
+and the third line as it is. All that is at most (2n + 11 + L (n + 4) + 2 (n + 5)) u E, still below
+U E / 8. What is given up is U (M_f + t_f) |P| by s_f and U (M_f + M_g + t) |B_j| by s; at the end
+for d, where |r_0| = |b_f| + |b_g|, U (M_f + M_g). Where u_f <= 0, P' = 0 and A_j = -B' do not err.
+Executed in float32, z_f and z_g are within g M_f + e and g M_g + e, each of its own: s, and what is
+given up for d, have both. |d| is below 2^101.
 """
 
 from collections.abc import Mapping, Sequence

@@ -51,7 +51,8 @@ HEAD = {
     "property": dict,
     "engine": dict,
 }
-SINGLE, JOINT = {"network": dict}, {"networks": list, "ties": list}
+SINGLE: dict[str, type] = {"network": dict}
+JOINT: dict[str, type] = {"networks": list, "ties": list}
 VERSIONS = {1: SINGLE, 2: JOINT, 3: JOINT | {"pairs": list}}  # sections 1, 10 and 11
 PROOF = {"cases": list, "arrays": dict}
 WITNESS = {"case": dict, "point": list, "outputs": list, "margins": list}
