@@ -136,6 +136,7 @@ class Network:
     rounded: as of a Block.
     ends: the file's input and output; None where there is no file.
     graph: of an ONNX file, what it shares with those that are isomorphic to it.
+    pairs: none, as there is one block.
     """
 
     layers: tuple[Layer, ...]
@@ -144,16 +145,12 @@ class Network:
     rounded: bool = False
     ends: tuple[End, End] | None = None
     graph: object = None
+    pairs: tuple[()] = ()
 
     @property
     def blocks(self) -> tuple[Block, ...]:
         """The network as the only block, which reads all inputs."""
         return (Block(self.layers, slice(0, self.n_inputs), self.rounded),)
-
-    @property
-    def pairs(self) -> tuple[tuple[int, int], ...]:
-        """None: there is one block."""
-        return ()
 
     @property
     def n_inputs(self) -> int:
