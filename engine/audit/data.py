@@ -97,7 +97,7 @@ class Block(NamedTuple):
 
 
 class Blocks(Protocol):
-    """Blocks side by side, whose outputs together are y. A Network is one of them."""
+    """Blocks side by side, whose outputs together are y. A Network is one alone."""
 
     @property
     def blocks(self) -> tuple[Block, ...]:
@@ -136,7 +136,6 @@ class Network:
     rounded: as of a Block.
     ends: the file's input and output; None where there is no file.
     graph: of an ONNX file, what it shares with those that are isomorphic to it.
-    pairs: none, as there is one block.
     """
 
     layers: tuple[Layer, ...]
@@ -254,8 +253,7 @@ class Certificate(NamedTuple):
     strings of the manifest; it is there as a whole too.
 
     networks: the one that it is about; from version 2 on, all that its query declares, in order.
-    ties: from version 2 on, of each network's inputs.
-    pairs: in version 3, blocks that are bounded together.
+    ties: from version 2 on, of each network's inputs. pairs: of blocks, in version 3.
     outputs: how many outputs the network must have, for all that rows name.
     sha256: of the certificate's own file.
     """
