@@ -1,7 +1,9 @@
 """The checker's bounds of differences (format, section 11): by hand, against samples, and in both arithmetics."""
 
+from collections import Counter
 from fractions import Fraction
 from itertools import product
+from random import Random
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from conftest import network, random_network
 from joint_questions import JointQuestion, declared, inside, own, same_inputs, tie
 from test_audit_bounds import nodes_of, value_of
 from test_audit_check import Exclusion, Node, case, exclusions, row
-from test_audit_joint import apart
+from test_audit_joint import apart, random_tree
 
 from engine.audit import arithmetic as arithmetic_module
 from engine.audit import bounds as bounds_module
@@ -20,7 +22,7 @@ from engine.audit.blocks import Joint
 from engine.audit.data import Block, Layer, Malformed
 from engine.audit.exact import Exact
 from engine.audit.pairs import Ends, coupled, meet, widest
-from engine.audit.places import differences_of
+from engine.audit.places import differences_of, groups_of
 
 ARITHMETICS = [Floating, Exact]
 KINDS = ["real", "rounded", "float32"]
@@ -143,6 +145,16 @@ def test_golden_numbers(values, slopes, multipliers, least, size):
     assert by_hand(Exact, "float32", values, slopes, multipliers) == least - lost
     found = by_hand(Floating, "float32", values, slopes, multipliers)
     assert -(10**-12) < found - (least - lost - of_multipliers) < 0  # twice for multipliers
+
+
+def test_the_order_of_layers():
+    """Layers without a ReLU by themselves, of f first, and then those of the next stage together."""
+    (group,) = groups_of(of_other_depth(0))
+    stages = [((0, 1), (1, 4)), ((0, 2), (1, 7))]
+    alone = lambda *layers: [(layer,) for layer in layers]
+    last = alone((0, 3), (1, 8), (1, 9))
+    assert list(group.steps) == [*alone((0, 0)), stages[0], *alone((1, 5), (1, 6)), stages[1], *last]
+    assert [[len(place.layers) for place in group.blocks] for group in groups_of(of_other_inputs(0))] == [[3, 3], [2]]
 
 
 def ends(*pairs):
@@ -461,6 +473,18 @@ def test_a_pair_is_accepted(tmp_path):
     assert question.run(semantics="float32").accepted
     pair(tmp_path, F, G, "0.2501", pairs=()).write(LEAF).rejected("node 0: an exclusion is not shown")
     pair(tmp_path, F, G, "0.2499").write(LEAF).rejected("node 0: an exclusion is not shown")
+
+
+def test_nothing_shows_what_is_false(tmp_path):
+    """Random trees with any slopes and multipliers: |g - f| < gap is false, if only just."""
+    random, reasons = Random(5), Counter()
+    question = pair(tmp_path, F, G, "0.2499")
+    for _ in range(120):
+        question.write(random_tree(random, 2), semantics=random.choice(["real", "float32"]))
+        result = question.run(arithmetic=random.choice(["float64", "float64", "exact"]))
+        assert not result.accepted
+        reasons[result.reason.split(": ")[-1]] += 1
+    assert reasons["an exclusion is not shown"] > 60
 
 
 def test_slopes_of_coupled_neurons_have_no_effect(tmp_path):
