@@ -1,4 +1,4 @@
-"""Certificates of version 2 made by hand: of queries about tiny networks, without the engine's writer."""
+"""Certificates of versions 2 and 3 made by hand: of queries about tiny networks, without the engine's writer."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -54,6 +54,7 @@ class JointQuestion:
     """Files in a folder: networks by name, a query, and the certificate that write() makes; run() checks it.
 
     nets: a Network, or the bytes of an ONNX file; None where the query says that it is equal to another.
+    pairs: of blocks, in version 3.
     """
 
     folder: Path
@@ -62,6 +63,7 @@ class JointQuestion:
     cases: list
     ties: list
     files: dict = field(default_factory=dict)
+    pairs: list | None = None
 
     def __post_init__(self):
         self.property, self.path = self.folder / "query.vnnlib", self.folder / "proof.zip"
@@ -76,11 +78,12 @@ class JointQuestion:
         networks = [{"declared": name, "name": name, "sha256": sha(path)} for name, path in self.files.items()]
         return {
             "format": "acasxu-certificate",
-            "version": 2,
+            "version": 2 if self.pairs is None else 3,
             "kind": kind,
             "semantics": semantics,
             "networks": networks,
             "ties": written(self.ties),
+            **({} if self.pairs is None else {"pairs": self.pairs}),
             "property": {"name": "query", "sha256": sha(self.property)},
             "engine": {"name": "test", "version": "1", "options": {}},
             **more,

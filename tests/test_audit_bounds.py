@@ -12,12 +12,14 @@ from test_audit_check import Exclusion, audit_network, exclusions, row
 
 from engine.acasxu.domain import acasxu_domain
 from engine.audit.arithmetic import Floating
-from engine.audit.bounds import down, hidden_parts, relu_lines
 from engine.audit.data import Rejected
 from engine.audit.dyadic import Dyadic
 from engine.audit.exact import Exact, _minimum
+from engine.audit.exact import Node as ExactNode
+from engine.audit.lines import down, relu_lines
 from engine.audit.nodes import Nodes
 from engine.audit.onnx_reader import read_network
+from engine.audit.places import hidden_parts
 from engine.audit.walk import _outward
 from engine.audit.witness import evaluate
 from engine.onnx_file import load_network
@@ -218,7 +220,7 @@ def test_float64_is_never_better_than_exact(name, semantics, monkeypatch):
         for node in zip(frozen.lower, frozen.upper, l, u):
             before = 2 * sum(bool(((node[2][p] < 0) & (node[3][p] > 0)).any()) for p in earlier)
             monkeypatch.setattr(Dyadic, "down", down_after(before, down))
-            exact._tighten(*node)
+            exact._bound(ExactNode(*node))
         monkeypatch.undo()
         assert (nodes.l[:, part] <= l[:, part]).all() and (nodes.u[:, part] >= u[:, part]).all()
     monkeypatch.setattr(Dyadic, "down", lambda s: np.float32(-np.inf))

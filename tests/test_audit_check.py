@@ -225,29 +225,31 @@ class Prover:
         lower, upper = ([walk._outward(v, side) for v in one[end]] for end, side in (("lower", -1), ("upper", 1)))
         l, u = self.bounds.root(np.array(lower), np.array(upper))
         left = set(range(len(one["unsafe"])))
-        return self.node(one, np.array(lower), np.array(upper), l, u, np.zeros(len(l)), left, 0)
+        sign = np.zeros(self.bounds.hidden)
+        return self.node(one, np.array(lower), np.array(upper), l, u, sign, left, 0)
 
     def node(self, one, lower, upper, l, u, sign, left, depth):
         assert depth < 24, "no proof was found"
         batch = SimpleNamespace(lower=lower[None], upper=upper[None], l=l[None].copy(), u=u[None].copy())
         lines, node, left = self.bounds.tighten(batch), Node(), set(left)
+        l, u = batch.l[0], batch.u[0]
+        hidden = slice(0, len(sign))  # what is behind it are differences
         for polytope in sorted(left):
-            for shown in self.tries(one["unsafe"][polytope], sign, np.flatnonzero(batch.l[0] > batch.u[0])):
+            for shown in self.tries(one["unsafe"][polytope], sign, np.flatnonzero((l > u)[hidden] & (sign != 0))):
                 if self.margin(batch, lines, one["unsafe"][polytope], shown, sign) > 0:
                     node.exclusions[polytope] = shown
                     left.discard(polytope)
                     break
         if not left:
             return node
-        l, u = batch.l[0], batch.u[0]
-        open_ = np.flatnonzero((l < 0) & (u > 0) & (sign == 0))
+        open_ = np.flatnonzero(((l < 0) & (u > 0))[hidden] & (sign == 0))
         down = lambda *changed: self.node(one, *changed, left, depth + 1)
         if depth < self.signs and len(open_):
             j = open_[np.argmax(np.minimum(u, -l)[open_])]
             node.split, at = len(lower) + int(j), np.arange(len(l)) == j
             node.children = (
-                down(lower, upper, l, np.where(at, np.minimum(u, 0), u), sign - at),
-                down(lower, upper, np.where(at, np.maximum(l, 0), l), u, sign + at),
+                down(lower, upper, l, np.where(at, np.minimum(u, 0), u), sign - at[hidden]),
+                down(lower, upper, np.where(at, np.maximum(l, 0), l), u, sign + at[hidden]),
             )
             return node
         node.split = int(np.argmax(upper - lower))

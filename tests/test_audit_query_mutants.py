@@ -14,8 +14,8 @@ def _nothing(*_):
     pass
 
 
-def _never_rounded(networks, n_inputs):
-    return replace(joint(networks, n_inputs), obstacle="")
+def _never_rounded(networks, n_inputs, pairs):
+    return replace(joint(networks, n_inputs, pairs), obstacle="")
 
 
 def _not_demanded(what):

@@ -1,14 +1,14 @@
 """Bounds in float64, of many nodes at once, with all that rounding can change.
 
-Sections 5, 6 and 8 of the format.
+Sections 5, 6, 8 and 11 of the format.
 
 Let u = 2^-53, n the largest number of inputs or outputs of a layer, L the number of layers. (Of
-several blocks: the last paragraph.) A sum
-of m products, in any order, fused or not, errs by at most m u times the sum of their magnitudes,
-second orders apart. Take any point of a node's set and the h_k, z_k met there. In exact arithmetic
-the row made from (A, r) over h_k takes no larger value there than A . h_k + r. As computed, it
-exceeds that by at most the following, where m_j is a multiplier or 0, B the coefficients over z_k,
-|B_j| <= |A_j| + m_j, and w_k = sum (|A_j| + m_j) (M_j + t_j); p = (a + c) / 2 and q = (c - a) / 2:
+several blocks, and of pairs: the last paragraphs.) A sum of m products, in any order, fused or not,
+errs by at most m u times the sum of their magnitudes, second orders apart. Take any point of a
+node's set and the h_k, z_k met there. In exact arithmetic the row made from (A, r) over h_k takes
+no larger value there than A . h_k + r. As computed, it exceeds that by at most the following, where
+m_j is a multiplier or 0, B the coefficients over z_k, |B_j| <= |A_j| + m_j, and w_k = sum (|A_j| +
+m_j) (M_j + t_j); p = (a + c) / 2 and q = (c - a) / 2:
 
     A p - |A| q - multipliers    four roundings of up to |A_j| + m_j,
                                  each times |W h + b|_j <= M_j                  4 u w_k
@@ -46,68 +46,42 @@ first alone, and the table's terms add up to the same with E = |r_0| + sum |inpu
 over all blocks. What remains of them is added: B - 1 roundings more of each coefficient, whose
 terms weigh at most the w_1 of the blocks, and of r. So the sum over the box errs by (n' + 4 + B) u
 times that, n' being the number of inputs, and n' + 4 + B < n + 5.
+
+Of a pair's coupled neurons, with A_j and B_j over h_f and h_g, P = A_j + B_j, and d = z_g - z_f in
+[dl, du] (section 11), w_k has |P| (M_f + t_f) + |B_j| (M_f + M_g + t) + m_f (M_f + t_f) + m_g (M_g
++ t_g). The coefficients over z_f and z_g are at most |P| + |B_j| + m_f and |B_j| + m_g, so that
+times M_f and M_g they still weigh no more than w_k. In the table's lines then are
+
+    P' - B' - multipliers        P, three for P', one for this difference and one for
+                                 multipliers, of |P| M_f; two for B' and the last two
+                                 again, of |B_j| (M_f + M_g); |h_f| <= M_f          6 u w_k
+    |B_j| . (t + s)              one sum of n products beside that of t_f; 1 - c
+                                 is exact                                     (n + 3) u w_k
+    r                            of g, is added to once more                  (n + 4) u |r|
+
+and the third line as it is. All that is at most (2n + 11 + L (n + 4) + 2 (n + 5)) u E, still below
+U E / 8. What is given up is U (M_f + t_f) |P| by s_f and U (M_f + M_g + t) |B_j| by s; at the end
+for d, where |r_0| = |b_f| + |b_g|, U (M_f + M_g). Where u_f <= 0, P' = 0 and A_j = -B' do not err.
+Executed in float32, z_f and z_g are within g M_f + e and g M_g + e, each of its own: s, and what is
+given up for d, have both. |d| is below 2^101.
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from engine.audit.bounds import Bounds, Box, Boxes, Exclusions, Numbers, down, relu_lines
-from engine.audit.data import Blocks, Floats, Integers, Singles
+from engine.audit.bounds import Bounds, Exclusions, Numbers
+from engine.audit.data import Blocks, Floats, Integers, Singles, Truths
+from engine.audit.floating_lines import Lines, lines_of, relax
+from engine.audit.lines import down, relu_lines
+from engine.audit.pairs import Ends
+from engine.audit.places import Box, Boxes, Place, Target
 
 UNDERFLOW = 2.0**-900  # given up at the end of each bound
 AT_ONCE = 320  # neurons bounded at once, so that their coefficients stay in the processor's cache
 
 
-class Lines(NamedTuple):
-    """Section 5's lines of one layer, at each node of a batch: a middle and what is to its sides.
-
-    slope z + offset - (slope_spread z + offset_spread) <= h
-                         h <= slope z + offset + (slope_spread z + offset_spread)
-
-    where slope = (a + c) / 2, slope_spread = (c - a) / 2, offset = t / 2 and offset_spread =
-    t / 2 + s: [n, neurons + 1], the last for a row's constant. noise is N(M + t) and size H:
-    [n, neurons].
-    """
-
-    slope: Floats
-    slope_spread: Floats
-    offset: Floats
-    offset_spread: Floats
-    noise: Floats
-    size: Floats
-
-    def at(self, node: Integers) -> "Lines":
-        """The lines of one node for each row. noise and size remain those of the batch."""
-        return Lines(
-            slope=self.slope.take(node, axis=0),
-            slope_spread=self.slope_spread.take(node, axis=0),
-            offset=self.offset.take(node, axis=0),
-            offset_spread=self.offset_spread.take(node, axis=0),
-            noise=self.noise,
-            size=self.size,
-        )
-
-    def relax(self, rows: Floats) -> Floats:
-        """Section 6, step 1: rows [.., m, neurons + 1] over h -> rows over z, nowhere larger."""
-        size = np.abs(rows)
-        constant = np.vecdot(rows, self.offset) - np.vecdot(size, self.offset_spread)
-        rows = rows * self.slope - size * self.slope_spread
-        rows[..., -1] += constant
-        return rows
-
-    def with_slopes(self, given: Floats, l: Singles, u: Singles) -> "Lines":
-        """Section 6, "An exclusion": with lower slopes of its own, where they are given.
-
-        Where u <= 0 the lower slope is 0; else where l >= 0 it is 1.
-        """
-        a, c = self.slope - self.slope_spread, self.slope + self.slope_spread
-        slopes = np.clip(given, l >= 0, u > 0)
-        a[:, :-1] = np.where(np.isnan(slopes), a[:, :-1], slopes)
-        return self._replace(slope=(a + c) / 2, slope_spread=(c - a) / 2)
-
-
-class Floating(Bounds[list[Lines]]):
+class Floating(Bounds[Lines, list[Lines]]):
     """Bounds of one network, or of several, under one semantics, in float64."""
 
     def __init__(self, network: Blocks, semantics: str) -> None:
@@ -128,48 +102,67 @@ class Floating(Bounds[list[Lines]]):
     # --- neurons ----------------------------------------------------------------------------------
 
     def tighten(self, nodes: Boxes) -> list[Lines]:
-        """Section 5, "At each node": improves l and u in place; the lines of each layer."""
-        lines: list[Lines] = []
-        for place in self.places:
-            self._tighten_block(place.layers, place.box(nodes), nodes, lines)
-        return lines
+        """Section 5, "At each node", and section 11: improves l and u in place; all lines."""
+        return self._bound(nodes)
 
-    def _tighten_block(self, layers: range, box: Box, nodes: Boxes, lines: list[Lines]) -> None:
-        """Of the neurons of one block, which has this box: its lines are added."""
-        h = np.maximum(np.abs(box.lower), np.abs(box.upper))  # H_0
-        for k in layers:
-            layer, part = self.layers[k], self.parts[k]
-            size = h @ np.abs(layer.weight.T) + np.abs(layer.bias)  # M_k
-            l, u = nodes.l[:, part], nodes.u[:, part]
-            self._tighten_layer(box, l, u, self.noise(size, k), lines[layers.start :], k)
-            lines.append(self._relu(l, u, size, k) if layer.relu else self._affine(size, k))
-            h = lines[-1].size
+    def size(self, h: Numbers, k: int) -> Floats:
+        """M_k of section 5, h being H_{k-1}."""
+        layer = self.layers[k]
+        size: Floats = h @ np.abs(layer.weight.T) + np.abs(layer.bias)
+        return size
 
-    def _tighten_layer(
-        self, box: Box, l: Singles, u: Singles, noise: Floats, lines: list[Lines], k: int
+    def improve(
+        self,
+        ends: Ends,
+        chosen: Truths,
+        target: Target,
+        nodes: Boxes,
+        lines: Mapping[int, Lines],
+        noise: Numbers,
     ) -> None:
-        """Bounds layer k's neurons of open sign, l and u, by the lines of its block before it."""
-        steps = self.steps[k - len(lines) : k]
-        nodes_of, neurons = np.nonzero((l < 0) & (u > 0))
+        """Section 6: improves the chosen ends of a target, in place, by substitution of rows."""
+        (l, u), (blocks, steps, starts) = ends, target
+        nodes_of, neurons = np.nonzero(chosen)
         for i in range(0, len(nodes_of), AT_ONCE):
             node, neuron = at = nodes_of[i : i + AT_ONCE], neurons[i : i + AT_ONCE]
-            rows = np.stack([self.steps[k][neuron], -self.steps[k][neuron]])
-            for line, step in zip(reversed(lines), reversed(steps)):
-                rows = line.at(node).relax(rows) @ step
-            least = _minimum(box, node, rows) - noise[at]
+            rows = []
+            for k, sign in starts:
+                row = sign * self.steps[k][neuron]
+                rows.append(np.stack([row, -row]))
+            for step in reversed(steps):
+                own = [lines[k].at(node) for _, k in step]
+                for (block, k), row in zip(step, relax([rows[i] for i, _ in step], own)):
+                    rows[block] = row @ self.steps[k]
+            least = self._least(blocks, rows, nodes, node) - noise[at]
             l[at], u[at] = np.maximum(l[at], down(least[0])), np.minimum(u[at], -down(least[1]))
 
-    def _relu(self, l: Singles, u: Singles, size: Floats, k: int) -> Lines:
-        """Section 5, the table's first row."""
-        a, c, t = relu_lines(l, u)
-        noise = self.noise(size + t, k)
-        return _lines(a, c, t, noise * (u > 0), noise, np.maximum(u, 0, dtype=np.float64))
+    def _least(
+        self, blocks: Sequence[Place], rows: list[Floats], nodes: Boxes, node: Integers
+    ) -> Floats:
+        """The least value of rows over the inputs of each block, added up."""
+        if len(blocks) == 1:
+            return _minimum(blocks[0].box(nodes), node, rows[0])
+        total = np.zeros((*rows[0].shape[:-1], self.n_inputs + 1))
+        _add_blocks(blocks, rows, total)
+        return _minimum(Box(nodes.lower, nodes.upper), node, total)
 
-    def _affine(self, size: Floats, k: int) -> Lines:
-        """Section 5, the table's second row."""
+    def line(self, z: Ends, size: Numbers, k: int) -> Lines:
+        """Section 5, the table: the lines of layer k."""
+        if self.layers[k].relu:
+            a, c, t = relu_lines(*z, self.ratio[k])
+            noise = self.noise(size + t, k)
+            h = np.maximum(z.u, 0, dtype=np.float64)
+            return lines_of(a, c, t, noise * (z.u > 0), noise, h)
         one, zero = np.ones_like(size), np.zeros_like(size)
         noise = self.noise(size, k)
-        return _lines(one, one, zero, noise, noise, size + noise)
+        return lines_of(one, one, zero, noise, noise, size + noise)
+
+    def couple(self, line: Lines, is_coupled: Truths, c: Floats, give: Numbers) -> Lines:
+        """Section 11, "Bounds", step 6: the lines of g's layer with those of differences.
+
+        (1 - c) d - give <= delta <= c d + give where they are coupled.
+        """
+        return line.with_differences(is_coupled, c, give)
 
     # --- exclusions -------------------------------------------------------------------------------
 
@@ -180,60 +173,51 @@ class Floating(Bounds[list[Lines]]):
         """
         m = self.n_outputs
         given = claimed.rows.astype(np.float64) / 1024
-        constant, total = given[:, m], np.zeros((len(given), self.n_inputs + 1))
-        for layers, inputs, outputs in self.places:
-            rows = np.column_stack([given[:, outputs], constant])
-            constant = np.zeros_like(constant)  # the whole of it is in the first block
-            for k in reversed(layers):
-                rows = self._substitute(k, rows, nodes, lines[k], claimed)
-            total[:, inputs] += rows[:, :-1]
-            total[:, -1] += rows[:, -1]
+        total = np.zeros((len(given), self.n_inputs + 1))
+        for blocks, steps in self.groups:
+            rows = [np.pad(given[:, place.outputs], ((0, 0), (0, 1))) for place in blocks]
+            if blocks[0].outputs.start == 0:
+                rows[0][:, -1] = given[:, m]  # the whole constant is in the first block
+            for step in reversed(steps):
+                own = [self._own_lines(k, nodes, lines[k], claimed) for _, k in step]
+                for (i, k), row in zip(step, relax([rows[i] for i, _ in step], own)):
+                    self._add_multipliers(k, row, lines[k], claimed)
+                    rows[i] = row @ self.steps[k]
+            _add_blocks(blocks, rows, total)
         total[:, :-1] += given[:, m + 1 :]
         loss = self._loss(np.abs(given), nodes, lines, claimed.node)
         margin = _minimum(Box(nodes.lower, nodes.upper), claimed.node, total) - loss
         return np.where(np.isfinite(margin), margin, -np.inf)
 
-    def _substitute(
-        self, k: int, rows: Floats, nodes: Boxes, lines: Lines, claimed: Exclusions
-    ) -> Floats:
-        """Section 6: exclusions' rows over the outputs of layer k -> those over its inputs."""
+    def _own_lines(self, k: int, nodes: Boxes, lines: Lines, claimed: Exclusions) -> Lines:
+        """The lines of layer k at each exclusion's node, with its lower slopes."""
         node, part, lines = claimed.node, self.parts[k], lines.at(claimed.node)
+        if not self.layers[k].relu:
+            return lines
+        return lines.with_slopes(claimed.slopes[:, part], nodes.l[node, part], nodes.u[node, part])
+
+    def _add_multipliers(self, k: int, rows: Floats, lines: Lines, claimed: Exclusions) -> None:
+        """Section 6, "An exclusion", those of layer k: in place, in rows over its z."""
         if self.layers[k].relu:
-            own = claimed.slopes[:, part]
-            lines = lines.with_slopes(own, nodes.l[node, part], nodes.u[node, part])
-        rows = lines.relax(rows)
-        if self.layers[k].relu:
-            multipliers = claimed.multipliers[:, part]
+            multipliers = claimed.multipliers[:, self.parts[k]]
             rows[:, :-1] -= multipliers
-            rows[:, -1] -= 2 * np.vecdot(np.abs(multipliers), lines.noise[node])
-        below: Floats = rows @ self.steps[k]
-        return below
+            rows[:, -1] -= 2 * np.vecdot(np.abs(multipliers), lines.noise[claimed.node])
 
     def _loss(self, given: Floats, nodes: Boxes, lines: list[Lines], node: Integers) -> Floats:
         """Section 8, the formula: what an exclusion's numbers, of these sizes, lose by rounding."""
         m = self.n_outputs
-        size = np.concatenate([lines[layers[-1]].size for layers, *_ in self.places], axis=1)  # H_L
+        size = np.concatenate([lines[place.layers[-1]].size for place in self.places], axis=1)
         h = np.maximum(np.abs(nodes.lower), np.abs(nodes.upper))[node]
         loss: Floats = self.rounding * (given[:, m] + np.vecdot(given[:, m + 1 :], h)) + UNDERFLOW
         loss += 2.0**-50 * np.vecdot(given[:, :m], size[node])
         return loss
 
 
-def _lines(a: Floats, c: Floats, t: Floats, s: Floats, noise: Floats, size: Floats) -> Lines:
-    """Lines of a, c, t, s of section 5's table; a row's constant is passed on as it is."""
-    return Lines(
-        slope=_pad((a + c) / 2, 1),
-        slope_spread=_pad((c - a) / 2, 0),
-        offset=_pad(t / 2, 0),
-        offset_spread=_pad(t / 2 + s, 0),
-        noise=noise,
-        size=size,
-    )
-
-
-def _pad(part: Floats, end: int) -> Floats:
-    """With one more column."""
-    return np.pad(part, ((0, 0), (0, 1)), constant_values=end)
+def _add_blocks(blocks: Sequence[Place], rows: Sequence[Floats], total: Floats) -> None:
+    """Adds the rows over the inputs of each block to those over all inputs."""
+    for place, row in zip(blocks, rows, strict=True):
+        total[..., place.inputs] += row[..., :-1]
+        total[..., -1] += row[..., -1]
 
 
 def _minimum(box: Box, node: Integers, rows: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""Several networks as blocks side by side, over free inputs (section 10, "Blocks", "The files")."""
+"""Several networks as blocks side by side, over free inputs (sections 10 and 11)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,11 +16,13 @@ class Joint:
     """Blocks over free inputs, in the order of their outputs.
 
     obstacle: why they have no float32 semantics; "" where they have.
+    pairs: of blocks that are bounded together (section 11).
     """
 
     blocks: tuple[Block, ...]
     n_inputs: int
     obstacle: str
+    pairs: tuple[tuple[int, int], ...] = ()
 
     @property
     def n_outputs(self) -> int:
@@ -34,16 +36,36 @@ class Joint:
         return int(max(self.n_inputs, *map(max, shapes))) + len(self.blocks)
 
 
-def joint(networks: Sequence[tuple[Network, Sequence[Tie]]], n_inputs: int) -> Joint:
+def joint(
+    networks: Sequence[tuple[Network, Sequence[Tie]]],
+    n_inputs: int,
+    pairs: tuple[tuple[int, int], ...] = (),
+) -> Joint:
     """The blocks that these networks are, each with the ties of its inputs.
 
-    Rejected where a number of a tie is too large or too small for a layer.
+    Rejected where a number of a tie is too large or too small for a layer, or a pair does not fit.
     """
     blocks = tuple(_block(network, ties) for network, ties in networks)
     obstacles = [network.obstacle for network, _ in networks if network.obstacle]
     if any(block.rounded for block in blocks):
         obstacles.append("numbers of a network or a tie are only the nearest ones")
-    return Joint(blocks, n_inputs, obstacles[0] if obstacles else "")
+    _check_pairs(blocks, pairs)
+    return Joint(blocks, n_inputs, obstacles[0] if obstacles else "", pairs)
+
+
+def _check_pairs(blocks: tuple[Block, ...], pairs: tuple[tuple[int, int], ...]) -> None:
+    """Section 11, "The manifest": the blocks of a pair are there, and have the same stages."""
+    for f, g in pairs:
+        demand(g < len(blocks), f"there are no blocks {f} and {g} to be a pair")
+        demand(
+            _stages(blocks[f]) == _stages(blocks[g]),
+            f"blocks {f} and {g} are no pair: they have other layers with a ReLU",
+        )
+
+
+def _stages(block: Block) -> list[int]:
+    """How many neurons each layer with a ReLU has."""
+    return [len(layer.bias) for layer in block.layers if layer.relu]
 
 
 def _block(network: Network, ties: Sequence[Tie]) -> Block:

@@ -1,4 +1,4 @@
-"""The bounds that both arithmetics share: of neurons at the nodes of a tree (section 5).
+"""The bounds that both arithmetics share: of neurons at the nodes of a tree (sections 5 and 11).
 
 arithmetic.py computes them in float64, of many nodes at once, and exact.py without rounding.
 """
@@ -8,46 +8,38 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
-from engine.audit.data import Blocks, Floats, Integers, Objects, Singles, demand
+from engine.audit.data import Blocks, Floats, Integers, Objects, Singles, Truths, demand
+from engine.audit.lines import relu_lines
+from engine.audit.pairs import Ends, coupled, meet, widest
+from engine.audit.places import (
+    Box,
+    Boxes,
+    Group,
+    Place,
+    Target,
+    difference_parts,
+    differences_of,
+    groups_of,
+    hidden_parts,
+    neurons_of,
+    places_of,
+)
 
 #: Floats, or Dyadic numbers, with which numpy computes likewise.
 Numbers: TypeAlias = Any
-LinesT = TypeVar("LinesT")
+LineT = TypeVar("LineT", bound="Line")  # the lines of one layer
+LinesT = TypeVar("LinesT")  # those of all nodes and layers
 
 LARGEST = 2.0**100  # what M_k and the ends of a root must stay below
 LARGEST_UNIT = 2.0**-10
 
 
-class Boxes(Protocol):
-    """The part of nodes that bounds need: boxes [n, inputs], and l <= z <= u [n, hidden]."""
+class Line(Protocol):
+    """The lines of one layer, as far as both arithmetics know them. size: H of section 5."""
 
     @property
-    def lower(self) -> Floats: ...
-    @property
-    def upper(self) -> Floats: ...
-    @property
-    def l(self) -> Singles: ...  # noqa: E743 (the format's letter)
-    @property
-    def u(self) -> Singles: ...
-
-
-class Box(NamedTuple):
-    """The boxes of nodes in the inputs that a block reads: lower, upper [n, inputs]."""
-
-    lower: Floats
-    upper: Floats
-
-
-class Place(NamedTuple):
-    """The place of a block among all: its layers, numbered through all blocks, inputs, outputs."""
-
-    layers: range
-    inputs: slice | Integers
-    outputs: slice
-
-    def box(self, nodes: "Boxes | Box") -> Box:
-        """The boxes of nodes, in this block's inputs."""
-        return Box(nodes.lower[..., self.inputs], nodes.upper[..., self.inputs])
+    def size(self) -> Numbers:
+        """H_k of section 5."""
 
 
 class Exclusions(NamedTuple):
@@ -66,7 +58,7 @@ class Exclusions(NamedTuple):
     multipliers: Floats
 
 
-class Bounds(ABC, Generic[LinesT]):
+class Bounds(ABC, Generic[LineT, LinesT]):
     """Bounds of one network, or of several as blocks, under one semantics.
 
     Layers and hidden neurons are numbered through all blocks.
@@ -79,8 +71,20 @@ class Bounds(ABC, Generic[LinesT]):
     floor: Numbers  # N(0)
 
     def __init__(self, network: Blocks, semantics: str) -> None:
-        self.parts, self.places = hidden_parts(network), _places(network)
+        self.parts, self.places = hidden_parts(network), places_of(network)
+        self.groups = groups_of(network)
+        #: of each layer, for its lines: section 11, "Bounds", step 6
+        self.ratio = {
+            k: 1 if len(group.blocks) == 1 else 2
+            for group in self.groups
+            for place in group.blocks
+            for k in place.layers
+        }
         self.n_inputs, self.n_outputs = network.n_inputs, network.n_outputs
+        self.hidden = self.parts[-1].stop
+        #: columns of l and u: those of differences, and all
+        self.differences = difference_parts(self.groups, self.parts)
+        self.columns = max([self.hidden, *(part.stop for part in self.differences.values())])
         n, depth = network.width, max(len(block.layers) for block in network.blocks)
         #: U of section 8, and U + g
         self.rounding = 8 * (depth + 4) * (n + 8) * 2.0**-53
@@ -91,11 +95,19 @@ class Bounds(ABC, Generic[LinesT]):
             f"layers of width {n} are beyond the analysis of rounding",
         )
 
+    # --- roots ------------------------------------------------------------------------------------
+
     def root(self, lower: Floats, upper: Floats) -> Singles:
-        """l and u [hidden] of a root, by interval arithmetic (section 5, "Before a root")."""
-        bounds = np.zeros((2, self.parts[-1].stop), np.float32)
+        """l and u [hidden + differences] of a root, by interval arithmetic.
+
+        Section 5, "Before a root", and section 11, "Bounds".
+        """
+        bounds = np.zeros((2, self.columns), np.float32)
         for place in self.places:
             self._root_of_block(place, *place.box(Box(lower, upper)), bounds)
+        for layers, part in self.differences.items():
+            f, g = (Ends(*bounds[:, self.parts[k]]) for k in layers)
+            bounds[:, part] = widest(f, g)
         return bounds
 
     def _root_of_block(self, place: Place, low: Numbers, high: Numbers, bounds: Singles) -> None:
@@ -116,13 +128,93 @@ class Bounds(ABC, Generic[LinesT]):
                 bounds[:, part] = self.down(low), -self.down(-high)
                 low, high = np.maximum(low, 0), np.maximum(high, 0)
 
+    # --- nodes ------------------------------------------------------------------------------------
+
     @abstractmethod
     def tighten(self, nodes: Boxes) -> LinesT:
-        """Section 5, "At each node": improves l and u in place; the lines of each layer."""
+        """Section 5, "At each node", and section 11: improves l and u in place; all lines."""
 
     @abstractmethod
     def margins(self, nodes: Boxes, lines: LinesT, claimed: Exclusions) -> Floats | Objects:
         """Section 6, "An exclusion": the least value of its row at its node, or less."""
+
+    def _bound(self, nodes: Boxes) -> list[LineT]:
+        """Improves l and u in place; the lines of each layer. nodes: as many as go at once."""
+        lines: dict[int, LineT] = {}
+        for group in self.groups:
+            for number, step in enumerate(group.steps):
+                if len(step) == 1:
+                    ((i, k),) = step
+                    self._bound_layer(group.blocks[i], k, nodes, lines)
+                else:
+                    self._bound_stage(group, number, nodes, lines)
+        return [lines[k] for k in range(len(self.layers))]
+
+    def _bound_layer(self, place: Place, k: int, nodes: Boxes, lines: dict[int, LineT]) -> None:
+        """Section 5, "At each node", of one layer."""
+        z, size = self._ends(nodes, self.parts[k]), self._size(place, k, nodes, lines)
+        target = neurons_of(place, k)
+        self.improve(z, z.is_open(), target, nodes, lines, self.noise(size, k))
+        lines[k] = self.line(z, size, k)
+
+    def _bound_stage(
+        self, group: Group, number: int, nodes: Boxes, lines: dict[int, LineT]
+    ) -> None:
+        """Section 11, "Bounds", steps 2 to 6, of the stage that is this step of a pair."""
+        (_, f), (_, g) = group.steps[number]
+        first, second = group.blocks
+        z_f, z_g = self._ends(nodes, self.parts[f]), self._ends(nodes, self.parts[g])
+        d = self._ends(nodes, self.differences[f, g])
+        size_f, size_g = self._size(first, f, nodes, lines), self._size(second, g, nodes, lines)
+        noise_f, noise_g = self.noise(size_f, f), self.noise(size_g, g)
+        self.improve(z_f, z_f.is_open(), neurons_of(first, f), nodes, lines, noise_f)
+        self.improve(z_g, z_g.is_open(), neurons_of(second, g), nodes, lines, noise_g)
+        is_open, target = z_f.is_open() | z_g.is_open(), differences_of(group, number)
+        self.improve(d, is_open, target, nodes, lines, noise_f + noise_g)
+        meet(z_f, z_g, d)
+        is_coupled = coupled(z_f, z_g, d)
+        _, c, t = relu_lines(*d)
+        give = t + (noise_f + self.noise(size_g + t, g))  # t + s
+        lines[f] = self.line(z_f, size_f, f)
+        lines[g] = self.couple(self.line(z_g, size_g, g), is_coupled, c, give)
+
+    def _ends(self, nodes: Boxes, part: slice) -> Ends:
+        """The part of l and u."""
+        return Ends(nodes.l[..., part], nodes.u[..., part])
+
+    def _size(self, place: Place, k: int, nodes: Boxes, lines: dict[int, LineT]) -> Numbers:
+        """M_k of section 5."""
+        if k > place.layers.start:
+            return self.size(lines[k - 1].size, k)
+        box = place.box(nodes)
+        return self.size(np.maximum(np.abs(box.lower), np.abs(box.upper)), k)  # H_0
+
+    @abstractmethod
+    def size(self, h: Numbers, k: int) -> Numbers:
+        """M_k of section 5, h being H_{k-1}."""
+
+    @abstractmethod
+    def improve(
+        self,
+        ends: Ends,
+        chosen: Truths,
+        target: Target,
+        nodes: Boxes,
+        lines: dict[int, LineT],
+        noise: Numbers,
+    ) -> None:
+        """Section 6: improves the chosen ends of a target, in place, by substitution of rows."""
+
+    @abstractmethod
+    def line(self, z: Ends, size: Numbers, k: int) -> LineT:
+        """Section 5, the table: the lines of layer k."""
+
+    @abstractmethod
+    def couple(self, line: LineT, is_coupled: Truths, c: Floats, give: Numbers) -> LineT:
+        """Section 11, "Bounds", step 6: the lines of g's layer with those of differences.
+
+        (1 - c) d - give <= delta <= c d + give where they are coupled.
+        """
 
     def noise(self, size: Numbers, k: int) -> Numbers:
         """N(size) of section 5, of values of layer k."""
@@ -130,38 +222,4 @@ class Bounds(ABC, Generic[LinesT]):
 
     @abstractmethod
     def down(self, values: Numbers) -> Singles:
-        """down(v) of section 5."""
-
-
-def down(v: Floats) -> Singles:
-    """A float32 number <= v, and <= every real number whose nearest float64 is v (section 5)."""
-    return (v - 0.75 * np.abs(v) * 2.0**-23 - 2.0**-149).astype(np.float32)
-
-
-def relu_lines(l: Singles, u: Singles) -> tuple[Floats, Floats, Floats]:
-    """a, c, t of a ReLU on l <= z <= u (section 5, the table).
-
-    They are exact, because l and u hold few bits.
-    """
-    low, high = np.minimum(l, 0, dtype=np.float64), np.maximum(u, 0, dtype=np.float64)
-    c: Floats = np.rint(1024 * (high / np.maximum(high - low, 2.0**-149))) / 1024
-    a = (u > -l).astype(np.float64)
-    t: Floats = np.maximum(-c * low, (1 - c) * high)
-    return a, c, t
-
-
-def _places(network: Blocks) -> list[Place]:
-    """The place of each block, in order."""
-    found, layer, output = [], 0, 0
-    for block in network.blocks:
-        end, last = layer + len(block.layers), output + len(block.layers[-1].bias)
-        found.append(Place(range(layer, end), block.inputs, slice(output, last)))
-        layer, output = end, last
-    return found
-
-
-def hidden_parts(network: Blocks) -> list[slice]:
-    """Returns each layer's slice of the hidden neurons (section 3); empty without a ReLU."""
-    counts = [len(layer.bias) * layer.relu for block in network.blocks for layer in block.layers]
-    ends = np.cumsum([0, *counts]).tolist()
-    return [slice(*pair) for pair in zip(ends, ends[1:])]
+        """`down` of section 5, of numbers of this arithmetic."""

@@ -2,7 +2,7 @@
 
 manifest.json is an object of section 1, with the cases of section 2; a proof's arrays are those of
 section 4, a witness's point, outputs and margins those of section 7, networks and ties of version 2
-those of section 10.
+those of section 10, pairs of version 3 those of section 11.
 """
 
 import re
@@ -51,7 +51,9 @@ HEAD = {
     "property": dict,
     "engine": dict,
 }
-SINGLE, JOINT = {"network": dict}, {"networks": list, "ties": list}  # version 1; 2, section 10
+SINGLE: dict[str, type] = {"network": dict}
+JOINT: dict[str, type] = {"networks": list, "ties": list}
+VERSIONS = {1: SINGLE, 2: JOINT, 3: JOINT | {"pairs": list}}  # sections 1, 10 and 11
 PROOF = {"cases": list, "arrays": dict}
 WITNESS = {"case": dict, "point": list, "outputs": list, "margins": list}
 KNOWN = {("proof", "real"), ("proof", "float32"), ("witness", "real")}  # kinds and semantics
@@ -69,11 +71,11 @@ def parse_certificate(members: dict[str, bytes], digest: str) -> Certificate:
     """The certificate that a file with these members is; digest: SHA-256 of the file."""
     manifest = read_manifest(members)
     about = manifest if isinstance(manifest, dict) else {}
-    is_proof, is_joint = about.get("kind") == "proof", about.get("version") == 2
+    is_proof, version = about.get("kind") == "proof", about.get("version")
     body = PROOF if is_proof else WITNESS
-    types = HEAD | (JOINT if is_joint else SINGLE) | body
+    types = HEAD | (VERSIONS.get(version, SINGLE) if type(version) is int else SINGLE) | body
     found = dict(zip(types, fields(manifest, types), strict=True))
-    known = found["format"] == "acasxu-certificate" and found["version"] == 1 + is_joint
+    known = found["format"] == "acasxu-certificate" and found["version"] in VERSIONS
     need(known, "it is of another format or version")
     known = (found["kind"], found["semantics"]) in KNOWN
     need(known, "it is neither a proof nor a witness, or of unknown semantics")
@@ -89,6 +91,7 @@ def parse_certificate(members: dict[str, bytes], digest: str) -> Certificate:
         semantics=found["semantics"],
         networks=_read_networks(found),
         ties=_read_ties(found.get("ties", []), len(cases[0].lower)),
+        pairs=_read_pairs(found.get("pairs", [])),
         property_sha256=property_sha256,
         cases=cases,
         outputs=named_outputs(found["cases"] if is_proof else [found["case"]]),
@@ -194,11 +197,11 @@ def named_outputs(cases: list[Json]) -> int:
     return 1 + max((int(j) for row in rows for j in row["outputs"]), default=-1)
 
 
-# --- networks and ties (section 10) ---------------------------------------------------------------
+# --- networks, ties and pairs (sections 10 and 11) ------------------------------------------------
 
 
 def _read_networks(manifest: dict[str, Json]) -> tuple[Declared, ...]:
-    """The network of version 1, or all those of version 2."""
+    """The network of version 1, or all those of a query."""
     engine = manifest["engine"]
     if "network" in manifest:
         return (Declared("", *read_hashes(engine, manifest["network"])),)
@@ -220,3 +223,12 @@ def _read_tie(value: Json, n_inputs: int) -> Tie:
     good = all(INDEX.fullmatch(i) and int(i) < n_inputs for i in inputs)
     need(good, "a tie's index is not a plain number, or that of no input")
     return Tie(_coefficients(inputs), number(constant))
+
+
+def _read_pairs(values: list[Json]) -> tuple[tuple[int, int], ...]:
+    """Section 11: pairs of blocks, by their numbers."""
+    are_pairs = all(type(pair) is list and list(map(type, pair)) == [int, int] for pair in values)
+    need(are_pairs and all(0 <= f < g for f, g in values), "a pair is not two blocks in order")
+    named = [number for pair in values for number in pair]
+    need(len(set(named)) == len(named), "a block is in two pairs")
+    return tuple((f, g) for f, g in values)

@@ -159,7 +159,7 @@ def _read(
     certificate: Certificate, networks: Networks, property_path: FilePath, semantics: str
 ) -> tuple[Blocks, Specification]:
     """The networks and the property, which are those that the certificate names."""
-    if certificate.version == 2:
+    if certificate.version > 1:
         if not isinstance(networks, Mapping):
             networks = {certificate.networks[0].name: networks}  # the others are equal-to it
         return read_joint(certificate, networks, property_path, semantics)

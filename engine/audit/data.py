@@ -97,11 +97,15 @@ class Block(NamedTuple):
 
 
 class Blocks(Protocol):
-    """Blocks side by side, whose outputs together are y. A Network is one of them."""
+    """Blocks side by side, whose outputs together are y. A Network is one alone."""
 
     @property
     def blocks(self) -> tuple[Block, ...]:
         """In the order of their outputs and hidden neurons."""
+
+    @property
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """The pairs of blocks that are bounded together (section 11)."""
 
     @property
     def n_inputs(self) -> int: ...
@@ -140,6 +144,7 @@ class Network:
     rounded: bool = False
     ends: tuple[End, End] | None = None
     graph: object = None
+    pairs: tuple[()] = ()
 
     @property
     def blocks(self) -> tuple[Block, ...]:
@@ -247,8 +252,8 @@ class Certificate(NamedTuple):
     A witness has a Witness and one case with one polytope. `kind`, `semantics` and the hashes are
     strings of the manifest; it is there as a whole too.
 
-    networks: the one that it is about; in version 2, all that its query declares, in order.
-    ties: in version 2, of each network's inputs.
+    networks: the one that it is about; from version 2 on, all that its query declares, in order.
+    ties: from version 2 on, of each network's inputs. pairs: of blocks, in version 3.
     outputs: how many outputs the network must have, for all that rows name.
     sha256: of the certificate's own file.
     """
@@ -257,6 +262,7 @@ class Certificate(NamedTuple):
     semantics: str
     networks: tuple[Declared, ...]
     ties: tuple[tuple[Tie, ...], ...]
+    pairs: tuple[tuple[int, int], ...]
     property_sha256: str
     cases: tuple[Case, ...]
     outputs: int
@@ -267,7 +273,7 @@ class Certificate(NamedTuple):
 
     @property
     def version(self) -> int:
-        """1, or 2 of one about a query in VNN-LIB 2.0."""
+        """1, or 2 of one about a query in VNN-LIB 2.0, or 3 with bounds of differences."""
         return int(self.manifest["version"])
 
     @property

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from engine.audit.bounds import down
 from engine.audit.data import Objects, Singles, Truths
+from engine.audit.lines import down
 
 PRODUCTS = np.multiply, np.matmul
 SUMS = np.add, np.subtract, np.negative, np.absolute, np.maximum, np.minimum

@@ -4,15 +4,19 @@ Numbers are Python's integers over powers of two. Only l and u are rounded, outw
 numbers that section 5 of the format asks for.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from math import lcm
 from typing import NamedTuple
 
 import numpy as np
 
-from engine.audit.bounds import Bounds, Box, Boxes, Exclusions, Numbers, relu_lines
-from engine.audit.data import Blocks, Floats, Integers, Objects, Singles
+from engine.audit.bounds import Bounds, Exclusions, Numbers
+from engine.audit.data import Blocks, Floats, Integers, Objects, Singles, Truths
 from engine.audit.dyadic import Dyadic
+from engine.audit.lines import relu_lines
+from engine.audit.pairs import Ends
+from engine.audit.places import Box, Boxes, Place, Target
 
 CELLS = 2**17  # so many numbers are in the rows that are bounded at once
 
@@ -28,7 +32,10 @@ class ExactLayer(NamedTuple):
 class ExactLines(NamedTuple):
     """a z - s <= h <= c z + t + s in one layer at one node (section 5, the table).
 
-    noise: N(M + t).
+    noise: N(M + t). size: H.
+
+    difference: in the second block of a pair, the lines of differences (section 11), which are used
+    where coupled is 1, not 0.
     """
 
     a: Numbers
@@ -36,9 +43,34 @@ class ExactLines(NamedTuple):
     t: Numbers
     s: Dyadic
     noise: Dyadic
+    size: Numbers
+    difference: "ExactLines | None" = None
+    coupled: Integers | None = None
+
+    def relax(self, rows: "Rows") -> "Rows":
+        """Section 6, step 1: rows over h, and constants -> those over z, nowhere larger."""
+        above, below = np.maximum(rows.coefficients, 0), np.minimum(rows.coefficients, 0)
+        loss = below @ (self.t + self.s) - above @ self.s
+        return Rows(above * self.a + below * self.c, rows.constant + loss)
 
 
-class Exact(Bounds[list[list[ExactLines]]]):
+class Node(NamedTuple):
+    """One of the nodes of Boxes."""
+
+    lower: Floats
+    upper: Floats
+    l: Singles  # noqa: E741 (the format's letter)
+    u: Singles
+
+
+class Rows(NamedTuple):
+    """Rows [m, neurons] of one layer, and their constants [m]."""
+
+    coefficients: Numbers
+    constant: Numbers
+
+
+class Exact(Bounds[ExactLines, list[list[ExactLines]]]):
     """Bounds of one network, or of several, under one semantics, in exact arithmetic."""
 
     def __init__(self, network: Blocks, semantics: str) -> None:
@@ -67,54 +99,73 @@ class Exact(Bounds[list[list[ExactLines]]]):
     # --- neurons ----------------------------------------------------------------------------------
 
     def tighten(self, nodes: Boxes) -> list[list[ExactLines]]:
-        """Section 5, "At each node": improves l and u in place; each node's lines of each layer."""
+        """Section 5, "At each node", and section 11: improves l and u in place; all lines."""
         each = zip(nodes.lower, nodes.upper, nodes.l, nodes.u)
-        return [self._tighten(lower, upper, l, u) for lower, upper, l, u in each]
+        return [self._bound(Node(*node)) for node in each]
 
-    def _tighten(self, lower: Floats, upper: Floats, l: Singles, u: Singles) -> list[ExactLines]:
-        """Of one node."""
-        lines: list[ExactLines] = []
-        for place in self.places:
-            lines += self._tighten_block(place.layers, place.box(Box(lower, upper)), l, u)
-        return lines
+    def size(self, h: Numbers, k: int) -> Dyadic:
+        """M_k of section 5, h being H_{k-1}."""
+        layer = self.layers[k]
+        size: Dyadic = np.abs(layer.weight) @ h + np.abs(layer.bias)
+        return size
 
-    def _tighten_block(self, layers: range, box: Box, l: Singles, u: Singles) -> list[ExactLines]:
-        """Of one node, the neurons of one block, which has this box there."""
-        lines: list[ExactLines] = []
-        h: Numbers = np.maximum(np.abs(box.lower), np.abs(box.upper))  # H_0
-        for k in layers:
-            layer, low, high = self.layers[k], l[self.parts[k]], u[self.parts[k]]
-            size = np.abs(layer.weight) @ h + np.abs(layer.bias)  # M_k
-            noise = self.noise(size, k)
-            at = np.flatnonzero((low < 0) & (high > 0))
-            for i in range(0, len(at), self.at_once):
-                some = at[i : i + self.at_once]
-                least = self._least(k, some, 1, box, lines) - noise[some]
-                low[some] = np.maximum(low[some], least.down())
-                least = self._least(k, some, -1, box, lines) - noise[some]
-                high[some] = -np.maximum(-high[some], least.down())
-            if layer.relu:
-                (a, c, t), h, reached = relu_lines(low, high), np.maximum(high, 0), high > 0
-                noise = self.noise(size + t, k)
-                lines.append(ExactLines(a, c, t, noise * reached, noise))
-            else:
-                h = size + noise
-                lines.append(ExactLines(1, 1, 0, noise, noise))
-        return lines
+    def improve(
+        self,
+        ends: Ends,
+        chosen: Truths,
+        target: Target,
+        nodes: Boxes,
+        lines: Mapping[int, ExactLines],
+        noise: Numbers,
+    ) -> None:
+        """Section 6: improves the chosen ends of a target, in place, by substitution of rows."""
+        l, u = ends
+        at = np.flatnonzero(chosen)
+        for i in range(0, len(at), self.at_once):
+            some = at[i : i + self.at_once]
+            least = self._least(target, some, 1, nodes, lines) - noise[some]
+            l[some] = np.maximum(l[some], least.down())
+            least = self._least(target, some, -1, nodes, lines) - noise[some]
+            u[some] = -np.maximum(-u[some], least.down())
 
     def _least(
-        self, k: int, some: Integers, sign: int, box: Box, lines: list[ExactLines]
+        self,
+        target: Target,
+        some: Integers,
+        side: int,
+        nodes: Boxes,
+        lines: Mapping[int, ExactLines],
     ) -> Dyadic:
-        """Section 6: the least value of sign * z of some neurons of layer k.
+        """Section 6: the least value of side * some of a target's neurons or differences."""
+        blocks, steps, starts = target
+        rows = []
+        for k, sign in starts:
+            layer = self.layers[k]
+            rows.append(Rows(side * sign * layer.weight[some], side * sign * layer.bias[some]))
+        for step in reversed(steps):
+            relaxed = _relax([rows[i] for i, _ in step], [lines[k] for _, k in step])
+            for (block, k), row in zip(step, relaxed):
+                rows[block] = self._through(k, row)
+        if len(blocks) == 1:
+            return _minimum(*blocks[0].box(nodes), *rows[0])
+        return _minimum(nodes.lower, nodes.upper, *self._added(blocks, rows))
 
-        lines: of its block's layers before it.
+    def line(self, z: Ends, size: Numbers, k: int) -> ExactLines:
+        """Section 5, the table: the lines of layer k."""
+        if self.layers[k].relu:
+            a, c, t = relu_lines(*z, self.ratio[k])
+            noise = self.noise(size + t, k)
+            return ExactLines(a, c, t, noise * (z.u > 0), noise, np.maximum(z.u, 0))
+        noise = self.noise(size, k)
+        return ExactLines(1, 1, 0, noise, noise, size + noise)
+
+    def couple(self, line: ExactLines, is_coupled: Truths, c: Floats, give: Numbers) -> ExactLines:
+        """Section 11, "Bounds", step 6: the lines of g's layer with those of differences.
+
+        (1 - c) d - give <= delta <= c d + give where they are coupled.
         """
-        layer = self.layers[k]
-        rows, constant = sign * layer.weight[some], sign * layer.bias[some]
-        for line in reversed(lines):
-            k -= 1
-            rows, constant = self._substitute(k, rows, constant, line)
-        return _minimum(*box, rows, constant)
+        difference = ExactLines(1 - c, c, 0, give, Dyadic(0, 0), 0)
+        return line._replace(difference=difference, coupled=is_coupled.astype(int))
 
     # --- exclusions -------------------------------------------------------------------------------
 
@@ -147,40 +198,66 @@ class Exact(Bounds[list[list[ExactLines]]]):
         scale = lcm(*(value.denominator for value in row))
         given, scaled = Dyadic(row * scale // 1, 10), scale * Dyadic.of(multipliers)
         total, left = given[None, m + 1 :], given[m : m + 1]  # r is in the first block, whole
-        for layers, inputs, outputs in self.places:
-            rows, constant = given[None, outputs], Dyadic(0, 0)
-            for k in reversed(layers):
-                own = scaled[self.parts[k]]
-                rows, constant = self._substitute(k, rows, constant, lines[k], own)
-            total, left = total + _spread(rows, inputs, self.n_inputs), left + constant
+        for blocks, steps in self.groups:
+            rows = [Rows(given[None, place.outputs], Dyadic(0, 0)) for place in blocks]
+            for step in reversed(steps):
+                relaxed = _relax([rows[i] for i, _ in step], [lines[k] for _, k in step])
+                for (block, k), each in zip(step, relaxed):
+                    own = scaled[self.parts[k]]
+                    rows[block] = self._through(k, _less(each, own, lines[k].noise))
+            added, constant = self._added(blocks, rows)
+            total, left = total + added, left + constant
         least = _minimum(*box, total, left)
         return Fraction(least.numbers[0], scale << least.bits)
 
     # --- substitution -----------------------------------------------------------------------------
 
     def _substitute(
-        self,
-        k: int,
-        rows: Numbers,
-        constant: Numbers,
-        lines: ExactLines,
-        multipliers: Dyadic | None = None,
-    ) -> tuple[Dyadic, Dyadic]:
+        self, k: int, coefficients: Numbers, constant: Numbers, lines: ExactLines
+    ) -> Rows:
         """Section 6: rows over the outputs of layer k, and constants -> those over its inputs."""
-        a, c, t, s, noise = lines
-        above, below, layer = np.maximum(rows, 0), np.minimum(rows, 0), self.layers[k]
-        rows, constant = above * a + below * c, constant + below @ (t + s) - above @ s
-        if multipliers is not None and multipliers.numbers.any():
-            rows, constant = rows - multipliers, constant - np.abs(multipliers) @ noise
-        used = np.flatnonzero(rows.numbers.any(0))  # the others are columns of zeros
-        return rows[:, used] @ layer.weight[used], constant + rows[:, used] @ layer.bias[used]
+        return self._through(k, lines.relax(Rows(coefficients, constant)))
+
+    def _through(self, k: int, rows: Rows) -> Rows:
+        """Section 6, step 2: rows over z of layer k -> rows over its inputs."""
+        (coefficients, constant), layer = rows, self.layers[k]
+        used = np.flatnonzero(coefficients.numbers.any(0))  # the others are columns of zeros
+        coefficients = coefficients[:, used]
+        return Rows(coefficients @ layer.weight[used], constant + coefficients @ layer.bias[used])
+
+    def _added(self, blocks: Sequence[Place], rows: Iterable[Rows]) -> Rows:
+        """The rows over the inputs of each block as rows over all inputs, added up."""
+        coefficients, constant = Dyadic(0, 0), Dyadic(0, 0)
+        for place, (own, more) in zip(blocks, rows, strict=True):
+            numbers = np.zeros((len(own.numbers), self.n_inputs), dtype=object)
+            numbers[:, place.inputs] = own.numbers
+            coefficients, constant = coefficients + Dyadic(numbers, own.bits), constant + more
+        return Rows(coefficients, constant)
 
 
-def _spread(rows: Dyadic, inputs: slice | Integers, n_inputs: int) -> Dyadic:
-    """The rows over a block's inputs as rows over all inputs."""
-    numbers = np.zeros((len(rows.numbers), n_inputs), dtype=object)
-    numbers[:, inputs] = rows.numbers
-    return Dyadic(numbers, rows.bits)
+def _relax(rows: list[Rows], lines: Sequence[ExactLines]) -> list[Rows]:
+    """Section 6, step 1, of one layer; or of both of a stage, as section 11 has it."""
+    if len(rows) == 1:
+        return [lines[0].relax(rows[0])]
+    (first, first_constant), (second, second_constant) = rows
+    f, g = lines
+    assert g.difference is not None
+    shared = second * g.coupled  # B
+    change, change_constant = g.difference.relax(Rows(shared, Dyadic(0, 0)))  # B'
+    first, first_constant = f.relax(Rows(first + shared, first_constant))
+    second, second_constant = g.relax(Rows(second - shared, second_constant))
+    return [
+        Rows(first - change, first_constant),
+        Rows(second + change, second_constant + change_constant),
+    ]
+
+
+def _less(rows: Rows, multipliers: Dyadic, noise: Dyadic) -> Rows:
+    """Section 6, "An exclusion": the rows over z of a layer, after its neurons' multipliers."""
+    if not multipliers.numbers.any():
+        return rows
+    loss = np.abs(multipliers) @ noise
+    return Rows(rows.coefficients - multipliers, rows.constant - loss)
 
 
 def _minimum(lower: Floats, upper: Floats, rows: Numbers, constant: Numbers) -> Dyadic:

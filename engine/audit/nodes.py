@@ -12,7 +12,8 @@ class Nodes(NamedTuple):
 
     number, and case: of the node's root [n].
     lower, upper: its box [n, inputs].
-    l, u: l <= z <= u of section 5 [n, hidden].
+    l, u: l <= z <= u of section 5, and dl <= d <= du of section 11 behind them
+        [n, hidden + differences].
     sign: 1 where z >= 0 is assumed, -1 where z <= 0 is, else 0 [n, hidden].
     excluded: True for a polytope that is excluded at the node or an ancestor, and for one that the
         node's case does not have [n, most of a case].

@@ -1,4 +1,4 @@
-"""What a certificate of version 2 is about: the query, its networks, its ties (section 10)."""
+"""What a certificate of version 2 or 3 is about: the query, its networks, its ties (section 10)."""
 
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
@@ -59,7 +59,7 @@ def read_joint(
             _check_fits(declaration, tensor, hidden, is_input=False)
             blocks.append((hidden, own))
         blocks.append((network, own))
-    return joint(blocks, specification.n_inputs), specification
+    return joint(blocks, specification.n_inputs, certificate.pairs), specification
 
 
 def _files(

@@ -49,20 +49,21 @@ class Proof:
         tree: Tree,
         cases: tuple[Case, ...],
         network: Blocks,
-        bounds: Bounds[Any],  # whose lines are its own business
+        bounds: Bounds[Any, Any],  # whose lines are its own business
         wanted: Truths,
     ) -> None:
         self.tree, self.cases, self.bounds, self.wanted = tree, cases, bounds, wanted
-        self.inputs, hidden = len(cases[0].lower), bounds.parts[-1].stop
+        self.inputs, self.hidden = len(cases[0].lower), bounds.hidden
         is_split = tree.split >= 0
         #: the first child of each split node, and where each input split's cut stands
         self.child = len(cases) + 2 * np.cumsum(is_split, dtype=np.int32) - 2
         self.cut = np.cumsum(is_split & (tree.split < self.inputs), dtype=np.int32) - 1
         self.below = _below(tree.split, len(cases))
-        self.claimed = ClaimedExclusions(tree, cases, network.n_outputs, hidden)
+        self.claimed = ClaimedExclusions(tree, cases, network.n_outputs, self.hidden)
         self.polytopes = max(len(case.unsafe) for case in cases)
         layers = [layer for block in network.blocks for layer in block.layers]
         width = self.inputs + sum(len(layer.bias) for layer in layers)
+        width += bounds.columns - bounds.hidden  # differences
         self.batch = max(1, min(BATCH, CELLS // (width + self.polytopes)))  # nodes
         self.at_once = max(1, min(BATCH, CELLS // width))  # exclusions
 
@@ -88,7 +89,7 @@ class Proof:
         excluded = np.ones((len(cases), self.polytopes), bool)
         for case, here in zip(cases, excluded, strict=True):
             here[: len(case.unsafe)] = [any(map(_is_false, rows)) for rows in case.unsafe]
-        sign = np.zeros(l.shape, np.int8)
+        sign = np.zeros((len(cases), self.hidden), np.int8)
         return Nodes(number, number, lower, upper, l, u, sign, excluded)
 
     # --- the walk ---------------------------------------------------------------------------------
@@ -142,7 +143,7 @@ class Proof:
     def _children(self, parents: Nodes) -> Nodes:
         """The wanted children of split nodes: the first and the second of each, in turn."""
         split, number = self.tree.split[parents.number], parents.number
-        there = split < self.inputs + parents.l.shape[1]
+        there = split < self.inputs + self.hidden
         demand_all(there, number, "it is split by what is not there")
         children = parents.take(np.repeat(np.arange(len(split)), 2))
         children.number[::2], children.number[1::2] = self.child[number], self.child[number] + 1

@@ -125,7 +125,7 @@ def _claims(outcome: Outcome, identity: Identity | None) -> list[Claim]:
 def _names(outcome: Outcome) -> Names:
     """Returns what inputs and outputs are called: x0, y0, and so on, or as the query writes them."""
     certificate = outcome.result and outcome.result.certificate
-    if isinstance(certificate, Certificate) and certificate.version == 2 and outcome.property:
+    if isinstance(certificate, Certificate) and certificate.version > 1 and outcome.property:
         try:
             query = load_query(outcome.property)
         except InputError:

@@ -4,8 +4,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from engine.audit.bounds import hidden_parts
 from engine.audit.data import Floats, Layer, Network, Polytope, Row, Singles, Truths, demand
+from engine.audit.places import hidden_parts
 
 
 def lowest(outputs: int) -> tuple[Polytope, ...]:

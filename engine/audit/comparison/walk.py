@@ -45,7 +45,7 @@ class Walk(Proof):
     def _bound_front(self, nodes: Nodes) -> None:
         """Section 9, "Bounds": of a node that is not full only the neurons of layers before q."""
         if self.front:
-            part = slice(0, self.front.parts[-1].stop)
+            part = slice(0, self.front.hidden)
             self.front.tighten(nodes._replace(l=nodes.l[:, part], u=nodes.u[:, part]))
 
     def _leave(self, nodes: Nodes, exclusions: int, margin: float) -> tuple[Nodes, Tally]:

@@ -1,0 +1,22 @@
+"""The numbers of section 5 that both arithmetics share: `down`, and a ReLU's lines."""
+
+import numpy as np
+
+from engine.audit.data import Floats, Singles
+
+
+def down(v: Floats) -> Singles:
+    """A float32 number <= v, and <= every real number whose nearest float64 is v (section 5)."""
+    return (v - 0.75 * np.abs(v) * 2.0**-23 - 2.0**-149).astype(np.float32)
+
+
+def relu_lines(l: Singles, u: Singles, ratio: int = 1) -> tuple[Floats, Floats, Floats]:
+    """a, c, t of a ReLU on l <= z <= u (section 5, the table; of a pair, section 11: ratio 2).
+
+    They are exact, because l and u hold few bits.
+    """
+    low, high = np.minimum(l, 0, dtype=np.float64), np.maximum(u, 0, dtype=np.float64)
+    c: Floats = np.rint(1024 * (high / np.maximum(high - low, 2.0**-149))) / 1024
+    a = (u > -ratio * l).astype(np.float64)
+    t: Floats = np.maximum(-c * low, (1 - c) * high)
+    return a, c, t
