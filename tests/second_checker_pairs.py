@@ -165,8 +165,9 @@ def exchange(node, f, g, dl, du, i):
 
 
 def is_coupled(node, f, g, low, high):
-    gaps = [gap(float(node.low[j]), float(node.high[j])) for j in (f, g)]
-    return (is_unstable(node, f) or is_unstable(node, g)) and float(max(-low, high)) < gaps[0] + gaps[1]
+    ends = [(float(node.low[j]), float(node.high[j])) for j in (f, g)]
+    limit = float(max(-low, high)) + 2.0**-20 * ((ends[0][1] - ends[0][0]) + (ends[1][1] - ends[1][0]))
+    return (is_unstable(node, f) or is_unstable(node, g)) and limit < gap(*ends[0]) + gap(*ends[1])
 
 
 def gap(low, high):

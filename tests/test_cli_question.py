@@ -176,7 +176,7 @@ def test_certificates(folder, capsys):
 
 @pytest.mark.skipif(not CERTIFIES, reason="certificates of questions are not here yet")
 def test_nothing_is_certified_that_was_not_decided(folder, capsys):
-    line = "a.onnx a.onnx --equivalent 0.000000001 --box box.vnnlib --timeout 0.2 --certificate no.zip"
+    line = "a.onnx a.onnx --equivalent 0.000000001 --box box.vnnlib --timeout 0.000001 --certificate no.zip"
     code, _, err = ran(line, capsys)
     assert code == 3 and "is not written: nothing was decided" in err and not (folder / "no.zip").exists()
 

@@ -43,7 +43,8 @@ def _narrow(ends: Ends, other: Ends) -> None:
 def coupled(f: Ends, g: Ends, d: Ends) -> Truths:
     """Section 11, "Bounds", step 5: True where the lines of differences lose less."""
     largest = np.maximum(-d.l, d.u, dtype=np.float64)
-    found: Truths = (f.is_open() | g.is_open()) & (largest < _gap(f) + _gap(g))
+    limit = largest + 2.0**-20 * (_width(f) + _width(g))
+    found: Truths = (f.is_open() | g.is_open()) & (limit < _gap(f) + _gap(g))
     return found
 
 
@@ -55,5 +56,9 @@ def _below(v: Singles, less: Singles) -> Singles:
 def _gap(ends: Ends) -> Floats:
     """What the lines of a ReLU lose: at most so much lies between them."""
     l, u = ends.l.astype(np.float64), ends.u.astype(np.float64)
-    width = np.where(ends.is_open(), u - l, 1)
+    width = np.where(ends.is_open(), _width(ends), 1)
     return np.where(ends.is_open(), -l * u / width, 0)
+
+
+def _width(ends: Ends) -> Floats:
+    return np.subtract(ends.u, ends.l, dtype=np.float64)

@@ -29,6 +29,9 @@ from engine.bounds.stack import matmul
 #: Lower lines have slope 1 where u > -RATIO l, and not where u > -l, which is best for one neuron by itself. The bounds
 #: of f and of g are intersected, so that what counts is not alike in both. Measured: benchmarks/two_networks.py.
 RATIO = 2.0
+#: Neurons are coupled for no smaller a gain than this share of their ranges: a checker, which allows for rounding a
+#: little otherwise, is to decide likewise.
+SHARE = 2.0**-20
 
 
 def relax(lines: Sequence[Lines], rows: Sequence[torch.Tensor]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
@@ -182,9 +185,10 @@ def _raise(l: torch.Tensor, u: torch.Tensor, low: torch.Tensor, high: torch.Tens
 
 
 def _coupled(*bounds: torch.Tensor) -> torch.Tensor:
-    """True for neurons of open sign in either block whose difference is less than their chords lose."""
+    """True for neurons of open sign in either block whose difference is less than their chords lose, by SHARE."""
     lf, uf, lg, ug, dl, du = (bound.double() for bound in bounds)
-    return (is_open(lf, uf) | is_open(lg, ug)) & (torch.maximum(-dl, du) < _gap(lf, uf) + _gap(lg, ug))
+    limit = torch.maximum(-dl, du) + SHARE * ((uf - lf) + (ug - lg))
+    return (is_open(lf, uf) | is_open(lg, ug)) & (limit < _gap(lf, uf) + _gap(lg, ug))
 
 
 def _gap(l: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
