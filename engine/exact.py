@@ -1,6 +1,6 @@
 """Networks in exact rational arithmetic, and the floating-point numbers inside exact intervals."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Context, Decimal
 from fractions import Fraction
 from math import lcm
@@ -14,6 +14,7 @@ from engine.network import Affine, Network
 from engine.property import Vector
 
 MAX_DIGITS = 40  # of a number that is printed exactly
+OUTWARD, TINY = 1 + 2.0**-30, 2.0**-1000  # more than a sum of up to 2^20 numbers >= 0 loses by rounding
 MAX_WEIGHTS = 1 << 16  # that are integers at a time: a network of millions takes minutes, and much memory
 
 
@@ -35,6 +36,12 @@ def evaluate(model: Model, point: Sequence[Fraction | float], deadline: Deadline
 
 
 def _evaluate(network: Network, x: list[Fraction], deadline: Deadline) -> Vector:
+    *_, outputs = _layer_outputs(network, x, deadline)
+    return outputs
+
+
+def _layer_outputs(network: Network, x: list[Fraction], deadline: Deadline) -> Iterator[Vector]:
+    """The exact outputs of each layer in turn."""
     denominator = lcm(*(value.denominator for value in x))
     h = np.array([value.numerator * (denominator // value.denominator) for value in x], dtype=object)
     for layer in network.layers:
@@ -47,34 +54,42 @@ def _evaluate(network: Network, x: list[Fraction], deadline: Deadline) -> Vector
         h = np.concatenate([part << (most - bits) for part, bits in parts])
         h = np.maximum(h, 0) if layer.relu else h
         denominator <<= most
-    return tuple(Fraction(value, denominator) for value in h)
+        yield tuple(Fraction(value, denominator) for value in h)
 
 
-def radii(model: Model, point: Sequence[Fraction | float]) -> Vector:
-    """The distances that the model's outputs at a point may have from those of `evaluate`: 0 unless it is rounded.
+def radii(model: Model, point: Sequence[Fraction | float], deadline: Deadline = NEVER) -> Vector:
+    """Numbers that the model's outputs at a point are no farther from those of `evaluate` than: 0 unless it is rounded.
 
     With |W' - W| <= 2^-53 |W|, |b' - b| <= 2^-53 |b| and h' within r of h, W' h' + b' is within
     |W| r + 2^-53 (|W| (|h| + r) + |b|) of W h + b; the maximum with 0 brings no two numbers further apart. The rule is
-    applied to all layers of a rounded network.
+    applied to all layers of a rounded network. InputError where numbers are beyond float64.
     """
     x = [_fraction(value) for value in point]
     found: Vector = ()
     for block in blocks_of(model):
-        found += _radii(block.network, [x[i] for i in block.inputs])
+        found += _radii(block.network, [x[i] for i in block.inputs], deadline)
     return found
 
 
-def _radii(network: Network, x: list[Fraction]) -> Vector:
+def _radii(network: Network, x: list[Fraction], deadline: Deadline) -> Vector:
+    """The same for one block: sums of numbers >= 0 in float64, of which each is made larger than rounding makes it
+    smaller."""
     if not network.rounded:
         return (Fraction(0),) * network.n_outputs
-    h, r = np.array(x, dtype=object), np.array(Fraction(0))
-    for layer in network.layers:
-        weight, bias = (np.vectorize(Fraction, otypes=[object])(part) for part in (layer.weight, layer.bias))
-        spread = np.abs(weight) @ (r + 0 * h)
-        r = spread + (np.abs(weight) @ np.abs(h) + spread + np.abs(bias)) / 2**53
-        h = weight @ h + bias
-        h = np.maximum(h, 0) if layer.relu else h
-    return tuple(r)
+    h, r = _sizes(x), np.zeros(1)
+    for layer, outputs in zip(network.layers, _layer_outputs(network, x, deadline)):
+        weight = np.abs(layer.weight)
+        spread = weight @ (r + np.zeros_like(h))
+        r = (spread + (weight @ h + spread + np.abs(layer.bias)) * 2.0**-53) * OUTWARD + TINY
+        h = _sizes(outputs)
+    if not np.isfinite(r).all():
+        raise InputError("its outputs are beyond float64", where=network.name, advice="use smaller weights or inputs")
+    return tuple(map(Fraction, r.tolist()))
+
+
+def _sizes(values: Sequence[Fraction]) -> np.ndarray:
+    """Float64 numbers not below the values' sizes."""
+    return np.array([float(abs(value)) if abs(value) < 2**1000 else np.inf for value in values]) * OUTWARD
 
 
 def _some_neurons(layer: Affine) -> list[slice]:

@@ -471,7 +471,8 @@ def test_what_a_rounded_network_computes_is_enclosed(tmp_path):
         assert all(abs(t - c) <= r for t, c, r in zip(true, centre, radius))
         off += true != list(centre)
         exact = tuple(map(Fraction, point))
-        assert evaluate_again(theirs, exact) == list(centre) and radii_again(theirs, exact) == list(radius)
+        assert evaluate_again(theirs, exact) == list(centre)
+        assert all(r <= own <= r * (1 + Fraction(1, 2**20)) for own, r in zip(radius, radii_again(theirs, exact)))
     assert off > 10
 
 

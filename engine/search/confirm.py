@@ -93,7 +93,7 @@ class Confirmer:
     def _confirmed(self, x: Vector, deadline: Deadline) -> Counterexample | None:
         """The point, if it is unsafe exactly or, where the network can be given it, when executed."""
         y = evaluate(self._network, x, deadline)
-        exact = self.case.violated_at(x, y, radii(self._network, x))
+        exact = self.case.violated_at(x, y, radii(self._network, x, deadline))
         given = given_at(self._network, x)
         held = nearest_floats(given, self._network.number)
         executable = tuple(Fraction(float(v)) for v in held) == given
