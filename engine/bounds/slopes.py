@@ -154,11 +154,12 @@ def _ascend_group(
         boxes.deadline.check()
         rows, lines = zip(*((chains[i][k][0][:, :-1], chains[i][k][1]) for i, k in step))
         z = []
-        for (i, k), row in zip(step, rows):
+        for (i, k), row, line in zip(step, rows, lines):
             stack = group.blocks[i].stack
             z.append(matmul(h[i], stack.layers[k].weight.mT, runs) + stack.layers[k].bias[network])
             if stack.layers[k].relu:
-                slopes[i].append(row.clamp(min=0) * z[-1])
+                free = 1.0 if line.coupled is None else 1 - line.coupled[:, :-1]
+                slopes[i].append(row.clamp(min=0) * z[-1] * free)
                 phases[i].append(-signs[i][:, stack.slices[k]] * z[-1])
         for (i, _), value in zip(step, image(lines, rows, z)):
             h[i] = value
