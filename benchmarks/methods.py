@@ -170,3 +170,8 @@ def main() -> int:
 
 if __name__ == "__main__":
     sys.exit(main())
+
+
+def middle(values: list[float]) -> str:
+    half = len(values) // 2
+    return f"{(values[half] + values[~half]) / 2:.1f}".removesuffix(".0")

@@ -13,8 +13,9 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from methods import METHODS, NONE, PUBLISHED, comparison, load, markdown, numbers, percent, read
+from methods import METHODS, NONE, PUBLISHED, comparison, load, markdown, middle, numbers, percent, read
 from results_images import classifiers, scans
+from results_pairs import two_forms, two_networks
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parent.parent / "docs" / "results.md"
@@ -31,7 +32,7 @@ commit that each section names; the code has changed since. The processor is a v
 def page(results: Path = RESULTS) -> str:
     """The whole page, as Markdown."""
     sections = (
-        *(verified, hardest, certified, all_pairs, two_networks, speed, repaired, by_method, preserved),
+        *(verified, hardest, certified, all_pairs, two_networks, two_forms, speed, repaired, by_method, preserved),
         *(classifiers, scans),
     )
     return "\n".join([HEAD, *filter(None, (section(results) for section in sections))])
@@ -128,47 +129,6 @@ The cells are numbers of networks.
 """
 
 
-def two_networks(results: Path) -> str:
-    """The fifty questions about two networks, as they are and asked otherwise; empty where nothing was measured."""
-    groups: dict[tuple[str, ...], list[dict]] = {}
-    for row in read(results / "two_networks.csv") or []:
-        groups.setdefault((row["eps"], row["box"], row["scale"], row["limit"]), []).append(row)
-    if not groups:
-        return ""
-    head = ["eps", "box", "perturbation", "limit, s", "proved", "refuted", "open", "boxes: all, most"]
-    head += ["processor, s: median, most, all", "accepted", "certificates, KB", "checks, s", "commit"]
-    table = markdown(head, ([*setting, *pair_cells(rows)] for setting, rows in groups.items()))
-    rows = [row for found in groups.values() for row in found]
-    wrong = [row["row"] for row in rows if {row["verdict"], row["expected"]} == {"sat", "unsat"}]
-    machine = ", ".join(sorted({row["machine"] for row in rows}))
-    return f"""\
-## Fifty questions about two networks
-
-VNN-COMP 2026's `isomorphic_acasxu_2026`: is every output of a perturbed network within eps of the original's, on the
-box of a property? Each alone, certified, and checked:
-`python benchmarks/two_networks.py [--eps E] [--box B] [--scale S]`, {machine}.
-Perturbation: how large g - f is, relative to the competition's. Verdicts that are not
-the expected ones: {", ".join(wrong) or "none"}.
-
-{table}
-"""
-
-
-def pair_cells(rows: list[dict]) -> list[str]:
-    words = Counter(row["verdict"] for row in rows)
-    boxes, seconds = sorted(numbers(rows, "boxes")), sorted(numbers(rows, "processor_seconds"))
-    decided, checked = words["unsat"] + words["sat"], [row for row in rows if row["check"]]
-    return [
-        *(str(words["unsat"]), str(words["sat"]), str(len(rows) - decided)),
-        f"{sum(boxes):,.0f}, {boxes[-1]:,.0f}",
-        f"{middle(seconds)}, {seconds[-1]:.1f}, {sum(seconds):.0f}",
-        f"{sum(row['check'] == 'accepted' for row in checked)} of {decided}",
-        f"{sum(numbers(checked, 'certificate_bytes')) / 1000:,.0f}",
-        f"{sum(numbers(checked, 'check_seconds')):.0f}",
-        ", ".join(sorted({row["commit"] for row in rows})),
-    ]
-
-
 def speed(results: Path) -> str:
     lines = []
     for name in ("bounds", "bounds-cuda"):
@@ -241,11 +201,6 @@ def repair_cells(rows: list[dict], summary: dict) -> list[str]:
         f"{summary['peak_mib']:,} MiB",
         summary["machine"]["commit"],
     ]
-
-
-def middle(values: list[float]) -> str:
-    half = len(values) // 2
-    return f"{(values[half] + values[~half]) / 2:.1f}".removesuffix(".0")
 
 
 def transposed(names: Iterable[str], columns: list[list[str]]) -> list[list[str]]:

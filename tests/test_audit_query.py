@@ -1,5 +1,6 @@
 """The checker's reader of VNN-LIB 2.0 and its ties: against other readers, and against a solver of this file."""
 
+import os
 from fractions import Fraction
 from pathlib import Path
 from random import Random
@@ -12,7 +13,7 @@ from engine.audit.ties import solve_ties
 from engine.audit.vnnlib2_declarations import Relation
 from engine.audit.vnnlib2_reader import read_query
 
-FIFTY = Path(__file__).parents[2] / "shared" / "two_networks" / "vnnlib"
+FIFTY = Path(os.environ.get("ACASXU_TWO_NETWORKS", "")) / "vnnlib"
 NET = "(declare-network f (declare-input X real [2]) (declare-output Y real [2]))\n"
 
 

@@ -19,7 +19,7 @@ def scripts(monkeypatch):
 @pytest.fixture
 def two_networks():
     """The folder of the fifty questions, where there is one beside the published networks."""
-    folder = Path(os.environ.get("ACASXU_DATA", "")).parent / "two_networks"
+    folder = Path(os.environ.get("ACASXU_TWO_NETWORKS", "none"))
     if not folder.is_dir():
         pytest.skip("the fifty questions are not here")
     return folder
@@ -267,7 +267,7 @@ def test_rows_that_are_measured_are_not_measured_again(tmp_path):
 
 
 def test_the_page_counts_what_was_decided(tmp_path):
-    from results_page import two_networks
+    from results_pairs import two_networks
     from two_networks import COLUMNS
 
     assert two_networks(tmp_path) == ""
