@@ -11,8 +11,8 @@ from conftest import network, random_network
 
 from engine.audit.check import check
 from engine.bounds.blocks import blocks, make_stack
-from engine.bounds.propagation import tighten
 from engine.bounds.crown import Boxes
+from engine.bounds.propagation import tighten
 from engine.certificate import write_question_certificate
 from engine.errors import InputError
 from engine.exact import derivatives, evaluate, radii

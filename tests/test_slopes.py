@@ -21,9 +21,9 @@ from conftest import network, random_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.bounds.propagation import tighten
 from engine.bounds.crown import Boxes
 from engine.bounds.interval import hidden_intervals
+from engine.bounds.propagation import tighten
 from engine.bounds.slopes import Multipliers, Targets, ascend, bound_targets, gradient
 from engine.bounds.stack import Stack
 from engine.network import Network

@@ -12,6 +12,7 @@ from engine.onnx_file.signal import MAX_IDENTITY, Ints
 OUTSIDE = -1  # the place of an element that is in the padding
 MAX_DIMENSIONS = 3
 MAX_DENSE = MAX_IDENTITY**2  # numbers of one matrix that stands for windows (512 MiB)
+MAX_TAKEN = 1 << 22  # elements that all windows take together, in the padding too
 _MAX_NUMBER = 2**31  # in any list: so no place overflows
 _EXPORT = "check how the network was exported"
 
@@ -88,8 +89,8 @@ def windows_over(
     )
     if min(counts) < 1:
         raise InputError(f"no window of {list(kernel)} fits into {list(sizes)}", advice=_EXPORT)
-    if math.prod(counts) * math.prod(kernel) > MAX_DENSE:
-        raise InputError(f"its windows take more than {MAX_DENSE:,} elements in all", advice="use a smaller network")
+    if math.prod(counts) * math.prod(kernel) > MAX_TAKEN:
+        raise InputError(f"its windows take more than {MAX_TAKEN:,} elements in all", advice="use a smaller network")
     return Windows(sizes, kernel, strides, dilations, before, after, counts)
 
 
@@ -143,10 +144,12 @@ def _automatic(sizes: Ints, kernel: Ints, strides: Ints, dilations: Ints, auto_p
 
 
 def _count(size: int, span: int, stride: int, before: int, after: int, *, up: bool) -> int:
-    """Returns how many windows there are along a dimension; with `up` also a last one that is cut off.
+    """Returns how many windows there are along a dimension: none where the first does not fit.
 
-    None begins behind the elements, in the zeros there.
+    With `up` a last one may be cut off, but none begins behind the elements, in the zeros there.
     """
     room = size + before + after - span
+    if room < 0:
+        return 0
     count = (-(-room // stride) if up else room // stride) + 1
     return count - 1 if up and (count - 1) * stride >= size + before else count

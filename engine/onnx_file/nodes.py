@@ -54,8 +54,10 @@ def attributes_of(node: NodeProto, operator: Operator) -> dict[str, Attribute]:
 
 def _given(value: object) -> Attribute:
     """Returns an attribute's value as operators take it."""
-    if isinstance(value, (list, bytes)):
-        return tuple(value) if isinstance(value, list) else printable(value)
+    if isinstance(value, list):
+        return tuple(value)
+    if isinstance(value, bytes):
+        return printable(value.decode(errors="backslashreplace"))
     assert isinstance(value, (int, float))
     return value
 

@@ -39,8 +39,10 @@ def conv(
     offsets = None if bias is None else constant_beside(signal, bias)
     channels, (n_out, *rest) = signal.shape[1], kernel.shape or (0,)
     fits = len(kernel.shape) == len(signal.shape) and group > 0 and rest[0] * group == channels and n_out % group == 0
-    if not fits or (offsets is not None and offsets.shape != (n_out,)):
+    if not fits:
         raise mismatch(signal.shape, kernel.shape)
+    if offsets is not None and offsets.shape != (n_out,):
+        raise mismatch((n_out,), offsets.shape)
     if kernel_shape not in (None, kernel.shape[2:]):
         what = f"its kernel has shape {shape_text(kernel.shape)}, not {list(kernel_shape or ())}"
         raise InputError(what, advice=_EXPORT)
