@@ -22,16 +22,16 @@ def _is_image(chain: Builder) -> bool:
     return 3 <= len(chain.shape) <= 5 and chain.shape[0] == 1
 
 
-def _padding(draw, sizes, spans, strides, *, dilated: bool) -> tuple[dict, list[int], list[int]]:
-    """Attributes, and what they add at both ends."""
+def _padding(draw, sizes, spans, strides, *, dilated: bool, most) -> tuple[dict, list[int], list[int]]:
+    """Attributes, and what they add at both ends. most: of pads (onnxruntime pools with fewer than a window has)."""
     rank = len(sizes)
     kind = draw(
         st.sampled_from(["none", "pads", "pads", "VALID", "NOTSET"] + ["SAME_UPPER", "SAME_LOWER"] * (not dilated))
     )
     if kind in ("none", "VALID", "NOTSET"):
         return ({} if kind == "none" else {"auto_pad": kind}), [0] * rank, [0] * rank
-    if kind == "pads":  # onnxruntime pools with fewer than a window
-        first, last = ([draw(st.integers(0, min(2, span - 1))) for span in spans] for _ in range(2))
+    if kind == "pads":
+        first, last = ([draw(st.integers(0, number)) for number in most] for _ in range(2))
         return {"pads": [*first, *last]}, first, last
     need = [max(0, (-(-n // s) - 1) * s + k - n) for n, s, k in zip(sizes, strides, spans)]
     less, more = [n // 2 for n in need], [n - n // 2 for n in need]
@@ -51,7 +51,7 @@ def conv(draw, chain: Builder) -> None:
     n_out = group * draw(st.integers(1, 2))
     kernel, strides, dilations = _each(draw, rank, 1, 3), _each(draw, rank, 1, 2), _each(draw, rank, 1, 2)
     spans = [(k - 1) * d + 1 for k, d in zip(kernel, dilations)]
-    attributes, first, last = _padding(draw, sizes, spans, strides, dilated=max(dilations) > 1)
+    attributes, first, last = _padding(draw, sizes, spans, strides, dilated=max(dilations) > 1, most=[2] * rank)
     counts = _counts(sizes, spans, strides, first, last)
     if min(counts) < 1 or n_out * np.prod(counts) > SMALL:
         return
@@ -75,7 +75,9 @@ def average(draw, chain: Builder) -> None:
     kernel, strides = _each(draw, rank, 1, 3), _each(draw, rank, 1, 3)
     dilations = _each(draw, rank, 1, 2) if chain.opset >= 19 else [1] * rank
     spans = [(k - 1) * d + 1 for k, d in zip(kernel, dilations)]
-    attributes, first, last = _padding(draw, sizes, spans, strides, dilated=max(dilations) > 1)
+    attributes, first, last = _padding(
+        draw, sizes, spans, strides, dilated=max(dilations) > 1, most=[k - 1 for k in kernel]
+    )
     if "SAME" in attributes.get("auto_pad", "") and any(k < s for k, s in zip(kernel, strides)):
         return  # onnx's own evaluator fails where it would take elements away
     counts = _counts(sizes, spans, strides, first, last)

@@ -411,7 +411,11 @@ def read_chain(model, end=None):
             chains |= chain.taken(node, partial(run, node, model, constants, signal), operands)
         elif node.op_type in WINDOWED:
             must(node.input[0] == signal and 3 <= len(chain.shape) <= 5 and chain.shape[0] == 1, ValueError)
-            chain.slide(plain_window(node), partial(run, model=model, constants=constants, signal=signal), operands)
+            chain.slide(
+                plain_window(node, chain.shape[2:]),
+                partial(run, model=model, constants=constants, signal=signal),
+                operands,
+            )
             chains[node.output[0]] = chain
         else:
             must(node.input[0] == signal, ValueError)
@@ -434,8 +438,9 @@ def run(node, model, constants, signal="", elements=None):
     return ReferenceEvaluator(one).run(None, inputs)
 
 
-def plain_window(node):
-    """The node without a third operand, and with pads for auto_pad VALID; some forms are not supported."""
+def plain_window(node, sizes):
+    """The node without a third operand, with pads for auto_pad VALID and for ceil_mode, in which onnx's evaluator moves
+    windows; some forms are not supported."""
     options, plain = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}, onnx.NodeProto()
     plain.CopyFrom(node)
     auto = options.get("auto_pad", b"NOTSET")
@@ -443,9 +448,21 @@ def plain_window(node):
     must(auto[:4] != b"SAME" or set(options.get("dilations", [1])) == {1}, ValueError)
     must(auto in (b"NOTSET", b"VALID", b"SAME_UPPER", b"SAME_LOWER"), ValueError)
     must(not (options.get("ceil_mode") and options.get("count_include_pad")), ValueError)
-    if auto == b"VALID":
-        del plain.attribute[[a.name for a in node.attribute].index("auto_pad")]
-    del plain.input[2:]
+    gone = ("auto_pad",) if auto == b"VALID" else ()
+    if options.get("ceil_mode"):
+        ones, zeros = [1] * len(sizes), [0] * len(sizes)
+        pads, rows = options.get("pads", zeros * 2), [options.get(name, ones) for name in ("strides", "dilations")]
+        before, after = pads[: len(sizes)], pads[len(sizes) :]
+        for d, (n, b, k, s, dilation) in enumerate(zip(sizes, before, options["kernel_shape"], *rows)):
+            reach = (k - 1) * dilation + 1
+            count = math.ceil(Fraction(n + b + after[d] - reach, s)) + 1
+            count -= (count - 1) * s >= n + b
+            after[d] = max(after[d], (count - 1) * s + reach - n - b)
+        gone = "ceil_mode", "pads"
+        plain.attribute.append(onnx.helper.make_attribute("pads", [*before, *after]))
+    kept = [a for i, a in enumerate(plain.attribute) if a.name not in gone or i >= len(node.attribute)]
+    del plain.attribute[:], plain.input[2:]
+    plain.attribute.extend(kept)
     return plain
 
 

@@ -596,7 +596,7 @@ def test_factors_and_transposed_weights_are_written_back(tmp_path):
 @pytest.mark.parametrize(
     "nodes, place, what",
     [
-        ([node("Mul", "x V", "y")], (0, 1), "off its diagonal it has no numbers in the file"),
+        ([node("Mul", "x V", "y")], (0, 1), "this zero has no number in the file"),
         ([node("Div", "x V", "y")], (0, 0), "it is folded from 'V'"),
         ([node("Neg", "x", "y")], (0, 0), "it has no initializer in the file"),
         ([node("Mul", "x two", "y")], (0, 0), "one number in the file stands for several different ones here"),
