@@ -323,7 +323,6 @@ REFUSED = {
         [helper.make_node("Dropout", ["x"], ["a", "m"]), node("Mul", "a m", "y")],
         "it reads what a Dropout kept, 'm'",
     ),
-    "transposed": ([node("Transpose", "x", "y", perm=[2, 1, 0])], "moves the elements", (1, 2, 3)),
     "no order": ([node("Transpose", "WT", "k", perm=[0, 0]), node("MatMul", "x k", "y")], "is no order of the axes"),
     "squeeze of 3": ([node("Squeeze", "x last", "y")], "has no size 1"),
     "squeeze twice": ([node("Squeeze", "x twice", "y")], "are no axes of"),
