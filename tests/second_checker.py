@@ -500,7 +500,9 @@ class Chain:
             self.scale([self.nearest(d.denominator, d.numerator) for d in divisors])
         elif operator == "BatchNormalization":
             must(set(options) <= {"epsilon"}, ValueError)
-            scale, bias, mean, variance = map(self.spread, operands)
+            each = self.width // self.shape[1]
+            must(all(operand.shape == (self.shape[1],) for operand in operands), ValueError)
+            scale, bias, mean, variance = ([v for v in exact(operand) for _ in range(each)] for operand in operands)
             epsilon, self.executed = Fraction(options.get("epsilon", 10995116 / 2**40)), False
             self.shift([-m for m in mean])
             self.scale([self.nearest_to_root(s, v + epsilon) for s, v in zip(scale, variance)])
@@ -592,8 +594,9 @@ class Chain:
         self.after_product, self.bare = False, self.bare and not any(bias)
 
     def spread(self, operand):
-        must(operand.size in (1, self.width), ValueError)
-        return exact(operand) * (self.width if operand.size == 1 else 1)
+        zeros = onnx.numpy_helper.to_array(onnx.helper.make_tensor("", 1, self.shape, [0.0] * self.width))
+        must((operand + zeros).size == self.width, ValueError)
+        return exact(operand + zeros)
 
     def nearest(self, numerator, denominator):
         """Python divides integers to the nearest float64."""

@@ -172,7 +172,7 @@ REFUSED = {
     ),
     "operator without a remedy": (
         nodes(node("MaxPool", "x", "y")),
-        "node 'y' (MaxPool): operator MaxPool is not supported; supported are Add, AveragePool, BatchNormalization, Cast,",
+        "node 'y' (MaxPool): operator MaxPool is not supported; supported are Add, AveragePool, BatchNormalization,",
     ),
     "leaky relu": (
         nodes(node("LeakyRelu", "x", "y")),
