@@ -1,7 +1,6 @@
 """Conv, AveragePool, GlobalAveragePool and Pad: layers whose W is written out (section 3)."""
 
 import math
-from collections import Counter
 
 import numpy as np
 
@@ -37,11 +36,12 @@ def convolved(call: Call, chain: Chain) -> Shape:
     windows = windows_of(signal.shape[2:], size, call.options)
     weight = _room(n_out, channels, windows)
     numbers = kernel.reshape(n_out, per_group, -1)
-    for window, place, element in elements(windows):
+    for window, pairs in enumerate(elements(windows)):
+        places, taken = [place for place, _ in pairs], [element for _, element in pairs]
         for group in range(groups):
             rows = slice(group * n_out // groups, (group + 1) * n_out // groups)
             columns = slice(group * per_group, (group + 1) * per_group)
-            weight[rows, window, columns, element] = numbers[rows, :, place]
+            weight[rows, window, columns][:, :, taken] = numbers[rows][:, :, places]
     chain.multiply(weight.reshape(-1, signal.size))
     if bias is not None:
         chain.shift(bias.repeat(math.prod(windows.counts)))
@@ -68,13 +68,13 @@ def averaged_all(call: Call, chain: Chain) -> Shape:
 def _averages(signal: Array, windows: Windows, chain: Chain, *, with_zeros: bool) -> Shape:
     channels = signal.shape[1]
     weight = _room(channels, channels, windows)
-    found = Counter(window for window, _, _ in elements(windows))
-    need(len(found) == math.prod(windows.counts), "a window takes no element")
-    counts = [math.prod(windows.kernel) if with_zeros else found[i] for i in range(len(found))]
+    found = [[element for _, element in pairs] for pairs in elements(windows)]
+    need(all(found), "a window takes no element")
+    counts = [math.prod(windows.kernel) if with_zeros else len(taken) for taken in found]
     factors = nearest_quotients(chain, counts)
-    every = np.arange(channels)
-    for window, _, element in elements(windows):
-        weight[every, window, every, element] = factors[window]
+    for window, taken in enumerate(found):
+        for channel in range(channels):
+            weight[channel, window, channel, taken] = factors[window]
     chain.multiply(weight.reshape(-1, signal.size))
     chain.refuse_float32(True, AVERAGED)
     return 1, channels, *windows.counts
@@ -123,5 +123,6 @@ def _room(n_out: int, channels: int, windows: Windows) -> Floats:
 
 
 def _check_size(rows: int, columns: int) -> None:
-    need(rows <= MAX_WIDTH, "a layer is too wide")
-    need(rows * columns <= MAX_DENSE, f"it is {rows:,} x {columns:,}, above {MAX_DENSE:,} numbers")
+    shape = f"as a matrix it is {rows:,} x {columns:,}"
+    need(rows * columns <= MAX_DENSE, f"{shape}, more than {MAX_DENSE:,} numbers")
+    need(rows <= MAX_WIDTH, f"{shape}, which is too wide")

@@ -69,24 +69,38 @@ def leaves(windows: Windows) -> bool:
     return any(last >= room for last, room in zip(lasts, rooms, strict=True))
 
 
-def elements(windows: Windows) -> Iterator[tuple[int, int, int]]:
-    """Each element that a window takes of the signal: window, place in the window, element.
+def elements(windows: Windows) -> Iterator[list[tuple[int, int]]]:
+    """Of each window in order: the places in it that have an element of the signal, and which.
 
-    All three are numbers in row-major order. What is taken of the zeros around is left out.
+    Both are numbers in row-major order. A place that has one of the zeros around is left out.
     """
-    for number, window in enumerate(product(*map(range, windows.counts))):
-        for place, offset in enumerate(product(*map(range, windows.kernel))):
-            at = [
-                w * step + o * dilation - first
-                for w, step, o, dilation, first in zip(
-                    window, windows.strides, offset, windows.dilations, windows.before, strict=True
-                )
+    along = [
+        [_along(w * step - first, dilation, kernel, size) for w in range(count)]
+        for count, step, first, dilation, kernel, size in zip(
+            windows.counts,
+            windows.strides,
+            windows.before,
+            windows.dilations,
+            windows.kernel,
+            windows.sizes,
+            strict=True,
+        )
+    ]
+    for window in product(*along):
+        found = [(0, 0)]
+        for pairs, kernel, size in zip(window, windows.kernel, windows.sizes, strict=True):
+            found = [
+                (place * kernel + i, element * size + at)
+                for place, element in found
+                for i, at in pairs
             ]
-            if all(0 <= i < size for i, size in zip(at, windows.sizes, strict=True)):
-                element = 0
-                for i, size in zip(at, windows.sizes, strict=True):
-                    element = element * size + i
-                yield number, place, element
+        yield found
+
+
+def _along(start: int, dilation: int, kernel: int, size: int) -> list[tuple[int, int]]:
+    """In one dimension: each place of a window that has an element, and which."""
+    taken = [(i, start + i * dilation) for i in range(kernel)]
+    return [(i, at) for i, at in taken if 0 <= at < size]
 
 
 def _padding(
