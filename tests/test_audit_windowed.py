@@ -340,12 +340,12 @@ NUMBERS = [-(2**63), -2, -1, 0, 1, 1, 2, 3, 2**31, 2**31 + 1, 2**62]
 def change(found: ModelProto, rng: random.Random) -> None:
     """Changes an operator, an attribute, a constant, what a node reads or the opset."""
     graph = found.graph
-    names = ["x", "", *(name for each in graph.node for name in each.output), *(c.name for c in graph.initializer)]
+    names = ["x", *(name for each in graph.node for name in each.output), *(c.name for c in graph.initializer)]
     each, kind = rng.choice(graph.node), rng.randrange(7)
     if kind == 0 and each.input:
         each.input[rng.randrange(len(each.input))] = rng.choice(names)
     elif kind == 1:
-        each.input.append(rng.choice([name for name in names if name]))
+        each.input.append(rng.choice(names))
     elif kind in (2, 3) and each.attribute:
         change_attribute(rng.choice(each.attribute), rng)
     elif kind == 4 and graph.initializer:
