@@ -38,7 +38,8 @@ ARRAYS = {
 BROKEN_ZIP = zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError
 ZERO, ONE = Fraction(0), Fraction(1)
 NONE = MappingProxyType({})
-SELECTIONS = "Gather", "Slice", "Split", "Expand", "Concat"
+SELECTIONS = "Gather", "Slice", "Split", "Expand", "Concat", "Pad", "Transpose"
+WINDOWED = "Conv", "AveragePool", "GlobalAveragePool"
 SUMS = "ReduceSum", "ReduceMean"
 
 Row = namedtuple("Row", "form constant strict")  # form: {"X_0" or "Y_0" and so on: coefficient}
@@ -404,10 +405,18 @@ def read_chain(model, end=None):
         if node.op_type == "ConstantOfShape":
             constants[node.output[0]] = run(node, model, constants)[0]
             continue
-        (signal,) = (name for name in node.input if name not in constants)
-        chain, operands = chains.pop(signal), [constants[name] for name in node.input if name != signal]
+        (signal,) = (name for name in node.input if name and name not in constants)
+        chain, operands = chains.pop(signal), [constants[name] for name in node.input if name in constants]
         if node.op_type in SELECTIONS + SUMS:
             chains |= chain.taken(node, partial(run, node, model, constants, signal), operands)
+        elif node.op_type in WINDOWED:
+            must(node.input[0] == signal and 3 <= len(chain.shape) <= 5 and chain.shape[0] == 1, ValueError)
+            chain.slide(
+                plain_window(node, chain.shape[2:]),
+                partial(run, model=model, constants=constants, signal=signal),
+                operands,
+            )
+            chains[node.output[0]] = chain
         else:
             must(node.input[0] == signal, ValueError)
             must(node.op_type in ("Gemm", "BatchNormalization", "Flatten", "Reshape") or not options, ValueError)
@@ -421,12 +430,40 @@ def read_chain(model, end=None):
 
 def run(node, model, constants, signal="", elements=None):
     """What onnx's own evaluator makes of one node: arrays."""
-    inputs = {name: elements if name == signal else constants[name] for name in node.input}
+    inputs = {name: elements if name == signal else constants[name] for name in node.input if name}
     infos = [onnx.helper.make_tensor_value_info(name, kind_of(array), array.shape) for name, array in inputs.items()]
     outputs = [onnx.helper.make_tensor_value_info(name, 1, None) for name in node.output]
     graph = onnx.helper.make_graph([node], "one node", infos, outputs)
     one = onnx.helper.make_model(graph, opset_imports=model.opset_import)
     return ReferenceEvaluator(one).run(None, inputs)
+
+
+def plain_window(node, sizes):
+    """The node without a third operand, with pads for auto_pad VALID and for ceil_mode, in which onnx's evaluator moves
+    windows; some forms are not supported."""
+    options, plain = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}, onnx.NodeProto()
+    plain.CopyFrom(node)
+    auto = options.get("auto_pad", b"NOTSET")
+    must(auto == b"NOTSET" or not (options.get("ceil_mode") or "pads" in options), ValueError)
+    must(auto[:4] != b"SAME" or set(options.get("dilations", [1])) == {1}, ValueError)
+    must(auto in (b"NOTSET", b"VALID", b"SAME_UPPER", b"SAME_LOWER"), ValueError)
+    must(not (options.get("ceil_mode") and options.get("count_include_pad")), ValueError)
+    gone = ("auto_pad",) if auto == b"VALID" else ()
+    if options.get("ceil_mode"):
+        ones, zeros = [1] * len(sizes), [0] * len(sizes)
+        pads, rows = options.get("pads", zeros * 2), [options.get(name, ones) for name in ("strides", "dilations")]
+        before, after = pads[: len(sizes)], pads[len(sizes) :]
+        for d, (n, b, k, s, dilation) in enumerate(zip(sizes, before, options["kernel_shape"], *rows)):
+            reach = (k - 1) * dilation + 1
+            count = math.ceil(Fraction(n + b + after[d] - reach, s)) + 1
+            count -= (count - 1) * s >= n + b
+            after[d] = max(after[d], (count - 1) * s + reach - n - b)
+        gone = "ceil_mode", "pads"
+        plain.attribute.append(onnx.helper.make_attribute("pads", [*before, *after]))
+    kept = [a for i, a in enumerate(plain.attribute) if a.name not in gone or i >= len(node.attribute)]
+    del plain.attribute[:], plain.input[2:]
+    plain.attribute.extend(kept)
+    return plain
 
 
 def kind_of(array):
@@ -463,7 +500,9 @@ class Chain:
             self.scale([self.nearest(d.denominator, d.numerator) for d in divisors])
         elif operator == "BatchNormalization":
             must(set(options) <= {"epsilon"}, ValueError)
-            scale, bias, mean, variance = map(self.spread, operands)
+            each = self.width // self.shape[1]
+            must(all(operand.shape == (self.shape[1],) for operand in operands), ValueError)
+            scale, bias, mean, variance = ([v for v in exact(operand) for _ in range(each)] for operand in operands)
             epsilon, self.executed = Fraction(options.get("epsilon", 10995116 / 2**40)), False
             self.shift([-m for m in mean])
             self.scale([self.nearest_to_root(s, v + epsilon) for s, v in zip(scale, variance)])
@@ -485,14 +524,35 @@ class Chain:
                 self.shape = [int(n) for n in operands[0]] if operator == "Reshape" else [1, self.width]
                 self.shape = [n if n > 0 else -self.width // math.prod(self.shape) for n in self.shape]
 
-    def taken(self, node, run, operands):
-        """The chains of what an affine node gives, by name: W from what it makes of unit vectors, b of zeros."""
-        zeros = onnx.numpy_helper.to_array(onnx.helper.make_tensor("", 1, self.shape, [0.0] * self.width))
-        none, units = run(zeros), []
+    def units(self, run, kind=1):
+        """What an affine node makes of zeros, and of each unit vector."""
+        zeros = onnx.numpy_helper.to_array(onnx.helper.make_tensor("", kind, self.shape, [0.0] * self.width))
+        none, units = run(elements=zeros), []
         for i in range(self.width):
             unit = zeros.copy()
             unit.flat[i] = 1
-            units.append(run(unit))
+            units.append(run(elements=unit))
+        return none, units
+
+    def slide(self, node, run, operands):
+        """A layer of a Conv, its b being the third operand; or of an average, W being the numbers nearest to 1 / c."""
+        must(all(operand.dtype == operands[0].dtype for operand in operands), ValueError)
+        (none,), units = self.units(partial(run, node), kind_of(operands[0]) if operands else 1)
+        rows = list(zip(*(exact(unit) for (unit,) in units)))
+        if node.op_type != "Conv":
+            must(all(any(row) for row in rows), ValueError)
+            rows = [[self.nearest(1, round(1 / entry)) if entry else ZERO for entry in row] for row in rows]
+        self.product([list(row) for row in rows], False)
+        self.shape, self.executed = list(none.shape), False
+        if len(operands) > 1:
+            must(operands[1].shape == (none.shape[1],), ValueError)
+            self.shift([b for b in exact(operands[1]) for _ in range(none[0, 0].size)])
+
+    def taken(self, node, run, operands):
+        """The chains of what an affine node gives, by name: W from what it makes of unit vectors, b of zeros."""
+        none, units = self.units(run)
+        must(node.op_type != "Pad" or not any(exact(none[0])), ValueError)
+        must(all(a.s == b"constant" for a in node.attribute if a.name == "mode"), ValueError)
         chains = {}
         for place, name in enumerate(node.output):
             chain, bias = copy(self), exact(none[place])
@@ -534,8 +594,9 @@ class Chain:
         self.after_product, self.bare = False, self.bare and not any(bias)
 
     def spread(self, operand):
-        must(operand.size in (1, self.width), ValueError)
-        return exact(operand) * (self.width if operand.size == 1 else 1)
+        zeros = onnx.numpy_helper.to_array(onnx.helper.make_tensor("", 1, self.shape, [0.0] * self.width))
+        must((operand + zeros).size == self.width, ValueError)
+        return exact(operand + zeros)
 
     def nearest(self, numerator, denominator):
         """Python divides integers to the nearest float64."""

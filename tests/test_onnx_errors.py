@@ -88,7 +88,7 @@ def reshape(target, **options):
 
 
 def unnamed():
-    proto = nodes(node("Relu", "x", "a"), node("Conv", "a W", "y"))
+    proto = nodes(node("Relu", "x", "a"), node("ConvTranspose", "a W", "y"))
     proto.graph.node[1].name = ""
     return proto
 
@@ -166,10 +166,13 @@ REFUSED = {
         nodes(node("Sigmoid", "x", "y")),
         "node 'y' (Sigmoid): operator Sigmoid is not supported; cut the graph before it, and ask about the scores",
     ),
-    "unnamed node": (unnamed(), "node 2 (Conv): operator Conv is not supported; write it as the matrix product"),
+    "unnamed node": (
+        unnamed(),
+        "node 2 (ConvTranspose): operator ConvTranspose is not supported; write it as the matrix product",
+    ),
     "operator without a remedy": (
         nodes(node("MaxPool", "x", "y")),
-        "node 'y' (MaxPool): operator MaxPool is not supported; supported are Add, BatchNormalization, Cast, Clip,",
+        "node 'y' (MaxPool): operator MaxPool is not supported; supported are Add, AveragePool, BatchNormalization,",
     ),
     "leaky relu": (
         nodes(node("LeakyRelu", "x", "y")),
@@ -308,7 +311,7 @@ REFUSED = {
     ),
     "gemm, a matrix transposed": (
         nodes(node("Gemm", "x W", "y", transA=1), shape=(3, 2)),
-        "node 'y' (Gemm): it moves the elements of the signal, of shape [3, 2]; export each layer as x @ W or x @ W^T",
+        "node 'y' (Gemm): shape [2, 3] holds several points; export with batch size 1",
     ),
     "gemm, bias too wide": (
         nodes(node("Gemm", "x W b", "y"), constants={"b": f32(1, 2, 3)}),

@@ -7,7 +7,8 @@ import numpy as np
 
 from engine.audit.data import Array, Floats, need
 
-MAX_WIDTH = 1 << 13  # numbers that a layer takes or gives
+MAX_WIDTH = 1 << 15  # numbers that a layer takes or gives
+MAX_IDENTITY = 1 << 13  # numbers that a layer changes one by one
 MAX_WEIGHTS = 1 << 27  # of all layers together
 
 
@@ -45,7 +46,7 @@ class Chain:
         return other
 
     def multiply(self, weight: Floats) -> None:
-        """Section 3, MatMul, Gemm and sums: a new layer with these weights."""
+        """Section 3, MatMul, Gemm, Conv, averages and sums: a new layer with these weights."""
         self._make_room(weight.size)
         self._append(weight)
 
@@ -54,11 +55,12 @@ class Chain:
 
         For a place of -1 its row is zeros.
         """
-        self.multiply((places.reshape(-1, 1) == np.arange(size)).astype(np.float64))
+        self._make_room(places.size * size)
+        self._append((places.reshape(-1, 1) == np.arange(size)).astype(np.float64))
 
     def scale(self, factors: Array) -> None:
         """Section 3, Mul and Div: a new layer, W = diag(factors)."""
-        self._make_room(len(factors) ** 2)
+        self._make_square(len(factors))
         self._append(np.diag(factors.astype(np.float64)), is_scale=True)
 
     def shift(self, constant: Array) -> None:
@@ -104,7 +106,7 @@ class Chain:
 
     def _identity(self, size: int) -> Link:
         """A new layer that changes nothing."""
-        self._make_room(size**2)
+        self._make_square(size)
         return self._append(np.eye(size))
 
     def _append(self, weight: Floats, *, is_scale: bool = False) -> Link:
@@ -112,6 +114,10 @@ class Chain:
         self.refuse_float32(merged, "a Mul or Div may be merged with the product next to it")
         self.links.append(Link(np.ascontiguousarray(weight, np.float64), is_scale))
         return self.links[-1]
+
+    def _make_square(self, size: int) -> None:
+        need(size <= MAX_IDENTITY, "a layer that changes numbers one by one is too wide")
+        self._make_room(size**2)
 
     def _make_room(self, weights: int) -> None:
         """Counts weights before there are any.

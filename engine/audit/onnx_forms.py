@@ -47,6 +47,12 @@ FACTORS = {"alpha": float, "beta": float, "transA": int, "transB": int}
 SLICE = {"starts": list, "ends": list, "axes": list}
 REDUCTION = {"axes": list, "keepdims": int}
 LATER_REDUCTION = {"keepdims": int, "noop_with_empty_axes": int}
+WINDOWS = {"auto_pad": bytes, "kernel_shape": list, "pads": list, "strides": list}
+CONVOLUTION = {**WINDOWS, "dilations": list, "group": int}
+AVERAGE = {**WINDOWS, "count_include_pad": int}
+LATER_AVERAGE = {**AVERAGE, "ceil_mode": int}
+LAST_AVERAGE = {**LATER_AVERAGE, "dilations": list}
+PADDING = {"mode": bytes, "pads": list, "value": float}
 NORMALIZATION = {"epsilon": float, "momentum": float, "spatial": int, "training_mode": int}
 
 FORMS: dict[str, list[Form]] = {
@@ -72,6 +78,18 @@ FORMS: dict[str, list[Form]] = {
     "Concat": [Form(7, 1, 99, {"axis": int}, ("axis",))],
     "ReduceSum": [Form(7, 1, 1, REDUCTION), Form(13, 1, 2, LATER_REDUCTION)],
     "ReduceMean": [Form(7, 1, 1, REDUCTION), Form(18, 1, 2, LATER_REDUCTION)],
+    "Pad": [
+        Form(7, 1, 1, PADDING, ("pads",)),
+        Form(11, 2, 3, {"mode": bytes}),
+        Form(18, 2, 4, {"mode": bytes}),
+    ],
+    "Conv": [Form(7, 2, 3, CONVOLUTION)],
+    "AveragePool": [
+        Form(7, 1, 1, AVERAGE, ("kernel_shape",)),
+        Form(10, 1, 1, LATER_AVERAGE, ("kernel_shape",)),
+        Form(19, 1, 1, LAST_AVERAGE, ("kernel_shape",)),
+    ],
+    "GlobalAveragePool": [Form(7, 1, 1, {})],
     "Relu": [Form(7, 1, 1, {})],
     "Clip": [Form(7, 1, 1, {"min": float, "max": float}), Form(11, 1, 3, {})],
     "Max": [Form(7, 2, 2, {})],

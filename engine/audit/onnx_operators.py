@@ -7,6 +7,7 @@ The signal is what the network's input has become. It is an array of what its el
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -14,11 +15,21 @@ import numpy as np
 from engine.audit.data import Array, need
 from engine.audit.onnx_chain import MAX_WIDTH, Chain
 from engine.audit.onnx_constants import computed, constant
+from engine.audit.onnx_convolutions import averaged, averaged_all, convolved, padded
 from engine.audit.onnx_forms import Call, check_form
 from engine.audit.onnx_layers import LAYERS, Shape
 from engine.audit.onnx_moves import MOVES, moved
 from engine.audit.onnx_selections import SELECTIONS, not_empty, selected
 from engine.audit.onnx_sums import SUMS, adds_nothing, summed
+
+#: Layers that do not join the signal and constants element by element.
+OTHER_LAYERS: dict[str, Callable[[Call, Chain], Shape]] = {
+    **dict.fromkeys(SUMS, summed),
+    "Conv": convolved,
+    "AveragePool": averaged,
+    "GlobalAveragePool": averaged_all,
+    "Pad": padded,
+}
 
 
 class Value(NamedTuple):
@@ -47,6 +58,8 @@ def results(call: Call, opset: int, chain: Chain | None) -> list[Value]:
         return [Value(_first(call), chain)]
     if chain is None:
         return [Value(numbers) for numbers in computed(call)]
+    if call.operator == "Transpose":
+        return [_taken(_first(call), moved(call), chain)]
     if call.operator in MOVES:
         return [Value(_moved_signal(call), chain)]
     if call.operator in SELECTIONS:
@@ -80,7 +93,7 @@ def _moved_signal(call: Call) -> Array:
 
 
 def _taken(before: Array, after: Array, chain: Chain) -> Value:
-    """Section 3, Gather and its like: a layer, but where all elements stay where they were."""
+    """Section 3, Gather and Transpose: a layer, but where all elements stay where they were."""
     need(after.size <= MAX_WIDTH, "a layer is too wide")
     if not np.array_equal(after.ravel(), before.ravel()):
         chain.select(after, before.size)
@@ -89,8 +102,8 @@ def _taken(before: Array, after: Array, chain: Chain) -> Value:
 
 def _layers(call: Call, chain: Chain) -> Shape:
     """Adds to the chain what the node does, and returns the signal's shape then."""
-    if call.operator in SUMS:
-        return summed(call, chain)
+    if call.operator in OTHER_LAYERS:
+        return OTHER_LAYERS[call.operator](call, chain)
     need(call.operator in LAYERS, "it is supported for constants only")
     types = {operand.dtype for operand in call.operands if operand is not None}
     need(len(types) == 1, "it must join the signal and constants of one type")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from engine.audit.data import Array, need
-from engine.audit.onnx_chain import Chain
+from engine.audit.onnx_chain import MAX_WEIGHTS, Chain
 from engine.audit.onnx_forms import Call
 from engine.audit.onnx_rounded import nearest_quotients
 from engine.audit.onnx_selections import integers
@@ -25,6 +25,7 @@ def summed(call: Call, chain: Chain) -> tuple[int, ...]:
     signal = call.operands[0]
     need(call.at == 0, "the signal stands where constants belong")
     assert signal is not None
+    need(signal.size**2 <= MAX_WEIGHTS, "it adds up too many elements")
     axes, keep = _axes(call), call.options.get("keepdims", 1) != 0
     units = np.eye(signal.size, dtype=bool).reshape(*signal.shape, signal.size)
     along = tuple(range(signal.ndim)) if axes is None else _from_front(axes, signal.ndim)

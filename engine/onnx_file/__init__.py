@@ -12,6 +12,9 @@ differ from what is analysed are named too.
     operators.py   what each operator does to constants and to the signal
     shapes.py      the same of operators that only move numbers
     selections.py  the same of operators that select, repeat or add up elements
+    convolution.py the geometry of windows, and their products as a matrix
+    windowed.py    the operators that slide windows over the signal
+    padding.py     the operator that puts zeros around it
     execution.py   where execution in float32 is not what is analysed
     remedies.py    what to do where an operator is not supported
     declared.py    the version, initializers and shapes that a model declares

@@ -11,6 +11,8 @@ normal range may be flushed to zero, weights and inputs not. So these have no fl
                                           it, whose sums are scaled then as by alpha: onnxruntime does
   quotients                               but by powers of two they may be products with a rounded reciprocal
   normalizations                          each runtime has an order of its own
+  convolutions                            fast ones (Winograd's, by Fourier transforms) make sums of other terms
+  averages                                runtimes divide, or multiply by rounded reciprocals
   zeros added to the input                a runtime may flush an input's subnormal numbers here, before they meet
                                           weights: covered only where these are small
 
@@ -27,7 +29,13 @@ from engine.onnx_file.constant import FLOATS, Constant
 from engine.onnx_file.signal import Attribute, Piece, Value
 
 _COMPUTE = {"Add", "Sub", "Mul", "Div", "Neg", "Relu", "Clip", "Max", "MatMul", "Gemm"}
-NOT_AS_EXECUTED = ("BatchNormalization",)  # with whatever numbers
+#: Operators that have no float32 semantics with whatever numbers, and why.
+NOT_AS_EXECUTED = {
+    "AveragePool": "runtimes divide sums, or multiply by rounded reciprocals",
+    "BatchNormalization": "runtimes normalize in different orders",
+    "Conv": "a runtime may convolve by other sums, as Winograd's, of which these are no order",
+    "GlobalAveragePool": "runtimes divide sums, or multiply by rounded reciprocals",
+}
 _SMALLEST, _LARGEST = 2.0**-126, 2.0**126  # both have normal reciprocals
 
 
@@ -40,7 +48,7 @@ def obstacle(
     if isinstance(result, Constant):
         return _fold_obstacle(operator, result) if operator in _COMPUTE and result.kind in FLOATS else ""
     if operator in NOT_AS_EXECUTED:
-        return "runtimes normalize in different orders"
+        return NOT_AS_EXECUTED[operator]
     if result.mergeable:
         return "runtimes may merge factors with the product next to them, which scales its sums"
     if operator == "Div" and not any(isinstance(by, Constant) and _powers_of_two(by.values) for by in operands[1:]):

@@ -14,7 +14,12 @@ from engine.onnx_file.signal import Attribute, Ints
 AS_A_CHAIN = "export it as one chain of affine layers and ReLUs"
 EXPORT_AGAIN = "export the network again"
 SUPPORTED = tuple(sorted([*OPERATORS, "Constant", "ConstantOfShape"]))
-_KINDS: dict[type, int] = {int: AttributeProto.INT, float: AttributeProto.FLOAT, Ints: AttributeProto.INTS}
+_KINDS: dict[type, int] = {
+    int: AttributeProto.INT,
+    float: AttributeProto.FLOAT,
+    str: AttributeProto.STRING,
+    Ints: AttributeProto.INTS,
+}
 _TYPES: dict[object, int] = {form: number for kind, number in _KINDS.items() for form in (kind, kind | None)}
 
 
@@ -36,7 +41,7 @@ def attributes_of(node: NodeProto, operator: Operator) -> dict[str, Attribute]:
         if not known or attribute.type != _TYPES[parameters[attribute.name].annotation] or attribute.ref_attr_name:
             raise InputError(f"attribute {attribute.name!r} is not supported", advice=AS_A_CHAIN)
         value = helper.get_attribute_value(attribute)
-        given[attribute.name] = tuple(value) if attribute.type == AttributeProto.INTS else value
+        given[attribute.name] = _given(value)
         if value == []:  # for onnxruntime an empty list of axes means all of them
             raise InputError(f"attribute {attribute.name!r} is an empty list", advice=EXPORT_AGAIN)
         if isinstance(value, float) and not math.isfinite(value):
@@ -45,6 +50,16 @@ def attributes_of(node: NodeProto, operator: Operator) -> dict[str, Attribute]:
         if parameter.default is parameter.empty and name not in given:
             raise InputError(f"attribute {name!r} is missing", advice=EXPORT_AGAIN)
     return given
+
+
+def _given(value: object) -> Attribute:
+    """Returns an attribute's value as operators take it."""
+    if isinstance(value, list):
+        return tuple(value)
+    if isinstance(value, bytes):
+        return printable(value.decode(errors="backslashreplace"))
+    assert isinstance(value, (int, float))
+    return value
 
 
 def check_arity(node: NodeProto, operator: Operator) -> None:

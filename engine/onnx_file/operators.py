@@ -11,10 +11,12 @@ from onnx import TensorProto
 
 from engine.errors import InputError
 from engine.onnx_file.constant import FLOATS, INTEGERS, MAX_FOLD, Constant, Operation, fold, names_of, type_name
+from engine.onnx_file.padding import PADDING
 from engine.onnx_file.quotients import normalizing, reciprocals
 from engine.onnx_file.selections import SELECTIONS
 from engine.onnx_file.shapes import MOVES, Versions, mismatch, product_shape, transposed
 from engine.onnx_file.signal import Shape, Signal, Value, shape_text
+from engine.onnx_file.windowed import WINDOWED
 
 _EXPORT = "check how the network was exported"
 _LARGEST = float(np.finfo(np.float32).max)  # before opset 11 this upper end means that there is none
@@ -201,6 +203,8 @@ OPERATORS: dict[str, Versions] = {
     "Sub": {7: sub},
     **MOVES,
     **SELECTIONS,
+    **PADDING,
+    **WINDOWED,
 }
 
 

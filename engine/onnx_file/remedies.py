@@ -13,7 +13,7 @@ _REMEDIES = {
     _RELU_ONLY: "Tanh Softplus Softsign Elu Selu Celu Gelu Erf Exp Log Mish HardSigmoid HardSwish Sin Cos Pow",
     _CUT: "Sigmoid Softmax LogSoftmax Hardmax ArgMax ArgMin TopK",
     _AS_RELU: "LeakyRelu PRelu Abs",
-    _MATRIX: "Conv ConvTranspose AveragePool GlobalAveragePool Einsum",
+    _MATRIX: "ConvTranspose Einsum",
     _ADD: "Sum",
     _FOLD: "Sqrt Reciprocal Range Where Equal Tile ReduceProd",
     _QUANTIZED: "QuantizeLinear DequantizeLinear DynamicQuantizeLinear QLinearMatMul QLinearConv MatMulInteger",

@@ -1,6 +1,6 @@
 """The supported ONNX operators that move numbers without computing any, and arithmetic of shapes.
 
-Constants may be moved in any way; the signal only so that its elements keep their order: selections.py has the rest.
+Where elements of the signal change their order, that is a layer of its own. selections.py has what selects them.
 Parameters are read as in operators.py.
 """
 
@@ -140,16 +140,8 @@ def moved(x: Value, move: Callable[[np.ndarray], np.ndarray]) -> Value:
 
 
 def transposed(x: Value, order: Ints) -> Value:
-    """Returns the same with its axes in another order. InputError where that moves elements of the signal."""
-    if isinstance(x, Constant):
-        return x.moved(lambda array: array.transpose(order))
-    long = [axis for axis in order if x.shape[axis] > 1]
-    if long != sorted(long):
-        raise InputError(
-            f"it moves the elements of the signal, of shape {shape_text(x.shape)}",
-            advice="export each layer as x @ W or x @ W^T",
-        )
-    return x.reshaped(tuple(x.shape[axis] for axis in order))
+    """Returns the same with its axes in another order."""
+    return moved(x, lambda array: array.transpose(order))
 
 
 def product_shape(a: Shape, b: Shape) -> Shape:

@@ -12,7 +12,7 @@ from engine.onnx_file.constant import Constant, diagonal
 Shape = tuple[int, ...]  # a batch of any size counts as 1
 NamedShape = tuple[int | None, ...]  # as declared; None: a batch of any size
 Ints = tuple[int, ...]
-Attribute = int | float | Ints  # of a node
+Attribute = int | float | str | Ints  # of a node
 MAX_WEIGHTS = 1 << 27  # of all pieces: a few bytes of a file may stand for many, as of a tensor that is used again
 MAX_IDENTITY = 8192  # inputs of a piece that has no weight matrix in the file (512 MiB)
 

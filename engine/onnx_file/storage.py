@@ -64,7 +64,7 @@ def _why_fixed(constant: Constant) -> str:
     """Returns why not every number can be stored in a tensor that is the layer's own; empty if every one can."""
     assert constant.index is not None
     if (constant.index == LITERAL).any():
-        return "off its diagonal it has no numbers in the file"
+        return "some of its zeros have no numbers in the file"
     if len(np.unique(constant.index)) < constant.index.size:
         return f"one number of {constant.names[0]!r} stands for several in it"
     if constant.scale == 0.0 or _bits(constant.scale) > FACTOR_BITS:

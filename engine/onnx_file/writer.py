@@ -89,7 +89,7 @@ def _store(place: str, constant: Constant, values: np.ndarray, home: TensorProto
     changed = values != constant.values
     wanted, index = values[changed], constant.index[changed]
     if (index == LITERAL).any():
-        raise InputError("off its diagonal it has no numbers in the file", where=place, advice=_OTHER_LAYER)
+        raise InputError("this zero has no number in the file", where=place, advice=_OTHER_LAYER)
     with np.errstate(all="ignore"):
         numbers = (wanted / constant.scale).astype(stored.dtype)
     for number, value in zip(numbers.astype(np.float64), wanted):

@@ -1,0 +1,175 @@
+"""The supported ONNX operators that slide windows over the signal: convolutions and averages.
+
+Each is a layer of its own, its matrix written out with all zeros. Parameters are read as in operators.py.
+"""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from engine.errors import InputError
+from engine.onnx_file.constant import LITERAL, Constant
+from engine.onnx_file.convolution import OUTSIDE, Windows, demand_dense, unrolled, windows_over
+from engine.onnx_file.padding import constant_beside
+from engine.onnx_file.quotients import reciprocals
+from engine.onnx_file.shapes import Versions, mismatch
+from engine.onnx_file.signal import Ints, Signal, Value, shape_text
+
+_EXPORT = "check how the network was exported"
+_FOLD = "fold constants before exporting the network"
+
+
+def conv(
+    x: Value,
+    weight: Value,
+    bias: Value | None = None,
+    /,
+    *,
+    auto_pad: str = "NOTSET",
+    dilations: Ints | None = None,
+    group: int = 1,
+    kernel_shape: Ints | None = None,
+    pads: Ints | None = None,
+    strides: Ints | None = None,
+) -> Value:
+    """Returns the convolution. Each number of its matrix is one of the file's kernel, or a 0 that stands nowhere."""
+    signal = _image(x)
+    kernel = constant_beside(signal, weight)
+    offsets = None if bias is None else constant_beside(signal, bias)
+    channels, (n_out, *rest) = signal.shape[1], kernel.shape or (0,)
+    fits = len(kernel.shape) == len(signal.shape) and group > 0 and rest[0] * group == channels and n_out % group == 0
+    if not fits:
+        raise mismatch(signal.shape, kernel.shape)
+    if offsets is not None and offsets.shape != (n_out,):
+        raise mismatch((n_out,), offsets.shape)
+    if kernel_shape not in (None, kernel.shape[2:]):
+        what = f"its kernel has shape {shape_text(kernel.shape)}, not {list(kernel_shape or ())}"
+        raise InputError(what, advice=_EXPORT)
+    windows = windows_over(
+        signal.shape[2:], kernel.shape[2:], auto_pad=auto_pad, pads=pads, strides=strides, dilations=dilations
+    )
+    result = signal.times(_matrix(signal, kernel, windows), (1, n_out, *windows.counts))
+    if offsets is None:
+        return result
+    each = math.prod(windows.counts)
+    return result.plus(offsets.moved(lambda array: np.repeat(array, each)), result.shape)
+
+
+def average_pool(
+    x: Value,
+    /,
+    *,
+    kernel_shape: Ints,
+    auto_pad: str = "NOTSET",
+    ceil_mode: int = 0,
+    count_include_pad: int = 0,
+    dilations: Ints | None = None,
+    pads: Ints | None = None,
+    strides: Ints | None = None,
+) -> Value:
+    """Returns the means of windows: one layer, rounded unless float64 holds each 1 / (number of elements)."""
+    signal = _image(x)
+    windows = windows_over(
+        signal.shape[2:],
+        kernel_shape,
+        auto_pad=auto_pad,
+        pads=pads,
+        strides=strides,
+        dilations=dilations,
+        ceil_mode=ceil_mode,
+    )
+    if count_include_pad and not windows.is_inside:
+        raise InputError("ceil_mode stands beside count_include_pad: runtimes count differently", advice="state pads")
+    return _means(signal, windows, count_all=bool(count_include_pad))
+
+
+def average_pool_of_10(
+    x: Value,
+    /,
+    *,
+    kernel_shape: Ints,
+    auto_pad: str = "NOTSET",
+    ceil_mode: int = 0,
+    count_include_pad: int = 0,
+    pads: Ints | None = None,
+    strides: Ints | None = None,
+) -> Value:
+    return average_pool(
+        x,
+        kernel_shape=kernel_shape,
+        auto_pad=auto_pad,
+        ceil_mode=ceil_mode,
+        count_include_pad=count_include_pad,
+        pads=pads,
+        strides=strides,
+    )
+
+
+def average_pool_of_7(
+    x: Value,
+    /,
+    *,
+    kernel_shape: Ints,
+    auto_pad: str = "NOTSET",
+    count_include_pad: int = 0,
+    pads: Ints | None = None,
+    strides: Ints | None = None,
+) -> Value:
+    return average_pool(
+        x,
+        kernel_shape=kernel_shape,
+        auto_pad=auto_pad,
+        count_include_pad=count_include_pad,
+        pads=pads,
+        strides=strides,
+    )
+
+
+def global_average_pool(x: Value, /) -> Value:
+    signal = _image(x)
+    return _means(signal, windows_over(signal.shape[2:], signal.shape[2:]), count_all=False)
+
+
+def _image(x: Value) -> Signal:
+    """Returns the signal. InputError unless it is one point, with channels."""
+    if not isinstance(x, Signal):
+        raise InputError("the signal stands where constants belong", advice=_FOLD)
+    if len(x.shape) < 3 or x.shape[0] != 1:
+        raise InputError(f"shape {shape_text(x.shape)} is not [1, channels, ..]", advice="export with batch size 1")
+    return x
+
+
+def _matrix(signal: Signal, kernel: Constant, windows: Windows) -> Constant:
+    """Returns the matrix of the windows' products with a kernel [out, channels of a group, ..]."""
+    n_out, n_in, *_ = kernel.shape
+    channels, size, each = signal.shape[1], math.prod(windows.sizes), math.prod(windows.counts)
+    demand_dense(n_out * each, signal.size)
+    signal.demand_room(n_out * each * signal.size)
+    places = windows.places()
+
+    def move(array: np.ndarray, blank: int) -> np.ndarray:
+        return unrolled(array.reshape(n_out, n_in, -1), places, channels=channels, size=size, blank=blank)
+
+    index = None if kernel.index is None else move(kernel.index.astype(np.int32), LITERAL)
+    return replace(kernel, values=move(kernel.values, 0), index=index)
+
+
+def _means(signal: Signal, windows: Windows, *, count_all: bool) -> Signal:
+    """Returns each channel's means of windows; with `count_all` of the zeros around it, too."""
+    channels = signal.shape[1]
+    inside = (windows.places() != OUTSIDE).sum(1)
+    if not inside.all():
+        raise InputError("a window takes nothing but padding", advice=_EXPORT)
+    factors, exact = reciprocals(np.full(len(inside), math.prod(windows.kernel)) if count_all else inside)
+    ones = _matrix(signal, Constant(np.ones((channels, 1, *windows.kernel)), signal.kind), windows)
+    means = replace(ones, values=ones.values * np.tile(factors, channels)[:, None])
+    return signal.times(means, (1, channels, *windows.counts), rounded=not exact)
+
+
+#: By name, from the opset on in which this form appeared.
+WINDOWED: dict[str, Versions] = {
+    "AveragePool": {7: average_pool_of_7, 10: average_pool_of_10, 19: average_pool},
+    "Conv": {7: conv},
+    "GlobalAveragePool": {7: global_average_pool},
+}
