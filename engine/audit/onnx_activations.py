@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from engine.audit.data import Array, Floats, Malformed, need
+from engine.audit.data import Array, Floats, need
 from engine.audit.onnx_chain import Chain, Term
 from engine.audit.onnx_forms import Call
 from engine.audit.onnx_layers import Shape, spread

@@ -127,14 +127,17 @@ def _signal_and_limits(values: tuple[Value, ...]) -> tuple[Signal, Constant]:
 
 
 def _clipped(x: Value, low: Constant, high: Constant) -> Value:
-    """Returns x between two limits. One beyond all numbers of float32 is none; at 0 alone it is a ReLU."""
+    """Returns x between two limits. One beyond all numbers of float32 is none; at 0 alone it is a ReLU.
+
+    Without limits it is as a sum with zeros: the same may happen to subnormal numbers.
+    """
     least, most = low.values.item(), high.values.item()
     if least == 0 and most >= _LARGEST:
         return relu(x)
     signal = _signal(x)
     lower, upper = np.full(signal.size, least), np.full(signal.size, most)
     if least <= -_LARGEST and most >= _LARGEST:
-        return signal
+        return signal.plus(_number(0.0, signal).moved(lambda zero: np.full(signal.size, zero)), signal.shape)
     if most >= _LARGEST:
         return _at_least(signal, lower, low.names)
     if least <= -_LARGEST:
