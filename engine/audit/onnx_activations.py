@@ -115,7 +115,7 @@ def _sigmoid(call: Call, chain: Chain) -> Shape:
     need(math.isfinite(alpha) and math.isfinite(beta), "its alpha or beta is not finite")
     chain.scale(np.full(signal.size, alpha))
     chain.shift(np.full(signal.size, beta))
-    _between(chain, signal.size, 0, 1)
+    _between(chain, signal.size, 0.0, 1.0)
     return signal.shape
 
 
