@@ -7,7 +7,7 @@ Parameters are read as in operators.py.
 import numpy as np
 
 from engine.errors import InputError
-from engine.onnx_file.constant import Constant, fold, names_of
+from engine.onnx_file.constant import Constant, fold
 from engine.onnx_file.operands import check_kinds, folded, signal_and_constant, spread
 from engine.onnx_file.shapes import Versions, mismatch
 from engine.onnx_file.signal import Signal, Term, Value
@@ -39,7 +39,7 @@ def p_relu(x: Value, slope: Value, /) -> Value:
     slopes, shape = spread(slope, signal)
     if shape != signal.shape:
         raise mismatch(signal.shape, slope.shape)
-    return _leaking(signal, slopes.values, slopes.names)
+    return _leaking(signal, slopes.values)
 
 
 def thresholded_relu(x: Value, /, *, alpha: float = 1.0) -> Value:
@@ -74,7 +74,7 @@ def maximum(*values: Value) -> Value:
     if folds := _of_constants(values):
         return folded(np.maximum, *folds)
     signal, limits = _signal_and_limits(values)
-    return _at_least(signal, limits.values, limits.names)
+    return _at_least(signal, limits.values)
 
 
 def minimum(*values: Value) -> Value:
@@ -82,7 +82,7 @@ def minimum(*values: Value) -> Value:
     if folds := _of_constants(values):
         return folded(np.minimum, *folds)
     signal, limits = _signal_and_limits(values)
-    return _at_most(signal, limits.values, limits.names)
+    return _at_most(signal, limits.values)
 
 
 #: By name, from the opset on in which this form appeared.
@@ -139,29 +139,29 @@ def _clipped(x: Value, low: Constant, high: Constant) -> Value:
     if least <= -_LARGEST and most >= _LARGEST:
         return signal.plus(_number(0.0, signal).moved(lambda zero: np.full(signal.size, zero)), signal.shape)
     if most >= _LARGEST:
-        return _at_least(signal, lower, low.names)
+        return _at_least(signal, lower)
     if least <= -_LARGEST:
-        return _at_most(signal, upper, high.names)
+        return _at_most(signal, upper)
     if least > most:
         raise InputError(f"it clips at {least:g} from below and {most:g} from above", advice=_EXPORT)
     ones = np.ones(signal.size)
     terms = [Term(1.0, -lower, ones), Term(1.0, -upper, -ones)]
-    return signal.bent(terms, lower, names_of((low, high)))
+    return signal.bent(terms, lower)
 
 
-def _leaking(signal: Signal, slopes: np.ndarray, names: tuple[str, ...] = ()) -> Signal:
+def _leaking(signal: Signal, slopes: np.ndarray) -> Signal:
     """Returns relu(x) - slope * relu(-x)."""
     ones, zeros = np.ones(signal.size), np.zeros(signal.size)
-    return signal.bent([Term(1.0, zeros, ones), Term(-1.0, zeros, -slopes)], zeros, names)
+    return signal.bent([Term(1.0, zeros, ones), Term(-1.0, zeros, -slopes)], zeros)
 
 
-def _at_least(signal: Signal, limits: np.ndarray, names: tuple[str, ...]) -> Signal:
+def _at_least(signal: Signal, limits: np.ndarray) -> Signal:
     """Returns max(x, limit) = limit + relu(x - limit); a ReLU where all limits are 0."""
     if not limits.any():
         return signal.rectified()
-    return signal.bent([Term(1.0, -limits, np.ones(signal.size))], limits, names)
+    return signal.bent([Term(1.0, -limits, np.ones(signal.size))], limits)
 
 
-def _at_most(signal: Signal, limits: np.ndarray, names: tuple[str, ...]) -> Signal:
+def _at_most(signal: Signal, limits: np.ndarray) -> Signal:
     """Returns min(x, limit) = limit - relu(limit - x)."""
-    return signal.bent([Term(-1.0, limits, -np.ones(signal.size))], limits, names)
+    return signal.bent([Term(-1.0, limits, -np.ones(signal.size))], limits)

@@ -126,21 +126,19 @@ class Signal:
             return self
         return self.times(self._identity(), self.shape).closed(relu=True)
 
-    def bent(self, terms: Sequence[Term], rest: np.ndarray, names: tuple[str, ...] = ()) -> "Signal":
+    def bent(self, terms: Sequence[Term], rest: np.ndarray) -> "Signal":
         """Returns rest + the sum of the terms: a layer of ReLUs, and one that adds up. Both are layers of their own.
 
-        rest: a number for each element; names: of the tensors that the terms and the rest are made of.
+        rest: a number for each element. None of these numbers is written back to the file.
         """
         count = len(terms) * self.size
         self._demand_few(count)
         self.demand_room(2 * count * self.size)
         signs = np.vstack([term.sign * np.eye(self.size) for term in terms]) + 0.0  # no -0.0
-        shifts = Constant(np.concatenate([term.shift for term in terms]) + 0.0, self.kind, names)
+        shifts = Constant(np.concatenate([term.shift for term in terms]) + 0.0, self.kind)
         relus = self.times(Constant(signs, self.kind), (count,)).plus(shifts, (count,)).closed(relu=True)
         factors = np.hstack([np.diag(term.factor) for term in terms]) + 0.0
-        return relus.times(Constant(factors, self.kind, names), self.shape).plus(
-            Constant(rest, self.kind, names), self.shape
-        )
+        return relus.times(Constant(factors, self.kind), self.shape).plus(Constant(rest, self.kind), self.shape)
 
     def closed(self, *, relu: bool) -> "Signal":
         """Returns the same with the open piece, if there is one, ended."""
