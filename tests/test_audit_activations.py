@@ -408,3 +408,33 @@ def test_proofs_in_float32_semantics(tmp_path, name):
     for arithmetic in ("float64", "exact"):
         assert check(certificate, network, spec, arithmetic=arithmetic).accepted
     assert second_checker.accepts(certificate, network, spec)
+
+
+def repaired(folder, last: list, capsys) -> tuple[int, str]:
+    """Exit code and stderr of a repair to a first output below 2.5; `last`: nodes after the last layer."""
+    numbers = {"A": f32([1, -1], [2, 1]), "a": f32([0, 1]), "B": f32([1, 2], [-1, 1]), "b": f32([1, 0])}
+    nodes = [node("Gemm", "x A a", "p"), node("LeakyRelu", "p", "q", alpha=0.1), node("Gemm", "q B b", "r"), *last]
+    network, spec = folder / "n.onnx", folder / "p.vnnlib"
+    network.write_bytes(model(nodes, numbers | CONSTANTS, shape=(1, 2)).SerializeToString())
+    box = "".join(f"(declare-const X_{i} Real)(assert (<= 0 X_{i}))(assert (<= X_{i} 1))" for i in range(2))
+    spec.write_text(f"{box}(declare-const Y_0 Real)(declare-const Y_1 Real)(assert (>= Y_0 2.5))")
+    files = [str(network), str(spec), "--out", str(folder / "r.onnx")]
+    code = main(["repair", *files, "--method", "milp", "--samples", "100", "--grid", "3", "--patience", "0.1"])
+    return code, capsys.readouterr().err
+
+
+def test_a_repair(tmp_path, capsys):
+    """Its activations stay, and its certificate is accepted."""
+    code, _ = repaired(tmp_path, [node("Identity", "r", "y")], capsys)
+    assert code == 0
+    before, after = load_network(tmp_path / "n.onnx"), load_network(tmp_path / "r.onnx")
+    changed = [not np.array_equal(a.weight, b.weight) for a, b in zip(before.layers, after.layers, strict=True)]
+    assert changed == [False, False, False, True]
+    (certificate,) = (tmp_path / "r.certificates").glob("*.zip")
+    assert check(certificate, tmp_path / "r.onnx", tmp_path / "p.vnnlib").accepted
+
+
+def test_a_repair_that_could_not_be_written(tmp_path, capsys):
+    """The last layer is part of a Clip."""
+    code, said = repaired(tmp_path, [node("Clip", "r low six", "y")], capsys)
+    assert code == 2 and "cannot be written into its file: weight of layer 6" in said and len(said.splitlines()) == 1
