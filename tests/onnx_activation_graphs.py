@@ -42,7 +42,8 @@ def clip(draw, chain) -> None:
         limits = {name: limit for name, limit in (("min", low), ("max", high)) if limit is not None}
         chain.step("Clip", "@", chain.shape, **limits)
         return
-    names = ["" if limit is None else _one(chain, limit, as_node=draw(st.booleans())) for limit in (low, high)]
+    limits = [low, high] if high is not None else [low] if low is not None else []
+    names = ["" if limit is None else _one(chain, limit, as_node=draw(st.booleans())) for limit in limits]
     chain.step_of("Clip", ["@", *names], chain.shape)
 
 

@@ -343,8 +343,11 @@ def change(found: ModelProto, rng: random.Random) -> None:
         name = rng.choice(["alpha", "beta", "min", "max"])
         each.attribute.append(helper.make_attribute(name, rng.choice(NUMBERS)))
     elif kind == 4 and each.input:
-        names = [*each.input, *constants, ""]
-        each.input[:] = rng.sample(names, rng.randint(1, min(3, len(names))))
+        names = [*each.input, *constants]
+        picked = rng.sample(names, rng.randint(1, min(3, len(names))))
+        if rng.random() < 0.3:
+            picked.insert(rng.randrange(len(picked)), "")  # left out, and not at the end
+        each.input[:] = picked
     else:
         found.opset_import[0].version = rng.choice([7, 9, 10, 11, 13, 16, 22])
     for attribute in each.attribute:
