@@ -3,6 +3,7 @@
 import numpy as np
 from hypothesis import strategies as st
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx_activation_graphs import STEPS as ACTIVATIONS
 from onnx_selection_graphs import STEPS as SELECTIONS
 
 
@@ -59,8 +60,12 @@ class Builder:
 
     def step(self, operator: str, inputs: str, shape: tuple, **attributes) -> None:
         """`inputs` names the running tensor `@`."""
-        output = f"t{len(self.nodes)}"
-        self.nodes.append(node(operator, inputs.replace("@", self.name), output, **attributes))
+        self.step_of(operator, inputs.split(), shape, **attributes)
+
+    def step_of(self, operator: str, inputs: list[str], shape: tuple, **attributes) -> None:
+        """The same, where an input that is left out is empty."""
+        output, names = f"t{len(self.nodes)}", [self.name if name == "@" else name for name in inputs]
+        self.nodes.append(helper.make_node(operator, names, [output], name=output, **attributes))
         self.name, self.shape = output, shape
 
     @property
@@ -185,7 +190,7 @@ def chains(draw) -> ModelProto:
     shape = draw(st.sampled_from(INPUT_SHAPES))
     chain = Builder(shape, draw(st.sampled_from([12, 13, 17, 18, 21])))
     steps = [_affine, _affine, _affine, _shift, _relu, _reshape, _flatten, _identity, _rectify, _scale, _dot, _turn]
-    for step in draw(st.lists(st.sampled_from(steps + SELECTIONS), min_size=1, max_size=9)):
+    for step in draw(st.lists(st.sampled_from(steps + SELECTIONS + ACTIVATIONS), min_size=1, max_size=9)):
         step(draw, chain)
     if not chain.nodes or chain.name == "x":
         _identity(draw, chain)

@@ -13,7 +13,7 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import partial
 from itertools import accumulate, combinations, product
-from operator import mul
+from operator import le, mul
 from types import MappingProxyType
 
 import onnx
@@ -41,6 +41,9 @@ NONE = MappingProxyType({})
 SELECTIONS = "Gather", "Slice", "Split", "Expand", "Concat", "Pad", "Transpose"
 WINDOWED = "Conv", "AveragePool", "GlobalAveragePool"
 SUMS = "ReduceSum", "ReduceMean"
+BENDS = "LeakyRelu", "PRelu", "Abs", "Max", "Min", "Clip", "HardSigmoid", "ThresholdedRelu"
+LARGEST = Fraction(2**128 - 2**104)  # number of float32
+LEAK, FIFTH = Fraction(10737418, 2**30), Fraction(13421773, 2**26)  # the float32 numbers nearest to 1/100 and 1/5
 
 Row = namedtuple("Row", "form constant strict")  # form: {"X_0" or "Y_0" and so on: coefficient}
 Case = namedtuple("Case", "lower upper unsafe")
@@ -394,7 +397,7 @@ def read_model(path):
 
 def read_chain(model, end=None):
     """The chain of MatMul, Gemm, Add, Sub, Mul, Div, Neg, BatchNormalization, Relu, Flatten, Reshape, Identity and what
-    SELECTIONS and SUMS name that makes the output, or the tensor of this name."""
+    SELECTIONS, SUMS and BENDS name that makes the output, or the tensor of this name."""
     graph = model.graph
     constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     (source,) = [value for value in graph.input if value.name not in constants]
@@ -406,15 +409,19 @@ def read_chain(model, end=None):
             constants[node.output[0]] = run(node, model, constants)[0]
             continue
         (signal,) = (name for name in node.input if name and name not in constants)
-        chain, operands = chains.pop(signal), [constants[name] for name in node.input if name in constants]
+        chain, operands = chains.pop(signal), [constants.get(name) for name in node.input if name != signal]
         if node.op_type in SELECTIONS + SUMS:
             chains |= chain.taken(node, partial(run, node, model, constants, signal), operands)
+        elif node.op_type in BENDS:
+            must(node.input[0] == signal or node.op_type in ("Max", "Min"), ValueError)
+            chain.bend(node.op_type, operands, options)
+            chains[node.output[0]] = chain
         elif node.op_type in WINDOWED:
             must(node.input[0] == signal and 3 <= len(chain.shape) <= 5 and chain.shape[0] == 1, ValueError)
             chain.slide(
                 plain_window(node, chain.shape[2:]),
                 partial(run, model=model, constants=constants, signal=signal),
-                operands,
+                [operand for operand in operands if operand is not None],
             )
             chains[node.output[0]] = chain
         else:
@@ -564,6 +571,58 @@ class Chain:
                 chain.shift(bias)
             chains[name] = chain
         return chains
+
+    def bend(self, operator, operands, options):
+        """Piecewise linear functions, by the slopes below 0 or the two limits of each element."""
+        every = lambda number: [Fraction(number)] * self.width
+        low, high = every(options.get("min", -LARGEST)), every(options.get("max", LARGEST))
+        if operator in ("LeakyRelu", "Abs"):
+            return self.leak(every(options.get("alpha", LEAK) if operator == "LeakyRelu" else -1))
+        if operator == "PRelu":
+            return self.leak(self.spread(operands[0]))
+        if operator == "HardSigmoid":
+            self.scale(every(options.get("alpha", FIFTH)))
+            self.shift(every(options.get("beta", 0.5)))
+            low, high = every(0), every(1)
+        elif operator == "ThresholdedRelu":
+            must(options.get("alpha", 1) == 0, ValueError)
+            low = every(0)
+        else:
+            limits = [None if operand is None else self.spread(operand) for operand in operands]
+            below, above = ([None] * (operator == "Min") + limits + [None, None])[:2]
+            low, high = below or low, above or high
+        self.limit(low, high)
+
+    def leak(self, slopes):
+        none = [ZERO] * self.width
+        self.two_layers([(1, none, [Fraction(1)] * self.width), (-1, none, [-slope for slope in slopes])], none)
+
+    def limit(self, low, high):
+        """Between two limits of each element, of which those from the largest number of float32 on are none."""
+        ones, has_low, has_high = [Fraction(1)] * self.width, max(low) > -LARGEST, min(high) < LARGEST
+        minus = lambda numbers: [-number for number in numbers]
+        if not has_low and not has_high:
+            self.shift([ZERO] * self.width)
+        elif not has_high and not any(low):
+            self.add("Relu", [], {})
+        elif not has_high:
+            self.two_layers([(1, minus(low), ones)], low)
+        elif not has_low:
+            self.two_layers([(-1, high, minus(ones))], high)
+        else:
+            must(all(map(le, low, high)), ValueError)
+            self.two_layers([(1, minus(low), ones), (1, minus(high), minus(ones))], low)
+
+    def two_layers(self, terms, rest):
+        """rest + sum of f relu(s x + t)."""
+        size = self.width
+        rows = [[Fraction(s * (i == j)) for j in range(size)] for s, _, _ in terms for i in range(size)]
+        self.product(rows, False)
+        self.layers[-1] = Layer(rows, [number for _, t, _ in terms for number in t], True)
+        self.bare = False
+        self.product([[f[i] if i == j else ZERO for _, _, f in terms for j in range(size)] for i in range(size)], False)
+        self.layers[-1] = self.layers[-1]._replace(bias=rest)
+        self.after_product, self.bare = False, not any(rest)
 
     def take(self, weights, operator):
         if operator in SUMS or weights != identity(self.width).weights:

@@ -52,6 +52,7 @@ PARTS = (
     "manifest",
     "network_reader",
     "nnet_reader",
+    "onnx_activations",
     "onnx_chain",
     "onnx_constants",
     "onnx_convolutions",
@@ -86,12 +87,13 @@ READS = {
     "certificate": "archive manifest tree",
     "network_reader": "nnet_reader onnx_reader",
     "nnet_reader": "files",
+    "onnx_activations": "onnx_chain onnx_forms onnx_layers",
     "onnx_constants": "onnx_forms onnx_moves onnx_selections",
     "onnx_convolutions": "onnx_chain onnx_forms onnx_moves onnx_rounded onnx_selections onnx_windows",
     "onnx_data": "files",
     "onnx_layers": "onnx_chain onnx_forms onnx_rounded",
     "onnx_moves": "onnx_forms",
-    "onnx_operators": "onnx_chain onnx_constants onnx_convolutions onnx_forms onnx_layers onnx_moves "
+    "onnx_operators": "onnx_activations onnx_chain onnx_constants onnx_convolutions onnx_forms onnx_layers onnx_moves "
     "onnx_selections onnx_sums",
     "onnx_reader": "files onnx_chain onnx_constants onnx_data onnx_forms onnx_graph onnx_operators",
     "onnx_rounded": "onnx_chain",

@@ -172,11 +172,11 @@ REFUSED = {
     ),
     "operator without a remedy": (
         nodes(node("MaxPool", "x", "y")),
-        "node 'y' (MaxPool): operator MaxPool is not supported; supported are Add, AveragePool, BatchNormalization,",
+        "node 'y' (MaxPool): operator MaxPool is not supported; supported are Abs, Add, AveragePool,",
     ),
-    "leaky relu": (
-        nodes(node("LeakyRelu", "x", "y")),
-        "node 'y' (LeakyRelu): operator LeakyRelu is not supported; write it as MatMul with [I, -I], Relu and MatMul",
+    "softmax": (
+        nodes(node("Softmax", "x", "y")),
+        "node 'y' (Softmax): operator Softmax is not supported; cut the graph before it, and ask about the scores",
     ),
     "subgraph": (with_if(), "node 'y' (If): operator If is not supported; export the network with fixed shapes"),
     "other domain": (

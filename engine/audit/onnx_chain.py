@@ -1,7 +1,9 @@
 """The chain of layers that an ONNX file's nodes make, one node after the other (section 3)."""
 
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,6 +25,14 @@ class Link:
     is_scale: bool
     bias: Floats | None = None
     relu: bool = False
+
+
+class Term(NamedTuple):
+    """f relu(s x + t) of each element x of the signal; the sign s is 1 or -1."""
+
+    sign: float
+    shifts: Floats
+    factors: Floats
 
 
 class Chain:
@@ -72,6 +82,19 @@ class Chain:
             return
         last = last or self._identity(len(numbers))
         last.bias = numbers
+
+    def bend(self, terms: Sequence[Term], rest: Floats) -> None:
+        """Section 3, piecewise linear: the layer of all terms' ReLUs, and the one of their sum.
+
+        rest: what is added to the sum. It is there even if it is all 0, so nothing joins it.
+        """
+        size = len(rest)
+        need(len(terms) * size <= MAX_WIDTH, "a layer is too wide")
+        self._make_room(2 * len(terms) * size**2)
+        bent = self._append(np.vstack([term.sign * np.eye(size) for term in terms]))
+        bent.bias = np.concatenate([term.shifts for term in terms])
+        bent.relu = True
+        self._append(np.hstack([np.diag(term.factors) for term in terms])).bias = rest
 
     def negate(self, size: int) -> None:
         """Section 3, Neg: the weights of an open layer change sign; else a layer, W = -identity."""

@@ -17,7 +17,6 @@ from engine.audit.onnx_rounded import nearest_quotients, nearest_roots
 
 Shape: TypeAlias = tuple[int, ...]
 
-LARGEST = float(np.finfo(np.float32).max)
 SMALLEST = 2.0**-126  # normal number of float32
 EPSILON = float(np.float32(1e-5))  # where a BatchNormalization has none
 
@@ -37,41 +36,11 @@ def _binary(call: Call) -> tuple[int, Array, Array]:
     return at, signal, other
 
 
-def _joined(shape: Shape, constant: Array) -> tuple[Array, Shape]:
+def spread(shape: Shape, constant: Array) -> tuple[Array, Shape]:
     """The constant's number for each element of the signal, and the shape of both together."""
     joined = np.broadcast_shapes(shape, constant.shape)
     need(math.prod(joined) == math.prod(shape), "it makes several points of one")
     return np.broadcast_to(constant, joined).ravel(), joined
-
-
-# --- ReLUs ----------------------------------------------------------------------------------------
-
-
-def _relu(call: Call, chain: Chain) -> Shape:
-    _, signal, _ = _signal(call)
-    chain.rectify(signal.size)
-    return signal.shape
-
-
-def _max(call: Call, chain: Chain) -> Shape:
-    """Max with zeros is a ReLU."""
-    _, signal, other = _binary(call)
-    need(not other.any(), "it is not a ReLU")
-    chain.rectify(signal.size)
-    return _joined(signal.shape, other)[1]
-
-
-def _clip(call: Call, chain: Chain) -> Shape:
-    """Clip with min 0, and max absent or at least the largest float32 number, is a ReLU."""
-    at, signal, others = _signal(call)
-    below, above = [*others, None, None][:2]
-    single = all(limit is None or limit.size == 1 for limit in (below, above))
-    need(single, "it clips at several numbers")
-    low = call.options.get("min", -np.inf) if below is None else float(below.item())
-    high = call.options.get("max", np.inf) if above is None else float(above.item())
-    need(at == 0 and low == 0 and high >= LARGEST, "it is not a ReLU")
-    chain.rectify(signal.size)
-    return signal.shape
 
 
 # --- sums and signs -------------------------------------------------------------------------------
@@ -85,7 +54,7 @@ def _negate(call: Call, chain: Chain) -> Shape:
 
 def _add(call: Call, chain: Chain) -> Shape:
     _, signal, other = _binary(call)
-    constant, shape = _joined(signal.shape, other)
+    constant, shape = spread(signal.shape, other)
     chain.shift(constant)
     return shape
 
@@ -93,7 +62,7 @@ def _add(call: Call, chain: Chain) -> Shape:
 def _subtract(call: Call, chain: Chain) -> Shape:
     """Signal minus constant, or constant minus signal."""
     at, signal, other = _binary(call)
-    constant, shape = _joined(signal.shape, other)
+    constant, shape = spread(signal.shape, other)
     if at == 1:
         chain.negate(signal.size)
         chain.shift(constant)
@@ -123,7 +92,7 @@ def _concat(call: Call, chain: Chain) -> Shape:
 def _scale(call: Call, chain: Chain) -> Shape:
     """Mul by a constant."""
     _, signal, other = _binary(call)
-    factors, shape = _joined(signal.shape, other)
+    factors, shape = spread(signal.shape, other)
     chain.scale(factors)
     return shape
 
@@ -131,7 +100,7 @@ def _scale(call: Call, chain: Chain) -> Shape:
 def _divide(call: Call, chain: Chain) -> Shape:
     at, signal, other = _binary(call)
     need(at == 0 and other.all(), "it divides by the signal or by zero")
-    divisors, shape = _joined(signal.shape, other)
+    divisors, shape = spread(signal.shape, other)
     chain.scale(nearest_quotients(chain, divisors))
     sizes = np.abs(divisors.astype(np.float64))
     is_power = (np.frexp(sizes)[0] == 0.5) & (sizes >= SMALLEST) & (sizes <= 1 / SMALLEST)
@@ -179,7 +148,7 @@ def _gemm(call: Call, chain: Chain) -> Shape:
     scaled = "a Gemm's alpha scales sums before or after they are made"
     chain.refuse_float32(abs(alpha) != 1, scaled)
     if biases and biases[0] is not None:
-        constant, joined = _joined(shape, biases[0])
+        constant, joined = spread(shape, biases[0])
         need(joined == shape, "its bias does not fit")
         chain.shift(constant.astype(np.float64) * beta)
     return shape
@@ -196,7 +165,7 @@ def _normalize(call: Call, chain: Chain) -> Shape:
     fit = all(part.shape == signal.shape[1:2] for part in parts) and math.isfinite(epsilon)
     need(fit, "its constants do not fit")
     columns = [part.reshape(-1, *[1] * (signal.ndim - 2)) for part in parts]
-    scale, bias, mean, variance = (_joined(signal.shape, column)[0] for column in columns)
+    scale, bias, mean, variance = (spread(signal.shape, column)[0] for column in columns)
     variances = [Fraction(float(number)) + Fraction(epsilon) for number in variance]
     need(min(variances) > 0, "a variance is not positive")
     chain.shift(-mean)
@@ -211,9 +180,6 @@ def _normalize(call: Call, chain: Chain) -> Shape:
 
 
 LAYERS: dict[str, Callable[[Call, Chain], Shape]] = {
-    "Relu": _relu,
-    "Clip": _clip,
-    "Max": _max,
     "Neg": _negate,
     "Add": _add,
     "Sub": _subtract,

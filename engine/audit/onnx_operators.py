@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.audit.data import Array, need
+from engine.audit.data import Array, Malformed, need
+from engine.audit.onnx_activations import ACTIVATIONS
 from engine.audit.onnx_chain import MAX_WIDTH, Chain
 from engine.audit.onnx_constants import computed, constant
 from engine.audit.onnx_convolutions import averaged, averaged_all, convolved, padded
@@ -104,10 +105,12 @@ def _layers(call: Call, chain: Chain) -> Shape:
     """Adds to the chain what the node does, and returns the signal's shape then."""
     if call.operator in OTHER_LAYERS:
         return OTHER_LAYERS[call.operator](call, chain)
-    need(call.operator in LAYERS, "it is supported for constants only")
+    makes = (LAYERS | ACTIVATIONS).get(call.operator)
+    if makes is None:
+        raise Malformed("it is supported for constants only")
     types = {operand.dtype for operand in call.operands if operand is not None}
     need(len(types) == 1, "it must join the signal and constants of one type")
-    return LAYERS[call.operator](call, chain)
+    return makes(call, chain)
 
 
 def _elements(shape: Shape, call: Call) -> Array:

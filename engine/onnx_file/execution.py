@@ -17,7 +17,9 @@ normal range may be flushed to zero, weights and inputs not. So these have no fl
                                           weights: covered only where these are small
 
 Everything else that counts is one rounding, and one flush, of a term or a sum: a Gemm's beta, a negation, a constant
-minus the signal, a product entry by entry, zeros that are added after a layer. Numbers that float32 does not hold are
+minus the signal, a product entry by entry, zeros that are added after a layer. What bends the signal (activations.py)
+gives one of its numbers, one of a constant's, or one product, and its layers are true of that if all else is taken
+exactly; only their first one may flush the signal. Numbers that float32 does not hold are
 looked for in the layers themselves.
 """
 
@@ -28,7 +30,7 @@ import numpy as np
 from engine.onnx_file.constant import FLOATS, Constant
 from engine.onnx_file.signal import Attribute, Piece, Value
 
-_COMPUTE = {"Add", "Sub", "Mul", "Div", "Neg", "Relu", "Clip", "Max", "MatMul", "Gemm"}
+_COMPUTE = {"Add", "Sub", "Mul", "Div", "Neg", "Relu", "Clip", "Max", "Min", "MatMul", "Gemm"}
 #: Operators that have no float32 semantics with whatever numbers, and why.
 NOT_AS_EXECUTED = {
     "AveragePool": "runtimes divide sums, or multiply by rounded reciprocals",

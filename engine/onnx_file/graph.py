@@ -52,8 +52,8 @@ class _Walk:
     """The state of one pass over the nodes.
 
     values: what each name stands for; spent: names that may not be read again; unread: outputs that nothing may
-    read, with what they are; leading_zeros: the first node that adds zeros to the input; obstacle: the first node
-    that is not executed as analysed, with the reason.
+    read, with what they are; leading_zeros: the first node that adds zeros to the input, or clips it nowhere;
+    obstacle: the first node that is not executed as analysed, with the reason.
     """
 
     def __init__(self, graph: GraphProto, opset: int) -> None:
@@ -179,7 +179,7 @@ class _Walk:
         """Notes which constants meet the signal, and what is not executed as analysed."""
         if isinstance(result, Signal):
             self.uses.update(n for o in operands if isinstance(o, Constant) for n in o.names)
-            if result.untouched and node.op_type in ("Add", "Sub"):
+            if result.untouched and node.op_type in ("Add", "Sub", "Clip"):
                 self.leading_zeros = self.leading_zeros or label
         if not self.obstacle and (cause := obstacle(node.op_type, operands, attributes, result)):
             self.obstacle = f"{label}: {cause}"

@@ -2,7 +2,6 @@
 
 _RELU_ONLY = "train the network with ReLU instead"
 _CUT = "cut the graph before it, and ask about the scores that it reads"
-_AS_RELU = "write it as MatMul with [I, -I], Relu and MatMul with what each half counts"
 _MATRIX = "write it as the matrix product that it is: MatMul or Gemm"
 _ADD = "write it as Add"
 _FOLD = "fold constants when exporting, for example with onnxsim"
@@ -10,9 +9,8 @@ _QUANTIZED = "export the float32 network from before it was quantized"
 _CONTROL = "export the network with fixed shapes and without control flow"
 
 _REMEDIES = {
-    _RELU_ONLY: "Tanh Softplus Softsign Elu Selu Celu Gelu Erf Exp Log Mish HardSigmoid HardSwish Sin Cos Pow",
+    _RELU_ONLY: "Tanh Softplus Softsign Elu Selu Celu Gelu Erf Exp Log Mish HardSwish Sin Cos Pow",
     _CUT: "Sigmoid Softmax LogSoftmax Hardmax ArgMax ArgMin TopK",
-    _AS_RELU: "LeakyRelu PRelu Abs",
     _MATRIX: "ConvTranspose Einsum",
     _ADD: "Sum",
     _FOLD: "Sqrt Reciprocal Range Where Equal Tile ReduceProd",

@@ -1,6 +1,7 @@
 """The signal: the network's input after some of the graph's nodes, as a chain of affine pieces."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,6 +34,15 @@ class Piece:
         weight = np.ascontiguousarray(self.weight.values, dtype=np.float64)
         bias = np.zeros(len(weight)) if self.bias is None else np.ascontiguousarray(self.bias.values)
         return Affine(weight, bias, self.relu, self.rounded)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Term:
+    """factor * relu(sign * x + shift), entry by entry: sign is 1 or -1, shift and factor have a number for each."""
+
+    sign: float
+    shift: np.ndarray
+    factor: np.ndarray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,6 +126,20 @@ class Signal:
             return self
         return self.times(self._identity(), self.shape).closed(relu=True)
 
+    def bent(self, terms: Sequence[Term], rest: np.ndarray) -> "Signal":
+        """Returns rest + the sum of the terms: a layer of ReLUs, and one that adds up. Both are layers of their own.
+
+        rest: a number for each element. None of these numbers is written back to the file.
+        """
+        count = len(terms) * self.size
+        self._demand_few(count)
+        self.demand_room(2 * count * self.size)
+        signs = np.vstack([term.sign * np.eye(self.size) for term in terms]) + 0.0  # no -0.0
+        shifts = Constant(np.concatenate([term.shift for term in terms]) + 0.0, self.kind)
+        relus = self.times(Constant(signs, self.kind), (count,)).plus(shifts, (count,)).closed(relu=True)
+        factors = np.hstack([np.diag(term.factor) for term in terms]) + 0.0
+        return relus.times(Constant(factors, self.kind), self.shape).plus(Constant(rest, self.kind), self.shape)
+
     def closed(self, *, relu: bool) -> "Signal":
         """Returns the same with the open piece, if there is one, ended."""
         if self.weight is None:
@@ -141,10 +165,12 @@ class Signal:
                 f"its layers have more than {MAX_WEIGHTS:,} weights in all", advice="use a smaller network"
             )
 
-    def _demand_few(self) -> None:
-        if self.size > MAX_IDENTITY:
+    def _demand_few(self, count: int = 0) -> None:
+        """Raises InputError where the elements, or so many neurons that stand for them, are too many."""
+        if max(count, self.size) > MAX_IDENTITY:
+            what = f"it works on {self.size} values one by one" + f", by {count} ReLUs" * bool(count)
             raise InputError(
-                f"it works on {self.size} values one by one, and at most {MAX_IDENTITY} are supported",
+                f"{what}, and at most {MAX_IDENTITY} are supported",
                 advice="put it into the layer before or after",
             )
 
