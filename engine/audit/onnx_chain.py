@@ -89,7 +89,7 @@ class Chain:
         rest: what is added to the sum. It is there even if it is all 0, so nothing joins it.
         """
         size = len(rest)
-        need(len(terms) * size <= MAX_WIDTH, "a layer is too wide")
+        need(len(terms) * size <= MAX_IDENTITY, "a layer is too wide")
         self._make_room(2 * len(terms) * size**2)
         bent = self._append(np.vstack([term.sign * np.eye(size) for term in terms]))
         bent.bias = np.concatenate([term.shifts for term in terms])
