@@ -20,7 +20,7 @@ def _inward(v):
 
 def _lines(change):
     """Both arithmetics' lines of a ReLU, changed."""
-    wrong = lambda l, u: change(*original(l, u))
+    wrong = lambda l, u, ratio: change(*original(l, u, ratio))
     original = arithmetic.relu_lines
     return [(arithmetic, "relu_lines", wrong), (exact, "relu_lines", wrong)]
 
