@@ -71,6 +71,13 @@ class Group:
     steps: tuple[Step, ...]
     differences: slice
 
+    def add(self, parts: Sequence[torch.Tensor], planes: torch.Tensor | None, n_inputs: int) -> torch.Tensor:
+        """The sum of planes [..., inputs + 1], if any, and the part of each block [..., its inputs + 1] of them."""
+        for block, part in zip(self.blocks, parts):
+            planes = block.add(part, planes, n_inputs)
+        assert planes is not None
+        return planes
+
 
 class JointStack:
     """The blocks of several joints of one shape, under one semantics: a Stack of joints."""

@@ -40,8 +40,7 @@ def substitute(stack: AnyStack, boxes: Boxes, lines: BlockLines, rows: torch.Ten
         parts = pairs.substitute(
             group, own, [lines[i] for i in group.places], [block.rows(rows) for block in group.blocks], box
         )
-        for block, part in zip(group.blocks, parts):
-            planes = block.add(part, planes, stack.n_inputs)
+        planes = group.add(parts, planes, stack.n_inputs)
     assert planes is not None
     return planes
 

@@ -24,10 +24,10 @@ assumed signs add coefficients of their own, which are widened in the same way (
 be taken in any order and with fused multiply-adds (Higham, Accuracy and Stability of Numerical
 Algorithms, sections 3.1 and 4.2): the same holds on CPU and GPU.
 
-Rows over two networks (pairs.py) meet two operations more where neurons are coupled: A + B = P, of f's coefficient and
-g's, and P' - B' after the lines. All that is rounded there weighs at most |P| (M_f + t_f) + |B| (M_f + M_g + t), t of the
-difference's lines, and these give up unit times that. 2 u more in each layer are less than (L + 4) (n + 8) u still. Each
-of the two rows carries a constant of its own.
+Rows over two networks (pairs.py) meet two operations more where neurons are coupled: A + B = P, of f's coefficient
+and g's, and P' - B' after the lines. All that is rounded there weighs at most |P| (M_f + t_f) + |B| (M_f + M_g + t), t
+of the difference's lines, and these give up unit times that. 2 u more in each layer are less than (L + 4) (n + 8) u
+still. Each of the two rows carries a constant of its own.
 
 In real semantics the numbers of a rounded layer (engine/network.py) may be off by u of themselves. With h as it truly
 is, z_j lies within u M_j of W h + b then: bounds are those of the true values, and each layer errs by itself alone.

@@ -74,8 +74,8 @@ def bound_targets(
     chains: Chains = [[]] * len(lines)
     for group in groups(stack):
         parts, own = _descend(group, boxes, lines, rows, targets, free)
-        for place, block, part, chain in zip(group.places, group.blocks, parts, own):
-            planes = block.add(part, planes, stack.n_inputs)
+        planes = group.add(parts, planes, stack.n_inputs)
+        for place, chain in zip(group.places, own):
             chains[place] = chain
     assert planes is not None
     planes[:, :-1] += (free.weights.unsqueeze(1) @ targets.inputs)[:, 0]
