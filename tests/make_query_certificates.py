@@ -1,21 +1,23 @@
 """Makes the corpus of certificates about several networks: `python tests/make_query_certificates.py`.
 
 query_certificates/questions/NAME    query.vnnlib, and each network's file by its name in the query
-query_certificates/valid             the engine's, one for each question
+query_certificates/valid             the engine's, one for each question: NAME in version 2, and NAME_3 in version 3
 query_certificates/tampered          made of these, signed again, but wrong
+query_certificates/malformed         made of these, but no certificates
 query_certificates/index.csv         what is to be said of each, and why
 """
 
 import csv
 from collections import namedtuple
-from fractions import Fraction
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 from cases import executable
 from conftest import network, random_network
-from make_certificates import Draft, Exclusion, Node
+from make_certificates import Draft
+from query_certificate_changes import BROKEN, CHANGES, CHANGES_3
 
 from engine.certificate import write_question_certificate
 from engine.joining import load_question
@@ -26,6 +28,7 @@ from engine.search.verify import verify
 from engine.vnnlib import query_of
 
 CORPUS = Path(__file__).parent / "query_certificates"
+THIRD = "_3"  # ends the names of files of version 3
 
 #: networks: name -> ONNX file; gap: the number in the text that decides whether the claim holds.
 Question = namedtuple("Question", "what networks text gap options")
@@ -108,6 +111,15 @@ def questions() -> dict[str, Question]:
     }
 
 
+def certificates() -> dict[str, str]:
+    """name of each valid one -> that of its question"""
+    return {name + version: name for name in questions() for version in ("", THIRD)}
+
+
+def valid(certificate: str) -> Path:
+    return CORPUS / "valid" / f"{certificate}.zip"
+
+
 def text_of(question: Question) -> str:
     return "(vnnlib-version <2.0>)\n" + question.text
 
@@ -123,13 +135,24 @@ def files_of(name: str) -> tuple[dict[str, Path], Path]:
 
 
 def search(name: str, question: Question) -> None:
-    """Writes the engine's certificate."""
+    """Writes the engine's certificates: in version 2, without differences, and in version 3."""
     files, query = files_of(name)
     asked = load_question(query_of(query.read_bytes(), query), files)
     assert isinstance(asked.query, Query)
     options = Options(threads=1, proofs=True, timeout=20, **question.options)
-    verdict = verify(asked.joint, asked.query.property, options)
-    write_question_certificate(CORPUS / "valid" / f"{name}.zip", asked, verdict, options, force=True)
+    alone = replace(asked, joint=replace(asked.joint, pairs=()))
+    for path, one in ((valid(name), alone), (valid(name + THIRD), asked)):
+        verdict = verify(one.joint, one.query.property, options)
+        write_question_certificate(path, one, verdict, options, force=True)
+    if not asked.joint.pairs:
+        valid(name + THIRD).write_bytes(without_pairs(valid(name).read_bytes()))
+
+
+def without_pairs(data: bytes) -> bytes:
+    """A certificate of version 2 in version 3, which the engine writes of pairs alone."""
+    draft = Draft.read(data)
+    draft.manifest |= {"version": 3, "pairs": []}
+    return draft.bytes()
 
 
 # --- tampered -------------------------------------------------------------------------------------
@@ -145,124 +168,34 @@ def signed(draft: Draft, name: str) -> Draft:
     return draft
 
 
-def networks_swapped(draft):
-    first, second = draft.manifest["networks"]
-    first["sha256"], second["sha256"] = second["sha256"], first["sha256"]
-
-
-def networks_renamed(draft):
-    for entry, name in zip(draft.manifest["networks"], "gf", strict=True):
-        entry["declared"] = name
-
-
-def tie_dropped(draft):
-    """The second input of g is free, too."""
-    draft.manifest["ties"][1][1] = {"inputs": {"2": "1"}, "constant": "0"}
-    for part in draft.cases:
-        part["lower"].append("-1")
-        part["upper"].append("1")
-    for node in draft.nodes():
-        node.split += node.split >= 2
-
-
-def paired_otherwise(draft):
-    draft.manifest["ties"][1].reverse()
-
-
-def tie_nearly(draft):
-    """As the nearest float64 number, and not as the query has it."""
-    draft.manifest["ties"][1][0]["constant"] = str(Fraction(0.1))
-
-
-def outputs_exchanged(draft):
-    """What is claimed of f is shown of g, and the other way round."""
-    for part in draft.cases:
-        for polytope in part["unsafe"]:
-            for row in polytope:
-                row["outputs"] = {str(1 - int(i)): c for i, c in row["outputs"].items()}
-
-
-def case_smaller(draft):
-    draft.cases[0]["upper"][0] = str(Fraction(draft.cases[0]["upper"][0]) - Fraction(1, 2**20))
-
-
-def exclusion_missing(draft):
-    next(node for node in draft.nodes() if node.exclusions).exclusions.pop()
-
-
-def leaf_only(draft):
-    """Its splits are gone."""
-    found = {one.polytope: Exclusion(one.polytope, one.rows, one.slopes) for _, one in draft.excluded()}
-    draft.roots[0] = Node(exclusions=[found[polytope] for polytope in sorted(found)])
-
-
-def float32_claimed(draft):
-    draft.manifest["semantics"] = "float32"
-
-
-def real_claimed(draft):
-    draft.manifest["semantics"] = "real"
-
-
-def hidden_ignored(draft):
-    """The rows about the hidden tensor are about the output behind it."""
-    for polytope in draft.cases[0]["unsafe"]:
-        for row in polytope:
-            row["outputs"] = {"2": "1"} if "1" in row["outputs"] else row["outputs"]
-
-
-def point_elsewhere(draft):
-    draft.manifest["point"][0] = str(Fraction(draft.manifest["point"][0]) / 2)
-
-
-def outputs_nearly(draft):
-    draft.manifest["outputs"][1] = str(Fraction(draft.manifest["outputs"][1]) + Fraction(1, 2**60))
-
-
-#: change, the question whose certificate is changed, the question that it is said to be about if another, why, signed
-CHANGES = [
-    (networks_swapped, "isomorphic", "", "the hashes of f and g are exchanged", False),
-    (networks_renamed, "isomorphic", "", "the names of f and g are exchanged", False),
-    (tie_dropped, "isomorphic", "", "an input of g is free that the query ties", True),
-    (paired_otherwise, "isomorphic", "", "each input of g is tied to the other one of f", True),
-    (outputs_exchanged, "cases", "", "f's output for g's", True),
-    (case_smaller, "cases", "", "a case's box is smaller than the query's", True),
-    (exclusion_missing, "isomorphic", "", "an exclusion is gone", True),
-    (leaf_only, "isomorphic", "", "the splits are gone", True),
-    (float32_claimed, "shifted", "", "a rounded block in float32 semantics", True),
-    (real_claimed, "float32", "", "a proof in real semantics of a query about float32", True),
-    (tie_nearly, "shifted", "", "a tie as its block has it, not as the query has it", True),
-    (hidden_ignored, "hidden", "", "rows about a hidden tensor are about the output", True),
-    (point_elsewhere, "turned", "", "outputs of another point", True),
-    (outputs_nearly, "turned", "", "an output is wrong by 2^-60", True),
-    (lambda draft: None, "isomorphic", "cases", "the certificate of other networks", True),
-]
-
-
 def tampered():
-    """name, question, what, bytes"""
-    for change, base, other, what, is_signed in CHANGES:
-        draft = Draft.read((CORPUS / "valid" / f"{base}.zip").read_bytes())
+    """file, question, expected, what, bytes"""
+    of_version_2 = [("tampered", "rejected", "", change) for change in CHANGES]
+    of_version_3 = [("tampered", "rejected", THIRD, change) for change in CHANGES_3]
+    broken = [("malformed", "malformed", THIRD, change) for change in BROKEN]
+    for folder, expected, version, (change, base, other, what, is_signed) in (*of_version_2, *of_version_3, *broken):
+        draft = Draft.read(valid(base).read_bytes())
         change(draft)
-        about = other or base
-        name = change.__name__ if not other else "of_another_pair"
-        yield name, about, what, (signed(draft, about) if is_signed else draft).bytes()
+        about = other or certificates()[base]
+        data = (signed(draft, about) if is_signed else draft).bytes()
+        yield f"{folder}/{change.__name__}{version}.zip", about, expected, what, data
 
 
 def main() -> None:
     index = []
-    (CORPUS / "valid").mkdir(parents=True, exist_ok=True)
-    (CORPUS / "tampered").mkdir(exist_ok=True)
+    for folder in ("valid", "tampered", "malformed"):
+        (CORPUS / folder).mkdir(parents=True, exist_ok=True)
     for name, question in questions().items():
         folder_of(name).mkdir(parents=True, exist_ok=True)
         for network_name, data in question.networks.items():
             (folder_of(name) / f"{network_name}.onnx").write_bytes(data)
         (folder_of(name) / "query.vnnlib").write_text(text_of(question))
         search(name, question)
-        index.append((f"valid/{name}.zip", name, "accepted", question.what))
-    for name, about, what, data in tampered():
-        (CORPUS / "tampered" / f"{name}.zip").write_bytes(data)
-        index.append((f"tampered/{name}.zip", about, "rejected", what))
+    for name, question in certificates().items():
+        index.append((f"valid/{name}.zip", question, "accepted", questions()[question].what))
+    for file, about, expected, what, data in tampered():
+        (CORPUS / file).write_bytes(data)
+        index.append((file, about, expected, what))
     with (CORPUS / "index.csv").open("w", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([("file", "question", "expected", "what"), *sorted(index)])
 

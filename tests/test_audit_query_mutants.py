@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from make_query_certificates import CORPUS, files_of
 
-from engine.audit import check, claimed, query, walk
+from engine.audit import blocks, check, claimed, query, walk
 from engine.audit.blocks import joint
 
 
@@ -16,6 +16,10 @@ def _nothing(*_):
 
 def _never_rounded(networks, n_inputs, pairs):
     return replace(joint(networks, n_inputs, pairs), obstacle="")
+
+
+def _always_paired(networks, n_inputs, pairs):
+    return joint(networks, n_inputs, pairs or ((0, 1),))
 
 
 def _not_demanded(what):
@@ -39,6 +43,9 @@ MUTANTS = {
     "exclusions_unchecked": (_not_demanded("not shown"), "leaf_only"),
     "rounded_ties_executed": ([(query, "joint", _never_rounded)], "float32_claimed"),
     "types_ignored": ([(query, "_check_executed", _nothing)], "real_claimed"),
+    "pairs_unchecked": ([(blocks, "_check_pairs", _nothing)], "pair_absent_from_a_witness_3"),
+    "pairs_in_version_2": ([(query, "joint", _always_paired)], "pairs_dropped_3"),
+    "pairs_added": ([(query, "joint", _always_paired)], "pairs_empty_3"),
     "witness_unchecked": ([(check, "check_witness", _nothing)], "outputs_nearly"),
 }
 

@@ -1,8 +1,8 @@
 """Random changes of certificates about several networks, signed again: nothing is accepted that is not true.
 
-A mutant is a certificate of query_certificates/valid with one to three changes, of the certificate or of what it is
-about. Both checkers judge it in exact arithmetic and must agree. What is accepted must be true at exact points, those
-among them that come nearest to the unsafe set.
+A mutant is a certificate of query_certificates/valid, of version 2 or 3, with one to three changes, of the certificate
+or of what it is about. Both checkers judge it in exact arithmetic and must agree. What is accepted must be true at
+exact points, those among them that come nearest to the unsafe set.
 """
 
 import copy
@@ -21,8 +21,9 @@ import onnx
 import pytest
 from exact_search import refutation
 from make_certificates import Draft, flipped, packed
-from make_query_certificates import CORPUS, files_of, questions
-from second_checker_query import accepts_query, read_claim, read_query
+from make_query_certificates import THIRD, certificates, files_of, questions, valid
+from second_checker_pairs import accepts_pairs
+from second_checker_query import read_claim, read_query
 from test_certificate_mutations import MUTATORS, Mutant, Skip
 
 from engine.audit.check import check
@@ -257,6 +258,72 @@ def version_1(m):
     m.draft.manifest["version"] = 1
 
 
+# pairs
+
+
+def _pairs(m: QueryMutant) -> list:
+    """Of version 3, which the certificate has from now on."""
+    m.draft.manifest["version"] = 3
+    return m.draft.manifest.setdefault("pairs", [])
+
+
+def _pair(m: QueryMutant) -> list:
+    """One that is there, or made."""
+    pairs = _pairs(m)
+    if not pairs:
+        pairs.append([0, 1])
+    return m.pick(pairs)
+
+
+@change
+def pair_dropped(m):
+    pairs, pair = _pairs(m), _pair(m)
+    pairs.remove(pair)
+
+
+@change
+def pair_added(m):
+    _pairs(m).insert(0, m.pick(([0, 1], [0, 2], [1, 2], [2, 3], [0, 2**70])))
+
+
+@change
+def pair_other(m):
+    """One of its numbers."""
+    _pair(m)[m.number(0, 2)] = m.pick((0, 1, 2, 3, -1, 1.0, True, "1", None))
+
+
+@change
+def pair_other_blocks(m):
+    _pair(m)[:] = m.pick(([0, 1], [0, 2], [1, 2], [1, 3], [0, 1, 2], [0], []))
+
+
+@change
+def pair_reversed(m):
+    _pair(m).reverse()
+
+
+@change
+def pair_twice(m):
+    pair = _pair(m)
+    _pairs(m).append(list(pair))
+
+
+@change
+def pairs_no_list(m):
+    _pairs(m)
+    m.draft.manifest["pairs"] = m.pick((None, {}, "01", 1, [0, 1], {"0": 1}))
+
+
+@change
+def version_other(m):
+    """Mostly with pairs as it has them."""
+    m.draft.manifest["version"] = version = m.pick((2, 2, 2, 3, 3, 4))
+    pairs = m.pick((version > 2, version > 2, version > 2, version == 2)) and m.pick(([], [[0, 1]]))
+    m.draft.manifest.pop("pairs", None)
+    if pairs is not False:
+        m.draft.manifest["pairs"] = pairs
+
+
 # the files
 
 
@@ -317,14 +384,19 @@ def neurons_of_the_other_block(m):
 @cache
 def bases() -> list[QueryMutant]:
     """The valid certificates, unchanged."""
-    found = []
-    for name, question in questions().items():
-        files, query = files_of(name)
-        networks = {each: path.read_bytes() for each, path in files.items()}
-        draft = Draft.read((CORPUS / "valid" / f"{name}.zip").read_bytes())
-        text = query.read_text()
-        found.append(QueryMutant(draft, b"", text, 0, None, name=name, networks=networks, gap=question.gap))
-    return found
+    return [_base(certificate, question) for certificate, question in certificates().items()]
+
+
+def _base(certificate: str, name: str) -> QueryMutant:
+    files, query = files_of(name)
+    networks = {each: path.read_bytes() for each, path in files.items()}
+    draft, gap = Draft.read(valid(certificate).read_bytes()), questions()[name].gap
+    return QueryMutant(draft, b"", query.read_text(), 0, None, name=certificate, networks=networks, gap=gap)
+
+
+@cache
+def of_version_3() -> list[QueryMutant]:
+    return [base for base in bases() if base.name.endswith(THIRD)]
 
 
 @dataclass(frozen=True)
@@ -336,17 +408,18 @@ class Outcome:
     word: str
 
 
-def outcomes(first: int, count: int) -> list[Outcome]:
+def outcomes(first: int, count: int, among: list[QueryMutant]) -> list[Outcome]:
+    """Of changes of these certificates."""
     with TemporaryDirectory() as folder:
-        return [outcome(number, Path(folder)) for number in range(first, first + count)]
+        return [outcome(number, among, Path(folder)) for number in range(first, first + count)]
 
 
-def outcome(number: int, folder: Path) -> Outcome:
+def outcome(number: int, among: list[QueryMutant], folder: Path) -> Outcome:
     """Of one mutant. Each change is the first of as many mutants as any other."""
     random = np.random.default_rng(number)
     first = list(CHANGES)[number % len(CHANGES)]
     while True:
-        base = bases()[random.integers(len(bases()))]
+        base = among[random.integers(len(among))]
         others = random.choice(list(CHANGES), random.choice(3, p=(0.6, 0.2, 0.2)))
         found = replace(base, draft=copy.deepcopy(base.draft), random=random, late=[])
         names = sorted({first, *others.tolist()}, key=list(CHANGES).index)
@@ -370,7 +443,7 @@ def ended(found: QueryMutant, data: bytes, folder: Path) -> str:
     certificate.write_bytes(data)
     query.write_text(found.property)
     try:
-        ours = accepts_query(certificate, files, query)
+        ours = accepts_pairs(certificate, files, query)
     except ValueError:
         ours = None
     try:
@@ -399,6 +472,9 @@ NEVER_ACCEPTED = {
     "network_entries_reversed",
     "network_entry_twice",
     "version_1",
+    "pair_reversed",
+    "pair_twice",
+    "pairs_no_list",
     "tie_coefficient",
     "exclusions_reversed",
     "weight_odd",
@@ -410,13 +486,14 @@ HARMLESS = {"name_other", "tie_said_otherwise"}
 
 @pytest.fixture(scope="module")
 def found() -> list[Outcome]:
-    return outcomes(0, COUNT)
+    return outcomes(0, COUNT, bases())
 
 
 def test_mutants(found):
     """Of each change one or more. `ended` has the assertions."""
     words = Counter(one.word for one in found)
-    assert len(found) == COUNT and {one.base for one in found} == questions().keys()
+    assert len(found) == COUNT and {certificates()[one.base] for one in found} == questions().keys()
+    assert 0.4 * COUNT <= sum(one.base.endswith(THIRD) for one in found) <= 0.6 * COUNT
     assert words["logic"] >= 0.3 * COUNT and words["accepted"] >= 5 and words["hash"] <= 0.1 * COUNT
     assert not broken_but_accepted(found)
 
@@ -428,11 +505,16 @@ def broken_but_accepted(found: list[Outcome]) -> list[Outcome]:
 
 
 @pytest.mark.slow
-def test_many_mutants():
-    later = outcomes(LATER, 1000)
+@pytest.mark.parametrize(
+    "among, true", [(bases, set()), (of_version_3, {"one_network_for_both"})], ids=["both versions", "version 3"]
+)
+def test_many_mutants(among, true):
+    """true: changes that keep all these claims true, and shown (a network does not differ from itself)."""
+    later = outcomes(LATER, 1000, among())
     assert not broken_but_accepted(later)
     alone = {one.changes[0] for one in later if len(one.changes) == 1 and one.word != "accepted"}
-    assert alone >= CHANGES.keys() - HARMLESS - {"cases_swapped", "claim_strict_throughout"}  # alike here, and closed
+    true = true | {"cases_swapped", "claim_strict_throughout"}  # alike here, and closed
+    assert alone >= CHANGES.keys() - HARMLESS - true
 
 
 def test_harmless_changes_are_accepted(tmp_path):
@@ -446,7 +528,7 @@ def test_harmless_changes_are_accepted(tmp_path):
 @pytest.mark.parametrize("base", [base for base in bases() if base.draft.roots], ids=lambda base: base.name)
 def test_points_refute_what_is_false(base, tmp_path):
     """The claim with half of the gap is false, and the search for points finds that."""
-    files, query = files_of(base.name)
+    files, query = files_of(certificates()[base.name])
     text = base.property.replace(base.gap, str(float(Fraction(base.gap) / 2)))
     (tmp_path / "query.vnnlib").write_text(text)
     boxes = [tuple([Fraction(end) for end in part[side]] for side in ("lower", "upper")) for part in base.draft.cases]

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import re
 from fractions import Fraction
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -11,7 +12,8 @@ import second_checker
 from conftest import random_network
 from joint_questions import JointQuestion, declared, inside, own, tie
 from make_certificates import Draft
-from make_query_certificates import CORPUS, files_of, folder_of, questions, tampered, text_of
+from make_query_certificates import CORPUS, certificates, files_of, folder_of, questions, tampered, text_of
+from second_checker_pairs import accepts_pairs
 from second_checker_query import accepts_query, read_claim, read_query
 from test_audit_check import case, row
 
@@ -23,9 +25,14 @@ from engine.audit.ties import solve_ties
 
 with (CORPUS / "index.csv").open(newline="", encoding="utf-8") as _file:
     INDEX = list(csv.DictReader(_file))
-TEXT_OF_HASH = {"tampered/networks_swapped.zip"}
+TEXT_OF_HASH = {f"tampered/{name}.zip" for name in ("networks_swapped", "networks_swapped_3", "hash_of_the_other_3")}
 
-corpus = pytest.mark.parametrize("entry", INDEX, ids=[entry["file"].removesuffix(".zip") for entry in INDEX])
+CERTIFICATES = [entry for entry in INDEX if entry["expected"] != "malformed"]
+MALFORMED = [entry for entry in INDEX if entry["expected"] == "malformed"]
+
+
+def each(entries):
+    return pytest.mark.parametrize("entry", entries, ids=[entry["file"].removesuffix(".zip") for entry in entries])
 
 
 @pytest.fixture
@@ -49,31 +56,48 @@ def margins(monkeypatch) -> tuple[list[Fraction], list[Fraction]]:
 # --- the corpus -----------------------------------------------------------------------------------
 
 
-@corpus
+@each(CERTIFICATES)
 def test_both_checkers_agree_with_the_corpus(entry, margins):
     """And in exact arithmetic with each other, to the last bit of each margin."""
     certificate, (files, query) = CORPUS / entry["file"], files_of(entry["question"])
-    ours = accepts_query(certificate, files, query)
+    ours = accepts_pairs(certificate, files, query)
     floating, exact = (check(certificate, files, query, arithmetic=how) for how in ("float64", "exact"))
     assert ours is floating.accepted is exact.accepted is (entry["expected"] == "accepted")
     if exact.accepted:
         assert sorted(margins[0]) == sorted(margins[1]) and len(margins[0]) == exact.exclusions
 
 
+@each(MALFORMED)
+def test_both_checkers_refuse_what_is_malformed(entry):
+    certificate, (files, query) = CORPUS / entry["file"], files_of(entry["question"])
+    with pytest.raises(ValueError):
+        accepts_pairs(certificate, files, query)
+    for arithmetic in ("float64", "exact"):
+        with pytest.raises(Malformed):
+            check(certificate, files, query, arithmetic=arithmetic)
+
+
+@each([entry for entry in CERTIFICATES if "_3" not in entry["file"]])
+def test_the_checker_of_version_2_alone_agrees_too(entry):
+    accepted = accepts_query(CORPUS / entry["file"], *files_of(entry["question"]))
+    assert accepted is (entry["expected"] == "accepted")
+
+
 def test_no_tampered_file_is_rejected_for_its_hashes_alone():
-    for entry in INDEX:
+    for entry in CERTIFICATES:
         reason = check(CORPUS / entry["file"], *files_of(entry["question"])).reason
         assert ("SHA-256" in reason) == (entry["file"] in TEXT_OF_HASH)
 
 
 def test_the_corpus_is_the_scripts():
-    assert len(INDEX) == 22 and {path.name for path in CORPUS.glob("questions/*")} == questions().keys()
+    assert len(INDEX) == 22 + 7 + 15 + 4 and {path.name for path in CORPUS.glob("questions/*")} == questions().keys()
     for name, question in questions().items():
         assert (folder_of(name) / "query.vnnlib").read_text() == text_of(question)
         assert {path.stem: path.read_bytes() for path in folder_of(name).glob("*.onnx")} == question.networks
-    made = {f"tampered/{name}.zip": about for name, about, _, _ in tampered()}
-    assert made == {e["file"]: e["question"] for e in INDEX if e["expected"] == "rejected"}
-    assert sum(path.stat().st_size for path in CORPUS.rglob("*.*")) < 100 * 2**10
+    made = {file: (about, expected) for file, about, expected, *_ in tampered()}
+    assert made == {e["file"]: (e["question"], e["expected"]) for e in INDEX if e["expected"] != "accepted"}
+    assert certificates() == {Path(e["file"]).stem: e["question"] for e in INDEX if e["expected"] == "accepted"}
+    assert sum(path.stat().st_size for path in CORPUS.rglob("*.*")) < 128 * 2**10
 
 
 # --- proofs of random networks --------------------------------------------------------------------
