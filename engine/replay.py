@@ -134,7 +134,16 @@ def _takes(ir_version: int, opset: int) -> bool:
 
 
 def _session(data: bytes) -> onnxruntime.InferenceSession:
+    """A session of a model, without optimization where it cannot be had with it: fused nodes may be none that run."""
+    try:
+        return _opened(data, onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL)
+    except Exception:  # a Pad, say, that is made part of a pool with a smaller window
+        return _opened(data, onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL)
+
+
+def _opened(data: bytes, level: onnxruntime.GraphOptimizationLevel) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = level
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.use_deterministic_compute = True
     options.log_severity_level = 4

@@ -25,7 +25,7 @@ from engine.network import Network
 from engine.onnx_file import load_network, rewritten, signal, storable
 from engine.replay import replay
 
-FUZZ = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +70,15 @@ def test_the_network_is_what_onnxruntime_runs(scratch, found):
     expected = network.evaluate(points)
     size = max(1.0, np.abs(expected).max())
     np.testing.assert_allclose(executed, expected, rtol=0, atol=0 if not network.rounded else 1e-5 * size)
+
+
+def test_zeros_before_a_smaller_window_are_executed(scratch):
+    """onnxruntime makes the Pad part of the pool, and then refuses the pool."""
+    nodes = [node("Pad", "x pads", "p"), node("AveragePool", "p", "y", kernel_shape=[2])]
+    found = model(nodes, {"pads": np.array([0, 0, 3, 0, 0, 3])}, shape=(1, 1, 2), opset=13)
+    network = read(written(scratch, found))
+    points = np.array([[2, 4]], np.float32)
+    assert replay(network, points).tolist() == [[0, 0, 1, 3, 2, 0, 0]] == network.evaluate(points).tolist()
 
 
 # Known answers.
