@@ -18,7 +18,7 @@ from pathlib import Path
 
 os.environ |= {"OPENBLAS_NUM_THREADS": "1"}  # before numpy: processes divide the work
 
-from machine import machine  # noqa: E402
+from machine import command, machine  # noqa: E402
 
 from engine.acasxu.files import find_networks, property_path  # noqa: E402
 from engine.certificate.batch import Outcome, certificates_in, check_all  # noqa: E402
@@ -98,7 +98,7 @@ def main() -> int:
     sizes = [outcome.file.stat().st_size for outcome in proofs]
     summary = {
         "machine": machine(),
-        "command": " ".join(["python", *sys.argv]),
+        "command": command(),
         "semantics": arguments.semantics,
         "proofs": len(proofs),
         "witnesses": len(outcomes) - len(proofs),

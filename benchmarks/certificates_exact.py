@@ -17,7 +17,7 @@ from pathlib import Path
 
 os.environ |= {"OPENBLAS_NUM_THREADS": "1"}  # before numpy: processes divide the work
 
-from machine import machine  # noqa: E402
+from machine import command, machine  # noqa: E402
 
 from engine.acasxu.files import find_networks, property_path  # noqa: E402
 from engine.certificate.batch import Outcome, check_all  # noqa: E402
@@ -74,7 +74,7 @@ def main() -> int:
     results = [outcome.result for outcome in outcomes]
     summary = {
         "machine": machine(),
-        "command": " ".join(["python", *sys.argv]),
+        "command": command(),
         "semantics": arguments.semantics,
         "proofs": len(results),
         "accepted": sum(result.accepted for result in results),

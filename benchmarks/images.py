@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from machine import machine
+from machine import command, machine
 
 from engine.bench.machine import commit
 from engine.images.attacks import fgsm, noise
@@ -202,7 +202,7 @@ def main() -> int:
     arguments = parser.parse_args()
     lines = list(csv.DictReader(arguments.out.open(newline=""))) if arguments.out.is_file() else []
     known = {(line["row"], line["seed"], line["method"].split(":")[0]) for line in lines}
-    about = {"command": f"python {' '.join(sys.argv)}", **machine(calibrated=False)}
+    about = {"command": command(), **machine(calibrated=False)}
     for seed in arguments.seeds:
         for name in arguments.rows:
             for method in ROWS[name].methods:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from methods import append
 
 from engine.images.architectures import new_model
 from engine.images.classifier import Classifier, classifier_of, load_classifier
@@ -78,7 +79,9 @@ def main() -> None:
         for network in arguments.networks.split(","):
             for kind in ("clean", ("badnets", "blend")[seed % 2]):
                 if (data.name, network, str(seed), kind) not in done:
-                    _add(arguments.out, _row(data, network, seed, kind, arguments.models))
+                    row = _row(data, network, seed, kind, arguments.models)
+                    append(arguments.out, FIELDS, row)
+                    print(*row.values(), flush=True)
     summary = _summary(_rows(arguments.out))
     arguments.out.with_suffix(".json").write_text(json.dumps(summary, indent=1) + "\n")
     print(json.dumps(summary, indent=1))
@@ -156,16 +159,6 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 def _key(row: dict[str, str]) -> tuple[str, str, str, str]:
     return row["data"], row["network"], row["seed"], row["kind"]
-
-
-def _add(path: Path, row: dict[str, object]) -> None:
-    fresh = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
-        if fresh:
-            writer.writeheader()
-        writer.writerow(row)
-    print(*row.values(), flush=True)
 
 
 def _summary(rows: list[dict[str, str]]) -> list[dict[str, object]]:

@@ -1,12 +1,20 @@
 """The machine on which a figure is measured."""
 
 import platform
+import sys
+from pathlib import PurePath
 
 import torch
 from calibration import calibrate
 
 from engine.bench.machine import commit
 from engine.bench.machine import machine as computer
+
+
+def command() -> str:
+    """The command of this process, for the head of a result file: of absolute paths, which are this machine's, the last
+    parts alone."""
+    return " ".join(["python", *(PurePath(word).name if PurePath(word).is_absolute() else word for word in sys.argv)])
 
 
 def machine(*, calibrated: bool = True) -> dict[str, str | float]:

@@ -16,7 +16,7 @@ import argparse
 import csv
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median
@@ -145,6 +145,16 @@ def read(path: Path) -> list[dict] | None:
         return None
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+def append(path: Path, columns: Sequence[str], row: dict[str, object]) -> None:
+    """Adds a row to a table, which is begun where there is none."""
+    fresh = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        if fresh:
+            writer.writeheader()
+        writer.writerow(row)
 
 
 def main() -> int:

@@ -10,7 +10,6 @@ measured again, so that a run can be interrupted. Outputs are the files' own: on
 """
 
 import argparse
-import csv
 import os
 import time
 from fractions import Fraction
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from machine import machine
-from methods import read
+from methods import append, read
 from two_networks import box_of
 
 from engine import certificate
@@ -118,12 +117,7 @@ def main() -> None:
         nnet = arguments.data / f"{onnx.name.split('.')[0]}.nnet"
         cells = {"network": name} | measured((nnet, onnx), arguments.step, arguments.seconds, scratch)
         cells |= {"commit": about["commit"], "machine": about["processor"]}
-        fresh = not arguments.out.exists()
-        with arguments.out.open("a", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            if fresh:
-                writer.writeheader()
-            writer.writerow(cells)
+        append(arguments.out, COLUMNS, cells)
         print(*(cells.get(name, "") for name in COLUMNS[:-2]), sep="\t", flush=True)
 
 

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from statistics import median
 
-from machine import machine
+from machine import command, machine
 from repair import TASKS, compared, read, repaired_file, save, share, words
 
 COLUMNS = ("network", "properties", "weights", "seconds", "boxes", "may_differ", "not_equal")
@@ -67,7 +67,7 @@ def main() -> int:
     if not shares:
         parser.error("of these tasks none was repaired")
     summary = {
-        "command": " ".join(["python", *sys.argv]),
+        "command": command(),
         "machine": machine(),
         "load_before": os.getloadavg()[1],
         "tasks": len(rows),

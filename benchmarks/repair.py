@@ -24,7 +24,7 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from machine import machine
+from machine import command, machine
 
 from engine.acasxu.files import network_path, property_path
 from engine.errors import InputError
@@ -300,7 +300,7 @@ def main() -> int:
         pool.shutdown(cancel_futures=True)
     good = [row for row in rows if row["exit"] == 0]
     summary = {
-        "command": " ".join(["python", *sys.argv]),
+        "command": command(),
         "machine": machine(),
         "load_before": os.getloadavg()[1],
         "jobs": arguments.jobs,

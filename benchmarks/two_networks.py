@@ -9,7 +9,6 @@ of another size, f + SCALE (g - f) rounded to float32, written to build/.
 """
 
 import argparse
-import csv
 import os
 import time
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 from machine import machine
-from methods import read
+from methods import append, read
 from onnx import numpy_helper
 
 from engine import certificate
@@ -170,12 +169,7 @@ def main() -> None:
         files = files_of(instances[row], setting, scratch)
         cells |= measured(files, arguments.limit, scratch / f"{row}.zip")
         cells |= {"networks": instances[row].names[0], "commit": about["commit"], "machine": about["processor"]}
-        fresh = not arguments.out.exists()
-        with arguments.out.open("a", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            if fresh:
-                writer.writeheader()
-            writer.writerow(cells)
+        append(arguments.out, COLUMNS, cells)
         print(*(cells.get(name, "") for name in COLUMNS[:-2]), sep="\t", flush=True)
 
 

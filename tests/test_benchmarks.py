@@ -2,6 +2,8 @@
 
 import csv
 import os
+import re
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -296,3 +298,13 @@ def test_earlier_repairs_are_not_written_over_without_networks(tmp_path, monkeyp
         repair.main()
     assert ended.value.code == 2 and "holds ACAS Xu networks" in capsys.readouterr().err
     assert earlier.read_text() == "earlier\n"
+
+
+def test_result_files_name_no_folder_of_a_machine(monkeypatch):
+    from machine import command
+
+    monkeypatch.setattr(sys, "argv", ["benchmarks/images.py", "--models", "/somewhere/models", "--rows", "weak"])
+    assert command() == "python benchmarks/images.py --models models --rows weak"
+    for path in (ROOT / "benchmarks" / "results").iterdir():
+        words = re.findall(r"[^\s\"',;=]+", path.read_text())
+        assert not [word for word in words if word.startswith("/")], path.name
