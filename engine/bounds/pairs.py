@@ -2,9 +2,9 @@
 
 In each stage, which is a layer with a ReLU in either block, d = z_g - z_f is bounded by the rows z_g - z_f and
 z_f - z_g over both. Where |d| is less than the chords lose in f and in g, the output of g is taken as that of f and
-the difference of both, which lies between min(0, d) and max(0, d): docs/certificate-format.md, section 11. Lines are
-matched thereby: of a row that subtracts f from g, what the lines of f lose is lost once, and not twice. Paulsen, Wang
-and Wang carry differences along likewise (ReluDiff, ICSE 2020), in intervals and symbols that start anew at each layer.
+the difference of both, which lies between min(0, d) and max(0, d): docs/certificate-format.md, section 11. Of a row
+that subtracts f from g, what the lines of f lose cancels thereby. Paulsen, Wang and Wang carry differences along, too,
+by forward intervals and symbols (ReluDiff, ICSE 2020).
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,8 @@ from engine.bounds.relaxation import (
 from engine.bounds.stack import matmul
 
 #: Lower lines have slope 1 where u > -RATIO l. With 1, which is best for one neuron by itself, questions 1, 5 and 12 of
-#: benchmarks/two_networks.py took two to five times as many boxes, with 1.5 or 3 up to 1.7 times.
+#: benchmarks/two_networks.py took two to five times as many boxes; with 1.5 or 3, questions 5, 17 and 30 took up to 1.7
+#: times.
 RATIO = 2.0
 #: Neurons are coupled for no smaller a gain than this share of their ranges: a checker, which allows for rounding a
 #: little otherwise, is to decide likewise.
