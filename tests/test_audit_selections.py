@@ -200,7 +200,7 @@ def change_constant(tensor, rng: random.Random) -> None:
     tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(chains(), st.integers(0, 2**32))
 def test_changed_graphs_are_read_alike_or_refused(scratch, found, seed):
     assert_changed_is_read_alike(scratch, found, change, seed)

@@ -215,6 +215,7 @@ def test_a_stand_in_is_repaired(standin_networks, properties, slow_encounters, f
     assert result.outside.agreement >= 0.999 and result.weights < 100
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_repair(standin_networks, properties, slow_encounters, few_points):
     task = task_of(standin_networks["standin_tau_20_left"], [slow_encounters], [properties[1]])
     first, second = (next(gradient(task, Evidence(), silent)).network.sha256 for _ in range(2))

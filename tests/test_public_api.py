@@ -85,6 +85,7 @@ def mypy(tmp_path_factory):
     return answer
 
 
+@pytest.mark.slow  # mypy begins without a cache
 def test_type_checkers_see_real_types(mypy):
     code = "import engine\n" + "".join(f"reveal_type(engine.{name})\n" for name in engine.__all__)
     answer = mypy(code + "engine.nothing\n")
@@ -97,6 +98,7 @@ def test_type_checkers_see_real_types(mypy):
     assert 'has no attribute "nothing"' in answer
 
 
+@pytest.mark.slow  # mypy begins without a cache
 def test_wrong_arguments_are_found(mypy):
     code = "from engine import Options, load_network, load_property, verify\n"
     fits = 'verdict = verify(load_network("n"), load_property("p"), Options(timeout=1.0))\nprint(verdict.word)\n'
