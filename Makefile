@@ -24,7 +24,7 @@ test: $(INSTALLED)
 	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-all: $(INSTALLED)
-	$(RUN) -m pytest -m "slow or not slow"
+	$(RUN) -m pytest -m "slow or not slow" --hypothesis-profile=default
 
 # Lint, format and types.
 check: $(INSTALLED)
