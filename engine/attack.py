@@ -85,7 +85,7 @@ def _descend(
     return best_x, best
 
 
-Signs = list[torch.Tensor | None]  # for each layer with a ReLU 1 where its input is positive, else 0
+Signs = list[torch.Tensor | None]  # for each layer with a ReLU 1 where its input is passed on, else 0
 
 
 def _outputs(
@@ -117,8 +117,8 @@ def _forward(
     for layer in block.stack.layers:
         deadline.check()
         h = matmul(h, layer.weight.mT, runs) + layer.bias[network]
-        signs.append((h > 0).double() if layer.relu else None)
-        h = h.clamp(min=0) if layer.relu else h
+        signs.append(layer.passes(h))
+        h = layer.rectify(h)
     return h, signs
 
 

@@ -11,8 +11,8 @@ from engine.network import Affine, Network
 
 CHUNK = 1 << 12  # points evaluated at once: they stay in the processor's cache
 
-#: A layer in float32: weight [inputs, outputs], bias [outputs], and True iff a ReLU follows.
-Float32Layer = tuple[torch.Tensor, torch.Tensor, bool]
+#: A layer in float32: weight [inputs, outputs], bias [outputs], and where it has ReLUs: everywhere, nowhere, or [outputs].
+Float32Layer = tuple[torch.Tensor, torch.Tensor, bool | torch.Tensor]
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
@@ -24,7 +24,7 @@ def float32_layers(layers: Iterable[Affine], *, device: str = "cpu") -> list[Flo
         (
             torch.tensor(layer.weight.T, dtype=torch.float32, device=device),
             torch.tensor(layer.bias, dtype=torch.float32, device=device),
-            layer.relu,
+            torch.tensor(layer.relu, device=device) if isinstance(layer.relu, np.ndarray) else layer.relu,
         )
         for layer in layers
     ]
@@ -34,7 +34,10 @@ def forward(layers: Sequence[Float32Layer], h: torch.Tensor) -> torch.Tensor:
     """Outputs [n, outputs] of the layers, one after the other, at h [n, inputs]; h itself stays as it is."""
     for weight, bias, relu in layers:
         h = torch.addmm(bias, h, weight)
-        h = h.clamp_(min=0) if relu else h
+        if isinstance(relu, torch.Tensor):
+            h = torch.where(relu, h.clamp(min=0), h)
+        elif relu:
+            h.clamp_(min=0)
     return h
 
 

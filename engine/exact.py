@@ -52,7 +52,7 @@ def _layer_outputs(network: Network, x: list[Fraction], deadline: Deadline) -> I
             parts.append((numbers[:, :-1] @ h + numbers[:, -1] * denominator, bits))
         most = max(bits for _, bits in parts)
         h = np.concatenate([part << (most - bits) for part, bits in parts])
-        h = np.maximum(h, 0) if layer.relu else h
+        h = layer.outputs(h)
         denominator <<= most
         yield tuple(Fraction(value, denominator) for value in h)
 
@@ -165,9 +165,8 @@ def _derivatives(network: Network, x: list[Fraction], own: Sequence[int], inputs
     for layer in network.layers:
         numbers, bits = scaled_integers(np.column_stack([layer.weight, layer.bias]))
         h, slopes = numbers[:, :-1] @ h + numbers[:, -1] * denominator, numbers[:, :-1] @ slopes
-        if layer.relu:
-            active = h > 0
-            h, slopes = np.where(active, h, 0), np.where(active[:, None], slopes, 0)
+        active = layer.passes(h)
+        h, slopes = np.where(active, h, 0), np.where(active[:, None], slopes, 0)
         denominator, scale = denominator << bits, scale << bits
     return [tuple(Fraction(value, scale) for value in column) for column in slopes.T]
 

@@ -91,12 +91,20 @@ def make_joint(blocks: Sequence[tuple[Network, tuple[Tie, ...]]], *, n_inputs: i
 
 def _pairs(networks: Sequence[Network]) -> tuple[tuple[int, int], ...]:
     """Networks, by their numbers, with as many ReLUs in each layer that has any as the next one, each in one pair."""
-    stages = [[len(layer.bias) for layer in network.layers if layer.relu] for network in networks]
+    stages = [_stages(network) for network in networks]
     found: list[tuple[int, int]] = []
     for i, j in zip(range(len(stages)), range(1, len(stages))):
-        if stages[i] == stages[j] and not (found and found[-1][1] == i):
+        if stages[i] is not None and stages[i] == stages[j] and not (found and found[-1][1] == i):
             found.append((i, j))
     return tuple(found)
+
+
+def _stages(network: Network) -> list[int] | None:
+    """The numbers of ReLUs of all layers that have any; None where one has them on some neurons only, since
+    differences are not bounded there."""
+    if any(layer.is_mixed for layer in network.layers):
+        return None
+    return [len(layer.bias) for layer in network.layers if layer.relu]
 
 
 def _block(network: Network, ties: tuple[Tie, ...]) -> Block:

@@ -1,10 +1,14 @@
 """Feed-forward ReLU networks as exact data."""
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
 from engine.errors import InputError
+
+#: True or False for all neurons of a layer, or a bool array [out] that has both
+Relus: TypeAlias = bool | np.ndarray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -14,12 +18,46 @@ class Affine:
     weight: float64 [out, in]; bias: float64 [out]. The numbers are the network's own, exactly
     (float32 weights are float64 values too); nothing is fused unless the result is exact. The numbers of a `rounded`
     layer are the nearest to the network's own, off by at most 2^-53 of themselves: no float64 holds those.
+    relu: of an array of one value only it becomes that value.
     """
 
     weight: np.ndarray
     bias: np.ndarray
-    relu: bool
+    relu: Relus
     rounded: bool = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.relu, np.ndarray):
+            if self.relu.shape != self.bias.shape:
+                what = f"ReLUs are told of {len(self.relu)} neurons, and the layer has {len(self.bias)}"
+                raise InputError(what, advice="say of each neuron if it has one")
+            if self.relu.all() or not self.relu.any():
+                object.__setattr__(self, "relu", bool(self.relu.any()))
+
+    @property
+    def is_mixed(self) -> bool:
+        """True where some of its neurons have a ReLU, and some have none."""
+        return isinstance(self.relu, np.ndarray)
+
+    @property
+    def relus(self) -> np.ndarray:
+        """Its neurons with a ReLU, ascending: [hidden]. Among a network's hidden neurons they are in this order."""
+        return np.flatnonzero(np.broadcast_to(self.relu, self.bias.shape))
+
+    @property
+    def form(self) -> tuple[int, bool | bytes]:
+        """Its width and its ReLUs: layers of one form can be stacked."""
+        return len(self.bias), self.relu.tobytes() if isinstance(self.relu, np.ndarray) else self.relu
+
+    def outputs(self, z: np.ndarray) -> np.ndarray:
+        """What it makes of values z [..., out], whatever numbers they are."""
+        if isinstance(self.relu, np.ndarray):
+            return np.where(self.relu, np.maximum(z, 0), z)
+        return np.maximum(z, 0) if self.relu else z
+
+    def passes(self, z: np.ndarray) -> np.ndarray:
+        """True where values z [..., out] pass on as they are: the derivative of `outputs`, 0 at 0 with a ReLU."""
+        return (z > 0) | ~np.broadcast_to(self.relu, self.bias.shape)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,9 +88,9 @@ class Network:
         return int(self.layers[-1].weight.shape[0])
 
     @property
-    def shape(self) -> tuple[int | tuple[int, bool], ...]:
-        """Its widths, with True for layers with a ReLU: networks of one shape can be stacked."""
-        return (self.n_inputs, *((len(a.bias), a.relu) for a in self.layers))
+    def shape(self) -> tuple[int | tuple[int, bool | bytes], ...]:
+        """Its widths, and where it has ReLUs: networks of one shape can be stacked."""
+        return (self.n_inputs, *(layer.form for layer in self.layers))
 
     @property
     def rounded(self) -> bool:
@@ -69,10 +107,18 @@ class Network:
                 advice="fold factors into the weights when exporting it, or `acasxu convert` the .nnet file to ONNX",
             )
 
+    def demand_whole_layers(self, what: str) -> None:
+        """Raises InputError where a layer has its ReLU on some neurons only: `what` is not about those."""
+        if any(layer.is_mixed for layer in self.layers):
+            raise InputError(
+                f"{what} is not possible: it has a MaxPool, or another layer with its ReLU on some neurons only",
+                where=self.name or "network",
+                advice="export it without MaxPool, as with strided convolutions or averages in its place",
+            )
+
     def evaluate(self, points: np.ndarray) -> np.ndarray:
         """Outputs [..., n_outputs] in float64 (not rigorous) at points [..., n_inputs]."""
         h = np.asarray(points, dtype=np.float64)
         for layer in self.layers:
-            h = h @ layer.weight.T + layer.bias
-            h = np.maximum(h, 0.0) if layer.relu else h
+            h = layer.outputs(h @ layer.weight.T + layer.bias)
         return h

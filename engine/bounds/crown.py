@@ -13,7 +13,7 @@ from functools import partial
 import torch
 
 from engine.bounds.interval import magnitudes
-from engine.bounds.relaxation import Lines, identity_lines, relu_lines, round_down, round_up
+from engine.bounds.relaxation import Lines, identity_lines, mixed_lines, relu_lines, round_down, round_up
 from engine.bounds.stack import Layered, Stack, matmul
 from engine.deadline import NEVER, Deadline
 
@@ -68,9 +68,13 @@ def tighten(stack: Stack, boxes: Boxes) -> list[Lines]:
         size = magnitudes(stack, k, h, boxes.network, runs, boxes.deadline)
         if layer.relu:
             l, u = boxes.l[:, stack.slices[k]], boxes.u[:, stack.slices[k]]
-            tighten_layer(stack, boxes, lines, k, is_open(l, u), stack.noise(size))
-            lines.append(relu_lines(l, u, partial(noise_of, stack, size)))
+            own, noise = layer.of_relus(size), stack.noise(size)
+            tighten_layer(stack, boxes, lines, k, is_open(l, u), layer.of_relus(noise))
+            lines.append(relu_lines(l, u, partial(noise_of, stack, own)))
             h = u.double().clamp(min=0)
+            if layer.mixed is not None:
+                lines[-1] = mixed_lines(lines[-1], noise, layer.mixed)
+                h = (size + noise).index_copy_(1, layer.mixed, h)
         else:
             lines.append(identity_lines(stack.noise(size)))
             h = size + stack.noise(size)
@@ -90,7 +94,8 @@ def noise_of(stack: Stack, size: torch.Tensor, intercept: torch.Tensor) -> torch
 def tighten_layer(
     stack: Stack, boxes: Boxes, lines: list[Lines], k: int, chosen: torch.Tensor, noise: torch.Tensor
 ) -> None:
-    """Bounds the chosen neurons [boxes, neurons] of layer k, in place, by the lines of the layers before it."""
+    """Bounds the chosen ReLUs [boxes, hidden of the layer] of layer k, in place, by the lines of the layers before it.
+    noise: that of each."""
     for box, neuron in chunks(chosen, rows_at_once(stack)):
         _tighten_neurons(stack, boxes, lines, k, box, neuron, noise)
 
@@ -111,8 +116,9 @@ def _tighten_neurons(
     neuron: torch.Tensor,
     noise: torch.Tensor,
 ) -> None:
-    """Bounds the given neurons of layer k from both sides: the rows z and -z."""
-    row = stack.layers[k].backward[boxes.network[box], neuron]
+    """Bounds the given ReLUs of layer k from both sides: the rows z and -z."""
+    mixed = stack.layers[k].mixed
+    row = stack.layers[k].backward[boxes.network[box], neuron if mixed is None else mixed[neuron]]
     planes = substitute(stack, boxes, lines, torch.stack([row, -row]), box, k)
     bound = concretize(stack, boxes, planes, box) - noise[box, neuron]
     l, u = boxes.l[:, stack.slices[k]], boxes.u[:, stack.slices[k]]

@@ -38,9 +38,9 @@ def hidden_intervals(
         r = matmul_sizes(radius, layer.weight, runs, deadline) + slack
         low, high = z - r, z + r
         if layer.relu:
-            lows.append(round_down(low))
-            highs.append(round_up(high))
-            low, high = low.clamp(min=0), high.clamp(min=0)
+            lows.append(round_down(layer.of_relus(low)))
+            highs.append(round_up(layer.of_relus(high)))
+            low, high = layer.rectify(low), layer.rectify(high)
     return hidden(lows, lower.float()), hidden(highs, lower.float())
 
 

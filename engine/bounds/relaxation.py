@@ -1,7 +1,7 @@
 """Lines below and above a layer's activation, with exact dyadic coefficients."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -103,13 +103,29 @@ def identity_lines(noise: torch.Tensor) -> Lines:
     return _lines(one, one, torch.zeros_like(noise), noise, noise)
 
 
-def with_lower(lines: Lines, slopes: torch.Tensor, l: torch.Tensor, u: torch.Tensor) -> Lines:
-    """The same lines over other lower slopes [boxes, neurons] where the sign of z is open, but for coupled ones.
+def mixed_lines(relus: Lines, noise: torch.Tensor, neurons: torch.Tensor) -> Lines:
+    """The lines of a layer with a ReLU on these neurons [hidden], of which `relus` are, and noise [boxes, out]."""
+    lines = identity_lines(noise)
+    for line, own in (
+        (lines.lower, relus.lower),
+        (lines.change, relus.change),
+        (lines.lift, relus.lift),
+        (lines.noise, relus.noise),
+    ):
+        line.index_copy_(1, neurons, own[:, :-1])
+    return replace(lines, rounding=noise.index_copy(1, neurons, relus.rounding))
 
-    Any slope in [0, 1] is sound there (alpha-CROWN, Xu et al., ICLR 2021).
+
+def with_lower(
+    lines: Lines, slopes: torch.Tensor, l: torch.Tensor, u: torch.Tensor, mixed: torch.Tensor | None = None
+) -> Lines:
+    """The same lines over other lower slopes [boxes, hidden] where the sign of z is open, but for coupled ones.
+
+    Any slope in [0, 1] is sound there (alpha-CROWN, Xu et al., ICLR 2021). mixed: the neurons with a ReLU, where not
+    all have one.
     """
     slopes = dyadic(slopes).maximum((l >= 0).double()).minimum((u > 0).double())
-    slopes = _append(slopes, 1)
+    slopes = _append(slopes, 1) if mixed is None else lines.lower.index_copy(1, mixed, slopes)
     if lines.coupled is not None:
         slopes = torch.where(lines.coupled > 0, lines.lower, slopes)
     upper = lines.lower + lines.change

@@ -113,16 +113,20 @@ def _lines_of(
         return chosen
     part = block.stack.slices[k]
     l, u = (bound[:, block.hidden][:, part].index_select(0, targets.box) for bound in (boxes.l, boxes.u))
-    return with_lower(chosen, free.slopes[:, block.hidden][:, part], l, u)
+    return with_lower(chosen, free.slopes[:, block.hidden][:, part], l, u, block.stack.layers[k].mixed)
 
 
 def _pin(rows: torch.Tensor, block: StackBlock, k: int, lines: Lines, targets: Targets, free: Multipliers) -> None:
     """Subtracts multiplier * (+-z) from rows [targets, neurons + 1] over z of layer k, in place, where z >= 0 (or
     <= 0) is assumed."""
-    part = block.stack.slices[k]
+    part, layer = block.stack.slices[k], block.stack.layers[k]
     phases, multipliers = (given[:, block.hidden][:, part] for given in (targets.phases, free.phases))
-    rows[:, :-1] -= phases * multipliers
-    rows[:, -1] -= 2 * (phases.abs() * multipliers * lines.rounding[targets.box]).sum(1)
+    if layer.mixed is None:
+        rows[:, :-1] -= phases * multipliers
+    else:
+        rows.index_add_(1, layer.mixed, phases * multipliers, alpha=-1)
+    rounding = layer.of_relus(lines.rounding[targets.box])
+    rows[:, -1] -= 2 * (phases.abs() * multipliers * rounding).sum(1)
 
 
 def gradient(stack: AnyStack, boxes: Boxes, targets: Targets, bound: Bound, chains: Chains) -> Multipliers:
@@ -156,11 +160,13 @@ def _ascend_group(
         z = []
         for (i, k), row, line in zip(step, rows, lines):
             stack = group.blocks[i].stack
-            z.append(matmul(h[i], stack.layers[k].weight.mT, runs) + stack.layers[k].bias[network])
-            if stack.layers[k].relu:
+            layer = stack.layers[k]
+            z.append(matmul(h[i], layer.weight.mT, runs) + layer.bias[network])
+            if layer.relu:
                 free = 1.0 if line.coupled is None else 1 - line.coupled[:, :-1]
-                slopes[i].append(row.clamp(min=0) * z[-1] * free)
-                phases[i].append(-signs[i][:, stack.slices[k]] * z[-1])
+                own = layer.of_relus(z[-1])
+                slopes[i].append(layer.of_relus(row).clamp(min=0) * own * free)
+                phases[i].append(-signs[i][:, stack.slices[k]] * own)
         for (i, _), value in zip(step, image(lines, rows, z)):
             h[i] = value
     return [(h[i], hidden(slopes[i], x), hidden(phases[i], x)) for i in range(len(h))]
@@ -169,7 +175,7 @@ def _ascend_group(
 def lower_slopes(stack: AnyStack, boxes: Boxes, lines: BlockLines) -> torch.Tensor:
     """The lower slopes of all lines of ReLUs: [boxes, hidden]."""
     parts = [
-        chosen.lower[:, :-1]
+        layer.of_relus(chosen.lower[:, :-1])
         for block, own in zip(blocks(stack), lines)
         for chosen, layer in zip(own, block.stack.layers)
         if layer.relu
@@ -180,7 +186,9 @@ def lower_slopes(stack: AnyStack, boxes: Boxes, lines: BlockLines) -> torch.Tens
 def coupled(stack: AnyStack, boxes: Boxes, lines: BlockLines) -> torch.Tensor:
     """True for hidden neurons whose lines are those of a difference: [boxes, hidden]."""
     parts = [
-        torch.zeros_like(chosen.rounding, dtype=torch.bool) if chosen.coupled is None else chosen.coupled[:, :-1] > 0
+        chosen.rounding.new_zeros(len(boxes), layer.n_hidden, dtype=torch.bool)
+        if chosen.coupled is None
+        else chosen.coupled[:, :-1] > 0
         for block, own in zip(blocks(stack), lines)
         for chosen, layer in zip(own, block.stack.layers)
         if layer.relu
@@ -230,7 +238,7 @@ def _at(
 def _sizes(stack: AnyStack, boxes: Boxes, targets: Targets, chains: Chains) -> torch.Tensor:
     """The largest coefficient of each hidden neuron's layer: [targets, hidden]."""
     sizes = [
-        rows[:, :-1].abs().amax(1, keepdim=True).expand(-1, rows.shape[1] - 1)
+        rows[:, :-1].abs().amax(1, keepdim=True).expand(-1, layer.n_hidden)
         for block, chain in zip(blocks(stack), chains)
         for (rows, _), layer in zip(chain, block.stack.layers)
         if layer.relu

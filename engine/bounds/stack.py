@@ -22,13 +22,39 @@ class StackedLayer:
     """One layer of every network: weight [networks, out, in], bias [networks, out].
 
     `backward` [networks, out + 1, in + 1] acts on coefficient rows with their constant last:
-    (a, c) @ [[weight, bias], [0, 1]] = (a weight, a . bias + c).
+    (a, c) @ [[weight, bias], [0, 1]] = (a weight, a . bias + c). relu: True where some neuron has a ReLU; mixed: the
+    neurons that have one, ascending, where not all have, else None.
     """
 
     weight: torch.Tensor
     bias: torch.Tensor
     backward: torch.Tensor
     relu: bool
+    mixed: torch.Tensor | None = None
+
+    @property
+    def n_hidden(self) -> int:
+        """The number of its neurons with a ReLU."""
+        return 0 if not self.relu else self.bias.shape[1] if self.mixed is None else len(self.mixed)
+
+    def of_relus(self, columns: torch.Tensor) -> torch.Tensor:
+        """Of columns [n, out] of a layer with a ReLU those of its neurons with one: [n, hidden]."""
+        return columns if self.mixed is None else columns.index_select(1, self.mixed)
+
+    def passes(self, z: torch.Tensor) -> torch.Tensor | None:
+        """1 where values z [n, out] pass on as they are, else 0; None where all do."""
+        if not self.relu:
+            return None
+        positive = (z > 0).double()
+        if self.mixed is None:
+            return positive
+        return torch.ones_like(positive).index_copy_(1, self.mixed, self.of_relus(positive))
+
+    def rectify(self, z: torch.Tensor) -> torch.Tensor:
+        """The outputs for values z [n, out], in place."""
+        if not self.relu:
+            return z
+        return z.clamp_(min=0) if self.mixed is None else z.index_copy_(1, self.mixed, self.of_relus(z).clamp_(min=0))
 
 
 class Layered(Protocol):
@@ -63,7 +89,7 @@ class Stack:
         self.device = torch.device(device)
         self.semantics = semantics
         self.layers: Sequence[StackedLayer] = [self._layer(k, deadline) for k in range(len(networks[0].layers))]
-        widths = [layer.bias.shape[1] if layer.relu else 0 for layer in self.layers]
+        widths = [layer.n_hidden for layer in self.layers]
         starts = [sum(widths[:k]) for k in range(len(widths) + 1)]
         #: the place of each layer's ReLUs among all hidden neurons (empty where it has none)
         self.slices = [slice(a, b) for a, b in zip(starts, starts[1:])]
@@ -112,7 +138,8 @@ class Stack:
         backward[:, :out, inputs] = bias
         backward[:, out, inputs] = 1.0
         weight, bias, backward = (tensor.to(self.device) for tensor in (weight, bias, backward))
-        return StackedLayer(weight, bias, backward, affine[0].relu)
+        mixed = torch.from_numpy(affine[0].relus).to(self.device) if affine[0].is_mixed else None
+        return StackedLayer(weight, bias, backward, mixed is not None or bool(affine[0].relu), mixed)
 
     def noise(self, magnitude: torch.Tensor) -> torch.Tensor:
         """A bound of the change by rounding of a layer's output made of terms of this total magnitude (rounding.py)."""
@@ -137,7 +164,7 @@ class Stack:
             z = h.new_empty(len(h), layer.bias.shape[1])
             for net, i, j in runs:
                 torch.addmm(layer.bias[net], h[i:j], layer.weight[net].T, out=z[i:j])
-            h = z.clamp_(min=0) if layer.relu else z
+            h = layer.rectify(z)
         return h
 
 
@@ -154,7 +181,7 @@ def _stacked(arrays: list[np.ndarray]) -> torch.Tensor:
 
 def _reach(network: Network) -> torch.Tensor:
     """The L1 norm of each input's column in the layers up to the first with a ReLU, as one: [inputs]."""
-    first = next((k for k, layer in enumerate(network.layers) if layer.relu), len(network.layers) - 1)
+    first = next((k for k, layer in enumerate(network.layers) if len(layer.relus)), len(network.layers) - 1)
     weight = network.layers[first].weight
     for layer in reversed(network.layers[:first]):
         weight = weight @ layer.weight

@@ -40,8 +40,9 @@ def _demand_form(network: Network) -> None:
     """InputError unless its numbers are its own and a ReLU follows each layer but the last."""
     network.demand_own_numbers("writing a .nnet file of it")
     for number, layer in enumerate(network.layers, start=1):
-        if layer.relu == (number == len(network.layers)):
-            what = "it ends with a ReLU" if layer.relu else f"no ReLU follows layer {number}"
+        if layer.is_mixed or layer.relu == (number == len(network.layers)):
+            what = "it ends with a ReLU" if number == len(network.layers) else f"no ReLU follows layer {number}"
+            what = f"layer {number} has its ReLU on some neurons only" if layer.is_mixed else what
             where = network.name or "network"
             raise InputError(f"{what}: a .nnet file has one after each layer but the last", where=where, advice=_EXPORT)
 

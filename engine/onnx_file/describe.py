@@ -43,7 +43,7 @@ def describe(source: Network | str | PathLike[str]) -> Description:
 def _description(network: Network) -> Description:
     graph = read_graph_of(network.onnx_bytes, where=network.name)[1]
     widths = (network.n_inputs, *(len(layer.bias) for layer in network.layers))
-    relus = sum(len(layer.bias) for layer in network.layers if layer.relu)
+    relus = sum(len(layer.relus) for layer in network.layers)
     constants = [constant for piece in graph.pieces for constant in (piece.weight, piece.bias) if constant]
     stored = {constant.names[0]: constant.index for constant in constants if constant.index is not None}
     return Description(

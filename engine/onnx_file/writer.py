@@ -66,7 +66,7 @@ def _changes(layers: tuple[Affine, ...], graph: Graph, where: str) -> list[tuple
         old = piece.affine()
         parts = [("weight", piece.weight), ("bias", piece.bias)]
         for (name, constant), new, now in zip(parts, (layer.weight, layer.bias), (old.weight, old.bias)):
-            if new.shape != now.shape or (layer.relu, layer.rounded) != (old.relu, old.rounded):
+            if new.shape != now.shape or (layer.form, layer.rounded) != (old.form, old.rounded):
                 raise _other_shape(where)
             if not np.array_equal(new, now):
                 place = f"{where}: {name} of layer {number}"

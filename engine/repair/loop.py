@@ -108,6 +108,7 @@ def repair(
     network's file could not hold any repair.
     """
     network.demand_own_numbers("repair")
+    network.demand_whole_layers("repair")
     run = RepairRun(options, state or State(None), say, decision)
     _demand_no_conflict([*properties, *preserve])
     say("verifying the original")

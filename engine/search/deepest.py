@@ -80,12 +80,11 @@ def deepest(
         for layer in block.network.layers:
             h = layer.weight @ h
             h[:, -1] += layer.bias
-            if layer.relu:
-                part = slice(start, start + len(h))
-                assumed = np.flatnonzero(signs[part])
-                rows += [(-signs[part][j] * h[j], 0.0) for j in assumed]
-                h = h * on[part, None]
-                start += len(h)
+            relus = layer.relus
+            part = slice(start, start + len(relus))
+            rows += [(-sign * h[j], 0.0) for j, sign in zip(relus, signs[part]) if sign]
+            h[relus] *= on[part, None]
+            start += len(relus)
         outputs.append(h)
     for row in polytope.rows:
         value = np.array(row.outputs, float) @ np.concatenate(outputs) + of_inputs(np.array([row.inputs], float))[0]

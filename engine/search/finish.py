@@ -43,7 +43,7 @@ def _loosest(batch: Batch, chosen: OpenTargets) -> torch.Tensor:
     found = handed_down(nodes.slopes, nodes.multipliers, box, chosen.weights, batch.plain_slopes)
     _, chains = bound_targets(stack, boxes, batch.lines, targets, found)
     coefficients = [
-        -rows[:, :-1].clamp(max=0)
+        -layer.of_relus(rows[:, :-1]).clamp(max=0)
         for block, chain in zip(blocks(stack), chains)
         for (rows, _), layer in zip(chain, block.stack.layers)
         if layer.relu

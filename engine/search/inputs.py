@@ -209,7 +209,7 @@ def _slopes(network: Network, rows: np.ndarray, x: np.ndarray) -> np.ndarray:
     h, signs = x, []
     for layer in network.layers:
         h = layer.weight @ h + layer.bias
-        signs.append(h > 0 if layer.relu else np.ones(len(h)))
+        signs.append(layer.passes(h))
         h = h * signs[-1]
     for layer, sign in zip(reversed(network.layers), reversed(signs)):
         rows = (rows * sign) @ layer.weight

@@ -64,7 +64,7 @@ def _work(stack: AnyStack, extent: tuple[int, int], steps: int) -> tuple[int, in
     for block in blocks(stack):
         passed = 0
         for layer in block.stack.layers:
-            neurons += 2 * layer.bias.shape[1] * passed if layer.relu else 0
+            neurons += 2 * layer.n_hidden * passed
             passed += layer.weight[0].numel()
         products += passed
     polytopes, rows = extent

@@ -107,17 +107,14 @@ def _model(
     for layer in network.layers:
         z = layer.weight @ h
         z[:, -1] += layer.bias
-        h = z
-        if layer.relu:
-            h = np.zeros_like(z)
-            for j in range(len(z)):
-                i = start + j
-                if l[i] >= 0:
-                    h[j] = z[j]
-                elif u[i] > 0:
+        h = z.copy()
+        for i, j in enumerate(layer.relus.tolist(), start):
+            if l[i] < 0:
+                h[j] = 0.0
+                if u[i] > 0:
                     h[j, n + place[i]] = 1.0
                     rows += _relu_rows(z[j], h[j], n + m + place[i], l[i], u[i])
-            start += len(z)
+        start += len(layer.relus)
     for row in polytope.rows:
         value = np.array(row.outputs, dtype=np.float64) @ h
         value[:n] += np.array(row.inputs, dtype=np.float64)

@@ -59,10 +59,11 @@ def _outputs(network: Network, x: list[z3.ArithRef], solver: z3.Solver, name: st
     h = x
     for k, layer in enumerate(network.layers):
         outputs = []
+        relus = set(layer.relus.tolist())
         for j, (weights, bias) in enumerate(zip(layer.weight.tolist(), layer.bias.tolist())):
             z = z3.Sum([_exact(w) * v for w, v in zip(weights, h) if w] + [_exact(bias)])
             h_j = z3.Real(f"h{name}_{k}_{j}")
-            solver.add(h_j == (z3.If(z >= 0, z, _exact(0)) if layer.relu else z))
+            solver.add(h_j == (z3.If(z >= 0, z, _exact(0)) if j in relus else z))
             outputs.append(h_j)
         h = outputs
     return h
