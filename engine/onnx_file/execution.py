@@ -13,6 +13,7 @@ normal range may be flushed to zero, weights and inputs not. So these have no fl
   normalizations                          each runtime has an order of its own
   convolutions                            fast ones (Winograd's, by Fourier transforms) make sums of other terms
   averages                                runtimes divide, or multiply by rounded reciprocals
+  maxima of windows                       runtimes compare; layers make differences and sums, which would be rounded
   zeros added to the input                a runtime may flush an input's subnormal numbers here, before they meet
                                           weights: covered only where these are small
 
@@ -37,6 +38,8 @@ NOT_AS_EXECUTED = {
     "BatchNormalization": "runtimes normalize in different orders",
     "Conv": "a runtime may convolve by other sums, as Winograd's, of which these are no order",
     "GlobalAveragePool": "runtimes divide sums, or multiply by rounded reciprocals",
+    "GlobalMaxPool": "a runtime compares numbers, of which its layers make rounded differences and sums",
+    "MaxPool": "a runtime compares numbers, of which its layers make rounded differences and sums",
 }
 _SMALLEST, _LARGEST = 2.0**-126, 2.0**126  # both have normal reciprocals
 

@@ -13,6 +13,7 @@ from engine.onnx_file.activations import ACTIVATIONS
 from engine.onnx_file.constant import FLOATS, INTEGERS, Constant, fold, names_of
 from engine.onnx_file.operands import check_fold, check_kinds, folded, signal_and_constant, spread
 from engine.onnx_file.padding import PADDING
+from engine.onnx_file.pooling import POOLING
 from engine.onnx_file.quotients import normalizing, reciprocals
 from engine.onnx_file.selections import SELECTIONS
 from engine.onnx_file.shapes import MOVES, Versions, mismatch, product_shape, transposed
@@ -161,4 +162,5 @@ OPERATORS: dict[str, Versions] = {
     **SELECTIONS,
     **PADDING,
     **WINDOWED,
+    **POOLING,
 }

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from engine.errors import InputError
-from engine.network import Affine
+from engine.network import Affine, Relus
 from engine.onnx_file.constant import Constant, diagonal
 
 Shape = tuple[int, ...]  # a batch of any size counts as 1
@@ -22,12 +22,12 @@ MAX_IDENTITY = 8192  # inputs of a piece that has no weight matrix in the file (
 class Piece:
     """One affine layer whose every number stands at one place of the file, or is a literal.
 
-    If `rounded`, float64 does not hold the numbers, and each is the nearest one.
+    relu: as in Affine. If `rounded`, float64 does not hold the numbers, and each is the nearest one.
     """
 
     weight: Constant
     bias: Constant | None
-    relu: bool
+    relu: Relus
     rounded: bool = False
 
     def affine(self) -> Affine:
@@ -122,7 +122,7 @@ class Signal:
         """Returns max(self, 0)."""
         if self.weight is not None:
             return self.closed(relu=True)
-        if self.pieces and self.pieces[-1].relu:
+        if self.pieces and self.pieces[-1].relu is True:
             return self
         return self.times(self._identity(), self.shape).closed(relu=True)
 
@@ -140,7 +140,7 @@ class Signal:
         factors = np.hstack([np.diag(term.factor) for term in terms]) + 0.0
         return relus.times(Constant(factors, self.kind), self.shape).plus(Constant(rest, self.kind), self.shape)
 
-    def closed(self, *, relu: bool) -> "Signal":
+    def closed(self, *, relu: Relus) -> "Signal":
         """Returns the same with the open piece, if there is one, ended."""
         if self.weight is None:
             return self

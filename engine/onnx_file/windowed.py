@@ -34,7 +34,7 @@ def conv(
     strides: Ints | None = None,
 ) -> Value:
     """Returns the convolution. Each number of its matrix is one of the file's kernel, or a 0 that stands nowhere."""
-    signal = _image(x)
+    signal = image_of(x)
     kernel = constant_beside(signal, weight)
     offsets = None if bias is None else constant_beside(signal, bias)
     channels, (n_out, *rest) = signal.shape[1], kernel.shape or (0,)
@@ -69,7 +69,7 @@ def average_pool(
     strides: Ints | None = None,
 ) -> Value:
     """Returns the means of windows: one layer, rounded unless float64 holds each 1 / (number of elements)."""
-    signal = _image(x)
+    signal = image_of(x)
     windows = windows_over(
         signal.shape[2:],
         kernel_shape,
@@ -127,11 +127,11 @@ def average_pool_of_7(
 
 
 def global_average_pool(x: Value, /) -> Value:
-    signal = _image(x)
+    signal = image_of(x)
     return _means(signal, windows_over(signal.shape[2:], signal.shape[2:]), count_all=False)
 
 
-def _image(x: Value) -> Signal:
+def image_of(x: Value) -> Signal:
     """Returns the signal. InputError unless it is one point, with channels."""
     if not isinstance(x, Signal):
         raise InputError("the signal stands where constants belong", advice=_FOLD)
