@@ -31,7 +31,7 @@ SEMANTICS = ("real", "float32")
 # --- networks -----------------------------------------------------------------------------------
 
 
-def with_layers(network: Network, *, relu: tuple[bool, ...]) -> Network:
+def with_layers(network: Network, *, relu: tuple[bool | np.ndarray, ...]) -> Network:
     """The same weights with ReLUs elsewhere."""
     layers = zip(network.layers, relu, strict=True)
     return Network(tuple(Affine(a.weight, a.bias, r) for a, r in layers), name=network.name)
@@ -114,7 +114,40 @@ NETWORKS = {
     "cancelling_1e8": _cancelling(1e8),
     "cancelling_1e15": _cancelling(1e15),
 }
-FLOAT32 = [name for name in NETWORKS if name not in ("subnormal", "cancelling_1e15")]
+
+
+
+def _mixed(widths, count=3):
+    """Layers with ReLUs on some neurons, on all and on none, in one order in all networks."""
+    random = np.random.default_rng(7)
+    masks = [random.random(n) < 0.6 for n in widths[1:]]
+    masks[-1] = np.zeros(widths[-1], bool)
+    return lambda: [with_layers(net, relu=tuple(masks)) for net in _random(widths, count)()]
+
+
+def _only_mixed_outputs():
+    return [with_layers(net, relu=(True, np.array([True, False, True]))) for net in _random((2, 4, 3))()]
+
+
+def _maximum_of_four():
+    """max(max(x0, x1), max(x2, x3)), in rounds, and its negative."""
+    relu, pair = np.array([True, False]), np.array([[1.0, -1.0], [0.0, 1.0]])
+    layers = [
+        Affine(np.kron(np.eye(2), pair), np.zeros(4), np.tile(relu, 2)),
+        Affine(pair @ np.kron(np.eye(2), np.ones((1, 2))), np.zeros(2), relu),
+        Affine(np.array([[1.0, 1.0], [-1.0, -1.0]]), np.zeros(2), False),
+    ]
+    return [Network(tuple(layers))]
+
+
+#: The same, of layers with a ReLU on some of their neurons only
+MIXED = {
+    "mixed": _mixed((3, 6, 5, 6, 2)),
+    "mixed_wide": _mixed((5, 20, 20, 5), 2),
+    "mixed_outputs": _only_mixed_outputs,
+    "maximum_of_four": _maximum_of_four,
+}
+FLOAT32 = [name for name in [*NETWORKS, *MIXED] if name not in ("subnormal", "cancelling_1e15")]
 
 #: name -> (centre, radius) of a box, the same in every input but for a shift
 BOXES = {
@@ -129,7 +162,7 @@ BOXES = {
 
 def networks_of(name: str) -> list[Network]:
     """The networks of this name; of those in FLOAT32 every number is a float32 value."""
-    networks = NETWORKS[name]()
+    networks = (NETWORKS | MIXED)[name]()
     if name not in FLOAT32:
         return networks
     single = lambda a: a.astype(np.float32).astype(np.float64)
@@ -139,7 +172,7 @@ def networks_of(name: str) -> list[Network]:
 
 
 def batch(name: str, *, semantics: str = "real") -> tuple[Stack, crown.Boxes]:
-    """Every box on every network of NETWORKS[name], in one batch with interval bounds."""
+    """Every box on every network of these networks, in one batch with interval bounds."""
     networks = networks_of(name)
     stack = Stack(networks, semantics=semantics)
     shift = np.arange(stack.n_inputs) * 0.125
@@ -168,9 +201,9 @@ def exact_trace(network: Network, point) -> Trace:
     for layer in network.layers:
         rows = zip(layer.weight.tolist(), layer.bias.tolist())
         h = [sum((Fraction(w) * v for w, v in zip(row, h) if w), Fraction(bias)) for row, bias in rows]
-        if layer.relu:
-            found += h
-            h = [max(v, Fraction(0)) for v in h]
+        relus = np.broadcast_to(layer.relu, len(h)).tolist()
+        found += [v for v, relu in zip(h, relus) if relu]
+        h = [max(v, Fraction(0)) if relu else v for v, relu in zip(h, relus)]
     return Trace(x, found, h)
 
 
@@ -180,9 +213,9 @@ def float32_trace(network: Network, point, random: np.random.Generator) -> Trace
     for layer in network.layers:
         terms = np.column_stack([layer.weight.astype(np.float32) * h, layer.bias.astype(np.float32)])
         h = np.cumsum(random.permuted(terms, axis=1), axis=1, dtype=np.float32)[:, -1]
-        if layer.relu:
-            found += h.tolist()
-            h = np.maximum(h, np.float32(0))
+        relus = np.broadcast_to(layer.relu, len(h))
+        found += h[relus].tolist()
+        h = np.where(relus, np.maximum(h, np.float32(0)), h)
     return Trace(*([Fraction(float(v)) for v in vs] for vs in (np.asarray(point, np.float32), found, h)))
 
 

@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from cases import (
     FLOAT32,
+    MIXED,
     NETWORKS,
     SEMANTICS,
     batch,
@@ -14,6 +16,7 @@ from cases import (
     crown_rows,
     output_rows,
     traces,
+    with_layers,
 )
 from conftest import network, random_network
 from hypothesis import given, settings
@@ -23,7 +26,7 @@ from engine.bounds.crown import Boxes, tighten
 from engine.bounds.interval import hidden_intervals
 from engine.bounds.stack import Stack
 
-NAMED = [(name, s) for name in NETWORKS for s in SEMANTICS if s == "real" or name in FLOAT32]
+NAMED = [(name, s) for name in [*NETWORKS, *MIXED] for s in SEMANTICS if s == "real" or name in FLOAT32]
 
 
 def check_crown(stack: Stack, boxes: Boxes, *, count: int = 4, seed: int = 0) -> None:
@@ -46,12 +49,11 @@ def test_sound_on_any_network(data):
     """Random widths, activations, boxes and numbers of networks."""
     widths = data.draw(st.lists(st.integers(1, 5), min_size=3, max_size=6))
     seeds = data.draw(st.lists(st.integers(0, 10**6), min_size=1, max_size=3))
-    relu = tuple(data.draw(st.lists(st.booleans(), min_size=len(widths) - 1, max_size=len(widths) - 1)))
-    relu = (True, *relu[1:])  # one ReLU at least
-    networks = [random_network(widths, seed=seed) for seed in seeds]
-    for net in networks:
-        for layer, r in zip(net.layers, relu):
-            object.__setattr__(layer, "relu", r)
+    some = lambda n: st.lists(st.booleans(), min_size=n, max_size=n).map(np.array)
+    relu = [True, *(data.draw(st.booleans() | some(n)) for n in widths[2:])]  # one ReLU at least
+    if widths[1] > 1:
+        relu[0] = data.draw(st.just(True) | some(widths[1]).filter(np.any))
+    networks = [with_layers(random_network(widths, seed=seed), relu=tuple(relu)) for seed in seeds]
     stack = Stack(networks, semantics=data.draw(st.sampled_from(SEMANTICS)))
     n = data.draw(st.integers(len(seeds), 6))
     numbers = st.floats(-4, 4, width=32)

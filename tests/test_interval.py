@@ -2,14 +2,14 @@
 
 import pytest
 import torch
-from cases import BOXES, FLOAT32, NETWORKS, batch, check_hidden, traces
+from cases import BOXES, FLOAT32, MIXED, NETWORKS, batch, check_hidden, traces
 from conftest import network
 
 from engine.bounds.interval import hidden_intervals, magnitudes
 from engine.bounds.stack import Stack
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", [*NETWORKS, *MIXED])
 def test_contain_what_neurons_do(name):
     stack, boxes = batch(name)
     check_hidden(boxes, traces(stack, boxes))

@@ -7,6 +7,7 @@ import pytest
 import torch
 from cases import (
     FLOAT32,
+    MIXED,
     NETWORKS,
     SEMANTICS,
     batch,
@@ -28,7 +29,7 @@ from engine.bounds.slopes import Multipliers, Targets, ascend, bound_targets, gr
 from engine.bounds.stack import Stack
 from engine.network import Network
 
-NAMED = [(name, s) for name in NETWORKS for s in SEMANTICS if s == "real" or name in FLOAT32]
+NAMED = [(name, s) for name in [*NETWORKS, *MIXED] for s in SEMANTICS if s == "real" or name in FLOAT32]
 
 
 def multipliers(targets: Targets, n_hidden: int, seed: int, *, beta: float = 1.0) -> Multipliers:
