@@ -116,7 +116,6 @@ NETWORKS = {
 }
 
 
-
 def _mixed(widths, count=3):
     """Layers with ReLUs on some neurons, on all and on none, in one order in all networks."""
     random = np.random.default_rng(7)
