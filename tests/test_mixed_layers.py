@@ -8,7 +8,7 @@ import numpy as np
 import plain_proof
 import pytest
 import torch
-from cases import MIXED, case, check_verdict, crown_rows, networks_of, output_rows, prop, row, targets_of
+from cases import case, check_verdict, crown_rows, output_rows, prop, row, targets_of
 from conftest import network, random_network
 from onnx_graphs import model, node
 from test_search import random_case
@@ -85,7 +85,7 @@ def test_the_code_for_some_neurons_gives_the_bits_of_that_for_all():
 
 
 def pieces(net: Network, low: Fraction, high: Fraction):
-    """Points between whose neighbours a network of one input is affine: all hidden values and outputs there, exactly."""
+    """At points between whose neighbours a network of one input is affine: all hidden values and outputs, exactly."""
     points = [low, high]
     for k in range(len(net.layers)):
         part = Network(net.layers[: k + 1])
@@ -222,15 +222,6 @@ def test_verdicts_are_those_of_z3_and_proofs_hold(stalled):
             multipliers += len(verdict.proof.multiplier)
     assert decided >= 17 and answers >= {"sat", "unsat"} and exclusions >= 8
     assert stalled is None or multipliers
-
-
-def test_hidden_neurons_are_those_with_a_relu():
-    """max(x0, x1) <= max of both: the tree may split the one hidden neuron, number 2 behind two inputs, and no other."""
-    net = pooled(1)
-    stack = Stack([net])
-    assert stack.n_hidden == sum(len(layer.relus) for layer in net.layers)
-    widths = [part.stop - part.start for part in stack.slices]
-    assert widths == [len(layer.relus) for layer in net.layers]
 
 
 @pytest.mark.parametrize("seed", range(6))

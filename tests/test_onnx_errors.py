@@ -171,8 +171,8 @@ REFUSED = {
         "node 2 (ConvTranspose): operator ConvTranspose is not supported; write it as the matrix product",
     ),
     "operator without a remedy": (
-        nodes(node("MaxPool", "x", "y")),
-        "node 'y' (MaxPool): operator MaxPool is not supported; supported are Abs, Add, AveragePool,",
+        nodes(node("LRN", "x", "y")),
+        "node 'y' (LRN): operator LRN is not supported; supported are Abs, Add, AveragePool,",
     ),
     "softmax": (
         nodes(node("Softmax", "x", "y")),
