@@ -11,7 +11,7 @@ from engine.network import Affine, Network
 
 CHUNK = 1 << 12  # points evaluated at once: they stay in the processor's cache
 
-#: A layer in float32: weight [inputs, outputs], bias [outputs], and its ReLUs: for all outputs or none, or bool [outputs].
+#: A layer in float32: weight [inputs, outputs], bias [outputs], and its ReLUs: bool [outputs] where only some have one.
 Float32Layer = tuple[torch.Tensor, torch.Tensor, bool | torch.Tensor]
 
 Part = TypeVar("Part")

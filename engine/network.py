@@ -42,7 +42,7 @@ class Affine:
     @property
     def relus(self) -> np.ndarray:
         """Its neurons with a ReLU, ascending: [hidden]. Among a network's hidden neurons they are in this order."""
-        return np.flatnonzero(np.broadcast_to(self.relu, self.bias.shape))
+        return np.flatnonzero(self._has_relu)
 
     @property
     def form(self) -> tuple[int, bool | bytes]:
@@ -57,7 +57,13 @@ class Affine:
 
     def passes(self, z: np.ndarray) -> np.ndarray:
         """True where values z [..., out] pass on as they are: the derivative of `outputs`, 0 at 0 with a ReLU."""
-        return (z > 0) | ~np.broadcast_to(self.relu, self.bias.shape)
+        passing: np.ndarray = (z > 0) | ~self._has_relu
+        return passing
+
+    @property
+    def _has_relu(self) -> np.ndarray:
+        """True for neurons with a ReLU: [out]."""
+        return np.broadcast_to(self.relu, self.bias.shape)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,7 +17,7 @@ from engine.exact import evaluate
 from engine.network import Network
 from engine.nnet import nnet_text
 from engine.nnet.units import Normalization
-from engine.onnx_file import describe, isomorphic, load_network, parse_network, rewritten, save_network
+from engine.onnx_file import describe, load_network, parse_network, rewritten, save_network
 from engine.replay import replay
 
 FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -228,6 +228,6 @@ def test_layers_around_it_are_written_back(tmp_path):
     )  # fmt: skip
     saved = save_network(changed, tmp_path / "m.onnx")
     assert load_network(tmp_path / "m.onnx").layers[-1].weight.tolist() == [[6]] == saved.layers[-1].weight.tolist()
-    assert describe(network).relus == 1 and isomorphic(network.onnx_bytes, saved.onnx_bytes)
+    assert describe(network).relus == 1
     with pytest.raises(InputError, match="shape"):
         rewritten(type(network)(changed.layers[1:], network.name, network.sha256, network.onnx_bytes))

@@ -81,7 +81,7 @@ class Differences:
             weights, differ = [a.weight != 0, b.weight != 0], a.weight != b.weight
             parts = (*(used & differ for used in weights), *weights, a.bias != b.bias)
             *matrices, bias = (torch.tensor(part, dtype=torch.float32, device=stack.device) for part in parts)
-            self._layers.append(_Layer(torch.stack(matrices[:2]), torch.stack(matrices[2:]), bias > 0, a.relu))
+            self._layers.append(_Layer(torch.stack(matrices[:2]), torch.stack(matrices[2:]), bias > 0, bool(a.relu)))
             if differ.any() or (a.bias != b.bias).any():
                 self.last = k
 

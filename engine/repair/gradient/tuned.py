@@ -18,7 +18,7 @@ class Tuned:
         self.network, self.first = network, min(chosen)
         self.neurons = {k: torch.tensor(neurons, dtype=torch.long) for k, neurons in chosen.items()}
         self._layers = [
-            (torch.tensor(a.weight, dtype=torch.float32), torch.tensor(a.bias, dtype=torch.float32), a.relu)
+            (torch.tensor(a.weight, dtype=torch.float32), torch.tensor(a.bias, dtype=torch.float32), bool(a.relu))
             for a in network.layers
         ]
         self._units = {k: units[k] for k in chosen}
