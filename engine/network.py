@@ -14,12 +14,14 @@ class Affine:
     weight: float64 [out, in]; bias: float64 [out]. The numbers are the network's own, exactly
     (float32 weights are float64 values too); nothing is fused unless the result is exact. The numbers of a `rounded`
     layer are the nearest to the network's own, off by at most 2^-53 of themselves: no float64 holds those.
+    radius: [out], the true bias lies within so much of `bias` (engine/cone/); None where it is `bias`.
     """
 
     weight: np.ndarray
     bias: np.ndarray
     relu: bool
     rounded: bool = False
+    radius: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -66,14 +66,15 @@ def tighten(stack: Stack, boxes: Boxes) -> list[Lines]:
     h = torch.maximum(boxes.lower.abs(), boxes.upper.abs())
     for k, layer in enumerate(stack.layers):
         size = magnitudes(stack, k, h, boxes.network, runs, boxes.deadline)
+        radii = layer.radii(boxes.network)
         if layer.relu:
             l, u = boxes.l[:, stack.slices[k]], boxes.u[:, stack.slices[k]]
-            tighten_layer(stack, boxes, lines, k, is_open(l, u), stack.noise(size))
-            lines.append(relu_lines(l, u, partial(noise_of, stack, size)))
+            tighten_layer(stack, boxes, lines, k, is_open(l, u), stack.noise(size, radii))
+            lines.append(relu_lines(l, u, partial(noise_of, stack, size, radii)))
             h = u.double().clamp(min=0)
         else:
-            lines.append(identity_lines(stack.noise(size)))
-            h = size + stack.noise(size)
+            lines.append(identity_lines(stack.noise(size, radii)))
+            h = size + stack.noise(size, radii)
     return lines
 
 
@@ -82,9 +83,10 @@ def is_open(l: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
     return (l < 0) & (u > 0)
 
 
-def noise_of(stack: Stack, size: torch.Tensor, intercept: torch.Tensor) -> torch.Tensor:
-    """The noise of a ReLU whose upper line has this intercept, and whose input is made of terms of this size."""
-    return stack.noise(size + intercept)
+def noise_of(stack: Stack, size: torch.Tensor, radii: torch.Tensor | None, intercept: torch.Tensor) -> torch.Tensor:
+    """The noise of a ReLU whose upper line has this intercept, and whose input is made of terms of this size, with
+    biases of these radii."""
+    return stack.noise(size + intercept, radii)
 
 
 def tighten_layer(
