@@ -79,14 +79,12 @@ class Cones:
 
         Points of it are those of the whole network as they come (confirm.py).
         """
-        if i not in self._reach:
-            return verdict
-        if isinstance(verdict, Verified) and verdict.proof:
-            return replace(verdict, proof=in_whole(verdict.proof, self._reach[i]))
-        if isinstance(verdict, Unknown) and verdict.boxes is not None:
-            return replace(
-                verdict, boxes=_whole_boxes(verdict.boxes, self._problems[i].property.cases[0], self._reach[i])
-            )
+        reach = self._reach.get(i)
+        if reach and isinstance(verdict, Verified) and verdict.proof:
+            return replace(verdict, proof=in_whole(verdict.proof, reach))
+        if reach and isinstance(verdict, Unknown) and verdict.boxes is not None:
+            (case,) = self._problems[i].property.cases
+            return replace(verdict, boxes=_whole_boxes(verdict.boxes, case, reach))
         return verdict
 
 

@@ -48,9 +48,9 @@ def verify_all(
     """A verdict for each problem, in their order; `on_verdict(index, verdict)` is called as soon as each is known.
 
     A problem with one case that fixes most inputs is searched in the part of its network that the others reach
-    (engine/cone/), in real semantics; always_cones: also where they are not most, as certificates about images demand,
-    if each layer is reached. Problems whose networks have the same shape share batches. A problem's seconds are its share
-    of each batch's time, by boxes, since it was admitted to the window. InputError, before anything is searched,
+    (engine/cone/), in real semantics. always_cones: also where they are not most, as certificates about images demand,
+    if each layer is reached. Problems whose networks have the same shape share batches. A problem's seconds are its
+    share of each batch's time, by boxes, since it was admitted to the window. InputError, before anything is searched,
     where a network cannot be executed: no counterexample to it could be confirmed.
     """
     for problem in problems:
