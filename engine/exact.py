@@ -36,25 +36,41 @@ def evaluate(model: Model, point: Sequence[Fraction | float], deadline: Deadline
 
 
 def _evaluate(network: Network, x: list[Fraction], deadline: Deadline) -> Vector:
-    *_, outputs = _layer_outputs(network, x, deadline)
-    return outputs
+    *_, (numbers, denominator) = _layer_outputs(network, x, deadline)
+    return _fractions(numbers, denominator)
 
 
-def _layer_outputs(network: Network, x: list[Fraction], deadline: Deadline) -> Iterator[Vector]:
-    """The exact outputs of each layer in turn."""
+def _fractions(numbers: np.ndarray, denominator: int) -> Vector:
+    return tuple(Fraction(number, denominator) for number in numbers)
+
+
+def _layer_outputs(network: Network, x: list[Fraction], deadline: Deadline) -> Iterator[tuple[np.ndarray, int]]:
+    """The exact outputs of each layer in turn: integers over one denominator."""
     denominator = lcm(*(value.denominator for value in x))
     h = np.array([value.numerator * (denominator // value.denominator) for value in x], dtype=object)
     for layer in network.layers:
         parts = []
         for some in _some_neurons(layer):
             deadline.check()
-            numbers, bits = scaled_integers(np.column_stack([layer.weight[some], layer.bias[some]]))
-            parts.append((numbers[:, :-1] @ h + numbers[:, -1] * denominator, bits))
+            parts.append(_exact_sums(layer.weight[some], layer.bias[some], h, denominator))
         most = max(bits for _, bits in parts)
         h = np.concatenate([part << (most - bits) for part, bits in parts])
         h = layer.outputs(h)
         denominator <<= most
-        yield tuple(Fraction(value, denominator) for value in h)
+        yield h, denominator
+
+
+def _exact_sums(weight: np.ndarray, bias: np.ndarray, h: np.ndarray, denominator: int) -> tuple[np.ndarray, int]:
+    """(numbers, bits) with weight @ h + bias * denominator == numbers / 2**bits, exactly, for integers h.
+
+    Terms that are 0 are left out: rows of convolutions hold a few numbers among thousands of zeros.
+    """
+    row, column = ((weight != 0) & (h != 0)).nonzero()
+    numbers, bits = scaled_integers(np.concatenate([weight[row, column], bias]))
+    terms = numbers[: len(row)] * h[column]
+    sums = numbers[len(row) :] * denominator
+    np.add.at(sums, row, terms)
+    return sums, bits
 
 
 def radii(model: Model, point: Sequence[Fraction | float], deadline: Deadline = NEVER) -> Vector:
@@ -81,7 +97,7 @@ def _radii(network: Network, x: list[Fraction], deadline: Deadline) -> Vector:
         weight = np.abs(layer.weight)
         spread = weight @ (r + np.zeros_like(h))
         r = (spread + (weight @ h + spread + np.abs(layer.bias)) * 2.0**-53) * OUTWARD + TINY
-        h = _sizes(outputs)
+        h = _sizes(_fractions(*outputs))
     if not np.isfinite(r).all():
         raise InputError("its outputs are beyond float64", where=network.name, advice="use smaller weights or inputs")
     return tuple(map(Fraction, r.tolist()))

@@ -19,12 +19,14 @@ class Affine:
     (float32 weights are float64 values too); nothing is fused unless the result is exact. The numbers of a `rounded`
     layer are the nearest to the network's own, off by at most 2^-53 of themselves: no float64 holds those.
     relu: of an array of one value only it becomes that value.
+    radius: [out], the true bias lies within so much of `bias` (engine/cone/); None where it is `bias`.
     """
 
     weight: np.ndarray
     bias: np.ndarray
     relu: Relus
     rounded: bool = False
+    radius: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.relu, np.ndarray):

@@ -10,7 +10,8 @@ class Proof:
     """Boxes that cover a property's cases, with an exclusion of each unsafe polytope on each.
 
     The arrays are those of docs/certificate-format.md, section 4, which explains them: the tree in
-    level order, then the exclusions by (node, polytope) with their rows, slopes and multipliers.
+    level order, then the exclusions by (node, polytope) with their rows, slopes and multipliers. of_cone: True where
+    they hold of what the free inputs reach (section 12), and need not hold with bounds of the whole network.
     """
 
     split: np.ndarray
@@ -26,10 +27,15 @@ class Proof:
     slope_value: np.ndarray
     multiplier: np.ndarray
     multiplier_value: np.ndarray
+    of_cone: bool = False
 
     @classmethod
     def of_nothing(cls) -> "Proof":
         """The proof of one case without unsafe polytopes: a leaf, and nothing to be excluded."""
         ends, none = np.full(1, -1, np.int32), np.zeros(0, np.int32)
-        arrays = dict.fromkeys(cls.__slots__, none) | dict.fromkeys(("cut", "multiplier_value"), np.zeros(0))
+        arrays = dict.fromkeys(ARRAYS, none) | dict.fromkeys(("cut", "multiplier_value"), np.zeros(0))
         return cls(**arrays | {"split": ends})
+
+
+#: the names of the arrays, in order
+ARRAYS = tuple(name for name in Proof.__slots__ if name != "of_cone")

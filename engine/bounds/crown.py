@@ -66,18 +66,20 @@ def tighten(stack: Stack, boxes: Boxes) -> list[Lines]:
     h = torch.maximum(boxes.lower.abs(), boxes.upper.abs())
     for k, layer in enumerate(stack.layers):
         size = magnitudes(stack, k, h, boxes.network, runs, boxes.deadline)
+        radii = layer.radii(boxes.network)
         if layer.relu:
             l, u = boxes.l[:, stack.slices[k]], boxes.u[:, stack.slices[k]]
-            own, noise = layer.of_relus(size), stack.noise(size)
+            own, noise = layer.of_relus(size), stack.noise(size, radii)
             tighten_layer(stack, boxes, lines, k, is_open(l, u), layer.of_relus(noise))
-            lines.append(relu_lines(l, u, partial(noise_of, stack, own)))
+            own_radii = None if radii is None else layer.of_relus(radii)
+            lines.append(relu_lines(l, u, partial(noise_of, stack, own, own_radii)))
             h = u.double().clamp(min=0)
             if layer.mixed is not None:
                 lines[-1] = mixed_lines(lines[-1], noise, layer.mixed)
                 h = (size + noise).index_copy_(1, layer.mixed, h)
         else:
-            lines.append(identity_lines(stack.noise(size)))
-            h = size + stack.noise(size)
+            lines.append(identity_lines(stack.noise(size, radii)))
+            h = size + stack.noise(size, radii)
     return lines
 
 
@@ -86,9 +88,10 @@ def is_open(l: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
     return (l < 0) & (u > 0)
 
 
-def noise_of(stack: Stack, size: torch.Tensor, intercept: torch.Tensor) -> torch.Tensor:
-    """The noise of a ReLU whose upper line has this intercept, and whose input is made of terms of this size."""
-    return stack.noise(size + intercept)
+def noise_of(stack: Stack, size: torch.Tensor, radii: torch.Tensor | None, intercept: torch.Tensor) -> torch.Tensor:
+    """The noise of a ReLU whose upper line has this intercept, and whose input is made of terms of this size, with
+    biases of these radii."""
+    return stack.noise(size + intercept, radii)
 
 
 def tighten_layer(

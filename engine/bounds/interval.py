@@ -33,7 +33,7 @@ def hidden_intervals(
                 where=stack.networks[int(network[~small][0])].name,
                 advice="use smaller weights or inputs",
             )
-        slack = stack.noise(size)
+        slack = stack.noise(size, layer.radii(network))
         z = matmul(centre, layer.weight.mT, runs) + layer.bias[network]
         r = matmul_sizes(radius, layer.weight, runs, deadline) + slack
         low, high = z - r, z + r
@@ -47,6 +47,8 @@ def hidden_intervals(
 def magnitudes(
     stack: Stack, k: int, h: torch.Tensor, network: torch.Tensor, runs: Segments, deadline: Deadline = NEVER
 ) -> torch.Tensor:
-    """M = |W_k| h + |b_k|, to which rounding is relative, for sizes h [boxes, in] of layer k's inputs."""
+    """M = |W_k| h + |b_k|, to which rounding is relative, for sizes h [boxes, in] of layer k's inputs; b_k being the
+    largest bias within its radius."""
     layer = stack.layers[k]
-    return matmul_sizes(h, layer.weight, runs, deadline) + layer.bias[network].abs()
+    size, radii = matmul_sizes(h, layer.weight, runs, deadline) + layer.bias[network].abs(), layer.radii(network)
+    return size if radii is None else size + radii

@@ -106,7 +106,7 @@ class _Pass:
         for number, step in enumerate(self._group.steps):
             sizes = [self._magnitudes(i, k) for i, k in step]
             if len(step) == 1:
-                self._pass_affine(step[0][0], sizes[0])
+                self._pass_affine(*step[0], sizes[0])
             else:
                 self._pass_stage(number, sizes)
         return self._lines
@@ -114,9 +114,12 @@ class _Pass:
     def _magnitudes(self, i: int, k: int) -> torch.Tensor:
         return magnitudes(self._stacks[i], k, self._h[i], self._boxes.network, self._runs, self._boxes.deadline)
 
-    def _pass_affine(self, i: int, size: torch.Tensor) -> None:
-        """Passes a layer of block i without a ReLU."""
-        noise = self._stacks[i].noise(size)
+    def _radii(self, i: int, k: int) -> torch.Tensor | None:
+        return self._stacks[i].layers[k].radii(self._boxes.network)
+
+    def _pass_affine(self, i: int, k: int, size: torch.Tensor) -> None:
+        """Passes layer k of block i, which has no ReLU."""
+        noise = self._stacks[i].noise(size, self._radii(i, k))
         self._h[i] = size + noise
         for lines in (self._lines[i], self._alone)[: i + 1]:
             lines.append(identity_lines(noise))
@@ -125,16 +128,17 @@ class _Pass:
         """Passes the layers with a ReLU of both blocks (section 11)."""
         (_, kf), (_, kg) = self._group.steps[number]
         f, g = self._stacks
-        noise_f, noise_g = f.noise(sizes[0]), g.noise(sizes[1])
+        rho_f, rho_g = self._radii(0, kf), self._radii(1, kg)
+        noise_f, noise_g = f.noise(sizes[0], rho_f), g.noise(sizes[1], rho_g)
         lf, uf, lg, ug, dl, du = self._bounds(number)
         tighten_layer(f, self._own[0], self._lines[0], kf, is_open(lf, uf), noise_f)
         tighten_layer(g, self._own[1], self._alone, kg, is_open(lg, ug), noise_g)
         self._tighten_differences(number, is_open(lf, uf) | is_open(lg, ug), noise_f + noise_g)
         _agree(lf, uf, lg, ug, dl, du)
         coupled = _coupled(lf, uf, lg, ug, dl, du)
-        self._lines[0].append(relu_lines(lf, uf, partial(noise_of, f, sizes[0]), ratio=RATIO))
-        self._alone.append(relu_lines(lg, ug, partial(noise_of, g, sizes[1]), ratio=RATIO))
-        difference = difference_lines(dl, du, lambda intercept: noise_f + noise_of(g, sizes[1], intercept))
+        self._lines[0].append(relu_lines(lf, uf, partial(noise_of, f, sizes[0], rho_f), ratio=RATIO))
+        self._alone.append(relu_lines(lg, ug, partial(noise_of, g, sizes[1], rho_g), ratio=RATIO))
+        difference = difference_lines(dl, du, lambda intercept: noise_f + noise_of(g, sizes[1], rho_g, intercept))
         self._lines[1].append(coupled_lines(self._alone[-1], difference, coupled))
         self._h = [uf.double().clamp(min=0), ug.double().clamp(min=0)]
 

@@ -10,7 +10,7 @@ import torch
 from engine.bounds.rounding import UNDERFLOW, floor, unit
 from engine.deadline import NEVER, Deadline
 from engine.errors import InputError
-from engine.network import Network
+from engine.network import Affine, Network
 
 MAX_COPIED = 1 << 22  # weights that are copied at a time
 MAX_REACH = 1e300  # products with it stay finite
@@ -23,7 +23,8 @@ class StackedLayer:
 
     `backward` [networks, out + 1, in + 1] acts on coefficient rows with their constant last:
     (a, c) @ [[weight, bias], [0, 1]] = (a weight, a . bias + c). relu: True where some neuron has a ReLU; mixed: the
-    neurons that have one, ascending, where not all have, else None.
+    neurons that have one, ascending, where not all have, else None. radius [networks, out] is how far the true biases
+    may be from `bias`, None where they are all the same.
     """
 
     weight: torch.Tensor
@@ -31,6 +32,7 @@ class StackedLayer:
     backward: torch.Tensor
     relu: bool
     mixed: torch.Tensor | None = None
+    radius: torch.Tensor | None = None
 
     @property
     def n_hidden(self) -> int:
@@ -55,6 +57,10 @@ class StackedLayer:
         if not self.relu:
             return z
         return z.clamp_(min=0) if self.mixed is None else z.index_copy_(1, self.mixed, self.of_relus(z).clamp_(min=0))
+
+    def radii(self, network: torch.Tensor) -> torch.Tensor | None:
+        """The radii of the biases of these networks [n]: [n, out], if there are any."""
+        return None if self.radius is None else self.radius[network]
 
 
 class Layered(Protocol):
@@ -139,11 +145,15 @@ class Stack:
         backward[:, out, inputs] = 1.0
         weight, bias, backward = (tensor.to(self.device) for tensor in (weight, bias, backward))
         mixed = torch.from_numpy(affine[0].relus).to(self.device) if affine[0].is_mixed else None
-        return StackedLayer(weight, bias, backward, mixed is not None or bool(affine[0].relu), mixed)
+        radius = _radii(affine)
+        radius = None if radius is None else radius.to(self.device)
+        return StackedLayer(weight, bias, backward, mixed is not None or bool(affine[0].relu), mixed, radius)
 
-    def noise(self, magnitude: torch.Tensor) -> torch.Tensor:
-        """A bound of the change by rounding of a layer's output made of terms of this total magnitude (rounding.py)."""
-        return magnitude * self._unit + self._floor
+    def noise(self, magnitude: torch.Tensor, radii: torch.Tensor | None = None) -> torch.Tensor:
+        """A bound of the change by rounding of a layer's output made of terms of this total magnitude (rounding.py),
+        and of that by the radii of its biases, if they have any."""
+        noise = magnitude * self._unit + self._floor
+        return noise if radii is None else noise + radii
 
     def lost(self, magnitude: torch.Tensor) -> torch.Tensor:
         """A bound of the loss in computing a bound itself, of terms of this total magnitude."""
@@ -177,6 +187,13 @@ def _stacked(arrays: list[np.ndarray]) -> torch.Tensor:
     """Side by side, in float64; a single one is not copied."""
     tensors = [torch.from_numpy(np.require(array, np.float64, "W")) for array in arrays]
     return torch.stack(tensors) if len(tensors) > 1 else tensors[0].unsqueeze(0)
+
+
+def _radii(layers: list[Affine]) -> torch.Tensor | None:
+    """The radii [networks, out] of their biases; None where there are none."""
+    if all(layer.radius is None for layer in layers):
+        return None
+    return _stacked([np.zeros(len(layer.bias)) if layer.radius is None else layer.radius for layer in layers])
 
 
 def _reach(network: Network) -> torch.Tensor:

@@ -18,10 +18,11 @@ from engine.audit.archive import MAX_BYTES
 from engine.audit.data import Malformed, Rejected
 from engine.audit.manifest import MAX_DIGITS, MAX_MANIFEST
 from engine.errors import InputError
-from engine.proof import Proof
+from engine.proof import ARRAYS, Proof
 from engine.property import Case, Row, Vector
 
 FORMAT, VERSION = "acasxu-certificate", 1
+CONE_VERSION = 4  # of proofs that need section 12
 
 Json: TypeAlias = "str | int | bool | float | None | Sequence[Json] | Mapping[str, Json]"
 
@@ -37,7 +38,7 @@ class ArrayFile(NamedTuple):
 def proof_arrays(proof: Proof) -> dict[str, ArrayFile]:
     """Returns the arrays of a proof by name."""
     arrays = {}
-    for name in Proof.__slots__:
+    for name in ARRAYS:
         array = getattr(proof, name)
         whole = np.issubdtype(array.dtype, np.integer)
         data = array.astype("<i4" if whole else "<f8", casting="safe").tobytes()

@@ -9,6 +9,7 @@ from engine import __version__
 from engine.audit.certificate import parse_certificate
 from engine.audit.manifest import MAX_WITNESS_DIGITS
 from engine.certificate.encoding import (
+    CONE_VERSION,
     FORMAT,
     VERSION,
     Json,
@@ -84,7 +85,8 @@ def certificate_bytes(network: Network, property: Property, verdict: Verdict, op
     InputError where the verdict needs a proof that was not asked for (`Options.proofs`), or is beyond the limits.
     """
     about: dict[str, Json] = {"network": {"name": network.name, "sha256": network.sha256}}
-    return decided_bytes(VERSION, about, property, verdict, options, where=network.name)
+    of_cone = isinstance(verdict, Verified) and verdict.proof is not None and verdict.proof.of_cone
+    return decided_bytes(CONE_VERSION if of_cone else VERSION, about, property, verdict, options, where=network.name)
 
 
 def decided_bytes(

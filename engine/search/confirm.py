@@ -6,6 +6,7 @@ from functools import cache, cached_property, partial
 
 import numpy as np
 
+from engine.cone import Cone
 from engine.deadline import NEVER, Deadline
 from engine.exact import evaluate, nearest_floats, radii
 from engine.joint import Model, given_at
@@ -21,18 +22,22 @@ MAX_SETS = 2  # of inputs of a case that are searched for points near one point,
 class Confirmer:
     """Finds counterexamples of one case near points.
 
-    replay: gives the network's onnxruntime session, at first use; cases of one network may share it.
+    cone: that of the network and the case, if they are about a part: then points are given in its inputs, and
+    counterexamples are those of the whole. replay: gives the (whole) network's onnxruntime session, at first use; cases
+    of one network may share it.
     """
 
-    def __init__(self, network: Model, case: Case, replay: Callable[[], AnyReplay] | None = None):
-        self.case = case
-        self._network = network
-        self._replay = replay or cache(partial(replay_of, network))
+    def __init__(
+        self, network: Model, case: Case, replay: Callable[[], AnyReplay] | None = None, *, cone: Cone | None = None
+    ):
+        self.case, self._cone = case, cone
+        self._network, self._whole = (cone.reach.network, cone.whole) if cone else (network, case)
+        self._replay = replay or cache(partial(replay_of, self._network))
 
     @cached_property
     def has_equations(self) -> bool:
         """True where a polytope holds equations, which points of sampling and descent do not satisfy exactly."""
-        return any(map(equations, self.case.unsafe))
+        return any(map(equations, self._whole.unsafe))
 
     def counterexample(self, point: np.ndarray, deadline: Deadline = NEVER) -> Counterexample | None:
         """The best counterexample at a point [inputs] or near it; None where none is found.
@@ -41,6 +46,7 @@ class Confirmer:
         be given no number, then one that does so in one of the two alone. OutOfTime if it is not known by the deadline.
         """
         found = None
+        point = self._cone.point(point) if self._cone else point
         for inputs in [self._box, *self._nearest(point)]:
             found = better(found, self._best_in(inputs, point, deadline))
             if found and found.stands:
@@ -51,18 +57,18 @@ class Confirmer:
         """The reason why the network can be given no input of the violated polytopes; None where it can, or where that
         is not known."""
         x, y = found.point, found.exact_outputs
-        polytopes = (p for p in self.case.unsafe if p.contains(x, y))
-        gaps = [InputSet(self.case, polytope, self._network.number).gap for polytope in polytopes]
+        polytopes = (p for p in self._whole.unsafe if p.contains(x, y))
+        gaps = [InputSet(self._whole, polytope, self._network.number).gap for polytope in polytopes]
         return gaps[0] if all(gaps) else None
 
     @cached_property
     def _box(self) -> InputSet:
-        return InputSet(self.case, None, self._network.number)
+        return InputSet(self._whole, None, self._network.number)
 
     @cached_property
     def _special(self) -> list[tuple[Polytope, InputSet]]:
         """The polytopes that limit inputs more than the box does, or hold equations of outputs, and their inputs."""
-        pairs = [(polytope, InputSet(self.case, polytope, self._network.number)) for polytope in self.case.unsafe]
+        pairs = [(polytope, InputSet(self._whole, polytope, self._network.number)) for polytope in self._whole.unsafe]
         return [(polytope, inputs) for polytope, inputs in pairs if not inputs.plain]
 
     def _nearest(self, point: np.ndarray) -> list[InputSet]:
@@ -93,7 +99,7 @@ class Confirmer:
     def _confirmed(self, x: Vector, deadline: Deadline) -> Counterexample | None:
         """The point, if it is unsafe exactly or, where the network can be given it, when executed."""
         y = evaluate(self._network, x, deadline)
-        exact = self.case.violated_at(x, y, radii(self._network, x, deadline))
+        exact = self._whole.violated_at(x, y, radii(self._network, x, deadline))
         given = given_at(self._network, x)
         held = nearest_floats(given, self._network.number)
         executable = tuple(Fraction(float(v)) for v in held) == given
@@ -102,7 +108,7 @@ class Confirmer:
         nearest = nearest_floats(x, self._network.number)
         outputs = self._replay()(held[None])[0]
         executed = executable and bool(np.isfinite(outputs).all())
-        replayed = executed and self.case.violated_at(x, tuple(Fraction(float(v)) for v in outputs))
+        replayed = executed and self._whole.violated_at(x, tuple(Fraction(float(v)) for v in outputs))
         if not (exact or replayed):
             return None
         inputs, executed_outputs = tuple(map(float, nearest)), tuple(map(float, outputs))

@@ -2,6 +2,7 @@
 gives it up with its last open box."""
 
 from collections import Counter
+from collections.abc import Callable
 from functools import cache, partial
 
 import torch
@@ -10,10 +11,12 @@ from engine.bounds.blocks import AnyStack
 from engine.bounds.roots import Roots, make_roots
 from engine.deadline import Deadline
 from engine.joint import Model
-from engine.replay import replay_of
+from engine.property import Case
+from engine.replay import AnyReplay, replay_of
 from engine.search.confirm import Confirmer
 from engine.search.exclude import WARM_NONE
 from engine.search.pool import Nodes, Pool
+from engine.search.problem import Problem
 from engine.search.recorder import Recorder
 from engine.search.state import ProblemState
 
@@ -31,9 +34,10 @@ class Frontier:
         recorder: Recorder | None,
     ):
         """padded: (polytopes, rows of each), to which roots are padded; max_open: boxes that fit the memory."""
-        #: of each network, by its id: its place in the stack, and its session of onnxruntime, opened at first use
+        #: of each network, by its id: its place in the stack
         self._place = {id(network): i for i, network in enumerate(networks)}
-        self._replay = {id(network): cache(partial(replay_of, network)) for network in networks}
+        #: of each network as a whole, by its id: its session of onnxruntime, opened at first use
+        self._replay: dict[int, Callable[[], AnyReplay]] = {}
         self._stack, self._padded, self._recorder = stack, padded, recorder
         self._nodes: Pool[Nodes] = Pool(max_slots=max_open)
         self._roots: Pool[Roots] = Pool(max_slots=max_open)
@@ -76,7 +80,7 @@ class Frontier:
         networks = [state.problem.network for state, _ in fresh]
         places = [self._place[id(network)] for network in networks]
         new = make_roots(self._stack, places, cases, padded=self._padded, deadline=deadline)
-        confirmers = [Confirmer(network, case, self._replay[id(network)]) for network, case in zip(networks, cases)]
+        confirmers = [self._new_confirmer(state.problem, case) for (state, _), case in zip(fresh, cases)]
         roots = self._roots.put(new)
         nodes = root_nodes(self.roots, torch.tensor(roots, device=self._stack.device), n_hidden=self._stack.n_hidden)
         if self._recorder:
@@ -86,6 +90,11 @@ class Frontier:
             self._owner[root], self._confirmer[root], self._count[root] = state, confirmer, 1
             state.begin(root, tree)
         return self._nodes.put(nodes), roots
+
+    def _new_confirmer(self, problem: Problem, case: Case) -> Confirmer:
+        whole = problem.cone.reach.network if problem.cone else problem.network
+        replay = self._replay.setdefault(id(whole), cache(partial(replay_of, whole)))
+        return Confirmer(problem.network, case, replay, cone=problem.cone)
 
     def place(self, state: ProblemState) -> int:
         """The place of its network in the stack."""

@@ -1,6 +1,7 @@
 """Limits of what is computed and kept at once: from shapes and the memory allowed alone, so that trees do not depend on
 the clock."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.bounds.blocks import AnyStack, blocks
@@ -32,8 +33,13 @@ class Plan:
 
 def stack_bytes(model: Model, count: int = 1) -> int:
     """The bytes of the bounds' copies of so many models of one shape, and of the largest step with them."""
-    layers = [layer for block in blocks_of(model) for layer in block.network.layers]
-    sizes: list[int] = [(len(layer.bias) + 1) * (layer.weight.shape[1] + 1) for layer in layers]
+    layers = [layer.weight.shape for block in blocks_of(model) for layer in block.network.layers]
+    return layers_bytes(layers, count)
+
+
+def layers_bytes(shapes: Sequence[tuple[int, ...]], count: int = 1) -> int:
+    """The same for layers with weights of these shapes."""
+    sizes = [(out + 1) * (inputs + 1) for out, inputs in shapes]
     return NUMBER_BYTES * (2 * count * sum(sizes) + max(sizes))
 
 

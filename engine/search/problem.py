@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from engine.bounds.rounding import SEMANTICS
+from engine.cone import Cone
 from engine.errors import InputError
 from engine.joint import Model
 from engine.property import Property
@@ -15,13 +16,15 @@ from engine.verdict import Verdict
 class Problem:
     """The question whether `property` holds for `network`.
 
-    It is given up after `timeout` seconds of its own, if set. InputError where the two have different numbers of inputs
-    or outputs.
+    It is given up after `timeout` seconds of its own, if set. cone: the question that this one stands for, if it is
+    about a part of a network: counterexamples are points of the whole one. InputError where network and property have
+    different numbers of inputs or outputs.
     """
 
     network: Model
     property: Property
     timeout: float | None = None
+    cone: Cone | None = None
 
     def __post_init__(self) -> None:
         for kind in ("inputs", "outputs"):

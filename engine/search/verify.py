@@ -17,6 +17,7 @@ from engine.proof import Proof
 from engine.property import Property
 from engine.replay import demand_executable
 from engine.search.branch_and_bound import BranchAndBound
+from engine.search.cones import Cones
 from engine.search.plan import stack_bytes
 from engine.search.problem import DEFAULTS, OnProgress, OnVerdict, Options, Problem
 from engine.verdict import Statistics, Unknown, Verdict, Verified
@@ -42,11 +43,14 @@ def verify_all(
     *,
     on_verdict: OnVerdict | None = None,
     on_progress: OnProgress | None = None,
+    always_cones: bool = False,
 ) -> list[Verdict]:
     """A verdict for each problem, in their order; `on_verdict(index, verdict)` is called as soon as each is known.
 
-    Problems whose networks have the same shape share batches. A problem's seconds are its share
-    of each batch's time, by boxes, since it was admitted to the window. InputError, before anything is searched,
+    A problem with one case that fixes most inputs is searched in the part of its network that the others reach
+    (engine/cone/), in real semantics. always_cones: also where they are not most, as certificates about images demand,
+    if each layer is reached. Problems whose networks have the same shape share batches. A problem's seconds are its
+    share of each batch's time, by boxes, since it was admitted to the window. InputError, before anything is searched,
     where a network cannot be executed: no counterexample to it could be confirmed.
     """
     for problem in problems:
@@ -54,10 +58,12 @@ def verify_all(
     device = choose_device(options.device)
     for network in {id(problem.network): problem.network for problem in problems}.values():
         demand_executable(network)
+    cones = Cones(problems, options, always=always_cones)
     verdicts: dict[int, Verdict] = {}
     start, boxes = time.monotonic(), 0
 
     def report(index: int, verdict: Verdict) -> None:
+        verdict = cones.verdict(index, verdict)
         verdicts[index] = verdict
         if on_verdict:
             on_verdict(index, verdict)
@@ -67,10 +73,10 @@ def verify_all(
             report(i, _holds_of_every_network(problem.property, options, device))
     keep_freed_memory()
     with _workers(options, device) as (workers, parts):
-        for group in _groups(problems, options):
+        for group in _groups(problems, cones, options):
             began = time.monotonic()
-            some = [(i, problems[i]) for i in group]
-            if reason := _refused(problems[group[0]], options):
+            some = cones.searched(group)
+            if reason := _refused(some[0][1], options):
                 _give_up(some, options, device, report, reason=reason)
                 continue
             try:
@@ -116,7 +122,7 @@ def choose_device(name: str) -> torch.device:
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def _groups(problems: Sequence[Problem], options: Options) -> list[list[int]]:
+def _groups(problems: Sequence[Problem], cones: Cones, options: Options) -> list[list[int]]:
     """Indices of problems that share batches: of the same network shape and about as many rows, as many as fit the
     memory with their networks."""
     alike: dict[tuple[object, int], list[int]] = {}
@@ -125,10 +131,10 @@ def _groups(problems: Sequence[Problem], options: Options) -> list[list[int]]:
             continue
         polytopes, rows = extent(problem.property.cases)
         size = max(0, polytopes * rows // SMALL_CASE).bit_length()
-        alike.setdefault((problem.network.shape, size), []).append(i)
+        alike.setdefault((cones.shape(i), size), []).append(i)
     found = []
     for indices in alike.values():
-        most = options.memory // 4 // stack_bytes(problems[indices[0]].network)
+        most = options.memory // 4 // cones.stack_bytes(indices[0])
         most = max(1, min(MAX_GROUP, most))
         found += [indices[i : i + most] for i in range(0, len(indices), most)]
     return found

@@ -1,0 +1,78 @@
+"""The neurons that free inputs reach: all others have one value on a box that fixes the other inputs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from engine.network import Affine, Network
+
+
+@dataclass(frozen=True, eq=False)
+class Reach:
+    """The part of a network that some of its inputs reach.
+
+    A neuron is reached if its row of weights has a number other than 0 at a reached neuron of the layer before, or at a
+    free input; all outputs are. free: inputs, ascending; rows: of each layer the reached neurons, ascending, at least
+    one. No weights are held but the network's own.
+    """
+
+    network: Network
+    free: np.ndarray
+    rows: tuple[np.ndarray, ...]
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """Parts of one shape can be stacked."""
+        relus = (_relus(layer)[rows].tobytes() for layer, rows in zip(self.network.layers, self.rows))
+        return ("cone", *self.widths, *relus)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The number of its inputs, and of its neurons in each layer."""
+        return (len(self.free), *map(len, self.rows))
+
+    @property
+    def weights(self) -> int:
+        """The number of its weights."""
+        return sum(a * b for a, b in zip(self.widths, self.widths[1:]))
+
+    @property
+    def fixed(self) -> np.ndarray:
+        """The inputs that are not free, ascending."""
+        return np.delete(np.arange(self.network.n_inputs), self.free)
+
+    @cached_property
+    def hidden(self) -> np.ndarray:
+        """The number among the network's hidden neurons of each of its own: [hidden], ascending."""
+        found, start = [], 0
+        for layer, rows in zip(self.network.layers, self.rows):
+            relus = _relus(layer)
+            found.append((start + np.cumsum(relus) - 1)[rows[relus[rows]]])
+            start += int(relus.sum())
+        return np.concatenate(found)
+
+    def cut(self) -> tuple[Affine, ...]:
+        """The layers at reached rows and columns, with the network's own biases, in arrays of their own."""
+        columns, layers = self.free, []
+        for layer, rows in zip(self.network.layers, self.rows):
+            relu = layer.relu if isinstance(layer.relu, bool) else layer.relu[rows]
+            layers.append(Affine(layer.weight[np.ix_(rows, columns)], layer.bias[rows], relu, layer.rounded))
+            columns = rows
+        return tuple(layers)
+
+
+def reach_of(network: Network, free: Sequence[int]) -> Reach | None:
+    """The part of the network that these inputs, ascending, reach; None where they reach no neuron of some layer."""
+    columns, found = np.array(free, dtype=np.intp), []
+    for layer in network.layers[:-1]:
+        columns = layer.weight[:, columns].any(1).nonzero()[0]
+        found.append(columns)
+    rows = (*found, np.arange(network.n_outputs))
+    return Reach(network, np.array(free, dtype=np.intp), rows) if len(free) and all(map(len, rows)) else None
+
+
+def _relus(layer: Affine) -> np.ndarray:
+    """True for neurons with a ReLU: [out]."""
+    return np.broadcast_to(layer.relu, layer.bias.shape)
