@@ -28,7 +28,10 @@ class Scaling(Enum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Origin:
-    """Where images stand: their numbers [n], from 0, in a file of bytes; labels: the file of labels, the same of CSV."""
+    """Where images stand: their numbers [n], from 0, in a file of bytes.
+
+    labels: the file of their labels, the same one where that is CSV.
+    """
 
     images: Path
     labels: Path
