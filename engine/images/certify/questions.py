@@ -15,6 +15,7 @@ from engine.images.imageset import Floats, ImageSet, Integers, Scaling
 from engine.network import Network
 from engine.property import Case, Polytope, Property, Row
 
+Ends = tuple[Fraction, Fraction, Fraction]  # a pixel's value, and the least and the largest one in its place
 Key = tuple[int, int]  # the place of an image among those asked about, and the number of a position
 
 
@@ -31,7 +32,7 @@ class Questions:
     patch: Patch
     contents: Contents
     target: int | None
-    _exact: dict[float, Fraction] = field(default_factory=dict, init=False, repr=False)
+    _ends: dict[float, Ends] = field(default_factory=dict, init=False, repr=False)
     _unsafe: dict[int, tuple[Polytope, ...]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -93,25 +94,20 @@ class Questions:
 
         Equal numbers are the same objects, so that thousands of properties take little memory.
         """
-        values = [self._number(value) for value in self.values[image].tolist()]
-        lower, upper = list(values), list(values)
+        ends = [self._ends_of(value) for value in self.values[image].tolist()]
+        lower, upper = ([value for value, _, _ in ends] for _ in range(2))
         for i in self.inside(position).nonzero()[0].tolist():
-            lower[i], upper[i] = self._ends(values[i])
+            _, lower[i], upper[i] = ends[i]
         row, column = self.patch.positions[position]
         case = Case(tuple(lower), tuple(upper), self._polytopes(int(self.images.labels[image])))
         name = f"image {self.number(image)} at {row},{column}"
         return Property((case,), self.network.n_inputs, self.network.n_outputs, name)
 
-    def _number(self, value: float) -> Fraction:
-        return self._exact.setdefault(value, Fraction(value))
-
-    def _ends(self, value: Fraction) -> tuple[Fraction, Fraction]:
-        low, high = self.contents.ends(value)
-        return self._number_of(low), self._number_of(high)
-
-    def _number_of(self, value: Fraction) -> Fraction:
-        """An equal number that is held already, if float64 holds it."""
-        return self._exact.setdefault(float(value), value) if Fraction(float(value)) == value else value
+    def _ends_of(self, value: float) -> Ends:
+        if value not in self._ends:
+            exact = Fraction(value)
+            self._ends[value] = exact, *self.contents.ends(exact)
+        return self._ends[value]
 
     def _polytopes(self, label: int) -> tuple[Polytope, ...]:
         """As section 13 has them: y_c - y_T <= 0 for all c but T together; or y_label - y_c <= 0 for each c."""
