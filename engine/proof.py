@@ -1,8 +1,11 @@
 """Proofs as data: searches make them, and certificates are written of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+LEAF = -1  # in `split`
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,10 +35,88 @@ class Proof:
     @classmethod
     def of_nothing(cls) -> "Proof":
         """The proof of one case without unsafe polytopes: a leaf, and nothing to be excluded."""
-        ends, none = np.full(1, -1, np.int32), np.zeros(0, np.int32)
+        ends, none = np.full(1, LEAF, np.int32), np.zeros(0, np.int32)
         arrays = dict.fromkeys(ARRAYS, none) | dict.fromkeys(("cut", "multiplier_value"), np.zeros(0))
         return cls(**arrays | {"split": ends})
 
 
 #: the names of the arrays, in order
 ARRAYS = tuple(name for name in Proof.__slots__ if name != "of_cone")
+
+
+def joined(proofs: Sequence[Proof], *, n_inputs: int, order: Sequence[int] | None = None) -> Proof:
+    """The proof whose cases are those of the proofs, about one network, one after the other; there is at least one.
+
+    order: which of these cases it has, by their numbers through all proofs, in this order (None: all).
+    """
+    proof = _side_by_side(proofs)
+    sizes, roots = [len(each.split) for each in proofs], [_roots(each) for each in proofs]
+    starts = np.cumsum([0, *sizes[:-1]])
+    child = np.concatenate([_children(*each) for each in zip(proofs, roots, starts, strict=True)])
+    tops = np.concatenate([start + np.arange(count) for start, count in zip(starts, roots, strict=True)])
+    ids = _level_order(tops if order is None else tops[np.asarray(order, np.int64)], child)
+    cut = np.zeros(len(child))
+    cut[(proof.split >= 0) & (proof.split < n_inputs)] = proof.cut
+    split = proof.split[ids]
+    cuts = cut[ids][(split >= 0) & (split < n_inputs)]
+    return Proof(split, cuts, **_exclusions(proof, ids), of_cone=proof.of_cone)
+
+
+def _side_by_side(proofs: Sequence[Proof]) -> Proof:
+    """Their arrays one after the other, nodes numbered through all of them: no level order."""
+    arrays = {name: np.concatenate([getattr(proof, name) for proof in proofs]) for name in ARRAYS}
+    starts = np.cumsum([0, *(len(proof.split) for proof in proofs[:-1])])
+    node = [proof.node + start for proof, start in zip(proofs, starts, strict=True)]
+    return Proof(**arrays | {"node": np.concatenate(node)}, of_cone=any(proof.of_cone for proof in proofs))
+
+
+def _roots(proof: Proof) -> int:
+    """The number of its cases: all nodes but the two children of each that is split."""
+    return len(proof.split) - 2 * int((proof.split != LEAF).sum())
+
+
+def _children(proof: Proof, roots: int, start: int) -> np.ndarray:
+    """The first child of each node, which the second follows; LEAF where there is none. Nodes count from `start`."""
+    found = np.full(len(proof.split), LEAF, np.int64)
+    parents = (proof.split != LEAF).nonzero()[0]
+    found[parents] = start + roots + 2 * np.arange(len(parents))
+    return found
+
+
+def _level_order(level: np.ndarray, child: np.ndarray) -> np.ndarray:
+    """The nodes at and below those of the first level, by their depth."""
+    levels = []
+    while len(level):
+        levels.append(level)
+        first = child[level]
+        first = first[first != LEAF]
+        level = np.stack([first, first + 1], 1).ravel()
+    return np.concatenate(levels)
+
+
+def _exclusions(proof: Proof, ids: np.ndarray) -> dict[str, np.ndarray]:
+    """The arrays of the exclusions at these nodes, which are numbered anew, in this order."""
+    number = np.full(len(proof.split), LEAF, np.int64)
+    number[ids] = np.arange(len(ids))
+    node = number[proof.node]
+    order = np.lexsort((proof.polytope, node))
+    order = order[node[order] != LEAF]
+    found = {"node": node[order].astype(np.int32), "polytope": proof.polytope[order]}
+    for counts, entries in (
+        ("rows", ("row", "row_weight")),
+        ("slopes", ("slope", "slope_value")),
+        ("multipliers", ("multiplier", "multiplier_value")),
+    ):
+        lengths = getattr(proof, counts).astype(np.int64)
+        taken = _entries(lengths, order)
+        found[counts] = getattr(proof, counts)[order]
+        found |= {name: getattr(proof, name)[taken] for name in entries}
+    return found
+
+
+def _entries(lengths: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """The places of the entries of exclusions in this order, `lengths` being those of all exclusions, side by side."""
+    starts = np.cumsum(lengths) - lengths
+    kept = lengths[order]
+    before = np.cumsum(kept) - kept  # of each exclusion's entries, in the new order
+    return np.arange(kept.sum()) + np.repeat(starts[order] - before, kept)

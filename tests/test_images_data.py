@@ -455,3 +455,26 @@ def test_triggers_that_are_none(text):
 def test_a_trigger_of_another_size_is_not_painted():
     with pytest.raises(InputError, match=r"the trigger is \[1, 8, 8\], images are \[1, 9, 9\]"):
         square((1, 8, 8), 2).paint(np.zeros((1, 1, 9, 9), np.float32))
+
+
+@pytest.mark.parametrize("kind", ["idx", "idx.gz", "csv", "csv.gz"])
+def test_each_image_knows_its_number_in_its_file(tmp_path, kind):
+    path = write(tmp_path, kind)
+    whole = read_images(path)
+    for part in (whole, whole.select(slice(3, 9)), *whole.split(0.4, seed=1), load_dataset(str(path)).held_out):
+        again = read_images(part.origin.images, labels=None if kind[:3] == "csv" else part.origin.labels)
+        assert np.array_equal(again.images[part.origin.numbers], part.images)
+        assert np.array_equal(again.labels[part.origin.numbers], part.labels)
+    assert (whole.origin.labels == path) == kind.startswith("csv")
+
+
+@pytest.mark.parametrize("kind", ["npz", "png"])
+def test_other_sets_have_no_such_file(tmp_path, kind):
+    assert read_images(write(tmp_path, kind)).origin is None
+
+
+def test_changed_images_have_none_either(tmp_path):
+    path = write(tmp_path, "csv")
+    whole = read_images(path)
+    changed = (whole.with_images(1 - whole.images), whole.with_labels(whole.labels), joined([whole, whole]))
+    assert not any(part.origin for part in (*changed, read_images(path, white=256)))

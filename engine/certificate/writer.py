@@ -102,7 +102,7 @@ def decided_bytes(
         "semantics": verdict.semantics if isinstance(verdict, Verified) else "real",
         **about,
         "property": {"name": property.name, "sha256": property.sha256},
-        "engine": {"name": "acasxu-engine", "version": __version__, "options": _recorded(options)},
+        "engine": {"name": "acasxu-engine", "version": __version__, "options": recorded(options)},
     }
     arrays = {}
     if isinstance(verdict, Violated):
@@ -125,7 +125,8 @@ def unprovable(property: Property) -> str:
     return ""
 
 
-def _recorded(options: Options) -> dict[str, Json]:
+def recorded(options: Options) -> dict[str, Json]:
+    """Returns the options that a certificate names."""
     return {name: value for name, value in asdict(options).items() if name not in _OMITTED}
 
 

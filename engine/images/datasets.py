@@ -6,7 +6,7 @@ mnist-5k        5,000 of MNIST's digits, 28 x 28, 500 a class, from the PyPI pac
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,23 +39,33 @@ def load_dataset(name: str, *, white: float | None = None) -> Dataset:
 
     A set in one part is split by class, always in the same way: a fifth is held out. white: see read_images.
     """
+    parts = load_parts(name, white=white)
+    return _in_two(parts[0], set_name(name)) if len(parts) == 1 else Dataset(set_name(name), *parts)
+
+
+def set_name(name: str) -> str:
+    """What a set is called: its own name, or that of its file or folder, without the folders of this machine."""
+    return name if name in NAMES else Path(name).name
+
+
+def load_parts(name: str, *, white: float | None = None) -> list[ImageSet]:
+    """The same as it comes: one part, or two, of which the second is to be held out."""
     if name == "digits":
-        return _in_two(_digits(), name)
+        return [_digits()]
     if name == "fashion-mnist":
-        parts = [_published(images, labels, name) for images, labels in (FASHION[:2], FASHION[2:])]
-        return Dataset(name, *parts)
+        return [_published(images, labels, name) for images, labels in (FASHION[:2], FASHION[2:])]
     if name == "mnist-5k":
-        return _in_two(_published(MNIST[0], MNIST[0], name), name)
+        return [_published(MNIST[0], MNIST[0], name)]
     path = Path(name)
     if not path.exists():
         advice = f"use {', '.join(NAMES)} or a path"
         raise InputError("there is no such set, file or folder", where=f"--data {name}", advice=advice)
     pair = [_form(path, f"{part}-images-idx3-ubyte") for part in ("train", "t10k")]
     if pair[0] is not None and pair[1] is not None:
-        train, held_out = read_images(pair[0]), read_images(pair[1])
-        classes = max(train.classes, held_out.classes)
-        return Dataset(path.name, *(ImageSet(s.images, s.labels, classes, s.name) for s in (train, held_out)))
-    return _in_two(read_images(path, white=white), path.name)
+        parts = [read_images(file) for file in pair if file is not None]
+        classes = max(part.classes for part in parts)
+        return [replace(part, classes=classes) for part in parts]
+    return [read_images(path, white=white)]
 
 
 def _digits() -> ImageSet:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
+from pathlib import Path
 
 import numpy as np
 
@@ -26,16 +27,30 @@ class Scaling(Enum):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Origin:
+    """Where images stand: their numbers [n], from 0, in a file of bytes.
+
+    labels: the file of their labels, the same one where that is CSV.
+    """
+
+    images: Path
+    labels: Path
+    numbers: Integers
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ImageSet:
     """Images as float32 [n, channels, height, width] in [0, 1], and the class of each as int64 [n].
 
-    Classes are 0 .. classes - 1; name: of the set, for people.
+    Classes are 0 .. classes - 1; name: of the set, for people; origin: where images and labels stand as they are
+    here, None where they come from no single file of bytes.
     """
 
     images: Floats
     labels: Integers
     classes: int
     name: str = "images"
+    origin: Origin | None = None
 
     def __post_init__(self) -> None:
         if self.images.ndim != 4 or len(self.images) != len(self.labels):
@@ -67,15 +82,16 @@ class ImageSet:
 
     def select(self, which: np.ndarray | slice) -> "ImageSet":
         """The images with these numbers, or where a mask [n] is true."""
-        return replace(self, images=self.images[which], labels=self.labels[which])
+        origin = self.origin and replace(self.origin, numbers=self.origin.numbers[which])
+        return replace(self, images=self.images[which], labels=self.labels[which], origin=origin)
 
     def with_images(self, images: Floats) -> "ImageSet":
         """The same labels with other images."""
-        return replace(self, images=images)
+        return replace(self, images=images, origin=None)
 
     def with_labels(self, labels: Integers) -> "ImageSet":
         """The same images with other labels."""
-        return replace(self, labels=labels)
+        return replace(self, labels=labels, origin=None)
 
     def per_class(self, count: int) -> "ImageSet":
         """The first `count` images of each class, in the set's order; InputError where a class has fewer."""
@@ -113,4 +129,4 @@ def joined(sets: list[ImageSet]) -> ImageSet:
     """All images of some sets of one shape, one set after the other."""
     first = sets[0]
     images, labels = (np.concatenate([getattr(one, name) for one in sets]) for name in ("images", "labels"))
-    return replace(first, images=images, labels=labels)
+    return replace(first, images=images, labels=labels, origin=None)

@@ -10,12 +10,13 @@ import numpy as np
 from engine.errors import InputError
 from engine.images.formats.contents import Table, content
 from engine.images.formats.csv import read_csv
-from engine.images.formats.idx import read_idx
+from engine.images.formats.idx import labels_beside, read_idx
 from engine.images.formats.npz import read_npz
 from engine.images.formats.png import read_folder
-from engine.images.imageset import ImageSet
+from engine.images.imageset import ImageSet, Origin
 
 MAX_CLASSES = 10_000
+WHITE_BYTE = 255.0
 
 
 def read_images(
@@ -37,7 +38,22 @@ def read_images(
     if not table.white > 0 or not np.isfinite(table.white):
         raise InputError(f"white is {table.white}", where=str(path), advice="white is a number above 0")
     pixels = table.pixels.astype(np.float32) / np.float32(table.white)
-    return ImageSet(pixels, table.labels.astype(np.int64), classes or table.classes or count, name=path.name)
+    whole = table.labels.astype(np.int64)
+    return ImageSet(
+        pixels,
+        whole,
+        classes or table.classes or count,
+        path.name,
+        _origin(path, labels, table.white, count=len(whole)),
+    )
+
+
+def _origin(path: Path, labels: Path | None, white: float, *, count: int) -> Origin | None:
+    """Where the images stand, if that is a file of IDX or CSV in which white is 255."""
+    name, numbers = path.name.removesuffix(".gz"), np.arange(count)
+    if path.is_dir() or name.endswith(".npz") or white != WHITE_BYTE:
+        return None
+    return Origin(path, path if name.endswith(".csv") else labels or labels_beside(path), numbers)
 
 
 def _table(path: Path, labels: Path | None, white: float | None) -> Table:

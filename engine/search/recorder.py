@@ -4,11 +4,10 @@ import numpy as np
 import torch
 
 from engine.bounds.relaxation import SLOPE_STEPS
-from engine.proof import Proof
+from engine.proof import LEAF, Proof
 from engine.search.exclusions import NAMES, Exclusions
 from engine.search.pool import Nodes
 
-LEAF = -1
 Arrays = dict[str, np.ndarray]
 
 

@@ -4,7 +4,7 @@ from argparse import ArgumentParser, RawTextHelpFormatter
 from importlib import import_module
 
 #: In the order in which a user needs them.
-NAMES = ("info", "train", "attack", "scan", "repair", "detect", "report", "demo")
+NAMES = ("info", "train", "attack", "scan", "repair", "certify", "detect", "report", "demo")
 USAGE = "acasxu images COMMAND [options]"
 
 

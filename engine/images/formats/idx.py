@@ -15,7 +15,7 @@ UNSIGNED_BYTES = 0x08
 def read_idx(path: Path, labels: Path | None = None) -> Table:
     """Grey images [n, 1, height, width], and the labels from `labels`, by default the file beside it."""
     images = _idx(path, dimensions=3)
-    found = _idx(labels or _labels_beside(path), dimensions=1)
+    found = _idx(labels or labels_beside(path), dimensions=1)
     if len(images) != len(found):
         raise InputError(
             f"{len(images)} images and {len(found)} labels", where=str(path), advice="give both of one set"
@@ -23,7 +23,7 @@ def read_idx(path: Path, labels: Path | None = None) -> Table:
     return Table(images[:, None], found, 255.0)
 
 
-def _labels_beside(path: Path) -> Path:
+def labels_beside(path: Path) -> Path:
     """The labels of train-images-idx3-ubyte are in train-labels-idx1-ubyte."""
     return path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
 

@@ -1,0 +1,65 @@
+"""The options of `acasxu images certify`. Nothing heavy is imported here."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+
+from engine.cli.images.options import add_device, add_images, add_network
+from engine.cli.options import count, memory_size, seconds
+
+PARTS = ("held-out", "train", "all")
+
+
+def add_certify(parser: ArgumentParser) -> None:
+    """Adds them."""
+    parser.add_argument("network", type=Path, metavar="NETWORK.onnx", help="the classifier")
+    add_images(parser)
+    parser.add_argument("--part", choices=PARTS, default="held-out", help="of the set (default: held-out)")
+    parser.add_argument(
+        "--images", type=count, default=1000, metavar="N", help="the first N of these images (default: 1000)"
+    )
+    parser.add_argument(
+        "--patch",
+        required=True,
+        metavar="PATCH",
+        help="HEIGHTxWIDTH@ROW,COLUMN: a rectangle, with its upper left pixel there\n"
+        "HEIGHTxWIDTH@corner: where `square:SIZE@corner` is; HEIGHTxWIDTH@all: at all positions; all: the whole image",
+    )
+    parser.add_argument(
+        "--contents",
+        default="any",
+        metavar="any|box:EPS",
+        help="what the patch may hold: anything from black to white (default), or each pixel within EPS of the\n"
+        "image's own, black being 0 and white 1",
+    )
+    parser.add_argument(
+        "--target",
+        type=int,
+        metavar="CLASS",
+        help="prove that no image of another class gets this one (default: that each gets its label)",
+    )
+    add_network(parser)
+    parser.add_argument(
+        "--timeout",
+        type=seconds,
+        default=30.0,
+        metavar="S",
+        help="seconds for each image and position, after which it stays open (default: 30)",
+    )
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument(
+        "--certificates",
+        type=Path,
+        metavar="DIR",
+        help="write there images.proof.zip, which `acasxu check` checks, images.json, and the triggers that work, as\n"
+        ".npz and .png; where an earlier run of the same question was broken off, go on from there",
+    )
+    output.add_argument("--out", type=Path, metavar="DIR", help="the same without proofs")
+    parser.add_argument("--force", action="store_true", help="begin anew in a folder that is not empty")
+    parser.add_argument("--json", action="store_true", help="print what images.json holds instead")
+    add_device(parser)
+    parser.add_argument("--threads", type=count, metavar="N", help="of the search (default: as many as torch)")
+    parser.add_argument("--memory", type=memory_size, metavar="SIZE", help="for the search (default: 4G)")
+    parser.epilog = (
+        "Exit codes: 0 all images that count are proved, 1 a trigger works on some image, or one is wrong as it is,\n"
+        "2 bad input, 3 none of these, but some image is open, 130 interrupted: what was decided is kept in DIR."
+    )
