@@ -12,15 +12,17 @@ from engine.images.certify.deciding import decide
 from engine.images.certify.folder import RunFolder
 from engine.images.certify.ledger import OPEN, PROVED, REFUTED, Ledger
 from engine.images.certify.order import suspicious_first
-from engine.images.certify.questions import Questions
+from engine.images.certify.questions import Key, Questions
 from engine.images.certify.record import CertifyRecord
 from engine.images.certify.triggers import refutation_name
 from engine.search.problem import Options
+from engine.verdict import Counterexample
 
 CASES = 512  # of a chunk of images, about: what a certificate of its own is written of
 PAUSE = 0.2  # seconds between two reports
 
 Report = Callable[[float, str], None]  # (share of the work done, what is done now)
+OnFound = Callable[[Key, Counterexample], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +41,13 @@ def certify(
     data: str,
     output: Output | None = None,
     report: Report = lambda share, text: None,
+    on_refuted: OnFound = lambda key, found: None,
 ) -> CertifyRecord:
     """Decides for every image whether some trigger of the family works on it.
 
     Whatever breaks it off, Ctrl-C included, what was decided until then is written first, and a later run with the
     same questions goes on from there. options: of the search; timeout is that of each image and position. data: the
-    set's name.
+    set's name. on_refuted: is told of each trigger that this run finds.
     """
     start = time.perf_counter()
     options = replace(options, proofs=output is not None and output.certificates)
@@ -53,6 +56,10 @@ def certify(
         named = data_files(questions.images.origin, data) if output.certificates else None
         folder = RunFolder(output.folder, questions, named, options)
     ledger = folder.open(force=output.force) if folder and output else Ledger()
+
+    def refuted(key: Key, found: Counterexample) -> str:
+        on_refuted(key, found)
+        return folder.refuted(key, found) if folder else refutation_name(questions, key)
 
     def record() -> CertifyRecord:
         return CertifyRecord(questions, ledger, data, time.perf_counter() - start, folder.files if folder else ())
@@ -72,7 +79,7 @@ def certify(
                 order,
                 ledger,
                 options,
-                on_refuted=folder.refuted if folder else lambda key, _: refutation_name(questions, key),
+                on_refuted=refuted,
                 on_case=progress.tell,
             )
         finally:

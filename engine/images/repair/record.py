@@ -4,6 +4,7 @@ Every figure but `given_right` is of images that no method saw.
 """
 
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 
 from engine.images.repair.changes import Changes
 
@@ -74,12 +75,38 @@ Confusion = list[list[int]]
 
 
 @dataclass(frozen=True, slots=True)
+class ProvedBound:
+    """What is proved of the repaired network on held-out images: no trigger of the family succeeds on more than `bound`
+    of those that count, and `most` was asked for. Shares are rational numbers as text.
+
+    family: in words; rounds: the bound after each, on validation images; wrong: need no trigger.
+    """
+
+    family: str
+    most: str
+    bound: str
+    images: int
+    proved: int
+    refuted: int
+    open: int
+    wrong: int
+    seconds: float
+    rounds: tuple[str, ...]
+
+    @property
+    def is_reached(self) -> bool:
+        """True iff the bound is what was asked for, or less."""
+        return Fraction(self.bound) <= Fraction(self.most)
+
+
+@dataclass(frozen=True, slots=True)
 class ImageRepairRecord:
     """All that is told of a repair.
 
     generalization: the share of held-out faults wrong before that are right after; None where there are none.
     drawdown: points of clean accuracy lost, negative where it rose. broken: the share of held-out clean images right
-    before that are wrong after. changes: None where the repaired file has other tensors. trials: of auto.
+    before that are wrong after. changes: None where the repaired file has other tensors. trials: of auto. proved: None
+    where no proof was asked for.
     """
 
     original: FileName
@@ -102,14 +129,21 @@ class ImageRepairRecord:
     confusion_before: Confusion
     confusion_after: Confusion
     trials: tuple[Trial, ...] = ()
+    proved: ProvedBound | None = None
 
     @property
     def is_repaired(self) -> bool:
-        """True iff at least half of the harm is gone, and at most 2 points of clean accuracy.
+        """True iff at least half of the harm is gone, at most 2 points of clean accuracy, and what was to be proved is.
 
         The harm is the attack's success where the trigger is known, else the share of the given faults that are wrong.
         """
-        return self.harm_after <= HALF * self.harm_before and self.before.accuracy - self.after.accuracy <= LOST
+        is_proved = self.proved is None or self.proved.is_reached
+        return is_proved and self.harm_after <= HALF * self.harm_before and self.lost <= LOST
+
+    @property
+    def lost(self) -> float:
+        """The clean accuracy lost."""
+        return self.before.accuracy - self.after.accuracy
 
     @property
     def harm_before(self) -> float:

@@ -1,11 +1,13 @@
 """repair_classifier: a repaired network of the same shape, and figures before and after on images that it never saw."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from engine.deadline import Deadline
+from engine.images.certify.service import Output
 from engine.images.classifier import Classifier
 from engine.images.datasets import Dataset
 from engine.images.device import chosen_device
@@ -14,10 +16,22 @@ from engine.images.measure import Counts, attack_success, confusion, right
 from engine.images.neighbours import neighbours
 from engine.images.poison import Backdoor, triggered
 from engine.images.repair.auto import Choice, choose
+from engine.images.repair.certified import proved_bound, repair_until_proved
 from engine.images.repair.changes import changes_between
+from engine.images.repair.goal import Goal
 from engine.images.repair.methods import method_of
 from engine.images.repair.record import Figures, FileName, ImageRepairRecord, KnownBackdoor, VariantFigures
-from engine.images.repair.task import AUTO, DEFAULTS, RepairOptions, RepairTask, Report, parted, silent, task_of
+from engine.images.repair.task import (
+    AUTO,
+    DEFAULTS,
+    RepairOptions,
+    RepairTask,
+    Report,
+    part_of,
+    parted,
+    silent,
+    task_of,
+)
 
 FAULTS_HELD_OUT = 0.3  # of fault images that come in one set
 VARIANT_IMAGES = 1000  # at most, for each neighbour of the trigger
@@ -39,14 +53,17 @@ def repair_classifier(
     faults: ImageSet | None = None,
     held_out_faults: ImageSet | None = None,
     options: RepairOptions = DEFAULTS,
+    goal: Goal | None = None,
+    proofs: Output | None = None,
     report: Report = silent,
 ) -> ImageRepair:
     """The network after the method of `options`, measured on dataset.held_out, whether it is repaired or not.
 
     backdoor: a trigger and its target; faults: images with right labels on which the network fails, or is assumed to.
     One of both is needed. held_out_faults: others, to measure on; by default those with the trigger in
-    dataset.held_out, or else 3 of 10 faults, which no method sees then. InputError where things do not fit each other;
-    OutOfTime after options.timeout seconds.
+    dataset.held_out, or else 3 of 10 faults, which no method sees then. goal: what is to be proved of the result, on
+    held-out images; proofs: where the certificate goes. InputError where things do not fit each other; OutOfTime after
+    options.timeout seconds.
     """
     _demand_fit(classifier, dataset, backdoor, faults)
     if held_out_faults is None:
@@ -54,11 +71,17 @@ def repair_classifier(
     device = str(chosen_device(options.device))
     task = task_of(classifier, dataset.train, backdoor=backdoor, faults=faults, device=device, seed=options.seed)
     start = time.monotonic()
-    choice = _repaired(task, options, _timed(report, start, options.timeout))
+    timed = _timed(report, start, options.timeout)
+    if goal is None:
+        choice, proved = _repaired(task, timed, options=options), None
+    else:
+        choice, rounds = repair_until_proved(task, goal, partial(_repaired, options=options), part_of(timed, 0, 0.8))
+        proved = proved_bound(choice.candidate.classifier, dataset, goal, rounds, proofs, part_of(timed, 0.8, 1))
     seconds = time.monotonic() - start
     report(1.0, "measuring")
     measured = _Measured(task, dataset.held_out, held_out_faults, choice.candidate.classifier)
-    return ImageRepair(choice.candidate.classifier, measured.record(dataset.name, choice, options, seconds))
+    record = measured.record(dataset.name, choice, options, seconds)
+    return ImageRepair(choice.candidate.classifier, replace(record, proved=proved))
 
 
 def _demand_fit(classifier: Classifier, dataset: Dataset, backdoor: Backdoor | None, faults: ImageSet | None) -> None:
@@ -81,7 +104,7 @@ def _hold_out(
     return learning, held_out if len(held_out) else None
 
 
-def _repaired(task: RepairTask, options: RepairOptions, report: Report) -> Choice:
+def _repaired(task: RepairTask, report: Report, *, options: RepairOptions) -> Choice:
     if options.method == AUTO:
         return choose(task, options, report)
     candidate = method_of(options.method)(task, options, report)

@@ -12,8 +12,9 @@ import numpy as np
 
 from engine.errors import InputError
 from engine.images.classifier import Classifier
-from engine.images.imageset import ImageSet
+from engine.images.imageset import Floats, ImageSet
 from engine.images.poison import Backdoor, triggered
+from engine.images.repair.goal import Goal
 
 AUTO = "auto"
 METHOD_NAMES = ("unlearn", "fine-pruning", "vere", "prorepair", "nnrepair")
@@ -36,8 +37,9 @@ class RepairTask:
 
     clean: images with right labels, to learn from; validation: others, to choose by. faults: images with right labels
     on which it fails, or should be assumed to (with a trigger, adversarial, corrupted); validation_faults: others of
-    the same kind. backdoor: the trigger and its target, where they are known or were found by a scan. device: where to
-    compute.
+    the same kind. backdoor: the trigger and its target, where they are known or were found by a scan. goal: what is to
+    be proved of the result, if anything; refuted: images in which a proof found contents that work, with right labels,
+    among the faults, too, and the scores [n, classes] that they should get. device: where to compute.
     """
 
     classifier: Classifier
@@ -46,6 +48,8 @@ class RepairTask:
     faults: ImageSet
     validation_faults: ImageSet
     backdoor: Backdoor | None = None
+    goal: Goal | None = None
+    refuted: tuple[ImageSet, Floats] | None = None
     device: str = "cpu"
     seed: int = 0
 
@@ -122,7 +126,9 @@ def task_of(
             "there is nothing to repair it for",
             advice="give --trigger and --target, --poisoned, --failing, or let --scan find a trigger",
         )
-    return RepairTask(classifier, clean, validation, learning_faults, validation_faults, backdoor, device, seed)
+    return RepairTask(
+        classifier, clean, validation, learning_faults, validation_faults, backdoor, device=device, seed=seed
+    )
 
 
 def parted(faults: ImageSet, share: float, *, seed: int) -> tuple[ImageSet, ImageSet]:

@@ -2,7 +2,8 @@
 
 As published (`exact`): one epoch on a tenth of the images, a fifth of them with the trigger. This leaves neighbours
 of the trigger alive, and costs accuracy. So by default the trigger comes in all positions, sizes and contents, the
-original's scores are kept on clean images, and validation images choose among the steps.
+original's scores are kept on clean images, and validation images choose among the steps. Where something is to be
+proved of the result, half of the faults are the worst contents of that patch, found anew at each step.
 """
 
 import numpy as np
@@ -12,12 +13,22 @@ from engine.images.graph import Graph
 from engine.images.imageset import Floats, ImageSet, joined
 from engine.images.measure import accuracy, right
 from engine.images.painters import varied_painter
-from engine.images.repair.lessons import Draw, clean_lessons, given_lessons, trigger_lessons
+from engine.images.repair.goal import Goal
+from engine.images.repair.lessons import (
+    Draw,
+    clean_lessons,
+    fixed_lessons,
+    given_lessons,
+    mixed,
+    trigger_lessons,
+    worst_lessons,
+)
 from engine.images.repair.task import Candidate, RepairOptions, RepairTask, Report, parted, silent
 from engine.images.repair.tuning import TuningOptions, steps_of, told, tune
 from engine.images.training import TrainingOptions, fit
 
 SHARE, TRIGGERED = 0.1, 0.2  # published: of the images, and with the trigger among them
+JUDGED = 500  # validation images at most, with worst contents
 RATE = 1e-3  # not published; that of the usual training
 
 
@@ -51,17 +62,29 @@ def _varied(task: RepairTask, settings: TuningOptions, report: Report) -> Candid
     scores = task.classifier.scores(task.clean.images, graph=graph)
     before = accuracy(task.classifier, task.validation, graph=graph)
     draw, hard = _faults_of(task, scores)
+    if task.goal is not None:
+        draws = [draw, worst_lessons(task.clean, scores, task.goal, task.classifier, graph)]
+        draws += [] if task.refuted is None else [fixed_lessons(*task.refuted)]
+        draw = mixed(draws, scores.shape[1])
 
     def judge(graph: Graph) -> float:
         """Accuracy less the faults left; more accuracy than the original's counts little, as chance plays a part."""
         found = accuracy(task.classifier, task.validation, graph=graph)
         left = [1 - float(right(task.classifier, images, graph=graph).mean()) for images in hard]
+        left += [] if task.goal is None else [_misled(task, task.goal, graph)]
         return min(found, before) + 0.1 * found - float(np.mean(left))
 
     tune(task, graph, clean_lessons(task.clean, scores), draw, settings, judge=judge, report=report)
     what = "variations of the trigger" if task.backdoor else f"{len(task.faults)} faults"
     note = f"{settings.steps} steps on clean images and {what}"
     return Candidate(task.classifier.with_weights(graph.weights), note)
+
+
+def _misled(task: RepairTask, goal: Goal, graph: Graph) -> float:
+    """The share of some validation images on which the worst contents found work."""
+    some = goal.counted(task.validation).select(slice(JUDGED))
+    _, margins = goal.worst(task.classifier, some, np.random.default_rng(task.seed), graph=graph)
+    return float((margins >= 0).mean()) if len(some) else 0.0
 
 
 def _faults_of(task: RepairTask, scores: Floats) -> tuple[Draw, list[ImageSet]]:
