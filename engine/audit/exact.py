@@ -177,9 +177,7 @@ class Exact(Bounds[ExactLines, list[list[ExactLines]]]):
             found.append(self._margin(Box(node.lower, node.upper), own, row, multipliers))
         return np.array(found, dtype=object)
 
-    def _own_slopes(
-        self, lines: list[ExactLines], slopes: Floats, node: Node
-    ) -> list[ExactLines]:
+    def _own_slopes(self, lines: list[ExactLines], slopes: Floats, node: Node) -> list[ExactLines]:
         """Lines with an exclusion's lower slopes: 0 where u <= 0, else 1 where l >= 0."""
         found = []
         for k, line in enumerate(lines):

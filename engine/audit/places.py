@@ -96,7 +96,7 @@ def hidden_parts(network: Blocks) -> list[slice]:
 
 
 def spread(hidden: Array, has_relu: Truths, rest: float) -> Array:
-    """A layer's hidden neurons [.., hidden] -> all its neurons [.., neurons], others being `rest`."""
+    """A layer's hidden neurons [.., hidden] -> all its neurons [.., neurons], the others `rest`."""
     found = np.full((*hidden.shape[:-1], len(has_relu)), rest, hidden.dtype)
     found[..., has_relu] = hidden
     return found
