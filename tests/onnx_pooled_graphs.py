@@ -3,7 +3,20 @@
 import numpy as np
 from hypothesis import strategies as st
 from onnx_graphs import Builder
-from onnx_windowed_graphs import SMALL, _counts, _each, _is_image, _padding, conv, images, pad, relu, reshape, shift, turn
+from onnx_windowed_graphs import (
+    SMALL,
+    _counts,
+    _each,
+    _is_image,
+    _padding,
+    conv,
+    images,
+    pad,
+    relu,
+    reshape,
+    shift,
+    turn,
+)
 
 
 def maximum(draw, chain: Builder) -> None:

@@ -16,7 +16,7 @@ from engine.audit.witness import evaluate
 from engine.errors import InputError
 from engine.onnx_file import load_network
 
-FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+FUZZ = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +132,11 @@ LAYERS = {
             ([[1, 0, 0], [0, 1, 1]], False, 0),
         ],
     ),
-    "a Relu after it": ([some(kernel_shape=[2], output="p"), some("Relu", "p")], (1, 1, 2), [PAIR, ([[1, 1]], True, 0)]),
+    "a Relu after it": (
+        [some(kernel_shape=[2], output="p"), some("Relu", "p")],
+        (1, 1, 2),
+        [PAIR, ([[1, 1]], True, 0)],
+    ),
     "a Relu before it makes a layer": (
         [some("Relu", output="r"), some(inputs="r", kernel_shape=[2])],
         (1, 1, 2),
