@@ -29,7 +29,7 @@ from engine.audit.data import (
 from engine.audit.exact import Exact
 from engine.audit.network_reader import read_network
 from engine.audit.query import read_joint
-from engine.audit.sample import chosen_nodes, walk_share
+from engine.audit.sample import chosen_nodes, share_of_cases, walk_share
 from engine.audit.vnnlib_reader import read_property
 from engine.audit.walk import OnNodes, Proof, Tally
 from engine.audit.witness import check_witness
@@ -131,9 +131,13 @@ def check(
         else:
             found.empty = not check_claim(certificate.cases, specification)
             wanted = chosen_nodes(certificate.tree, sample, seed)
+            if certificate.version == 4:
+                wanted, share = share_of_cases(
+                    certificate.tree, len(certificate.cases), wanted, share
+                )
             proof = _proof(certificate, network, arithmetic, found.semantics, wanted)
             found.tally = walk_share(proof, share, report_of(on_progress, int(wanted.sum())))
-            found.reason = _what_is_missing(found.tally.nodes, len(wanted))
+            found.reason = what_is_missing(found.tally.nodes, len(wanted))
         found.accepted = True
     except Rejected as error:
         found.reason = str(error)
@@ -162,7 +166,7 @@ def report_of(on_progress: OnProgress | None, nodes: int) -> OnNodes:
     return report
 
 
-def _what_is_missing(checked: int, nodes: int) -> str:
+def what_is_missing(checked: int, nodes: int) -> str:
     """Why what was checked is not all; "" where it is."""
     if checked == nodes:
         return ""

@@ -36,9 +36,7 @@ class ClaimedExclusions:
     columns: the column of each hidden neuron in bounds; -1 where it has none (section 12).
     """
 
-    def __init__(
-        self, tree: Tree, cases: Sequence[AnyCase], outputs: int, hidden: int
-    ) -> None:
+    def __init__(self, tree: Tree, cases: Sequence[AnyCase], outputs: int, hidden: int) -> None:
         for name, there in (("slope", tree.slope), ("multiplier", tree.multiplier)):
             demand((there < hidden).all(), f"{name}: there is no such neuron")
         self._tree, self.columns = tree, np.arange(hidden)

@@ -1,15 +1,14 @@
 """The walk through a proof of version 4: each case's subtree in its own cone (section 12)."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from engine.audit.bounds import Bounds
 from engine.audit.cone import Cone, Folded, cone_of
 from engine.audit.cone_exact import ExactCones
 from engine.audit.cone_floating import FloatingCones
-from engine.audit.data import AnyCase, Floats, Integers, Network, Tree, Truths
+from engine.audit.data import AnyCase, Integers, Network, Tree, Truths
 from engine.audit.nodes import Nodes
 from engine.audit.walk import Proof
 

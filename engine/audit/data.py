@@ -287,7 +287,7 @@ class Certificate(NamedTuple):
 
     @property
     def version(self) -> int:
-        """1, or 2 of one about a query in VNN-LIB 2.0, 3 with bounds of differences, 4 with cones."""
+        """1, or 2 of one about a query in VNN-LIB 2.0, 3 with differences, 4 with cones."""
         return int(self.manifest["version"])
 
     @property

@@ -92,8 +92,8 @@ class Proof:
 
     def box(self, case: AnyCase) -> tuple[Sequence[float] | Floats, Sequence[float] | Floats]:
         """The box of a case, rounded outward."""
-        lower = [_outward(end, -1) for end in case.lower]
-        return lower, [_outward(end, 1) for end in case.upper]
+        lower = [outward(end, -1) for end in case.lower]
+        return lower, [outward(end, 1) for end in case.upper]
 
     def _roots_of(self, number: Integers, lower: Floats, upper: Floats) -> Nodes:
         """Section 5, "Before a root": the roots of these numbers and boxes.
@@ -197,7 +197,7 @@ def _below(split: Integers, roots: int) -> Integers:
     return np.array(sizes, np.int32)
 
 
-def _outward(value: Fraction, side: int) -> float:
+def outward(value: Fraction, side: int) -> float:
     """The nearest float64 that is not above (side -1) or not below (side 1) the value.
 
     2^101 stands for more, which no root may have.
