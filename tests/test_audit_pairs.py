@@ -212,8 +212,9 @@ class Trace:
                     off = g * size + e if semantics == "float32" else block.rounded * Fraction(1, 2**53) * size
                     own = random.choice([-1, 1]) if is_random else side
                     z.append(sum(terms) + int(own) * off)
-                h = [max(v, Fraction(0)) for v in z] if layer.relu else z
-                zs[k] = z if layer.relu else []
+                relus = layer.has_relu.tolist()
+                h = [max(v, Fraction(0)) if relu else v for v, relu in zip(z, relus, strict=True)]
+                zs[k] = [v for v, relu in zip(z, relus, strict=True) if relu]
             self.y += h
         self.z = [v for k in sorted(zs) for v in zs[k]]
         self.all = self.z + [b - a for f, g in bounds.differences for a, b in zip(zs[f], zs[g], strict=True)]

@@ -60,6 +60,7 @@ PARTS = (
     "onnx_data",
     "onnx_forms",
     "onnx_layers",
+    "onnx_maxima",
     "onnx_moves",
     "onnx_operators",
     "onnx_reader",

@@ -75,7 +75,7 @@ from engine.audit.data import Blocks, Floats, Integers, Singles, Truths
 from engine.audit.floating_lines import Lines, lines_of, relax
 from engine.audit.lines import down, relu_lines
 from engine.audit.pairs import Ends
-from engine.audit.places import Box, Boxes, Place, Target
+from engine.audit.places import Box, Boxes, Place, Target, spread
 
 UNDERFLOW = 2.0**-900  # given up at the end of each bound
 AT_ONCE = 320  # neurons bounded at once, so that their coefficients stay in the processor's cache
@@ -148,14 +148,10 @@ class Floating(Bounds[Lines, list[Lines]]):
 
     def line(self, z: Ends, size: Numbers, k: int) -> Lines:
         """Section 5, the table: the lines of layer k."""
-        if self.layers[k].relu:
-            a, c, t = relu_lines(*z, self.ratio[k])
-            noise = self.noise(size + t, k)
-            h = np.maximum(z.u, 0, dtype=np.float64)
-            return lines_of(a, c, t, noise * (z.u > 0), noise, h)
-        one, zero = np.ones_like(size), np.zeros_like(size)
-        noise = self.noise(size, k)
-        return lines_of(one, one, zero, noise, noise, size + noise)
+        a, c, t = relu_lines(*z, self.ratio[k])
+        noise = self.noise(size + t, k)
+        h = np.where(self.relus[k], np.maximum(z.u, 0, dtype=np.float64), size + noise)
+        return lines_of(a, c, t, noise * (z.u > 0), noise, h)
 
     def couple(self, line: Lines, is_coupled: Truths, c: Floats, give: Numbers) -> Lines:
         """Section 11, "Bounds", step 6: the lines of g's layer with those of differences.
@@ -191,17 +187,15 @@ class Floating(Bounds[Lines, list[Lines]]):
 
     def _own_lines(self, k: int, nodes: Boxes, lines: Lines, claimed: Exclusions) -> Lines:
         """The lines of layer k at each exclusion's node, with its lower slopes."""
-        node, part, lines = claimed.node, self.parts[k], lines.at(claimed.node)
-        if not self.layers[k].relu:
-            return lines
-        return lines.with_slopes(claimed.slopes[:, part], nodes.l[node, part], nodes.u[node, part])
+        node, (l, u) = claimed.node, self._ends(nodes, k)
+        slopes = spread(claimed.slopes[:, self.parts[k]], self.relus[k], np.nan)
+        return lines.at(node).with_slopes(slopes, l[node], u[node])
 
     def _add_multipliers(self, k: int, rows: Floats, lines: Lines, claimed: Exclusions) -> None:
         """Section 6, "An exclusion", those of layer k: in place, in rows over its z."""
-        if self.layers[k].relu:
-            multipliers = claimed.multipliers[:, self.parts[k]]
-            rows[:, :-1] -= multipliers
-            rows[:, -1] -= 2 * np.vecdot(np.abs(multipliers), lines.noise[claimed.node])
+        multipliers = spread(claimed.multipliers[:, self.parts[k]], self.relus[k], 0)
+        rows[:, :-1] -= multipliers
+        rows[:, -1] -= 2 * np.vecdot(np.abs(multipliers), lines.noise[claimed.node])
 
     def _loss(self, given: Floats, nodes: Boxes, lines: list[Lines], node: Integers) -> Floats:
         """Section 8, the formula: what an exclusion's numbers, of these sizes, lose by rounding."""

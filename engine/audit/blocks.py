@@ -63,9 +63,9 @@ def _check_pairs(blocks: tuple[Block, ...], pairs: tuple[tuple[int, int], ...]) 
         )
 
 
-def _stages(block: Block) -> list[int]:
-    """How many neurons each layer with a ReLU has."""
-    return [len(layer.bias) for layer in block.layers if layer.relu]
+def _stages(block: Block) -> list[list[bool]]:
+    """Of each layer with a ReLU, which of its neurons have it."""
+    return [layer.has_relu.tolist() for layer in block.layers if layer.has_relu.any()]
 
 
 def _block(network: Network, ties: Sequence[Tie]) -> Block:

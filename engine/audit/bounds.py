@@ -9,7 +9,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 import numpy as np
 
 from engine.audit.data import Blocks, Floats, Integers, Objects, Singles, Truths, demand
-from engine.audit.lines import relu_lines
+from engine.audit.lines import rectified, relu_lines
 from engine.audit.pairs import Ends, coupled, meet, widest
 from engine.audit.places import (
     Box,
@@ -23,6 +23,8 @@ from engine.audit.places import (
     hidden_parts,
     neurons_of,
     places_of,
+    relus_of,
+    spread,
 )
 
 #: Floats, or Dyadic numbers, with which numpy computes likewise.
@@ -71,7 +73,8 @@ class Bounds(ABC, Generic[LineT, LinesT]):
     floor: Numbers  # N(0)
 
     def __init__(self, network: Blocks, semantics: str) -> None:
-        self.parts, self.places = hidden_parts(network), places_of(network)
+        self.parts, self.relus = hidden_parts(network), relus_of(network)
+        self.places = places_of(network)
         self.groups = groups_of(network)
         #: of each layer, for its lines: section 11, "Bounds", step 6
         self.ratio = {
@@ -124,9 +127,9 @@ class Bounds(ABC, Generic[LineT, LinesT]):
                 rise @ low + fall @ high + layer.bias - noise,
                 rise @ high + fall @ low + layer.bias + noise,
             )
-            if layer.relu:
-                bounds[:, part] = self.down(low), -self.down(-high)
-                low, high = np.maximum(low, 0), np.maximum(high, 0)
+            has_relu = self.relus[k]
+            bounds[:, part] = self.down(low[has_relu]), -self.down(-high[has_relu])
+            low, high = rectified(low, has_relu), rectified(high, has_relu)
 
     # --- nodes ------------------------------------------------------------------------------------
 
@@ -152,9 +155,10 @@ class Bounds(ABC, Generic[LineT, LinesT]):
 
     def _bound_layer(self, place: Place, k: int, nodes: Boxes, lines: dict[int, LineT]) -> None:
         """Section 5, "At each node", of one layer."""
-        z, size = self._ends(nodes, self.parts[k]), self._size(place, k, nodes, lines)
+        z, size = self._ends(nodes, k), self._size(place, k, nodes, lines)
         target = neurons_of(place, k)
         self.improve(z, z.is_open(), target, nodes, lines, self.noise(size, k))
+        self._keep(z, nodes, self.parts[k], self.relus[k])
         lines[k] = self.line(z, size, k)
 
     def _bound_stage(
@@ -163,8 +167,8 @@ class Bounds(ABC, Generic[LineT, LinesT]):
         """Section 11, "Bounds", steps 2 to 6, of the stage that is this step of a pair."""
         (_, f), (_, g) = group.steps[number]
         first, second = group.blocks
-        z_f, z_g = self._ends(nodes, self.parts[f]), self._ends(nodes, self.parts[g])
-        d = self._ends(nodes, self.differences[f, g])
+        z_f, z_g, part = self._ends(nodes, f), self._ends(nodes, g), self.differences[f, g]
+        d = Ends(*(spread(end[..., part], self.relus[f], 0) for end in (nodes.l, nodes.u)))
         size_f, size_g = self._size(first, f, nodes, lines), self._size(second, g, nodes, lines)
         noise_f, noise_g = self.noise(size_f, f), self.noise(size_g, g)
         self.improve(z_f, z_f.is_open(), neurons_of(first, f), nodes, lines, noise_f)
@@ -172,15 +176,25 @@ class Bounds(ABC, Generic[LineT, LinesT]):
         is_open, target = z_f.is_open() | z_g.is_open(), differences_of(group, number)
         self.improve(d, is_open, target, nodes, lines, noise_f + noise_g)
         meet(z_f, z_g, d)
+        for ends, kept in ((z_f, self.parts[f]), (z_g, self.parts[g]), (d, part)):
+            self._keep(ends, nodes, kept, self.relus[f])
         is_coupled = coupled(z_f, z_g, d)
         _, c, t = relu_lines(*d)
         give = t + (noise_f + self.noise(size_g + t, g))  # t + s
         lines[f] = self.line(z_f, size_f, f)
         lines[g] = self.couple(self.line(z_g, size_g, g), is_coupled, c, give)
 
-    def _ends(self, nodes: Boxes, part: slice) -> Ends:
-        """The part of l and u."""
-        return Ends(nodes.l[..., part], nodes.u[..., part])
+    def _ends(self, nodes: Boxes, k: int) -> Ends:
+        """l and u of layer k's neurons, a copy.
+
+        Both are 1 of a neuron without a ReLU: there a ReLU has the same lines as none.
+        """
+        part, has_relu = self.parts[k], self.relus[k]
+        return Ends(*(spread(end[..., part], has_relu, 1) for end in (nodes.l, nodes.u)))
+
+    def _keep(self, ends: Ends, nodes: Boxes, part: slice, has_relu: Truths) -> None:
+        """Makes them this part of l and u, but for neurons without a ReLU."""
+        nodes.l[..., part], nodes.u[..., part] = ends.l[..., has_relu], ends.u[..., has_relu]
 
     def _size(self, place: Place, k: int, nodes: Boxes, lines: dict[int, LineT]) -> Numbers:
         """M_k of section 5."""

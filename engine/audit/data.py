@@ -76,14 +76,24 @@ def plain(text: str) -> str:
 
 
 class Layer(NamedTuple):
-    """z = weight @ h + bias, then max(z, 0) where `relu`.
+    """z = weight @ h + bias, then max(z, 0) where `relu`: of all neurons or none, or of some.
 
     weight is float64 [outputs, inputs], bias float64 [outputs]: the file's exact numbers.
     """
 
     weight: Floats
     bias: Floats
-    relu: bool
+    relu: bool | Truths
+
+    @property
+    def has_relu(self) -> Truths:
+        """Of each neuron [outputs]."""
+        return np.broadcast_to(self.relu, self.bias.shape)
+
+    @property
+    def form(self) -> tuple[tuple[int, ...], list[bool]]:
+        """What it is but for its numbers: the shape of W, and which neurons have a ReLU."""
+        return self.weight.shape, self.has_relu.tolist()
 
 
 class Block(NamedTuple):

@@ -16,17 +16,16 @@ from engine.audit.data import Blocks, Floats, Integers, Objects, Singles, Truths
 from engine.audit.dyadic import Dyadic
 from engine.audit.lines import relu_lines
 from engine.audit.pairs import Ends
-from engine.audit.places import Box, Boxes, Place, Target
+from engine.audit.places import Box, Boxes, Place, Target, spread
 
 CELLS = 2**17  # so many numbers are in the rows that are bounded at once
 
 
 class ExactLayer(NamedTuple):
-    """A Layer with Dyadic numbers."""
+    """A Layer's weight and bias, as Dyadic numbers."""
 
     weight: Dyadic
     bias: Dyadic
-    relu: bool
 
 
 class ExactLines(NamedTuple):
@@ -76,7 +75,7 @@ class Exact(Bounds[ExactLines, list[list[ExactLines]]]):
     def __init__(self, network: Blocks, semantics: str) -> None:
         super().__init__(network, semantics)
         self.layers = tuple(
-            ExactLayer(Dyadic.of(layer.weight), Dyadic.of(layer.bias), layer.relu)
+            ExactLayer(Dyadic.of(layer.weight), Dyadic.of(layer.bias))
             for block in network.blocks
             for layer in block.layers
         )
@@ -152,12 +151,12 @@ class Exact(Bounds[ExactLines, list[list[ExactLines]]]):
 
     def line(self, z: Ends, size: Numbers, k: int) -> ExactLines:
         """Section 5, the table: the lines of layer k."""
-        if self.layers[k].relu:
-            a, c, t = relu_lines(*z, self.ratio[k])
-            noise = self.noise(size + t, k)
-            return ExactLines(a, c, t, noise * (z.u > 0), noise, np.maximum(z.u, 0))
-        noise = self.noise(size, k)
-        return ExactLines(1, 1, 0, noise, noise, size + noise)
+        a, c, t = relu_lines(*z, self.ratio[k])
+        noise, has_relu = self.noise(size + t, k), self.relus[k]
+        h = np.maximum(z.u, 0) * has_relu
+        if not has_relu.all():  # else h keeps its few bits
+            h = h + (size + noise) * ~has_relu
+        return ExactLines(a, c, t, noise * (z.u > 0), noise, h)
 
     def couple(self, line: ExactLines, is_coupled: Truths, c: Floats, give: Numbers) -> ExactLines:
         """Section 11, "Bounds", step 6: the lines of g's layer with those of differences.
@@ -172,22 +171,20 @@ class Exact(Bounds[ExactLines, list[list[ExactLines]]]):
     def margins(self, nodes: Boxes, lines: list[list[ExactLines]], claimed: Exclusions) -> Objects:
         """Section 6, "An exclusion": the least value of its row at its node, Fractions."""
         found = []
-        for node, row, slopes, multipliers in zip(*claimed):
-            own = self._own_slopes(lines[node], slopes, nodes.l[node], nodes.u[node])
-            box = Box(nodes.lower[node], nodes.upper[node])
-            found.append(self._margin(box, own, row, multipliers))
+        for place, row, slopes, multipliers in zip(*claimed):
+            node = Node(*(part[place] for part in (nodes.lower, nodes.upper, nodes.l, nodes.u)))
+            own = self._own_slopes(lines[place], slopes, node)
+            found.append(self._margin(Box(node.lower, node.upper), own, row, multipliers))
         return np.array(found, dtype=object)
 
-    def _own_slopes(
-        self, lines: list[ExactLines], slopes: Floats, l: Singles, u: Singles
-    ) -> list[ExactLines]:
+    def _own_slopes(self, lines: list[ExactLines], slopes: Floats, node: Node) -> list[ExactLines]:
         """Lines with an exclusion's lower slopes: 0 where u <= 0, else 1 where l >= 0."""
         found = []
-        for layer, line, part in zip(self.layers, lines, self.parts, strict=True):
-            if layer.relu:
-                own = np.clip(slopes[part], l[part] >= 0, u[part] > 0)
-                line = line._replace(a=np.where(np.isnan(own), line.a, own))
-            found.append(line)
+        for k, line in enumerate(lines):
+            l, u = self._ends(node, k)
+            given = spread(slopes[self.parts[k]], self.relus[k], np.nan)
+            own = np.clip(given, l >= 0, u > 0)
+            found.append(line._replace(a=np.where(np.isnan(own), line.a, own)))
         return found
 
     def _margin(
@@ -196,15 +193,16 @@ class Exact(Bounds[ExactLines, list[list[ExactLines]]]):
         """The least value of a row of outputs, constant and inputs, in 1024ths, at one node."""
         m = self.n_outputs
         scale = lcm(*(value.denominator for value in row))
-        given, scaled = Dyadic(row * scale // 1, 10), scale * Dyadic.of(multipliers)
+        given = Dyadic(row * scale // 1, 10)
         total, left = given[None, m + 1 :], given[m : m + 1]  # r is in the first block, whole
         for blocks, steps in self.groups:
             rows = [Rows(given[None, place.outputs], Dyadic(0, 0)) for place in blocks]
             for step in reversed(steps):
                 relaxed = _relax([rows[i] for i, _ in step], [lines[k] for _, k in step])
                 for (block, k), each in zip(step, relaxed):
-                    own = scaled[self.parts[k]]
-                    rows[block] = self._through(k, _less(each, own, lines[k].noise))
+                    own = spread(multipliers[self.parts[k]], self.relus[k], 0)
+                    less = _less(each, scale * Dyadic.of(own), lines[k].noise)
+                    rows[block] = self._through(k, less)
             added, constant = self._added(blocks, rows)
             total, left = total + added, left + constant
         least = _minimum(*box, total, left)

@@ -1,13 +1,23 @@
-"""The numbers of section 5 that both arithmetics share: `down`, and a ReLU's lines."""
+"""The numbers of section 5 that both arithmetics share: `down`, a ReLU's values and its lines."""
+
+from typing import Any, TypeVar
 
 import numpy as np
 
-from engine.audit.data import Floats, Singles
+from engine.audit.data import Floats, Singles, Truths
+
+ValuesT = TypeVar("ValuesT", bound=Any)  # Floats, or Dyadic numbers or Fractions likewise
 
 
 def down(v: Floats) -> Singles:
     """A float32 number <= v, and <= every real number whose nearest float64 is v (section 5)."""
     return (v - 0.75 * np.abs(v) * 2.0**-23 - 2.0**-149).astype(np.float32)
+
+
+def rectified(z: ValuesT, relu: bool | Truths) -> ValuesT:
+    """max(z, 0) where there is a ReLU, else z, exactly in all arithmetics. z is finite."""
+    h: ValuesT = z - np.minimum(z, 0) * relu
+    return h
 
 
 def relu_lines(l: Singles, u: Singles, ratio: int = 1) -> tuple[Floats, Floats, Floats]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.audit.data import Array, Floats, need
+from engine.audit.data import Array, Floats, Truths, need
 
 MAX_WIDTH = 1 << 15  # numbers that a layer takes or gives
 MAX_IDENTITY = 1 << 13  # numbers that a layer changes one by one
@@ -18,13 +18,13 @@ MAX_WEIGHTS = 1 << 27  # of all layers together
 class Link:
     """A layer that is being made. bias: None where there is none so far.
 
-    is_scale: True iff it is a Mul or Div.
+    is_scale: True iff it is a Mul or Div. relu: as of a Layer.
     """
 
     weight: Floats
     is_scale: bool
     bias: Floats | None = None
-    relu: bool = False
+    relu: bool | Truths = False
 
 
 class Term(NamedTuple):
@@ -56,7 +56,7 @@ class Chain:
         return other
 
     def multiply(self, weight: Floats) -> None:
-        """Section 3, MatMul, Gemm, Conv, averages and sums: a new layer with these weights."""
+        """Section 3, MatMul, Gemm, Conv, pools and sums: a new layer with these weights."""
         self._make_room(weight.size)
         self._append(weight)
 
@@ -96,6 +96,12 @@ class Chain:
         bent.relu = True
         self._append(np.hstack([np.diag(term.factors) for term in terms])).bias = rest
 
+    def compare(self, weight: Floats, relu: Truths) -> None:
+        """Section 3, MaxPool, a round: a layer with b = 0 and a ReLU on some of its neurons."""
+        self._make_room(weight.size)
+        round_ = self._append(weight)
+        round_.bias, round_.relu = np.zeros(len(weight)), relu
+
     def negate(self, size: int) -> None:
         """Section 3, Neg: the weights of an open layer change sign; else a layer, W = -identity."""
         last = self._open() or self._identity(size)
@@ -118,11 +124,11 @@ class Chain:
     def _open(self) -> Link | None:
         """The last layer, where nothing but shape operators came after its product."""
         last = self.links[-1] if self.links else None
-        return last if last and last.bias is None and not last.relu else None
+        return last if last and last.bias is None and not np.any(last.relu) else None
 
     def _is_bare(self) -> bool:
         """True iff there is a last layer, without a ReLU, whose b is absent or all 0."""
-        if not self.links or self.links[-1].relu:
+        if not self.links or np.any(self.links[-1].relu):
             return False
         bias = self.links[-1].bias
         return bias is None or not bias.any()

@@ -5,12 +5,19 @@ import math
 import numpy as np
 
 from engine.audit.data import Array, Floats, need
-from engine.audit.onnx_chain import MAX_WIDTH, Chain
+from engine.audit.onnx_chain import Chain
 from engine.audit.onnx_forms import Call
 from engine.audit.onnx_moves import checked_axes
 from engine.audit.onnx_rounded import nearest_quotients
 from engine.audit.onnx_selections import integers
-from engine.audit.onnx_windows import MAX_DENSE, Windows, elements, leaves, windows_of
+from engine.audit.onnx_windows import (
+    Windows,
+    check_size,
+    elements,
+    image,
+    leaves,
+    windows_of,
+)
 
 Shape = tuple[int, ...]
 
@@ -20,7 +27,7 @@ WINOGRAD = "a convolution may be made by other sums, as Winograd's are"
 
 def convolved(call: Call, chain: Chain) -> Shape:
     """Conv: W has the kernel's numbers, b the third operand's, one for each output channel."""
-    signal = _image(call)
+    signal = image(call)
     kernel, bias = call.operands[1], ([*call.operands, None])[2]
     assert kernel is not None  # check_form has seen to it
     parts = [part for part in (kernel, bias) if part is not None]
@@ -51,7 +58,7 @@ def convolved(call: Call, chain: Chain) -> Shape:
 
 def averaged(call: Call, chain: Chain) -> Shape:
     """AveragePool: each number of W is the one nearest to 1 / c, or 0."""
-    signal, options = _image(call), call.options
+    signal, options = image(call), call.options
     windows = windows_of(signal.shape[2:], options["kernel_shape"], options)
     with_zeros = options.get("count_include_pad", 0) != 0
     need(not (with_zeros and leaves(windows)), "ceil_mode stands beside count_include_pad")
@@ -60,7 +67,7 @@ def averaged(call: Call, chain: Chain) -> Shape:
 
 def averaged_all(call: Call, chain: Chain) -> Shape:
     """GlobalAveragePool: one window takes all of a channel."""
-    signal = _image(call)
+    signal = image(call)
     windows = windows_of(signal.shape[2:], signal.shape[2:], {})
     return _averages(signal, windows, chain, with_zeros=False)
 
@@ -99,30 +106,14 @@ def padded(call: Call, chain: Chain) -> Shape:
     for axis, first, last in zip(along, numbers, numbers[len(along) :], strict=False):
         ends[axis] = first, last
     shape = tuple(size + sum(end) for size, end in zip(signal.shape, ends, strict=True))
-    _check_size(math.prod(shape), signal.size)
+    check_size(math.prod(shape), signal.size)
     if math.prod(shape) > signal.size:
         chain.select(np.pad(signal, ends, constant_values=-1), signal.size)
     return shape
 
 
-def _image(call: Call) -> Array:
-    """The signal, which is one point with channels."""
-    need(call.at == 0, "the signal stands where constants belong")
-    signal = call.operands[0]
-    assert signal is not None
-    good = signal.ndim > 2 and signal.shape[0] == 1
-    need(good, "the signal is not of shape [1, channels, ..]")
-    return signal
-
-
 def _room(n_out: int, channels: int, windows: Windows) -> Floats:
     """W before it has numbers: by output channel, window, channel and element."""
     n_windows, size = math.prod(windows.counts), math.prod(windows.sizes)
-    _check_size(n_out * n_windows, channels * size)
+    check_size(n_out * n_windows, channels * size)
     return np.zeros((n_out, n_windows, channels, size))
-
-
-def _check_size(rows: int, columns: int) -> None:
-    shape = f"as a matrix it is {rows:,} x {columns:,}"
-    need(rows * columns <= MAX_DENSE, f"{shape}, more than {MAX_DENSE:,} numbers")
-    need(rows <= MAX_WIDTH, f"{shape}, which is too wide")

@@ -52,6 +52,8 @@ CONVOLUTION = {**WINDOWS, "dilations": list, "group": int}
 AVERAGE = {**WINDOWS, "count_include_pad": int}
 LATER_AVERAGE = {**AVERAGE, "ceil_mode": int}
 LAST_AVERAGE = {**LATER_AVERAGE, "dilations": list}
+MAXIMUM = {**WINDOWS, "storage_order": int}
+LATER_MAXIMUM = {**MAXIMUM, "ceil_mode": int, "dilations": list}
 PADDING = {"mode": bytes, "pads": list, "value": float}
 NORMALIZATION = {"epsilon": float, "momentum": float, "spatial": int, "training_mode": int}
 
@@ -90,6 +92,12 @@ FORMS: dict[str, list[Form]] = {
         Form(19, 1, 1, LAST_AVERAGE, ("kernel_shape",)),
     ],
     "GlobalAveragePool": [Form(7, 1, 1, {})],
+    "MaxPool": [
+        Form(7, 1, 1, WINDOWS, ("kernel_shape",)),
+        Form(8, 1, 1, MAXIMUM, ("kernel_shape",)),
+        Form(10, 1, 1, LATER_MAXIMUM, ("kernel_shape",)),
+    ],
+    "GlobalMaxPool": [Form(7, 1, 1, {})],
     "Relu": [Form(7, 1, 1, {})],
     "Clip": [Form(7, 1, 1, {"min": float, "max": float}), Form(11, 1, 3, {})],
     "Max": [Form(7, 2, 2, {})],

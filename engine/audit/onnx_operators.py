@@ -19,6 +19,7 @@ from engine.audit.onnx_constants import computed, constant
 from engine.audit.onnx_convolutions import averaged, averaged_all, convolved, padded
 from engine.audit.onnx_forms import Call, check_form
 from engine.audit.onnx_layers import LAYERS, Shape
+from engine.audit.onnx_maxima import largest, largest_of_all
 from engine.audit.onnx_moves import MOVES, moved
 from engine.audit.onnx_selections import SELECTIONS, not_empty, selected
 from engine.audit.onnx_sums import SUMS, adds_nothing, summed
@@ -29,6 +30,8 @@ OTHER_LAYERS: dict[str, Callable[[Call, Chain], Shape]] = {
     "Conv": convolved,
     "AveragePool": averaged,
     "GlobalAveragePool": averaged_all,
+    "MaxPool": largest,
+    "GlobalMaxPool": largest_of_all,
     "Pad": padded,
 }
 

@@ -1,12 +1,13 @@
-"""Windows that a Conv or an AveragePool slides over the signal (section 3, "Windows")."""
+"""Windows that a Conv, AveragePool or MaxPool slides over the signal (section 3, "Windows")."""
 
 import math
 from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import NamedTuple, TypeAlias
 
-from engine.audit.data import need
-from engine.audit.onnx_forms import Options
+from engine.audit.data import Array, need
+from engine.audit.onnx_chain import MAX_WIDTH
+from engine.audit.onnx_forms import Call, Options
 
 Numbers: TypeAlias = Sequence[int]  # one for each dimension
 
@@ -30,6 +31,16 @@ class Windows(NamedTuple):
     before: Numbers
     after: Numbers
     counts: Numbers
+
+
+def image(call: Call) -> Array:
+    """The signal, which is one point with channels."""
+    need(call.at == 0, "the signal stands where constants belong")
+    signal = call.operands[0]
+    assert signal is not None
+    good = signal.ndim > 2 and signal.shape[0] == 1
+    need(good, "the signal is not of shape [1, channels, ..]")
+    return signal
 
 
 def windows_of(sizes: Numbers, kernel: Numbers, options: Options) -> Windows:
@@ -129,3 +140,9 @@ def _padding(
 def _check(numbers: Numbers, length: int, *, least: int) -> None:
     good = len(numbers) == length and all(least <= number <= MAX_NUMBER for number in numbers)
     need(good, "a list does not fit the signal, or its numbers are out of range")
+
+
+def check_size(rows: int, columns: int) -> None:
+    shape = f"as a matrix it is {rows:,} x {columns:,}"
+    need(rows * columns <= MAX_DENSE, f"{shape}, more than {MAX_DENSE:,} numbers")
+    need(rows <= MAX_WIDTH, f"{shape}, which is too wide")

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
-from engine.audit.data import Blocks, Floats, Integers, Singles
+from engine.audit.data import Array, Blocks, Floats, Integers, Singles, Truths
 
 #: Layers through which rows go at once, each with its block's number in a Group: one, or the two of
 #: a stage.
@@ -83,11 +83,23 @@ def differences_of(group: Group, number: int) -> Target:
     return Target(group.blocks, group.steps[:number], ((f, -1), (g, 1)))
 
 
+def relus_of(network: Blocks) -> list[Truths]:
+    """Which neurons of each layer have a ReLU, and so are hidden ones [neurons]."""
+    return [layer.has_relu for block in network.blocks for layer in block.layers]
+
+
 def hidden_parts(network: Blocks) -> list[slice]:
     """Returns each layer's slice of the hidden neurons (section 3); empty without a ReLU."""
-    counts = [len(layer.bias) * layer.relu for block in network.blocks for layer in block.layers]
+    counts = [np.count_nonzero(has_relu) for has_relu in relus_of(network)]
     ends = np.cumsum([0, *counts]).tolist()
     return [slice(*pair) for pair in zip(ends, ends[1:])]
+
+
+def spread(hidden: Array, has_relu: Truths, rest: float) -> Array:
+    """A layer's hidden neurons [.., hidden] -> all its neurons [.., neurons], the others `rest`."""
+    found = np.full((*hidden.shape[:-1], len(has_relu)), rest, hidden.dtype)
+    found[..., has_relu] = hidden
+    return found
 
 
 def difference_parts(groups: list[Group], parts: list[slice]) -> dict[tuple[int, int], slice]:
@@ -112,7 +124,7 @@ def places_of(network: Blocks) -> list[Place]:
 def groups_of(network: Blocks) -> list[Group]:
     """Each block that is in no pair, and each pair, in the order of their first blocks."""
     places, other = places_of(network), dict(network.pairs)
-    relus = [layer.relu for block in network.blocks for layer in block.layers]
+    relus = [bool(has_relu.any()) for has_relu in relus_of(network)]
     groups = []
     for number, place in enumerate(places):
         if number not in other.values():

@@ -8,6 +8,7 @@ import numpy as np
 
 from engine.audit.data import Block, Blocks, Certificate, Row, Specification, demand
 from engine.audit.dyadic import Dyadic
+from engine.audit.lines import rectified
 
 Vector = Sequence[Fraction]
 
@@ -57,8 +58,7 @@ def evaluate(network: Blocks, point: Vector) -> list[Fraction]:
         numbers = np.array([int(value * scale) for value in point], dtype=object)
         h = Dyadic(numbers[block.inputs], 0)
         for layer in block.layers:
-            h = layer.weight @ h + scale * Dyadic.of(layer.bias)
-            h = np.maximum(h, 0) if layer.relu else h
+            h = rectified(layer.weight @ h + scale * Dyadic.of(layer.bias), layer.relu)
         outputs += [Fraction(number, scale << h.bits) for number in h.numbers]
     return outputs
 
@@ -79,7 +79,6 @@ def _radii(block: Block, point: Vector) -> list[Fraction]:
         weight, bias = exact(layer.weight), exact(layer.bias)
         size = np.abs(weight) @ (np.abs(h) + r) + np.abs(bias)
         r = np.abs(weight) @ r + size * Fraction(1, 2**53)
-        h = weight @ h + bias
-        h = np.maximum(h, 0) if layer.relu else h
+        h = rectified(weight @ h + bias, layer.relu)
     found: list[Fraction] = r.tolist()
     return found

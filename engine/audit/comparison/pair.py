@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 
 from engine.audit.data import Floats, Layer, Network, Polytope, Row, Singles, Truths, demand
-from engine.audit.places import hidden_parts
+from engine.audit.places import hidden_parts, relus_of, spread
 
 
 def lowest(outputs: int) -> tuple[Polytope, ...]:
@@ -42,7 +42,8 @@ class Pair:
         layers += [_side_by_side(*both[self.first], shared=True)]
         layers += [_side_by_side(*each, shared=False) for each in both[self.first + 1 :]]
         self.network = Network(tuple(layers), "")
-        self.parts, self._both = hidden_parts(self.network), both
+        self.parts, self._relus = hidden_parts(self.network), relus_of(self.network)
+        self._both = both
 
     def unequal(self, u: Singles) -> Truths:
         """Section 9, "Equal outputs": which outputs may differ at leaves [n, outputs].
@@ -51,34 +52,36 @@ class Pair:
         """
         live = self._live_before(u)
         differ: Truths = np.zeros_like(live[0])
-        for (original, changed), part in zip(self._both[self.first :], self.parts[self.first :]):
+        for k in range(self.first, len(self._both)):
+            original, changed = self._both[k]
             before = original.bias != changed.bias  # may differ before the ReLU
             other_weights = original.weight != changed.weight
             for live_here, weight in zip(live, (original.weight, changed.weight)):
                 used = weight != 0  # a term w h, if it is not 0, must be the same in both
                 own = (live_here @ (used & other_weights).T) | ((live_here & differ) @ used.T)
                 before = before | own
-            live = np.ones((2, *before.shape), bool)
-            if original.relu:
-                live = np.stack(np.split(_may_be_above_0(u[:, part]), 2, axis=1))
+            live = np.stack(np.split(self._live_after(k, u), 2, axis=1))
             differ = before & live.any(0)
         return differ
 
     def _live_before(self, u: Singles) -> Truths:
         """True for live inputs of the first layer that differs, in each network [2, n, inputs]."""
         live = np.ones((2, len(u), self._both[self.first][0].weight.shape[1]), bool)
-        if self.first and self._both[self.first - 1][0].relu:
-            live &= _may_be_above_0(u[:, self.parts[self.first - 1]])
+        if self.first:
+            live &= self._live_after(self.first - 1, u)
+        return live
+
+    def _live_after(self, k: int, u: Singles) -> Truths:
+        """True for live neurons of the pair's layer k: without a ReLU, or where u may be above 0.
+
+        It may be where u is NaN, which is no bound.
+        """
+        live: Truths = ~(spread(u[:, self.parts[k]], self._relus[k], 1) <= 0)
         return live
 
 
-def _may_be_above_0(u: Singles) -> Truths:
-    """True where u > 0, and where u is NaN, which is no bound."""
-    return ~(u <= 0)
-
-
-def _shapes(network: Network) -> list[tuple[tuple[int, ...], bool]]:
-    return [(layer.weight.shape, layer.relu) for layer in network.layers]
+def _shapes(network: Network) -> list[tuple[tuple[int, ...], list[bool]]]:
+    return [layer.form for layer in network.layers]
 
 
 def _differ(one: Layer, other: Layer) -> bool:
@@ -93,7 +96,8 @@ def _side_by_side(one: Layer, other: Layer, *, shared: bool) -> Layer:
     else:
         right, left = _zeros(one, other), _zeros(other, one)
         weight = np.block([[one.weight, right], [left, other.weight]])
-    return Layer(weight, np.concatenate([one.bias, other.bias]), one.relu)
+    has_relu = np.concatenate([one.has_relu, other.has_relu])
+    return Layer(weight, np.concatenate([one.bias, other.bias]), has_relu)
 
 
 def _zeros(rows: Layer, columns: Layer) -> Floats:
