@@ -20,7 +20,7 @@ from engine.audit.lines import down, relu_lines
 from engine.audit.nodes import Nodes
 from engine.audit.onnx_reader import read_network
 from engine.audit.places import hidden_parts
-from engine.audit.walk import _outward
+from engine.audit.walk import outward
 from engine.audit.witness import evaluate
 from engine.onnx_file import load_network
 
@@ -76,10 +76,10 @@ def test_relu_lines(ends):
 @example(Fraction(1, 10))
 def test_ends_of_boxes_are_rounded_outward(value):
     for side in (-1, 1):
-        end = _outward(value, side)
+        end = outward(value, side)
         assert side * Fraction(end) >= side * value
         assert Fraction(end) == value or side * Fraction(float(np.nextafter(end, -side * np.inf))) < side * value
-        assert side * _outward(side * Fraction(10) ** 400, side) >= 2.0**101  # which no root may have
+        assert side * outward(side * Fraction(10) ** 400, side) >= 2.0**101  # which no root may have
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=4))

@@ -222,7 +222,7 @@ class Prover:
         self.bounds = {"float64": Floating, "exact": Exact}[arithmetic](audit_network(net), semantics)
 
     def prove(self, one):
-        lower, upper = ([walk._outward(v, side) for v in one[end]] for end, side in (("lower", -1), ("upper", 1)))
+        lower, upper = ([walk.outward(v, side) for v in one[end]] for end, side in (("lower", -1), ("upper", 1)))
         l, u = self.bounds.root(np.array(lower), np.array(upper))
         left = set(range(len(one["unsafe"])))
         sign = np.zeros(self.bounds.hidden)

@@ -172,7 +172,7 @@ MUTANTS = {
     ),
     "roots_of_the_first_case": ([(walk.Proof, "_roots", _first_case)], "tampered/second_case"),
     "ties_are_shown": ([(claimed.ClaimedExclusions, "of", _always_strict)], "tampered/tie_not_strict", "exact"),
-    "ends_to_nearest": ([(walk, "_outward", lambda value, side: float(value))], "tampered/box_end", "exact"),
+    "ends_to_nearest": ([(walk, "outward", lambda value, side: float(value))], "tampered/box_end", "exact"),
     "constant_rows_are_false": ([(walk, "_is_false", _holds_or_not)], "tampered/row_true"),
     "exclusions_unchecked": (_not_demanded("not shown"), "tampered/half"),
     "leaves_unchecked": (_not_demanded("leaf"), "tampered/exclusion_missing"),

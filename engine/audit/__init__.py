@@ -48,6 +48,15 @@ certificate is checked:
 
     comparison/        certificates of how two networks differ  (section 9)
 
+For proofs of version 4, in which most inputs are fixed (section 12):
+
+    cone.py            what the free inputs of a case reach
+    cone_floating.py   ... its biases with their radii, and bounds, in float64
+    cone_exact.py      ... in exact arithmetic
+    cone_walk.py       the walk through the tree, each case in its cone
+
+    images/            certificates about a classifier and images  (section 13)
+
 And for certificates about several networks (section 10):
 
     query.py                 query, networks, certificate -> blocks over free inputs

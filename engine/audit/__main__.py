@@ -1,15 +1,19 @@
 """The checker by itself: python -m engine.audit CERTIFICATE NETWORK PROPERTY [float64|exact]
 
 About a query in VNN-LIB 2.0, NETWORK is --network NAME=FILE, once for each network but those that
-are equal to another.
+are equal to another. About images, PROPERTY is --images FILE, and --labels FILE where the images
+are not in a CSV file with their labels.
 
 Exit code 0: accepted, 1: rejected, 2: a file could not be read, or wrong usage, 70: internal error.
 """
 
 import sys
+from collections.abc import Callable
+from functools import partial
 
-from engine.audit.check import ARITHMETIC, Networks, check
+from engine.audit.check import ARITHMETIC, Result, check
 from engine.audit.data import Malformed, plain
+from engine.audit.images.check import ImagesResult, check_images
 
 USAGE = __doc__.strip()
 ACCEPTED, REJECTED, UNREADABLE, INTERNAL_ERROR = 0, 1, 2, 70
@@ -17,13 +21,12 @@ ACCEPTED, REJECTED, UNREADABLE, INTERNAL_ERROR = 0, 1, 2, 70
 
 def main(arguments: list[str]) -> int:
     """Says in one line what the certificate is worth; the exit code."""
-    told = _told(arguments)
-    if told is None:
+    checked = _told(list(arguments))
+    if checked is None:
         print(USAGE, file=sys.stderr)
         return UNREADABLE
-    certificate, networks, prop, arithmetic = told
     try:
-        result = check(certificate, networks, prop, arithmetic=arithmetic)
+        result = checked()
     except Malformed as error:
         print(f"unreadable: {error}")
         return UNREADABLE
@@ -36,12 +39,16 @@ def main(arguments: list[str]) -> int:
     if not result.accepted:
         print(f"rejected: {result.reason}")
         return REJECTED
-    print(f"accepted: semantics {result.semantics}")
+    what = f": {result}" if isinstance(result, ImagesResult) else ""
+    print(f"accepted: semantics {result.semantics}{what}")
     return ACCEPTED
 
 
-def _told(arguments: list[str]) -> tuple[str, Networks, str, str] | None:
-    """Certificate, networks, property and arithmetic; None where they are not told."""
+def _told(arguments: list[str]) -> Callable[[], Result | ImagesResult] | None:
+    """The check that the arguments ask for; None where they ask for none."""
+    images, labels = _taken(arguments, "--images"), _taken(arguments, "--labels")
+    if images is not None:
+        return _told_images(arguments, images, labels)
     words, rest = iter(arguments), []
     named: dict[str, str] = {}
     for word in words:
@@ -54,9 +61,33 @@ def _told(arguments: list[str]) -> tuple[str, Networks, str, str] | None:
         named[name] = path
     count = 2 if named else 3
     files, arithmetic = rest[:count], rest[count:] or ["float64"]
-    if len(files) != count or len(arithmetic) != 1 or arithmetic[0] not in ARITHMETIC:
+    if len(files) != count or not _is_one(arithmetic) or labels is not None:
         return None
-    return files[0], named or files[1], files[-1], arithmetic[0]
+    return partial(check, files[0], named or files[1], files[-1], arithmetic=arithmetic[0])
+
+
+def _told_images(
+    arguments: list[str], images: str, labels: str | None
+) -> Callable[[], ImagesResult] | None:
+    """The check of a certificate about images, given the other arguments."""
+    files, arithmetic = arguments[:2], arguments[2:] or ["float64"]
+    if len(files) != 2 or not _is_one(arithmetic):
+        return None
+    return partial(check_images, *files, images, labels, arithmetic=arithmetic[0])
+
+
+def _taken(arguments: list[str], option: str) -> str | None:
+    """The value of an option, which is taken out of the arguments; None where it is not there."""
+    if option not in arguments[:-1]:
+        return None
+    at = arguments.index(option)
+    value = arguments[at + 1]
+    del arguments[at : at + 2]
+    return value
+
+
+def _is_one(arithmetic: list[str]) -> bool:
+    return len(arithmetic) == 1 and arithmetic[0] in ARITHMETIC
 
 
 if __name__ == "__main__":

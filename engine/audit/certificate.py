@@ -2,7 +2,7 @@
 
 manifest.json is an object of section 1, with the cases of section 2; a proof's arrays are those of
 section 4, a witness's point, outputs and margins those of section 7, networks and ties of version 2
-those of section 10, pairs of version 3 those of section 11.
+those of section 10, pairs of version 3 those of section 11. One of version 4 is as of version 1.
 """
 
 import re
@@ -53,7 +53,8 @@ HEAD = {
 }
 SINGLE: dict[str, type] = {"network": dict}
 JOINT: dict[str, type] = {"networks": list, "ties": list}
-VERSIONS = {1: SINGLE, 2: JOINT, 3: JOINT | {"pairs": list}}  # sections 1, 10 and 11
+#: Sections 1, 10, 11 and 12.
+VERSIONS = {1: SINGLE, 2: JOINT, 3: JOINT | {"pairs": list}, 4: SINGLE}
 PROOF = {"cases": list, "arrays": dict}
 WITNESS = {"case": dict, "point": list, "outputs": list, "margins": list}
 KNOWN = {("proof", "real"), ("proof", "float32"), ("witness", "real")}  # kinds and semantics
@@ -79,6 +80,8 @@ def parse_certificate(members: dict[str, bytes], digest: str) -> Certificate:
     need(known, "it is of another format or version")
     known = (found["kind"], found["semantics"]) in KNOWN
     need(known, "it is neither a proof nor a witness, or of unknown semantics")
+    known = version != 4 or (found["kind"], found["semantics"]) == ("proof", "real")
+    need(known, "its version is 4, and it is no proof of real semantics")
     (property_sha256,) = read_hashes(found["engine"], found["property"])
     cases: tuple[Case, ...]
     tree, witness = None, None
@@ -112,16 +115,15 @@ def read_proof(
     read_cases = tuple(map(_read_case, cases))
     sizes = {len(case.lower) for case in read_cases}
     need(len(sizes) == 1, "it has no cases, or of different numbers of inputs")
-    names = {f"{name}.{kind}" for name, kind in ARRAYS.items()}
-    need(members.keys() == names, "its members are not those of a proof")
-    tree = _read_tree(members, entries)
-    need(len(tree.split) <= MAX_NODES, f"it has more than {MAX_NODES:,} nodes")
+    tree = read_tree(members, entries)
     check_tree(tree, read_cases)
     return read_cases, tree
 
 
-def _read_tree(members: dict[str, bytes], entries: dict[str, Json]) -> Tree:
+def read_tree(members: dict[str, bytes], entries: dict[str, Json]) -> Tree:
     """Section 4's arrays, each of the length and SHA-256 that the manifest states (section 1)."""
+    names = {f"{name}.{kind}" for name, kind in ARRAYS.items()}
+    need(members.keys() == names, "its members are not those of a proof")
     arrays = {}
     stated = fields(entries, dict.fromkeys(ARRAYS, dict))
     for (name, kind), entry in zip(ARRAYS.items(), stated, strict=True):
@@ -130,6 +132,8 @@ def _read_tree(members: dict[str, bytes], entries: dict[str, Json]) -> Tree:
         arrays[name] = np.frombuffer(data, DTYPES[kind])
         found = len(arrays[name]), sha256(data).hexdigest()
         need(found == (count, digest), f"{name} is not what the manifest says")
+    nodes = len(arrays["split"])
+    need(nodes <= MAX_NODES, f"it has more than {MAX_NODES:,} nodes")
     return Tree(**arrays)
 
 

@@ -12,21 +12,24 @@ from typing import TypeAlias
 from engine.audit.arithmetic import Floating
 from engine.audit.certificate import read_certificate
 from engine.audit.claim import check_claim
+from engine.audit.cone_walk import ConeProof
 from engine.audit.data import (
     Blocks,
     Certificate,
     Change,
     FilePath,
     Malformed,
+    Network,
     Rejected,
     Specification,
+    Truths,
     check_hash,
     demand,
 )
 from engine.audit.exact import Exact
 from engine.audit.network_reader import read_network
 from engine.audit.query import read_joint
-from engine.audit.sample import chosen_nodes, walk_share
+from engine.audit.sample import chosen_nodes, share_of_cases, walk_share
 from engine.audit.vnnlib_reader import read_property
 from engine.audit.walk import OnNodes, Proof, Tally
 from engine.audit.witness import check_witness
@@ -128,14 +131,29 @@ def check(
         else:
             found.empty = not check_claim(certificate.cases, specification)
             wanted = chosen_nodes(certificate.tree, sample, seed)
-            bounds = ARITHMETIC[arithmetic](network, found.semantics)
-            proof = Proof(certificate.tree, certificate.cases, network, bounds, wanted)
+            if certificate.version == 4:
+                wanted, share = share_of_cases(
+                    certificate.tree, len(certificate.cases), wanted, share
+                )
+            proof = _proof(certificate, network, arithmetic, found.semantics, wanted)
             found.tally = walk_share(proof, share, report_of(on_progress, int(wanted.sum())))
-            found.reason = _what_is_missing(found.tally.nodes, len(wanted))
+            found.reason = what_is_missing(found.tally.nodes, len(wanted))
         found.accepted = True
     except Rejected as error:
         found.reason = str(error)
     return found.result(arithmetic, time.perf_counter() - start)
+
+
+def _proof(
+    certificate: Certificate, network: Blocks, arithmetic: str, semantics: str, wanted: Truths
+) -> Proof:
+    """The walk through its tree: from version 4 on, of each case in its cone (section 12)."""
+    assert certificate.tree is not None
+    if certificate.version < 4:
+        bounds = ARITHMETIC[arithmetic](network, semantics)
+        return Proof(certificate.tree, certificate.cases, network, bounds, wanted)
+    assert isinstance(network, Network)
+    return ConeProof(certificate.tree, certificate.cases, network, arithmetic, wanted)
 
 
 def report_of(on_progress: OnProgress | None, nodes: int) -> OnNodes:
@@ -148,7 +166,7 @@ def report_of(on_progress: OnProgress | None, nodes: int) -> OnNodes:
     return report
 
 
-def _what_is_missing(checked: int, nodes: int) -> str:
+def what_is_missing(checked: int, nodes: int) -> str:
     """Why what was checked is not all; "" where it is."""
     if checked == nodes:
         return ""
@@ -159,7 +177,7 @@ def _read(
     certificate: Certificate, networks: Networks, property_path: FilePath, semantics: str
 ) -> tuple[Blocks, Specification]:
     """The networks and the property, which are those that the certificate names."""
-    if certificate.version > 1:
+    if certificate.version in (2, 3):
         if not isinstance(networks, Mapping):
             networks = {certificate.networks[0].name: networks}  # the others are equal-to it
         return read_joint(certificate, networks, property_path, semantics)
@@ -185,4 +203,5 @@ def _check_fits(
     demand(fits, "network, property and certificate do not have the same inputs and outputs")
     if semantics == "float32":
         demand(certificate.kind == "proof", "a witness says nothing about float32 semantics")
+        demand(certificate.version < 4, "a proof of version 4 says nothing about float32 semantics")
         demand(not network.obstacle, f"the network has no float32 semantics: {network.obstacle}")

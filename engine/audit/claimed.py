@@ -3,6 +3,7 @@
 Section 4 of the format says how the arrays hold them, section 6 what they are for.
 """
 
+from collections.abc import Sequence
 from fractions import Fraction
 from math import nan
 from typing import TypeAlias
@@ -10,7 +11,17 @@ from typing import TypeAlias
 import numpy as np
 
 from engine.audit.bounds import Exclusions
-from engine.audit.data import Case, Floats, Integers, Objects, Row, Tree, Truths, demand
+from engine.audit.data import (
+    AnyCase,
+    Floats,
+    Integers,
+    Objects,
+    Polytope,
+    Row,
+    Tree,
+    Truths,
+    demand,
+)
 from engine.audit.nodes import Nodes, demand_all, entries
 from engine.audit.tree import begins
 
@@ -20,26 +31,27 @@ LARGEST_NUMBER = 2**900
 
 
 class ClaimedExclusions:
-    """All exclusions of a proof's tree, whose arrays have passed check_tree."""
+    """All exclusions of a proof's tree, whose arrays have passed check_tree.
 
-    def __init__(self, tree: Tree, cases: tuple[Case, ...], outputs: int, hidden: int) -> None:
+    columns: the column of each hidden neuron in bounds; -1 where it has none (section 12).
+    """
+
+    def __init__(self, tree: Tree, cases: Sequence[AnyCase], outputs: int, hidden: int) -> None:
         for name, there in (("slope", tree.slope), ("multiplier", tree.multiplier)):
             demand((there < hidden).all(), f"{name}: there is no such neuron")
-        self._tree, self._hidden = tree, hidden
+        self._tree, self.columns = tree, np.arange(hidden)
         self._inputs, self._outputs = len(cases[0].lower), outputs
         nodes = np.arange(len(tree.split) + 1, dtype=np.int32)
         #: where those of each node begin, and the entries of each exclusion
         self.begin = np.searchsorted(tree.node, nodes).astype(np.int32)
         self._rows, self._slopes = begins(tree.rows), begins(tree.slopes)
         self._multipliers = begins(tree.multipliers)
-        self._terms = [
-            [[_terms(row, outputs) for row in rows] for rows in case.unsafe] for case in cases
-        ]
+        self._terms = _terms_of_cases(cases, outputs)
 
     def of(self, nodes: Nodes, node: Integers, exclusion: Integers) -> tuple[Exclusions, Truths]:
         """These exclusions, each at a node of the batch; True for those with a strict row."""
         sums = self._sums(nodes.case[node], exclusion)
-        slopes = self._lower_slopes(exclusion)
+        slopes = self._lower_slopes(nodes, node, exclusion)
         multipliers = self._signed_multipliers(nodes, node, exclusion)
         return Exclusions(node, sums[:, :-1], slopes, multipliers), sums[:, -1] > 0
 
@@ -66,22 +78,40 @@ class ClaimedExclusions:
                 total[place] += weight * value
         return total
 
-    def _lower_slopes(self, exclusion: Integers) -> Floats:
-        slopes = np.full((len(exclusion), self._hidden), nan)
+    def columns_of(self, neurons: Integers, number: Integers) -> Integers:
+        """The columns of these hidden neurons, each named at the node of that number."""
+        columns = self.columns[neurons]
+        demand_all(columns >= 0, number, "it names a neuron that no free input reaches")
+        return columns
+
+    def _lower_slopes(self, nodes: Nodes, node: Integers, exclusion: Integers) -> Floats:
+        slopes = np.full((len(exclusion), nodes.sign.shape[1]), nan)
         place, entry = entries(self._slopes, exclusion)
-        slopes[place, self._tree.slope[entry]] = self._tree.slope_value[entry] / 1024
+        column = self.columns_of(self._tree.slope[entry], nodes.number[node][place])
+        slopes[place, column] = self._tree.slope_value[entry] / 1024
         return slopes
 
     def _signed_multipliers(self, nodes: Nodes, node: Integers, exclusion: Integers) -> Floats:
         """Each with the sign that is assumed of its neuron at the node: there must be one."""
-        multipliers = np.zeros((len(exclusion), self._hidden))
+        multipliers = np.zeros((len(exclusion), nodes.sign.shape[1]))
         place, entry = entries(self._multipliers, exclusion)
-        neuron = self._tree.multiplier[entry]
-        sign = nodes.sign[node[place], neuron]
         number = nodes.number[node][place]
+        column = self.columns_of(self._tree.multiplier[entry], number)
+        sign = nodes.sign[node[place], column]
         demand_all(sign != 0, number, "the multiplier of a neuron without an assumed sign")
-        multipliers[place, neuron] = sign * self._tree.multiplier_value[entry]
+        multipliers[place, column] = sign * self._tree.multiplier_value[entry]
         return multipliers
+
+
+def _terms_of_cases(cases: Sequence[AnyCase], outputs: int) -> list[list[list[list[Term]]]]:
+    """The terms of each row of each polytope of each case; cases may share their polytopes."""
+    known: dict[int, tuple[tuple[Polytope, ...], list[list[list[Term]]]]] = {}
+    for case in cases:
+        unsafe = case.unsafe
+        if id(unsafe) not in known:  # which is kept, so that no other has its id
+            terms = [[_terms(row, outputs) for row in rows] for rows in unsafe]
+            known[id(unsafe)] = unsafe, terms
+    return [known[id(case.unsafe)][1] for case in cases]
 
 
 def _terms(row: Row, outputs: int) -> list[Term]:

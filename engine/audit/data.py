@@ -5,6 +5,7 @@ The opening of docs/certificate-format.md says which is which.
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -212,6 +213,19 @@ class Tie(NamedTuple):
     constant: Fraction
 
 
+class AnyCase(Protocol):
+    """A Case, or one that is made of something else, as of an image."""
+
+    @property
+    def lower(self) -> Sequence[Fraction]: ...
+    @property
+    def upper(self) -> Sequence[Fraction]: ...
+
+    @property
+    def unsafe(self) -> tuple[Polytope, ...]:
+        """The polytopes that are claimed not to be reached."""
+
+
 class Case(NamedTuple):
     """A closed box of inputs, and the polytopes that are claimed not to be reached on it."""
 
@@ -283,7 +297,7 @@ class Certificate(NamedTuple):
 
     @property
     def version(self) -> int:
-        """1, or 2 of one about a query in VNN-LIB 2.0, or 3 with bounds of differences."""
+        """1, or 2 of one about a query in VNN-LIB 2.0, 3 with differences, 4 with cones."""
         return int(self.manifest["version"])
 
     @property

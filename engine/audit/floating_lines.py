@@ -83,7 +83,9 @@ def lines_of(a: Floats, c: Floats, t: Floats, s: Floats, noise: Floats, size: Fl
 
 def _pad(part: Floats, end: int) -> Floats:
     """With one more column."""
-    return np.pad(part, ((0, 0), (0, 1)), constant_values=end)
+    padded = np.full((part.shape[0], part.shape[1] + 1), end, np.float64)
+    padded[:, :-1] = part
+    return padded
 
 
 def relax(rows: list[Floats], lines: Sequence[Lines]) -> list[Floats]:

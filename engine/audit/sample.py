@@ -4,6 +4,7 @@ import numpy as np
 
 from engine.audit.data import Tree, Truths
 from engine.audit.nodes import joined
+from engine.audit.tree import case_of_nodes
 from engine.audit.walk import OnNodes, Proof, Tally, merge
 
 
@@ -18,6 +19,19 @@ def chosen_nodes(tree: Tree, sample: int | None, seed: int) -> Truths:
     for node, child in zip(splits[::-1], first_children):  # children have larger numbers
         wanted[node] = wanted[child] | wanted[child + 1]
     return wanted
+
+
+def share_of_cases(
+    tree: Tree, roots: int, wanted: Truths, share: tuple[int, int]
+) -> tuple[Truths, tuple[int, int]]:
+    """The wanted nodes of every n-th of many cases, and what share of these is to be walked: all.
+
+    Of few cases, all wanted nodes and the share.
+    """
+    mine, shares = share
+    if shares == 1 or roots < 8 * shares:
+        return wanted, share
+    return wanted & (case_of_nodes(tree.split, roots) % shares == mine), (0, 1)
 
 
 def walk_share(proof: Proof, share: tuple[int, int], report: OnNodes) -> Tally:

@@ -1,11 +1,11 @@
 """The rules of section 4 that speak of the arrays alone: orders, ranges, what must exist."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
 
-from engine.audit.data import Case, Integers, Tree, Truths, demand, need
+from engine.audit.data import AnyCase, Integers, Tree, Truths, demand, need
 
 Rule: TypeAlias = tuple[bool | Truths, str]  # where it holds, and what is wrong elsewhere
 
@@ -18,7 +18,7 @@ RANGES = {
 }
 
 
-def check_tree(tree: Tree, cases: tuple[Case, ...]) -> None:
+def check_tree(tree: Tree, cases: Sequence[AnyCase]) -> None:
     """Malformed where the arrays' lengths do not fit together, Rejected by another rule.
 
     What needs the network (which neurons there are, and which have an assumed sign) is left to
@@ -47,11 +47,11 @@ def _total(counts: Integers) -> int:
     return int(counts.sum(dtype=np.int64))
 
 
-def _rules(tree: Tree, cases: tuple[Case, ...]) -> Iterator[Rule]:
+def _rules(tree: Tree, cases: Sequence[AnyCase]) -> Iterator[Rule]:
     """Section 4's rules, in an order in which each relies on those before it."""
     parent = _parents(tree.split, len(cases))
     yield from _rules_of_nodes(tree.split, parent, len(cases))
-    case = _case_of_nodes(parent, len(cases))
+    case = case_of_nodes(tree.split, len(cases))
     yield (0 <= tree.node) & (tree.node < len(case)), "node: there is no such node"
     yield from _rules_of_exclusions(tree, case[tree.node], cases)
     for name, (least, largest) in RANGES.items():
@@ -75,15 +75,15 @@ def _rules_of_nodes(split: Integers, parent: Integers, roots: int) -> Iterator[R
     yield smaller, "split: a node is its own child or descendant"
 
 
-def _case_of_nodes(parent: Integers, roots: int) -> Integers:
+def case_of_nodes(split: Integers, roots: int) -> Integers:
     """The number of each node's root, which is that of its case."""
-    root = parent
+    root = _parents(split, roots)
     while (root >= roots).any():
         root = root[root]  # from ancestors to theirs: twice as far each time
     return root
 
 
-def _rules_of_exclusions(tree: Tree, case: Integers, cases: tuple[Case, ...]) -> Iterator[Rule]:
+def _rules_of_exclusions(tree: Tree, case: Integers, cases: Sequence[AnyCase]) -> Iterator[Rule]:
     """Exclusions and their entries ascend, and what they name exists.
 
     case: of each exclusion's node.

@@ -1,6 +1,6 @@
 """The walk through a proof's tree: exclusions are shown, and leaves covered (section 4)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from math import inf
 from typing import Any, NamedTuple
@@ -9,8 +9,9 @@ import numpy as np
 
 from engine.audit.bounds import Bounds
 from engine.audit.claimed import ClaimedExclusions
-from engine.audit.data import Blocks, Case, Integers, Row, Tree, Truths
+from engine.audit.data import AnyCase, Blocks, Floats, Integers, Row, Tree, Truths
 from engine.audit.nodes import Nodes, demand_all, entries, pop
+from engine.audit.places import hidden_parts
 
 BATCH = 1024  # so many nodes are bounded at once,
 CELLS = 2**19  # or nodes times hidden neurons or polytopes
@@ -47,13 +48,13 @@ class Proof:
     def __init__(
         self,
         tree: Tree,
-        cases: tuple[Case, ...],
+        cases: Sequence[AnyCase],
         network: Blocks,
         bounds: Bounds[Any, Any],  # whose lines are its own business
         wanted: Truths,
     ) -> None:
         self.tree, self.cases, self.bounds, self.wanted = tree, cases, bounds, wanted
-        self.inputs, self.hidden = len(cases[0].lower), bounds.hidden
+        self.inputs, self.hidden = len(cases[0].lower), hidden_parts(network)[-1].stop
         is_split = tree.split >= 0
         #: the first child of each split node, and where each input split's cut stands
         self.child = len(cases) + 2 * np.cumsum(is_split, dtype=np.int32) - 2
@@ -61,9 +62,13 @@ class Proof:
         self.below = _below(tree.split, len(cases))
         self.claimed = ClaimedExclusions(tree, cases, network.n_outputs, self.hidden)
         self.polytopes = max(len(case.unsafe) for case in cases)
+        self.fit(network)
+
+    def fit(self, network: Blocks) -> None:
+        """Finds how many nodes and exclusions of this network are bounded at once."""
         layers = [layer for block in network.blocks for layer in block.layers]
         width = self.inputs + sum(len(layer.bias) for layer in layers)
-        width += bounds.columns - bounds.hidden  # differences
+        width += self.bounds.columns - self.bounds.hidden  # differences
         self.batch = max(1, min(BATCH, CELLS // (width + self.polytopes)))  # nodes
         self.at_once = max(1, min(BATCH, CELLS // width))  # exclusions
 
@@ -77,19 +82,31 @@ class Proof:
             yield roots.take(self.wanted[roots.number])
 
     def _roots(self, number: Integers) -> Nodes:
-        """Sections 4 and 5: cases' boxes rounded outward, and bounds by interval arithmetic.
+        """Sections 4 and 5: cases' boxes rounded outward, and bounds by interval arithmetic."""
+        return self._roots_of(number, *self._boxes(self.cases[number[0] : number[-1] + 1]))
+
+    def _boxes(self, cases: Sequence[AnyCase]) -> tuple[Floats, Floats]:
+        """The boxes of these cases, rounded outward: lower and upper ends [cases, inputs]."""
+        boxes = [self.box(case) for case in cases]
+        return np.array([lower for lower, _ in boxes]), np.array([upper for _, upper in boxes])
+
+    def box(self, case: AnyCase) -> tuple[Sequence[float] | Floats, Sequence[float] | Floats]:
+        """The box of a case, rounded outward."""
+        lower = [outward(end, -1) for end in case.lower]
+        return lower, [outward(end, 1) for end in case.upper]
+
+    def _roots_of(self, number: Integers, lower: Floats, upper: Floats) -> Nodes:
+        """Section 5, "Before a root": the roots of these numbers and boxes.
 
         A polytope that holds a false row without variables is excluded.
         """
-        cases = self.cases[number[0] : number[-1] + 1]
-        lower = np.array([[_outward(end, -1) for end in case.lower] for case in cases])
-        upper = np.array([[_outward(end, 1) for end in case.upper] for case in cases])
+        cases = [self.cases[i] for i in number]
         bounds = [self.bounds.root(*ends) for ends in zip(lower, upper, strict=True)]
         l, u = np.stack(bounds, axis=1)
         excluded = np.ones((len(cases), self.polytopes), bool)
         for case, here in zip(cases, excluded, strict=True):
             here[: len(case.unsafe)] = [any(map(_is_false, rows)) for rows in case.unsafe]
-        sign = np.zeros((len(cases), self.hidden), np.int8)
+        sign = np.zeros((len(cases), self.bounds.hidden), np.int8)
         return Nodes(number, number, lower, upper, l, u, sign, excluded)
 
     # --- the walk ---------------------------------------------------------------------------------
@@ -162,7 +179,8 @@ class Proof:
     def _split_signs(self, parents: Nodes, children: Nodes, at: Integers) -> None:
         """Section 4, "Split by neuron j", and section 5, "A child": signs and bounds of z_j."""
         number = parents.number[at]
-        j, first, second = self.tree.split[number] - self.inputs, 2 * at, 2 * at + 1
+        j = self.claimed.columns_of(self.tree.split[number] - self.inputs, number)
+        first, second = 2 * at, 2 * at + 1
         new = parents.sign[at, j] == 0
         demand_all(new, number, "it is split by a sign that is assumed already")
         children.sign[first, j], children.sign[second, j] = -1, 1
@@ -179,7 +197,7 @@ def _below(split: Integers, roots: int) -> Integers:
     return np.array(sizes, np.int32)
 
 
-def _outward(value: Fraction, side: int) -> float:
+def outward(value: Fraction, side: int) -> float:
     """The nearest float64 that is not above (side -1) or not below (side 1) the value.
 
     2^101 stands for more, which no root may have.

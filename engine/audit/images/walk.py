@@ -1,0 +1,17 @@
+"""The walk through the tree of a certificate about images (sections 12 and 13)."""
+
+from engine.audit.cone_walk import ConeProof
+from engine.audit.data import AnyCase, Floats, Integers
+from engine.audit.images.cases import PatchCase
+
+
+class PatchProof(ConeProof):
+    """A ConeProof whose cases know their boxes."""
+
+    def free(self, case: AnyCase) -> Integers:
+        assert isinstance(case, PatchCase)
+        return case.free()
+
+    def box(self, case: AnyCase) -> tuple[Floats, Floats]:
+        assert isinstance(case, PatchCase)
+        return case.box()
