@@ -274,7 +274,8 @@ def test_published_networks_have_the_same_bounds_in_both_arithmetics(acasxu_netw
     assert agreement(path, "real", P2) > 0.998
 
 
-@pytest.mark.parametrize("a", [1, *(pytest.param(a, marks=pytest.mark.slow) for a in range(2, 6))])
+@pytest.mark.slow
+@pytest.mark.parametrize("a", range(1, 6))
 def test_all_published_networks_on_the_same_lines(acasxu_networks, a, monkeypatch):
     """On a random box each: bounds and margins are not above the exact ones on the same lines, nor above samples."""
     random, paths = np.random.default_rng(a), sorted(acasxu_networks.glob(f"*run2a_{a}_?_batch*"))

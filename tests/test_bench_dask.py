@@ -43,6 +43,7 @@ def cluster(tmp_path):
         process.wait()
 
 
+@pytest.mark.slow
 def test_a_cluster_of_which_a_worker_is_killed(cluster, standin_paths, tmp_path):
     address, workers = cluster
     path = write_list(tmp_path / "list.csv", standin_paths, [("standin_tau_0", 2), ("standin_tau_0", 3), *SOME])

@@ -244,6 +244,7 @@ def test_progress_says_what_is_done_and_how_long_it_takes():
 # Killed at any moment
 
 
+@pytest.mark.slow
 def test_kill_at_random_moments(standin_paths, tmp_path):
     kill_and_resume(standin_paths, tmp_path, QUICK[::3], kills=2, seed=random.randrange(2**32))
 

@@ -19,7 +19,8 @@ REGION = prop(case([0, 0], [1, 1], [row([1, 0, 0])]), n_outputs=3)
 QUICK = ComparisonOptions(points=500, grid=4, prove=True, timeout=None)
 
 
-@pytest.mark.parametrize("decision", [Decision.LOWEST, pytest.param(Decision.HIGHEST, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("decision", [Decision.LOWEST, Decision.HIGHEST])
 def test_the_record_is_what_the_command_prints(tmp_path, capsys, decision):
     files = [str(tmp_path / name) for name in ("a.onnx", "b.onnx", "p.vnnlib")]
     for seed, file in enumerate(files[:2]):

@@ -222,7 +222,8 @@ def test_the_same_seed_gives_the_same_repair(standin_networks, properties, slow_
     assert first == second
 
 
-@pytest.mark.parametrize(("side", "how"), [(1.0, {"tried": 1}), pytest.param(2.0, {}, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("side", "how"), [(1.0, {"tried": 1}), (2.0, {})])
 def test_what_cannot_be_repaired_is_not_offered(side, how, few_points):
     """Every output is unsafe: the generator ends without a candidate."""
     everything = Property((Case((-1, -1), (1, 1), (Polytope(()),)),), 2, 3, name="everything")

@@ -21,6 +21,7 @@ def demo(tmp_path_factory):
     return out, folder
 
 
+@pytest.mark.slow
 def test_each_step_is_explained_with_its_figures(demo):
     out, _ = demo
     assert [line for line in ("1. TRAIN", "2. SCAN", "3. REPAIR", "4. GUARD") if line not in out] == []
@@ -30,6 +31,7 @@ def test_each_step_is_explained_with_its_figures(demo):
     assert re.search(r"\| {10}@@@@  \|$", out, re.M)  # the true square in its row, beside the found one
 
 
+@pytest.mark.slow
 def test_what_it_keeps_is_what_it_says(demo):
     out, folder = demo
     records = {name: json.loads((folder / f"{name}.json").read_text()) for name in ("scan", "repair", "guard")}
@@ -41,6 +43,7 @@ def test_what_it_keeps_is_what_it_says(demo):
     assert page.count("before: ") == 8 and "trigger-7.npz" in page
 
 
+@pytest.mark.slow
 def test_the_kept_networks_can_be_used(demo, capsys):
     """The guard of the kept networks flags as the demo says."""
     out, folder = demo

@@ -127,6 +127,7 @@ def test_example(name, tmp_path, monkeypatch):
     run_example(name, tmp_path, monkeypatch)
 
 
+@pytest.mark.slow
 def test_example_of_repair(tmp_path, monkeypatch):
     run_example("repair_network", tmp_path, monkeypatch)
 
