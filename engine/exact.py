@@ -50,9 +50,10 @@ def _layer_outputs(network: Network, x: list[Fraction], deadline: Deadline) -> I
     h = np.array([value.numerator * (denominator // value.denominator) for value in x], dtype=object)
     for layer in network.layers:
         parts = []
+        used = np.flatnonzero(h)
         for some in _some_neurons(layer):
             deadline.check()
-            parts.append(_exact_sums(layer.weight[some], layer.bias[some], h, denominator))
+            parts.append(_exact_sums(layer.weight[some, used], layer.bias[some], h[used], denominator))
         most = max(bits for _, bits in parts)
         h = np.concatenate([part << (most - bits) for part, bits in parts])
         h = np.maximum(h, 0) if layer.relu else h
@@ -63,9 +64,9 @@ def _layer_outputs(network: Network, x: list[Fraction], deadline: Deadline) -> I
 def _exact_sums(weight: np.ndarray, bias: np.ndarray, h: np.ndarray, denominator: int) -> tuple[np.ndarray, int]:
     """(numbers, bits) with weight @ h + bias * denominator == numbers / 2**bits, exactly, for integers h.
 
-    Terms that are 0 are left out: rows of convolutions hold a few numbers among thousands of zeros.
+    Weights that are 0 are left out: rows of convolutions hold a few numbers among thousands of zeros.
     """
-    row, column = ((weight != 0) & (h != 0)).nonzero()
+    row, column = weight.nonzero()
     numbers, bits = scaled_integers(np.concatenate([weight[row, column], bias]))
     terms = numbers[: len(row)] * h[column]
     sums = numbers[len(row) :] * denominator
@@ -109,7 +110,7 @@ def _sizes(values: Sequence[Fraction]) -> np.ndarray:
 
 
 def _some_neurons(layer: Affine) -> list[slice]:
-    size = max(1, MAX_WEIGHTS // (layer.weight.shape[1] + 1))
+    size = max(1, MAX_WEIGHTS // (int(np.count_nonzero(layer.weight, axis=1).max()) + 1))
     return [slice(i, i + size) for i in range(0, len(layer.bias), size)]
 
 

@@ -70,8 +70,9 @@ class Cones:
         return list(found.items())
 
     def _made(self, reach: Reach, some: Sequence[int]) -> dict[int, Problem]:
-        products = self._products.setdefault(id(reach.network), Products(reach.network))
-        made = cones(reach, products, [self._problems[i].property.cases[0] for i in some])
+        if id(reach.network) not in self._products:
+            self._products[id(reach.network)] = Products(reach.network)
+        made = cones(reach, self._products[id(reach.network)], [self._problems[i].property.cases[0] for i in some])
         return {i: _in_cone(self._problems[i], cone) for i, cone in zip(some, made)}
 
     def verdict(self, i: int, verdict: Verdict) -> Verdict:
