@@ -50,10 +50,9 @@ def _layer_outputs(network: Network, x: list[Fraction], deadline: Deadline) -> I
     h = np.array([value.numerator * (denominator // value.denominator) for value in x], dtype=object)
     for layer in network.layers:
         parts = []
-        used = np.flatnonzero(h)
         for some in _some_neurons(layer):
             deadline.check()
-            parts.append(_exact_sums(layer.weight[some, used], layer.bias[some], h[used], denominator))
+            parts.append(_exact_sums(layer.weight[some], layer.bias[some], h, denominator))
         most = max(bits for _, bits in parts)
         h = np.concatenate([part << (most - bits) for part, bits in parts])
         h = np.maximum(h, 0) if layer.relu else h
@@ -64,9 +63,11 @@ def _layer_outputs(network: Network, x: list[Fraction], deadline: Deadline) -> I
 def _exact_sums(weight: np.ndarray, bias: np.ndarray, h: np.ndarray, denominator: int) -> tuple[np.ndarray, int]:
     """(numbers, bits) with weight @ h + bias * denominator == numbers / 2**bits, exactly, for integers h.
 
-    Weights that are 0 are left out: rows of convolutions hold a few numbers among thousands of zeros.
+    Terms that are 0 are left out: rows of convolutions hold a few numbers among thousands of zeros.
     """
     row, column = weight.nonzero()
+    used = h.astype(bool)[column]
+    row, column = row[used], column[used]
     numbers, bits = scaled_integers(np.concatenate([weight[row, column], bias]))
     terms = numbers[: len(row)] * h[column]
     sums = numbers[len(row) :] * denominator
