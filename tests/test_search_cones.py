@@ -15,7 +15,8 @@ from conftest import network, random_network
 from engine.audit.certificate import VERSIONS
 from engine.audit.check import check
 from engine.certificate import certificate_bytes, write_certificate, writer
-from engine.cone import Products, cones
+from engine.cone import cones
+from engine.cone.constants import Products
 from engine.cone.reach import reach_of
 from engine.errors import InputError
 from engine.network import Network
