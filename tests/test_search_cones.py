@@ -35,7 +35,7 @@ OPTIONS = Options(proofs=True, device="cpu", threads=1, timeout=10)
 FREES = [(6, 7), (0, 15), (3, 4, 5, 9, 10), (1,)]
 
 
-def problems(net, *, width: float = 1.0, decimals: bool = True, count: int = 4) -> list[Problem]:
+def problems(net, *, width: float = 1.0, decimals: bool = True, count: int = 3) -> list[Problem]:
     return [
         Problem(net, fixed_property(free, seed=100 * i + j, width=width, decimals=decimals))
         for i, free in enumerate(FREES)
@@ -49,10 +49,9 @@ def uses_cone(problem: Problem, *, always: bool = False, options: Options = OPTI
 
 
 @pytest.mark.parametrize("decimals", [True, False])
-@pytest.mark.parametrize("seed", range(2))
-def test_verdicts_are_those_of_the_whole_network(seed, decimals):
+def test_verdicts_are_those_of_the_whole_network(decimals):
     """Inputs fixed at quarters can be given to the network, and those at decimals cannot."""
-    net = windowed_network(seed)
+    net = windowed_network(0)
     asked = problems(net, decimals=decimals)
     in_cones = verify_all(asked, OPTIONS, always_cones=True)
     whole = verify_all([Problem(p.network, Property(p.property.cases * 2, INPUTS, OUTPUTS)) for p in asked], OPTIONS)

@@ -1,10 +1,10 @@
 """Layer by layer, the values of neurons that no free input reaches, and the biases that they make: with all rounding.
 
 With |h - c| <= r for the values h of a layer's inputs that are constant, a row W h + b of weights and a bias lies
-within |W| r of W c + b. With u = 2^-53 and n weights other than 0, W c + b is computed, in any order of summation, up to
-(n + 2) u (|W| |c| + |b|) (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1), and a rounded network's
-numbers are off by u of themselves, which adds at most u (|W| (|c| + r) + |b|). So with g = 2 (n + 8) u the true value is
-within
+within |W| r of W c + b. With u = 2^-53 and n weights other than 0, W c + b is computed, in any order of summation, up
+to (n + 2) u (|W| |c| + |b|) (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1), and numbers of
+rounded networks are off by u of themselves, which adds at most u (|W| (|c| + r) + |b|). So with g = 2 (n + 8) u the
+true value is within
 
     |W| ((1 + g) r + g |c|) + g |b|
 
