@@ -75,7 +75,7 @@ def _room(signals: Sequence[Signal], branches: Sequence[Sequence[Piece]], k: int
         for branch, signal in zip(branches, signals)
     ]
     rows, columns = (sum(sizes) for sizes in zip(*shapes))
-    return rows * (columns if k else shapes[0][1])
+    return int(rows * (columns if k else shapes[0][1]))
 
 
 def _passing(size: int, kind: int) -> Piece:

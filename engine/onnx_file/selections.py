@@ -114,12 +114,9 @@ def concat(*values: Value, axis: int) -> Value:
     places = [next(own).reshape(v.shape) if isinstance(v, Signal) else np.full(v.shape, -1) for v in values]
     numbers = [v.values if isinstance(v, Constant) else np.zeros(v.shape) for v in values]
     selected = np.concatenate(places, axis=at)
-    joined = signal.selected(selected.ravel(), selected.shape)
-    if not constants:
-        return joined
-    return joined.plus(
-        Constant(np.concatenate(numbers, axis=at).ravel(), signal.kind, names_of(constants)), selected.shape
-    )
+    result = signal.selected(selected.ravel(), selected.shape)
+    bias = Constant(np.concatenate(numbers, axis=at).ravel(), signal.kind, names_of(constants))
+    return result.plus(bias, selected.shape) if constants else result
 
 
 def reduce_sum_by_attributes(x: Value, /, *, axes: Ints | None = None, keepdims: int = 1) -> Value:
