@@ -38,7 +38,8 @@ REFUSED = {
     "operator Sigmoid is": 3,
     "operator Softmax is": 5,
     "needs exactly one input": 2,
-    "is read twice": 7,  # branches: Div and Mul of two parts, two outputs
+    "needs exactly one output": 2,
+    "two branches meet in it": 5,  # Div and Mul of two parts
     "make several points of one": 1,
     "which holds no numbers": 2,
     "is not computed from the input": 4,

@@ -219,13 +219,13 @@ REFUSED = {
         nodes(node("MatMul", "x V", "y")),
         f"node 'y' (MatMul): no initializer and no node before it gives its input 'V'; {AGAIN}",
     ),
-    "skip connection": (
-        nodes(node("Relu", "x", "a"), node("Add", "x a", "y")),
-        f"node 'y' (Add): tensor 'x' is read twice (a branch or a skip connection); {CHAIN}",
+    "product of branches": (
+        nodes(node("Relu", "x", "a"), node("Mul", "x a", "y")),
+        "node 'y' (Mul): two branches meet in it; branches may meet in Add, Concat, Sub; export it as such",
     ),
-    "sum with itself": (
-        nodes(node("Add", "x x", "y")),
-        f"node 'y' (Add): tensor 'x' is read twice (a branch or a skip connection); {CHAIN}",
+    "square": (
+        nodes(node("Mul", "x x", "y")),
+        "node 'y' (Mul): two branches meet in it; branches may meet in Add, Concat, Sub; export it as such",
     ),
     "constant of text": (
         nodes(node("Constant", "", "y", value_string="1")),

@@ -319,7 +319,7 @@ REFUSED = {
     "abs of a constant": ([node("Abs", "two", "k"), node("Add", "x k", "y")], "it bends a constant"),
     "div by zero": ([node("Div", "x zeros", "y")], "or by zero"),
     "div of constants": ([node("Div", "V x", "y")], "divides by what depends on the input"),
-    "mul with itself": ([node("Mul", "x x", "y")], "read twice"),
+    "mul with itself": ([node("Mul", "x x", "y")], "two branches meet"),
     "mul that spreads": ([node("Mul", "x WT", "y")], "make several points of one"),
     "mul of types": ([node("Mul", "x three", "y")], "number types float32 and int64 do not fit"),
     "dropout in training": ([node("Dropout", "x ratio yes", "y")], "drops values at random"),

@@ -115,12 +115,8 @@ REFUSED = {
     "too many parts": (split("y r s t", "x", axis=1, num_outputs=4), "axis 1 of [2, 3] has no 4 parts"),
     "parts that meet": ([*split("a b", axis=0), node("Concat", "a b", "y", axis=0)], "sizes [1, 2] are not those"),
     "branches that meet": (
-        [*split("a b", "x wrong", axis=0), node("Add", "a b", "y")],
-        "node 'y' (Add): two branches meet in it",
-    ),
-    "part read twice": (
-        [*split("a b", "x wrong", axis=0), node("Relu", "a", "r"), node("Relu", "a", "y")],
-        "tensor 'a' is read twice",
+        [*split("a b", "x wrong", axis=0), node("Mul", "a b", "y")],
+        "node 'y' (Mul): two branches meet in it",
     ),
     "expand to another shape": (some("Expand", "x parts"), "do not fit"),
     "join of other sizes": (some("Concat", "x d", axis=0), "it joins what does not fit"),

@@ -12,6 +12,7 @@ normal range may be flushed to zero, weights and inputs not. So these have no fl
   quotients                               but by powers of two they may be products with a rounded reciprocal
   normalizations                          each runtime has an order of its own
   convolutions                            fast ones (Winograd's, by Fourier transforms) make sums of other terms
+  branches that meet                      layers carry on what runtimes keep, and would be rounded
   averages                                runtimes divide, or multiply by rounded reciprocals
   maxima of windows                       runtimes compare; layers make differences and sums, which would be rounded
   zeros added to the input                a runtime may flush an input's subnormal numbers here, before they meet
@@ -29,7 +30,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from engine.onnx_file.constant import FLOATS, Constant
-from engine.onnx_file.signal import Attribute, Piece, Value
+from engine.onnx_file.signal import Attribute, Piece, Signal, Value
 
 _COMPUTE = {"Add", "Sub", "Mul", "Div", "Neg", "Relu", "Clip", "Max", "Min", "MatMul", "Gemm"}
 #: Operators that have no float32 semantics with whatever numbers, and why.
@@ -52,6 +53,8 @@ def obstacle(
         return "its sums are scaled by alpha, before or after they are made"
     if isinstance(result, Constant):
         return _fold_obstacle(operator, result) if operator in _COMPUTE and result.kind in FLOATS else ""
+    if sum(isinstance(operand, Signal) for operand in operands) > 1:
+        return "branches meet, which are carried on by layers that are not executed"
     if operator in NOT_AS_EXECUTED:
         return NOT_AS_EXECUTED[operator]
     if result.mergeable:

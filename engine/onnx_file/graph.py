@@ -11,6 +11,7 @@ from engine.errors import InputError
 from engine.onnx_file.constant import MAX_FOLD, Constant, read_tensor
 from engine.onnx_file.declared import checked_opset, declared_shape, initializers, input_shape
 from engine.onnx_file.execution import leading_zeros_obstacle, obstacle
+from engine.onnx_file.meeting import demand_branches
 from engine.onnx_file.nodes import (
     AS_A_CHAIN,
     EXPORT_AGAIN,
@@ -51,7 +52,7 @@ def read_graph(model: ModelProto) -> Graph:
 class _Walk:
     """The state of one pass over the nodes.
 
-    values: what each name stands for; spent: names that may not be read again; unread: outputs that nothing may
+    values: what each name stands for; spent: names that were read; unread: outputs that nothing may
     read, with what they are; leading_zeros: the first node that adds zeros to the input, or clips it nowhere;
     obstacle: the first node that is not executed as analysed, with the reason.
     """
@@ -160,8 +161,7 @@ class _Walk:
         attributes = attributes_of(node, operator)
         check_arity(node, operator)
         operands = [self._take(name, keep=node.op_type == "Shape") if name else None for name in node.input]
-        if sum(isinstance(operand, Signal) for operand in operands) > 1:
-            raise InputError("two branches meet in it", advice=AS_A_CHAIN)
+        demand_branches(node.op_type, sum(isinstance(operand, Signal) for operand in operands))
         result = operator(*operands, **attributes)
         results = result if isinstance(result, tuple) else (result,)
         for value in results:
@@ -185,9 +185,7 @@ class _Walk:
             self.obstacle = f"{label}: {cause}"
 
     def _take(self, name: str, *, keep: bool) -> Value:
-        """Returns what a name stands for. The signal may be read only once, unless it is kept."""
-        if name in self.spent and not keep:
-            raise InputError(f"tensor {name!r} is read twice (a branch or a skip connection)", advice=AS_A_CHAIN)
+        """Returns what a name stands for. A signal counts as read unless it is kept."""
         if name not in self.values:
             if name not in self.homes:
                 raise self._missing(name)

@@ -11,6 +11,7 @@ import numpy as np
 from engine.errors import InputError
 from engine.onnx_file.activations import ACTIVATIONS
 from engine.onnx_file.constant import FLOATS, INTEGERS, Constant, fold, names_of
+from engine.onnx_file.meeting import total
 from engine.onnx_file.operands import check_fold, check_kinds, folded, signal_and_constant, spread
 from engine.onnx_file.padding import PADDING
 from engine.onnx_file.pooling import POOLING
@@ -27,11 +28,16 @@ def add(a: Value, b: Value, /) -> Value:
     check_kinds(a, b)
     if isinstance(a, Constant) and isinstance(b, Constant):
         return folded(np.add, a, b)
+    if isinstance(a, Signal) and isinstance(b, Signal):
+        return total((a, b), (1.0, 1.0))
     signal, constant = signal_and_constant(a, b)
     return signal.plus(*spread(constant, signal))
 
 
 def sub(a: Value, b: Value, /) -> Value:
+    if isinstance(a, Signal) and isinstance(b, Signal):
+        check_kinds(a, b)
+        return total((a, b), (1.0, -1.0))
     return add(a, neg(b))
 
 

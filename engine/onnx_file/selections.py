@@ -10,6 +10,7 @@ from onnx import TensorProto
 
 from engine.errors import InputError
 from engine.onnx_file.constant import MAX_FOLD, Constant, names_of
+from engine.onnx_file.meeting import side_by_side
 from engine.onnx_file.quotients import reciprocals
 from engine.onnx_file.shapes import Versions, axes_of, ints_of, mismatch, moved
 from engine.onnx_file.signal import Ints, Shape, Signal, Value, shape_text
@@ -96,23 +97,26 @@ def expand(x: Value, shape: Value, /) -> Value:
 
 
 def concat(*values: Value, axis: int) -> Value:
-    """Returns the values one behind the other, of which one may be the signal."""
+    """Returns the values one behind the other."""
     (at,) = axes_of((axis,), len(values[0].shape))
     rest = {(part.kind, len(part.shape), *part.shape[:at], *part.shape[at + 1 :]) for part in values}
     if len(rest) > 1:
         raise InputError("it joins what does not fit", advice=_EXPORT)
     constants = [part for part in values if isinstance(part, Constant)]
-    signal = next((part for part in values if isinstance(part, Signal)), None)
-    if signal is None:
+    signals = [part for part in values if isinstance(part, Signal)]
+    if not signals:
         joined = np.concatenate([part.values for part in constants], axis=at)
         return Constant(joined, constants[0].kind, names_of(constants))
-    if not constants:
-        return signal
-    places = [np.arange(v.size).reshape(v.shape) if v is signal else np.full(v.shape, -1) for v in values]
+    if len(values) == 1:
+        return signals[0]
+    signal, found = side_by_side(signals) if len(signals) > 1 else (signals[0], [np.arange(signals[0].size)])
+    own = iter(found)
+    places = [next(own).reshape(v.shape) if isinstance(v, Signal) else np.full(v.shape, -1) for v in values]
     numbers = [v.values if isinstance(v, Constant) else np.zeros(v.shape) for v in values]
     selected = np.concatenate(places, axis=at)
+    result = signal.selected(selected.ravel(), selected.shape)
     bias = Constant(np.concatenate(numbers, axis=at).ravel(), signal.kind, names_of(constants))
-    return signal.selected(selected.ravel(), selected.shape).plus(bias, selected.shape)
+    return result.plus(bias, selected.shape) if constants else result
 
 
 def reduce_sum_by_attributes(x: Value, /, *, axes: Ints | None = None, keepdims: int = 1) -> Value:
