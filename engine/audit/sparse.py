@@ -14,6 +14,7 @@ Integers: TypeAlias = npt.NDArray[np.integer[Any]]
 
 KEEP_ZEROS = np.absolute, np.negative, np.left_shift, np.maximum, np.minimum
 WORDS = 3  # in which each number is held, with its row and its column
+PRODUCTS = 2**18  # of Python's integers at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +51,16 @@ class Sparse(NDArrayOperatorsMixin):
         """These rows, in this order; or of all rows these columns."""
         if isinstance(key, tuple):
             return self.T[key[1]].T
-        order, begin = self._by_row
-        count = begin[key + 1] - begin[key]
-        row = np.repeat(np.arange(len(key)), count)
-        at = order[np.arange(len(row)) + np.repeat(begin[key] - np.cumsum(count) + count, count)]
+        row, at = self._of_rows(key)
         return Sparse((len(key), self.shape[1]), row, self.column[at], self.numbers[at])
+
+    def _of_rows(self, rows: Integers) -> tuple[Integers, Integers]:
+        """(i, at) of all numbers of the i-th of these rows, which stand at `at`."""
+        order, begin = self._by_row
+        count = begin[rows + 1] - begin[rows]
+        place = np.repeat(np.arange(len(rows)), count)
+        first = np.repeat(begin[rows] - np.cumsum(count) + count, count)
+        return place, order[np.arange(len(place)) + first]
 
     @cached_property
     def _by_row(self) -> tuple[Integers, Integers]:
@@ -78,18 +84,31 @@ class Sparse(NDArrayOperatorsMixin):
             return NotImplemented
         if ufunc is np.matmul:
             left, right = inputs
-            return self._times(right) if left is self else self.T._times_rows(left)
+            return self._times(right) if left is self else self._times_rows(left)
         is_kept = ufunc is np.left_shift or not np.any(others)
         if ufunc not in KEEP_ZEROS or inputs[0] is not self or not is_kept:
             return NotImplemented
         return self.of(lambda numbers: ufunc(numbers, *others))
 
     def _times_rows(self, rows: Array) -> Array:
-        """rows @ W.T, of rows [.., columns]."""
-        found = np.empty((*rows.shape[:-1], self.shape[0]), np.result_type(self.numbers, rows))
+        """A W, of A [.., rows]; of Python's integers A [m, rows]."""
+        found = np.zeros((*rows.shape[:-1], self.shape[1]), np.result_type(self.numbers, rows))
+        step = max(1, PRODUCTS // max(1, len(self.numbers)))
+        if found.dtype == object:
+            for i in range(0, len(rows), step):
+                self._add_products(rows[i : i + step], found[i : i + step])
+            return found
+        turned = self.T
         for at in np.ndindex(rows.shape[:-1]):
-            found[at] = self._times(rows[at])
+            found[at] = turned._times(rows[at])
         return found
+
+    def _add_products(self, rows: Array, found: Array) -> None:
+        """Adds rows @ W to what is found, of Python's integers [m, rows] that are mostly 0."""
+        i, row = np.nonzero(rows)
+        place, at = self._of_rows(row)
+        products = rows[i, row][place] * self.numbers[at]
+        np.add.at(found, (i[place], self.column[at]), products)
 
     def _times(self, h: Array) -> Array:
         """W h, of a vector."""
