@@ -4,7 +4,7 @@ Each function adds to the chain what a node does, and returns the signal's shape
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import TypeAlias
 
@@ -72,17 +72,26 @@ def _subtract(call: Call, chain: Chain) -> Shape:
 
 
 def _concat(call: Call, chain: Chain) -> Shape:
-    """The signal alone; or 1 where its elements come to stand, and b has the constants."""
-    at, signal, others = _signal(call)
+    at, signal, _ = _signal(call)
+    return concatenated(call, chain, {at: signal}, signal.size)
+
+
+def concatenated(call: Call, chain: Chain, signals: Mapping[int, Array], size: int) -> Shape:
+    """1 where the elements of signals come to stand, and b has the constants.
+
+    signals: by their places among the operands, the places of their elements among so many.
+    """
     axis, parts = call.options["axis"], [part for part in call.operands if part is not None]
     need(len(parts) == len(call.operands), "this form is not supported")
-    places = [signal if i == at else np.full(part.shape, -1) for i, part in enumerate(parts)]
-    numbers = [np.zeros(part.shape) if i == at else part for i, part in enumerate(parts)]
+    places = [signals.get(i, np.full(part.shape, -1)) for i, part in enumerate(parts)]
     found = np.concatenate(places, axis)
     need(found.size <= MAX_WIDTH, "a layer is too wide")
-    if others:
-        chain.select(found, signal.size)
+    if len(signals) < len(parts):
+        numbers = [np.zeros(part.shape) if i in signals else part for i, part in enumerate(parts)]
+        chain.select(found, size)
         chain.shift(np.concatenate(numbers, axis).ravel())
+    elif not np.array_equal(found.ravel(), np.arange(size)):
+        chain.select(found, size)
     return found.shape
 
 

@@ -37,14 +37,10 @@ OTHER_LAYERS: dict[str, Callable[[Call, Chain], Shape]] = {
 
 
 class Value(NamedTuple):
-    """What a name stands for: a constant, or the signal, and then the layers that make it.
-
-    spent: True for the signal that a node has read: only its shape is read again.
-    """
+    """What a name stands for: a constant, or a signal, and then the layers that make it."""
 
     numbers: Array
     chain: Chain | None = None
-    spent: bool = False
 
 
 def results(call: Call, opset: int, chain: Chain | None) -> list[Value]:

@@ -15,6 +15,7 @@ from engine.audit.onnx_constants import numbers_of
 from engine.audit.onnx_data import MAX_BYTES, whole_model
 from engine.audit.onnx_forms import FLOATS, Call
 from engine.audit.onnx_graph import graph_of
+from engine.audit.onnx_meeting import met
 from engine.audit.onnx_operators import Value, results
 from engine.audit.sparse import each, held
 
@@ -76,7 +77,7 @@ def _chain(model: onnx.ModelProto, tensor: str) -> tuple[Chain, tuple[End, End]]
             break
     name = tensor or graph.output[0].name
     end = values.get(name)
-    if end is None or end.chain is None or end.spent or tensor == inputs[0].name:
+    if end is None or end.chain is None or tensor == inputs[0].name:
         raise Malformed(f"its {_called(tensor)} is not the end of one chain of layers")
     end.chain.close(end.numbers.size)
     return end.chain, (End(inputs[0].name, begin.shape), End(name, end.numbers.shape))
@@ -129,10 +130,7 @@ def _input(kind: onnx.TypeProto.Tensor) -> Array:
 
 
 def _step(node: onnx.NodeProto, opset: int, values: dict[str, Value]) -> dict[str, Value]:
-    """Returns what a node gives, by its outputs' names.
-
-    The signal that it reads is spent then, but where it reads no more than its shape.
-    """
+    """Returns what a node gives, by its outputs' names."""
     options = {entry.name: onnx.helper.get_attribute_value(entry) for entry in node.attribute}
     own = node.domain in DOMAINS and len(options) == len(node.attribute)
     need(own, "it is of another domain")
@@ -142,22 +140,20 @@ def _step(node: onnx.NodeProto, opset: int, values: dict[str, Value]) -> dict[st
         names.pop()
     there = all(name in values or not name for name in names)
     need(there, "it reads what is not there")
-    signals = [place for place, name in enumerate(names) if name and values[name].chain]
-    need(len(signals) < 2, "two branches meet in it")
-    at = signals[0] if signals else None
-    chain = None if at is None else _read(names[at], values, shape_only=node.op_type == "Shape")
     operands = [values[name].numbers if name else None for name in names]
-    found = results(Call(node.op_type, operands, options, at), opset, chain)
+    chains = {
+        place: chain.fork()
+        for place, name in enumerate(names)
+        if name and (chain := values[name].chain) is not None
+    }
+    at = min(chains, default=None)
+    call = Call(node.op_type, operands, options, at)
+    if len(chains) > 1:
+        found = [Value(*met(call, opset, chains))]
+    else:
+        found = results(call, opset, None if at is None else chains[at])
     need(len(found) == len(_outputs(node)), "it has more or fewer outputs")
     return dict(zip(_outputs(node), found, strict=True))
-
-
-def _read(name: str, values: dict[str, Value], *, shape_only: bool) -> Chain | None:
-    """The layers that make the signal of this name, which is spent then."""
-    signal = values[name]
-    need(shape_only or not signal.spent, "it reads what was read before")
-    values[name] = signal._replace(spent=signal.spent or not shape_only)
-    return signal.chain
 
 
 # --- float32 semantics ----------------------------------------------------------------------------

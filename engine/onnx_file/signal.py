@@ -119,11 +119,11 @@ class Signal:
         return replace(self, weight=self.weight.scaled(-1.0))
 
     def rectified(self) -> "Signal":
-        """Returns max(self, 0)."""
+        """Returns max(self, 0): the layer before has a ReLU on all neurons, whichever had one."""
         if self.weight is not None:
             return self.closed(relu=True)
-        if self.pieces and self.pieces[-1].relu is True:
-            return self
+        if self.pieces:
+            return replace(self, pieces=(*self.pieces[:-1], replace(self.pieces[-1], relu=True)))
         return self.times(self._identity(), self.shape).closed(relu=True)
 
     def bent(self, terms: Sequence[Term], rest: np.ndarray) -> "Signal":
