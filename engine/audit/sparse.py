@@ -113,7 +113,8 @@ class Sparse(NDArrayOperatorsMixin):
     def _times(self, h: Array) -> Array:
         """W h, of a vector."""
         if self.numbers.dtype != object and h.dtype != object:
-            return np.bincount(self.row, self.numbers * h[self.column], self.shape[0])
+            sums = np.bincount(self.row, self.numbers * h[self.column], self.shape[0])
+            return sums.astype(np.float64)  # of no numbers they are integers
         used = np.flatnonzero(h.astype(bool)[self.column])  # the rest is slow for nothing
         total = np.zeros(self.shape[0], dtype=object)
         np.add.at(total, self.row[used], self.numbers[used] * h[self.column[used]])
