@@ -1,6 +1,7 @@
 """Arrays of numbers / 2^bits, with which numpy computes without rounding (section 6)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -34,7 +35,7 @@ class Dyadic(NDArrayOperatorsMixin):
         if isinstance(values, Sparse):
             different, place = np.unique(values.numbers, return_inverse=True)  # often few
             found = cls.of(different)
-            return cls(values.of(lambda _: found.numbers[place]), found.bits)
+            return cls(replace(values, numbers=found.numbers[place]), found.bits)
         ratios = [value.as_integer_ratio() for value in np.ravel(values).tolist()]
         scale = max((denominator for _, denominator in ratios), default=1)
         numbers = np.array([number * (scale // part) for number, part in ratios], dtype=object)

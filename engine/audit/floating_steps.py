@@ -31,13 +31,16 @@ class FullStep:
         self._matrix = np.block([[weight, bias[:, None]], end])
 
     def enter(self, bias: Floats) -> None:
+        """As Step: b is this from here on."""
         self._matrix[:-1, -1] = bias
 
     def rows(self, neurons: Integers) -> Floats:
+        """As Step: (W, b) at these neurons."""
         found: Floats = self._matrix[neurons]
         return found
 
     def through(self, rows: Floats) -> Floats:
+        """As Step: (B W, B . b + r)."""
         found: Floats = rows @ self._matrix
         return found
 
@@ -49,12 +52,15 @@ class SparseStep:
         self._weight, self._bias = weight, bias
 
     def enter(self, bias: Floats) -> None:
+        """As Step: b is this from here on."""
         self._bias = bias
 
     def rows(self, neurons: Integers) -> Floats:
+        """As Step: (W, b) at these neurons."""
         return np.column_stack([np.asarray(self._weight[neurons]), self._bias[neurons]])
 
     def through(self, rows: Floats) -> Floats:
+        """As Step: (B W, B . b + r)."""
         coefficients = rows[..., :-1]
         constant = np.vecdot(coefficients, self._bias) + rows[..., -1]
         return np.concatenate([coefficients @ self._weight, constant[..., None]], axis=-1)

@@ -45,9 +45,9 @@ def _maxima(signal: Array, windows: Windows, chain: Chain) -> Shape:
         check_rows(channels * len(taken.window))  # of the first layer
     ends = np.cumsum(counts)[:-1]
     lists: list[list[Ones]] = [
-        [(channel * size + element,) for element in elements.tolist()]
+        [(channel * size + element,) for element in each.tolist()]
         for channel in range(channels)
-        for elements in np.split(taken.element, ends)
+        for each in np.split(taken.element, ends)
     ]
     width = signal.size
     while max(map(len, lists)) > 1:
@@ -69,14 +69,14 @@ def _round(lists: list[list[Ones]], width: int) -> tuple[Sparse, Truths, list[li
     """
     rows, relu = _Rows(), []
     after: list[list[Ones]] = []
-    for elements in lists:
+    for each in lists:
         after.append([])
-        for i in range(0, len(elements) - 1, 2):
-            first, second = elements[i], elements[i + 1]
+        for i in range(0, len(each) - 1, 2):
+            first, second = each[i], each[i + 1]
             after[-1].append((rows.add(first, second), rows.add(second)))
             relu += [True, False]
-        if len(elements) % 2:
-            after[-1].append((rows.add(elements[-1]),))
+        if len(each) % 2:
+            after[-1].append((rows.add(each[-1]),))
             relu.append(False)
     return rows.matrix(width), np.array(relu), after
 

@@ -178,7 +178,11 @@ def _flush_is_covered(layers: tuple[Layer, ...]) -> bool:
     n = max(max(layer.weight.shape) for layer in layers)
     weight, bias = layers[0].weight, np.abs(layers[0].bias)
     n_inputs = weight.shape[1]
-    beyond = each(lambda numbers: np.maximum(np.abs(numbers), 1) - 1, weight)
-    few = n_inputs + 1 + n_inputs + beyond @ np.ones(n_inputs) <= 2 * n + 4
+    few = n_inputs + 1 + n_inputs + each(_beyond_1, weight) @ np.ones(n_inputs) <= 2 * n + 4
     small = np.abs(weight) @ np.ones(n_inputs) <= 2.0**103 * bias
     return bool((few | small).all())
+
+
+def _beyond_1(numbers: Array) -> Array:
+    """max(1, |number|) - 1."""
+    return np.maximum(np.abs(numbers), 1) - 1

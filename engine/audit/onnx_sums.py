@@ -34,7 +34,8 @@ def summed(call: Call, chain: Chain) -> tuple[int, ...]:
     chain.multiply(Sparse((kept.size, signal.size), row, column, np.ones(signal.size)))
     if call.operator == "ReduceMean":
         chain.scale(nearest_quotients(chain, np.full(kept.size, signal.size // kept.size)))
-    return kept.shape if keep else kept.squeeze(along).shape
+    shape: tuple[int, ...] = kept.shape if keep else kept.squeeze(along).shape
+    return shape
 
 
 def _axes(call: Call) -> list[int] | None:

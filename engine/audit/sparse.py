@@ -36,11 +36,7 @@ class Sparse(NDArrayOperatorsMixin):
         """Rows as columns."""
         return Sparse(self.shape[::-1], self.column, self.row, self.numbers)
 
-    def of(self, function: Callable[[Array], Array]) -> "Sparse":
-        """The matrix of function(number), where function(0) = 0."""
-        return replace(self, numbers=function(self.numbers))
-
-    def __array__(self, dtype: npt.DTypeLike = None, copy: bool | None = None) -> Array:
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         full = np.zeros(self.shape, self.numbers.dtype)
         full[self.row, self.column] = self.numbers
         return full if dtype is None else full.astype(dtype)
@@ -88,7 +84,7 @@ class Sparse(NDArrayOperatorsMixin):
         is_kept = ufunc is np.left_shift or not np.any(others)
         if ufunc not in KEEP_ZEROS or inputs[0] is not self or not is_kept:
             return NotImplemented
-        return self.of(lambda numbers: ufunc(numbers, *others))
+        return replace(self, numbers=ufunc(self.numbers, *others))
 
     def _times_rows(self, rows: Array) -> Array:
         """A W, of A [.., rows]; of Python's integers A [m, rows]."""
@@ -113,7 +109,8 @@ class Sparse(NDArrayOperatorsMixin):
     def _times(self, h: Array) -> Array:
         """W h, of a vector."""
         if self.numbers.dtype != object and h.dtype != object:
-            return np.bincount(self.row, self.numbers * h[self.column], self.shape[0])
+            sums = np.bincount(self.row, self.numbers * h[self.column], self.shape[0])
+            return sums.astype(np.float64)  # of no numbers they are integers
         used = np.flatnonzero(h.astype(bool)[self.column])  # the rest is slow for nothing
         total = np.zeros(self.shape[0], dtype=object)
         np.add.at(total, self.row[used], self.numbers[used] * h[self.column[used]])
@@ -182,7 +179,9 @@ def unlike(one: Matrix, other: Matrix) -> Matrix:
 
 def each(function: Callable[[Array], Array], matrix: Matrix) -> Matrix:
     """The matrix of function(number), where function(0) = 0."""
-    return matrix.of(function) if isinstance(matrix, Sparse) else function(matrix)
+    if isinstance(matrix, Sparse):
+        return replace(matrix, numbers=function(matrix.numbers))
+    return function(matrix)
 
 
 def held(matrix: Matrix) -> Array:

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from engine.audit.data import Layer, Network, Polytope, Row, Singles, Truths, demand
+from engine.audit.data import Floats, Layer, Network, Polytope, Row, Singles, Truths, demand
 from engine.audit.places import hidden_parts, relus_of, spread
 from engine.audit.sparse import Matrix, below_each_other, each, held, side_by_side, unlike
 
@@ -93,9 +93,13 @@ def _differ(one: Layer, other: Layer) -> bool:
 
 def _reaches(inputs: Truths, weight: Matrix) -> Truths:
     """Which neurons have a weight that is not 0 at one of these inputs [n, inputs]."""
-    is_weight = each(lambda numbers: (numbers != 0).astype(np.float64), weight)
-    found: Truths = inputs.astype(np.float64) @ is_weight.T > 0
+    found: Truths = inputs.astype(np.float64) @ each(_is_not_zero, weight).T > 0
     return found
+
+
+def _is_not_zero(numbers: Floats) -> Floats:
+    """1 for each number that is not 0."""
+    return (numbers != 0).astype(np.float64)
 
 
 def _side_by_side(one: Layer, other: Layer, *, shared: bool) -> Layer:
