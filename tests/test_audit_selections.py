@@ -126,7 +126,6 @@ WRONG = {
         13,
     ),
     "filled by the signal": ([node("ConstantOfShape", "x", "y")], 13),
-    "the output is a part that is read": ([*split("y r", axis=1), node("Relu", "y", "z")], 13),
 }
 
 

@@ -153,10 +153,6 @@ REFUSED = {
         nodes(node("Relu", "B", "y")),
         f"output 'y' is not computed from the input; {AGAIN}",
     ),
-    "output read again": (
-        nodes(*MATMUL, node("Relu", "y", "z")),
-        "output 'y' is read by another node; cut the graph after its output",
-    ),
     "declared output shape": (
         nodes(*MATMUL, output_shape=(1, 3)),
         f"output 'y': shapes [1, 3] and [1, 2] do not fit; {EXPORT}",

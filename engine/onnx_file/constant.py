@@ -27,7 +27,7 @@ class Constant:
     `values` is float64 or int64 in the graph's shape; `kind`, a TensorProto type, is the number type of the
     file. `index` counts in the home's row-major order, and is LITERAL where an entry stands in no tensor. It is
     None where the entries have no common home: for literals, which have no `names`, and for what was folded from
-    the tensors in `names`.
+    the tensors in `names`, or laid side by side from `parts`, which have none themselves.
     """
 
     values: np.ndarray
@@ -35,6 +35,7 @@ class Constant:
     names: tuple[str, ...] = ()
     index: np.ndarray | None = None
     scale: float = 1.0
+    parts: tuple["Constant", ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:

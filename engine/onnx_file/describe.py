@@ -45,7 +45,11 @@ def _description(network: Network) -> Description:
     widths = (network.n_inputs, *(len(layer.bias) for layer in network.layers))
     relus = sum(len(layer.relus) for layer in network.layers)
     constants = [constant for piece in graph.pieces for constant in (piece.weight, piece.bias) if constant]
-    stored = {constant.names[0]: constant.index for constant in constants if constant.index is not None}
+    stored: dict[str, list[np.ndarray]] = {}
+    for part in (part for constant in constants for part in constant.parts or (constant,)):
+        if part.index is not None:
+            stored.setdefault(part.names[0], []).append(part.index.ravel())
+    places = [np.unique(np.concatenate(indices)) for indices in stored.values()]
     return Description(
         name=network.name,
         sha256=network.sha256,
@@ -56,5 +60,5 @@ def _description(network: Network) -> Description:
         operators=tuple(sorted(graph.operators.items())),
         widths=widths,
         relus=relus,
-        parameters=sum(len(np.unique(index[index != LITERAL])) for index in stored.values()),
+        parameters=sum(int((numbers != LITERAL).sum()) for numbers in places),
     )

@@ -22,7 +22,7 @@ from engine.onnx_file.nodes import (
     printable,
 )
 from engine.onnx_file.shapes import ints_of, mismatch
-from engine.onnx_file.signal import Attribute, NamedShape, Piece, Signal, Value, size_of
+from engine.onnx_file.signal import Attribute, NamedShape, Piece, Signal, Value, demand_weights, size_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,9 +52,9 @@ def read_graph(model: ModelProto) -> Graph:
 class _Walk:
     """The state of one pass over the nodes.
 
-    values: what each name stands for; spent: names that were read; unread: outputs that nothing may
-    read, with what they are; leading_zeros: the first node that adds zeros to the input, or clips it nowhere;
-    obstacle: the first node that is not executed as analysed, with the reason.
+    values: what each name stands for; unread: outputs that nothing may read, with what they are; leading_zeros: the
+    first node that adds zeros to the input, or clips it nowhere; obstacle: the first node that is not executed as
+    analysed, with the reason; made: how many weights nodes have made of signals.
     """
 
     def __init__(self, graph: GraphProto, opset: int) -> None:
@@ -62,10 +62,10 @@ class _Walk:
         self.opset = opset
         self.homes = initializers(graph)
         self.values: dict[str, Value] = {}
-        self.spent: set[str] = set()
         self.unread: dict[str, str] = {}
         self.uses: Counter[str] = Counter()
         self.leading_zeros = self.obstacle = ""
+        self.made = 0
 
     def run(self) -> Graph:
         entry = self._input()
@@ -124,7 +124,7 @@ class _Walk:
         given = {attribute.name: attribute for attribute in node.attribute}
         if len(node.input) != 1 or len(node.attribute) > 1 or set(given) - {"value"}:
             raise InputError("it has not one shape and one value", advice=EXPORT_AGAIN)
-        shape = ints_of(self._take(node.input[0], keep=False), "the shape")
+        shape = ints_of(self._take(node.input[0]), "the shape")
         if min(shape, default=1) < 1 or size_of(shape) > MAX_FOLD:
             raise InputError(f"shape {list(shape)} is too large, or empty", advice="fold constants when exporting")
         if "value" not in given:
@@ -160,7 +160,7 @@ class _Walk:
         operator = operator_of(node, self.opset)
         attributes = attributes_of(node, operator)
         check_arity(node, operator)
-        operands = [self._take(name, keep=node.op_type == "Shape") if name else None for name in node.input]
+        operands = [self._take(name) if name else None for name in node.input]
         demand_branches(node.op_type, sum(isinstance(operand, Signal) for operand in operands))
         result = operator(*operands, **attributes)
         results = result if isinstance(result, tuple) else (result,)
@@ -178,20 +178,24 @@ class _Walk:
     ) -> None:
         """Notes which constants meet the signal, and what is not executed as analysed."""
         if isinstance(result, Signal):
+            self._count(operands, result)
             self.uses.update(n for o in operands if isinstance(o, Constant) for n in o.names)
             if result.untouched and node.op_type in ("Add", "Sub", "Clip"):
                 self.leading_zeros = self.leading_zeros or label
         if not self.obstacle and (cause := obstacle(node.op_type, operands, attributes, result)):
             self.obstacle = f"{label}: {cause}"
 
-    def _take(self, name: str, *, keep: bool) -> Value:
-        """Returns what a name stands for. A signal counts as read unless it is kept."""
+    def _count(self, operands: Sequence[Value | None], result: Signal) -> None:
+        """Raises InputError where all nodes together make too many weights, of branches that end nowhere, too."""
+        self.made += result.held - min(operand.held for operand in operands if isinstance(operand, Signal))
+        demand_weights(self.made)
+
+    def _take(self, name: str) -> Value:
+        """Returns what a name stands for."""
         if name not in self.values:
             if name not in self.homes:
                 raise self._missing(name)
             self.values[name] = read_tensor(self.homes[name], name)
-        if isinstance(self.values[name], Signal) and not keep:
-            self.spent.add(name)
         return self.values[name]
 
     def _missing(self, name: str) -> InputError:
@@ -209,8 +213,6 @@ class _Walk:
         signal = self.values.get(info.name)
         if not isinstance(signal, Signal):
             raise InputError(f"{label} is not computed from the input", advice=EXPORT_AGAIN)
-        if info.name in self.spent:
-            raise InputError(f"{label} is read by another node", advice="cut the graph after its output")
         declared = declared_shape(info) if info.type.tensor_type.HasField("shape") else None
         if declared is None or None in declared[1:]:
             return (info.name, signal.shape), signal

@@ -90,10 +90,16 @@ def _one(pieces: Sequence[Piece], *, is_first: bool) -> Piece:
     bias = None
     if any(b is not None for b in biases):
         numbers = [np.zeros(len(w.values)) if b is None else b.values for w, b in zip(weights, biases)]
-        bias = Constant(np.concatenate(numbers), kind, names_of(b for b in biases if b is not None))
+        bias = _laid(np.concatenate(numbers), [b for b in biases if b is not None], kind)
     relu = np.concatenate([np.broadcast_to(p.relu, len(p.weight.values)) for p in pieces])
     same: Relus = bool(relu[0]) if (relu == relu[0]).all() else relu
-    return Piece(Constant(matrix, kind, names_of(weights)), bias, same, any(piece.rounded for piece in pieces))
+    return Piece(_laid(matrix, weights, kind), bias, same, any(piece.rounded for piece in pieces))
+
+
+def _laid(values: np.ndarray, constants: Sequence[Constant], kind: int) -> Constant:
+    """Returns these numbers, which are those of constants side by side, and literals."""
+    parts = tuple(part for constant in constants for part in constant.parts or (constant,) if part.names)
+    return Constant(values, kind, names_of(parts), parts=parts)
 
 
 def demand_branches(operator: str, count: int) -> None:

@@ -157,13 +157,14 @@ class Signal:
         self.demand_room(self.size**2)
         return Constant(np.eye(self.size), self.kind)
 
+    @property
+    def held(self) -> int:
+        """How many weights its layers have."""
+        return sum(piece.weight.values.size for piece in self.closed(relu=False).pieces)
+
     def demand_room(self, weights: int) -> None:
         """Raises InputError where so many more are too many."""
-        held = sum(piece.weight.values.size for piece in self.closed(relu=False).pieces)
-        if held + weights > MAX_WEIGHTS:
-            raise InputError(
-                f"its layers have more than {MAX_WEIGHTS:,} weights in all", advice="use a smaller network"
-            )
+        demand_weights(self.held + weights)
 
     def _demand_few(self, count: int = 0) -> None:
         """Raises InputError where the elements, or so many neurons that stand for them, are too many."""
@@ -176,6 +177,12 @@ class Signal:
 
 
 Value = Constant | Signal  # what a name of the graph stands for
+
+
+def demand_weights(count: int) -> None:
+    """Raises InputError where so many weights of all layers are too many."""
+    if count > MAX_WEIGHTS:
+        raise InputError(f"its layers have more than {MAX_WEIGHTS:,} weights in all", advice="use a smaller network")
 
 
 def size_of(shape: Shape) -> int:
