@@ -99,7 +99,8 @@ def _reaches(inputs: Truths, weight: Matrix) -> Truths:
 
 def _is_not_zero(numbers: Floats) -> Floats:
     """1 for each number that is not 0."""
-    return (numbers != 0).astype(np.float64)
+    found: Floats = (numbers != 0).astype(np.float64)
+    return found
 
 
 def _side_by_side(one: Layer, other: Layer, *, shared: bool) -> Layer:
