@@ -61,6 +61,7 @@ PARTS = (
     "onnx_forms",
     "onnx_layers",
     "onnx_maxima",
+    "onnx_meeting",
     "onnx_moves",
     "onnx_operators",
     "onnx_reader",
@@ -95,10 +96,11 @@ READS = {
     "onnx_data": "files",
     "onnx_layers": "onnx_chain onnx_forms onnx_rounded",
     "onnx_maxima": "onnx_chain onnx_forms onnx_windows",
+    "onnx_meeting": "onnx_chain onnx_forms onnx_layers sparse",
     "onnx_moves": "onnx_forms",
     "onnx_operators": "onnx_activations onnx_chain onnx_constants onnx_convolutions onnx_forms onnx_layers onnx_maxima "
     "onnx_moves onnx_selections onnx_sums",
-    "onnx_reader": "files onnx_chain onnx_constants onnx_data onnx_forms onnx_graph onnx_operators",
+    "onnx_reader": "files onnx_chain onnx_constants onnx_data onnx_forms onnx_graph onnx_meeting onnx_operators",
     "onnx_rounded": "onnx_chain",
     "onnx_selections": "onnx_chain onnx_forms onnx_moves",
     "onnx_sums": "onnx_chain onnx_forms onnx_rounded onnx_selections",
@@ -253,7 +255,8 @@ def assert_changed_is_read_alike(scratch: Path, found, change, seed: int) -> Non
             return
     assert theirs is not None
     for a, b in zip(ours.layers, theirs.layers, strict=True):
-        assert a.relu == b.relu and np.array_equal(a.weight, b.weight) and np.array_equal(a.bias, b.bias)
+        assert np.array_equal(a.weight, b.weight) and np.array_equal(a.bias, b.bias)
+        assert np.array_equal(*(np.broadcast_to(each.relu, len(a.bias)) for each in (a, b)))
     assert ours.rounded == theirs.rounded and (denies_float32(theirs) or not ours.obstacle)
 
 

@@ -83,7 +83,7 @@ def why_not_own(constant: Constant, uses: Counter[str]) -> str:
     if not constant.names:
         return NO_INITIALIZER
     if constant.parts:
-        return f"it holds {', '.join(repr(name) for name in constant.names)} beside other layers: branches meet"
+        return f"it holds {', '.join(map(repr, dict.fromkeys(constant.names)))} beside other layers: branches meet"
     if constant.index is None:
         return f"it is folded from {', '.join(repr(name) for name in constant.names)}"
     if uses[constant.names[0]] > 1:
