@@ -1,5 +1,7 @@
 """Branches that meet again: by hand, against onnxruntime, and decided as z3 decides them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from cases import check_verdict, prop
@@ -13,7 +15,7 @@ from engine.bounds.stack import Stack
 from engine.errors import InputError
 from engine.exact import evaluate
 from engine.network import Network
-from engine.onnx_file import describe, parse_network, storable
+from engine.onnx_file import describe, parse_network, rewritten, storable
 from engine.replay import replay
 from engine.search.problem import Options
 from engine.search.verify import verify
@@ -131,3 +133,23 @@ def test_what_is_refused():
         Stack([read([node("Add", "x x", "y")])], semantics="float32")
     net = residual(0)
     assert all(part.fixed for pair in storable(net)[:2] for part in pair) and describe(net).relus > 0
+
+
+def test_numbers_side_by_side_are_counted_and_not_written():
+    """m, its ReLU and x: the 4 numbers of w are there twice, and stand once in the file; those of v and b are its own."""
+    nodes = [
+        node("MatMul", "x w", "m"), node("Relu", "m", "h"), node("Add", "x c", "n"), node("Concat", "m h n", "j", axis=1),
+        node("Gemm", "j v b", "y"),
+    ]  # fmt: skip
+    constants = {"w": W, "c": np.float32([1, 2]), "v": np.ones((6, 2), np.float32), "b": np.float32([1, 2])}
+    network = read(nodes, constants)
+    assert describe(network).parameters == 4 + 2 + 12 + 2
+    (weight, bias), (own, last) = storable(network)
+    assert weight.fixed == "it holds 'w' beside other layers: branches meet"
+    assert bias.fixed == "it holds 'c' beside other layers: branches meet"
+    assert not own.fixed and not last.fixed
+    first, second = network.layers
+    changed = replace(second, weight=2 * second.weight)
+    assert np.array_equal(rewritten(replace(network, layers=(first, changed))).layers[1].weight, changed.weight)
+    with pytest.raises(InputError, match="holds 'w' beside other layers: branches meet"):
+        rewritten(replace(network, layers=(replace(first, weight=2 * first.weight), second)))

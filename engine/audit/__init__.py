@@ -32,6 +32,7 @@ certificate is checked:
     onnx_layers.py     what makes layers
     onnx_sums.py       sums and means, which do, too
     onnx_maxima.py     largest elements of windows: layers with ReLUs on some neurons
+    onnx_meeting.py    signals that meet: their layers side by side
     onnx_chain.py      the layers so far
     onnx_graph.py      nodes without names and numbers  (section 10)
     onnx_rounded.py    factors that are only the nearest float64 numbers

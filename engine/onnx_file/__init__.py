@@ -13,6 +13,7 @@ differ from what is analysed are named too.
     shapes.py      the same of operators that only move numbers
     selections.py  the same of operators that select, repeat or add up elements
     convolution.py the geometry of windows, and their products as a matrix
+    meeting.py     branches of the signal that meet again
     windowed.py    the operators that slide windows over the signal
     padding.py     the operator that puts zeros around it
     execution.py   where execution in float32 is not what is analysed
