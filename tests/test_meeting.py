@@ -136,10 +136,10 @@ def test_what_is_refused():
 
 
 def test_numbers_side_by_side_are_counted_and_not_written():
-    """m, its ReLU and x: the 4 numbers of w are there twice, and stand once in the file; those of v and b are its own."""
+    """Those of w are there twice, and stand once in the file; those of v and b are a layer of their own."""
     nodes = [
-        node("MatMul", "x w", "m"), node("Relu", "m", "h"), node("Add", "x c", "n"), node("Concat", "m h n", "j", axis=1),
-        node("Gemm", "j v b", "y"),
+        node("MatMul", "x w", "m"), node("Relu", "m", "h"), node("Add", "x c", "n"),
+        node("Concat", "m h n", "j", axis=1), node("Gemm", "j v b", "y"),
     ]  # fmt: skip
     constants = {"w": W, "c": np.float32([1, 2]), "v": np.ones((6, 2), np.float32), "b": np.float32([1, 2])}
     network = read(nodes, constants)

@@ -12,7 +12,7 @@ from engine.audit.data import Array, need
 from engine.audit.onnx_chain import MAX_WIDTH, Chain, Link, Room
 from engine.audit.onnx_forms import Call, check_form
 from engine.audit.onnx_layers import Shape, concatenated
-from engine.audit.sparse import WORDS, Matrix, Sparse, diagonal, held, stacked
+from engine.audit.sparse import WORDS, Matrix, Sparse, diagonal, stacked
 
 SIGNS = {"Add": 1.0, "Sub": -1.0}
 NOT_EXECUTED = "branches meet, which are carried on by layers that are not executed"
@@ -76,17 +76,20 @@ def _side_by_side(chains: Sequence[Chain], sizes: Sequence[int]) -> tuple[Chain,
     chain.zeros_first = any(each.zeros_first for each in chains)
     chain.refuse_float32(True, NOT_EXECUTED)
     depth = max(map(len, own))
-    for k in range(depth):
-        links = [
-            each[k] if k < len(each) else _passing(size)
-            for each, size in zip(own, sizes, strict=True)
-        ]
-        rows = [link.weight.shape[0] for link in links]
-        need(sum(rows) <= MAX_WIDTH, "a layer is too wide")
-        weight = _beside([link.weight for link in links], chain.room, is_first=k == 0)
-        biases = [np.zeros(1) if link.bias is None else link.bias for link in links]
-        chain.lay(weight, _spread(biases, rows), _spread([link.relu for link in links], rows))
+    for links, size in zip(own, sizes, strict=True):
+        links += [_passing(size)] * (depth - len(links))
+    for k, links in enumerate(zip(*own, strict=True)):
+        _lay(chain, links, is_first=k == 0)
     return chain, [0, *accumulate(sizes)][:-1] if depth else [0] * len(sizes)
+
+
+def _lay(chain: Chain, links: Sequence[Link], *, is_first: bool) -> None:
+    """Adds the layer that has the neurons of all of these."""
+    rows = [link.weight.shape[0] for link in links]
+    need(sum(rows) <= MAX_WIDTH, "a layer is too wide")
+    weight = _beside([link.weight for link in links], chain.room, is_first=is_first)
+    biases = [np.zeros(1) if link.bias is None else link.bias for link in links]
+    chain.lay(weight, _spread(biases, rows), _spread([link.relu for link in links], rows))
 
 
 def _common(chains: Sequence[Chain]) -> tuple[Link | None, list[list[Link]]]:
@@ -114,7 +117,7 @@ def _is_same(one: Link | None, other: Link | None) -> bool:
 
 
 def _passing(size: int) -> Link:
-    """A layer that changes nothing."""
+    """A layer that changes nothing, for neurons of a signal that has ended."""
     return Link(diagonal(np.ones(size)), None, 0)
 
 
@@ -131,7 +134,9 @@ def _beside(parts: Sequence[Matrix], room: Room, *, is_first: bool) -> Matrix:
     widths = [0 if is_first else part.shape[1] for part in parts]
     columns = [0, *accumulate(widths)]
     shape = rows[-1], max(columns[-1], parts[0].shape[1])
-    count = sum(np.count_nonzero(held(part)) for part in parts)
+    count = sum(
+        len(part.numbers) if isinstance(part, Sparse) else np.count_nonzero(part) for part in parts
+    )
     is_sparse = WORDS * count < math.prod(shape)
     room.take(WORDS * count if is_sparse else math.prod(shape))
     begin = zip(parts, rows, columns)
