@@ -47,6 +47,7 @@ from engine.vnnlib import load_property
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 PARTS = (
     "__init__",
+    "sparse",
     "data",
     "files",
     "archive",
@@ -87,15 +88,18 @@ PARTS = (
 #: What each reads beside data.
 READS = {
     "archive": "files",
+    "data": "sparse",
     "certificate": "archive manifest tree",
     "network_reader": "nnet_reader onnx_reader",
     "nnet_reader": "files",
     "onnx_activations": "onnx_chain onnx_forms onnx_layers",
+    "onnx_chain": "sparse",
     "onnx_constants": "onnx_forms onnx_moves onnx_selections",
-    "onnx_convolutions": "onnx_chain onnx_forms onnx_moves onnx_rounded onnx_selections onnx_windows",
+    "onnx_convolutions": "onnx_chain onnx_forms onnx_moves onnx_rounded onnx_selections onnx_windows "
+    "sparse",
     "onnx_data": "files",
     "onnx_layers": "onnx_chain onnx_forms onnx_rounded",
-    "onnx_maxima": "onnx_chain onnx_forms onnx_windows",
+    "onnx_maxima": "onnx_chain onnx_forms onnx_windows sparse",
     "onnx_meeting": "onnx_chain onnx_forms onnx_layers sparse",
     "onnx_moves": "onnx_forms",
     "onnx_operators": "onnx_activations onnx_chain onnx_constants onnx_convolutions onnx_forms onnx_layers onnx_maxima "
@@ -103,7 +107,7 @@ READS = {
     "onnx_reader": "files onnx_chain onnx_constants onnx_data onnx_forms onnx_graph onnx_meeting onnx_operators",
     "onnx_rounded": "onnx_chain",
     "onnx_selections": "onnx_chain onnx_forms onnx_moves",
-    "onnx_sums": "onnx_chain onnx_forms onnx_rounded onnx_selections",
+    "onnx_sums": "onnx_chain onnx_forms onnx_rounded onnx_selections sparse",
     "onnx_windows": "onnx_chain onnx_forms",
     "query": "blocks network_reader ties vnnlib2_declarations vnnlib2_reader",
     "ties": "vnnlib_terms",
@@ -403,7 +407,7 @@ def assert_chain(network) -> None:
     for before, layer in zip((None, *network.layers), network.layers):
         assert layer.weight.shape == (len(layer.bias), layer.weight.shape[1])
         assert before is None or layer.weight.shape[1] == len(before.bias)
-        assert np.isfinite(layer.weight).all() and np.isfinite(layer.bias).all()
+        assert np.isfinite(np.asarray(layer.weight)).all() and np.isfinite(layer.bias).all()
 
 
 # Properties; what they mean is compared with the engine's reader in test_audit_claim.py.

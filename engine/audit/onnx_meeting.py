@@ -78,8 +78,8 @@ def _side_by_side(chains: Sequence[Chain], sizes: Sequence[int]) -> tuple[Chain,
     depth = max(map(len, own))
     for links, size in zip(own, sizes, strict=True):
         links += [_passing(size)] * (depth - len(links))
-    for k, links in enumerate(zip(*own, strict=True)):
-        _lay(chain, links, is_first=k == 0)
+    for k, layer in enumerate(zip(*own, strict=True)):
+        _lay(chain, layer, is_first=k == 0)
     return chain, [0, *accumulate(sizes)][:-1] if depth else [0] * len(sizes)
 
 
@@ -135,7 +135,8 @@ def _beside(parts: Sequence[Matrix], room: Room, *, is_first: bool) -> Matrix:
     columns = [0, *accumulate(widths)]
     shape = rows[-1], max(columns[-1], parts[0].shape[1])
     count = sum(
-        len(part.numbers) if isinstance(part, Sparse) else np.count_nonzero(part) for part in parts
+        len(part.numbers) if isinstance(part, Sparse) else int(np.count_nonzero(part))
+        for part in parts
     )
     is_sparse = WORDS * count < math.prod(shape)
     room.take(WORDS * count if is_sparse else math.prod(shape))
