@@ -132,7 +132,9 @@ def images_of(photos) -> Images:
 @pytest.mark.parametrize("scaling", SCALINGS)
 def test_pixels_as_inputs(scaling):
     assert [Fraction(v) for v in values_of(scaling).tolist()] == [value(byte, scaling) for byte in range(256)]
-    assert nearest_single(1 + Fraction(1, 2**24)) == 1 and nearest_single(1 + Fraction(3, 2**24)) == 1 + Fraction(2, 2**23)
+    assert nearest_single(1 + Fraction(1, 2**24)) == 1 and nearest_single(1 + Fraction(3, 2**24)) == 1 + Fraction(
+        2, 2**23
+    )
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -494,7 +496,7 @@ def refuted(photos, manifest, random) -> bool:
 def test_no_mutant_is_accepted_with_a_false_claim(proved):
     photos, roots = proved
     said, false_ones = {"accepted": 0, "rejected": 0, "malformed": 0}, 0
-    for seed in range(250):
+    for seed in range(210):
         random = np.random.default_rng(seed)
         manifest = mutated(photos, roots, random)
         try:

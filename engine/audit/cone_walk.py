@@ -78,4 +78,4 @@ class ConeProof(Proof):
             for at, folded in each:
                 bounds.enter(folded)
                 here = slice(at, at + 1)
-                yield self._roots_of(np.array(some[here]), lower[here], upper[here])
+                yield self._roots_of(np.array([some[at]]), lower[here], upper[here])

@@ -113,7 +113,7 @@ def _check_tree(tree: Tree, cases: tuple[PatchCase, ...], path: FilePath) -> Non
 
 def _sentence(claim: Claim, figures: Shown) -> str:
     """What the certificate shows, in plain words."""
-    count, safe, patch = figures.count, figures.safe, claim.patch
+    count, safe, patch = figures.counted, figures.safe, claim.patch
     several = len(patch.positions) > 1
     where = f"any of these {len(patch.positions):,} positions" if several else "this position"
     values = f"from {patch.low} to {patch.high}"

@@ -9,9 +9,11 @@ class PatchProof(ConeProof):
     """A ConeProof whose cases know their boxes."""
 
     def free(self, case: AnyCase) -> Integers:
+        """The free inputs of a case."""
         assert isinstance(case, PatchCase)
         return case.free()
 
     def box(self, case: AnyCase) -> tuple[Floats, Floats]:
+        """The box of a case, rounded outward."""
         assert isinstance(case, PatchCase)
         return case.box()
