@@ -12,7 +12,6 @@ import numpy as np
 
 from engine.audit.bounds import Exclusions
 from engine.audit.data import (
-    AnyCase,
     Floats,
     Integers,
     Objects,
@@ -23,7 +22,7 @@ from engine.audit.data import (
     demand,
 )
 from engine.audit.nodes import Nodes, demand_all, entries
-from engine.audit.tree import begins
+from engine.audit.tree import AnyCase, begins
 
 Term: TypeAlias = tuple[int, Fraction | int]  # a place in a sum of rows, and what is added there
 

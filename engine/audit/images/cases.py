@@ -104,7 +104,8 @@ class PatchCase:
         return lower, upper
 
     def _bytes(self, inputs: Integers) -> Integers:
-        return self.shared.images.pixels[self.image, inputs]
+        own: Integers = self.shared.images.pixels[self.image, inputs]
+        return own
 
 
 def cases_of(claim: Claim, images: Images, n_outputs: int) -> tuple[PatchCase, ...]:

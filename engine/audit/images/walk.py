@@ -1,8 +1,9 @@
 """The walk through the tree of a certificate about images (sections 12 and 13)."""
 
 from engine.audit.cone_walk import ConeProof
-from engine.audit.data import AnyCase, Floats, Integers
+from engine.audit.data import Floats, Integers
 from engine.audit.images.cases import PatchCase
+from engine.audit.tree import AnyCase
 
 
 class PatchProof(ConeProof):
