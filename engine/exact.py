@@ -65,7 +65,9 @@ def _exact_sums(weight: np.ndarray, bias: np.ndarray, h: np.ndarray, denominator
 
     Terms that are 0 are left out: rows of convolutions hold a few numbers among thousands of zeros.
     """
-    row, column = ((weight != 0) & (h != 0)).nonzero()
+    row, column = weight.nonzero()
+    used = h.astype(bool)[column]
+    row, column = row[used], column[used]
     numbers, bits = scaled_integers(np.concatenate([weight[row, column], bias]))
     terms = numbers[: len(row)] * h[column]
     sums = numbers[len(row) :] * denominator
@@ -109,7 +111,7 @@ def _sizes(values: Sequence[Fraction]) -> np.ndarray:
 
 
 def _some_neurons(layer: Affine) -> list[slice]:
-    size = max(1, MAX_WEIGHTS // (layer.weight.shape[1] + 1))
+    size = max(1, MAX_WEIGHTS // (int(np.count_nonzero(layer.weight, axis=1).max()) + 1))
     return [slice(i, i + size) for i in range(0, len(layer.bias), size)]
 
 

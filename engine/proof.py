@@ -37,7 +37,7 @@ class Proof:
         """The proof of one case without unsafe polytopes: a leaf, and nothing to be excluded."""
         ends, none = np.full(1, LEAF, np.int32), np.zeros(0, np.int32)
         arrays = dict.fromkeys(ARRAYS, none) | dict.fromkeys(("cut", "multiplier_value"), np.zeros(0))
-        return cls(**arrays | {"split": ends})
+        return cls(**arrays | {"split": ends}, of_cone=False)
 
 
 #: the names of the arrays, in order

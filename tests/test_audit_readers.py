@@ -94,14 +94,15 @@ READS = {
     "onnx_convolutions": "onnx_chain onnx_forms onnx_moves onnx_rounded onnx_selections onnx_windows",
     "onnx_data": "files",
     "onnx_layers": "onnx_chain onnx_forms onnx_rounded",
+    "onnx_maxima": "onnx_chain onnx_forms onnx_windows",
     "onnx_moves": "onnx_forms",
-    "onnx_operators": "onnx_activations onnx_chain onnx_constants onnx_convolutions onnx_forms onnx_layers onnx_moves "
-    "onnx_selections onnx_sums",
+    "onnx_operators": "onnx_activations onnx_chain onnx_constants onnx_convolutions onnx_forms onnx_layers onnx_maxima "
+    "onnx_moves onnx_selections onnx_sums",
     "onnx_reader": "files onnx_chain onnx_constants onnx_data onnx_forms onnx_graph onnx_operators",
     "onnx_rounded": "onnx_chain",
     "onnx_selections": "onnx_chain onnx_forms onnx_moves",
     "onnx_sums": "onnx_chain onnx_forms onnx_rounded onnx_selections",
-    "onnx_windows": "onnx_forms",
+    "onnx_windows": "onnx_chain onnx_forms",
     "query": "blocks network_reader ties vnnlib2_declarations vnnlib2_reader",
     "ties": "vnnlib_terms",
     "vnnlib_reader": "vnnlib_terms vnnlib_tokens",

@@ -12,7 +12,8 @@ from conftest import network
 from engine.bounds.crown import Boxes, tighten
 from engine.bounds.interval import hidden_intervals
 from engine.bounds.stack import Stack
-from engine.cone import Cone, Products, cones, free_inputs
+from engine.cone import Cone, cones, free_inputs
+from engine.cone.constants import Products
 from engine.cone.reach import reach_of
 from engine.errors import InputError
 from engine.network import Affine, Network

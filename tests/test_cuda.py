@@ -14,6 +14,7 @@ import pytest
 import torch
 from cases import (
     FLOAT32,
+    MIXED,
     NETWORKS,
     SEMANTICS,
     batch,
@@ -51,7 +52,7 @@ from engine.vnnlib.writer import property_text
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 
-NAMED = [(name, s) for name in NETWORKS for s in SEMANTICS if s == "real" or name in FLOAT32]
+NAMED = [(name, s) for name in [*NETWORKS, *MIXED] for s in SEMANTICS if s == "real" or name in FLOAT32]
 REAL = [((4, 9), 1), ((3, 3), 9), ((1, 9), 7), ((2, 9), 8), ((2, 1), 3)]
 
 

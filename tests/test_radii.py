@@ -46,7 +46,7 @@ class Trial:
         network = torch.tensor([0, 0, 1, 1])
         self.boxes = Boxes(network, lower, upper, *hidden_intervals(self.stack, network, lower, upper))
         self.traces = [
-            [exact_trace(within(networks[n], random), low + random.random(INPUTS) * (high - low)) for _ in range(30)]
+            [exact_trace(within(networks[n], random), low + random.random(INPUTS) * (high - low)) for _ in range(15)]
             for n, low, high in zip(network.tolist(), lower.numpy(), upper.numpy())
         ]
 

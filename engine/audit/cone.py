@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.audit.bounds import Numbers
-from engine.audit.data import Block, Integers, Layer, Network, Truths, demand
+from engine.audit.data import Block, Integers, Layer, Network, demand
 
 
 class Folded(NamedTuple):
@@ -65,7 +65,7 @@ def cone_of(network: Network, free: Integers) -> Cone:
         here = np.flatnonzero(is_reached)
         demand(len(here), f"no free input reaches layer {k}")
         weight = np.ascontiguousarray(layer.weight[np.ix_(here, before)])
-        layers.append(Layer(weight, np.zeros(len(here)), _relu(layer, here)))
+        layers.append(Layer(weight, np.zeros(len(here)), layer.has_relu[here]))
         reached.append(here)
         before = here
     columns = _columns(network.layers, reached)
@@ -74,21 +74,11 @@ def cone_of(network: Network, free: Integers) -> Cone:
     )
 
 
-def has_relu(layer: Layer) -> Truths:
-    """True for each neuron of a layer with a ReLU."""
-    return np.broadcast_to(layer.relu, len(layer.bias))
-
-
-def _relu(layer: Layer, reached: Integers) -> bool:
-    """A Layer's `relu`, of its reached neurons."""
-    return layer.relu
-
-
 def _columns(layers: Sequence[Layer], reached: Sequence[Integers]) -> Integers:
     """The column in l and u of a cone for each hidden neuron of the network, or -1."""
     parts = []
     for layer, here in zip(layers, reached, strict=True):
         is_reached = np.isin(np.arange(len(layer.bias)), here)
-        parts.append(is_reached[has_relu(layer)])
+        parts.append(is_reached[layer.has_relu])
     chosen = np.concatenate(parts)
     return np.where(chosen, np.cumsum(chosen) - 1, -1)

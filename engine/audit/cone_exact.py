@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.audit.bounds import LARGEST, Numbers
-from engine.audit.cone import Cone, Folded, has_relu
+from engine.audit.cone import Cone, Folded
 from engine.audit.data import Floats, Integers, Layer, Network, Objects, Truths, demand
 from engine.audit.dyadic import Dyadic
 from engine.audit.exact import Exact
@@ -49,7 +49,7 @@ class Sparse(NamedTuple):
         """The same layer."""
         column, row = np.nonzero(layer.weight.T)
         numbers = Dyadic.of(layer.weight[row, column])
-        return cls(row, column, numbers, Dyadic.of(layer.bias), has_relu(layer))
+        return cls(row, column, numbers, Dyadic.of(layer.bias), layer.has_relu)
 
     def times(self, h: Dyadic) -> Dyadic:
         """W h."""

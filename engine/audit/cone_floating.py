@@ -27,7 +27,7 @@ import numpy as np
 
 from engine.audit.arithmetic import UNDERFLOW, Floating
 from engine.audit.bounds import LARGEST, Numbers
-from engine.audit.cone import Cone, Folded, has_relu
+from engine.audit.cone import Cone, Folded
 from engine.audit.data import Floats, Network, demand
 
 
@@ -89,6 +89,6 @@ class FloatingCones:
             small = (np.abs(center) + radius < LARGEST).all()
             demand(small, f"numbers of layer {k + 1} may reach 2^100")
             yield Folded(center[:, before], 2 * radius[:, before])
-            is_cut, is_zero = has_relu(layer), center + radius <= 0
+            is_cut, is_zero = layer.has_relu, center + radius <= 0
             middle = np.where(is_cut, np.maximum(center, 0), center)
             radius = np.where(is_cut & is_zero, 0, radius)

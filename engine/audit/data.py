@@ -5,7 +5,6 @@ The opening of docs/certificate-format.md says which is which.
 """
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -63,10 +62,7 @@ def check_hash(what: str, claimed: str, found: str) -> None:
 
 
 def plain(text: str) -> str:
-    """The text as one line that hides and forges nothing.
-
-    What is not printable is written as Python escapes it; of a long text its two ends are kept.
-    """
+    """The text as one line that forges nothing: as Python escapes it; of a long one both ends."""
     if len(text) > LONGEST:
         text = f"{text[: LONGEST // 2]}...{text[-(LONGEST // 2) :]}"
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
@@ -89,11 +85,6 @@ class Layer(NamedTuple):
     def has_relu(self) -> Truths:
         """Of each neuron [outputs]."""
         return np.broadcast_to(self.relu, self.bias.shape)
-
-    @property
-    def form(self) -> tuple[tuple[int, ...], list[bool]]:
-        """What it is but for its numbers: the shape of W, and which neurons have a ReLU."""
-        return self.weight.shape, self.has_relu.tolist()
 
 
 class Block(NamedTuple):
@@ -213,19 +204,6 @@ class Tie(NamedTuple):
     constant: Fraction
 
 
-class AnyCase(Protocol):
-    """A Case, or one that is made of something else, as of an image."""
-
-    @property
-    def lower(self) -> Sequence[Fraction]: ...
-    @property
-    def upper(self) -> Sequence[Fraction]: ...
-
-    @property
-    def unsafe(self) -> tuple[Polytope, ...]:
-        """The polytopes that are claimed not to be reached."""
-
-
 class Case(NamedTuple):
     """A closed box of inputs, and the polytopes that are claimed not to be reached on it."""
 
@@ -307,11 +285,7 @@ class Certificate(NamedTuple):
 
 
 class Change(NamedTuple):
-    """Section 9: the content of a certificate of kind "change".
-
-    Hashes of both networks; the claimed shares; one case, with the pair's polytopes; as
-    Certificate.
-    """
+    """Section 9: hashes of both networks, the claimed shares, and one case; as Certificate."""
 
     network_sha256: str
     changed_sha256: str

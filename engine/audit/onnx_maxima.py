@@ -35,7 +35,7 @@ def _maxima(signal: Array, windows: Windows, chain: Chain) -> Shape:
     taken = [[element for _, element in pairs] for pairs in elements(windows)]
     need(all(taken), "a window takes no element")
     check_size(channels * sum(map(len, taken)), signal.size)  # of the first layer
-    lists = [
+    lists: list[list[Ones]] = [
         [(channel * size + element,) for element in elements]
         for channel in range(channels)
         for elements in taken
@@ -59,7 +59,8 @@ def _round(lists: list[list[Ones]], width: int) -> tuple[Floats, Truths, list[li
     Each pair a, b of a list has the neurons a - b, with a ReLU, and b; what is left over has one.
     """
     weight = _zeros(sum(map(len, lists)), width)
-    relu, after, neuron = np.zeros(len(weight), bool), [], 0
+    relu, neuron = np.zeros(len(weight), bool), 0
+    after: list[list[Ones]] = []
     for rows in lists:
         after.append([])
         for i in range(0, len(rows) - 1, 2):

@@ -143,6 +143,7 @@ def _check(numbers: Numbers, length: int, *, least: int) -> None:
 
 
 def check_size(rows: int, columns: int) -> None:
+    """Malformed where a layer's W would have too many numbers, or too many rows."""
     shape = f"as a matrix it is {rows:,} x {columns:,}"
     need(rows * columns <= MAX_DENSE, f"{shape}, more than {MAX_DENSE:,} numbers")
     need(rows <= MAX_WIDTH, f"{shape}, which is too wide")

@@ -53,18 +53,19 @@ def cones(reach: Reach, products: Products, cases: Sequence[Case]) -> list[Cone]
     for i, case in enumerate(cases):
         own = tuple(replace(layer, bias=b[i], radius=r[i]) for layer, (b, r) in zip(layers, biases))
         network = replace(reach.network, layers=own, sha256="", onnx_bytes=b"")
-        made.append(Cone(reach, case, network, _over_free(case, reach.free.tolist(), fixed)))
+        made.append(Cone(reach, case, network, _over_free(case, reach.free.tolist())))
     return made
 
 
-def _over_free(case: Case, free: Sequence[int], fixed: Sequence[int]) -> Case:
-    values = tuple(case.lower[i] for i in fixed)
-    polytopes = (Polytope(tuple(_row(row, free, fixed, values) for row in each.rows)) for each in case.unsafe)
+def _over_free(case: Case, free: Sequence[int]) -> Case:
+    """The case with its fixed inputs' values in its rows' constants."""
+    polytopes = (Polytope(tuple(_row(row, free, case.lower) for row in each.rows)) for each in case.unsafe)
     return Case(_at(case.lower, free), _at(case.upper, free), tuple(polytopes))
 
 
-def _row(row: Row, free: Sequence[int], fixed: Sequence[int], values: Vector) -> Row:
-    constant = sum((c * v for c, v in zip(_at(row.inputs, fixed), values) if c), row.constant)
+def _row(row: Row, free: Sequence[int], values: Vector) -> Row:
+    terms = {i: c for i, c in enumerate(row.inputs) if c}
+    constant = sum((c * values[i] for i, c in terms.items() if i not in free), row.constant)
     return Row(_at(row.inputs, free), row.outputs, constant, row.strict)
 
 

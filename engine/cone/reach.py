@@ -67,7 +67,7 @@ def reach_of(network: Network, free: Sequence[int]) -> Reach | None:
     """The part of the network that these inputs, ascending, reach; None where they reach no neuron of some layer."""
     columns, found = np.array(free, dtype=np.intp), []
     for layer in network.layers[:-1]:
-        columns = layer.weight[:, columns].any(1).nonzero()[0]
+        columns = np.flatnonzero((layer.weight[:, columns] != 0).any(axis=1))
         found.append(columns)
     rows = (*found, np.arange(network.n_outputs))
     return Reach(network, np.array(free, dtype=np.intp), rows) if len(free) and all(map(len, rows)) else None

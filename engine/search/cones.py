@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from engine.bounds.roots import outward
-from engine.cone import Cone, Products, cones, free_inputs
+from engine.cone import Cone, cones, free_inputs
+from engine.cone.constants import Products
 from engine.cone.reach import Reach, reach_of
 from engine.network import Network
 from engine.proof import Proof
@@ -70,8 +71,9 @@ class Cones:
         return list(found.items())
 
     def _made(self, reach: Reach, some: Sequence[int]) -> dict[int, Problem]:
-        products = self._products.setdefault(id(reach.network), Products(reach.network))
-        made = cones(reach, products, [self._problems[i].property.cases[0] for i in some])
+        if id(reach.network) not in self._products:
+            self._products[id(reach.network)] = Products(reach.network)
+        made = cones(reach, self._products[id(reach.network)], [self._problems[i].property.cases[0] for i in some])
         return {i: _in_cone(self._problems[i], cone) for i, cone in zip(some, made)}
 
     def verdict(self, i: int, verdict: Verdict) -> Verdict:

@@ -77,7 +77,7 @@ class Recorder:
         cut = self._cut[ids[(0 <= split) & (split < self._inputs)]]
         number = np.full(self._used, LEAF)
         number[ids] = np.arange(len(ids))
-        return Proof(split.astype(np.int32), cut, **self._of_nodes(number))
+        return Proof(split.astype(np.int32), cut, **self._of_nodes(number), of_cone=False)
 
     def _level_order(self, level: np.ndarray) -> np.ndarray:
         levels = []

@@ -81,7 +81,7 @@ class Pair:
 
 
 def _shapes(network: Network) -> list[tuple[tuple[int, ...], list[bool]]]:
-    return [layer.form for layer in network.layers]
+    return [(layer.weight.shape, layer.has_relu.tolist()) for layer in network.layers]
 
 
 def _differ(one: Layer, other: Layer) -> bool:
