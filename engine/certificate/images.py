@@ -107,7 +107,7 @@ def _sentence(result: Any) -> str:
 
 
 def _checked(
-    files: tuple[Path, ...], how: dict[str, Any], share: tuple[int, int], *, on_progress: OnNodes | None = None
+    files: tuple[Path | None, ...], how: dict[str, Any], share: tuple[int, int], *, on_progress: OnNodes | None = None
 ) -> Any:
     check: Callable[..., Any] = import_module("engine.audit.images.check").check_images
     return check(*files, share=share, on_progress=on_progress, **how)

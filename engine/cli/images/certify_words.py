@@ -41,20 +41,19 @@ def lines(record: CertifyRecord) -> list[str]:
 
 def _bound(record: CertifyRecord) -> list[str]:
     n, of = record.counts, f"{record.counted:,} images"
+    known, more = n[REFUTED] + n[WRONG], record.counted - n[PROVED]
     if record.questions.target is None:
-        proved = _percent(1 - record.bound)
-        return [f"Certified accuracy: at least {proved} of {of}; at most {_percent(1 - record.floor, up=True)}."]
+        found = f"Certified accuracy: {n[PROVED]:,} of {of}, {_percent(1 - record.bound)}"
+        return [f"{found}, and at most {_percent(1 - record.floor, up=True)}." if n[OPEN] else f"{found}."]
     found = [
-        f"No trigger of this family succeeds on more than {_percent(record.bound, up=True)} of {of}. "
-        f"With one chosen for each image, at least {_percent(record.floor)} succeed."
+        f"No trigger of this family succeeds on more than {_percent(record.bound, up=True)} of {of} "
+        f"({more:,}); with one chosen for each image, {known:,} are known to give way."
     ]
     rest = record.counted - n[WRONG]
     if n[WRONG] and rest:
-        bound, least = (Fraction(k, rest) for k in (n[REFUTED] + n[OPEN], n[REFUTED]))
-        found.append(
-            f"Of the {rest:,} that need one: on no more than {_percent(bound, up=True)}, and on at least "
-            f"{_percent(least)}."
-        )
+        least = n[REFUTED] + n[OPEN]
+        share = _percent(Fraction(least, rest), up=True)
+        found.append(f"Of the {rest:,} that need a trigger, on no more than {share} ({least:,}).")
     return found
 
 
