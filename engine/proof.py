@@ -38,6 +38,10 @@ class Proof:
         return cls(**arrays | {"split": ends})
 
 
+#: the names of the arrays, in order
+ARRAYS = Proof.__slots__
+
+
 def joined(proofs: Sequence[Proof], *, n_inputs: int, order: Sequence[int] | None = None) -> Proof:
     """The proof whose cases are those of the proofs, about one network, one after the other; there is at least one.
 
@@ -57,7 +61,7 @@ def joined(proofs: Sequence[Proof], *, n_inputs: int, order: Sequence[int] | Non
 
 def _side_by_side(proofs: Sequence[Proof]) -> Proof:
     """Their arrays one after the other, nodes numbered through all of them: no level order."""
-    arrays = {name: np.concatenate([getattr(proof, name) for proof in proofs]) for name in Proof.__slots__}
+    arrays = {name: np.concatenate([getattr(proof, name) for proof in proofs]) for name in ARRAYS}
     starts = np.cumsum([0, *(len(proof.split) for proof in proofs[:-1])])
     node = [proof.node + start for proof, start in zip(proofs, starts, strict=True)]
     return Proof(**arrays | {"node": np.concatenate(node)})

@@ -29,7 +29,7 @@ from engine.images.imageset import ImageSet, Scaling
 from engine.images.readers import read_images
 from engine.images.training import TrainingOptions, fit
 from engine.onnx_file import load_network
-from engine.proof import Proof, joined
+from engine.proof import ARRAYS, Proof, joined
 from engine.property import Case, Polytope, Row
 from engine.search.problem import Options
 from engine.verdict import Statistics, Verified
@@ -215,7 +215,7 @@ def proof_in(path) -> Proof:
 
 
 def same(one: Proof, other: Proof) -> bool:
-    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in Proof.__slots__)
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ARRAYS)
 
 
 def test_a_run_in_parts_ends_with_the_same_certificate(files, tmp_path, monkeypatch):

@@ -169,7 +169,7 @@ def test_a_sample_is_said_to_be_one(files, certified, capsys):
 def test_the_checkers_figures_as_json(files, certified, capsys):
     assert check(files, certified, "--json") == 0
     (found,) = json.loads(capsys.readouterr().out)
-    assert (found["result"], found["count"], found["safe"], found["checked"]) == ("accepted", 6, 6, 6)
+    assert (found["result"], found["counted"], found["safe"], found["checked"]) == ("accepted", 6, 6, 6)
 
 
 def test_other_files_are_rejected(files, certified, capsys, tmp_path):

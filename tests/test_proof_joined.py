@@ -11,7 +11,7 @@ from conftest import random_network
 
 from engine.certificate import check_certificate, write_certificate
 from engine.onnx_file import load_network
-from engine.proof import LEAF, Proof, joined
+from engine.proof import ARRAYS, LEAF, Proof, joined
 from engine.property import Property
 from engine.search.problem import Options, Problem
 from engine.search.verify import verify_all
@@ -106,14 +106,14 @@ def test_each_tree_is_kept(proofs):
 def test_one_alone_is_itself(proofs):
     for proof in proofs:
         again = joined([proof], n_inputs=INPUTS)
-        for name in Proof.__slots__:
+        for name in ARRAYS:
             one, other = getattr(proof, name), getattr(again, name)
             assert one.dtype == other.dtype and one.tobytes() == other.tobytes(), name
 
 
 def test_joined_in_steps_is_joined_at_once(proofs):
     steps = joined([joined(proofs[:2], n_inputs=INPUTS), *proofs[2:]], n_inputs=INPUTS)
-    for name in Proof.__slots__:
+    for name in ARRAYS:
         assert getattr(steps, name).tobytes() == getattr(joined(proofs, n_inputs=INPUTS), name).tobytes()
 
 

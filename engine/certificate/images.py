@@ -99,11 +99,11 @@ def _judged(found: ImagesOutcome) -> ImagesOutcome:
 
 def _sentence(result: Any) -> str:
     """What an accepted certificate shows: how many of the images that count are safe."""
-    count, safe = result.shown.count, result.shown.safe
+    counted, safe = result.shown.counted, result.shown.safe
     target = result.certificate.target
     if target is None:
-        return f"at least {safe:,} of {count:,} images get their label, whatever stands in the patch"
-    return f"class {target} is given to at most {count - safe:,} of {count:,} images, whatever stands in the patch"
+        return f"at least {safe:,} of {counted:,} images get their label, whatever stands in the patch"
+    return f"class {target} is given to at most {counted - safe:,} of {counted:,} images, whatever stands in the patch"
 
 
 def _checked(

@@ -99,5 +99,5 @@ def _content(outcome: "ImagesOutcome") -> dict[str, object]:
             "seconds": max(result.seconds for result in outcome.results),
         }
         if first.shown is not None:
-            content |= {"count": first.shown.count, "safe": first.shown.safe}
+            content |= {"counted": first.shown.counted, "safe": first.shown.safe}
     return content

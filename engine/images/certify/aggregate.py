@@ -22,7 +22,7 @@ from engine.errors import InputError
 from engine.images.certify.questions import Key, Questions
 from engine.images.formats.contents import content
 from engine.images.imageset import Origin
-from engine.proof import Proof, joined
+from engine.proof import ARRAYS, Proof, joined
 from engine.search.problem import Options
 
 VERSION, KIND = 4, "images"
@@ -171,7 +171,7 @@ def read_part(path: Path, questions: Questions, data: DataFiles) -> Part | None:
 
 def _content(members: dict[str, bytes], _: str) -> tuple[dict[str, Any], Proof]:
     arrays = {}
-    for name in Proof.__slots__:
+    for name in ARRAYS:
         kind = "f64" if name in ("cut", "multiplier_value") else "i32"
         arrays[name] = np.frombuffer(members[f"{name}.{kind}"], "<f8" if kind == "f64" else "<i4")
     return json.loads(members["manifest.json"]), Proof(**arrays)
@@ -179,7 +179,7 @@ def _content(members: dict[str, bytes], _: str) -> tuple[dict[str, Any], Proof]:
 
 def size_of(proof: Proof) -> int:
     """The bytes of its arrays; MAX_BYTES is the most that a certificate holds."""
-    return sum(getattr(proof, name).nbytes for name in Proof.__slots__)
+    return sum(getattr(proof, name).nbytes for name in ARRAYS)
 
 
 def fits(sizes: Sequence[int]) -> bool:
