@@ -44,6 +44,10 @@ class Proof:
 ARRAYS = tuple(name for name in Proof.__slots__ if name != "of_cone")
 
 
+#: the names of the arrays, in order
+ARRAYS = Proof.__slots__
+
+
 def joined(proofs: Sequence[Proof], *, n_inputs: int, order: Sequence[int] | None = None) -> Proof:
     """The proof whose cases are those of the proofs, about one network, one after the other; there is at least one.
 
@@ -119,4 +123,5 @@ def _entries(lengths: np.ndarray, order: np.ndarray) -> np.ndarray:
     starts = np.cumsum(lengths) - lengths
     kept = lengths[order]
     before = np.cumsum(kept) - kept  # of each exclusion's entries, in the new order
-    return np.arange(kept.sum()) + np.repeat(starts[order] - before, kept)
+    found: np.ndarray = np.arange(kept.sum()) + np.repeat(starts[order] - before, kept)
+    return found

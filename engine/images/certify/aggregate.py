@@ -110,7 +110,7 @@ def _bytes(
         raise InputError(f"a certificate has at most {MAX_NODES:,} nodes", where=questions.network.name)
     arrays = proof_arrays(proof)
     place = {image: i for i, image in enumerate(images)}
-    manifest = {
+    manifest: dict[str, Json] = {
         **_question(questions, data),
         "engine": {"name": "acasxu-engine", "version": __version__, "options": recorded(options)},
         "images": [questions.number(image) for image in images],
