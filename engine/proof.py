@@ -44,10 +44,6 @@ class Proof:
 ARRAYS = tuple(name for name in Proof.__slots__ if name != "of_cone")
 
 
-#: the names of the arrays, in order
-ARRAYS = Proof.__slots__
-
-
 def joined(proofs: Sequence[Proof], *, n_inputs: int, order: Sequence[int] | None = None) -> Proof:
     """The proof whose cases are those of the proofs, about one network, one after the other; there is at least one.
 
