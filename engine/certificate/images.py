@@ -1,15 +1,16 @@
 """Certificates of images (docs/certificate-format.md, section 13) checked. The checking itself is `engine.audit`."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from engine.audit.data import Malformed, Rejected
 from engine.audit.files import read_bytes
+from engine.audit.images.certificate import read_claim
+from engine.audit.images.check import ImagesResult, check_images, sentence
 from engine.certificate.check import OnNodes
 from engine.certificate.lookup import NETWORKS, with_hash
 from engine.certificate.parallel import parallel
@@ -32,7 +33,7 @@ class ImagesOutcome:
     text: str
     network: Path
     images: Path
-    results: tuple[Any, ...] = ()
+    results: tuple[ImagesResult, ...] = ()
 
     def total(self, name: str) -> int:
         """The sum of a number of the results, such as `checked` or `leaves`."""
@@ -69,7 +70,7 @@ def _outcome(
 ) -> ImagesOutcome:
     pair = data[0]
     try:
-        claim, _ = import_module("engine.audit.images.certificate").read_claim(file)
+        claim, _ = read_claim(file)
         network = with_hash(claim.network_sha256, network, NETWORKS)
         pair = next((each for each in data if _sha256(each[0]) == claim.images_sha256), pair)
         check = partial(_checked, (file, network, *pair), how)
@@ -94,23 +95,18 @@ def _judged(found: ImagesOutcome) -> ImagesOutcome:
     if checked != first.nodes:
         text = f"no error found, but only {checked:,} of {first.nodes:,} nodes were checked"
         return replace(found, word="sampled", text=text)
-    return replace(found, word="accepted", text=_sentence(first))
-
-
-def _sentence(result: Any) -> str:
-    """What an accepted certificate shows: how many of the images that count are safe."""
-    counted, safe = result.shown.counted, result.shown.safe
-    target = result.certificate.target
-    if target is None:
-        return f"at least {safe:,} of {counted:,} images get their label, whatever stands in the patch"
-    return f"class {target} is given to at most {counted - safe:,} of {counted:,} images, whatever stands in the patch"
+    assert first.certificate is not None and first.shown is not None  # as it is accepted
+    return replace(found, word="accepted", text=sentence(first.certificate, first.shown))
 
 
 def _checked(
-    files: tuple[Path | None, ...], how: dict[str, Any], share: tuple[int, int], *, on_progress: OnNodes | None = None
-) -> Any:
-    check: Callable[..., Any] = import_module("engine.audit.images.check").check_images
-    return check(*files, share=share, on_progress=on_progress, **how)
+    files: tuple[Path, Path, Path, Path | None],
+    how: dict[str, Any],
+    share: tuple[int, int],
+    *,
+    on_progress: OnNodes | None = None,
+) -> ImagesResult:
+    return check_images(*files, share=share, on_progress=on_progress, **how)
 
 
 def _sha256(path: Path) -> str:

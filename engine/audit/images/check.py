@@ -40,7 +40,7 @@ class ImagesResult:
         """What was shown, or why it is rejected, in one line."""
         if not self.accepted or self.certificate is None or self.shown is None:
             return self.reason
-        return self.reason or _sentence(self.certificate, self.shown)
+        return self.reason or sentence(self.certificate, self.shown)
 
 
 @dataclass
@@ -121,7 +121,7 @@ def _check_tree(tree: Tree, cases: tuple[PatchCase, ...], path: FilePath) -> Non
         raise type(error)(f"{path}: {error}") from None
 
 
-def _sentence(claim: Claim, figures: Shown) -> str:
+def sentence(claim: Claim, figures: Shown) -> str:
     """What the certificate shows, in plain words."""
     count, safe, patch = figures.counted, figures.safe, claim.patch
     several = len(patch.positions) > 1
