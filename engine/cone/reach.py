@@ -58,7 +58,11 @@ class Reach:
         columns, layers = self.free, []
         for layer, rows in zip(self.network.layers, self.rows):
             relu = layer.relu if isinstance(layer.relu, bool) else layer.relu[rows]
-            layers.append(Affine(layer.weight[np.ix_(rows, columns)], layer.bias[rows], relu, layer.rounded))
+            if isinstance(layer.matrix, np.ndarray):
+                weight = layer.matrix[np.ix_(rows, columns)]
+            else:
+                weight = layer.matrix[rows][:, columns].toarray()
+            layers.append(Affine(weight, layer.bias[rows], relu, layer.rounded))
             columns = rows
         return tuple(layers)
 
@@ -67,10 +71,19 @@ def reach_of(network: Network, free: Sequence[int]) -> Reach | None:
     """The part of the network that these inputs, ascending, reach; None where they reach no neuron of some layer."""
     columns, found = np.array(free, dtype=np.intp), []
     for layer in network.layers[:-1]:
-        columns = layer.weight[:, columns].any(1).nonzero()[0]
+        columns = _reached(layer, columns)
         found.append(columns)
     rows = (*found, np.arange(network.n_outputs))
     return Reach(network, np.array(free, dtype=np.intp), rows) if len(free) and all(map(len, rows)) else None
+
+
+def _reached(layer: Affine, columns: np.ndarray) -> np.ndarray:
+    """The rows of a layer with a number other than 0 in one of these columns, ascending."""
+    if isinstance(layer.matrix, np.ndarray):
+        return np.flatnonzero(layer.matrix[:, columns].any(1))
+    chosen = np.zeros(layer.shape[1])
+    chosen[columns] = 1
+    return np.flatnonzero(abs(layer.matrix).sign() @ chosen)
 
 
 def _relus(layer: Affine) -> np.ndarray:

@@ -90,7 +90,7 @@ class Cones:
 
 def _reach(network: Network, free: tuple[int, ...], *, always: bool) -> Reach | None:
     found = reach_of(network, free)
-    whole = sum(layer.weight.size for layer in network.layers)
+    whole = sum(layer.count for layer in network.layers)
     return found if found and (always or found.weights <= MOST_FREE * whole) else None
 
 
