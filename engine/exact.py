@@ -190,8 +190,13 @@ def _derivatives(network: Network, x: list[Fraction], own: Sequence[int], inputs
     h = np.array([value.numerator * (denominator // value.denominator) for value in x], dtype=object)
     slopes = np.array([[int(i == j) for j in inputs] for i in own], dtype=object)
     for layer in network.layers:
-        numbers, bits = scaled_integers(np.column_stack([layer.weight, layer.bias]))
-        h, slopes = numbers[:, :-1] @ h + numbers[:, -1] * denominator, numbers[:, :-1] @ slopes
+        row, column, values = _places(layer.matrix)
+        numbers, bits = scaled_integers(np.concatenate([values, layer.bias]))
+        weights, before = numbers[: len(row)], slopes
+        sums, slopes = numbers[len(row) :] * denominator, np.zeros((len(layer.bias), len(inputs)), dtype=object)
+        np.add.at(sums, row, weights * h[column])
+        np.add.at(slopes, row, weights[:, None] * before[column])
+        h = sums
         active = layer.passes(h)
         h, slopes = np.where(active, h, 0), np.where(active[:, None], slopes, 0)
         denominator, scale = denominator << bits, scale << bits
