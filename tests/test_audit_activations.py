@@ -314,9 +314,10 @@ def test_both_readers_refuse(scratch, name):
 
 @pytest.mark.parametrize("operator", ["Abs", "LeakyRelu"])
 def test_too_many_neurons(scratch, operator):
-    path = written(scratch, model(some(operator), shape=(1, 4097)))
+    path = written(scratch, model(some(operator), shape=(1, 16385)))
     assert "a layer is too wide" in refused(read_network, path)
-    with pytest.raises(InputError, match="4097 values one by one, by 8194 ReLUs, and at most 8192"):
+    path = written(scratch, model(some(operator), shape=(1, 32769)))
+    with pytest.raises(InputError, match="it has 65,538 rows, and at most 65,536"):
         load_network(path)
 
 
