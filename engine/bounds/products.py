@@ -145,8 +145,12 @@ class Shared:
 
     def before(self, rows: torch.Tensor, network: torch.Tensor, runs: Segments) -> torch.Tensor:
         found = rows.new_empty(*rows.shape[:-1], self.shape[1] + 1)
-        found[..., :-1] = _times(self.transposed, rows[..., :-1])
-        found[..., -1] = (rows[..., :-1] * self.bias[network]).sum(-1) + rows[..., -1]
+        flat, into = rows.reshape(-1, rows.shape[-1]), found.view(-1, found.shape[-1])
+        _multiply(self.transposed, flat[:, :-1], into[:, :-1])
+        if len(runs) == 1:
+            into[:, -1] = flat[:, :-1] @ self.bias[runs[0][0]] + flat[:, -1]
+        else:
+            found[..., -1] = (rows[..., :-1] * self.bias[network]).sum(-1) + rows[..., -1]
         return found
 
     def gradients(self, rows: torch.Tensor, runs: Segments) -> torch.Tensor:
@@ -186,11 +190,18 @@ def _rows(matrix: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
 
 
 def _times(matrix: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-    """matrix [a, b] times each of the rows [..., b]: [..., a]."""
-    if not matrix.is_sparse_csr:
-        return rows @ matrix.T
-    found = (matrix @ rows.reshape(-1, rows.shape[-1]).T).T.contiguous()
-    return found.view(*rows.shape[:-1], matrix.shape[0])
+    """matrix [a, b] times each of the rows [n, b]: [n, a]."""
+    found = rows.new_empty(len(rows), matrix.shape[0])
+    _multiply(matrix, rows, found)
+    return found
+
+
+def _multiply(matrix: torch.Tensor, rows: torch.Tensor, found: torch.Tensor) -> None:
+    """The same into `found` [n, a]."""
+    if matrix.is_sparse_csr:
+        found.copy_((matrix @ rows.T).T)
+    else:
+        torch.mm(rows, matrix.T, out=found)
 
 
 def matmul(rows: torch.Tensor, matrices: torch.Tensor, runs: Segments) -> torch.Tensor:
