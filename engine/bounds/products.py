@@ -166,15 +166,16 @@ def shared(matrix: "np.ndarray | csr_array", bias: torch.Tensor, device: torch.d
     if isinstance(matrix, np.ndarray):
         weight = torch.from_numpy(np.require(matrix, np.float64, "W")).to(device)
         return Shared(weight, weight.T, weight.abs(), bias)
-    return Shared(*(_csr(each).to(device) for each in (matrix, matrix.T.tocsr(), abs(matrix))), bias)
+    forward, back, sizes = (_csr(each).to(device) for each in (matrix, matrix.T.tocsr(), abs(matrix)))
+    return Shared(forward, back, sizes, bias)
 
 
 def _csr(matrix: "csr_array") -> torch.Tensor:
     """A sparse matrix as torch has it."""
-    parts = (torch.from_numpy(part.astype(np.int64)) for part in (matrix.indptr, matrix.indices))
+    starts, columns = (torch.from_numpy(part.astype(np.int64)) for part in (matrix.indptr, matrix.indices))
     with warnings.catch_warnings():  # once, that its kind is new
         warnings.simplefilter("ignore", UserWarning)
-        return torch.sparse_csr_tensor(*parts, torch.from_numpy(matrix.data.copy()), size=matrix.shape)
+        return torch.sparse_csr_tensor(starts, columns, torch.from_numpy(matrix.data.copy()), matrix.shape)
 
 
 def _rows(matrix: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:

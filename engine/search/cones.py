@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from engine.bounds.roots import outward
-from engine.cone import Cone, Products, cones, free_inputs
+from engine.cone import Cone, cones, free_inputs
+from engine.cone.constants import Products
 from engine.cone.reach import Reach, reach_of
 from engine.network import Network
 from engine.proof import Proof
