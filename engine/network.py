@@ -74,6 +74,13 @@ class Affine:
         return int(self.matrix.size)
 
     @property
+    def terms(self) -> int:
+        """The largest number of weights other than 0 in a row."""
+        if isinstance(self.matrix, np.ndarray):
+            return int(np.count_nonzero(self.matrix, axis=1).max())
+        return int(np.diff(self.matrix.indptr).max())
+
+    @property
     def is_mixed(self) -> bool:
         """True where some of its neurons have a ReLU, and some have none."""
         return isinstance(self.relu, np.ndarray)

@@ -1,9 +1,10 @@
 """Layer by layer, the values of neurons that no free input reaches, and the biases that they make: with all rounding.
 
 With |h - c| <= r for the values h of a layer's inputs that are constant, a row W h + b of weights and a bias lies
-within |W| r of W c + b. With u = 2^-53 and n inputs, W c + b is computed, in any order of summation, up to (n + 2) u
-(|W| |c| + |b|) (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1), and a rounded network's numbers
-are off by u of themselves, which adds at most u (|W| (|c| + r) + |b|). So with g = 2 (n + 8) u the true value is within
+within |W| r of W c + b. With u = 2^-53 and n weights other than 0, W c + b is computed, in any order of summation, up
+to (n + 2) u (|W| |c| + |b|) (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1), and numbers of
+rounded networks are off by u of themselves, which adds at most u (|W| (|c| + r) + |b|). So with g = 2 (n + 8) u the
+true value is within
 
     |W| ((1 + g) r + g |c|) + g |b|
 
@@ -29,6 +30,7 @@ class Products:
 
     def __init__(self, network: Network):
         self.network = network
+        self._terms = [layer.terms for layer in network.layers]
 
     def affine(self, k: int, c: np.ndarray, r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(z, radius) [n, out]: layer k's rows W h + b lie within radius of z for all |h - c| <= r, c and r [n, in].
@@ -36,7 +38,7 @@ class Products:
         InputError where a value may reach 2^100: rounding is not bounded there.
         """
         weight, bias = self.network.layers[k].matrix, self.network.layers[k].bias
-        g = 2.0**-52 * (c.shape[1] + 8)
+        g = 2.0**-52 * (self._terms[k] + 8)
         with np.errstate(over="ignore", invalid="ignore"):
             z = (weight @ c.T).T + bias
             radius = ((abs(weight) @ ((1 + g) * r + g * np.abs(c)).T).T + g * np.abs(bias)) * (1 + g) + TINY
