@@ -59,7 +59,8 @@ class Affine:
                 f"with its zeros, a layer of {out:,} x {inputs:,} has more than {MAX_DENSE:,} numbers",
                 advice="use a smaller network: this is done with dense layers only",
             )
-        return self.matrix.toarray()
+        written: np.ndarray = self.matrix.toarray()
+        return written
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -71,6 +72,13 @@ class Affine:
     def count(self) -> int:
         """How many numbers its matrix holds."""
         return int(self.matrix.size)
+
+    @property
+    def terms(self) -> int:
+        """The largest number of weights other than 0 in a row."""
+        if isinstance(self.matrix, np.ndarray):
+            return int(np.count_nonzero(self.matrix, axis=1).max())
+        return int(np.diff(self.matrix.indptr).max())
 
     @property
     def is_mixed(self) -> bool:
@@ -90,7 +98,8 @@ class Affine:
     def products(self, h: np.ndarray) -> np.ndarray:
         """matrix @ h for each of the vectors h [..., in], in float64: [..., out]."""
         if isinstance(self.matrix, np.ndarray):
-            return h @ self.matrix.T
+            products: np.ndarray = h @ self.matrix.T
+            return products
         rows = h.reshape(-1, h.shape[-1])
         found: np.ndarray = (self.matrix @ rows.T).T
         return np.ascontiguousarray(found).reshape(*h.shape[:-1], len(self.bias))

@@ -20,7 +20,7 @@ from engine.deadline import NEVER, Deadline
 # Limits of a chunk of rows, on a CPU and on a GPU. Rows: on a CPU a chunk's coefficients stay in the processor's cache;
 # on a GPU they fill it, with 50 MiB for each copy of them.
 MAX_ROWS, MAX_ROWS_ON_CUDA = 1024, 1 << 16
-MAX_NUMBERS, MAX_NUMBERS_ON_CUDA = 1 << 19, 1 << 25  # in each copy of the coefficients: of wide networks
+MAX_NUMBERS, MAX_NUMBERS_ON_CUDA = 1 << 18, 1 << 25  # in each copy of the coefficients: of wide networks
 MAX_PRODUCTS, MAX_PRODUCTS_ON_CUDA = 1 << 31, 1 << 36  # with one layer: tenths of a second
 
 

@@ -145,8 +145,12 @@ class Shared:
 
     def before(self, rows: torch.Tensor, network: torch.Tensor, runs: Segments) -> torch.Tensor:
         found = rows.new_empty(*rows.shape[:-1], self.shape[1] + 1)
-        found[..., :-1] = _times(self.transposed, rows[..., :-1])
-        found[..., -1] = (rows[..., :-1] * self.bias[network]).sum(-1) + rows[..., -1]
+        flat, into = rows.reshape(-1, rows.shape[-1]), found.view(-1, found.shape[-1])
+        _multiply(self.transposed, flat[:, :-1], into[:, :-1])
+        if len(runs) == 1:
+            into[:, -1] = flat[:, :-1] @ self.bias[runs[0][0]] + flat[:, -1]
+        else:
+            found[..., -1] = (rows[..., :-1] * self.bias[network]).sum(-1) + rows[..., -1]
         return found
 
     def gradients(self, rows: torch.Tensor, runs: Segments) -> torch.Tensor:
@@ -162,15 +166,16 @@ def shared(matrix: "np.ndarray | csr_array", bias: torch.Tensor, device: torch.d
     if isinstance(matrix, np.ndarray):
         weight = torch.from_numpy(np.require(matrix, np.float64, "W")).to(device)
         return Shared(weight, weight.T, weight.abs(), bias)
-    return Shared(*(_csr(each).to(device) for each in (matrix, matrix.T.tocsr(), abs(matrix))), bias)
+    forward, back, sizes = (_csr(each).to(device) for each in (matrix, matrix.T.tocsr(), abs(matrix)))
+    return Shared(forward, back, sizes, bias)
 
 
 def _csr(matrix: "csr_array") -> torch.Tensor:
     """A sparse matrix as torch has it."""
-    parts = (torch.from_numpy(part.astype(np.int64)) for part in (matrix.indptr, matrix.indices))
+    starts, columns = (torch.from_numpy(part.astype(np.int64)) for part in (matrix.indptr, matrix.indices))
     with warnings.catch_warnings():  # once, that its kind is new
         warnings.simplefilter("ignore", UserWarning)
-        return torch.sparse_csr_tensor(*parts, torch.from_numpy(matrix.data.copy()), size=matrix.shape)
+        return torch.sparse_csr_tensor(starts, columns, torch.from_numpy(matrix.data.copy()), matrix.shape)
 
 
 def _rows(matrix: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
@@ -186,11 +191,18 @@ def _rows(matrix: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
 
 
 def _times(matrix: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-    """matrix [a, b] times each of the rows [..., b]: [..., a]."""
-    if not matrix.is_sparse_csr:
-        return rows @ matrix.T
-    found = (matrix @ rows.reshape(-1, rows.shape[-1]).T).T.contiguous()
-    return found.view(*rows.shape[:-1], matrix.shape[0])
+    """matrix [a, b] times each of the rows [n, b]: [n, a]."""
+    found = rows.new_empty(len(rows), matrix.shape[0])
+    _multiply(matrix, rows, found)
+    return found
+
+
+def _multiply(matrix: torch.Tensor, rows: torch.Tensor, found: torch.Tensor) -> None:
+    """The same into `found` [n, a]."""
+    if matrix.is_sparse_csr:
+        found.copy_((matrix @ rows.T).T)
+    else:
+        torch.mm(rows, matrix.T, out=found)
 
 
 def matmul(rows: torch.Tensor, matrices: torch.Tensor, runs: Segments) -> torch.Tensor:

@@ -137,7 +137,9 @@ class Stack:
         mixed = torch.from_numpy(affine[0].relus).to(self.device) if affine[0].is_mixed else None
         radius = _radii(affine)
         radius = None if radius is None else radius.to(self.device)
-        products = shared(affine[0].matrix, bias, self.device) if _share(affine) else self._dense(affine, bias, deadline)
+        products = (
+            shared(affine[0].matrix, bias, self.device) if _share(affine) else self._dense(affine, bias, deadline)
+        )
         return StackedLayer(products, bias, mixed is not None or bool(affine[0].relu), mixed, radius)
 
     def _dense(self, affine: list[Affine], bias: torch.Tensor, deadline: Deadline) -> Dense:

@@ -30,6 +30,7 @@ class Products:
 
     def __init__(self, network: Network):
         self.network = network
+        self._terms = [layer.terms for layer in network.layers]
 
     def affine(self, k: int, c: np.ndarray, r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(z, radius) [n, out]: layer k's rows W h + b lie within radius of z for all |h - c| <= r, c and r [n, in].
@@ -37,7 +38,7 @@ class Products:
         InputError where a value may reach 2^100: rounding is not bounded there.
         """
         weight, bias = self.network.layers[k].matrix, self.network.layers[k].bias
-        g = 2.0**-52 * (c.shape[1] + 8)
+        g = 2.0**-52 * (self._terms[k] + 8)
         with np.errstate(over="ignore", invalid="ignore"):
             z = (weight @ c.T).T + bias
             radius = ((abs(weight) @ ((1 + g) * r + g * np.abs(c)).T).T + g * np.abs(bias)) * (1 + g) + TINY

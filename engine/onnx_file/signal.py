@@ -165,7 +165,10 @@ class Signal:
         if sum(part.room for part in weights if isinstance(part, Sparse)) > MAX_NUMBERS:
             what = f"its sparse layers have more than {MAX_NUMBERS:,} numbers and rows in all"
             raise InputError(what, advice="use a smaller network")
-        if sum(math.prod(part.shape) for part in weights if not isinstance(part, Sparse) or part.is_small) > MAX_WEIGHTS:
+        if (
+            sum(math.prod(part.shape) for part in weights if not isinstance(part, Sparse) or part.is_small)
+            > MAX_WEIGHTS
+        ):
             raise InputError(
                 f"its layers have more than {MAX_WEIGHTS:,} weights in all", advice="use a smaller network"
             )
