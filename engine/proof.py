@@ -119,4 +119,5 @@ def _entries(lengths: np.ndarray, order: np.ndarray) -> np.ndarray:
     starts = np.cumsum(lengths) - lengths
     kept = lengths[order]
     before = np.cumsum(kept) - kept  # of each exclusion's entries, in the new order
-    return np.arange(kept.sum()) + np.repeat(starts[order] - before, kept)
+    found: np.ndarray = np.arange(kept.sum()) + np.repeat(starts[order] - before, kept)
+    return found

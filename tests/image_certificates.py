@@ -7,6 +7,7 @@ import json
 import struct
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 from cases import executable
@@ -87,6 +88,7 @@ def prove(net, one, signs=0) -> Node:
 # --- images ---------------------------------------------------------------------------------------
 
 
+@cache
 def value(byte: int, scaling="0..1") -> Fraction:
     """Section 13, "Inputs": each step is rounded to the float32 number nearest to the exact result."""
     v = nearest_single(Fraction(byte, 255))
@@ -202,24 +204,28 @@ class Photos:
         return check_images(*self.paths, **how)
 
 
-def safe_images(net, target, count, *, seed=0, size=(2, 2), positions=((0, 0),), gap=0.1):
-    """Images [count, 4, 4] to which the network does not give the target, as far as random contents show."""
+def safe_images(net, target, count, *, seed=0, size=(2, 2), positions=((0, 0),), gap=0.1, most=9.0, ends=(0, 1)):
+    """Images [count, 4, 4] to which the network does not give the target, as far as random contents show.
+
+    At each position another class leads by more than `gap`, and at one of them by less than `most`.
+    """
     random, found = np.random.default_rng(seed), []
     for _ in range(2000):
         image = random.integers(0, 256, (SIDE, SIDE))
-        if all(_margin(net, target, image, position, size, random) > gap for position in positions):
+        if gap < min(_margin(net, target, image, position, size, ends, random) for position in positions) < most:
             found.append(image)
         if len(found) == count:
             return np.array(found)
     raise AssertionError("there are no such images")
 
 
-def _margin(net, target, image, position, size, random) -> float:
+def _margin(net, target, image, position, size, ends, random) -> float:
     """The least lead of another class over the target, of some contents."""
     filled = np.repeat(image[None] / 255, 300, axis=0)
     top, left = position
     contents = random.random((300, *size))
     contents[:100] = contents[:100].round()
+    contents = ends[0] + (ends[1] - ends[0]) * contents
     filled[:, top : top + size[0], left : left + size[1]] = contents
     h = filled.reshape(300, -1)
     for layer in net.layers:

@@ -316,7 +316,7 @@ def test_both_readers_refuse(scratch, name):
 def test_too_many_neurons(scratch, operator):
     path = written(scratch, model(some(operator), shape=(1, 2**15 + 1)))
     assert "a layer is too wide" in refused(read_network, path)
-    with pytest.raises(InputError, match="32769 values one by one, by 65538 ReLUs, and at most 8192"):
+    with pytest.raises(InputError, match="it has 65,538 rows, and at most 65,536"):
         load_network(path)
 
 

@@ -15,7 +15,7 @@ from engine.audit.arithmetic import Floating
 from engine.audit.cone import cone_of
 from engine.audit.cone_floating import FloatingCone
 from engine.audit.cone_walk import CONES, ConeProof
-from engine.audit.data import Case, Malformed, Rejected, Tree
+from engine.audit.data import Case, Layer, Malformed, Network, Rejected, Tree
 
 THIRD = Fraction(1, 3)
 
@@ -398,3 +398,35 @@ def test_trees_are_in_the_numbers_of_the_whole_network():
 def test_rejected_is_no_malformed():
     with pytest.raises(Rejected):
         cone_of(audit_network(classifier(0)), np.array([], dtype=int))
+
+
+# --- layers with ReLUs on some neurons ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arithmetic", ARITHMETIC)
+@pytest.mark.parametrize("seed", range(3))
+def test_bounds_hold_where_some_neurons_have_a_relu(seed, arithmetic):
+    """Numbers of hidden neurons, folded biases and bounds, against exact values in the whole network."""
+    random = np.random.default_rng(seed)
+    net = classifier(seed, hidden=(14, 10, 6))
+    masks = [random.random(len(layer.bias)) < 0.6 for layer in net.layers[:-1]] + [np.zeros(3, bool)]
+    layers = tuple(Layer(a.weight, a.bias, mask) for a, mask in zip(net.layers, masks))
+    lower, upper = fixed_case(net, [4, 5, 8], random)
+    tree = Tree(*(np.zeros(int(name == "split"), np.int32) - 1 for name in Tree._fields))
+    given = Case(tuple(lower), tuple(upper), ((),))
+    proof = ConeProof(tree, (given,), Network(layers, ""), arithmetic, np.ones(1, bool))
+    (root,) = proof.roots()
+    proof.bounds.tighten(root)
+    reached = np.flatnonzero(proof.claimed.columns >= 0)
+    assert proof.hidden == sum(map(np.count_nonzero, masks)) > len(reached) == root.l.shape[1] > 3
+    for _ in range(20):
+        h = [a if a == b else Fraction(int(random.integers(0, 257)), 256) for a, b in zip(lower, upper)]
+        z = []
+        for layer in layers:
+            sums = [
+                sum(map(Fraction.__mul__, map(Fraction, w), h)) + Fraction(b) for w, b in zip(layer.weight, layer.bias)
+            ]
+            z += [v for v, relu in zip(sums, layer.relu) if relu]
+            h = [max(v, Fraction(0)) if relu else v for v, relu in zip(sums, layer.relu)]
+        for j, low, high in zip(reached, root.l[0], root.u[0], strict=True):
+            assert Fraction(float(low)) <= z[j] <= Fraction(float(high))

@@ -22,7 +22,7 @@ from engine.audit.onnx_reader import read_network
 from engine.audit.witness import evaluate
 from engine.cli import main
 from engine.errors import InputError
-from engine.onnx_file import load_network, parse_network, signal
+from engine.onnx_file import graph, load_network, parse_network, signal, sparse
 from engine.replay import replay
 
 SEEDS = st.integers(0, 2**32)
@@ -133,14 +133,14 @@ LAYERS = {
 }
 
 
-def graph(nodes) -> ModelProto:
+def of(nodes) -> ModelProto:
     return model(nodes, CONSTANTS | {"twice": f32([1, 2, 3, 4])}, shape=(1, 2))
 
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_layers_are_those_of_the_text(scratch, name):
     nodes, expected = LAYERS[name]
-    path = written(scratch, graph(nodes))
+    path = written(scratch, of(nodes))
     for read in (read_network, load_network):
         found = read(path).layers
         assert len(found) == len(expected)
@@ -151,9 +151,9 @@ def test_layers_are_those_of_the_text(scratch, name):
 
 def test_no_float32_semantics(scratch):
     for name in ("a skip connection", "twice the input", "the input twice"):
-        path = written(scratch, graph(LAYERS[name][0]))
+        path = written(scratch, of(LAYERS[name][0]))
         assert "branches meet" in read_network(path).obstacle and "branches meet" in load_network(path).float32_obstacle
-    assert not read_network(written(scratch, graph(LAYERS["what ends nowhere"][0]))).obstacle
+    assert not read_network(written(scratch, of(LAYERS["what ends nowhere"][0]))).obstacle
 
 
 # At random.
@@ -236,7 +236,7 @@ WRONG = {
 @pytest.mark.parametrize("name", WRONG)
 def test_both_readers_refuse(scratch, name):
     nodes, *says = WRONG[name]
-    path = written(scratch, graph(nodes))
+    path = written(scratch, of(nodes))
     with pytest.raises(InputError) as caught:
         load_network(path)
     for what, words in zip((str(caught.value), refused(read_network, path)), says):
@@ -296,10 +296,11 @@ def refused_with(read, source: Path | bytes) -> int:
 def test_what_would_take_too_much_is_refused(scratch, monkeypatch, made):
     """Before there is much of it: here within limits that are a 16th."""
     monkeypatch.setattr(onnx_chain, "MAX_WORDS", onnx_chain.MAX_WORDS // 16)
-    monkeypatch.setattr(signal, "MAX_WEIGHTS", signal.MAX_WEIGHTS // 16)
+    for part, name in ((signal, "MAX_WEIGHTS"), (signal, "MAX_NUMBERS"), (sparse, "MAX_NUMBERS"), (graph, "MAX_MADE")):
+        monkeypatch.setattr(part, name, getattr(part, name) // 16)
     path = hostile(scratch, made)
     assert refused_with(read_network, path) < 1.5 * 8 * onnx_chain.MAX_WORDS
-    assert refused_with(parse_network, path.read_bytes()) < 3 * 8 * signal.MAX_WEIGHTS
+    assert refused_with(parse_network, path.read_bytes()) < 1.5 * 8 * graph.MAX_MADE
 
 
 @pytest.mark.slow
@@ -354,7 +355,7 @@ def test_certificates_are_accepted(tmp_path, capsys, seed):
 def test_a_certificate_of_another_meeting_is_rejected(tmp_path, monkeypatch):
     """A checker that took differences for sums would read another network."""
     network, spec, certificate = tmp_path / "n.onnx", tmp_path / "p.vnnlib", tmp_path / "c.zip"
-    network.write_bytes(graph([node("Relu", "x", "h"), node("Sub", "h x", "y")]).SerializeToString())
+    network.write_bytes(of([node("Relu", "x", "h"), node("Sub", "h x", "y")]).SerializeToString())
     head = "".join(f"(declare-const {v} Real)" for v in ("X_0", "X_1", "Y_0", "Y_1"))
     spec.write_text(f"{head}(assert (<= 0 X_0))(assert (<= X_0 1))(assert (= X_1 0))(assert (>= Y_0 0.5))")
     assert main(["verify", str(network), str(spec), "--certificate", str(certificate)]) == 0

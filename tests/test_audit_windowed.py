@@ -306,9 +306,15 @@ WRONG = {
     "pads of another length": (some("Pad", "x ends"), (1, 1, 3), 19, "are no numbers of zeros"),
     "pads of floats": (some("Pad", "x bb"), (1, 1, 3), 19, "is not a constant of type int64"),
     "an axis twice": ([helper.make_node("Pad", ["x", "ends", "", "twice"], ["y"])], (1, 1, 3), 19, "are no axes"),
-    "very far pads": (some("Pad", "x far"), (1, 1, 3), 19, "more than 67,108,864 numbers"),
+    "very far pads": (some("Pad", "x far"), (1, 1, 3), 19, "and at most 65,536 are supported"),
     "very many windows": (some("Conv", "x k2", pads=[0, HUGE]), (1, 1, 3), 19, "windows take more than 4,194,304"),
     "a very large window": (some("AveragePool", kernel_shape=[2**23], pads=[0, 2**23]), (1, 1, 3), 19, "windows take"),
+    "too many windows": (
+        some("Conv", "x k2"),
+        (1, 1, 65538),
+        19,
+        "as a matrix it has 65,537 rows, and at most 65,536 are supported",
+    ),
 }
 
 

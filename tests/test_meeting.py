@@ -149,7 +149,7 @@ def test_numbers_side_by_side_are_counted_and_not_written():
     assert bias.fixed == "it holds 'c' beside other layers: branches meet"
     assert not own.fixed and not last.fixed
     first, second = network.layers
-    changed = replace(second, weight=2 * second.weight)
+    changed = replace(second, matrix=2 * second.weight)
     assert np.array_equal(rewritten(replace(network, layers=(first, changed))).layers[1].weight, changed.weight)
     with pytest.raises(InputError, match="holds 'w' beside other layers: branches meet"):
-        rewritten(replace(network, layers=(replace(first, weight=2 * first.weight), second)))
+        rewritten(replace(network, layers=(replace(first, matrix=2 * first.weight), second)))

@@ -73,7 +73,8 @@ def _told_images(
     files, arithmetic = arguments[:2], arguments[2:] or ["float64"]
     if len(files) != 2 or not _is_one(arithmetic):
         return None
-    return partial(check_images, *files, images, labels, arithmetic=arithmetic[0])
+    certificate, network = files
+    return partial(check_images, certificate, network, images, labels, arithmetic=arithmetic[0])
 
 
 def _taken(arguments: list[str], option: str) -> str | None:

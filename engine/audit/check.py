@@ -132,9 +132,7 @@ def check(
             found.empty = not check_claim(certificate.cases, specification)
             wanted = chosen_nodes(certificate.tree, sample, seed)
             if certificate.version == 4:
-                wanted, share = share_of_cases(
-                    certificate.tree, len(certificate.cases), wanted, share
-                )
+                wanted, share = share_of_cases(certificate.tree, certificate.cases, wanted, share)
             proof = _proof(certificate, network, arithmetic, found.semantics, wanted)
             found.tally = walk_share(proof, share, report_of(on_progress, int(wanted.sum())))
             found.reason = what_is_missing(found.tally.nodes, len(wanted))

@@ -12,7 +12,6 @@ import numpy as np
 
 from engine.audit.bounds import Exclusions
 from engine.audit.data import (
-    AnyCase,
     Floats,
     Integers,
     Objects,
@@ -23,7 +22,7 @@ from engine.audit.data import (
     demand,
 )
 from engine.audit.nodes import Nodes, demand_all, entries
-from engine.audit.tree import begins
+from engine.audit.tree import AnyCase, begins
 
 Term: TypeAlias = tuple[int, Fraction | int]  # a place in a sum of rows, and what is added there
 
@@ -39,7 +38,8 @@ class ClaimedExclusions:
     def __init__(self, tree: Tree, cases: Sequence[AnyCase], outputs: int, hidden: int) -> None:
         for name, there in (("slope", tree.slope), ("multiplier", tree.multiplier)):
             demand((there < hidden).all(), f"{name}: there is no such neuron")
-        self._tree, self.columns = tree, np.arange(hidden)
+        self._tree = tree
+        self.columns: Integers = np.arange(hidden)
         self._inputs, self._outputs = len(cases[0].lower), outputs
         nodes = np.arange(len(tree.split) + 1, dtype=np.int32)
         #: where those of each node begin, and the entries of each exclusion

@@ -8,8 +8,9 @@ import numpy as np
 from engine.audit.cone import Cone, Folded, cone_of
 from engine.audit.cone_exact import ExactCones
 from engine.audit.cone_floating import FloatingCones
-from engine.audit.data import AnyCase, Integers, Network, Tree, Truths
+from engine.audit.data import Integers, Network, Tree, Truths
 from engine.audit.nodes import Nodes
+from engine.audit.tree import AnyCase
 from engine.audit.walk import Proof
 
 CONES: dict[str, type[FloatingCones] | type[ExactCones]] = {
@@ -78,4 +79,4 @@ class ConeProof(Proof):
             for at, folded in each:
                 bounds.enter(folded)
                 here = slice(at, at + 1)
-                yield self._roots_of(np.array(some[here]), lower[here], upper[here])
+                yield self._roots_of(np.array([some[at]]), lower[here], upper[here])

@@ -5,7 +5,6 @@ The opening of docs/certificate-format.md says which is which.
 """
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -205,19 +204,6 @@ class Tie(NamedTuple):
 
     inputs: dict[int, Fraction]
     constant: Fraction
-
-
-class AnyCase(Protocol):
-    """A Case, or one that is made of something else, as of an image."""
-
-    @property
-    def lower(self) -> Sequence[Fraction]: ...
-    @property
-    def upper(self) -> Sequence[Fraction]: ...
-
-    @property
-    def unsafe(self) -> tuple[Polytope, ...]:
-        """The polytopes that are claimed not to be reached."""
 
 
 class Case(NamedTuple):

@@ -1,10 +1,12 @@
 """A part of a proof's tree: some leaves with their ancestors, or one share of several."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from engine.audit.data import Tree, Truths
 from engine.audit.nodes import joined
-from engine.audit.tree import case_of_nodes
+from engine.audit.tree import AnyCase, case_of_nodes
 from engine.audit.walk import OnNodes, Proof, Tally, merge
 
 
@@ -22,16 +24,16 @@ def chosen_nodes(tree: Tree, sample: int | None, seed: int) -> Truths:
 
 
 def share_of_cases(
-    tree: Tree, roots: int, wanted: Truths, share: tuple[int, int]
+    tree: Tree, cases: Sequence[AnyCase], wanted: Truths, share: tuple[int, int]
 ) -> tuple[Truths, tuple[int, int]]:
     """The wanted nodes of every n-th of many cases, and what share of these is to be walked: all.
 
     Of few cases, all wanted nodes and the share.
     """
     mine, shares = share
-    if shares == 1 or roots < 8 * shares:
+    if shares == 1 or len(cases) < 8 * shares:
         return wanted, share
-    return wanted & (case_of_nodes(tree.split, roots) % shares == mine), (0, 1)
+    return wanted & (case_of_nodes(tree.split, len(cases)) % shares == mine), (0, 1)
 
 
 def walk_share(proof: Proof, share: tuple[int, int], report: OnNodes) -> Tally:

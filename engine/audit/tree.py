@@ -1,11 +1,12 @@
 """The rules of section 4 that speak of the arrays alone: orders, ranges, what must exist."""
 
 from collections.abc import Iterator, Sequence
-from typing import TypeAlias
+from fractions import Fraction
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
-from engine.audit.data import AnyCase, Integers, Tree, Truths, demand, need
+from engine.audit.data import Integers, Polytope, Tree, Truths, demand, need
 
 Rule: TypeAlias = tuple[bool | Truths, str]  # where it holds, and what is wrong elsewhere
 
@@ -16,6 +17,19 @@ RANGES = {
     "multiplier_value": (0, np.inf),
     "cut": (-np.inf, np.inf),
 }
+
+
+class AnyCase(Protocol):
+    """A Case, or what is as one: that of an image, say, which is made when it is asked."""
+
+    @property
+    def lower(self) -> Sequence[Fraction]: ...
+    @property
+    def upper(self) -> Sequence[Fraction]: ...
+
+    @property
+    def unsafe(self) -> tuple[Polytope, ...]:
+        """The polytopes that are claimed not to be reached."""
 
 
 def check_tree(tree: Tree, cases: Sequence[AnyCase]) -> None:

@@ -9,9 +9,10 @@ import numpy as np
 
 from engine.audit.bounds import Bounds
 from engine.audit.claimed import ClaimedExclusions
-from engine.audit.data import AnyCase, Blocks, Floats, Integers, Row, Tree, Truths
+from engine.audit.data import Blocks, Floats, Integers, Row, Tree, Truths
 from engine.audit.nodes import Nodes, demand_all, entries, pop
 from engine.audit.places import hidden_parts
+from engine.audit.tree import AnyCase
 
 BATCH = 1024  # so many nodes are bounded at once,
 CELLS = 2**19  # or nodes times hidden neurons or polytopes

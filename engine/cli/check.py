@@ -29,6 +29,10 @@ def run(arguments: Namespace) -> int:
     """Checks each certificate and says what came of it: one line each, or one JSON object."""
     for name in _THREADS:  # read when numpy is loaded: processes divide the work, not threads
         os.environ.setdefault(name, "1")
+    if arguments.data:
+        from engine.cli.check_images import run as run_images
+
+        return run_images(arguments)
     if arguments.changed and (arguments.sample or arguments.semantics or arguments.report):
         raise InputError(
             "--sample, --semantics and --report are for proofs of properties",

@@ -8,7 +8,8 @@ from engine.cli.options import count
 USAGE = (
     "acasxu check FILE_OR_DIR [...] --network NETWORK.onnx --property PROPERTY.vnnlib [options]\n"
     "       acasxu check FILE_OR_DIR [...] --network f=A.onnx --network g=B.onnx --property QUERY.vnnlib [options]\n"
-    "       acasxu check FILE_OR_DIR [...] --network ORIGINAL.onnx --changed CHANGED.onnx [options]"
+    "       acasxu check FILE_OR_DIR [...] --network ORIGINAL.onnx --changed CHANGED.onnx [options]\n"
+    "       acasxu check FILE_OR_DIR [...] --network NETWORK.onnx --data NAME_OR_PATH [options]"
 )
 
 
@@ -30,6 +31,11 @@ def add_check(parser: ArgumentParser) -> None:
         type=Path,
         metavar="CHANGED.onnx",
         help="or a folder, likewise: check what `acasxu compare --prove` wrote",
+    )
+    about.add_argument(
+        "--data",
+        metavar="NAME_OR_PATH",
+        help="fashion-mnist, mnist-5k, or a file of IDX or CSV: check what `acasxu images certify` wrote",
     )
     parser.add_argument(
         "--arithmetic",

@@ -22,7 +22,9 @@ from engine.onnx_file.nodes import (
     printable,
 )
 from engine.onnx_file.shapes import ints_of, mismatch
-from engine.onnx_file.signal import Attribute, NamedShape, Piece, Signal, Value, demand_weights, size_of
+from engine.onnx_file.signal import Attribute, NamedShape, Piece, Signal, Value, size_of
+
+MAX_MADE = 1 << 28  # numbers of 8 bytes in which the layers of all signals are held (2 GiB)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +56,7 @@ class _Walk:
 
     values: what each name stands for; unread: outputs that nothing may read, with what they are; leading_zeros: the
     first node that adds zeros to the input, or clips it nowhere; obstacle: the first node that is not executed as
-    analysed, with the reason; made: how many weights nodes have made of signals.
+    analysed, with the reason; made: the numbers of 8 bytes in which the layers of all signals are held.
     """
 
     def __init__(self, graph: GraphProto, opset: int) -> None:
@@ -188,7 +190,9 @@ class _Walk:
     def _count(self, operands: Sequence[Value | None], result: Signal) -> None:
         """Raises InputError where all nodes together make too many weights, of branches that end nowhere, too."""
         self.made += result.held - min(operand.held for operand in operands if isinstance(operand, Signal))
-        demand_weights(self.made)
+        if self.made > MAX_MADE:
+            what = f"nodes make layers of more than {MAX_MADE:,} numbers of 8 bytes in all"
+            raise InputError(what, advice="use a smaller network")
 
     def _take(self, name: str) -> Value:
         """Returns what a name stands for."""

@@ -5,6 +5,7 @@ each, then their second ones; a branch that has ended is carried on by neurons t
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import takewhile
 
 import numpy as np
@@ -14,6 +15,7 @@ from engine.network import Relus
 from engine.onnx_file.constant import Constant, names_of
 from engine.onnx_file.shapes import mismatch
 from engine.onnx_file.signal import Piece, Signal
+from engine.onnx_file.sparse import SHARE, Sparse, demand_rows, selection
 
 
 def side_by_side(signals: Sequence[Signal]) -> tuple[Signal, list[np.ndarray]]:
@@ -30,13 +32,11 @@ def side_by_side(signals: Sequence[Signal]) -> tuple[Signal, list[np.ndarray]]:
         return signals[0].closed(relu=False), [np.arange(signal.size) for signal in signals]
     joined = Signal((_width(trunk, branches),), signals[0].kind, trunk)
     for k in range(depth):
-        joined.demand_room(_room(signals, branches, k))
         step = [
             branch[k] if k < len(branch) else _passing(signal.size, signal.kind)
             for branch, signal in zip(branches, signals)
         ]
-        piece = _one(step, is_first=k == 0)
-        joined = Signal((len(piece.weight.values),), joined.kind, (*joined.pieces, piece))
+        joined = _with(joined, step, is_first=k == 0)
     ends = np.cumsum([0, *(signal.size for signal in signals)]).tolist()
     return joined, [np.arange(start, end) for start, end in zip(ends, ends[1:])]
 
@@ -49,11 +49,14 @@ def total(signals: Sequence[Signal], signs: Sequence[float]) -> Signal:
         raise mismatch(signals[0].shape, signals[1].shape) from None
     joined, places = side_by_side(signals)
     size = int(np.prod(shape))
-    joined.demand_room(size * joined.size)
-    weight = np.zeros((size, joined.size))
-    for signal, place, sign in zip(signals, places, signs):
-        weight[np.arange(size), np.broadcast_to(place.reshape(signal.shape), shape).ravel()] += sign
-    return joined.times(Constant(weight, joined.kind), shape)
+    demand_rows(size)
+    one, other = (np.broadcast_to(place.reshape(signal.shape), shape).ravel() for signal, place in zip(signals, places))
+    first, second = np.full(size, signs[0]), np.full(size, signs[1])
+    twice = one == other
+    first[twice] += second[twice]
+    rows, numbers = np.append(np.arange(size), np.flatnonzero(~twice)), np.append(first, second[~twice])
+    columns = np.append(one, other[~twice])
+    return joined.times(Sparse(rows, columns, Constant(numbers, joined.kind), (size, joined.size)), shape)
 
 
 def _alike(pieces: tuple[Piece, ...]) -> bool:
@@ -64,36 +67,57 @@ def _alike(pieces: tuple[Piece, ...]) -> bool:
 
 def _width(trunk: Sequence[Piece], branches: Sequence[Sequence[Piece]]) -> int:
     if trunk:
-        return len(trunk[-1].weight.values)
-    return int(next(branch[0].weight.values.shape[1] for branch in branches if branch))
-
-
-def _room(signals: Sequence[Signal], branches: Sequence[Sequence[Piece]], k: int) -> int:
-    """The weights of the k-th layer of all branches."""
-    shapes = [
-        branch[k].weight.values.shape if k < len(branch) else (signal.size,) * 2
-        for branch, signal in zip(branches, signals)
-    ]
-    rows, columns = (sum(sizes) for sizes in zip(*shapes))
-    return int(rows * (columns if k else shapes[0][1]))
+        return trunk[-1].weight.shape[0]
+    return next(branch[0].weight.shape[1] for branch in branches if branch)
 
 
 def _passing(size: int, kind: int) -> Piece:
-    return Piece(Constant(np.eye(size), kind), None, relu=False)
+    return Piece(selection(np.arange(size), size, kind), None, relu=False)
 
 
-def _one(pieces: Sequence[Piece], *, is_first: bool) -> Piece:
-    """Returns layers as one that has the neurons of each: the first ones read the same, others their own."""
-    weights, biases = [piece.weight for piece in pieces], [piece.bias for piece in pieces]
-    kind = weights[0].kind
-    matrix = np.vstack([w.values for w in weights]) if is_first else _apart([w.values for w in weights])
+def _with(joined: Signal, pieces: Sequence[Piece], *, is_first: bool) -> Signal:
+    """Returns the signal after a layer that has the neurons of all: the first ones read the same, others their own."""
+    rows = [piece.weight.shape[0] for piece in pieces]
+    demand_rows(sum(rows))
+    weight = _beside([piece.weight for piece in pieces], joined, is_first=is_first)
+    biases = [piece.bias for piece in pieces]
     bias = None
     if any(b is not None for b in biases):
-        numbers = [np.zeros(len(w.values)) if b is None else b.values for w, b in zip(weights, biases)]
-        bias = _laid(np.concatenate(numbers), [b for b in biases if b is not None], kind)
-    relu = np.concatenate([np.broadcast_to(p.relu, len(p.weight.values)) for p in pieces])
+        numbers = [np.zeros(count) if b is None else b.values for b, count in zip(biases, rows)]
+        bias = _laid(np.concatenate(numbers), [b for b in biases if b is not None], joined.kind)
+    relu = np.concatenate([np.broadcast_to(piece.relu, count) for piece, count in zip(pieces, rows)])
     same: Relus = bool(relu[0]) if (relu == relu[0]).all() else relu
-    return Piece(_laid(matrix, weights, kind), bias, same, any(piece.rounded for piece in pieces))
+    rounded = any(piece.rounded for piece in pieces)
+    return replace(joined.times(weight, (sum(rows),), rounded=rounded), bias=bias).closed(relu=same)
+
+
+def _beside(weights: Sequence[Constant | Sparse], joined: Signal, *, is_first: bool) -> Constant | Sparse:
+    """Returns the matrix that has these below each other, or along its diagonal, and zeros."""
+    rows = np.cumsum([0, *(weight.shape[0] for weight in weights)])
+    columns = np.cumsum([0, *(0 if is_first else weight.shape[1] for weight in weights)])
+    shape = int(rows[-1]), joined.size
+    parts = [weight.numbers if isinstance(weight, Sparse) else weight for weight in weights]
+    if sum(part.values.size for part in parts) >= SHARE * shape[0] * shape[1]:
+        joined.demand_dense(shape[0] * shape[1])
+        matrix = np.zeros(shape)
+        for weight, i, j in zip(weights, rows, columns):
+            whole = weight.written_out() if isinstance(weight, Sparse) else weight
+            matrix[i : i + weight.shape[0], j : j + weight.shape[1]] = whole.values
+        return _laid(matrix, parts, joined.kind)
+    held = [_held(weight) for weight in weights]
+    row, column = (
+        np.concatenate([part[axis] + begin for part, begin in zip(held, begins)])
+        for axis, begins in ((0, rows), (1, columns))
+    )
+    return Sparse(row, column, _laid(np.concatenate([part[2] for part in held]), parts, joined.kind), shape)
+
+
+def _held(weight: Constant | Sparse) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns row, column and number of what is in it."""
+    if isinstance(weight, Sparse):
+        return weight.row, weight.column, weight.numbers.values
+    row, column = np.nonzero(weight.values)
+    return row, column, weight.values[row, column]
 
 
 def _laid(values: np.ndarray, constants: Sequence[Constant], kind: int) -> Constant:
@@ -108,15 +132,6 @@ def demand_branches(operator: str, count: int) -> None:
         raise InputError(
             "two branches meet in it", advice=f"branches may meet in {', '.join(MEETINGS)}; export it as such"
         )
-
-
-def _apart(matrices: Sequence[np.ndarray]) -> np.ndarray:
-    """Returns the matrix that has these along its diagonal."""
-    ends = np.cumsum([(0, 0), *(matrix.shape for matrix in matrices)], axis=0)
-    result = np.zeros(ends[-1])
-    for matrix, (i, j) in zip(matrices, ends):
-        result[i : i + matrix.shape[0], j : j + matrix.shape[1]] = matrix
-    return result
 
 
 #: Operators in which branches may meet

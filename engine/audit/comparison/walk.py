@@ -28,7 +28,7 @@ class Walk(Proof):
         #: of the layers before the last one that differs, if there are any
         before = Network(network.layers[: pair.last], "")
         self.front = make(before, "real") if before.layers else None
-        (case,) = self.cases
+        (case,) = certificate.cases
         self.open = self.unequal = Share.nothing(case)
 
     def _step(self, nodes: Nodes) -> tuple[Nodes, Tally]:

@@ -14,9 +14,9 @@ from engine.audit.walk import outward
 
 
 class Shown(NamedTuple):
-    """What an accepted certificate shows. count: images that count; safe: those that are safe."""
+    """What an accepted certificate shows: how many images count, and how many of them are safe."""
 
-    count: int
+    counted: int
     safe: int
 
 
@@ -38,7 +38,8 @@ class Ends(NamedTuple):
     def width(self) -> Integers:
         """1 where there is more than one value, 0 where there is one, -1 where there is none."""
         pairs = zip(self.lower, self.upper, strict=True)
-        return np.array([(high > low) - (high < low) for low, high in pairs])
+        signs: Integers = np.array([(high > low) - (high < low) for low, high in pairs])
+        return signs
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,8 @@ class PatchCase:
         return lower, upper
 
     def _bytes(self, inputs: Integers) -> Integers:
-        return self.shared.images.pixels[self.image, inputs]
+        own: Integers = self.shared.images.pixels[self.image, inputs]
+        return own
 
 
 def cases_of(claim: Claim, images: Images, n_outputs: int) -> tuple[PatchCase, ...]:

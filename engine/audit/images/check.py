@@ -40,7 +40,33 @@ class ImagesResult:
         """What was shown, or why it is rejected, in one line."""
         if not self.accepted or self.certificate is None or self.shown is None:
             return self.reason
-        return self.reason or _sentence(self.certificate, self.shown)
+        return self.reason or sentence(self.certificate, self.shown)
+
+
+@dataclass
+class _Findings:
+    """The state of one check: what the certificate says, and what was found of it so far."""
+
+    claim: Claim | None = None
+    tree: Tree | None = None
+    reason: str = ""
+    tally: Tally = Tally()
+    shown: Shown | None = None
+
+    def result(self, arithmetic: str, seconds: float) -> ImagesResult:
+        return ImagesResult(
+            accepted=self.shown is not None,
+            reason=self.reason,
+            arithmetic=arithmetic,
+            nodes=len(self.tree.split) if self.tree else 0,
+            checked=self.tally.nodes,
+            leaves=self.tally.leaves,
+            exclusions=self.tally.exclusions,
+            margin=self.tally.margin,
+            seconds=seconds,
+            certificate=self.claim,
+            shown=self.shown,
+        )
 
 
 def check_images(
@@ -60,38 +86,22 @@ def check_images(
     Malformed where a file is not what it should be; MemoryError where there is not enough of it.
     Options are those of engine.audit.check.check.
     """
-    start, tally, accepted, reason = time.perf_counter(), Tally(), False, ""
-    claim: Claim | None = None
-    figures: Shown | None = None
-    nodes = 0
+    start, found = time.perf_counter(), _Findings()
     try:
-        claim, tree = read_claim(certificate_path)
-        nodes = len(tree.split)
+        found.claim, found.tree = claim, tree = read_claim(certificate_path)
         network, images = read_network(network_path), read_images(images_path, labels_path)
         _check_belongs(claim, network, images)
         cases = cases_of(claim, images, network.n_outputs)
         _check_tree(tree, cases, certificate_path)
         wanted = chosen_nodes(tree, sample, seed)
-        wanted, share = share_of_cases(tree, len(cases), wanted, share)
+        wanted, share = share_of_cases(tree, cases, wanted, share)
         proof = PatchProof(tree, cases, network, arithmetic, wanted)
-        tally = walk_share(proof, share, report_of(on_progress, int(wanted.sum())))
-        reason = what_is_missing(tally.nodes, nodes)
-        accepted, figures = True, shown(claim, images)
+        found.tally = walk_share(proof, share, report_of(on_progress, int(wanted.sum())))
+        found.reason = what_is_missing(found.tally.nodes, len(tree.split))
+        found.shown = shown(claim, images)
     except Rejected as error:
-        reason = str(error)
-    return ImagesResult(
-        accepted=accepted,
-        reason=reason,
-        arithmetic=arithmetic,
-        nodes=nodes,
-        checked=tally.nodes,
-        leaves=tally.leaves,
-        exclusions=tally.exclusions,
-        margin=tally.margin,
-        seconds=time.perf_counter() - start,
-        certificate=claim,
-        shown=figures,
-    )
+        found.reason = str(error)
+    return found.result(arithmetic, time.perf_counter() - start)
 
 
 def _check_belongs(claim: Claim, network: Network, images: Images) -> None:
@@ -111,9 +121,9 @@ def _check_tree(tree: Tree, cases: tuple[PatchCase, ...], path: FilePath) -> Non
         raise type(error)(f"{path}: {error}") from None
 
 
-def _sentence(claim: Claim, figures: Shown) -> str:
+def sentence(claim: Claim, figures: Shown) -> str:
     """What the certificate shows, in plain words."""
-    count, safe, patch = figures.count, figures.safe, claim.patch
+    count, safe, patch = figures.counted, figures.safe, claim.patch
     several = len(patch.positions) > 1
     where = f"any of these {len(patch.positions):,} positions" if several else "this position"
     values = f"from {patch.low} to {patch.high}"

@@ -40,7 +40,9 @@ def run(arguments: Namespace) -> int:
     warn_of_chance(questions.classifier, questions.images)
     try:
         with share_bar("certifying") as report:
-            record = certify(questions, _options(arguments), data=set_name(arguments.data), output=output, report=report)
+            record = certify(
+                questions, _options(arguments), data=set_name(arguments.data), output=output, report=report
+            )
     except KeyboardInterrupt:
         if output:
             note(f"acasxu: what was decided is kept in {output.folder}; the same command goes on from there")

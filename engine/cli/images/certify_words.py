@@ -21,7 +21,7 @@ def lines(record: CertifyRecord) -> list[str]:
     found = [
         f"{q.network.name}, {len(record.states):,} images of {record.data}: {q.patch.text}, {q.contents.text}: {claim}",
         f"proved   {n[PROVED]:,}",
-        f"refuted  {n[REFUTED]:,}" + (", each by a trigger that onnxruntime confirms" if n[REFUTED] else ""),
+        f"refuted  {n[REFUTED]:,}{_confirmed(record)}",
         f"open     {n[OPEN]:,}" + _reasons(record),
     ]
     if q.target is None:
@@ -41,26 +41,36 @@ def lines(record: CertifyRecord) -> list[str]:
 
 def _bound(record: CertifyRecord) -> list[str]:
     n, of = record.counts, f"{record.counted:,} images"
+    known, more = n[REFUTED] + n[WRONG], record.counted - n[PROVED]
     if record.questions.target is None:
-        proved = _percent(1 - record.bound)
-        return [f"Certified accuracy: at least {proved} of {of}; at most {_percent(1 - record.floor, up=True)}."]
+        accuracy = f"Certified accuracy: {n[PROVED]:,} of {of}, {_percent(1 - record.bound)}"
+        return [f"{accuracy}, and at most {_percent(1 - record.floor, up=True)}." if n[OPEN] else f"{accuracy}."]
     found = [
-        f"No trigger of this family succeeds on more than {_percent(record.bound, up=True)} of {of}. "
-        f"With one chosen for each image, at least {_percent(record.floor)} succeed."
+        f"No trigger of this family succeeds on more than {_percent(record.bound, up=True)} of {of} "
+        f"({more:,}); with one chosen for each image, {known:,} are known to give way."
     ]
     rest = record.counted - n[WRONG]
     if n[WRONG] and rest:
-        bound, least = (Fraction(k, rest) for k in (n[REFUTED] + n[OPEN], n[REFUTED]))
-        found.append(
-            f"Of the {rest:,} that need one: on no more than {_percent(bound, up=True)}, and on at least "
-            f"{_percent(least)}."
-        )
+        most = n[REFUTED] + n[OPEN]
+        share = _percent(Fraction(most, rest), up=True)
+        found.append(f"Of the {rest:,} that need a trigger, on no more than {share} ({most:,}).")
     return found
 
 
 def _percent(share: Fraction, *, up: bool = False) -> str:
     """With two digits behind the point, rounded up or down, as what is claimed allows."""
     return f"{(ceil if up else floor)(share * 10**4) / 100:.2f}%"
+
+
+def _confirmed(record: CertifyRecord) -> str:
+    """How the triggers were confirmed: in onnxruntime, but for those that are no floating-point numbers."""
+    found = [finding.replayed for finding in record.ledger.findings.values() if finding.word == REFUTED]
+    if not found:
+        return ""
+    exact = found.count(False)
+    return ", each by a trigger that onnxruntime confirms" + (
+        f", but {exact:,} in exact arithmetic alone" if exact else ""
+    )
 
 
 def _reasons(record: CertifyRecord) -> str:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.cli.images.goal import demand_goal, goal_of, proofs_of
 from engine.cli.images.options import classifier_of, dataset_of, demand_free, warn_of_chance
 from engine.cli.images.repair_options import add_repair, own_options
 from engine.cli.output import UNDECIDED, answer
@@ -50,6 +51,7 @@ def run(arguments: Namespace) -> int:
     _demand_one_cause(arguments)
     own = own_options(arguments)
     classifier, dataset = classifier_of(arguments, arguments.network), dataset_of(arguments)
+    demand_goal(arguments, classifier)
     warn_of_chance(classifier, dataset.train)
     faults = _faults(arguments, classifier)
     with _progress() as say:
@@ -130,7 +132,17 @@ def _repair(
         device=arguments.device,
         by_method=own,
     )
-    return repair_classifier(classifier, dataset, backdoor=backdoor, faults=faults, options=options, report=say)
+    return repair_classifier(
+        classifier,
+        dataset,
+        backdoor=backdoor,
+        faults=faults,
+        options=options,
+        goal=goal_of(arguments, classifier, backdoor),
+        proofs=proofs_of(arguments),
+        name=arguments.out.name,
+        report=say,
+    )
 
 
 def _tell(found: "ImageRepair", targets: list[Path], backdoor: "Backdoor | None", *, out: str) -> int:
@@ -142,8 +154,7 @@ def _tell(found: "ImageRepair", targets: list[Path], backdoor: "Backdoor | None"
     from engine.files import write_bytes, write_text
     from engine.images.trigger import trigger_bytes
 
-    named = replace(found.record.repaired, name=targets[0].name)
-    record = replace(found.record, repaired=named)
+    record = found.record
     if record.is_repaired:
         write_bytes(targets[0], found.classifier.data)
         write_text(targets[1], json.dumps(record.as_json(), indent=1) + "\n")

@@ -36,6 +36,7 @@ def add_repair(parser: ArgumentParser) -> None:
         "nnrepair: few weights by solvers, an expert for each class",
     )
     _add_own(parser)
+    _add_goal(parser)
     parser.add_argument("--timeout", type=seconds, metavar="SECONDS", help="give up after so long")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed gives the same network")
     add_device(parser)
@@ -47,6 +48,33 @@ def add_repair(parser: ArgumentParser) -> None:
         help="the repaired network; REPAIRED.json beside it says what it gained and lost",
     )
     parser.add_argument("--force", action="store_true", help="replace what is there")
+
+
+def _add_goal(parser: ArgumentParser) -> None:
+    """What is to be proved of the result."""
+    goal = parser.add_argument_group("proof (nothing is written that is not proved, where one is asked for)")
+    goal.add_argument(
+        "--certify",
+        metavar="PATCH",
+        help="prove that whatever stands in this patch hardly ever works: HEIGHTxWIDTH@ROW,COLUMN,\n"
+        "HEIGHTxWIDTH@corner, HEIGHTxWIDTH@all, or all for the whole image (see `acasxu images certify`)",
+    )
+    goal.add_argument("--contents", metavar="any|box:EPS", help="what may stand in it (default: any)")
+    goal.add_argument(
+        "--at-most",
+        type=float,
+        metavar="PERCENT",
+        help="the share of images on which some content may work (default: 3)",
+    )
+    goal.add_argument(
+        "--certify-images", type=count, metavar="N", help="prove it of the first N held-out images (default: 1000)"
+    )
+    goal.add_argument(
+        "--certify-timeout", type=seconds, metavar="S", help="seconds for each image and position (default: 5)"
+    )
+    goal.add_argument(
+        "--certificates", type=Path, metavar="DIR", help="keep the proofs there, which `acasxu check` checks"
+    )
 
 
 def _add_cause(parser: ArgumentParser) -> None:

@@ -1,7 +1,9 @@
 """What `acasxu images repair` says on stdout."""
 
+from fractions import Fraction
+
 from engine.cli.output import answer, show
-from engine.images.repair.record import HALF, LOST, ImageRepairRecord
+from engine.images.repair.record import HALF, LOST, ImageRepairRecord, ProvedBound
 
 SHOWN = 8  # neighbours of the trigger, the worst first
 
@@ -23,6 +25,8 @@ def say_repair(record: ImageRepairRecord, *, out: str) -> None:
     answer(f"{record.method}: {record.note}")
     answer(_changed(record))
     _say_variants(record)
+    if record.proved is not None:
+        answer(_proved(record.proved))
     answer(_verdict(record, out))
 
 
@@ -36,6 +40,16 @@ def _rows(record: ImageRepairRecord) -> list[tuple[str, float | None, float | No
         ("the given faults with their right class", before.given_right, after.given_right),
     ]
     return [row for row in rows if row[1] is not None]
+
+
+def _proved(found: ProvedBound) -> str:
+    bound, most = (100 * float(Fraction(share)) for share in (found.bound, found.most))
+    rounds = ", ".join(f"{100 * float(Fraction(share)):.2f}%" for share in found.rounds)
+    return (
+        f"proved: {found.family}: nothing in it succeeds on more than {bound:.2f}% of {found.images:,} held-out images "
+        f"(asked: {most:g}%): {found.proved:,} proved, {found.refuted:,} refuted, {found.open:,} open, "
+        f"{found.wrong:,} wrong as they are; {found.seconds:.1f} s\nafter each round, on validation images: {rounds}"
+    )
 
 
 def _changed(record: ImageRepairRecord) -> str:
@@ -88,6 +102,8 @@ def _trials_table(record: ImageRepairRecord) -> object:
 def _verdict(record: ImageRepairRecord, out: str) -> str:
     if record.is_repaired:
         return f"repaired: {out}"
+    if record.proved is not None and not record.proved.is_reached:
+        return "not repaired, nothing written: what was to be proved is not"
     if record.harm_after > HALF * record.harm_before:
         return "not repaired, nothing written: more than half of the faults are left"
     return f"not repaired, nothing written: more than {100 * LOST:g} points of accuracy are lost"

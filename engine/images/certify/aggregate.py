@@ -16,6 +16,7 @@ from engine import __version__
 from engine.audit.archive import MAX_BYTES, read_members
 from engine.audit.certificate import MAX_NODES
 from engine.audit.data import Malformed, Rejected
+from engine.audit.images.certificate import parse_claim
 from engine.certificate.encoding import FORMAT, Json, array_entries, certificate_file, proof_arrays, rational_text
 from engine.certificate.writer import recorded
 from engine.errors import InputError
@@ -110,14 +111,14 @@ def _bytes(
         raise InputError(f"a certificate has at most {MAX_NODES:,} nodes", where=questions.network.name)
     arrays = proof_arrays(proof)
     place = {image: i for i, image in enumerate(images)}
-    manifest = {
+    manifest: dict[str, Json] = {
         **_question(questions, data),
         "engine": {"name": "acasxu-engine", "version": __version__, "options": recorded(options)},
         "images": [questions.number(image) for image in images],
         "cases": [[place[image], position] for image, position in keys],
         "arrays": array_entries(arrays),
     }
-    return certificate_file(manifest, arrays, parse=_no_more_limits, where=questions.network.name)
+    return certificate_file(manifest, arrays, parse=parse_claim, where=questions.network.name)
 
 
 def _question(questions: Questions, data: DataFiles) -> dict[str, Json]:
@@ -145,10 +146,6 @@ def _question(questions: Questions, data: DataFiles) -> dict[str, Json]:
     }
 
 
-def _no_more_limits(members: dict[str, bytes], where: str) -> None:
-    """All limits of this kind of certificate are looked at before."""
-
-
 # Reading back what this module has written
 
 
@@ -174,7 +171,7 @@ def _content(members: dict[str, bytes], _: str) -> tuple[dict[str, Any], Proof]:
     for name in ARRAYS:
         kind = "f64" if name in ("cut", "multiplier_value") else "i32"
         arrays[name] = np.frombuffer(members[f"{name}.{kind}"], "<f8" if kind == "f64" else "<i4")
-    return json.loads(members["manifest.json"]), Proof(**arrays)
+    return json.loads(members["manifest.json"]), Proof(**arrays, of_cone=True)
 
 
 def size_of(proof: Proof) -> int:

@@ -35,7 +35,7 @@ def decide(
             _enter(wave[index], verdict, ledger, options, on_refuted)
             on_case()
 
-        verify_all(problems, options, on_verdict=on_verdict)
+        verify_all(problems, options, on_verdict=on_verdict, always_cones=True)  # section 13's bounds
 
 
 def _waves(order: Order, ledger: Ledger, limit: float | None) -> Iterator[list[Key]]:

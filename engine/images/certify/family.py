@@ -71,19 +71,19 @@ class Contents:
         return "any contents" if share is None else f"contents within {float(share):g} of the image's own"
 
 
-def read_patch(text: str, shape: tuple[int, int, int]) -> Patch:
+def read_patch(text: str, shape: tuple[int, int, int], *, option: str = "--patch") -> Patch:
     """The patch that an option says, in images [channels, height, width]."""
     _, rows, columns = shape
     if text == WHOLE:
         return Patch(rows, columns, ((0, 0),))
     found = PATCH.fullmatch(text)
     if not found:
-        raise InputError("this is no patch", where=f"--patch {text}", advice=PATCH_ADVICE)
+        raise InputError("this is no patch", where=f"{option} {text}", advice=PATCH_ADVICE)
     height, width = int(found[1]), int(found[2])
     if not (0 < height <= rows and 0 < width <= columns):
         raise InputError(
             f"a patch of {height} x {width} does not lie within an image of {rows} x {columns}",
-            where=f"--patch {text}",
+            where=f"{option} {text}",
             advice="make it smaller, but 1 x 1 at least",
         )
     places = _positions(found, height, width, shape)
@@ -91,7 +91,7 @@ def read_patch(text: str, shape: tuple[int, int, int]) -> Patch:
     if outside:
         raise InputError(
             f"it does not lie within an image of {rows} x {columns} at row {outside[0][0]}, column {outside[0][1]}",
-            where=f"--patch {text}",
+            where=f"{option} {text}",
             advice=f"rows are 0 to {rows - height}, columns 0 to {columns - width}",
         )
     return Patch(height, width, tuple(places))

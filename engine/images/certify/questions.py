@@ -62,7 +62,8 @@ class Questions:
     def wrong(self) -> Booleans:
         """Which of the images that count need no trigger: they have the target, or not their label, as they are."""
         needs_none = self.classes != self.images.labels if self.target is None else self.classes == self.target
-        return self.asked & needs_none
+        found: Booleans = self.asked & needs_none
+        return found
 
     @cached_property
     def values(self) -> Floats:

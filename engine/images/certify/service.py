@@ -88,8 +88,10 @@ def certify(
                 folder.write_record(record())
     if folder:
         folder.finish()
-        folder.write_record(record())
-    return record()
+    found = record()
+    if folder:
+        folder.write_record(found)
+    return found
 
 
 @dataclass(slots=True)

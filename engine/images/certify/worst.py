@@ -66,7 +66,7 @@ def _ascended(
         if step < steps:
             (gradient,) = torch.autograd.grad(margin.sum(), x)
             x = (x.detach() + STEP * (high - low) * gradient.sign()).minimum(high).maximum(low)
-    return best.cpu().numpy(), best_margin.float().cpu().numpy()
+    return best.detach().cpu().numpy(), best_margin.float().cpu().numpy()
 
 
 def _ahead(scores: Tensor, places: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from engine.images.measure import Counts, attack_success, confusion, right
 from engine.images.neighbours import neighbours
 from engine.images.poison import Backdoor, triggered
 from engine.images.repair.auto import Choice, choose
-from engine.images.repair.certified import proved_bound, repair_until_proved
+from engine.images.repair.certified import Round, proved_bound, repair_until_proved
 from engine.images.repair.changes import changes_between
 from engine.images.repair.goal import Goal
 from engine.images.repair.methods import method_of
@@ -55,6 +55,7 @@ def repair_classifier(
     options: RepairOptions = DEFAULTS,
     goal: Goal | None = None,
     proofs: Output | None = None,
+    name: str | None = None,
     report: Report = silent,
 ) -> ImageRepair:
     """The network after the method of `options`, measured on dataset.held_out, whether it is repaired or not.
@@ -62,8 +63,8 @@ def repair_classifier(
     backdoor: a trigger and its target; faults: images with right labels on which the network fails, or is assumed to.
     One of both is needed. held_out_faults: others, to measure on; by default those with the trigger in
     dataset.held_out, or else 3 of 10 faults, which no method sees then. goal: what is to be proved of the result, on
-    held-out images; proofs: where the certificate goes. InputError where things do not fit each other; OutOfTime after
-    options.timeout seconds.
+    held-out images; proofs: where the certificate goes; name: of the repaired network (None: the original's).
+    InputError where things do not fit each other; OutOfTime after options.timeout seconds.
     """
     _demand_fit(classifier, dataset, backdoor, faults)
     if held_out_faults is None:
@@ -72,16 +73,19 @@ def repair_classifier(
     task = task_of(classifier, dataset.train, backdoor=backdoor, faults=faults, device=device, seed=options.seed)
     start = time.monotonic()
     timed = _timed(report, start, options.timeout)
+    rounds: tuple[Round, ...] = ()
     if goal is None:
-        choice, proved = _repaired(task, timed, options=options), None
+        choice = _repaired(task, timed, options=options)
     else:
         choice, rounds = repair_until_proved(task, goal, partial(_repaired, options=options), part_of(timed, 0, 0.8))
-        proved = proved_bound(choice.candidate.classifier, dataset, goal, rounds, proofs, part_of(timed, 0.8, 1))
+    repaired, proved = replace(choice.candidate.classifier, name=name or classifier.name), None
+    if goal is not None:
+        proved = proved_bound(repaired, dataset, goal, rounds, proofs, part_of(timed, 0.8, 1))
     seconds = time.monotonic() - start
     report(1.0, "measuring")
-    measured = _Measured(task, dataset.held_out, held_out_faults, choice.candidate.classifier)
+    measured = _Measured(task, dataset.held_out, held_out_faults, repaired)
     record = measured.record(dataset.name, choice, options, seconds)
-    return ImageRepair(choice.candidate.classifier, replace(record, proved=proved))
+    return ImageRepair(repaired, replace(record, proved=proved))
 
 
 def _demand_fit(classifier: Classifier, dataset: Dataset, backdoor: Backdoor | None, faults: ImageSet | None) -> None:
