@@ -104,7 +104,7 @@ READS = {
     "onnx_moves": "onnx_forms",
     "onnx_operators": "onnx_activations onnx_chain onnx_constants onnx_convolutions onnx_forms onnx_layers onnx_maxima "
     "onnx_moves onnx_selections onnx_sums",
-    "onnx_reader": "files onnx_chain onnx_constants onnx_data onnx_forms onnx_graph onnx_meeting onnx_operators",
+    "onnx_reader": "files onnx_chain onnx_constants onnx_data onnx_forms onnx_graph onnx_meeting onnx_operators sparse",
     "onnx_rounded": "onnx_chain",
     "onnx_selections": "onnx_chain onnx_forms onnx_moves",
     "onnx_sums": "onnx_chain onnx_forms onnx_rounded onnx_selections sparse",
@@ -319,7 +319,7 @@ class TestNetworks:
             model([node("MatMul", "W x", "y")], {"W": np.ones((10**6, 1), np.float32)}, shape=(1, 8192)),
             model([node("Add", "x W", "y")], {"W": np.ones((10**6, 1), np.float32)}, shape=(1, 8192)),
             model([node("MatMul", "x W", "y")], {"W": np.ones((1, 10**6), np.float32)}, shape=(1, 1)),
-            model([node("Relu", "x", "y")], shape=(1, 8193)),
+            model([node("Relu", "x", "y")], shape=(1, 2**16 + 1)),
             model([node("Relu", "x", "y")], shape=(2**62, 2**62, 4)),
             model([node("Gemm", "x W", "y", alpha=0.1)], {"W": np.ones((1, 1))}, shape=(1, 1), kind=TensorProto.DOUBLE),
             model([node("Gemm", "x W W W", "y")], {"W": np.ones((1, 1), np.float32)}, shape=(1, 1)),
