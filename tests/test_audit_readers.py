@@ -95,8 +95,7 @@ READS = {
     "onnx_activations": "onnx_chain onnx_forms onnx_layers",
     "onnx_chain": "sparse",
     "onnx_constants": "onnx_forms onnx_moves onnx_selections",
-    "onnx_convolutions": "onnx_chain onnx_forms onnx_moves onnx_rounded onnx_selections onnx_windows "
-    "sparse",
+    "onnx_convolutions": "onnx_chain onnx_forms onnx_moves onnx_rounded onnx_selections onnx_windows sparse",
     "onnx_data": "files",
     "onnx_layers": "onnx_chain onnx_forms onnx_rounded",
     "onnx_maxima": "onnx_chain onnx_forms onnx_windows sparse",
