@@ -96,9 +96,10 @@ class Layer(namedtuple("Layer", "weights bias relu radii", defaults=(None,))):
     @cached_property
     def whole(self):
         """A common denominator of W, and each row's {column: number times it}, without zeros."""
-        common = math.lcm(*{w.denominator for row in self.weights for w in row if w})
+        common = math.lcm(*{w.denominator for row in self.weights for w in row if w is not ZERO})
         return common, [
-            {j: w.numerator * (common // w.denominator) for j, w in enumerate(row) if w} for row in self.weights
+            {j: w.numerator * (common // w.denominator) for j, w in enumerate(row) if w is not ZERO and w}
+            for row in self.weights
         ]
 
 
@@ -545,8 +546,12 @@ def windows(sizes, options):
     kernel, strides, dilations = (options.get(name, ones) for name in ("kernel_shape", "strides", "dilations"))
     pads = options.get("pads", [0, 0] * len(sizes))
     must("kernel_shape" in options and auto in (b"NOTSET", b"VALID", b"SAME_UPPER", b"SAME_LOWER"), ValueError)
-    must(all(len(own) == len(sizes) for own in (kernel, strides, dilations)) and len(pads) == 2 * len(sizes), ValueError)
-    must(all(1 <= n <= 2**31 for n in (*kernel, *strides, *dilations)) and all(0 <= n <= 2**31 for n in pads), ValueError)
+    must(
+        all(len(own) == len(sizes) for own in (kernel, strides, dilations)) and len(pads) == 2 * len(sizes), ValueError
+    )
+    must(
+        all(1 <= n <= 2**31 for n in (*kernel, *strides, *dilations)) and all(0 <= n <= 2**31 for n in pads), ValueError
+    )
     must(auto == b"NOTSET" or not ("pads" in options or options.get("ceil_mode")), ValueError)
     axes = []
     for n, k, s, d, p, q in zip(sizes, kernel, strides, dilations, pads, pads[len(sizes) :]):
@@ -844,7 +849,7 @@ def identity(size):
 
 def dot(left, right):
     """sum of left_i right_i."""
-    pairs = [(a, b) for a, b in zip(left, right) if a and b]
+    pairs = [(a, b) for a, b in zip(left, right) if a is not ZERO and b is not ZERO]
     (p, left), (q, right) = common([a for a, _ in pairs]), common([b for _, b in pairs])
     return Fraction(sum(map(mul, left, right)), p * q)
 
@@ -979,7 +984,8 @@ def added(values, places, terms):
 
 
 def minimum(row, lower, upper):
-    return dot(row, [p if a > 0 else q for a, p, q in zip(row, lower, upper)])
+    places = [i for i, a in enumerate(row) if a is not ZERO]
+    return dot([row[i] for i in places], [lower[i] if row[i] > 0 else upper[i] for i in places])
 
 
 def farthest(lower, upper):
@@ -1058,7 +1064,7 @@ def tighten_neuron(block, node, lines, i, size):
     if is_unstable(node, j):
         row, b, wider = layer.weights[i], layer.bias[i], noise(block, size) + layer.spread[i]
         least = lowest(block, node, lines, row, b) - wider
-        most = -lowest(block, node, lines, [-w for w in row], -b) + wider
+        most = -lowest(block, node, lines, [w if w is ZERO else -w for w in row], -b) + wider
         node.low[j], node.high[j] = max(node.low[j], down(least)), min(node.high[j], -down(-most))
 
 
@@ -1104,8 +1110,8 @@ def through_lines(block, node, lines, k, row, constant, slopes=NONE, multipliers
     for i, (a, line) in enumerate(zip(row, lines[k])):
         j = neurons.get(i)
         steepness = own_slope(node, j, slopes[j]) if j in slopes else line.a
-        after.append(a * (steepness if a > 0 else line.c) if a else ZERO)
-        if a:
+        after.append(a * (steepness if a > 0 else line.c) if a is not ZERO and a else ZERO)
+        if a is not ZERO:
             constant += -a * line.s if a > 0 else a * (line.t + line.s)
         if j in multipliers:
             after[-1] -= node.signs[j] * multipliers[j]
@@ -1177,8 +1183,8 @@ def evaluate(block, values):
     radii = [ZERO] * len(values)
     for layer in block.layers:
         sizes = [abs(value) + radius for value, radius in zip(values, radii)]
-        rows = [([abs(w) for w in row], abs(b)) for row, b in zip(layer.weights, layer.bias)]
-        radii = [dot(row, radii) + block.g * (dot(row, sizes) + b) for row, b in rows]
+        spread = (part - abs(b) for part, b in zip(magnitudes(layer, radii), layer.bias))
+        radii = [radius + block.g * size for radius, size in zip(spread, magnitudes(layer, sizes))]
         values = [max(value, ZERO) if relu else value for value, relu in zip(apply(layer, values), layer.relus)]
     return values, radii
 
