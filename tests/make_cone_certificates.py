@@ -60,18 +60,18 @@ DEFAULTS = ["--contents", "box:0.15", "--scaling", "0..1"]  # later ones replace
 
 def networks() -> dict[str, bytes]:
     """name -> ONNX file."""
+    squares = {"kernel_shape": [2, 2], "strides": [2, 2]}
+    lines = {"kernel_shape": [3, 2], "strides": [3, 2]}
     return {
-        "pooled": classifier(3, helper.make_node("MaxPool", ["r"], ["p"], kernel_shape=[2, 2], strides=[2, 2])),
-        "averaged": classifier(5, helper.make_node("AveragePool", ["r"], ["p"], kernel_shape=[3, 2], strides=[3, 2])),
-        "pooled_bytes": classifier(
-            3, helper.make_node("MaxPool", ["r"], ["p"], kernel_shape=[2, 2], strides=[2, 2]), scale=1 / 256
-        ),
+        "pooled": classifier(3, helper.make_node("MaxPool", ["r"], ["p"], **squares), 18),
+        "averaged": classifier(5, helper.make_node("AveragePool", ["r"], ["p"], **lines), 12),
+        "pooled_bytes": classifier(3, helper.make_node("MaxPool", ["r"], ["p"], **squares), 18, scale=1 / 256),
     }
 
 
-def classifier(seed: int, pool, *, scale: float = 1.0) -> bytes:
+def classifier(seed: int, pool, size: int, *, scale: float = 1.0) -> bytes:
+    """Two channels, of which `size` numbers are pooled; five neurons; the outputs."""
     random = np.random.default_rng(seed)
-    size = {"[3, 2]": 12, "[2, 2]": 18, "[1, 3]": 24}[str(list(helper.get_node_attr_value(pool, "strides")))]
 
     def made(name: str, *shape: int, factor: float = 1.0):
         weights = random.normal(size=shape) / np.sqrt(np.prod(shape[1:])) * factor

@@ -132,15 +132,12 @@ def test_many_mutants(first, theirs):  # noqa: F811
 COMMON = ["--device", "cpu", "--threads", "1"]
 
 
-def pooled(seed: int, **window) -> bytes:
-    return classifier(seed, helper.make_node("MaxPool", ["r"], ["p"], **window))
-
-
 def verified(folder: Path, seed: int) -> tuple[Path, Files]:
     """A question about a random network with a MaxPool, most inputs of which are fixed, and its proof."""
     random = np.random.default_rng(seed)
     network, about, proof = folder / "n.onnx", folder / "q.vnnlib", folder / "c.zip"
-    network.write_bytes(pooled(seed, kernel_shape=[3, 3], strides=[1, 3], pads=[1, 0, 0, 0]))
+    pool = helper.make_node("MaxPool", ["r"], ["p"], kernel_shape=[3, 3], strides=[1, 3], pads=[1, 0, 0, 0])
+    network.write_bytes(classifier(seed, pool, 20))
     image = [Fraction(int(v), 100) for v in random.integers(0, 101, SIDE**2)]
     start = int(random.integers(0, 28))
     free = {i: (Fraction(1, 4), Fraction(3, 4)) for i in (start, start + 1, start + 6)}
