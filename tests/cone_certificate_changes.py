@@ -175,7 +175,7 @@ BROKEN = [
     Change("cases_none", "label", "no case", lambda draft: uncased(draft)),
     Change("cases_descending", "label", "cases that do not ascend", lambda draft: draft.manifest["cases"].reverse()),
     Change("case_of_no_image", "label", "a case of no image", key("cases", -1, value=[10**6, 0])),
-    Change("case_of_no_position", "label", "a case of no position", key("cases", -1, value=[4, 10])),
+    Change("case_of_no_position", "label", "a case of no position", key("cases", -1, value=[4, 5])),
     Change("data_short", "label", "a data file without its last byte", about="short-images-idx3-ubyte"),
     Change("data_longer", "label", "a data file with one byte more", about="longer-images-idx3-ubyte"),
     Change("labels_fewer", "label", "fewer labels than images", about="fewer-images-idx3-ubyte"),

@@ -37,7 +37,7 @@ VALID = {
     "quarters": Valid("pooled", "quarters.vnnlib", [], "fixed inputs that are float64 numbers"),
     "two_cases": Valid("pooled", "two_cases.vnnlib", [], "two cases with other free inputs"),
     "averaged": Valid("averaged", "patch_averaged.vnnlib", [], "a rounded network"),
-    "label": Valid("pooled", "drawn-images-idx3-ubyte", ["--patch", "2x5@all"], "images in IDX, all positions"),
+    "label": Valid("pooled", "drawn-images-idx3-ubyte", ["--patch", "2x6@all"], "images in IDX, all positions"),
     "not_class": Valid(
         "pooled",
         "drawn-images-idx3-ubyte",

@@ -188,7 +188,9 @@ def read_certificate(path, versions=(1,)):
     must(len({len(case.lower) for case in cases}) == 1, ValueError)
     if witness:
         return manifest, cases, read_lists(manifest, cases)
-    return manifest, cases, read_arrays(manifest, data, len(cases[0].lower))
+    arrays = read_arrays(manifest, data)
+    must_have_cuts(arrays, len(cases[0].lower))
+    return manifest, cases, arrays
 
 
 def read_archive(path):
@@ -288,7 +290,7 @@ def read_lists(manifest, cases):
     return lists
 
 
-def read_arrays(manifest, data, inputs):
+def read_arrays(manifest, data):
     arrays = {}
     must(len(data["split.i32"]) <= 4 * 2**22, ValueError)
     for member, entries in data.items():
@@ -296,11 +298,14 @@ def read_arrays(manifest, data, inputs):
         described = {"count": len(entries) / struct.calcsize(code), "sha256": hashlib.sha256(entries).hexdigest()}
         must(manifest["arrays"][name] == described, ValueError)
         arrays[name] = [number for (number,) in struct.iter_unpack(code, entries)]
-    must(len(arrays["cut"]) == sum(0 <= split < inputs for split in arrays["split"]), ValueError)
     must(len({len(arrays[name]) for name in ("node", "polytope", "rows", "slopes", "multipliers")}) == 1, ValueError)
     for key, value in (("row", "row_weight"), ("slope", "slope_value"), ("multiplier", "multiplier_value")):
         must(sum(arrays[key + "s"]) == len(arrays[key]) == len(arrays[value]), ValueError)
     return arrays
+
+
+def must_have_cuts(arrays, inputs):
+    must(len(arrays["cut"]) == sum(0 <= split < inputs for split in arrays["split"]), ValueError)
 
 
 # 2. The claim

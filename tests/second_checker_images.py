@@ -45,6 +45,7 @@ def shown(certificate, network, images, labels):
     """What the certificate shows; or Rejected is raised."""
     manifest, data = first.read_archive(certificate)
     check_form(manifest, data)
+    arrays = first.read_arrays(manifest, data)
     files = [first.unpacked(path) for path in (images, labels)]
     must([hashlib.sha256(f).hexdigest() for f in files] == [manifest["data"][key] for key in ("images", "labels")])
     try:
@@ -53,7 +54,7 @@ def shown(certificate, network, images, labels):
     except (*first.UNREADABLE, struct.error) as error:
         raise ValueError("malformed or unsupported") from error
     size = pictures.height * pictures.width
-    arrays = first.read_arrays(manifest, data, size)
+    first.must_have_cuts(arrays, size)
     must(size == net.inputs and net.outputs >= 2)
     cases = [make_case(manifest, pictures, net.outputs, *numbers) for numbers in manifest["cases"]]
     margins = first.check_proof(net, cases, arrays, cone)

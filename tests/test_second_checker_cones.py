@@ -153,7 +153,7 @@ WINDOWS = [
     ([1, 1, 4, 5], {"kernel_shape": [2, 3], "strides": [2, 1], "pads": [1, 0, 0, 2]}),
     ([1, 1, 5, 5], {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1}),
     ([1, 2, 5, 4], {"kernel_shape": [2, 2], "dilations": [2, 1]}),
-    ([1, 1, 5, 6], {"kernel_shape": [3, 2], "strides": [2, 3], "auto_pad": "SAME_UPPER"}),
+    ([1, 1, 5, 6], {"kernel_shape": [3, 2], "strides": [2, 2], "auto_pad": "SAME_UPPER"}),
     ([1, 1, 5, 6], {"kernel_shape": [2, 2], "strides": [2, 2], "auto_pad": "SAME_LOWER"}),
     ([1, 1, 4, 4], {"kernel_shape": [3, 3], "auto_pad": "VALID"}),
     ([1, 1, 2, 3, 2], {"kernel_shape": [2, 2, 2]}),
