@@ -1111,17 +1111,17 @@ def substitute(block, node, lines, row, constant, slopes=NONE, multipliers=NONE,
 
 def through_lines(block, node, lines, k, row, constant, slopes=NONE, multipliers=NONE):
     """From the k-th layer's h to its z."""
-    after, neurons = [], block.neurons[k]
+    after, losses, neurons = [], [], block.neurons[k]
     for i, (a, line) in enumerate(zip(row, lines[k])):
         j = neurons.get(i)
-        steepness = own_slope(node, j, slopes[j]) if j in slopes else line.a
-        after.append(a * (steepness if a > 0 else line.c) if a is not ZERO and a else ZERO)
-        if a is not ZERO:
-            constant += -a * line.s if a > 0 else a * (line.t + line.s)
+        lower = own_slope(node, j, slopes[j]) if j in slopes else line.a
+        slope, loss = (lower, line.s) if a is ZERO or a > 0 else (line.c, -line.t - line.s)
+        after.append(a if slope == 1 or a is ZERO else a * slope if slope else ZERO)
+        losses.append(loss or ZERO)
         if j in multipliers:
             after[-1] -= node.signs[j] * multipliers[j]
             constant -= multipliers[j] * line.noise
-    return after, constant
+    return after, constant - dot(row, losses)
 
 
 def through_weights(layer, row, constant):
