@@ -125,7 +125,12 @@ CHANGES = [
     Change("contents_wider", "not_class", "contents that are not shown", key("contents", "high", value="40")),
     Change("around_wider", "label", "more of the images' surroundings", key("contents", "around", value="9/10")),
     Change("around_none", "label", "any contents", key("contents", "around", value=None)),
-    Change("around_empty", "label", "contents below a pixel's", key("contents", value={"low": "3", "high": "4", "around": "1/10"})),
+    Change(
+        "around_empty",
+        "label",
+        "contents below a pixel's",
+        key("contents", value={"low": "3", "high": "4", "around": "1/10"}),
+    ),
     Change("position_outside", "label", "a patch beyond the last row", key("patch", "positions", 0, value=[5, 0])),
     Change("patch_higher", "label", "a patch beyond the last row", key("patch", "height", value=3)),
     Change("image_not_there", "not_class", "an image that the file has not", key("images", -1, value=6)),

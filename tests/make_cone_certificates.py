@@ -20,7 +20,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from cone_certificate_changes import BROKEN, CHANGES, PictureDraft as Draft
+from cone_certificate_changes import BROKEN, CHANGES
+from cone_certificate_changes import PictureDraft as Draft
 from onnx import helper, numpy_helper
 
 from engine.cli import main as acasxu
@@ -44,12 +45,20 @@ VALID = {
         ["--patch", "1x2@0,4", "--contents", "any", "--target", "1"],
         "no image gets class 1; any contents",
     ),
-    "csv": Valid("averaged", "drawn.csv", ["--patch", "3x3@2,2", "--scaling=-1..1", "--target", "1"], "images in CSV, from -1 to 1"),
+    "csv": Valid(
+        "averaged",
+        "drawn.csv",
+        ["--patch", "3x3@2,2", "--scaling=-1..1", "--target", "1"],
+        "images in CSV, from -1 to 1",
+    ),
     "whole": Valid(
         "pooled", "drawn-images-idx3-ubyte", ["--patch", "6x6@0,0", "--target", "2"], "the whole image; splits"
     ),
     "bytes": Valid(
-        "pooled_bytes", "drawn-images-idx3-ubyte", ["--patch", "2x2@2,2", "--scaling", "0..255", "--target", "0"], "from 0 to 255"
+        "pooled_bytes",
+        "drawn-images-idx3-ubyte",
+        ["--patch", "2x2@2,2", "--scaling", "0..255", "--target", "0"],
+        "from 0 to 255",
     ),
 }
 DEFAULTS = ["--contents", "box:0.15", "--scaling", "0..1"]  # later ones replace these
@@ -131,8 +140,8 @@ def properties() -> dict[str, str]:
     """name -> VNN-LIB text: pixels have three decimals, or are quarters."""
     image = pictures()[0][0].ravel() / 255
     thirds, quarters = ([Fraction(round(v * n), n) for v in image] for n in (1000, 4))
-    patch = {place: (0, 1) for place in (14, 15, 20, 21)}
-    other = {place: (0, 1) for place in (3, 28)}
+    patch = dict.fromkeys((14, 15, 20, 21), (0, 1))
+    other = dict.fromkeys((3, 28), (0, 1))
     return {
         "patch.vnnlib": question("pooled", [(thirds, patch)]),
         "quarters.vnnlib": question("pooled", [(quarters, patch)]),

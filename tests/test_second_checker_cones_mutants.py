@@ -47,9 +47,8 @@ def manifest_of_images(m: Mutant) -> None:
     container[place] = value
 
 
-TREES = {name: change for name, (kind, change) in MUTATORS.items() if kind in ("tree", "arrays")}
-CLAIMS = {name: change for name, (kind, change) in MUTATORS.items() if kind == "claim"}
-USE_BOXES = {"split_other", "leaf_split", "subtree_other"}  # of a case in the manifest
+TREES = [change for kind, change in MUTATORS.values() if kind in ("tree", "arrays")]
+CLAIMS = [change for kind, change in MUTATORS.values() if kind == "claim"]
 
 
 def mutant(number: int, folder: Path) -> tuple[Path, Files, PictureDraft]:
@@ -58,15 +57,13 @@ def mutant(number: int, folder: Path) -> tuple[Path, Files, PictureDraft]:
     valid = VALID[BASES[number % len(BASES)]]
     draft = PictureDraft.read((CORPUS / "valid" / f"{BASES[number % len(BASES)]}.zip").read_bytes())
     files = Files.of(valid.network, valid.about)
-    changes = TREES | (
-        {f"images_{i}": manifest_of_images for i in range(20)} if files.is_images else {n: c for n, c in CLAIMS.items()}
-    )
+    changes = [*TREES, *([manifest_of_images] * 20 if files.is_images else CLAIMS)]
     while True:
         text = "" if files.is_images else files.about.read_text()
         made = Mutant(copy.deepcopy(draft), files.network.read_bytes(), text, 3, random)
         try:
-            for name in random.choice(list(changes), random.integers(1, 3)):
-                changes[name](made)
+            for change in random.choice(changes, random.integers(1, 3)):
+                change(made)
             if made.follow:
                 text = asked(made.cases, 3)
         except (Skip, TypeError):  # not of such a certificate
