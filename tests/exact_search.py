@@ -58,7 +58,7 @@ class Rows:
                 h = h @ np.array(layer.weights, dtype=float).reshape(-1, h.shape[1]).T + np.array(
                     layer.bias, dtype=float
                 )
-                h = np.maximum(h, 0) if layer.relu else h
+                h = np.where(layer.relus, np.maximum(h, 0), h)
             values.append(h)
         return (np.hstack(values) @ self.terms.T + self.constants).max(1, initial=-np.inf)
 

@@ -85,7 +85,7 @@ class Draft:
     def read(cls, data: bytes) -> "Draft":
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             draft = cls(json.loads(archive.read("manifest.json")))
-            if draft.manifest["kind"] == "proof":
+            if draft.manifest["kind"] in ("proof", "images"):
                 arrays = {name: np.frombuffer(archive.read(_file(name)), TYPES[name]).tolist() for name in NAMES}
                 draft.roots = _trees(arrays, len(draft.cases), draft.inputs)
         return draft

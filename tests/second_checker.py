@@ -1,5 +1,6 @@
 """A second checker of certificates: docs/certificate-format.md read literally, in exact arithmetic; uses no engine."""
 
+import gzip
 import hashlib
 import json
 import math
@@ -11,9 +12,9 @@ from collections import namedtuple
 from copy import copy
 from decimal import Decimal
 from fractions import Fraction
-from functools import partial
+from functools import cached_property, partial
 from itertools import accumulate, combinations, product
-from operator import le, mul
+from operator import add, le, mul, sub
 from types import MappingProxyType
 
 import onnx
@@ -36,10 +37,12 @@ ARRAYS = {
     "multiplier_value.f64",
 }
 BROKEN_ZIP = zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError
+UNREADABLE = LookupError, TypeError, AttributeError, ArithmeticError, DecodeError
 ZERO, ONE = Fraction(0), Fraction(1)
 NONE = MappingProxyType({})
 SELECTIONS = "Gather", "Slice", "Split", "Expand", "Concat", "Pad", "Transpose"
 WINDOWED = "Conv", "AveragePool", "GlobalAveragePool"
+MAXIMA = "MaxPool", "GlobalMaxPool"
 SUMS = "ReduceSum", "ReduceMean"
 BENDS = "LeakyRelu", "PRelu", "Abs", "Max", "Min", "Clip", "HardSigmoid", "ThresholdedRelu"
 LARGEST = Fraction(2**128 - 2**104)  # number of float32
@@ -47,8 +50,6 @@ LEAK, FIFTH = Fraction(10737418, 2**30), Fraction(13421773, 2**26)  # the float3
 
 Row = namedtuple("Row", "form constant strict")  # form: {"X_0" or "Y_0" and so on: coefficient}
 Case = namedtuple("Case", "lower upper unsafe")
-Layer = namedtuple("Layer", "weights bias relu")
-Block = namedtuple("Block", "reads outputs layers first g e")  # reads: inputs; first: each layer's first hidden neuron
 Line = namedtuple("Line", "a c t s noise")  # noise: N(M_k + t)
 Node = namedtuple("Node", "case lower upper signs low high excluded differences")  # low, high: of all hidden neurons
 
@@ -64,24 +65,54 @@ CASE = {
 COMMON = {
     "format": "acasxu-certificate",
     "version": int,
-    "property": {"name": str, "sha256": HASH},
     "engine": {"name": str, "version": str, "options": dict},
 }
+FILE = {"name": str, "sha256": HASH}
 NETWORKS = {
-    1: {"network": {"name": str, "sha256": HASH}},
+    1: {"network": FILE, "property": FILE},
     2: {
+        "property": FILE,
         "networks": [{"declared": str, "name": str, "sha256": HASH}],
         "ties": [[{"inputs": FORM, "constant": RATIONAL}]],
     },
 }
-NETWORKS[3] = {**NETWORKS[2], "pairs": [[int]]}
-PROOF = {
-    "kind": "proof",
-    "semantics": "real|float32",
-    "cases": [CASE],
-    "arrays": {name[:-4]: {"count": int, "sha256": HASH} for name in ARRAYS},
-}
+NETWORKS |= {3: {**NETWORKS[2], "pairs": [[int]]}, 4: NETWORKS[1]}
+DESCRIBED = {name[:-4]: {"count": int, "sha256": HASH} for name in ARRAYS}
+PROOF = {"kind": "proof", "semantics": "real|float32", "cases": [CASE], "arrays": DESCRIBED}
 WITNESS = {"kind": "witness", "semantics": "real", "case": CASE, "point": [LONG], "outputs": [LONG], "margins": [LONG]}
+
+
+class Layer(namedtuple("Layer", "weights bias relu radii", defaults=(None,))):
+    """relu: whether it has one, or of each neuron whether it has; radii: of b, where it is not known exactly."""
+
+    @property
+    def relus(self):
+        return self.relu if isinstance(self.relu, list) else [self.relu] * len(self.bias)
+
+    @property
+    def spread(self):
+        return self.radii or [ZERO] * len(self.bias)
+
+    @cached_property
+    def whole(self):
+        """A common denominator of W, and each row's {column: number times it}, without zeros."""
+        common = math.lcm(*{w.denominator for row in self.weights for w in row if w is not ZERO})
+        return common, [
+            {j: w.numerator * (common // w.denominator) for j, w in enumerate(row) if w is not ZERO and w}
+            for row in self.weights
+        ]
+
+
+class Block(namedtuple("Block", "reads outputs layers first g e numbers", defaults=(None,))):
+    """reads: inputs; first: each layer's first hidden neuron; numbers: of the hidden ones, where they are not all."""
+
+    @cached_property
+    def neurons(self):
+        """Each layer's hidden neurons: by their place in the layer, their number."""
+        if self.numbers is not None:
+            return self.numbers
+        places = ([i for i, relu in enumerate(layer.relus) if relu] for layer in self.layers)
+        return [dict(zip(own, range(start, start + len(own)))) for own, start in zip(places, self.first)]
 
 
 class Network(namedtuple("Network", "inputs outputs hidden blocks")):
@@ -111,22 +142,34 @@ def must(condition, error=Rejected):
 
 def accepts(certificate, network, property):
     """Does the certificate show its claim for these files (paths)? ValueError where one is malformed."""
-    manifest, cases, content = read_certificate(certificate)
     try:
-        try:
-            model, identity = read_model(network)
-            must(identity == manifest["network"]["sha256"])
-            must(hashlib.sha256(property.read_bytes()).hexdigest() == manifest["property"]["sha256"])
-            disjuncts, declared = read_property(property.read_text())
-            net = read_chain(model).network(manifest["semantics"])
-        except (LookupError, TypeError, AttributeError, ArithmeticError, DecodeError) as error:
-            raise ValueError("malformed or unsupported") from error
-        must(declared == {*names("X", net.inputs), *names("Y", net.outputs)} and len(cases[0].lower) == net.inputs)
-        must(all(declared >= set(row.form) for case in cases for polytope in case.unsafe for row in polytope))
-        (check_witness if manifest["kind"] == "witness" else check_proof)(net, disjuncts, cases, content)
+        check(read_certificate(certificate), network, property)
     except Rejected:
         return False
     return True
+
+
+def check(content, network, property, bounded=lambda net, case: net):
+    """The bounds by which a proof's exclusions are shown; bounded makes the network that has bounds in a case."""
+    manifest, cases, content = content
+    try:
+        net = read_network(network, manifest)
+        data = unpacked(property)
+        must(hashlib.sha256(data).hexdigest() == manifest["property"]["sha256"])
+        disjuncts, declared = read_property(data.decode())
+    except UNREADABLE as error:
+        raise ValueError("malformed or unsupported") from error
+    must(declared == {*names("X", net.inputs), *names("Y", net.outputs)} and len(cases[0].lower) == net.inputs)
+    must(all(declared >= set(row.form) for case in cases for polytope in case.unsafe for row in polytope))
+    if manifest["kind"] == "witness":
+        return check_witness(net, disjuncts, cases, content)
+    must(all(is_covered(disjunct, cases) for disjunct in disjuncts))
+    return check_proof(net, cases, content, bounded)
+
+
+def unpacked(path):
+    """Its bytes, decompressed."""
+    return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
 
 
 # 1. The file
@@ -134,6 +177,24 @@ def accepts(certificate, network, property):
 
 def read_certificate(path, versions=(1,)):
     """The manifest (of one of these versions), its cases, and a proof's arrays or a witness's three lists."""
+    manifest, data = read_archive(path)
+    must(isinstance(manifest, dict) and manifest.get("version") in versions, ValueError)
+    witness = manifest.get("kind") == "witness"
+    must(fits(manifest, COMMON | NETWORKS[manifest["version"]] | (WITNESS if witness else PROOF)), ValueError)
+    must(manifest["version"] != 4 or (manifest["kind"], manifest["semantics"]) == ("proof", "real"), ValueError)
+    must(depth(manifest["engine"]["options"]) <= 100, ValueError)
+    must(set(data) == (set() if witness else ARRAYS), ValueError)
+    cases = [read_case(case) for case in ([manifest["case"]] if witness else manifest["cases"])]
+    must(len({len(case.lower) for case in cases}) == 1, ValueError)
+    if witness:
+        return manifest, cases, read_lists(manifest, cases)
+    arrays = read_arrays(manifest, data)
+    must_have_cuts(arrays, len(cases[0].lower))
+    return manifest, cases, arrays
+
+
+def read_archive(path):
+    """The manifest, and the other members' bytes."""
     end = path.read_bytes()[-42:]
     must(end[20:24] == b"PK\5\6" and end[40:] == b"\0\0" and end[:4] != b"PK\6\7", ValueError)
     disk, directory_disk, here, count, directory = struct.unpack("<4HL", end[24:36])
@@ -146,17 +207,9 @@ def read_certificate(path, versions=(1,)):
             data = {member.orig_filename: archive.read(member) for member in members}
             must(sorted(len(part) for part in data.values()) == sorted(m.file_size for m in members), ValueError)
             must("manifest.json" in data, ValueError)
-            manifest = read_json(data.pop("manifest.json"))
+            return read_json(data.pop("manifest.json")), data
     except BROKEN_ZIP as error:
         raise ValueError(str(error)) from error
-    must(isinstance(manifest, dict) and manifest.get("version") in versions, ValueError)
-    witness = manifest.get("kind") == "witness"
-    must(fits(manifest, COMMON | NETWORKS[manifest["version"]] | (WITNESS if witness else PROOF)), ValueError)
-    must(depth(manifest["engine"]["options"]) <= 100, ValueError)
-    must(set(data) == (set() if witness else ARRAYS), ValueError)
-    cases = [read_case(case) for case in ([manifest["case"]] if witness else manifest["cases"])]
-    must(len({len(case.lower) for case in cases}) == 1, ValueError)
-    return manifest, cases, (read_lists if witness else read_arrays)(manifest, cases, data)
 
 
 def read_json(text):
@@ -230,14 +283,14 @@ def read_case(case):
     return Case(lower, upper, unsafe)
 
 
-def read_lists(manifest, cases, data):
+def read_lists(manifest, cases):
     lists = [list(map(rational, manifest[key])) for key in ("point", "outputs", "margins")]
     must(len(lists[0]) == len(cases[0].lower) and list(map(len, cases[0].unsafe)) == [len(lists[2])], ValueError)
     must(math.lcm(*(a.denominator for a in lists[0])) < 2**32768, ValueError)
     return lists
 
 
-def read_arrays(manifest, cases, data):
+def read_arrays(manifest, data):
     arrays = {}
     must(len(data["split.i32"]) <= 4 * 2**22, ValueError)
     for member, entries in data.items():
@@ -245,11 +298,14 @@ def read_arrays(manifest, cases, data):
         described = {"count": len(entries) / struct.calcsize(code), "sha256": hashlib.sha256(entries).hexdigest()}
         must(manifest["arrays"][name] == described, ValueError)
         arrays[name] = [number for (number,) in struct.iter_unpack(code, entries)]
-    must(len(arrays["cut"]) == sum(0 <= split < len(cases[0].lower) for split in arrays["split"]), ValueError)
     must(len({len(arrays[name]) for name in ("node", "polytope", "rows", "slopes", "multipliers")}) == 1, ValueError)
     for key, value in (("row", "row_weight"), ("slope", "slope_value"), ("multiplier", "multiplier_value")):
         must(sum(arrays[key + "s"]) == len(arrays[key]) == len(arrays[value]), ValueError)
     return arrays
+
+
+def must_have_cuts(arrays, inputs):
+    must(len(arrays["cut"]) == sum(0 <= split < inputs for split in arrays["split"]), ValueError)
 
 
 # 2. The claim
@@ -369,9 +425,16 @@ def is_covered(disjunct, cases):
 # 3. The network
 
 
+def read_network(path, manifest):
+    """The network that the manifest is about."""
+    model, identity = read_model(path)
+    must(identity == manifest["network"]["sha256"])
+    return read_chain(model).network(manifest["semantics"])
+
+
 def read_model(path):
     """The model with all data inside, and its identity (section 1)."""
-    data = path.read_bytes()
+    data = unpacked(path)
     model, digests = onnx.load_from_string(data), [hashlib.sha256(data).hexdigest() + "  \n"]
     tensors = [
         *model.graph.initializer,
@@ -397,11 +460,12 @@ def read_model(path):
 
 def read_chain(model, end=None):
     """The chain of MatMul, Gemm, Add, Sub, Mul, Div, Neg, BatchNormalization, Relu, Flatten, Reshape, Identity and what
-    SELECTIONS, SUMS and BENDS name that makes the output, or the tensor of this name."""
+    SELECTIONS, SUMS, BENDS, WINDOWED and MAXIMA name that makes the output, or the tensor of this name."""
     graph = model.graph
     constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     (source,) = [value for value in graph.input if value.name not in constants]
-    chains = {source.name: Chain([d.dim_value for d in source.type.tensor_type.shape.dim])}
+    batch, *shape = [d.dim_value for d in source.type.tensor_type.shape.dim] or [1]
+    chains = {source.name: Chain([batch or 1, *shape] if source.type.tensor_type.shape.dim else [])}
     for node in graph.node:
         options = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
         must([] not in options.values() and len(options) == len(node.attribute), ValueError)
@@ -423,6 +487,10 @@ def read_chain(model, end=None):
                 partial(run, model=model, constants=constants, signal=signal),
                 [operand for operand in operands if operand is not None],
             )
+            chains[node.output[0]] = chain
+        elif node.op_type in MAXIMA:
+            must(len(node.output) == 1 and 3 <= len(chain.shape) <= 5 and chain.shape[0] == 1, ValueError)
+            chain.maximize(options if node.op_type == "MaxPool" else {"kernel_shape": chain.shape[2:]})
             chains[node.output[0]] = chain
         else:
             must(node.input[0] == signal, ValueError)
@@ -473,6 +541,45 @@ def plain_window(node, sizes):
     return plain
 
 
+WINDOW = {"kernel_shape", "strides", "dilations", "pads", "auto_pad", "ceil_mode", "storage_order"}
+
+
+def windows(sizes, options):
+    """Of each window of a MaxPool, the elements that it takes, numbered in row-major order; zeros are left out."""
+    must(set(options) <= WINDOW and not options.get("storage_order"), ValueError)
+    ones, auto = [1] * len(sizes), options.get("auto_pad", b"NOTSET")
+    kernel, strides, dilations = (options.get(name, ones) for name in ("kernel_shape", "strides", "dilations"))
+    pads = options.get("pads", [0, 0] * len(sizes))
+    must("kernel_shape" in options and auto in (b"NOTSET", b"VALID", b"SAME_UPPER", b"SAME_LOWER"), ValueError)
+    must(
+        all(len(own) == len(sizes) for own in (kernel, strides, dilations)) and len(pads) == 2 * len(sizes), ValueError
+    )
+    must(
+        all(1 <= n <= 2**31 for n in (*kernel, *strides, *dilations)) and all(0 <= n <= 2**31 for n in pads), ValueError
+    )
+    must(auto == b"NOTSET" or not ("pads" in options or options.get("ceil_mode")), ValueError)
+    axes = []
+    for n, k, s, d, p, q in zip(sizes, kernel, strides, dilations, pads, pads[len(sizes) :]):
+        if auto[:4] == b"SAME":
+            must(d == 1, ValueError)
+            t = max(0, (-(-n // s) - 1) * s + k - n)
+            p = -(-t // 2) if auto == b"SAME_LOWER" else t // 2
+            q = t - p
+        r = (k - 1) * d + 1
+        must(r <= n + p + q, ValueError)
+        count = (n + p + q - r) // s + 1
+        if options.get("ceil_mode"):
+            count = -(-(n + p + q - r) // s) + 1
+            count -= (count - 1) * s >= n + p
+        must(count * k <= 2**22, ValueError)
+        axes.append([[w * s + i * d - p for i in range(k)] for w in range(count)])
+    must(math.prod(len(axis) * len(axis[0]) for axis in axes) <= 2**22, ValueError)
+    inside = [[[e for e in window if 0 <= e < n] for window in axis] for axis, n in zip(axes, sizes)]
+    steps = [math.prod(sizes[i + 1 :]) for i in range(len(sizes))]
+    taken = [[sum(map(mul, place, steps)) for place in product(*window)] for window in product(*inside)]
+    return taken, [len(axis) for axis in axes], math.prod(kernel)
+
+
 def kind_of(array):
     return onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
 
@@ -490,10 +597,11 @@ class Chain:
 
     def add(self, operator, operands, options):
         if operator in ("MatMul", "Gemm"):
-            must(operands[0].ndim == 2 and set(options) <= {"alpha", "beta"}, ValueError)
-            self.shape = [*self.shape[:-1], operands[0].shape[1]]
+            must(operands[0].ndim == 2 and set(options) <= {"alpha", "beta", "transB"}, ValueError)
+            factor = operands[0].T if options.get("transB") else operands[0]
+            self.shape = [*self.shape[:-1], factor.shape[1]]
             alpha, beta = (Fraction(options.get(name, 1.0)) for name in ("alpha", "beta"))
-            self.product([[alpha * w for w in exact(row)] for row in operands[0].T], False)
+            self.product([[alpha * w if w else ZERO for w in exact(row)] for row in factor.T], False)
             self.executed &= abs(alpha) == 1
             if len(operands) > 1:
                 self.shift([beta * b for b in self.spread(operands[1])])
@@ -549,7 +657,7 @@ class Chain:
         if node.op_type != "Conv":
             must(all(any(row) for row in rows), ValueError)
             rows = [[self.nearest(1, round(1 / entry)) if entry else ZERO for entry in row] for row in rows]
-        self.product([list(row) for row in rows], False)
+        self.limited([list(row) for row in rows])
         self.shape, self.executed = list(none.shape), False
         if len(operands) > 1:
             must(operands[1].shape == (none.shape[1],), ValueError)
@@ -565,12 +673,47 @@ class Chain:
             chain, bias = copy(self), exact(none[place])
             chain.layers, chain.factors = [*self.layers], [*self.factors]
             columns = [exact(unit[place] - none[place]) for unit in units]
-            chain.take([[Fraction(entry != 0) for entry in row] for row in zip(*columns)], node.op_type)
+            chain.take([[ONE if entry else ZERO for entry in row] for row in zip(*columns)], node.op_type)
             chain.shape = list(none[place].shape)
             if node.op_type == "Concat" and operands:
                 chain.shift(bias)
             chains[name] = chain
         return chains
+
+    def limited(self, rows):
+        """A layer of windows."""
+        must(len(rows) <= 2**15 and len(rows) * self.width <= 2**26, ValueError)
+        self.product(rows, False)
+
+    def maximize(self, options):
+        """max(a, b) = max(a - b, 0) + b in rounds; a list holds rows {column: number} over the last layer."""
+        channels, size = self.shape[1], math.prod(self.shape[2:])
+        taken, counts, kernel = windows(self.shape[2:], options)
+        must(channels * len(taken) * kernel <= 2**22 and all(taken), ValueError)
+        lists = [[{channel * size + e: ONE} for e in window] for channel in range(channels) for window in taken]
+        while max(map(len, lists)) > 1:
+            rows, relus, after = [], [], []
+            for own in lists:
+                after.append([])
+                for a, b in zip(own[::2], own[1::2]):
+                    after[-1].append({len(rows): ONE, len(rows) + 1: ONE})
+                    rows += [total([a, scaled(b, -ONE)]), b]
+                    relus += [True, False]
+                if len(own) % 2:
+                    after[-1].append({len(rows): ONE})
+                    rows.append(own[-1])
+                    relus.append(False)
+            self.limited(list(map(self.dense, rows)))
+            self.layers[-1] = self.layers[-1]._replace(relu=relus)
+            lists = after
+        self.limited([self.dense(row) for (row,) in lists])
+        self.shape, self.executed = [1, channels, *counts], False
+
+    def dense(self, row):
+        found = [ZERO] * self.width
+        for j, w in row.items():
+            found[j] = w
+        return found
 
     def bend(self, operator, operands, options):
         """Piecewise linear functions, by the slopes below 0 or the two limits of each element."""
@@ -616,7 +759,7 @@ class Chain:
     def two_layers(self, terms, rest):
         """rest + sum of f relu(s x + t)."""
         size = self.width
-        rows = [[Fraction(s * (i == j)) for j in range(size)] for s, _, _ in terms for i in range(size)]
+        rows = [[Fraction(s) if i == j else ZERO for j in range(size)] for s, _, _ in terms for i in range(size)]
         self.product(rows, False)
         self.layers[-1] = Layer(rows, [number for _, t, _ in terms for number in t], True)
         self.bare = False
@@ -676,7 +819,7 @@ class Chain:
         n = self.largest()
         if semantics == "float32":
             self.must_be_executed(n)
-        first = list(accumulate((len(layer.bias) * layer.relu for layer in self.layers), initial=0))
+        first = list(accumulate((sum(layer.relus) for layer in self.layers), initial=0))
         block = Block(range(self.inputs), self.width, self.layers, first, *errors(semantics, self.rounded, n))
         return Network(self.inputs, self.width, first[-1], [block])
 
@@ -702,30 +845,36 @@ def errors(semantics, rounded, n):
 
 
 def exact(array):
-    return [Fraction(float(number)) for number in array.flatten()]
+    return [Fraction(number) if number else ZERO for number in map(float, array.flatten())]
 
 
 def identity(size):
-    return Layer([[Fraction(i == j) for j in range(size)] for i in range(size)], [ZERO] * size, False)
+    return Layer([[ONE if i == j else ZERO for j in range(size)] for i in range(size)], [ZERO] * size, False)
 
 
 def dot(left, right):
-    """sum of left_i right_i, each side over its common denominator."""
-    p, q = math.lcm(*(a.denominator for a in left)), math.lcm(*(b.denominator for b in right))
-    scaled = [a.numerator * (p // a.denominator) for a in left], [b.numerator * (q // b.denominator) for b in right]
-    return Fraction(sum(map(mul, *scaled)), p * q)
+    """sum of left_i right_i."""
+    pairs = [(a, b) for a, b in zip(left, right) if a is not ZERO and b is not ZERO]
+    (p, left), (q, right) = common([a for a, _ in pairs]), common([b for _, b in pairs])
+    return Fraction(sum(map(mul, left, right)), p * q)
+
+
+def common(values):
+    """Their common denominator, and the values times it."""
+    p = math.lcm(*{value.denominator for value in values})
+    return p, [value.numerator * (p // value.denominator) for value in values]
 
 
 def apply(layer, values):
-    return [dot(row, values) + b for row, b in zip(layer.weights, layer.bias)]
+    (q, rows), (p, values) = layer.whole, common(values)
+    return [Fraction(sum(w * values[j] for j, w in r.items()), p * q) + b for r, b in zip(rows, layer.bias)]
 
 
 # 4. The tree
 
 
-def check_proof(net, disjuncts, cases, arrays):
+def check_proof(net, cases, arrays, bounded=lambda net, case: net):
     """The bounds by which the exclusions are shown, in order."""
-    must(all(is_covered(disjunct, cases) for disjunct in disjuncts))
     split, pairs = arrays["split"], list(zip(arrays["node"], arrays["polytope"]))
     must(pairs == sorted(set(pairs)) and all(0 <= number < len(split) for number in arrays["node"]))
     must(all(0 <= j < net.hidden for j in arrays["slope"] + arrays["multiplier"]))
@@ -752,18 +901,20 @@ def check_proof(net, disjuncts, cases, arrays):
         )
     ]
     exclusions, cuts = [*zip(pairs, *lists)], iter(arrays["cut"])
-    nodes, bounds = [make_root(net, case) for case in cases], []
+    nodes, bounds = [(own, make_root(own, case)) for case in cases for own in [bounded(net, case)]], []
     for number, s in enumerate(split):
         must(number < len(nodes))  # where this fails, this node's parent comes later
-        node, lines = tighten(net, nodes[number])
+        own, node = nodes[number]
+        node, lines = tighten(own, node)
         for (place, polytope), rows, slopes, multipliers in exclusions:
             if place == number:
                 must(0 <= polytope < len(node.case.unsafe) and multipliers.keys() <= node.signs.keys())
-                bounds.append(shown(net, node, lines, polytope, rows, slopes, multipliers))
+                must(all(is_bounded(node, j) for j in slopes))
+                bounds.append(shown(own, node, lines, polytope, rows, slopes, multipliers))
                 node.excluded.add(polytope)
         open_polytopes = [p for i, p in enumerate(node.case.unsafe) if i not in node.excluded]
         must(s >= 0 or all(any(map(is_false, polytope)) for polytope in open_polytopes))
-        nodes += [] if s < 0 else halves(net, node, s, cuts)
+        nodes += [] if s < 0 else [(own, half) for half in halves(own, node, s, cuts)]
     return bounds
 
 
@@ -792,7 +943,7 @@ def halves(net, node, split, cuts):
             second._replace(lower=replaced(node.lower, split, cut)),
         )
     j = split - net.inputs
-    must(j not in node.signs)
+    must(j not in node.signs and is_bounded(node, j))
     return (
         first._replace(signs={**node.signs, j: -1}, high=replaced(node.high, j, min(node.high[j], ZERO))),
         second._replace(signs={**node.signs, j: 1}, low=replaced(node.low, j, max(node.low[j], ZERO))),
@@ -838,7 +989,8 @@ def added(values, places, terms):
 
 
 def minimum(row, lower, upper):
-    return dot(row, [p if a > 0 else q for a, p, q in zip(row, lower, upper)])
+    places = [i for i, a in enumerate(row) if a is not ZERO]
+    return dot([row[i] for i in places], [lower[i] if row[i] > 0 else upper[i] for i in places])
 
 
 def farthest(lower, upper):
@@ -847,29 +999,46 @@ def farthest(lower, upper):
 
 def magnitudes(layer, largest):
     """M_k, of the largest sizes of the layer's inputs."""
-    return apply(Layer([list(map(abs, row)) for row in layer.weights], list(map(abs, layer.bias)), False), largest)
+    (q, rows), (p, sizes) = layer.whole, common(largest)
+    parts = [Fraction(sum(abs(w) * sizes[j] for j, w in row.items()), p * q) for row in rows]
+    return [part + abs(b) for part, b in zip(parts, layer.bias)]
 
 
-def make_root(net, case):
+def ranges(layer, a, b):
+    """Between which numbers W h + b is where h is between these."""
+    (q, rows), (p, ends) = layer.whole, common([*a, *b])
+    a, b = ends[: len(a)], ends[len(a) :]
+    low = [sum(w * (a if w > 0 else b)[j] for j, w in row.items()) for row in rows]
+    high = [sum(w * (b if w > 0 else a)[j] for j, w in row.items()) for row in rows]
+    return [[Fraction(end, p * q) + c for end, c in zip(ends, layer.bias)] for ends in (low, high)]
+
+
+def root_box(case):
     must(all(abs(end) < 2**100 for end in case.lower + case.upper))
     lower, upper = list(map(float64_below, case.lower)), [-float64_below(-end) for end in case.upper]
     must(all(abs(end) < 2**100 for end in lower + upper))
-    bounds = [], []
+    return lower, upper
+
+
+def make_root(net, case):
+    lower, upper = root_box(case)
+    low, high = [None] * net.hidden, [None] * net.hidden
     for block in net.blocks:
         a, b = read_by(block, lower), read_by(block, upper)
-        for layer in block.layers:
+        for layer, neurons in zip(block.layers, block.neurons):
             m = magnitudes(layer, farthest(a, b))
             must(all(size < 2**100 for size in m))
-            rows = list(zip(layer.weights, layer.bias, m))
-            a, b = (
-                [minimum(row, a, b) + c - noise(block, size) for row, c, size in rows],
-                [-minimum([-w for w in row], a, b) + c + noise(block, size) for row, c, size in rows],
-            )
-            if layer.relu:
-                bounds[0].extend(map(down, a))
-                bounds[1].extend(-down(-end) for end in b)
-                a, b = ([max(end, ZERO) for end in ends] for ends in (a, b))
-    return Node(case, lower, upper, {}, *bounds, set(), {})
+            wider = list(map(add, (noise(block, size) for size in m), layer.spread))
+            a, b = ranges(layer, a, b)
+            a, b = list(map(sub, a, wider)), list(map(add, b, wider))
+            for i, j in neurons.items():
+                low[j], high[j] = down(a[i]), -down(-b[i])
+                a[i], b[i] = max(a[i], ZERO), max(b[i], ZERO)
+    return Node(case, lower, upper, {}, low, high, set(), {})
+
+
+def is_bounded(node, j):
+    return node.low[j] is not None
 
 
 def tighten(net, node):
@@ -882,11 +1051,10 @@ def tighten(net, node):
 def tighten_block(block, node):
     """The lines of its layers; the node's bounds are changed."""
     lines, largest = [], farthest(read_by(block, node.lower), read_by(block, node.upper))
-    for layer in block.layers:
+    for layer, neurons in zip(block.layers, block.neurons):
         sizes = magnitudes(layer, largest)
-        if layer.relu:
-            for i, size in enumerate(sizes):
-                tighten_neuron(block, node, lines, i, size)
+        for i in neurons:
+            tighten_neuron(block, node, lines, i, sizes[i])
         largest = finish_layer(block, node, lines, sizes)
     return lines
 
@@ -897,31 +1065,35 @@ def is_unstable(node, j):
 
 def tighten_neuron(block, node, lines, i, size):
     """The i-th one of the layer after the last of these lines, where l < 0 < u."""
-    layer, j = block.layers[len(lines)], block.first[len(lines)] + i
+    layer, j = block.layers[len(lines)], block.neurons[len(lines)][i]
     if is_unstable(node, j):
-        row, b = layer.weights[i], layer.bias[i]
-        least = lowest(block, node, lines, row, b) - noise(block, size)
-        most = -lowest(block, node, lines, [-w for w in row], -b) + noise(block, size)
+        row, b, wider = layer.weights[i], layer.bias[i], noise(block, size) + layer.spread[i]
+        least = lowest(block, node, lines, row, b) - wider
+        most = -lowest(block, node, lines, [w if w is ZERO else -w for w in row], -b) + wider
         node.low[j], node.high[j] = max(node.low[j], down(least)), min(node.high[j], -down(-most))
 
 
 def finish_layer(block, node, lines, sizes, ratio=1):
     """H_k of the layer after the last of these lines, to which its own are added."""
-    if block.layers[len(lines)].relu:
-        first = block.first[len(lines)]
-        low, high = (bounds[first : first + len(sizes)] for bounds in (node.low, node.high))
-        lines.append([relu_line(block, *bounds, ratio) for bounds in zip(low, high, sizes)])
-        return [max(u, ZERO) for u in high]
-    noises = [noise(block, size) for size in sizes]
-    lines.append([Line(ONE, ONE, ZERO, one, one) for one in noises])
-    return list(map(sum, zip(sizes, noises)))
+    neurons, largest, made = block.neurons[len(lines)], [], []
+    for i, (size, radius) in enumerate(zip(sizes, block.layers[len(lines)].spread)):
+        if i in neurons:
+            low, high = node.low[neurons[i]], node.high[neurons[i]]
+            made.append(relu_line(block, low, high, size, ratio, radius))
+            largest.append(max(high, ZERO))
+        else:
+            error = noise(block, size) + radius
+            made.append(Line(ONE, ONE, ZERO, error, error))
+            largest.append(size + error)
+    lines.append(made)
+    return largest
 
 
-def relu_line(block, low, high, size, ratio=1):
+def relu_line(block, low, high, size, ratio=1, radius=ZERO):
     negative, positive = min(low, ZERO), max(high, ZERO)
     c = Fraction(round(1024 * positive / (positive - negative)), 1024) if positive > negative else ZERO
     t = max(-c * negative, (1 - c) * positive)
-    error = noise(block, size + t)
+    error = noise(block, size + t) + radius
     return Line(Fraction(high > -ratio * low), c, t, error if high > 0 else ZERO, error)
 
 
@@ -939,19 +1111,27 @@ def substitute(block, node, lines, row, constant, slopes=NONE, multipliers=NONE,
 
 def through_lines(block, node, lines, k, row, constant, slopes=NONE, multipliers=NONE):
     """From the k-th layer's h to its z."""
-    after, relu = [], block.layers[k].relu
-    for j, (a, line) in enumerate(zip(row, lines[k]), block.first[k]):
-        steepness = own_slope(node, j, slopes[j]) if relu and j in slopes else line.a
-        after.append(a * (steepness if a > 0 else line.c))
-        constant += -a * line.s if a > 0 else a * (line.t + line.s)
-        if relu and j in multipliers:
+    after, losses, neurons = [], [], block.neurons[k]
+    for i, (a, line) in enumerate(zip(row, lines[k])):
+        j = neurons.get(i)
+        lower = own_slope(node, j, slopes[j]) if j in slopes else line.a
+        slope, loss = (lower, line.s) if a is ZERO or a > 0 else (line.c, -line.t - line.s)
+        after.append(a if slope == 1 or a is ZERO else a * slope if slope else ZERO)
+        losses.append(loss or ZERO)
+        if j in multipliers:
             after[-1] -= node.signs[j] * multipliers[j]
             constant -= multipliers[j] * line.noise
-    return after, constant
+    return after, constant - dot(row, losses)
 
 
 def through_weights(layer, row, constant):
-    return [dot(row, column) for column in zip(*layer.weights)], constant + dot(row, layer.bias)
+    (q, rows), (p, numbers) = layer.whole, common(row)
+    left = [0] * len(layer.weights[0])
+    for a, weights in zip(numbers, rows):
+        if a:
+            for j, w in weights.items():
+                left[j] += a * w
+    return [Fraction(a, p * q) if a else ZERO for a in left], constant + dot(row, layer.bias)
 
 
 def lowest(block, node, lines, row, constant):
@@ -1008,9 +1188,9 @@ def evaluate(block, values):
     radii = [ZERO] * len(values)
     for layer in block.layers:
         sizes = [abs(value) + radius for value, radius in zip(values, radii)]
-        rows = [([abs(w) for w in row], abs(b)) for row, b in zip(layer.weights, layer.bias)]
-        radii = [dot(row, radii) + block.g * (dot(row, sizes) + b) for row, b in rows]
-        values = [max(value, ZERO) if layer.relu else value for value in apply(layer, values)]
+        spread = (part - abs(b) for part, b in zip(magnitudes(layer, radii), layer.bias))
+        radii = [radius + block.g * size for radius, size in zip(spread, magnitudes(layer, sizes))]
+        values = [max(value, ZERO) if relu else value for value, relu in zip(apply(layer, values), layer.relus)]
     return values, radii
 
 

@@ -37,7 +37,7 @@ def paired(net, pairs):
     """The network whose bounds know that these blocks differ little."""
     for pair in pairs:
         must(all(block < len(net.blocks) for block in pair))
-        f, g = ([len(layer.bias) for layer in net.blocks[i].layers if layer.relu] for i in pair)
+        f, g = ([layer.relus for layer in net.blocks[i].layers if any(layer.relus)] for i in pair)
         must(f == g)
     return PairedNetwork(*net, pairs)
 
@@ -90,7 +90,7 @@ class Half:
         """M of the next layer with a ReLU, when all before it, or all that are left, have their lines."""
         for layer in self.block.layers[len(self.lines) :]:
             sizes = first.magnitudes(layer, self.largest)
-            if layer.relu:
+            if any(layer.relus):
                 return sizes
             self.finish(sizes)
         return None
@@ -103,7 +103,7 @@ class Half:
 
     def number(self, i):
         """The hidden neuron that is the i-th one of the next layer."""
-        return self.block.first[len(self.lines)] + i
+        return self.block.neurons[len(self.lines)][i]
 
 
 def up(value):
@@ -122,8 +122,8 @@ def tighten_pair(node, f, g, dl, du):
     stages, i = [], 0  # i: over all stages
     while (sizes := f.reach()) is not None:
         stage, coupled = list(zip(sizes, g.reach())), {}
-        for k, (m, n) in enumerate(stage):
-            p, q = f.number(k), g.number(k)
+        for k in f.block.neurons[len(f.lines)]:
+            (m, n), p, q = stage[k], f.number(k), g.number(k)
             f.tighten(k, m)
             g.tighten(k, n)
             if is_unstable(node, p) or is_unstable(node, q):
@@ -186,7 +186,7 @@ def difference_line(f, g, low, high, m, n):
 def substitute_pair(blocks, node, lines, stages, rows, slopes=first.NONE, multipliers=first.NONE):
     """What is left of two rows, over h after the last lines of each block: over what each reads, and a constant."""
     constant, ends = ZERO, [len(own) for own in lines]
-    relus = ([k for k, layer in enumerate(block.layers) if layer.relu] for block in blocks)
+    relus = ([k for k, layer in enumerate(block.layers) if any(layer.relus)] for block in blocks)
     for coupled, *places in reversed(list(zip(stages, *relus))):
         rows, constant = descend(blocks, node, lines, ends, [k + 1 for k in places], rows, constant)
         rows, changes, constant = through_differences(coupled, rows, constant)

@@ -51,8 +51,10 @@ def check_query(content, networks, query, paired=lambda net: net):
     net = paired(join(files, ties, free, manifest["semantics"]))
     known = {*names("X", free), *names("Y", net.outputs)}
     must(all(known >= set(row.form) for case in cases for polytope in case.unsafe for row in polytope))
-    check = first.check_witness if manifest["kind"] == "witness" else first.check_proof
-    return check(net, disjuncts, cases, content)
+    if manifest["kind"] == "witness":
+        return first.check_witness(net, disjuncts, cases, content)
+    must(all(first.is_covered(disjunct, cases) for disjunct in disjuncts))
+    return first.check_proof(net, cases, content)
 
 
 # The query's text
@@ -290,7 +292,7 @@ def first_input(model):
 
 def sizes(file):
     chain = file.chains[-1]
-    return chain.inputs, [(len(layer.bias), layer.relu) for layer in chain.layers]
+    return chain.inputs, [layer.relus for layer in chain.layers]
 
 
 def skeleton(model):
@@ -330,12 +332,12 @@ def join(files, ties, free, semantics):
         for chain, _ in parts:
             chain.must_be_executed(chain.largest())
     made = [read_block(chain, part) for chain, part in parts]
-    widths = [len(b) for _, layers, _ in made for _, b, _ in layers] + [len(reads) for reads, _, _ in made]
+    widths = [len(layer.bias) for _, layers, _ in made for layer in layers] + [len(reads) for reads, _, _ in made]
     n = max(free, *widths) + len(made)
     blocks, hidden = [], 0
     for (chain, _), (reads, layers, rounded) in zip(parts, made):
         must(semantics == "real" or not rounded)
-        numbers = list(accumulate((len(layer.bias) * layer.relu for layer in layers), initial=hidden))
+        numbers = list(accumulate((sum(layer.relus) for layer in layers), initial=hidden))
         hidden = numbers[-1]
         blocks.append(Block(reads, chain.width, layers, numbers, *first.errors(semantics, rounded, n)))
     return Network(free, sum(block.outputs for block in blocks), hidden, blocks)
