@@ -3,8 +3,8 @@
 import torch
 
 from engine.bounds.blocks import AnyStack, StackBlock, blocks, side_by_side
+from engine.bounds.products import Segments
 from engine.bounds.roots import Roots
-from engine.bounds.stack import Segments, matmul
 from engine.deadline import NEVER, Deadline
 
 FACES = 0.4  # share of samples' coordinates that lie at an end of their input
@@ -51,7 +51,7 @@ def descend(
     """
     of_rows = roots.rows[0].numel() + roots.inputs[0].numel() if len(roots.rows) else 0
     most = MAX_NUMBERS // (stack.n_inputs + stack.n_hidden + of_rows)
-    soon = MAX_PRODUCTS // max(layer.weight[0].numel() for layer in stack.layers)
+    soon = MAX_PRODUCTS // max(layer.products.count for layer in stack.layers)
     parts = zip(*(torch.split(part, max(1, min(most, soon))) for part in (root, x, scale)))
     found = [_descend(stack, roots, *part, steps=steps, decay=decay, deadline=deadline) for part in parts]
     points, values = map(torch.cat, zip(*found))
@@ -116,7 +116,7 @@ def _forward(
     signs: Signs = []
     for layer in block.stack.layers:
         deadline.check()
-        h = matmul(h, layer.weight.mT, runs) + layer.bias[network]
+        h = layer.products.forward(h, runs) + layer.bias[network]
         signs.append(layer.passes(h))
         h = layer.rectify(h)
     return h, signs
@@ -128,7 +128,7 @@ def _backward(
     """The gradient in a block's inputs of functions with this gradient in its outputs."""
     for layer, sign in zip(reversed(block.stack.layers), reversed(signs)):
         deadline.check()
-        gradient = matmul(gradient if sign is None else gradient * sign, layer.weight, runs)
+        gradient = layer.products.gradients(gradient if sign is None else gradient * sign, runs)
     return gradient
 
 

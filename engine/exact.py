@@ -10,7 +10,7 @@ import numpy as np
 from engine.deadline import NEVER, Deadline
 from engine.errors import InputError
 from engine.joint import Model, blocks_of
-from engine.network import Affine, Network
+from engine.network import Affine, Matrix, Network
 from engine.property import Vector
 
 MAX_DIGITS = 40  # of a number that is printed exactly
@@ -52,7 +52,7 @@ def _layer_outputs(network: Network, x: list[Fraction], deadline: Deadline) -> I
         parts = []
         for some in _some_neurons(layer):
             deadline.check()
-            parts.append(_exact_sums(layer.weight[some], layer.bias[some], h, denominator))
+            parts.append(_exact_sums(layer.matrix[some], layer.bias[some], h, denominator))
         most = max(bits for _, bits in parts)
         h = np.concatenate([part << (most - bits) for part, bits in parts])
         h = layer.outputs(h)
@@ -60,19 +60,28 @@ def _layer_outputs(network: Network, x: list[Fraction], deadline: Deadline) -> I
         yield h, denominator
 
 
-def _exact_sums(weight: np.ndarray, bias: np.ndarray, h: np.ndarray, denominator: int) -> tuple[np.ndarray, int]:
+def _exact_sums(weight: Matrix, bias: np.ndarray, h: np.ndarray, denominator: int) -> tuple[np.ndarray, int]:
     """(numbers, bits) with weight @ h + bias * denominator == numbers / 2**bits, exactly, for integers h.
 
     Terms that are 0 are left out: rows of convolutions hold a few numbers among thousands of zeros.
     """
-    row, column = weight.nonzero()
-    used = h.astype(bool)[column]
-    row, column = row[used], column[used]
-    numbers, bits = scaled_integers(np.concatenate([weight[row, column], bias]))
+    row, column, values = _places(weight)
+    some = (h != 0)[column]
+    row, column = row[some], column[some]
+    numbers, bits = scaled_integers(np.concatenate([values[some], bias]))
     terms = numbers[: len(row)] * h[column]
     sums = numbers[len(row) :] * denominator
     np.add.at(sums, row, terms)
     return sums, bits
+
+
+def _places(matrix: Matrix) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(row, column, value) of all numbers of a matrix that are not 0."""
+    if isinstance(matrix, np.ndarray):
+        row, column = matrix.nonzero()
+        return row, column, matrix[row, column]
+    rows = matrix.tocoo()
+    return *rows.coords, rows.data
 
 
 def radii(model: Model, point: Sequence[Fraction | float], deadline: Deadline = NEVER) -> Vector:
@@ -96,7 +105,7 @@ def _radii(network: Network, x: list[Fraction], deadline: Deadline) -> Vector:
         return (Fraction(0),) * network.n_outputs
     h, r = _sizes(x), np.zeros(1)
     for layer, outputs in zip(network.layers, _layer_outputs(network, x, deadline)):
-        weight = np.abs(layer.weight)
+        weight = abs(layer.matrix)
         spread = weight @ (r + np.zeros_like(h))
         r = (spread + (weight @ h + spread + np.abs(layer.bias)) * 2.0**-53) * OUTWARD + TINY
         h = _sizes(_fractions(*outputs))
@@ -111,7 +120,7 @@ def _sizes(values: Sequence[Fraction]) -> np.ndarray:
 
 
 def _some_neurons(layer: Affine) -> list[slice]:
-    size = max(1, MAX_WEIGHTS // (int(np.count_nonzero(layer.weight, axis=1).max()) + 1))
+    size = max(1, MAX_WEIGHTS * len(layer.bias) // (layer.count + len(layer.bias)))
     return [slice(i, i + size) for i in range(0, len(layer.bias), size)]
 
 
@@ -181,8 +190,13 @@ def _derivatives(network: Network, x: list[Fraction], own: Sequence[int], inputs
     h = np.array([value.numerator * (denominator // value.denominator) for value in x], dtype=object)
     slopes = np.array([[int(i == j) for j in inputs] for i in own], dtype=object)
     for layer in network.layers:
-        numbers, bits = scaled_integers(np.column_stack([layer.weight, layer.bias]))
-        h, slopes = numbers[:, :-1] @ h + numbers[:, -1] * denominator, numbers[:, :-1] @ slopes
+        row, column, values = _places(layer.matrix)
+        numbers, bits = scaled_integers(np.concatenate([values, layer.bias]))
+        weights, before = numbers[: len(row)], slopes
+        sums, slopes = numbers[len(row) :] * denominator, np.zeros((len(layer.bias), len(inputs)), dtype=object)
+        np.add.at(sums, row, weights * h[column])
+        np.add.at(slopes, row, weights[:, None] * before[column])
+        h = sums
         active = layer.passes(h)
         h, slopes = np.where(active, h, 0), np.where(active[:, None], slopes, 0)
         denominator, scale = denominator << bits, scale << bits

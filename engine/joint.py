@@ -65,7 +65,7 @@ class Joint:
     @cached_property
     def width(self) -> int:
         """n of section 10, to which rounding is relative."""
-        sizes = (size for block in self.blocks for layer in block.network.layers for size in layer.weight.shape)
+        sizes = (size for block in self.blocks for layer in block.network.layers for size in layer.shape)
         return int(max(self.n_inputs, *sizes)) + len(self.blocks)
 
     @property

@@ -1,28 +1,36 @@
 """Feed-forward ReLU networks as exact data."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from engine.errors import InputError
 
+if TYPE_CHECKING:  # a network of dense layers needs no scipy
+    from scipy.sparse import csr_array
+
+MAX_DENSE = 1 << 27  # numbers of a sparse layer that is written out with its zeros: 1 GiB
+
+#: weights of a layer [out, in] in float64; sparse ones hold numbers other than 0 alone
+Matrix: TypeAlias = "np.ndarray | csr_array"
 #: True or False for all neurons of a layer, or a bool array [out] that has both
 Relus: TypeAlias = bool | np.ndarray
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Affine:
-    """z = weight @ h + bias, followed by h' = max(z, 0) where `relu`, else h' = z.
+    """z = matrix @ h + bias, followed by h' = max(z, 0) where `relu`, else h' = z.
 
-    weight: float64 [out, in]; bias: float64 [out]. The numbers are the network's own, exactly
+    matrix: float64 [out, in], dense or sparse; bias: float64 [out]. The numbers are the network's own, exactly
     (float32 weights are float64 values too); nothing is fused unless the result is exact. The numbers of a `rounded`
     layer are the nearest to the network's own, off by at most 2^-53 of themselves: no float64 holds those.
     relu: of an array of one value only it becomes that value.
     radius: [out], the true bias lies within so much of `bias` (engine/cone/); None where it is `bias`.
     """
 
-    weight: np.ndarray
+    matrix: Matrix
     bias: np.ndarray
     relu: Relus
     rounded: bool = False
@@ -35,6 +43,42 @@ class Affine:
                 raise InputError(what, advice="say of each neuron if it has one")
             if self.relu.all() or not self.relu.any():
                 object.__setattr__(self, "relu", bool(self.relu.any()))
+
+    @property
+    def is_sparse(self) -> bool:
+        return not isinstance(self.matrix, np.ndarray)
+
+    @cached_property
+    def weight(self) -> np.ndarray:
+        """The matrix with all its zeros, kept. InputError where it is too large for that."""
+        if isinstance(self.matrix, np.ndarray):
+            return self.matrix
+        out, inputs = self.shape
+        if out * inputs > MAX_DENSE:
+            raise InputError(
+                f"with its zeros, a layer of {out:,} x {inputs:,} has more than {MAX_DENSE:,} numbers",
+                advice="use a smaller network: this is done with dense layers only",
+            )
+        written: np.ndarray = self.matrix.toarray()
+        return written
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(outputs, inputs)."""
+        out, inputs = self.matrix.shape
+        return int(out), int(inputs)
+
+    @property
+    def count(self) -> int:
+        """How many numbers its matrix holds."""
+        return int(self.matrix.size)
+
+    @property
+    def terms(self) -> int:
+        """The largest number of weights other than 0 in a row."""
+        if isinstance(self.matrix, np.ndarray):
+            return int(np.count_nonzero(self.matrix, axis=1).max())
+        return int(np.diff(self.matrix.indptr).max())
 
     @property
     def is_mixed(self) -> bool:
@@ -51,6 +95,15 @@ class Affine:
         """Its width and its ReLUs: layers of one form can be stacked."""
         return len(self.bias), self.relu.tobytes() if isinstance(self.relu, np.ndarray) else self.relu
 
+    def products(self, h: np.ndarray) -> np.ndarray:
+        """matrix @ h for each of the vectors h [..., in], in float64: [..., out]."""
+        if isinstance(self.matrix, np.ndarray):
+            products: np.ndarray = h @ self.matrix.T
+            return products
+        rows = h.reshape(-1, h.shape[-1])
+        found: np.ndarray = (self.matrix @ rows.T).T
+        return np.ascontiguousarray(found).reshape(*h.shape[:-1], len(self.bias))
+
     def outputs(self, z: np.ndarray) -> np.ndarray:
         """What it makes of values z [..., out], whatever numbers they are."""
         if isinstance(self.relu, np.ndarray):
@@ -66,6 +119,13 @@ class Affine:
     def _has_relu(self) -> np.ndarray:
         """True for neurons with a ReLU: [out]."""
         return np.broadcast_to(self.relu, self.bias.shape)
+
+
+def same_numbers(a: Matrix, b: Matrix) -> bool:
+    """True where two matrices, each dense or sparse, have the same numbers."""
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        return np.array_equal(a, b)
+    return a is b or (a.shape == b.shape and not bool((a != b).sum()))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,11 +149,11 @@ class Network:
 
     @property
     def n_inputs(self) -> int:
-        return int(self.layers[0].weight.shape[1])
+        return self.layers[0].shape[1]
 
     @property
     def n_outputs(self) -> int:
-        return int(self.layers[-1].weight.shape[0])
+        return self.layers[-1].shape[0]
 
     @property
     def shape(self) -> tuple[int | tuple[int, bool | bytes], ...]:
@@ -128,5 +188,5 @@ class Network:
         """Outputs [..., n_outputs] in float64 (not rigorous) at points [..., n_inputs]."""
         h = np.asarray(points, dtype=np.float64)
         for layer in self.layers:
-            h = layer.outputs(h @ layer.weight.T + layer.bias)
+            h = layer.outputs(layer.products(h) + layer.bias)
         return h

@@ -71,7 +71,7 @@ def test_a_cone_is_that_of_the_definition(seed):
         assert cone.columns[expected.hidden].tolist() == list(range(len(expected.hidden)))
         assert cone.n_outputs == net.n_outputs and cone.width >= net.n_inputs
         for layer, same, (bias, radius) in zip(cone.layers, expected.net.layers, own, strict=True):
-            assert np.array_equal(layer.weight, same.weight) and np.all(layer.relu == same.relu)
+            assert np.array_equal(layer.weight, same.weight) and (layer.has_relu == same.relu).all()
             true = fractions_of(same.bias)
             assert all(abs(b - t) <= r for b, t, r in zip(bias, true, radius, strict=True))
             assert (bias == true and not any(radius)) or arithmetic == "float64"

@@ -171,7 +171,7 @@ def test_layers_are_those_of_the_text(scratch, name):
     network = read_network(written(scratch, proto(nodes, shape)))
     assert len(network.layers) == len(expected)
     for layer, (weight, relu, bias) in zip(network.layers, expected):
-        assert layer.weight.tolist() == weight
+        assert np.asarray(layer.weight).tolist() == weight
         assert layer.has_relu.tolist() == np.broadcast_to(relu, len(weight)).tolist()
         assert layer.bias.tolist() == [bias] * len(weight)
     assert not network.rounded
@@ -275,13 +275,7 @@ WRONG = {
     "ceil_mode and auto_pad": ([some(kernel_shape=[2], ceil_mode=1, auto_pad="VALID")], (1, 1, 3), 19, "auto_pad"),
     "another auto_pad": ([some(kernel_shape=[2], auto_pad="SOME\n")], (1, 1, 3), 19, "this auto_pad is not"),
     "very many windows": ([some(kernel_shape=[2], pads=[0, 2**30])], (1, 1, 3), 19, "more than 4,194,304"),
-    "very many elements": ([some(kernel_shape=[2])], (1, 2, 8194), 19, "as a matrix it is 32,772 x 16,388"),
-    "a wide second round": (
-        [some(kernel_shape=[80], pads=[79, 79])],
-        (1, 1, 150),
-        19,
-        "as a matrix it is 6,040 x 12,000, more than 67,108,864 numbers",
-    ),
+    "very many elements": ([some(kernel_shape=[2])], (1, 2, 16386), 19, "as a matrix it has 65,540 rows, more than"),
 }
 WRONG["where the largest stand"][0][0].output.append("places")
 

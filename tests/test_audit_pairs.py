@@ -206,7 +206,7 @@ class Trace:
             h = [self.x[i] for i in block.inputs]
             for layer, k in zip(block.layers, place.layers):
                 z = []
-                for weights, bias in zip(layer.weight.tolist(), layer.bias.tolist()):
+                for weights, bias in zip(np.asarray(layer.weight).tolist(), layer.bias.tolist()):
                     terms = [Fraction(bias), *(Fraction(w) * v for w, v in zip(weights, h, strict=True))]
                     size = sum(map(abs, terms))
                     off = g * size + e if semantics == "float32" else block.rounded * Fraction(1, 2**53) * size

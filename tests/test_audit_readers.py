@@ -208,7 +208,7 @@ def assert_same_network(path) -> None:
     ours, theirs = read_network(path), load_network(path)
     assert ours.sha256 == theirs.sha256 and len(ours.layers) == len(theirs.layers)
     for a, b in zip(ours.layers, theirs.layers):
-        assert (a.relu, a.weight.dtype, a.bias.dtype) == (b.relu, np.float64, np.float64)
+        assert (a.relu, np.asarray(a.weight).dtype, a.bias.dtype) == (b.relu, np.float64, np.float64)
         np.testing.assert_array_equal(a.weight, b.weight)
         np.testing.assert_array_equal(a.bias, b.bias)
     assert bool(ours.obstacle) == denies_float32(theirs)
@@ -282,7 +282,7 @@ class TestNetworks:
         if name.startswith("folded"):
             refused(read_network, path)  # more than the checker needs
             return
-        assert [(k.weight.tolist(), k.bias.tolist(), k.relu) for k in read_network(path).layers] == expected
+        assert [(np.asarray(k.weight).tolist(), k.bias.tolist(), k.relu) for k in read_network(path).layers] == expected
 
     @pytest.mark.parametrize("name", SHAPES)
     def test_shapes(self, scratch, name):

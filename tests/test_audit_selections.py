@@ -79,7 +79,7 @@ CONSTANTS = {
 def test_layers_are_those_of_the_table(scratch, name):
     nodes, expected = LAYERS[name]
     network = read_network(written(scratch, model(nodes, CONSTANTS, shape=(2, 2))))
-    found = [(layer.weight.tolist(), layer.bias.tolist(), layer.relu) for layer in network.layers]
+    found = [(np.asarray(layer.weight).tolist(), layer.bias.tolist(), layer.relu) for layer in network.layers]
     assert found == [(np.asarray(weight).tolist(), bias, relu) for weight, bias, relu in expected]
 
 
@@ -90,7 +90,7 @@ def test_the_engine_and_the_second_checker_read_the_same(scratch, name):
     ours, theirs = read_network(path), second_checker.read_chain(second_checker.read_model(path)[0])
     assert (ours.rounded, not ours.obstacle) == (theirs.rounded, theirs.executed)
     for a, b in zip(ours.layers, theirs.layers, strict=True):
-        assert (a.weight.tolist(), a.bias.tolist(), a.relu) == (b.weights, b.bias, b.relu)
+        assert (np.asarray(a.weight).tolist(), a.bias.tolist(), a.relu) == (b.weights, b.bias, b.relu)
 
 
 def empty_list(operator: str, name: str):
@@ -254,7 +254,7 @@ def test_proofs_in_float32_semantics(tmp_path, name):
 def test_a_hidden_tensor_that_no_layer_makes(scratch):
     """It is the input; the input's own name is no node's output."""
     path = written(scratch, model([node("Identity", "x", "h"), node("Relu", "h", "y")]))
-    assert [layer.weight.tolist() for layer in read_network(path, "h").layers] == [np.eye(3).tolist()]
+    assert [np.asarray(layer.weight).tolist() for layer in read_network(path, "h").layers] == [np.eye(3).tolist()]
     with pytest.raises(Malformed, match="tensor 'x' is not the end of one chain"):
         read_network(path, "x")
 
@@ -265,6 +265,6 @@ def test_a_hidden_tensor_that_is_a_part(scratch):
     path = written(scratch, model(nodes, CONSTANTS, shape=(2, 2)))
     for tensor, weight, relu in (("a", [[1, 0, 0, 0], [0, 1, 0, 0]], False), ("r", [[1, 0, 0, 0], [0, 1, 0, 0]], True)):
         (layer,) = read_network(path, tensor).layers
-        assert (layer.weight.tolist(), layer.relu) == (weight, relu)
+        assert (np.asarray(layer.weight).tolist(), layer.relu) == (weight, relu)
         (theirs,) = parse_network(up_to(path.read_bytes(), tensor, where="")).layers
-        assert (theirs.weight.tolist(), theirs.relu) == (weight, relu)
+        assert (np.asarray(theirs.weight).tolist(), theirs.relu) == (weight, relu)

@@ -387,7 +387,7 @@ def test_open_images_are_tried_again_with_more_time_only(tmp_path, monkeypatch):
 
     output, limits = Output(folder=tmp_path / "out"), []
 
-    def gives_up(problems, options, *, on_verdict):
+    def gives_up(problems, options, *, on_verdict, always_cones):
         limits.append(options.timeout)
         for i in range(len(problems)):
             on_verdict(i, Unknown("out of time after 1 s", True, 0.0, "real", Statistics(1, 1.0, "cpu")))

@@ -400,8 +400,8 @@ REFUSED = {
         f"node 'y' (MatMul): shapes [3, 2] and [3, 2] do not fit; {EXPORT}",
     ),
     "normalization of a huge input": (
-        nodes(node("Relu", "x", "y"), shape=(1, 10000)),
-        "node 'y' (Relu): it works on 10000 values one by one, and at most 8192 are supported; put it into",
+        nodes(node("Relu", "x", "y"), shape=(1, 65537)),
+        "node 'y' (Relu): as a matrix it has 65,537 rows, and at most 65,536 are supported; use a smaller network",
     ),
 }
 
@@ -517,7 +517,7 @@ def set_number(network, layer: int, part: str, place, value: float):
     layers = list(network.layers)
     array = getattr(layers[layer], part).copy()
     array[place] = value
-    layers[layer] = replace(layers[layer], **{part: array})
+    layers[layer] = replace(layers[layer], **{"matrix" if part == "weight" else part: array})
     return replace(network, layers=tuple(layers))
 
 

@@ -212,7 +212,7 @@ def edited_weight(network: Network, layer: int, place: tuple, value: float) -> N
     layers = list(network.layers)
     weight = layers[layer].weight.copy()
     weight[place] = value
-    layers[layer] = replace(layers[layer], weight=weight)
+    layers[layer] = replace(layers[layer], matrix=weight)
     return replace(network, layers=tuple(layers))
 
 

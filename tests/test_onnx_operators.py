@@ -582,7 +582,7 @@ def changed(network, layer: int, place, value: float):
     layers = list(network.layers)
     weight = layers[layer].weight.copy()
     weight[place] = value
-    layers[layer] = replace(layers[layer], weight=weight)
+    layers[layer] = replace(layers[layer], matrix=weight)
     return replace(network, layers=tuple(layers))
 
 

@@ -73,12 +73,14 @@ import numpy as np
 from engine.audit.bounds import Bounds, Exclusions, Numbers
 from engine.audit.data import Blocks, Floats, Integers, Singles, Truths
 from engine.audit.floating_lines import Lines, lines_of, relax
+from engine.audit.floating_steps import step_of, written_out
 from engine.audit.lines import down, relu_lines
 from engine.audit.pairs import Ends
 from engine.audit.places import Box, Boxes, Place, Target, spread
 
 UNDERFLOW = 2.0**-900  # given up at the end of each bound
-AT_ONCE = 320  # neurons bounded at once, so that their coefficients stay in the processor's cache
+AT_ONCE = 320  # neurons bounded at once, so that their coefficients stay in the processor's cache,
+CELLS = 2**21  # or neurons times the width of the network
 
 
 class Floating(Bounds[Lines, list[Lines]]):
@@ -86,15 +88,13 @@ class Floating(Bounds[Lines, list[Lines]]):
 
     def __init__(self, network: Blocks, semantics: str) -> None:
         super().__init__(network, semantics)
-        self.layers = tuple(layer for block in network.blocks for layer in block.layers)
+        layers = (layer for block in network.blocks for layer in block.layers)
+        self.layers = tuple(map(written_out, layers))
         n, is_executed = network.width, semantics == "float32"
         #: what N(M) has beside unit times M: 2^-900, and e of section 3
         self.floor = UNDERFLOW + is_executed * (2 * n + 4) * 2.0**-126 * (1 + 2.0**-10)
-        #: (B, r) @ [[W, b], [0, 1]] = (B W, B . b + r)
-        self.steps = []
-        for layer in self.layers:
-            end = [np.zeros((1, layer.weight.shape[1])), np.ones((1, 1))]
-            self.steps.append(np.block([[layer.weight, layer.bias[:, None]], end]))
+        self.steps = [step_of(layer) for layer in self.layers]
+        self.at_once = max(1, min(AT_ONCE, CELLS // n))
 
     def down(self, values: Numbers) -> Singles:
         return down(values)
@@ -123,16 +123,16 @@ class Floating(Bounds[Lines, list[Lines]]):
         """Section 6: improves the chosen ends of a target, in place, by substitution of rows."""
         (l, u), (blocks, steps, starts) = ends, target
         nodes_of, neurons = np.nonzero(chosen)
-        for i in range(0, len(nodes_of), AT_ONCE):
-            node, neuron = at = nodes_of[i : i + AT_ONCE], neurons[i : i + AT_ONCE]
+        for i in range(0, len(nodes_of), self.at_once):
+            node, neuron = at = nodes_of[i : i + self.at_once], neurons[i : i + self.at_once]
             rows = []
             for k, sign in starts:
-                row = sign * self.steps[k][neuron]
+                row = sign * self.steps[k].rows(neuron)
                 rows.append(np.stack([row, -row]))
             for step in reversed(steps):
                 own = [lines[k].at(node) for _, k in step]
                 for (block, k), row in zip(step, relax([rows[i] for i, _ in step], own)):
-                    rows[block] = row @ self.steps[k]
+                    rows[block] = self.steps[k].through(row)
             least = self._least(blocks, rows, nodes, node) - noise[at]
             l[at], u[at] = np.maximum(l[at], down(least[0])), np.minimum(u[at], -down(least[1]))
 
@@ -178,7 +178,7 @@ class Floating(Bounds[Lines, list[Lines]]):
                 own = [self._own_lines(k, nodes, lines[k], claimed) for _, k in step]
                 for (i, k), row in zip(step, relax([rows[i] for i, _ in step], own)):
                     self._add_multipliers(k, row, lines[k], claimed)
-                    rows[i] = row @ self.steps[k]
+                    rows[i] = self.steps[k].through(row)
             _add_blocks(blocks, rows, total)
         total[:, :-1] += given[:, m + 1 :]
         loss = self._loss(np.abs(given), nodes, lines, claimed.node)

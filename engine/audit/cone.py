@@ -61,10 +61,11 @@ def cone_of(network: Network, free: Integers) -> Cone:
     """
     layers, reached, before = [], [], free
     for k, layer in enumerate(network.layers, 1):
-        is_reached = (layer.weight[:, before] != 0).any(1) | (k == len(network.layers))
+        is_free = np.isin(np.arange(layer.weight.shape[1]), before).astype(np.float64)
+        is_reached = (np.abs(layer.weight) @ is_free > 0) | (k == len(network.layers))
         here = np.flatnonzero(is_reached)
         demand(len(here), f"no free input reaches layer {k}")
-        weight = np.ascontiguousarray(layer.weight[np.ix_(here, before)])
+        weight = layer.weight[here][:, before]
         layers.append(Layer(weight, np.zeros(len(here)), layer.has_relu[here]))
         reached.append(here)
         before = here

@@ -45,7 +45,7 @@ class FloatingCone(Floating):
         )
         self._radii = [own.radius for own in folded]
         for step, own in zip(self.steps, folded, strict=True):
-            step[:-1, -1] = own.bias
+            step.enter(own.bias)
 
     def noise(self, size: Numbers, k: int) -> Numbers:
         return super().noise(size, k) + self._radii[k]

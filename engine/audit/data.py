@@ -12,6 +12,8 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from engine.audit.sparse import Matrix
+
 FilePath: TypeAlias = "str | os.PathLike[str]"
 Floats: TypeAlias = npt.NDArray[np.float64]
 Singles: TypeAlias = npt.NDArray[np.float32]  # the bounds l and u of neurons
@@ -77,7 +79,7 @@ class Layer(NamedTuple):
     weight is float64 [outputs, inputs], bias float64 [outputs]: the file's exact numbers.
     """
 
-    weight: Floats
+    weight: Matrix
     bias: Floats
     relu: bool | Truths
 

@@ -1,6 +1,7 @@
 """Arrays of numbers / 2^bits, with which numpy computes without rounding (section 6)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from engine.audit.data import Objects, Singles, Truths
 from engine.audit.lines import down
+from engine.audit.sparse import Sparse
 
 PRODUCTS = np.multiply, np.matmul
 SUMS = np.add, np.subtract, np.negative, np.absolute, np.maximum, np.minimum
@@ -18,16 +20,22 @@ BEYOND = 200  # from 2^200 on `down` is infinite in any case
 class Dyadic(NDArrayOperatorsMixin):
     """An array of numbers / 2^bits: numpy's PRODUCTS and SUMS of it are exact.
 
-    numbers: an array of Python's integers, never numpy's own, which would overflow.
+    numbers: an array of Python's integers, never numpy's own, which would overflow. It may be a
+    Sparse, which has products and few of the others.
     """
 
-    def __init__(self, numbers: Objects | Sequence[int] | int, bits: int) -> None:
-        self.numbers: Objects = np.atleast_1d(np.asarray(numbers, dtype=object))
+    def __init__(self, numbers: Objects | Sparse | Sequence[int] | int, bits: int) -> None:
+        is_sparse = isinstance(numbers, Sparse)
+        self.numbers: Any = numbers if is_sparse else np.atleast_1d(np.asarray(numbers, object))
         self.bits = bits
 
     @classmethod
-    def of(cls, values: npt.ArrayLike) -> "Dyadic":
+    def of(cls, values: npt.ArrayLike | Sparse) -> "Dyadic":
         """Floating-point numbers, integers or truth values, exactly."""
+        if isinstance(values, Sparse):
+            different, place = np.unique(values.numbers, return_inverse=True)  # often few
+            found = cls.of(different)
+            return cls(replace(values, numbers=found.numbers[place]), found.bits)
         ratios = [value.as_integer_ratio() for value in np.ravel(values).tolist()]
         scale = max((denominator for _, denominator in ratios), default=1)
         numbers = np.array([number * (scale // part) for number, part in ratios], dtype=object)
@@ -35,6 +43,11 @@ class Dyadic(NDArrayOperatorsMixin):
 
     def __getitem__(self, key: Any) -> "Dyadic":
         return Dyadic(self.numbers[key], self.bits)
+
+    @property
+    def full(self) -> "Dyadic":
+        """The same numbers, no Sparse: with all zeros."""
+        return Dyadic(np.asarray(self.numbers), self.bits)
 
     def __array_ufunc__(
         self,

@@ -22,7 +22,7 @@ CELLS = 2**17  # so many numbers are in the rows that are bounded at once
 
 
 class ExactLayer(NamedTuple):
-    """A Layer's weight and bias, as Dyadic numbers."""
+    """A Layer's weight, which may be a Sparse, and bias, as Dyadic numbers."""
 
     weight: Dyadic
     bias: Dyadic
@@ -140,7 +140,8 @@ class Exact(Bounds[ExactLines, list[list[ExactLines]]]):
         rows = []
         for k, sign in starts:
             layer = self.layers[k]
-            rows.append(Rows(side * sign * layer.weight[some], side * sign * layer.bias[some]))
+            weight, bias = layer.weight[some].full, layer.bias[some]
+            rows.append(Rows(side * sign * weight, side * sign * bias))
         for step in reversed(steps):
             relaxed = _relax([rows[i] for i, _ in step], [lines[k] for _, k in step])
             for (block, k), row in zip(step, relaxed):

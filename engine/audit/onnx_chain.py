@@ -8,10 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.audit.data import Array, Floats, Truths, need
+from engine.audit.sparse import WORDS, Matrix, Sparse, diagonal, each, selection, stacked, words
 
-MAX_WIDTH = 1 << 15  # numbers that a layer takes or gives
-MAX_IDENTITY = 1 << 13  # numbers that a layer changes one by one
-MAX_WEIGHTS = 1 << 27  # of all layers together
+MAX_WIDTH = 1 << 16  # numbers that a layer takes or gives
+MAX_SPARSE = 1 << 24  # numbers of a Sparse
+MAX_WORDS = 1 << 27  # in which the weights of all layers are held
 
 
 @dataclass
@@ -21,7 +22,7 @@ class Link:
     is_scale: True iff it is a Mul or Div. relu: as of a Layer.
     """
 
-    weight: Floats
+    weight: Matrix
     is_scale: bool
     bias: Floats | None = None
     relu: bool | Truths = False
@@ -47,7 +48,7 @@ class Chain:
         self.rounded = False
         self.obstacle = ""
         self.zeros_first = False
-        self._weights = 0
+        self._words = 0
 
     def fork(self) -> "Chain":
         """A copy: what is added to one is not added to the other."""
@@ -55,9 +56,9 @@ class Chain:
         other.links = [replace(link) for link in self.links]
         return other
 
-    def multiply(self, weight: Floats) -> None:
+    def multiply(self, weight: Matrix) -> None:
         """Section 3, MatMul, Gemm, Conv, pools and sums: a new layer with these weights."""
-        self._make_room(weight.size)
+        self._make_room(words(weight))
         self._append(weight)
 
     def select(self, places: Array, size: int) -> None:
@@ -65,13 +66,13 @@ class Chain:
 
         For a place of -1 its row is zeros.
         """
-        self._make_room(places.size * size)
-        self._append((places.reshape(-1, 1) == np.arange(size)).astype(np.float64))
+        self._make_room(WORDS * places.size)
+        self._append(selection(places.ravel().astype(np.int64), size))
 
     def scale(self, factors: Array) -> None:
         """Section 3, Mul and Div: a new layer, W = diag(factors)."""
-        self._make_square(len(factors))
-        self._append(np.diag(factors.astype(np.float64)), is_scale=True)
+        self._make_room(WORDS * len(factors))
+        self._append(diagonal(factors.astype(np.float64)), is_scale=True)
 
     def shift(self, constant: Array) -> None:
         """Section 3, Add: the b of an open layer; else a layer, or none if all numbers are 0."""
@@ -89,23 +90,23 @@ class Chain:
         rest: what is added to the sum. It is there even if it is all 0, so nothing joins it.
         """
         size = len(rest)
-        need(len(terms) * size <= MAX_IDENTITY, "a layer is too wide")
-        self._make_room(2 * len(terms) * size**2)
-        bent = self._append(np.vstack([term.sign * np.eye(size) for term in terms]))
+        need(len(terms) * size <= MAX_WIDTH, "a layer is too wide")
+        self._make_room(2 * WORDS * len(terms) * size)
+        bent = self._append(stacked([diagonal(np.full(size, float(term.sign))) for term in terms]))
         bent.bias = np.concatenate([term.shifts for term in terms])
         bent.relu = True
-        self._append(np.hstack([np.diag(term.factors) for term in terms])).bias = rest
+        self._append(stacked([diagonal(term.factors) for term in terms]).T).bias = rest
 
-    def compare(self, weight: Floats, relu: Truths) -> None:
+    def compare(self, weight: Sparse, relu: Truths) -> None:
         """Section 3, MaxPool, a round: a layer with b = 0 and a ReLU on some of its neurons."""
-        self._make_room(weight.size)
+        self._make_room(words(weight))
         round_ = self._append(weight)
-        round_.bias, round_.relu = np.zeros(len(weight)), relu
+        round_.bias, round_.relu = np.zeros(len(relu)), relu
 
     def negate(self, size: int) -> None:
         """Section 3, Neg: the weights of an open layer change sign; else a layer, W = -identity."""
         last = self._open() or self._identity(size)
-        last.weight = -last.weight
+        last.weight = each(np.negative, last.weight)
 
     def rectify(self, size: int) -> None:
         """Section 3, Relu: the layer before has a ReLU; before any layer one of W = identity."""
@@ -135,24 +136,22 @@ class Chain:
 
     def _identity(self, size: int) -> Link:
         """A new layer that changes nothing."""
-        self._make_square(size)
-        return self._append(np.eye(size))
+        self._make_room(WORDS * size)
+        return self._append(diagonal(np.ones(size)))
 
-    def _append(self, weight: Floats, *, is_scale: bool = False) -> Link:
+    def _append(self, weight: Matrix, *, is_scale: bool = False) -> Link:
         merged = self._is_bare() and (is_scale or self.links[-1].is_scale)
         self.refuse_float32(merged, "a Mul or Div may be merged with the product next to it")
-        self.links.append(Link(np.ascontiguousarray(weight, np.float64), is_scale))
+        if not isinstance(weight, Sparse):
+            weight = np.ascontiguousarray(weight, np.float64)
+        self.links.append(Link(weight, is_scale))
         return self.links[-1]
 
-    def _make_square(self, size: int) -> None:
-        need(size <= MAX_IDENTITY, "a layer that changes numbers one by one is too wide")
-        self._make_room(size**2)
+    def _make_room(self, count: int) -> None:
+        """Counts the words in which weights are held.
 
-    def _make_room(self, weights: int) -> None:
-        """Counts weights before there are any.
-
-        A few bytes of a file may stand for many: a tensor that is used again, a diagonal.
+        A few bytes of a file may stand for many: a tensor that is used again, a window.
         """
-        self._weights += weights
-        room = self._weights <= MAX_WEIGHTS
-        need(room, f"its layers have more than {MAX_WEIGHTS:,} weights")
+        self._words += count
+        room = self._words <= MAX_WORDS
+        need(room, f"its layers have weights of more than {MAX_WORDS:,} numbers of 8 bytes")

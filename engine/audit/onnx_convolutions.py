@@ -1,10 +1,10 @@
-"""Conv, AveragePool, GlobalAveragePool and Pad: layers whose W is written out (section 3)."""
+"""Conv, AveragePool, GlobalAveragePool and Pad: layers of windows (section 3)."""
 
 import math
 
 import numpy as np
 
-from engine.audit.data import Array, Floats, need
+from engine.audit.data import Array, need
 from engine.audit.onnx_chain import Chain
 from engine.audit.onnx_forms import Call
 from engine.audit.onnx_moves import checked_axes
@@ -12,12 +12,14 @@ from engine.audit.onnx_rounded import nearest_quotients
 from engine.audit.onnx_selections import integers
 from engine.audit.onnx_windows import (
     Windows,
-    check_size,
+    check_count,
+    check_rows,
     elements,
     image,
     leaves,
     windows_of,
 )
+from engine.audit.sparse import Sparse
 
 Shape = tuple[int, ...]
 
@@ -40,26 +42,42 @@ def convolved(call: Call, chain: Chain) -> Shape:
     stated = call.options.get("kernel_shape", size)
     need(n_out % groups == 0 and list(stated) == size, "its kernel does not fit")
     need(bias is None or bias.shape == (n_out,), "its bias does not fit")
-    windows = windows_of(signal.shape[2:], size, call.options)
-    weight = _room(n_out, channels, windows)
-    numbers = kernel.reshape(n_out, per_group, -1)
-    for window, pairs in enumerate(elements(windows)):
-        places, taken = [place for place, _ in pairs], [element for _, element in pairs]
-        for group in range(groups):
-            rows = slice(group * n_out // groups, (group + 1) * n_out // groups)
-            columns = slice(group * per_group, (group + 1) * per_group)
-            weight[rows, window, columns][:, :, taken] = numbers[rows][:, :, places]
-    chain.multiply(weight.reshape(-1, signal.size))
+    windows = windows_of(signal.shape[2:], size, call.options, channels=n_out)
+    chain.multiply(_kernel_rows(kernel.reshape(n_out, per_group, -1), groups, windows))
     if bias is not None:
         chain.shift(bias.repeat(math.prod(windows.counts)))
     chain.refuse_float32(True, WINOGRAD)
     return 1, n_out, *windows.counts
 
 
+def _kernel_rows(kernel: Array, groups: int, windows: Windows) -> Sparse:
+    """W of a Conv with this kernel [output channels, channels of a group, places]."""
+    n_out, per_group, places = kernel.shape
+    n_windows, size = math.prod(windows.counts), math.prod(windows.sizes)
+    check_rows(n_out * n_windows)
+    taken = elements(windows)
+    order = np.argsort(taken.place, kind="stable")
+    count = np.bincount(taken.place, minlength=places)
+    begin = np.cumsum(count) - count
+    channel_out, channel, place = np.nonzero(kernel)
+    count = count[place]
+    check_count(int(count.sum()))
+    channel += channel_out // (n_out // groups) * per_group
+    entry = np.repeat(begin[place] - np.cumsum(count) + count, count) + np.arange(count.sum())
+    at = order[entry]
+    return Sparse(
+        (n_out * n_windows, groups * per_group * size),
+        np.repeat(channel_out * n_windows, count) + taken.window[at],
+        np.repeat(channel * size, count) + taken.element[at],
+        np.repeat(kernel[kernel != 0].astype(np.float64), count),
+    )
+
+
 def averaged(call: Call, chain: Chain) -> Shape:
     """AveragePool: each number of W is the one nearest to 1 / c, or 0."""
     signal, options = image(call), call.options
-    windows = windows_of(signal.shape[2:], options["kernel_shape"], options)
+    kernel, channels = options["kernel_shape"], signal.shape[1]
+    windows = windows_of(signal.shape[2:], kernel, options, channels=channels)
     with_zeros = options.get("count_include_pad", 0) != 0
     need(not (with_zeros and leaves(windows)), "ceil_mode stands beside count_include_pad")
     return _averages(signal, windows, chain, with_zeros=with_zeros)
@@ -68,21 +86,29 @@ def averaged(call: Call, chain: Chain) -> Shape:
 def averaged_all(call: Call, chain: Chain) -> Shape:
     """GlobalAveragePool: one window takes all of a channel."""
     signal = image(call)
-    windows = windows_of(signal.shape[2:], signal.shape[2:], {})
+    windows = windows_of(signal.shape[2:], signal.shape[2:], {}, channels=signal.shape[1])
     return _averages(signal, windows, chain, with_zeros=False)
 
 
 def _averages(signal: Array, windows: Windows, chain: Chain, *, with_zeros: bool) -> Shape:
-    channels = signal.shape[1]
-    weight = _room(channels, channels, windows)
-    found = [[element for _, element in pairs] for pairs in elements(windows)]
-    need(all(found), "a window takes no element")
-    counts = [math.prod(windows.kernel) if with_zeros else len(taken) for taken in found]
-    factors = nearest_quotients(chain, counts)
-    for window, taken in enumerate(found):
-        for channel in range(channels):
-            weight[channel, window, channel, taken] = factors[window]
-    chain.multiply(weight.reshape(-1, signal.size))
+    channels, size, n_windows = signal.shape[1], signal[0, 0].size, math.prod(windows.counts)
+    check_rows(channels * n_windows)
+    taken = elements(windows)
+    counts = np.bincount(taken.window, minlength=n_windows)
+    need(counts.all(), "a window takes no element")
+    check_count(channels * len(taken.window))
+    if with_zeros:
+        counts[:] = math.prod(windows.kernel)
+    different, which = np.unique(counts, return_inverse=True)
+    factors = nearest_quotients(chain, different)[which]
+    channel = np.arange(channels)[:, None]
+    weight = Sparse(
+        (channels * n_windows, signal.size),
+        (channel * n_windows + taken.window).ravel(),
+        (channel * size + taken.element).ravel(),
+        np.tile(factors[taken.window], channels),
+    )
+    chain.multiply(weight)
     chain.refuse_float32(True, AVERAGED)
     return 1, channels, *windows.counts
 
@@ -106,14 +132,7 @@ def padded(call: Call, chain: Chain) -> Shape:
     for axis, first, last in zip(along, numbers, numbers[len(along) :], strict=False):
         ends[axis] = first, last
     shape = tuple(size + sum(end) for size, end in zip(signal.shape, ends, strict=True))
-    check_size(math.prod(shape), signal.size)
+    check_rows(math.prod(shape))
     if math.prod(shape) > signal.size:
         chain.select(np.pad(signal, ends, constant_values=-1), signal.size)
     return shape
-
-
-def _room(n_out: int, channels: int, windows: Windows) -> Floats:
-    """W before it has numbers: by output channel, window, channel and element."""
-    n_windows, size = math.prod(windows.counts), math.prod(windows.sizes)
-    check_size(n_out * n_windows, channels * size)
-    return np.zeros((n_out, n_windows, channels, size))

@@ -16,6 +16,7 @@ from engine.audit.onnx_data import MAX_BYTES, whole_model
 from engine.audit.onnx_forms import FLOATS, Call
 from engine.audit.onnx_graph import graph_of
 from engine.audit.onnx_operators import Value, results
+from engine.audit.sparse import each, held
 
 LEAST_OPSET = 7
 DOMAINS = ("", "ai.onnx")
@@ -44,7 +45,7 @@ def read_network(path: FilePath, tensor: str = "") -> Network:
 
 
 def _layer(link: Link) -> Layer:
-    bias = np.zeros(len(link.weight)) if link.bias is None else link.bias
+    bias = np.zeros(link.weight.shape[0]) if link.bias is None else link.bias
     return Layer(link.weight, bias, link.relu)
 
 
@@ -164,7 +165,7 @@ def _read(name: str, values: dict[str, Value], *, shape_only: bool) -> Chain | N
 
 def _obstacle(layers: tuple[Layer, ...], zeros_first: bool) -> str:
     """Why section 3 denies these numbers float32 semantics; "" where it does not."""
-    if not all(_is_float32(layer.weight) and _is_float32(layer.bias) for layer in layers):
+    if not all(_is_float32(held(layer.weight)) and _is_float32(layer.bias) for layer in layers):
         return "not all its numbers are float32 ones"
     if zeros_first and not _flush_is_covered(layers):
         return "zeros are added to the input before large weights"
@@ -179,8 +180,13 @@ def _is_float32(numbers: Array) -> bool:
 def _flush_is_covered(layers: tuple[Layer, ...]) -> bool:
     """Section 3, at the end: e covers what is flushed of the input, or roundings of b do."""
     n = max(max(layer.weight.shape) for layer in layers)
-    weight, bias = np.abs(layers[0].weight), np.abs(layers[0].bias)
+    weight, bias = layers[0].weight, np.abs(layers[0].bias)
     n_inputs = weight.shape[1]
-    few = n_inputs + 1 + np.maximum(weight, 1).sum(1) <= 2 * n + 4
-    small = weight.sum(1) <= 2.0**103 * bias
+    few = n_inputs + 1 + n_inputs + each(_beyond_1, weight) @ np.ones(n_inputs) <= 2 * n + 4
+    small = np.abs(weight) @ np.ones(n_inputs) <= 2.0**103 * bias
     return bool((few | small).all())
+
+
+def _beyond_1(numbers: Array) -> Array:
+    """max(1, |number|) - 1."""
+    return np.maximum(np.abs(numbers), 1) - 1

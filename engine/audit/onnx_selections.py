@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 
 from engine.audit.data import Array, need
-from engine.audit.onnx_chain import MAX_WEIGHTS
+from engine.audit.onnx_chain import MAX_WORDS
 from engine.audit.onnx_forms import Call
 from engine.audit.onnx_moves import checked_axes
 
@@ -30,7 +30,7 @@ def _gather(numbers: Array, places: Array, *, axis: int = 0) -> list[Array]:
     need(places.dtype in (np.int64, np.int32), "places are not integers")
     (along,) = _along([axis], numbers.ndim)
     found = places.size * (numbers.size // numbers.shape[along])
-    need(found <= MAX_WEIGHTS, "it gathers too many numbers")
+    need(found <= MAX_WORDS, "it gathers too many numbers")
     return [np.take(numbers, places, axis=along)]
 
 

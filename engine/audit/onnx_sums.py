@@ -3,10 +3,11 @@
 import numpy as np
 
 from engine.audit.data import Array, need
-from engine.audit.onnx_chain import MAX_WEIGHTS, Chain
+from engine.audit.onnx_chain import Chain
 from engine.audit.onnx_forms import Call
 from engine.audit.onnx_rounded import nearest_quotients
 from engine.audit.onnx_selections import integers
+from engine.audit.sparse import Sparse
 
 SUMS = ("ReduceSum", "ReduceMean")
 
@@ -25,16 +26,16 @@ def summed(call: Call, chain: Chain) -> tuple[int, ...]:
     signal = call.operands[0]
     need(call.at == 0, "the signal stands where constants belong")
     assert signal is not None
-    need(signal.size**2 <= MAX_WEIGHTS, "it adds up too many elements")
     axes, keep = _axes(call), call.options.get("keepdims", 1) != 0
-    units = np.eye(signal.size, dtype=bool).reshape(*signal.shape, signal.size)
     along = tuple(range(signal.ndim)) if axes is None else _from_front(axes, signal.ndim)
-    sums = units.sum(axis=along, keepdims=keep, dtype=np.float64)
-    chain.multiply(sums.reshape(-1, signal.size))
+    kept = signal.min(axis=along, keepdims=True)  # one element of each sum, in order
+    sums = np.arange(kept.size).reshape(kept.shape)
+    row, column = np.broadcast_to(sums, signal.shape).ravel(), np.arange(signal.size)
+    chain.multiply(Sparse((kept.size, signal.size), row, column, np.ones(signal.size)))
     if call.operator == "ReduceMean":
-        chain.scale(nearest_quotients(chain, sums.sum(axis=-1).ravel()))
-    *shape, _ = sums.shape
-    return tuple(shape)
+        chain.scale(nearest_quotients(chain, np.full(kept.size, signal.size // kept.size)))
+    shape: tuple[int, ...] = kept.shape if keep else kept.squeeze(along).shape
+    return shape
 
 
 def _axes(call: Call) -> list[int] | None:
@@ -45,6 +46,6 @@ def _axes(call: Call) -> list[int] | None:
 
 
 def _from_front(axes: list[int], rank: int) -> tuple[int, ...]:
-    """The axes counted from the front, so that none is taken for the one of the units."""
+    """The axes counted from the front."""
     need(all(-rank <= axis < rank for axis in axes), "there is no such axis")
     return tuple(axis % rank for axis in axes)

@@ -1,19 +1,19 @@
 """Windows that a Conv, AveragePool or MaxPool slides over the signal (section 3, "Windows")."""
 
 import math
-from collections.abc import Iterator, Sequence
-from itertools import product
+from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
-from engine.audit.data import Array, need
-from engine.audit.onnx_chain import MAX_WIDTH
+import numpy as np
+
+from engine.audit.data import Array, Integers, need
+from engine.audit.onnx_chain import MAX_SPARSE, MAX_WIDTH
 from engine.audit.onnx_forms import Call, Options
 
 Numbers: TypeAlias = Sequence[int]  # one for each dimension
 
 MAX_DIMENSIONS = 3
 MAX_NUMBER = 1 << 31  # in an option
-MAX_DENSE = 1 << 26  # numbers of a layer's W
 MAX_TAKEN = 1 << 22  # elements that all windows take together, in the zeros too
 
 
@@ -43,8 +43,20 @@ def image(call: Call) -> Array:
     return signal
 
 
-def windows_of(sizes: Numbers, kernel: Numbers, options: Options) -> Windows:
-    """The windows that the options of a node say."""
+class Taken(NamedTuple):
+    """The elements of a channel that windows take: by window, place in it and element.
+
+    All are numbers in row-major order, and so are the entries. A place that has one of the zeros
+    around is left out.
+    """
+
+    window: Integers
+    place: Integers
+    element: Integers
+
+
+def windows_of(sizes: Numbers, kernel: Numbers, options: Options, *, channels: int) -> Windows:
+    """The windows that the options of a node say, for each of so many channels."""
     rank = len(sizes)
     need(1 <= rank <= MAX_DIMENSIONS, "it slides over too few or too many dimensions")
     strides, dilations = (options.get(name, [1] * rank) for name in ("strides", "dilations"))
@@ -63,7 +75,7 @@ def windows_of(sizes: Numbers, kernel: Numbers, options: Options) -> Windows:
         for d, count in enumerate(counts):
             start = count * strides[d]
             counts[d] += start - strides[d] + spans[d] < rooms[d] and start < before[d] + sizes[d]
-    taken = math.prod(counts) * math.prod(kernel)
+    taken = channels * math.prod(counts) * math.prod(kernel)
     need(taken <= MAX_TAKEN, f"its windows take more than {MAX_TAKEN:,} elements")
     return Windows(sizes, kernel, strides, dilations, before, after, counts)
 
@@ -80,38 +92,21 @@ def leaves(windows: Windows) -> bool:
     return any(last >= room for last, room in zip(lasts, rooms, strict=True))
 
 
-def elements(windows: Windows) -> Iterator[list[tuple[int, int]]]:
-    """Of each window in order: the places in it that have an element of the signal, and which.
-
-    Both are numbers in row-major order. A place that has one of the zeros around is left out.
-    """
-    along = [
-        [_along(w * step - first, dilation, kernel, size) for w in range(count)]
-        for count, step, first, dilation, kernel, size in zip(
-            windows.counts,
-            windows.strides,
-            windows.before,
-            windows.dilations,
-            windows.kernel,
-            windows.sizes,
-            strict=True,
-        )
-    ]
-    for window in product(*along):
-        found = [(0, 0)]
-        for pairs, kernel, size in zip(window, windows.kernel, windows.sizes, strict=True):
-            found = [
-                (place * kernel + i, element * size + at)
-                for place, element in found
-                for i, at in pairs
-            ]
-        yield found
-
-
-def _along(start: int, dilation: int, kernel: int, size: int) -> list[tuple[int, int]]:
-    """In one dimension: each place of a window that has an element, and which."""
-    taken = [(i, start + i * dilation) for i in range(kernel)]
-    return [(i, at) for i, at in taken if 0 <= at < size]
+def elements(windows: Windows) -> Taken:
+    """All elements that are taken."""
+    grid = [*windows.counts, *windows.kernel]
+    number, there = np.zeros(grid, np.int64), np.ones(grid, bool)
+    rank = len(windows.counts)
+    for d, size in enumerate(windows.sizes):
+        start = np.arange(windows.counts[d]) * windows.strides[d] - windows.before[d]
+        step = np.arange(windows.kernel[d]) * windows.dilations[d]
+        shape = [1] * len(grid)
+        shape[d], shape[rank + d] = windows.counts[d], windows.kernel[d]
+        at = (start[:, None] + step).reshape(shape)
+        number = number * size + at
+        there &= (0 <= at) & (at < size)
+    window, place = np.nonzero(there.reshape(math.prod(windows.counts), -1))
+    return Taken(window, place, number[there])
 
 
 def _padding(
@@ -142,8 +137,12 @@ def _check(numbers: Numbers, length: int, *, least: int) -> None:
     need(good, "a list does not fit the signal, or its numbers are out of range")
 
 
-def check_size(rows: int, columns: int) -> None:
-    """Malformed where a layer's W would have too many numbers, or too many rows."""
-    shape = f"as a matrix it is {rows:,} x {columns:,}"
-    need(rows * columns <= MAX_DENSE, f"{shape}, more than {MAX_DENSE:,} numbers")
-    need(rows <= MAX_WIDTH, f"{shape}, which is too wide")
+def check_rows(rows: int) -> None:
+    """Malformed where a layer has more rows than are supported."""
+    need(rows <= MAX_WIDTH, f"as a matrix it has {rows:,} rows, more than {MAX_WIDTH:,}")
+
+
+def check_count(numbers: int) -> None:
+    """Malformed where a matrix has more numbers other than 0 than are supported."""
+    what = f"as a matrix it has {numbers:,} numbers other than 0, more than {MAX_SPARSE:,}"
+    need(numbers <= MAX_SPARSE, what)

@@ -12,6 +12,8 @@ from engine.audit.lines import rectified
 
 Vector = Sequence[Fraction]
 
+NEAREST = Dyadic(1, 53)  # how far a number may be from the nearest one, relatively
+
 
 def check_witness(certificate: Certificate, network: Blocks, specification: Specification) -> None:
     """Rejected unless outputs and margins are exact, and the point is in the unsafe set.
@@ -54,9 +56,7 @@ def evaluate(network: Blocks, point: Vector) -> list[Fraction]:
     """The outputs at a point, in real arithmetic on the numbers of the layers (section 3)."""
     outputs: list[Fraction] = []
     for block in network.blocks:
-        scale = lcm(*(value.denominator for value in point))
-        numbers = np.array([int(value * scale) for value in point], dtype=object)
-        h = Dyadic(numbers[block.inputs], 0)
+        scale, h = _scaled(block, point)
         for layer in block.layers:
             h = rectified(layer.weight @ h + scale * Dyadic.of(layer.bias), layer.relu)
         outputs += [Fraction(number, scale << h.bits) for number in h.numbers]
@@ -72,13 +72,18 @@ def _radii(block: Block, point: Vector) -> list[Fraction]:
     """Of one block."""
     if not block.rounded:
         return [Fraction(0)] * len(block.layers[-1].bias)
-    exact = np.vectorize(Fraction, otypes=[object])
-    h = exact(np.array(point, dtype=object)[block.inputs])
-    r = exact(np.zeros(len(h)))
+    scale, h = _scaled(block, point)
+    r = h * 0
     for layer in block.layers:
-        weight, bias = exact(layer.weight), exact(layer.bias)
+        weight, bias = Dyadic.of(layer.weight), scale * Dyadic.of(layer.bias)
         size = np.abs(weight) @ (np.abs(h) + r) + np.abs(bias)
-        r = np.abs(weight) @ r + size * Fraction(1, 2**53)
+        r = np.abs(weight) @ r + size * NEAREST
         h = rectified(weight @ h + bias, layer.relu)
-    found: list[Fraction] = r.tolist()
-    return found
+    return [Fraction(number, scale << r.bits) for number in r.numbers]
+
+
+def _scaled(block: Block, point: Vector) -> tuple[int, Dyadic]:
+    """A number, and the block's inputs at the point times that number."""
+    scale = lcm(*(value.denominator for value in point))
+    numbers = np.array([int(value * scale) for value in point], dtype=object)
+    return scale, Dyadic(numbers[block.inputs], 0)

@@ -14,13 +14,13 @@ import torch
 
 from engine.bounds.interval import magnitudes
 from engine.bounds.relaxation import Lines, identity_lines, mixed_lines, relu_lines, round_down, round_up
-from engine.bounds.stack import Layered, Stack, matmul
+from engine.bounds.stack import Layered, Stack
 from engine.deadline import NEVER, Deadline
 
 # Limits of a chunk of rows, on a CPU and on a GPU. Rows: on a CPU a chunk's coefficients stay in the processor's cache;
 # on a GPU they fill it, with 50 MiB for each copy of them.
 MAX_ROWS, MAX_ROWS_ON_CUDA = 1024, 1 << 16
-MAX_NUMBERS, MAX_NUMBERS_ON_CUDA = 1 << 19, 1 << 25  # in each copy of the coefficients: of wide networks
+MAX_NUMBERS, MAX_NUMBERS_ON_CUDA = 1 << 18, 1 << 25  # in each copy of the coefficients: of wide networks
 MAX_PRODUCTS, MAX_PRODUCTS_ON_CUDA = 1 << 31, 1 << 36  # with one layer: tenths of a second
 
 
@@ -52,7 +52,7 @@ def rows_at_once(stack: Layered) -> int:
         if on_cuda
         else (MAX_ROWS, MAX_NUMBERS, MAX_PRODUCTS)
     )
-    soon = products // (2 * max(layer.weight[0].numel() for layer in stack.layers))
+    soon = products // (2 * max(layer.products.count for layer in stack.layers))
     return max(1, min(rows, numbers // (stack.width + 1), soon))
 
 
@@ -121,7 +121,7 @@ def _tighten_neurons(
 ) -> None:
     """Bounds the given ReLUs of layer k from both sides: the rows z and -z."""
     mixed = stack.layers[k].mixed
-    row = stack.layers[k].backward[boxes.network[box], neuron if mixed is None else mixed[neuron]]
+    row = stack.layers[k].products.rows(boxes.network[box], neuron if mixed is None else mixed[neuron])
     planes = substitute(stack, boxes, lines, torch.stack([row, -row]), box, k)
     bound = concretize(stack, boxes, planes, box) - noise[box, neuron]
     l, u = boxes.l[:, stack.slices[k]], boxes.u[:, stack.slices[k]]
@@ -137,10 +137,11 @@ def substitute(
 
     rows: [n, width + 1] or [sides, n, width + 1], over the outputs of layer k - 1; box: [n], ascending.
     """
-    runs = stack.segments(boxes.network[box])
+    network = boxes.network[box]
+    runs = stack.segments(network)
     for i in range(k - 1, -1, -1):
         boxes.deadline.check()
-        rows = matmul(lines[i].at(box).relax(rows), stack.layers[i].backward, runs)
+        rows = stack.layers[i].products.before(lines[i].at(box).relax(rows), network, runs)
     return rows
 
 

@@ -2,9 +2,10 @@
 
 import torch
 
+from engine.bounds.products import Segments
 from engine.bounds.relaxation import round_down, round_up
 from engine.bounds.rounding import LARGEST
-from engine.bounds.stack import Segments, Stack, hidden, matmul, matmul_sizes
+from engine.bounds.stack import Stack, hidden
 from engine.deadline import NEVER, Deadline
 from engine.errors import InputError
 
@@ -34,8 +35,8 @@ def hidden_intervals(
                 advice="use smaller weights or inputs",
             )
         slack = stack.noise(size, layer.radii(network))
-        z = matmul(centre, layer.weight.mT, runs) + layer.bias[network]
-        r = matmul_sizes(radius, layer.weight, runs, deadline) + slack
+        z = layer.products.forward(centre, runs) + layer.bias[network]
+        r = layer.products.sizes(radius, runs, deadline) + slack
         low, high = z - r, z + r
         if layer.relu:
             lows.append(round_down(layer.of_relus(low)))
@@ -50,5 +51,5 @@ def magnitudes(
     """M = |W_k| h + |b_k|, to which rounding is relative, for sizes h [boxes, in] of layer k's inputs; b_k being the
     largest bias within its radius."""
     layer = stack.layers[k]
-    size, radii = matmul_sizes(h, layer.weight, runs, deadline) + layer.bias[network].abs(), layer.radii(network)
+    size, radii = layer.products.sizes(h, runs, deadline) + layer.bias[network].abs(), layer.radii(network)
     return size if radii is None else size + radii

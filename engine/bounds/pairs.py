@@ -24,7 +24,6 @@ from engine.bounds.relaxation import (
     round_down,
     round_up,
 )
-from engine.bounds.stack import matmul
 
 #: Lower lines have slope 1 where u > -RATIO l. With 1, which is best for one neuron by itself, questions 1, 5 and 12 of
 #: benchmarks/two_networks.py took two to five times as many boxes; with 1.5 or 3, questions 5, 17 and 30 took up to 1.7
@@ -74,12 +73,13 @@ def substitute(
     rows: over the outputs of each block after the first `steps` steps of the group, all of them if None.
     """
     rows = list(rows)
-    runs = group.blocks[0].stack.segments(boxes[0].network[box])
+    network = boxes[0].network[box]
+    runs = group.blocks[0].stack.segments(network)
     for step in reversed(group.steps[:steps]):
         boxes[0].deadline.check()
         _, relaxed = relax([lines[i][k].at(box) for i, k in step], [rows[i] for i, _ in step])
         for (i, k), row in zip(step, relaxed):
-            rows[i] = matmul(row, group.blocks[i].stack.layers[k].backward, runs)
+            rows[i] = group.blocks[i].stack.layers[k].products.before(row, network, runs)
     return rows
 
 
@@ -157,7 +157,7 @@ class _Pass:
         *_, dl, du = self._bounds(number)
         layers = [stack.layers[k] for stack, (_, k) in zip(self._stacks, self._group.steps[number])]
         for box, neuron in chunks(chosen, rows_at_once(self._stack)):
-            first, second = (layer.backward[self._boxes.network[box], neuron] for layer in layers)
+            first, second = (layer.products.rows(self._boxes.network[box], neuron) for layer in layers)
             rows = [torch.stack([-first, first]), torch.stack([second, -second])]
             parts = substitute(self._group, self._own, self._lines, rows, box, steps=number)
             planes = self._group.add(parts, None, self._stack.n_inputs)

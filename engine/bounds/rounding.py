@@ -22,7 +22,8 @@ true one when every line is moved outward by unit * (M_j + t_j). A row that star
 bias of a hidden neuron, a property's constant) gives up unit times that constant too. Multipliers of
 assumed signs add coefficients of their own, which are widened in the same way (slopes.py). Sums may
 be taken in any order and with fused multiply-adds (Higham, Accuracy and Stability of Numerical
-Algorithms, sections 3.1 and 4.2): the same holds on CPU and GPU.
+Algorithms, sections 3.1 and 4.2): the same holds on CPU and GPU, and of sparse products, which leave out terms that
+are 0 (products.py).
 
 Rows over two networks (pairs.py) meet two operations more where neurons are coupled: A + B = P, of f's coefficient
 and g's, and P' - B' after the lines. All that is rounded there weighs at most |P| (M_f + t_f) + |B| (M_f + M_g + t), t

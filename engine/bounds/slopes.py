@@ -18,7 +18,7 @@ from engine.bounds.crown import Boxes, concretize
 from engine.bounds.pairs import image, relax
 from engine.bounds.propagation import BlockLines
 from engine.bounds.relaxation import Lines, dyadic, with_lower
-from engine.bounds.stack import hidden, matmul
+from engine.bounds.stack import hidden
 
 #: for each block and each of its layers the rows of coefficients over its outputs, and the lines that relax them
 Chain = list[tuple[torch.Tensor, Lines]]
@@ -86,7 +86,8 @@ def _descend(
     group: Group, boxes: Boxes, lines: BlockLines, rows: torch.Tensor, targets: Targets, free: Multipliers
 ) -> tuple[list[torch.Tensor], Chains]:
     """Planes of rows over a group's outputs, the part of each block, and the chains that they come from."""
-    runs = group.blocks[0].stack.segments(boxes.network[targets.box])
+    network = boxes.network[targets.box]
+    runs = group.blocks[0].stack.segments(network)
     pinned = bool(targets.phases.any())
     parts = [block.rows(rows) for block in group.blocks]
     chains: Chains = [[] for _ in group.blocks]
@@ -99,7 +100,7 @@ def _descend(
             stack = group.blocks[i].stack
             if pinned and stack.layers[k].relu:
                 _pin(after, group.blocks[i], k, lines[group.places[i]][k], targets, free)
-            parts[i] = matmul(after, stack.layers[k].backward, runs)
+            parts[i] = stack.layers[k].products.before(after, network, runs)
     return parts, [chain[::-1] for chain in chains]
 
 
@@ -161,7 +162,7 @@ def _ascend_group(
         for (i, k), row, line in zip(step, rows, lines):
             stack = group.blocks[i].stack
             layer = stack.layers[k]
-            z.append(matmul(h[i], layer.weight.mT, runs) + layer.bias[network])
+            z.append(layer.products.forward(h[i], runs) + layer.bias[network])
             if layer.relu:
                 free = 1.0 if line.coupled is None else 1 - line.coupled[:, :-1]
                 own = layer.of_relus(z[-1])

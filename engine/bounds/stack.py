@@ -7,32 +7,33 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from engine.bounds.products import MAX_COPIED, Dense, Products, Segments, shared
 from engine.bounds.rounding import UNDERFLOW, floor, unit
 from engine.deadline import NEVER, Deadline
 from engine.errors import InputError
 from engine.network import Affine, Network
 
-MAX_COPIED = 1 << 22  # weights that are copied at a time
 MAX_REACH = 1e300  # products with it stay finite
-Segments = list[tuple[int, int, int]]  # (network, start, stop): runs of rows that use one network
 
 
 @dataclass(frozen=True, slots=True)
 class StackedLayer:
-    """One layer of every network: weight [networks, out, in], bias [networks, out].
+    """One layer of every network: its weights and biases, as `products`; bias [networks, out].
 
-    `backward` [networks, out + 1, in + 1] acts on coefficient rows with their constant last:
-    (a, c) @ [[weight, bias], [0, 1]] = (a weight, a . bias + c). relu: True where some neuron has a ReLU; mixed: the
-    neurons that have one, ascending, where not all have, else None. radius [networks, out] is how far the true biases
-    may be from `bias`, None where they are all the same.
+    relu: True where some neuron has a ReLU; mixed: the neurons that have one, ascending, where not all have, else None.
+    radius [networks, out] is how far the true biases may be from `bias`, None where they are all the same.
     """
 
-    weight: torch.Tensor
+    products: Products
     bias: torch.Tensor
-    backward: torch.Tensor
     relu: bool
     mixed: torch.Tensor | None = None
     radius: torch.Tensor | None = None
+
+    @property
+    def weight(self) -> torch.Tensor:
+        """Its weights [networks, out, in]."""
+        return self.products.weight
 
     @property
     def n_hidden(self) -> int:
@@ -102,7 +103,7 @@ class Stack:
         self.n_hidden, self.n_differences = starts[-1], 0
         self.n_inputs = networks[0].n_inputs
         self.n_outputs = networks[0].n_outputs
-        self.width = max(max(layer.weight.shape[1:]) for layer in self.layers)
+        self.width = max(max(layer.products.shape) for layer in self.layers)
         self.depth = len(self.layers)
         wide, deep = max(self.width, extent[0]), max(self.depth, extent[1])
         #: the change of all neurons of the first layer with a ReLU, taken together, by one unit of each input
@@ -123,7 +124,7 @@ class Stack:
                     advice="fold that into the weights when exporting it, or use --semantics real "
                     "(in VNN-LIB 2.0: type real)",
                 )
-        if not all(_is_float32(layer) for layer in self.layers):
+        if not all(_is_float32(layer) for network in self.networks for layer in network.layers):
             raise InputError(
                 "not all weights are float32 numbers: it is not executed in float32",
                 where=self.networks[0].name,
@@ -132,7 +133,17 @@ class Stack:
 
     def _layer(self, k: int, deadline: Deadline) -> StackedLayer:
         affine = [network.layers[k] for network in self.networks]
-        weight, bias = _stacked([layer.weight for layer in affine]), _stacked([layer.bias for layer in affine])
+        bias = _stacked([layer.bias for layer in affine]).to(self.device)
+        mixed = torch.from_numpy(affine[0].relus).to(self.device) if affine[0].is_mixed else None
+        radius = _radii(affine)
+        radius = None if radius is None else radius.to(self.device)
+        products = (
+            shared(affine[0].matrix, bias, self.device) if _share(affine) else self._dense(affine, bias, deadline)
+        )
+        return StackedLayer(products, bias, mixed is not None or bool(affine[0].relu), mixed, radius)
+
+    def _dense(self, affine: list[Affine], bias: torch.Tensor, deadline: Deadline) -> Dense:
+        weight = _stacked([layer.weight for layer in affine])
         n, out, inputs = weight.shape
         deadline.check()
         # laid out by columns, which is the faster way to multiply narrow rows with it
@@ -141,13 +152,9 @@ class Stack:
         for i in range(0, out, step):
             deadline.check()
             backward[:, i : min(i + step, out), :inputs] = weight[:, i : i + step]
-        backward[:, :out, inputs] = bias
+        backward[:, :out, inputs] = bias.cpu()
         backward[:, out, inputs] = 1.0
-        weight, bias, backward = (tensor.to(self.device) for tensor in (weight, bias, backward))
-        mixed = torch.from_numpy(affine[0].relus).to(self.device) if affine[0].is_mixed else None
-        radius = _radii(affine)
-        radius = None if radius is None else radius.to(self.device)
-        return StackedLayer(weight, bias, backward, mixed is not None or bool(affine[0].relu), mixed, radius)
+        return Dense(weight.to(self.device), bias, backward.to(self.device))
 
     def noise(self, magnitude: torch.Tensor, radii: torch.Tensor | None = None) -> torch.Tensor:
         """A bound of the change by rounding of a layer's output made of terms of this total magnitude (rounding.py),
@@ -171,10 +178,7 @@ class Stack:
         runs = self.segments(network)
         h = points
         for layer in self.layers:
-            z = h.new_empty(len(h), layer.bias.shape[1])
-            for net, i, j in runs:
-                torch.addmm(layer.bias[net], h[i:j], layer.weight[net].T, out=z[i:j])
-            h = layer.rectify(z)
+            h = layer.rectify(layer.products.evaluate(h, network, runs))
         return h
 
 
@@ -189,6 +193,12 @@ def _stacked(arrays: list[np.ndarray]) -> torch.Tensor:
     return torch.stack(tensors) if len(tensors) > 1 else tensors[0].unsqueeze(0)
 
 
+def _share(layers: list[Affine]) -> bool:
+    """True for layers whose rows are multiplied together: of sparse ones, and of cones of one part of a network."""
+    first = layers[0]
+    return all(layer.matrix is first.matrix for layer in layers) and (first.is_sparse or first.radius is not None)
+
+
 def _radii(layers: list[Affine]) -> torch.Tensor | None:
     """The radii [networks, out] of their biases; None where there are none."""
     if all(layer.radius is None for layer in layers):
@@ -199,32 +209,13 @@ def _radii(layers: list[Affine]) -> torch.Tensor | None:
 def _reach(network: Network) -> torch.Tensor:
     """The L1 norm of each input's column in the layers up to the first with a ReLU, as one: [inputs]."""
     first = next((k for k, layer in enumerate(network.layers) if len(layer.relus)), len(network.layers) - 1)
-    weight = network.layers[first].weight
+    weight = network.layers[first].matrix
     for layer in reversed(network.layers[:first]):
-        weight = weight @ layer.weight
-    return torch.tensor(np.abs(weight).sum(0), dtype=torch.float64).clamp(max=MAX_REACH)
+        weight = weight @ layer.matrix
+    return torch.tensor(abs(weight).sum(0), dtype=torch.float64).clamp(max=MAX_REACH)
 
 
-def _is_float32(layer: StackedLayer) -> bool:
-    return all(bool((part.float().double() == part).all()) for part in (layer.weight, layer.bias))
-
-
-def matmul_sizes(rows: torch.Tensor, weight: torch.Tensor, runs: Segments, deadline: Deadline = NEVER) -> torch.Tensor:
-    """Rows [n, in] times |weight| [out, in] of the row's network: [n, out]. Few absolute values are held at a time."""
-    step = max(1, MAX_COPIED // (weight.shape[0] * weight.shape[2]))
-    parts = []
-    for some in torch.split(weight, step, dim=1):
-        deadline.check()
-        parts.append(matmul(rows, some.abs().mT, runs))
-    return torch.cat(parts, 1) if len(parts) > 1 else parts[0]
-
-
-def matmul(rows: torch.Tensor, matrices: torch.Tensor, runs: Segments) -> torch.Tensor:
-    """Rows [n, a] or [sides, n, a] times matrices[network of the row] [a, b]: [..., n, b]."""
-    if len(runs) == 1:
-        return rows @ matrices[runs[0][0]]
-    result = rows.new_empty(*rows.shape[:-1], matrices.shape[2])
-    for side, into in [(rows, result)] if rows.dim() == 2 else zip(rows, result):
-        for net, i, j in runs:
-            torch.mm(side[i:j], matrices[net], out=into[i:j])
-    return result
+def _is_float32(layer: Affine) -> bool:
+    numbers = layer.matrix if isinstance(layer.matrix, np.ndarray) else layer.matrix.data
+    with np.errstate(over="ignore"):
+        return all(np.array_equal(part.astype(np.float32), part) for part in (numbers, layer.bias))

@@ -65,7 +65,7 @@ def _to_nnet(arguments: Namespace) -> tuple[bytes, str]:
     _demand_none(arguments, ("units",), "the numbers of an ONNX file are normalized ones")
     network = load_network(arguments.source)
     text = nnet_text(network, _normalization(arguments, network))
-    count = sum(layer.weight.size + layer.bias.size for layer in network.layers)
+    count = sum(layer.count + layer.bias.size for layer in network.layers)
     return text.encode("ascii"), f"{count:,} numbers, exactly"
 
 

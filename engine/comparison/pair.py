@@ -12,7 +12,7 @@ import torch
 
 from engine.bounds.stack import Stack
 from engine.errors import InputError
-from engine.network import Affine, Network
+from engine.network import Affine, Network, same_numbers
 from engine.property import Polytope, Row
 
 
@@ -28,7 +28,7 @@ def first_difference(original: Network, changed: Network) -> int:
             advice="compare networks of the same architecture",
         )
     same = [
-        np.array_equal(a.weight, b.weight) and np.array_equal(a.bias, b.bias)
+        same_numbers(a.matrix, b.matrix) and np.array_equal(a.bias, b.bias)
         for a, b in zip(original.layers, changed.layers)
     ]
     return same.index(False) if False in same else len(same) - 1

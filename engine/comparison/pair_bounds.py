@@ -99,7 +99,7 @@ class PairBounds:
         if self._front:
             for k in range(differ.last):
                 at = (layer == k).nonzero()[:, 0]
-                row = -self._front.layers[k].backward[0, neuron[at]]
+                row = -self._front.layers[k].products.rows(torch.zeros_like(at), neuron[at])
                 plane[at] = substitute(self._front, boxes, lines, row, at, k)
         gap, never = torch.full_like(plane[:, 0], FRONT_GAP), torch.zeros_like(final)
         state = _state(nodes.excluded, differ.outputs(nodes.u))

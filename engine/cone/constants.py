@@ -23,32 +23,21 @@ from engine.network import Network
 
 TINY = 2.0**-1000
 LARGEST = 2.0**100  # what the bounds' rounding is about (bounds/rounding.py)
-SPARSE = 0.1  # share of weights other than 0, below which only these are multiplied
 
 
 class Products:
-    """Products of many vectors with the weights W of each layer of a network, and with |W|.
-
-    Of convolutions and pools only the weights that are not 0 are held, and of dense layers nothing is copied.
-    """
+    """Products of many vectors with the weights W of each layer of a network, and with |W|."""
 
     def __init__(self, network: Network):
-        from scipy.sparse import csr_array
-
         self.network = network
-        self._weights, self._terms = [], []
-        for layer in network.layers:
-            terms = np.count_nonzero(layer.weight, axis=1)
-            sparse = terms.sum() < SPARSE * layer.weight.size
-            self._weights.append(csr_array(layer.weight) if sparse else layer.weight)
-            self._terms.append(int(terms.max()))
+        self._terms = [layer.terms for layer in network.layers]
 
     def affine(self, k: int, c: np.ndarray, r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(z, radius) [n, out]: layer k's rows W h + b lie within radius of z for all |h - c| <= r, c and r [n, in].
 
         InputError where a value may reach 2^100: rounding is not bounded there.
         """
-        weight, bias = self._weights[k], self.network.layers[k].bias
+        weight, bias = self.network.layers[k].matrix, self.network.layers[k].bias
         g = 2.0**-52 * (self._terms[k] + 8)
         with np.errstate(over="ignore", invalid="ignore"):
             z = (weight @ c.T).T + bias

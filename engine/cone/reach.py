@@ -6,7 +6,9 @@ from functools import cached_property
 
 import numpy as np
 
-from engine.network import Affine, Network
+from engine.network import Affine, Matrix, Network
+
+SPARSE = 0.05  # share of a cone's weights other than 0, below which it is not sooner multiplied with its zeros
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,14 +31,26 @@ class Reach:
         return ("cone", *self.widths, *relus)
 
     @property
+    def is_sparse(self) -> bool:
+        """True where the network holds some of its weights sparsely."""
+        return any(layer.is_sparse for layer in self.network.layers)
+
+    @property
     def widths(self) -> tuple[int, ...]:
         """The number of its inputs, and of its neurons in each layer."""
         return (len(self.free), *map(len, self.rows))
 
-    @property
+    @cached_property
     def weights(self) -> int:
-        """The number of its weights."""
-        return sum(a * b for a, b in zip(self.widths, self.widths[1:]))
+        """How many of the network's weights it has."""
+        columns, found = self.free, 0
+        for layer, rows in zip(self.network.layers, self.rows):
+            if isinstance(layer.matrix, np.ndarray):
+                found += len(rows) * len(columns)
+            else:
+                found += int(layer.matrix[rows][:, columns].nnz)
+            columns = rows
+        return found
 
     @property
     def fixed(self) -> np.ndarray:
@@ -54,11 +68,11 @@ class Reach:
         return np.concatenate(found)
 
     def cut(self) -> tuple[Affine, ...]:
-        """The layers at reached rows and columns, with the network's own biases, in arrays of their own."""
+        """The layers at reached rows and columns, with the network's own biases."""
         columns, layers = self.free, []
         for layer, rows in zip(self.network.layers, self.rows):
             relu = layer.relu if isinstance(layer.relu, bool) else layer.relu[rows]
-            layers.append(Affine(layer.weight[np.ix_(rows, columns)], layer.bias[rows], relu, layer.rounded))
+            layers.append(Affine(_part(layer.matrix, rows, columns), layer.bias[rows], relu, layer.rounded))
             columns = rows
         return tuple(layers)
 
@@ -67,10 +81,29 @@ def reach_of(network: Network, free: Sequence[int]) -> Reach | None:
     """The part of the network that these inputs, ascending, reach; None where they reach no neuron of some layer."""
     columns, found = np.array(free, dtype=np.intp), []
     for layer in network.layers[:-1]:
-        columns = np.flatnonzero((layer.weight[:, columns] != 0).any(axis=1))
+        columns = _reached(layer, columns)
         found.append(columns)
     rows = (*found, np.arange(network.n_outputs))
     return Reach(network, np.array(free, dtype=np.intp), rows) if len(free) and all(map(len, rows)) else None
+
+
+def _reached(layer: Affine, columns: np.ndarray) -> np.ndarray:
+    """The rows of a layer with a number other than 0 in one of these columns, ascending."""
+    if isinstance(layer.matrix, np.ndarray):
+        return np.flatnonzero(layer.matrix[:, columns].any(1))
+    chosen = np.zeros(layer.shape[1])
+    chosen[columns] = 1
+    return np.flatnonzero(abs(layer.matrix).sign() @ chosen)
+
+
+def _part(matrix: Matrix, rows: np.ndarray, columns: np.ndarray) -> Matrix:
+    """Some rows and columns of a matrix, with their zeros unless these are nearly all; the matrix itself if all."""
+    if (len(rows), len(columns)) == matrix.shape:
+        return matrix
+    if isinstance(matrix, np.ndarray):
+        return matrix[np.ix_(rows, columns)]
+    part = matrix[rows][:, columns]
+    return part if part.nnz < SPARSE * len(rows) * len(columns) else part.toarray()
 
 
 def _relus(layer: Affine) -> np.ndarray:

@@ -8,6 +8,7 @@ differ from what is analysed are named too.
 
     constant.py    tensors and where each number stands
     quotients.py   factors that float64 need not hold
+    sparse.py      matrices that are mostly zeros
     signal.py      the chain of affine pieces that the input runs through
     operators.py   what each operator does to constants and to the signal
     shapes.py      the same of operators that only move numbers

@@ -54,16 +54,6 @@ class Constant:
         return replace(self, values=values, scale=self.scale * factor)
 
 
-def diagonal(factors: Constant) -> Constant:
-    """Returns the matrix with these factors [n] on its diagonal. Its zeros stand nowhere in the file."""
-    index = factors.index
-    if index is not None:
-        places = np.full((len(index), len(index)), LITERAL, np.int32)
-        np.fill_diagonal(places, index)
-        index = places
-    return replace(factors, values=np.diag(factors.values), index=index)
-
-
 def fold(operation: Operation, *constants: Constant) -> Constant:
     """Returns operation(*constants), exactly, without a home. InputError where float64 does not hold it."""
     values = exactly(operation, *(constant.values for constant in constants))

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.errors import InputError
-from engine.onnx_file.signal import MAX_IDENTITY, Ints
+from engine.onnx_file.signal import Ints
 
 OUTSIDE = -1  # the place of an element that is in the padding
 MAX_DIMENSIONS = 3
-MAX_DENSE = MAX_IDENTITY**2  # numbers of one matrix that stands for windows (512 MiB)
 MAX_TAKEN = 1 << 22  # elements that all windows take together, in the padding too
 _MAX_NUMBER = 2**31  # in any list: so no place overflows
 _EXPORT = "check how the network was exported"
@@ -67,8 +66,12 @@ def windows_over(
     strides: Ints | None = None,
     dilations: Ints | None = None,
     ceil_mode: int = 0,
+    times: int,
 ) -> Windows:
-    """Returns the windows that a node's attributes describe. InputError where there are none, or too many."""
+    """Returns the windows that a node's attributes describe. InputError where there are none, or too many.
+
+    times: how often each number of a window is taken: by each output channel, of each channel.
+    """
     if not 1 <= len(sizes) <= MAX_DIMENSIONS:
         raise InputError(f"it slides over {len(sizes)} dimensions", advice=f"use 1 to {MAX_DIMENSIONS}")
     ones = (1,) * len(sizes)
@@ -89,34 +92,35 @@ def windows_over(
     )
     if min(counts) < 1:
         raise InputError(f"no window of {list(kernel)} fits into {list(sizes)}", advice=_EXPORT)
-    if math.prod(counts) * math.prod(kernel) > MAX_TAKEN:
+    if times * math.prod(counts) * math.prod(kernel) > MAX_TAKEN:
         raise InputError(f"its windows take more than {MAX_TAKEN:,} elements in all", advice="use a smaller network")
     return Windows(sizes, kernel, strides, dilations, before, after, counts)
 
 
-def unrolled(kernel: np.ndarray, places: np.ndarray, *, channels: int, size: int, blank: int) -> np.ndarray:
-    """Returns the matrix [out * windows, channels * size] of a convolution.
+@dataclass(frozen=True, slots=True)
+class Unrolled:
+    """The places of a kernel's numbers in the matrix [out * windows, channels * elements] of a convolution.
 
-    kernel: [out, channels of a group, numbers of a window]; places: as Windows.places; size: elements of a channel;
-    blank: what stands in the matrix where the kernel has nothing.
+    Each is an array [n], of what no zero of the padding is multiplied with: row and column, and number, which counts
+    in the kernel [out, channels of a group, numbers of a window].
     """
-    n_out, n_in = kernel.shape[:2]
-    matrix = np.full((n_out, len(places), channels, size), blank, kernel.dtype)
+
+    row: np.ndarray
+    column: np.ndarray
+    number: np.ndarray
+
+
+def unrolled(windows: Windows, *, n_out: int, n_in: int, channels: int) -> Unrolled:
+    """Returns the convolution's places. n_out: output channels; n_in: channels of a group, of all these channels."""
+    places = windows.places()
     window, number = np.nonzero(places != OUTSIDE)
-    element = places[window, number]
-    outs_of_a_group = n_out // (channels // n_in)
-    for out in range(n_out):
-        first = out // outs_of_a_group * n_in
-        matrix[out, window, first : first + n_in, element] = kernel[out][:, number].T
-    return matrix.reshape(n_out * len(places), channels * size)
-
-
-def demand_dense(rows: int, columns: int) -> None:
-    """Raises InputError where a matrix of this shape has too many numbers."""
-    if rows * columns > MAX_DENSE:
-        raise InputError(
-            f"as a matrix it is {rows:,} x {columns:,}, more than {MAX_DENSE:,} numbers", advice="use a smaller network"
-        )
+    element, size = places[window, number], math.prod(windows.sizes)
+    out, of_group = np.arange(n_out)[:, None, None], np.arange(n_in)
+    channel = out // (n_out // (channels // n_in)) * n_in + of_group
+    column = channel * size + element[:, None]
+    row = np.broadcast_to(out * len(places) + window[:, None], column.shape)
+    kernel = (out * n_in + of_group) * places.shape[1] + number[:, None]
+    return Unrolled(*(part.astype(np.int32).ravel() for part in (row, column, kernel)))
 
 
 def _spans(kernel: Ints, dilations: Ints) -> Ints:

@@ -9,6 +9,7 @@ from engine.network import Network
 from engine.onnx_file.constant import LITERAL
 from engine.onnx_file.reader import network_of, read_graph_of, read_whole
 from engine.onnx_file.signal import shape_text
+from engine.onnx_file.sparse import Sparse
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,8 @@ def _description(network: Network) -> Description:
     graph = read_graph_of(network.onnx_bytes, where=network.name)[1]
     widths = (network.n_inputs, *(len(layer.bias) for layer in network.layers))
     relus = sum(len(layer.relus) for layer in network.layers)
-    constants = [constant for piece in graph.pieces for constant in (piece.weight, piece.bias) if constant]
+    weights = [piece.weight.numbers if isinstance(piece.weight, Sparse) else piece.weight for piece in graph.pieces]
+    constants = [*weights, *(piece.bias for piece in graph.pieces if piece.bias)]
     stored = {constant.names[0]: constant.index for constant in constants if constant.index is not None}
     return Description(
         name=network.name,

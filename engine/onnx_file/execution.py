@@ -25,11 +25,15 @@ looked for in the layers themselves.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from engine.onnx_file.constant import FLOATS, Constant
 from engine.onnx_file.signal import Attribute, Piece, Value
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 _COMPUTE = {"Add", "Sub", "Mul", "Div", "Neg", "Relu", "Clip", "Max", "Min", "MatMul", "Gemm"}
 #: Operators that have no float32 semantics with whatever numbers, and why.
@@ -69,12 +73,20 @@ def leading_zeros_obstacle(pieces: Sequence[Piece]) -> str:
     Or two roundings of the bias are worth more than all of sum |w| 2^-126: they are covered too, as n_1 + 1 of
     n_1 + 4 are met.
     """
-    layers = [piece.affine() for piece in pieces]
-    width = max(max(layer.weight.shape) for layer in layers)
-    weight, bias = np.abs(layers[0].weight), np.abs(layers[0].bias)
-    flushes = np.maximum(weight, 1).sum(1) + weight.shape[1] + 1
+    first, width = pieces[0].affine(), max(max(piece.weight.shape) for piece in pieces)
+    weight, bias = abs(first.matrix), np.abs(first.bias)
+    inputs = weight.shape[1]
+    most = np.maximum(weight, 1).sum(1) if isinstance(weight, np.ndarray) else _above_one(weight).sum(1) + inputs
+    flushes = most + inputs + 1
     covered = (flushes <= 2 * width + 4) | (weight.sum(1) <= 2.0**103 * bias)
     return "" if covered.all() else "it may flush the smallest inputs to zero, which then meet large weights"
+
+
+def _above_one(weight: "csr_array") -> "csr_array":
+    """Returns max(w - 1, 0) of weights w >= 0."""
+    above = weight.copy()
+    above.data = np.maximum(above.data - 1, 0)
+    return above
 
 
 def _fold_obstacle(operator: str, result: Constant) -> str:

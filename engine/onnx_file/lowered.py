@@ -8,7 +8,7 @@ from onnx import ModelProto, helper, load_model_from_string, version_converter
 from onnx.defs import get_schema
 
 from engine.errors import InputError
-from engine.network import Network
+from engine.network import Network, same_numbers
 from engine.onnx_file.reader import parse_network
 
 _DEFAULT = ("", "ai.onnx")
@@ -53,6 +53,6 @@ def _converted(model: ModelProto, opset: int) -> ModelProto:
 
 def _same(a: Network, b: Network) -> bool:
     return a.shape == b.shape and all(
-        np.array_equal(one.weight, other.weight) and np.array_equal(one.bias, other.bias)
+        same_numbers(one.matrix, other.matrix) and np.array_equal(one.bias, other.bias)
         for one, other in zip(a.layers, b.layers)
     )

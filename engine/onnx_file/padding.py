@@ -7,9 +7,10 @@ import numpy as np
 
 from engine.errors import InputError
 from engine.onnx_file.constant import Constant, type_name
-from engine.onnx_file.convolution import OUTSIDE, demand_dense
+from engine.onnx_file.convolution import OUTSIDE
 from engine.onnx_file.shapes import MAX_RANK, Versions, axes_of, ints_of
 from engine.onnx_file.signal import Ints, Signal, Value
+from engine.onnx_file.sparse import demand_rows
 
 _EXPORT = "check how the network was exported"
 
@@ -47,7 +48,7 @@ def _padded(x: Value, pads: Ints, axes: Sequence[int], *, mode: str, is_zero: bo
     for axis, first, last in zip(along, pads, pads[len(along) :]):
         before[axis] = first
         shape[axis] += first + last
-    demand_dense(math.prod(shape), x.size)
+    demand_rows(math.prod(shape))
     places = np.full(shape, OUTSIDE)
     places[tuple(slice(b, b + size) for b, size in zip(before, x.shape))] = np.arange(x.size).reshape(x.shape)
     return x.selected(places.ravel(), tuple(shape))

@@ -11,9 +11,10 @@ import numpy as np
 
 from engine.errors import InputError
 from engine.onnx_file.constant import Constant
-from engine.onnx_file.convolution import OUTSIDE, Windows, demand_dense, windows_over
+from engine.onnx_file.convolution import OUTSIDE, Windows, windows_over
 from engine.onnx_file.shapes import Versions
 from engine.onnx_file.signal import Ints, Signal, Value
+from engine.onnx_file.sparse import Sparse, demand_rows
 from engine.onnx_file.windowed import image_of
 
 _EXPORT = "check how the network was exported"
@@ -43,6 +44,7 @@ def max_pool(
         strides=strides,
         dilations=dilations,
         ceil_mode=ceil_mode,
+        times=signal.shape[1],
     )
     return _maxima(signal, windows)
 
@@ -70,7 +72,7 @@ def max_pool_of_7(
 
 def global_max_pool(x: Value, /) -> Value:
     signal = image_of(x)
-    return _maxima(signal, windows_over(signal.shape[2:], signal.shape[2:]))
+    return _maxima(signal, windows_over(signal.shape[2:], signal.shape[2:], times=signal.shape[1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +85,12 @@ class _Lists:
     place: np.ndarray
     double: np.ndarray
 
-    def add(self, weight: np.ndarray, row: np.ndarray, chosen: tuple[np.ndarray, ...], factor: float) -> None:
-        """Adds factor times the chosen elements to rows of a matrix, one to each."""
+    def terms(self, row: np.ndarray, chosen: tuple[np.ndarray, ...], factor: float) -> np.ndarray:
+        """Returns factor times the chosen elements, one in each of these rows of a matrix: row, column and number of
+        each term, [3, terms]."""
         place, double = self.place[chosen], self.double[chosen]
-        weight[row, place] += factor
-        weight[row[double], place[double] + 1] += factor
+        rows, columns = np.append(row, row[double]), np.append(place, place[double] + 1)
+        return np.stack([rows, columns, np.full(len(rows), factor)])
 
 
 def _maxima(signal: Signal, windows: Windows) -> Signal:
@@ -97,9 +100,9 @@ def _maxima(signal: Signal, windows: Windows) -> Signal:
     while lists.place.shape[1] > 1:
         signal, lists = _round(signal, lists)
     count = len(lists.place)
-    weight = _matrix(signal, count)
-    lists.add(weight, np.arange(count), np.nonzero(lists.place != OUTSIDE), 1.0)
-    return signal.times(Constant(weight, signal.kind), shape)
+    demand_rows(count)
+    rest = lists.terms(np.arange(count), np.nonzero(lists.place != OUTSIDE), 1.0)
+    return signal.times(_matrix([rest], signal, count), shape)
 
 
 def _taken(windows: Windows, channels: int, size: int) -> _Lists:
@@ -122,25 +125,24 @@ def _round(signal: Signal, lists: _Lists) -> tuple[Signal, _Lists]:
     pair[:, : lists.place.shape[1] // 2] = lists.place[:, 1::2] != OUTSIDE
     neurons = first.astype(np.int64) + pair
     start = neurons.cumsum().reshape(neurons.shape) - neurons
-    weight = _matrix(signal, int(neurons.sum()))
+    count = int(neurons.sum())
+    demand_rows(count)
     window, slot = np.nonzero(pair)
     relus = start[window, slot]
-    lists.add(weight, relus, (window, 2 * slot), 1.0)
-    lists.add(weight, relus, (window, 2 * slot + 1), -1.0)
-    lists.add(weight, relus + 1, (window, 2 * slot + 1), 1.0)
+    a, b = (window, 2 * slot), (window, 2 * slot + 1)
+    terms = [lists.terms(relus, a, 1.0), lists.terms(relus, b, -1.0), lists.terms(relus + 1, b, 1.0)]
     window, slot = np.nonzero(first & ~pair)
-    lists.add(weight, start[window, slot], (window, 2 * slot), 1.0)
-    relu = np.zeros(len(weight), bool)
+    terms.append(lists.terms(start[window, slot], (window, 2 * slot), 1.0))
+    relu = np.zeros(count, bool)
     relu[relus] = True
-    signal = signal.times(Constant(weight, signal.kind), (len(weight),)).closed(relu=relu)
+    signal = signal.times(_matrix(terms, signal, count), (count,)).closed(relu=relu)
     return signal, _Lists(np.where(first, start, OUTSIDE), pair)
 
 
-def _matrix(signal: Signal, rows: int) -> np.ndarray:
-    """Returns zeros for a layer of so many neurons. InputError where they are too many."""
-    demand_dense(rows, signal.size)
-    signal.demand_room(rows * signal.size)
-    return np.zeros((rows, signal.size))
+def _matrix(terms: list[np.ndarray], signal: Signal, rows: int) -> Sparse:
+    """Returns the matrix of a layer of so many neurons with these terms."""
+    row, column, number = np.concatenate(terms, 1)
+    return Sparse(row.astype(np.int32), column.astype(np.int32), Constant(number, signal.kind), (rows, signal.size))
 
 
 #: By name, from the opset on in which this form appeared.

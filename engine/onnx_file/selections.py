@@ -13,6 +13,7 @@ from engine.onnx_file.constant import MAX_FOLD, Constant, names_of
 from engine.onnx_file.quotients import reciprocals
 from engine.onnx_file.shapes import Versions, axes_of, ints_of, mismatch, moved
 from engine.onnx_file.signal import Ints, Shape, Signal, Value, shape_text
+from engine.onnx_file.sparse import Sparse, demand_rows
 
 _PLACES = (TensorProto.INT64, TensorProto.INT32)
 _EXPORT = "check how the network was exported"
@@ -129,7 +130,7 @@ def reduce_sum(x: Value, axes: Value | None = None, /, *, keepdims: int = 1, noo
 def reduce_mean_by_attributes(x: Value, /, *, axes: Ints | None = None, keepdims: int = 1) -> Value:
     """Returns the sums, divided by how many numbers each has: two layers, the second with rounded factors."""
     matrix, shape = _summing(x, axes, keepdims)
-    counts = matrix.values.sum(1)
+    counts = np.bincount(matrix.row, minlength=matrix.shape[0]).astype(np.float64)
     factors, exact = reciprocals(counts)
     return _signal(x).times(matrix, shape).scaled(Constant(factors, x.kind), rounded=not exact)
 
@@ -150,16 +151,16 @@ def _signal(x: Value) -> Signal:
     raise InputError("it adds up constants", advice="fold constants before exporting the network")
 
 
-def _summing(x: Value, axes: Ints | None, keepdims: int) -> tuple[Constant, Shape]:
+def _summing(x: Value, axes: Ints | None, keepdims: int) -> tuple[Sparse, Shape]:
     """Returns the matrix [out, in] of zeros and ones that adds up along these axes, or all; and the new shape."""
     signal = _signal(x)
     along = tuple(range(len(x.shape))) if axes is None else axes_of(axes, len(x.shape))
     kept = tuple(1 if axis in along else size for axis, size in enumerate(x.shape))
     sums = np.broadcast_to(np.arange(math.prod(kept)).reshape(kept), x.shape).ravel()  # the sum that each is part of
     shape = kept if keepdims else tuple(size for axis, size in enumerate(x.shape) if axis not in along)
-    signal.demand_room(math.prod(kept) * signal.size)
-    matrix = (np.arange(math.prod(kept))[:, None] == sums).astype(np.float64)
-    return Constant(matrix, x.kind), shape
+    demand_rows(math.prod(kept))
+    ones = Constant(np.ones(signal.size), x.kind)
+    return Sparse(sums, np.arange(signal.size), ones, (math.prod(kept), signal.size)), shape
 
 
 #: By name, from the opset on in which this form appeared.

@@ -8,14 +8,14 @@ import numpy as np
 
 from engine.errors import InputError
 from engine.network import Affine, Relus
-from engine.onnx_file.constant import Constant, diagonal
+from engine.onnx_file.constant import Constant
+from engine.onnx_file.sparse import MAX_NUMBERS, Sparse, demand_rows, diagonal, selection
 
 Shape = tuple[int, ...]  # a batch of any size counts as 1
 NamedShape = tuple[int | None, ...]  # as declared; None: a batch of any size
 Ints = tuple[int, ...]
 Attribute = int | float | str | Ints  # of a node
-MAX_WEIGHTS = 1 << 27  # of all pieces: a few bytes of a file may stand for many, as of a tensor that is used again
-MAX_IDENTITY = 8192  # inputs of a piece that has no weight matrix in the file (512 MiB)
+MAX_WEIGHTS = 1 << 27  # of all pieces with all their zeros: a few bytes may stand for many, as of a tensor used again
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,14 +25,16 @@ class Piece:
     relu: as in Affine. If `rounded`, float64 does not hold the numbers, and each is the nearest one.
     """
 
-    weight: Constant
+    weight: Constant | Sparse
     bias: Constant | None
     relu: Relus
     rounded: bool = False
 
     def affine(self) -> Affine:
+        bias = np.zeros(self.weight.shape[0]) if self.bias is None else np.ascontiguousarray(self.bias.values)
+        if isinstance(self.weight, Sparse):
+            return Affine(self.weight.matrix, bias, self.relu, self.rounded)
         weight = np.ascontiguousarray(self.weight.values, dtype=np.float64)
-        bias = np.zeros(len(weight)) if self.bias is None else np.ascontiguousarray(self.bias.values)
         return Affine(weight, bias, self.relu, self.rounded)
 
 
@@ -58,7 +60,7 @@ class Signal:
     shape: Shape
     kind: int
     pieces: tuple[Piece, ...] = ()
-    weight: Constant | None = None
+    weight: Constant | Sparse | None = None
     bias: Constant | None = None
     rounded: bool = False
     entrywise: bool = False
@@ -77,9 +79,13 @@ class Signal:
         """Returns the same elements in the same order."""
         return replace(self, shape=shape)
 
-    def times(self, weight: Constant, shape: Shape, *, rounded: bool = False, entrywise: bool = False) -> "Signal":
+    def times(
+        self, weight: Constant | Sparse, shape: Shape, *, rounded: bool = False, entrywise: bool = False
+    ) -> "Signal":
         """Returns weight @ self, weight [out, in]."""
-        self.demand_room(weight.values.size)
+        self._demand_room(weight)
+        if isinstance(weight, Sparse) and weight.is_small:
+            weight = weight.written_out()
         bare = self.weight is not None and (self.bias is None or not self.bias.values.any())
         mergeable = self.mergeable or (bare and (entrywise or self.entrywise))
         return replace(
@@ -95,14 +101,10 @@ class Signal:
         """Returns the elements at these places [out]; a place of -1 stands for 0."""
         if np.array_equal(places, np.arange(self.size)):
             return replace(self, shape=shape)
-        self.demand_room(places.size * self.size)
-        weight = (places[:, None] == np.arange(self.size)).astype(np.float64)
-        return self.times(Constant(weight, self.kind), shape)
+        return self.times(selection(places, self.size, self.kind), shape)
 
     def scaled(self, factors: Constant, *, rounded: bool = False) -> "Signal":
         """Returns factors * self, factors [size]. It is a layer of its own, even where all factors are 1."""
-        self._demand_few()
-        self.demand_room(self.size**2)
         return self.times(diagonal(factors), self.shape, rounded=rounded, entrywise=True)
 
     def plus(self, bias: Constant, shape: Shape) -> "Signal":
@@ -131,14 +133,16 @@ class Signal:
 
         rest: a number for each element. None of these numbers is written back to the file.
         """
-        count = len(terms) * self.size
-        self._demand_few(count)
-        self.demand_room(2 * count * self.size)
-        signs = np.vstack([term.sign * np.eye(self.size) for term in terms]) + 0.0  # no -0.0
-        shifts = Constant(np.concatenate([term.shift for term in terms]) + 0.0, self.kind)
-        relus = self.times(Constant(signs, self.kind), (count,)).plus(shifts, (count,)).closed(relu=True)
-        factors = np.hstack([np.diag(term.factor) for term in terms]) + 0.0
-        return relus.times(Constant(factors, self.kind), self.shape).plus(Constant(rest, self.kind), self.shape)
+        count, size = len(terms) * self.size, self.size
+        demand_rows(count)
+        row, column = np.arange(count), np.tile(np.arange(size), len(terms))
+        signs = np.repeat([term.sign for term in terms], size)
+        shifts = Constant(np.concatenate([term.shift for term in terms]) + 0.0, self.kind)  # no -0.0
+        factors = np.concatenate([term.factor for term in terms]) + 0.0
+        bend = Sparse(row, column, Constant(signs, self.kind), (count, size))
+        relus = self.times(bend, (count,)).plus(shifts, (count,)).closed(relu=True)
+        total = Sparse(column, row, Constant(factors, self.kind), (size, count))
+        return relus.times(total, self.shape).plus(Constant(rest, self.kind), self.shape)
 
     def closed(self, *, relu: Relus) -> "Signal":
         """Returns the same with the open piece, if there is one, ended."""
@@ -149,29 +153,24 @@ class Signal:
 
     def chain(self) -> tuple[Piece, ...]:
         """Returns all pieces, at least one."""
-        pieces = self.closed(relu=False).pieces
-        return pieces or (Piece(self._identity(), None, False),)
+        whole = self.times(self._identity(), self.shape) if self.untouched else self
+        return whole.closed(relu=False).pieces
 
-    def _identity(self) -> Constant:
-        self._demand_few()
-        self.demand_room(self.size**2)
-        return Constant(np.eye(self.size), self.kind)
+    def _identity(self) -> Sparse:
+        return selection(np.arange(self.size), self.size, self.kind)
 
-    def demand_room(self, weights: int) -> None:
-        """Raises InputError where so many more are too many."""
-        held = sum(piece.weight.values.size for piece in self.closed(relu=False).pieces)
-        if held + weights > MAX_WEIGHTS:
+    def _demand_room(self, weight: Constant | Sparse) -> None:
+        """Raises InputError where one more weight matrix is too many."""
+        weights = [piece.weight for piece in self.closed(relu=False).pieces] + [weight]
+        if sum(part.room for part in weights if isinstance(part, Sparse)) > MAX_NUMBERS:
+            what = f"its sparse layers have more than {MAX_NUMBERS:,} numbers and rows in all"
+            raise InputError(what, advice="use a smaller network")
+        if (
+            sum(math.prod(part.shape) for part in weights if not isinstance(part, Sparse) or part.is_small)
+            > MAX_WEIGHTS
+        ):
             raise InputError(
                 f"its layers have more than {MAX_WEIGHTS:,} weights in all", advice="use a smaller network"
-            )
-
-    def _demand_few(self, count: int = 0) -> None:
-        """Raises InputError where the elements, or so many neurons that stand for them, are too many."""
-        if max(count, self.size) > MAX_IDENTITY:
-            what = f"it works on {self.size} values one by one" + f", by {count} ReLUs" * bool(count)
-            raise InputError(
-                f"{what}, and at most {MAX_IDENTITY} are supported",
-                advice="put it into the layer before or after",
             )
 
 

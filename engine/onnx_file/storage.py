@@ -10,8 +10,10 @@ import numpy as np
 from engine.network import Network
 from engine.onnx_file.constant import LITERAL, Constant
 from engine.onnx_file.reader import read_graph_of
+from engine.onnx_file.sparse import Sparse
 
 FACTOR_BITS = 29  # of a factor whose product with any float32 number float64 holds exactly
+ZEROS = "some of its zeros have no numbers in the file"
 NO_INITIALIZER = "it has no initializer in the file"
 
 
@@ -54,7 +56,9 @@ def _storable(data: bytes) -> tuple[tuple[Storable, Storable], ...]:
     )
 
 
-def _of(values: np.ndarray, constant: Constant | None, uses: Counter[str]) -> Storable:
+def _of(values: np.ndarray, constant: Constant | Sparse | None, uses: Counter[str]) -> Storable:
+    if isinstance(constant, Sparse):
+        return Storable(values, fixed=why_not_own(constant.numbers, uses) or ZEROS)
     if constant is None or (fixed := why_not_own(constant, uses) or _why_fixed(constant)):
         return Storable(values, fixed=NO_INITIALIZER if constant is None else fixed)
     return Storable(values, constant.scale)
@@ -64,7 +68,7 @@ def _why_fixed(constant: Constant) -> str:
     """Returns why not every number can be stored in a tensor that is the layer's own; empty if every one can."""
     assert constant.index is not None
     if (constant.index == LITERAL).any():
-        return "some of its zeros have no numbers in the file"
+        return ZEROS
     if len(np.unique(constant.index)) < constant.index.size:
         return f"one number of {constant.names[0]!r} stands for several in it"
     if constant.scale == 0.0 or _bits(constant.scale) > FACTOR_BITS:

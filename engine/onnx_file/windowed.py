@@ -1,6 +1,6 @@
 """The supported ONNX operators that slide windows over the signal: convolutions and averages.
 
-Each is a layer of its own, its matrix written out with all zeros. Parameters are read as in operators.py.
+Each is a layer of its own, whose matrix holds the numbers of the windows alone. Parameters are read as in operators.py.
 """
 
 import math
@@ -9,12 +9,13 @@ from dataclasses import replace
 import numpy as np
 
 from engine.errors import InputError
-from engine.onnx_file.constant import LITERAL, Constant
-from engine.onnx_file.convolution import OUTSIDE, Windows, demand_dense, unrolled, windows_over
+from engine.onnx_file.constant import Constant
+from engine.onnx_file.convolution import OUTSIDE, Windows, unrolled, windows_over
 from engine.onnx_file.padding import constant_beside
 from engine.onnx_file.quotients import reciprocals
 from engine.onnx_file.shapes import Versions, mismatch
 from engine.onnx_file.signal import Ints, Signal, Value, shape_text
+from engine.onnx_file.sparse import Sparse, demand_rows
 
 _EXPORT = "check how the network was exported"
 _FOLD = "fold constants before exporting the network"
@@ -47,7 +48,13 @@ def conv(
         what = f"its kernel has shape {shape_text(kernel.shape)}, not {list(kernel_shape or ())}"
         raise InputError(what, advice=_EXPORT)
     windows = windows_over(
-        signal.shape[2:], kernel.shape[2:], auto_pad=auto_pad, pads=pads, strides=strides, dilations=dilations
+        signal.shape[2:],
+        kernel.shape[2:],
+        auto_pad=auto_pad,
+        pads=pads,
+        strides=strides,
+        dilations=dilations,
+        times=n_out * rest[0],
     )
     result = signal.times(_matrix(signal, kernel, windows), (1, n_out, *windows.counts))
     if offsets is None:
@@ -78,6 +85,7 @@ def average_pool(
         strides=strides,
         dilations=dilations,
         ceil_mode=ceil_mode,
+        times=signal.shape[1],
     )
     if count_include_pad and not windows.is_inside:
         raise InputError("ceil_mode stands beside count_include_pad: runtimes count differently", advice="state pads")
@@ -128,7 +136,8 @@ def average_pool_of_7(
 
 def global_average_pool(x: Value, /) -> Value:
     signal = image_of(x)
-    return _means(signal, windows_over(signal.shape[2:], signal.shape[2:]), count_all=False)
+    windows = windows_over(signal.shape[2:], signal.shape[2:], times=signal.shape[1])
+    return _means(signal, windows, count_all=False)
 
 
 def image_of(x: Value) -> Signal:
@@ -140,19 +149,14 @@ def image_of(x: Value) -> Signal:
     return x
 
 
-def _matrix(signal: Signal, kernel: Constant, windows: Windows) -> Constant:
+def _matrix(signal: Signal, kernel: Constant, windows: Windows) -> Sparse:
     """Returns the matrix of the windows' products with a kernel [out, channels of a group, ..]."""
     n_out, n_in, *_ = kernel.shape
-    channels, size, each = signal.shape[1], math.prod(windows.sizes), math.prod(windows.counts)
-    demand_dense(n_out * each, signal.size)
-    signal.demand_room(n_out * each * signal.size)
-    places = windows.places()
-
-    def move(array: np.ndarray, blank: int) -> np.ndarray:
-        return unrolled(array.reshape(n_out, n_in, -1), places, channels=channels, size=size, blank=blank)
-
-    index = None if kernel.index is None else move(kernel.index.astype(np.int32), LITERAL)
-    return replace(kernel, values=move(kernel.values, 0), index=index)
+    rows = n_out * math.prod(windows.counts)
+    demand_rows(rows)
+    places = unrolled(windows, n_out=n_out, n_in=n_in, channels=signal.shape[1])
+    numbers = kernel.moved(lambda array: array.ravel()[places.number])
+    return Sparse(places.row, places.column, numbers, (rows, signal.size))
 
 
 def _means(signal: Signal, windows: Windows, *, count_all: bool) -> Signal:
@@ -163,8 +167,8 @@ def _means(signal: Signal, windows: Windows, *, count_all: bool) -> Signal:
         raise InputError("a window takes nothing but padding", advice=_EXPORT)
     factors, exact = reciprocals(np.full(len(inside), math.prod(windows.kernel)) if count_all else inside)
     ones = _matrix(signal, Constant(np.ones((channels, 1, *windows.kernel)), signal.kind), windows)
-    means = replace(ones, values=ones.values * np.tile(factors, channels)[:, None])
-    return signal.times(means, (1, channels, *windows.counts), rounded=not exact)
+    means = Constant(factors[ones.row % len(factors)], signal.kind)
+    return signal.times(replace(ones, numbers=means), (1, channels, *windows.counts), rounded=not exact)
 
 
 #: By name, from the opset on in which this form appeared.

@@ -12,11 +12,12 @@ from onnx import TensorProto, numpy_helper
 
 from engine.errors import InputError
 from engine.files import demand_new, write_new
-from engine.network import Affine, Network
+from engine.network import Affine, Network, same_numbers
 from engine.onnx_file.constant import LITERAL, Constant, type_name, write_tensor
 from engine.onnx_file.graph import Graph
 from engine.onnx_file.provenance import mark
 from engine.onnx_file.reader import parse_network, read_graph_of
+from engine.onnx_file.sparse import Sparse
 from engine.onnx_file.storage import NO_INITIALIZER, why_not_own
 
 _OTHER_LAYER = "change another layer, or export the network with this one written out"
@@ -65,17 +66,19 @@ def _changes(layers: tuple[Affine, ...], graph: Graph, where: str) -> list[tuple
     for number, (layer, piece) in enumerate(zip(layers, graph.pieces), start=1):
         old = piece.affine()
         parts = [("weight", piece.weight), ("bias", piece.bias)]
-        for (name, constant), new, now in zip(parts, (layer.weight, layer.bias), (old.weight, old.bias)):
+        for (name, constant), new, now in zip(parts, (layer.matrix, layer.bias), (old.matrix, old.bias)):
             if new.shape != now.shape or (layer.form, layer.rounded) != (old.form, old.rounded):
                 raise _other_shape(where)
-            if not np.array_equal(new, now):
+            if not same_numbers(new, now):
                 place = f"{where}: {name} of layer {number}"
-                changes.append((place, _own(place, constant, graph.uses), new))
+                values = layer.weight if name == "weight" else layer.bias
+                changes.append((place, _own(place, constant, graph.uses), values))
     return changes
 
 
-def _own(place: str, constant: Constant | None, uses: Counter[str]) -> Constant:
+def _own(place: str, constant: Constant | Sparse | None, uses: Counter[str]) -> Constant:
     """Returns a constant whose tensor in the file serves nothing else. InputError where it does."""
+    constant = constant.written_out() if isinstance(constant, Sparse) else constant
     why = NO_INITIALIZER if constant is None else why_not_own(constant, uses)
     if constant is None or why:
         raise InputError(why, where=place, advice=_OTHER_LAYER)
@@ -115,7 +118,7 @@ def _check_same(written: Network, network: Network, where: str) -> None:
         what = "a layer that only adds its bias adds nothing but zeros, and would be lost on reading"
         raise InputError(what, where=where, advice="keep one of them nonzero")
     for number, (a, b) in enumerate(zip(written.layers, network.layers), start=1):
-        if not (np.array_equal(a.weight, b.weight) and np.array_equal(a.bias, b.bias)):
+        if not (same_numbers(a.matrix, b.matrix) and np.array_equal(a.bias, b.bias)):
             raise InputError(
                 "one number in the file stands for several different ones here",
                 where=f"{where}: layer {number}",

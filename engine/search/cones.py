@@ -13,7 +13,7 @@ from engine.cone.reach import Reach, reach_of
 from engine.network import Network
 from engine.proof import Proof
 from engine.property import Case, Property
-from engine.search.plan import layers_bytes, stack_bytes
+from engine.search.plan import layers_bytes, sparse_bytes, stack_bytes
 from engine.search.problem import Options, Problem
 from engine.verdict import Unknown, Verdict, Verified
 
@@ -43,15 +43,21 @@ class Cones:
                 self._reach[i] = reach
 
     def shape(self, i: int) -> object:
-        """Problems of one shape can be stacked."""
-        return self._reach[i].shape if i in self._reach else self._problems[i].network.shape
+        """Problems of one shape can be stacked. Sparse layers are only stacked where they are the same."""
+        network, reach = self._problems[i].network, self._reach.get(i)
+        if reach:
+            return reach.shape, id(reach) * reach.is_sparse
+        is_sparse = isinstance(network, Network) and any(layer.is_sparse for layer in network.layers)
+        return network.shape, id(network) * is_sparse
 
     def stack_bytes(self, i: int) -> int:
         """The bytes of the bounds' copies of what the problem is searched in (plan.py)."""
         if i not in self._reach:
             return stack_bytes(self._problems[i].network)
-        widths = self._reach[i].widths
-        return layers_bytes(list(zip(widths[1:], widths)))
+        reach = self._reach[i]
+        if reach.is_sparse:
+            return sparse_bytes(reach.weights, sum(reach.widths))
+        return layers_bytes(list(zip(reach.widths[1:], reach.widths)))
 
     def searched(self, group: Sequence[int]) -> list[tuple[int, Problem]]:
         """The problems of a group as they are searched: those that have one in their cones.
@@ -92,7 +98,7 @@ class Cones:
 
 def _reach(network: Network, free: tuple[int, ...], *, always: bool) -> Reach | None:
     found = reach_of(network, free)
-    whole = sum(layer.weight.size for layer in network.layers)
+    whole = sum(layer.count for layer in network.layers)
     return found if found and (always or found.weights <= MOST_FREE * whole) else None
 
 

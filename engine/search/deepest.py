@@ -78,7 +78,7 @@ def deepest(
     for block in blocks_of(model):
         h = of_inputs(np.eye(len(lower))[list(block.inputs)])
         for layer in block.network.layers:
-            h = layer.weight @ h
+            h = layer.matrix @ h
             h[:, -1] += layer.bias
             relus = layer.relus
             part = slice(start, start + len(relus))

@@ -208,11 +208,11 @@ def _slopes(network: Network, rows: np.ndarray, x: np.ndarray) -> np.ndarray:
     """The slopes [rows, inputs] at x of rows [rows, outputs] over the network's outputs."""
     h, signs = x, []
     for layer in network.layers:
-        h = layer.weight @ h + layer.bias
+        h = layer.matrix @ h + layer.bias
         signs.append(layer.passes(h))
         h = h * signs[-1]
     for layer, sign in zip(reversed(network.layers), reversed(signs)):
-        rows = (rows * sign) @ layer.weight
+        rows = (rows * sign) @ layer.matrix
     return rows
 
 

@@ -33,14 +33,20 @@ class Plan:
 
 def stack_bytes(model: Model, count: int = 1) -> int:
     """The bytes of the bounds' copies of so many models of one shape, and of the largest step with them."""
-    layers = [layer.weight.shape for block in blocks_of(model) for layer in block.network.layers]
-    return layers_bytes(layers, count)
+    layers = [layer for block in blocks_of(model) for layer in block.network.layers]
+    dense = layers_bytes([layer.shape for layer in layers if not layer.is_sparse], count)
+    return dense + sum(sparse_bytes(layer.count, count * len(layer.bias)) for layer in layers if layer.is_sparse)
+
+
+def sparse_bytes(numbers: int, biases: int) -> int:
+    """The same for sparse layers of so many numbers: each is held three times, with its column, beside the biases."""
+    return NUMBER_BYTES * (6 * numbers + 3 * biases)
 
 
 def layers_bytes(shapes: Sequence[tuple[int, ...]], count: int = 1) -> int:
     """The same for layers with weights of these shapes."""
     sizes = [(out + 1) * (inputs + 1) for out, inputs in shapes]
-    return NUMBER_BYTES * (2 * count * sum(sizes) + max(sizes))
+    return NUMBER_BYTES * (2 * count * sum(sizes) + max(sizes, default=0))
 
 
 def make_plan(stack: AnyStack, extent: tuple[int, int], node_bytes: int, options: Options, parts: int) -> Plan:
@@ -60,7 +66,7 @@ def make_plan(stack: AnyStack, extent: tuple[int, int], node_bytes: int, options
         descents=max(MIN_DESCENTS, batch // (32 * parts)),
         open=min(most, options.max_open) if options.max_open else most,
         rest=left // 8,
-        attack_first=ATTACK_PASSES * sum(layer.weight[0].numel() for layer in stack.layers) < work[0],
+        attack_first=ATTACK_PASSES * sum(layer.products.count for layer in stack.layers) < work[0],
     )
 
 
@@ -71,7 +77,7 @@ def _work(stack: AnyStack, extent: tuple[int, int], steps: int) -> tuple[int, in
         passed = 0
         for layer in block.stack.layers:
             neurons += 2 * layer.n_hidden * passed
-            passed += layer.weight[0].numel()
+            passed += layer.products.count
         products += passed
     polytopes, rows = extent
     return neurons + products, polytopes * (rows + 2 * steps) * products

@@ -6,6 +6,7 @@ import numpy as np
 
 from engine.audit.data import Floats, Layer, Network, Polytope, Row, Singles, Truths, demand
 from engine.audit.places import hidden_parts, relus_of, spread
+from engine.audit.sparse import Matrix, below_each_other, each, held, side_by_side, unlike
 
 
 def lowest(outputs: int) -> tuple[Polytope, ...]:
@@ -55,11 +56,11 @@ class Pair:
         for k in range(self.first, len(self._both)):
             original, changed = self._both[k]
             before = original.bias != changed.bias  # may differ before the ReLU
-            other_weights = original.weight != changed.weight
-            for live_here, weight in zip(live, (original.weight, changed.weight)):
-                used = weight != 0  # a term w h, if it is not 0, must be the same in both
-                own = (live_here @ (used & other_weights).T) | ((live_here & differ) @ used.T)
-                before = before | own
+            weights = original.weight, changed.weight
+            for live_here, weight, other in zip(live, weights, weights[::-1]):
+                # a term w h, if it is not 0, must be the same in both
+                own = _reaches(live_here, unlike(weight, other))
+                before = before | own | _reaches(live_here & differ, weight)
             live = np.stack(np.split(self._live_after(k, u), 2, axis=1))
             differ = before & live.any(0)
         return differ
@@ -86,19 +87,25 @@ def _shapes(network: Network) -> list[tuple[tuple[int, ...], list[bool]]]:
 
 def _differ(one: Layer, other: Layer) -> bool:
     """True iff their numbers do."""
-    return bool((one.weight != other.weight).any() or (one.bias != other.bias).any())
+    weights = unlike(one.weight, other.weight), unlike(other.weight, one.weight)
+    return any(held(weight).any() for weight in weights) or bool((one.bias != other.bias).any())
+
+
+def _reaches(inputs: Truths, weight: Matrix) -> Truths:
+    """Which neurons have a weight that is not 0 at one of these inputs [n, inputs]."""
+    found: Truths = inputs.astype(np.float64) @ each(_is_not_zero, weight).T > 0
+    return found
+
+
+def _is_not_zero(numbers: Floats) -> Floats:
+    """1 for each number that is not 0."""
+    found: Floats = (numbers != 0).astype(np.float64)
+    return found
 
 
 def _side_by_side(one: Layer, other: Layer, *, shared: bool) -> Layer:
     """Both layers as one. Where inputs are not shared, the one's come before the other's."""
-    if shared:
-        weight = np.block([[one.weight], [other.weight]])
-    else:
-        right, left = _zeros(one, other), _zeros(other, one)
-        weight = np.block([[one.weight, right], [left, other.weight]])
+    join = below_each_other if shared else side_by_side
+    weight = join(one.weight, other.weight)
     has_relu = np.concatenate([one.has_relu, other.has_relu])
     return Layer(weight, np.concatenate([one.bias, other.bias]), has_relu)
-
-
-def _zeros(rows: Layer, columns: Layer) -> Floats:
-    return np.zeros((len(rows.weight), columns.weight.shape[1]))
