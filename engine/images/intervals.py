@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import onnx
 import torch
 from torch import Tensor
 
@@ -20,6 +21,7 @@ class Interval:
 
 
 Inputs = list[Interval | Tensor | None]
+PLAIN = {"alpha": 1.0, "beta": 1.0, "transA": 0}  # a Gemm's attributes
 
 
 def scores_between(graph: Graph, low: Tensor, high: Tensor) -> Interval:
@@ -30,6 +32,24 @@ def scores_between(graph: Graph, low: Tensor, high: Tensor) -> Interval:
     given = {graph.input: Interval(low, high)}
     found = graph.evaluate(given, (graph.scores,), _execute)[graph.scores]
     return Interval(found.low.flatten(1), found.high.flatten(1))
+
+
+def gaps_between(graph: Graph, low: Tensor, high: Tensor, labels: Tensor) -> Tensor:
+    """Upper bounds [n, classes] of how far each score can be above that of the label [n], in the same way.
+
+    Where a Gemm makes the scores, those of its rows' differences: what two scores share does not count twice.
+    """
+    last = next(node for node in graph.nodes if graph.scores in node.output)
+    plain = {a.name: onnx.helper.get_attribute_value(a) for a in last.attribute}
+    weights = [graph.weights.get(name) for name in last.input[1:]]
+    if last.op_type != "Gemm" or plain not in ({"transB": 1}, {**PLAIN, "transB": 1}) or None in weights:
+        scores = scores_between(graph, low, high)
+        return scores.high - scores.low.gather(1, labels[:, None])
+    features = graph.evaluate({graph.input: Interval(low, high)}, (last.input[0],), _execute)[last.input[0]]
+    weight = weights[0] - weights[0][labels][:, None]  # [n, classes, features]
+    centre, radius = (features.low + features.high) / 2, (features.high - features.low) / 2
+    gaps = torch.einsum("ncf,nf->nc", weight, centre) + torch.einsum("ncf,nf->nc", weight.abs(), radius)
+    return gaps if len(weights) < 2 else gaps + weights[1] - weights[1][labels][:, None]
 
 
 def _execute(operator: str, attributes: Attributes, inputs: Inputs) -> Interval:
