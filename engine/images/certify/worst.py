@@ -33,8 +33,7 @@ def worst_contents(
     found: list[Floats] = [images.images[:0]]
     margins: list[Floats] = [np.zeros(0, np.float32)]
     for part in images.batches(classifier.batch):
-        masks = np.stack([patch.mask(i, images.shape) for i in random.integers(0, len(patch.positions), len(part))])
-        low, high = _ends(part.images, masks, contents)
+        low, high = ends_of(part, patch, contents, random)
         known = part.labels if target is None else np.full(len(part), target)
         start = low + random.random(low.shape, np.float32) * (high - low)
         sign = -1 if target is None else 1
@@ -44,11 +43,18 @@ def worst_contents(
     return np.concatenate(found), np.concatenate(margins)
 
 
-def _ends(images: Floats, masks: np.ndarray, contents: Contents) -> tuple[Floats, Floats]:
-    """The least and the largest value of each pixel, in [0, 1]."""
+def ends_of(
+    images: ImageSet, patch: Patch, contents: Contents, random: np.random.Generator, *, share: float = 1.0
+) -> tuple[Floats, Floats]:
+    """The least and the largest value of each pixel, in [0, 1], with the patch at a position drawn for each image.
+
+    share: 1 for all contents; less for those that are so near to the image's own, as a share of the way.
+    """
+    masks = np.stack([patch.mask(i, images.shape) for i in random.integers(0, len(patch.positions), len(images))])
     reach = np.float32(1 if contents.share is None else float(contents.share))
-    reaches = reach * masks.astype(np.float32)
-    return np.clip(images - reaches, 0, 1), np.clip(images + reaches, 0, 1)
+    own, reaches = images.images, reach * masks.astype(np.float32)
+    low, high = np.clip(own - reaches, 0, 1), np.clip(own + reaches, 0, 1)
+    return own + np.float32(share) * (low - own), own + np.float32(share) * (high - own)
 
 
 def _ascended(

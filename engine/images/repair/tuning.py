@@ -22,6 +22,10 @@ from engine.images.repair.task import RepairTask, Report, silent
 SMALLEST = 0.02  # root mean square of a tensor, as it is counted: biases start at 0
 
 
+#: Of the numbers of a batch's clean images, and the share of the steps that are done.
+MoreLoss = Callable[[np.ndarray, float, np.random.Generator], Tensor]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TuningOptions:
     """How a repair trains. rate: of a tensor's root mean square in a step, so that the scale of a file's weights does
@@ -46,12 +50,14 @@ def tune(
     options: TuningOptions,
     *,
     judge: Callable[[Graph], float],
+    more: MoreLoss | None = None,
     names: Iterable[str] | None = None,
     report: Report = silent,
 ) -> float:
     """Fits the weights of all layers, or those of these names, in place; leaves those that `judge` scores the highest.
 
-    Adam; the rate falls to zero along half a cosine. judge: at `checks` steps and at the end, by validation images.
+    Adam; the rate falls to zero along half a cosine. more: is added to the loss.
+    judge: at `checks` steps and at the end, by validation images.
     Returns its best score. The same task, options and number of threads give the same weights.
     """
     chosen = _only(graph, names)
@@ -64,6 +70,8 @@ def tune(
             group["lr"] = scale * options.rate * 0.5 * (1 + np.cos(np.pi * step / options.steps))
         clean, faults = draw_clean(which, random), draw_faults(which, random)
         loss = _loss(task.classifier, graph, [clean, faults], options)
+        if more is not None:
+            loss = loss + more(which, (step + 1) / options.steps, random)
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         optimizer.step()

@@ -23,6 +23,7 @@ from engine.images.repair.lessons import (
     trigger_lessons,
     worst_lessons,
 )
+from engine.images.repair.provable import provable_loss
 from engine.images.repair.task import Candidate, RepairOptions, RepairTask, Report, parted, silent
 from engine.images.repair.tuning import TuningOptions, steps_of, told, tune
 from engine.images.training import TrainingOptions, fit
@@ -74,8 +75,11 @@ def _varied(task: RepairTask, settings: TuningOptions, report: Report) -> Candid
         left += [] if task.goal is None else [_misled(task, task.goal, graph)]
         return min(found, before) + 0.1 * found - float(np.mean(left))
 
-    tune(task, graph, clean_lessons(task.clean, scores), draw, settings, judge=judge, report=report)
+    more = None if task.goal is None else provable_loss(task, task.goal, graph)
+    tune(task, graph, clean_lessons(task.clean, scores), draw, settings, judge=judge, more=more, report=report)
     what = "variations of the trigger" if task.backdoor else f"{len(task.faults)} faults"
+    what += "" if task.goal is None else ", and the worst contents of the patch"
+    what += "" if more is None else ", with bounds of the scores for all of them"
     note = f"{settings.steps} steps on clean images and {what}"
     return Candidate(task.classifier.with_weights(graph.weights), note)
 
