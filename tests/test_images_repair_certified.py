@@ -5,16 +5,23 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from image_models import CORNER, SHAPE, corner_backdoor, halves, halves_dataset, linear_backdoor
+import torch
+from image_models import CORNER, SHAPE, corner_backdoor, halves, halves_dataset, linear_backdoor, untrained
+from onnx import helper
 
 from engine.cli import main
+from engine.images.architectures import Builder
 from engine.images.certify.family import Contents, Patch
 from engine.images.certify.service import certify
 from engine.images.certify.worst import worst_contents
+from engine.images.classifier import classifier_of
+from engine.images.imageset import Scaling
+from engine.images.intervals import gaps_between, scores_between
 from engine.images.repair import certified
 from engine.images.repair.auto import Choice
 from engine.images.repair.certified import questions_of, repair_until_proved
 from engine.images.repair.goal import Goal
+from engine.images.repair.provable import provable_loss
 from engine.images.repair.service import repair_classifier
 from engine.images.repair.task import Candidate, RepairOptions, task_of
 from engine.search.problem import Options
@@ -197,3 +204,39 @@ def test_a_folder_that_holds_something_is_left_alone(files, capsys):
     (files / "proofs" / "mine").write_text("x")
     assert command(files, "--certify", "1x1@7,7", "--certificates", files / "proofs") == 2
     assert "no empty folder" in capsys.readouterr().err and (files / "proofs" / "mine").read_text() == "x"
+
+
+# Bounds for training
+
+
+@pytest.mark.parametrize("model", ["mlp", "cnn"])
+def test_intervals_hold(model):
+    """Scores, and differences of scores, at random contents of a patch lie within the bounds."""
+    graph = untrained(model).graph()
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(5, *SHAPE, generator=generator)
+    low, high, labels = x.clone(), x.clone(), torch.arange(5)
+    low[..., 5:8, 5:8], high[..., 5:8, 5:8] = 0, 1
+    classifier = untrained(model)
+    ends = classifier.inputs(low), classifier.inputs(high)
+    found, gaps = scores_between(graph, *ends), gaps_between(graph, *ends, labels)
+    assert (gaps <= found.high - found.low.gather(1, labels[:, None]) + 1e-5).all()
+    for _ in range(100):
+        point = low + torch.rand(x.shape, generator=generator) * (high - low)
+        scores = graph(classifier.inputs(point))
+        assert (scores >= found.low - 1e-5).all() and (scores <= found.high + 1e-5).all()
+        assert (scores - scores.gather(1, labels[:, None]) <= gaps + 1e-5).all()
+
+
+def test_an_operator_without_bounds_leaves_the_loss_out():
+    """Sums of two images' halves are no operator that is bounded here."""
+    b = Builder(SHAPE, activation="relu", seed=0)
+    model = b.model(b.dense(b.flatten("image"), 2), "odd")
+    model.graph.node[0].op_type = "Exp"
+    del model.graph.node[0].attribute[:]
+    model.graph.node.insert(1, helper.make_node("Flatten", [model.graph.node[0].output[0]], ["flat"]))
+    model.graph.node[2].input[0] = "flat"
+    odd = classifier_of(model, name="odd", scaling=Scaling.UNIT)
+    current = task_of(odd, halves_dataset().train, backdoor=corner_backdoor(), seed=0)
+    assert provable_loss(current, goal(), odd.graph()) is None
+    assert provable_loss(task(), goal(), linear_backdoor().graph()) is not None

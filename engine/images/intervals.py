@@ -21,7 +21,8 @@ class Interval:
 
 
 Inputs = list[Interval | Tensor | None]
-PLAIN = {"alpha": 1.0, "beta": 1.0, "transA": 0}  # a Gemm's attributes
+TRANSPOSED = {"transB": 1}  # a Gemm's attributes: of weights [classes, features]
+PLAIN = {"alpha": 1.0, "beta": 1.0, "transA": 0, **TRANSPOSED}
 
 
 def scores_between(graph: Graph, low: Tensor, high: Tensor) -> Interval:
@@ -41,15 +42,14 @@ def gaps_between(graph: Graph, low: Tensor, high: Tensor, labels: Tensor) -> Ten
     """
     last = next(node for node in graph.nodes if graph.scores in node.output)
     plain = {a.name: onnx.helper.get_attribute_value(a) for a in last.attribute}
-    weights = [graph.weights.get(name) for name in last.input[1:]]
-    if last.op_type != "Gemm" or plain not in ({"transB": 1}, {**PLAIN, "transB": 1}) or None in weights:
+    own = [graph.weights[name] for name in last.input[1:] if name in graph.weights]
+    if last.op_type != "Gemm" or not PLAIN.items() >= plain.items() >= TRANSPOSED.items() or len(own) < 2:
         scores = scores_between(graph, low, high)
         return scores.high - scores.low.gather(1, labels[:, None])
     features = graph.evaluate({graph.input: Interval(low, high)}, (last.input[0],), _execute)[last.input[0]]
-    weight = weights[0] - weights[0][labels][:, None]  # [n, classes, features]
+    weight, bias = (part - part[labels][:, None] for part in own)  # [n, classes, features], [n, classes]
     centre, radius = (features.low + features.high) / 2, (features.high - features.low) / 2
-    gaps = torch.einsum("ncf,nf->nc", weight, centre) + torch.einsum("ncf,nf->nc", weight.abs(), radius)
-    return gaps if len(weights) < 2 else gaps + weights[1] - weights[1][labels][:, None]
+    return torch.einsum("ncf,nf->nc", weight, centre) + torch.einsum("ncf,nf->nc", weight.abs(), radius) + bias
 
 
 def _execute(operator: str, attributes: Attributes, inputs: Inputs) -> Interval:
