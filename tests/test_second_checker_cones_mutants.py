@@ -126,7 +126,8 @@ def test_mutants(theirs):  # noqa: F811
 @pytest.mark.slow
 @pytest.mark.parametrize("first", range(1000, 1300, 50))
 def test_many_mutants(first, theirs):  # noqa: F811
-    words(first, 50, theirs)
+    found = words(first, 50, theirs)
+    assert found["accepted"] and found["rejected"]
 
 
 # --- the engine's certificates --------------------------------------------------------------------
