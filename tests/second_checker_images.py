@@ -104,7 +104,7 @@ def read_csv(images, labels):
     must(images == labels, ValueError)
     lines = images.removesuffix(b"\n").split(b"\n")
     must(all(re.fullmatch(rb"[0-9]+(,[0-9]+)*\r*", line) for line in lines), ValueError)
-    rows = [[int(number) for number in line.rstrip(b"\r").split(b",")] for line in lines]
+    rows = [[int(number.lstrip(b"0") or 0) for number in line.rstrip(b"\r").split(b",")] for line in lines]
     side = math.isqrt(len(rows[0]) - 1)
     must(side >= 1 and all(len(row) == side * side + 1 and max(row) <= 255 for row in rows), ValueError)
     return Pictures(side, side, [row[:-1] for row in rows], [row[-1] for row in rows])

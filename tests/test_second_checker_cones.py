@@ -146,6 +146,24 @@ def test_values_of_pixels(byte, scaling, value):
     assert second_checker_images.value(byte, scaling) == value
 
 
+LINE = b"1,2,3,4,7"
+
+
+@pytest.mark.parametrize(
+    "text, lines",
+    [(LINE, 1), (LINE + b"\r\n" + LINE + b"\r\n", 2), (b"0" * 5000 + LINE + b"\n", 1), (LINE + b"\n\n", 0), (b"", 0),
+     (b"\n" + LINE, 0), (LINE + b",\n", 0), (b"+" + LINE, 0), (b"1,2,3,256,7\n", 0), (b"7\n", 0), (b"1,2,3,7\n", 0)],
+)  # fmt: skip
+def test_csv_files(text, lines):
+    """lines: how many images; none where it is malformed."""
+    if lines:
+        read = second_checker_images.read_csv(text, text)
+        assert read == (2, 2, [[1, 2, 3, 4]] * lines, [7] * lines)
+    else:
+        with pytest.raises(ValueError):
+            second_checker_images.read_csv(text, text)
+
+
 # --- maxima ---------------------------------------------------------------------------------------
 
 WINDOWS = [

@@ -119,14 +119,15 @@ def words(first: int, count: int, said) -> Counter:
 
 
 def test_mutants(theirs):  # noqa: F811
-    found = words(0, 24, theirs)
-    assert found["accepted"] >= 3 and found["rejected"] >= 10
+    found = words(0, 18, theirs)
+    assert found["accepted"] >= 3 and found["rejected"] >= 5
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("first", range(1000, 1300, 50))
 def test_many_mutants(first, theirs):  # noqa: F811
-    words(first, 50, theirs)
+    found = words(first, 50, theirs)
+    assert found["accepted"] and found["rejected"]
 
 
 # --- the engine's certificates --------------------------------------------------------------------
