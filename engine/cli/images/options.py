@@ -31,7 +31,9 @@ def add_images(parser: ArgumentParser) -> None:
 def add_network(parser: ArgumentParser) -> None:
     """Adds how images are written for a network that does not say it."""
     parser.add_argument(
-        "--scaling", choices=SCALINGS, help="values of black and white pixels (default: as the file says)"
+        "--scaling",
+        choices=SCALINGS,
+        help="values of black and white pixels (default: as the file says); say --scaling=-1..1",
     )
     parser.add_argument("--layout", choices=LAYOUTS, help="order of its input's axes (default: from the input's shape)")
 
