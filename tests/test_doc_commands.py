@@ -29,6 +29,7 @@ WRITTEN = re.compile(r"--(?:out|certificate) (\w+)")  # without what a skipped b
 NUMBER = re.compile(r"\d[\d,.]*")
 SMALL = {"repair": ("--samples", "20000", "--grid", "8"), "compare": ("--points", "20000", "--grid", "8")}
 NOT_RUN_AT_MOST = 6
+LONG = ("batch.md", "points.md", "report.md")  # whose commands other tests run too
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,11 @@ def finished(words: list[str], folder: Path) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=[pytest.mark.slow] * (page.name in LONG)) for page in PAGES],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
 def test_pages_show_what_happens(page, checkout):
     here = find_networks() is not None
     python: list[str] = []

@@ -13,7 +13,7 @@ from test_rounding import MISLEADING
 from test_search import check_batch_keeps_rows, check_end_to_end, check_split_input, check_split_sign
 from test_slopes import check_targets, multipliers, prepared
 
-from engine.bounds import crown, interval, relaxation, roots, slopes, stack
+from engine.bounds import crown, interval, products, relaxation, roots, slopes, stack
 from engine.search import branch_and_bound, branching, exclude, frontier
 
 
@@ -87,7 +87,7 @@ def _stable_too_early(lines, l, u):
     )
 
 
-def _silent(self, magnitude):
+def _silent(self, magnitude, radii=None):
     return torch.zeros_like(magnitude)
 
 
@@ -95,13 +95,17 @@ def _to_nearest(x):
     return x.float()
 
 
-def _unclamped(lines, free, l, u):
+def _unclamped(lines, free, l, u, mixed=None):
     lower = torch.nn.functional.pad(free * 1.5 - 0.25, (0, 1), value=1.0)
     return _with(lines, lower=lower, change=lines.lower + lines.change - lower)
 
 
-def _mixed_networks(rows, matrices, runs):
-    return rows @ matrices[runs[0][0]]
+def _mixed_before(self, rows, network, runs):
+    return rows @ self.backward[runs[0][0]]
+
+
+def _mixed_forward(self, h, runs):
+    return h @ self.weight.mT[runs[0][0]]
 
 
 def _best_corner(s, boxes, planes, box):
@@ -165,8 +169,8 @@ MUTANTS = {
     "on_too_early": ((crown, "relu_lines"), _lines(_stable_too_early), [hidden_and_rows]),
     "no_noise": ((stack.Stack, "noise"), _silent, [hidden_and_rows, plain_errors]),
     "no_float32_noise": ((stack, "unit"), lambda *_: 2.0**-40, [hidden_and_rows_in_float32]),
-    "wrong_network": ((crown, "matmul"), _mixed_networks, [hidden_and_rows]),
-    "wrong_network_in_intervals": ((interval, "matmul"), _mixed_networks, [hidden_and_rows]),
+    "wrong_network": ((products.Dense, "before"), _mixed_before, [hidden_and_rows]),
+    "wrong_network_in_intervals": ((products.Dense, "forward"), _mixed_forward, [hidden_and_rows]),
     "middle_for_minimum": ((crown, "concretize"), _best_corner, [hidden_and_rows]),
     "rounded_to_nearest": ((interval, "round_down"), _to_nearest, [hidden_and_rows]),
     "slopes_out_of_range": ((slopes, "with_lower"), _unclamped, [free_multipliers]),

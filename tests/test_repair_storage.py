@@ -143,7 +143,7 @@ def test_what_is_fixed_and_why(last):
     network = gemms(square(), last=last)
     found = storable(network)[-1]
     assert (found[0].fixed, found[1].fixed) == FIXED[last]
-    for part, layer in zip(found, ("weight", "bias")):  # and the writer agrees
+    for part, layer in zip(found, ("matrix", "bias")):  # and the writer agrees
         new = replace(network.layers[-1], **{layer: part.nearest(2 * part.values + 1 + np.arange(3))})
         other = replace(network, layers=(*network.layers[:-1], new))
         if part.fixed:
