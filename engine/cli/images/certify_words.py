@@ -43,21 +43,21 @@ def _bound(record: CertifyRecord) -> list[str]:
     n, of = record.counts, f"{record.counted:,} images"
     known, more = n[REFUTED] + n[WRONG], record.counted - n[PROVED]
     if record.questions.target is None:
-        accuracy = f"Certified accuracy: {n[PROVED]:,} of {of}, {_percent(1 - record.bound)}"
-        return [f"{accuracy}, and at most {_percent(1 - record.floor, up=True)}." if n[OPEN] else f"{accuracy}."]
+        accuracy = f"Certified accuracy: {n[PROVED]:,} of {of}, {percent(1 - record.bound)}"
+        return [f"{accuracy}, and at most {percent(1 - record.floor, up=True)}." if n[OPEN] else f"{accuracy}."]
     found = [
-        f"No trigger of this family succeeds on more than {_percent(record.bound, up=True)} of {of} "
+        f"No trigger of this family succeeds on more than {percent(record.bound, up=True)} of {of} "
         f"({more:,}); with one chosen for each image, {known:,} are known to give way."
     ]
     rest = record.counted - n[WRONG]
     if n[WRONG] and rest:
         most = n[REFUTED] + n[OPEN]
-        share = _percent(Fraction(most, rest), up=True)
+        share = percent(Fraction(most, rest), up=True)
         found.append(f"Of the {rest:,} that need a trigger, on no more than {share} ({most:,}).")
     return found
 
 
-def _percent(share: Fraction, *, up: bool = False) -> str:
+def percent(share: Fraction, *, up: bool = False) -> str:
     """With two digits behind the point, rounded up or down, as what is claimed allows."""
     return f"{(ceil if up else floor)(share * 10**4) / 100:.2f}%"
 

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+from engine.cli.images.certify_words import percent
 from engine.cli.output import answer, show
 from engine.images.repair.record import HALF, LOST, ImageRepairRecord, ProvedBound
 
@@ -43,11 +44,11 @@ def _rows(record: ImageRepairRecord) -> list[tuple[str, float | None, float | No
 
 
 def _proved(found: ProvedBound) -> str:
-    bound, most = (100 * float(Fraction(share)) for share in (found.bound, found.most))
-    rounds = ", ".join(f"{100 * float(Fraction(share)):.2f}%" for share in found.rounds)
+    bound, most = percent(Fraction(found.bound), up=True), percent(Fraction(found.most))
+    rounds = ", ".join(percent(Fraction(share), up=True) for share in found.rounds)
     return (
-        f"proved: {found.family}: nothing in it succeeds on more than {bound:.2f}% of {found.images:,} held-out images "
-        f"(asked: {most:g}%): {found.proved:,} proved, {found.refuted:,} refuted, {found.open:,} open, "
+        f"proved: {found.family}: nothing in it succeeds on more than {bound} of {found.images:,} held-out images "
+        f"(asked: {most}): {found.proved:,} proved, {found.refuted:,} refuted, {found.open:,} open, "
         f"{found.wrong:,} wrong as they are; {found.seconds:.1f} s\nafter each round, on validation images: {rounds}"
     )
 
