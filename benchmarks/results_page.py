@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from methods import METHODS, NONE, PUBLISHED, comparison, load, markdown, middle, numbers, percent, read
-from results_images import classifiers, scans
+from results_images import classifiers, proved, scans
 from results_pairs import two_forms, two_networks
 
 RESULTS = Path(__file__).parent / "results"
@@ -33,7 +33,7 @@ def page(results: Path = RESULTS) -> str:
     """The whole page, as Markdown."""
     sections = (
         *(verified, hardest, certified, all_pairs, two_networks, two_forms, speed, repaired, by_method, preserved),
-        *(classifiers, scans),
+        *(classifiers, proved, scans),
     )
     return "\n".join([HEAD, *filter(None, (section(results) for section in sections))])
 
