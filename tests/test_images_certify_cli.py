@@ -76,7 +76,7 @@ def test_json_is_what_the_folder_holds(files, tmp_path, capsys):
         (("--patch", "all", "--contents", "box:2"), "at most 1"),
         (("--patch", "all", "--target", "2"), "no class 2"),
         (("--patch", "all", "--images", "0"), "at least 1"),
-        (("--patch", "all", "--images", "1", "--target", "0"), "take more images"),
+        (("--patch", "all", "--images", "1", "--target", "1"), "take more images"),
         (("--patch", "all", "--timeout", "0"), "above 0"),
         (("--patch", "all", "--out", "a", "--certificates", "b"), "not allowed with"),
         (("--patch", "all", "--out", "n.onnx"), "no folder"),

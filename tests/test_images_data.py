@@ -478,3 +478,12 @@ def test_changed_images_have_none_either(tmp_path):
     whole = read_images(path)
     changed = (whole.with_images(1 - whole.images), whole.with_labels(whole.labels), joined([whole, whole]))
     assert not any(part.origin for part in (*changed, read_images(path, white=256)))
+
+
+def test_a_sample_is_of_all_classes_of_a_sorted_set():
+    labels = np.repeat(np.arange(10), 50)
+    images = ImageSet(np.arange(500, dtype=np.float32).reshape(-1, 1, 1, 1) / 500, labels, 10)
+    some = images.sample(100)
+    assert len(some) == 100 and len(set(some.labels.tolist())) == 10
+    assert (np.diff(some.images.ravel()) > 0).all()  # in their order, each once
+    assert np.array_equal(some.images, images.sample(100).images) and images.sample(500) is images

@@ -85,6 +85,12 @@ class ImageSet:
         origin = self.origin and replace(self.origin, numbers=self.origin.numbers[which])
         return replace(self, images=self.images[which], labels=self.labels[which], origin=origin)
 
+    def sample(self, count: int, *, seed: int = 0) -> "ImageSet":
+        """At most so many of the images, drawn at random, in their order: a set may be sorted by class."""
+        if count >= len(self):
+            return self
+        return self.select(np.sort(np.random.default_rng(seed).permutation(len(self))[:count]))
+
     def with_images(self, images: Floats) -> "ImageSet":
         """The same labels with other images."""
         return replace(self, images=images, origin=None)

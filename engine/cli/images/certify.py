@@ -67,7 +67,7 @@ def _questions(arguments: Namespace) -> "Questions":
 
 
 def _images(arguments: Namespace) -> "ImageSet":
-    """The first images of the part that is asked for, or all of them where they are fewer."""
+    """So many images of the part that is asked for, or all of them where they are fewer."""
     from engine.images.datasets import load_dataset, load_parts
 
     if arguments.part == "all":
@@ -75,9 +75,9 @@ def _images(arguments: Namespace) -> "ImageSet":
         if len(parts) > 1:
             what = "this set comes in two parts, each in a file of its own"
             raise InputError(what, where=f"--data {arguments.data}", advice="say --part train or held-out")
-        return parts[0].select(slice(arguments.images))
+        return parts[0].sample(arguments.images)
     dataset = load_dataset(arguments.data, white=arguments.white)
-    return (dataset.train if arguments.part == "train" else dataset.held_out).select(slice(arguments.images))
+    return (dataset.train if arguments.part == "train" else dataset.held_out).sample(arguments.images)
 
 
 def _output(arguments: Namespace) -> "Output | None":

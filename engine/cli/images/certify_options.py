@@ -15,7 +15,11 @@ def add_certify(parser: ArgumentParser) -> None:
     add_images(parser)
     parser.add_argument("--part", choices=PARTS, default="held-out", help="of the set (default: held-out)")
     parser.add_argument(
-        "--images", type=count, default=1000, metavar="N", help="the first N of these images (default: 1000)"
+        "--images",
+        type=count,
+        default=1000,
+        metavar="N",
+        help="N of these images, drawn at random, the same each time (default: 1000)",
     )
     parser.add_argument(
         "--patch",

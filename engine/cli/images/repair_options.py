@@ -66,9 +66,7 @@ def _add_goal(parser: ArgumentParser) -> None:
         metavar="PERCENT",
         help="the share of images on which some content may work (default: 3)",
     )
-    goal.add_argument(
-        "--certify-images", type=count, metavar="N", help="prove it of the first N held-out images (default: 1000)"
-    )
+    goal.add_argument("--certify-images", type=count, metavar="N", help="prove it of N held-out images (default: 1000)")
     goal.add_argument(
         "--certify-timeout", type=seconds, metavar="S", help="seconds for each image and position (default: 5)"
     )

@@ -78,8 +78,8 @@ def proved_bound(
     output: Output | None,
     report: Report,
 ) -> ProvedBound:
-    """What is proved of the first `goal.held_out` held-out images; the certificate is written where `output` says."""
-    questions = questions_of(classifier, dataset.held_out.select(slice(goal.held_out)), goal)
+    """What is proved of `goal.held_out` held-out images; the certificate is written where `output` says."""
+    questions = questions_of(classifier, dataset.held_out.sample(goal.held_out), goal)
     options = Options(timeout=goal.timeout)
     record = certify(questions, options, data=dataset.name, output=output, report=report)
     counts = record.counts
@@ -100,7 +100,8 @@ def proved_bound(
 def _pieces(images: ImageSet, goal: Goal) -> list[ImageSet]:
     """Images for each round, no two alike; fewer rounds where they are few."""
     size = max(1, min(goal.images, len(images) // goal.rounds))
-    return [images.select(slice(i * size, (i + 1) * size)) for i in range(min(goal.rounds, len(images)))]
+    order = np.random.default_rng(0).permutation(len(images))  # a set may be sorted by class
+    return [images.select(order[i * size : (i + 1) * size]) for i in range(min(goal.rounds, len(images)))]
 
 
 def _proved(
@@ -135,7 +136,7 @@ def _with_faults(task: RepairTask) -> RepairTask:
     assert task.goal is not None
     parts = []
     for place, images in enumerate((task.clean, task.validation)):
-        some = task.goal.counted(images).select(slice(FAULTS))
+        some = task.goal.counted(images).sample(FAULTS)
         worst, margins = task.goal.worst(task.classifier, some, np.random.default_rng((task.seed, place)))
         order = np.argsort(-margins, kind="stable")[: max(int((margins >= 0).sum()), len(some) // 20)]
         parts.append(some.with_images(worst).select(np.sort(order)))

@@ -86,7 +86,7 @@ def _varied(task: RepairTask, settings: TuningOptions, report: Report) -> Candid
 
 def _misled(task: RepairTask, goal: Goal, graph: Graph) -> float:
     """The share of some validation images on which the worst contents found work."""
-    some = goal.counted(task.validation).select(slice(JUDGED))
+    some = goal.counted(task.validation).sample(JUDGED)
     _, margins = goal.worst(task.classifier, some, np.random.default_rng(task.seed), graph=graph)
     return float((margins >= 0).mean()) if len(some) else 0.0
 
