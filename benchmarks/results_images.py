@@ -85,9 +85,11 @@ poisoned networks whose backdoor succeeds on fewer than 90% of images.
 
 
 def proved(results: Path) -> str:
-    """Backdoors removed with a proof."""
+    """Backdoors removed with a proof; nothing where that was not measured."""
+    rows = read(results / "images-certified.csv")
+    if rows is None:
+        return ""
     machine = load(results / "images-certified.json")
-    rows = read(results / "images-certified.csv") or []
     lines = []
     for row in rows:
         value = {name: float(row[name]) for name in FIGURES}
