@@ -1,56 +1,23 @@
 """Random chains on images with largest elements of windows among their steps."""
 
-import numpy as np
 from hypothesis import strategies as st
 from onnx_graphs import Builder
-from onnx_windowed_graphs import (
-    SMALL,
-    _counts,
-    _each,
-    _is_image,
-    _padding,
-    conv,
-    images,
-    pad,
-    relu,
-    reshape,
-    shift,
-    turn,
-)
+from onnx_windowed_graphs import conv, images, is_image, pad, pool_windows, relu, reshape, shift, turn
 
 
 def maximum(draw, chain: Builder) -> None:
     """With ceil_mode now and then, and in all opsets that change its attributes."""
-    if not _is_image(chain):
+    found = pool_windows(draw, chain, dilated_from=10, ceiled_from=10)
+    if found is None:
         return
-    channels, *sizes = chain.shape[1:]
-    rank = len(sizes)
-    kernel, strides = _each(draw, rank, 1, 3), _each(draw, rank, 1, 3)
-    dilations = _each(draw, rank, 1, 2) if chain.opset >= 10 else [1] * rank
-    spans = [(k - 1) * d + 1 for k, d in zip(kernel, dilations)]
-    attributes, first, last = _padding(
-        draw, sizes, spans, strides, dilated=max(dilations) > 1, most=[k - 1 for k in kernel]
-    )
-    if "SAME" in attributes.get("auto_pad", "") and any(k < s for k, s in zip(kernel, strides)):
-        return  # onnx's own evaluator fails where it would take elements away
-    counts = _counts(sizes, spans, strides, first, last)
-    if min(counts) < 1 or channels * np.prod(counts) > SMALL:
-        return
-    attributes |= {"kernel_shape": kernel, "strides": strides}
-    if max(dilations) > 1:
-        attributes["dilations"] = dilations
+    attributes, counts = found
     if draw(st.booleans()):
         attributes["storage_order"] = 0
-    if "auto_pad" not in attributes and chain.opset >= 10 and draw(st.booleans()):
-        attributes["ceil_mode"] = 1
-        rooms = [n + a + b - k for n, a, b, k in zip(sizes, first, last, spans)]
-        more = [-(-room // s) + 1 for room, s in zip(rooms, strides)]
-        counts = [m - ((m - 1) * s >= n + a) for m, s, n, a in zip(more, strides, sizes, first)]
-    chain.step("MaxPool", "@", (1, channels, *counts), **attributes)
+    chain.step("MaxPool", "@", (1, chain.shape[1], *counts), **attributes)
 
 
 def maximum_of_all(draw, chain: Builder) -> None:
-    if _is_image(chain):
+    if is_image(chain):
         chain.step("GlobalMaxPool", "@", (*chain.shape[:2], *[1] * (len(chain.shape) - 2)))
 
 

@@ -18,7 +18,7 @@ def _each(draw, rank: int, least: int, most: int) -> list[int]:
     return draw(st.lists(st.integers(least, most), min_size=rank, max_size=rank))
 
 
-def _is_image(chain: Builder) -> bool:
+def is_image(chain: Builder) -> bool:
     return 3 <= len(chain.shape) <= 5 and chain.shape[0] == 1
 
 
@@ -43,7 +43,7 @@ def _counts(sizes, spans, strides, first, last) -> list[int]:
 
 
 def conv(draw, chain: Builder) -> None:
-    if not _is_image(chain):
+    if not is_image(chain):
         return
     channels, *sizes = chain.shape[1:]
     rank = len(sizes)
@@ -68,36 +68,48 @@ def conv(draw, chain: Builder) -> None:
 
 def average(draw, chain: Builder) -> None:
     """Means of windows; with ceil_mode now and then."""
-    if not _is_image(chain):
+    found = pool_windows(draw, chain, dilated_from=19)
+    if found is None:
         return
+    attributes, counts = found
+    if "ceil_mode" not in attributes and draw(st.booleans()):
+        attributes["count_include_pad"] = 1
+    chain.step("AveragePool", "@", (1, chain.shape[1], *counts), **attributes)
+
+
+def pool_windows(draw, chain: Builder, *, dilated_from: int, ceiled_from: int = 7) -> tuple[dict, list[int]] | None:
+    """The attributes of a pool, and how many windows it has in each dimension; None where none fits.
+
+    With dilations and ceil_mode now and then, from these opsets on.
+    """
+    if not is_image(chain):
+        return None
     channels, *sizes = chain.shape[1:]
     rank = len(sizes)
     kernel, strides = _each(draw, rank, 1, 3), _each(draw, rank, 1, 3)
-    dilations = _each(draw, rank, 1, 2) if chain.opset >= 19 else [1] * rank
+    dilations = _each(draw, rank, 1, 2) if chain.opset >= dilated_from else [1] * rank
     spans = [(k - 1) * d + 1 for k, d in zip(kernel, dilations)]
     attributes, first, last = _padding(
         draw, sizes, spans, strides, dilated=max(dilations) > 1, most=[k - 1 for k in kernel]
     )
     if "SAME" in attributes.get("auto_pad", "") and any(k < s for k, s in zip(kernel, strides)):
-        return  # onnx's own evaluator fails where it would take elements away
+        return None  # onnx's own evaluator fails where it would take elements away
     counts = _counts(sizes, spans, strides, first, last)
     if min(counts) < 1 or channels * np.prod(counts) > SMALL:
-        return
+        return None
     attributes |= {"kernel_shape": kernel, "strides": strides}
     if max(dilations) > 1:
         attributes["dilations"] = dilations
-    if "auto_pad" not in attributes and draw(st.booleans()):
+    if "auto_pad" not in attributes and chain.opset >= ceiled_from and draw(st.booleans()):
         attributes["ceil_mode"] = 1
         rooms = [n + a + b - k for n, a, b, k in zip(sizes, first, last, spans)]
         more = [-(-room // s) + 1 for room, s in zip(rooms, strides)]
         counts = [m - ((m - 1) * s >= n + a) for m, s, n, a in zip(more, strides, sizes, first)]
-    elif draw(st.booleans()):
-        attributes["count_include_pad"] = 1
-    chain.step("AveragePool", "@", (1, channels, *counts), **attributes)
+    return attributes, counts
 
 
 def average_all(draw, chain: Builder) -> None:
-    if _is_image(chain):
+    if is_image(chain):
         chain.step("GlobalAveragePool", "@", (*chain.shape[:2], *[1] * (len(chain.shape) - 2)))
 
 

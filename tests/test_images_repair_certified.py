@@ -10,6 +10,7 @@ from image_models import CORNER, SHAPE, corner_backdoor, halves, halves_dataset,
 from onnx import helper
 
 from engine.cli import main
+from engine.errors import InputError
 from engine.images.architectures import Builder
 from engine.images.certify.family import Contents, Patch
 from engine.images.certify.service import certify
@@ -100,6 +101,15 @@ def test_triggers_that_a_proof_found_are_learned_from():
     assert some <= {image.tobytes() for image in seen[1].faults.images}
 
 
+def test_a_goal_without_an_image_that_counts_is_refused():
+    images = halves_dataset().train
+    alone = task_of(
+        linear_backdoor(), images.select(images.labels == 1), backdoor=corner_backdoor(), faults=images, seed=0
+    )
+    with pytest.raises(InputError, match="no image to choose by has another label than 1"):
+        repair_until_proved(alone, goal(), same)
+
+
 def test_no_round_is_judged_by_images_of_another():
     judged = []
 
@@ -129,8 +139,8 @@ def test_a_repair_ends_with_its_proof():
     assert str(again.bound) == record.proved.bound == "0"
 
 
-def test_what_is_not_proved_is_not_repaired(monkeypatch):
-    """All other figures are good: the trigger that is known is gone. But a grey one of the family works."""
+def test_what_is_not_proved_is_not_repaired():
+    """All other figures are good, and a bound above what was asked for is still no repair."""
     record = repair_classifier(
         linear_backdoor(), halves_dataset(), backdoor=corner_backdoor(), options=UNLEARN, goal=goal()
     ).record
@@ -181,6 +191,12 @@ def test_nothing_is_written_that_is_not_proved(files, capsys):
     assert not (files / "r.onnx").exists() and not (files / "r.json").exists()
 
 
+def test_proofs_of_what_is_not_written_are_said_to_be(files, capsys):
+    options = ("--certify", "8x8@0,0", "--certify-images", 5, "--certificates", files / "proofs", "--steps", 1)
+    assert command(files, *options) == 1
+    assert "proofs tells of the network that is not written" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("options", "what"),
     [
@@ -229,7 +245,7 @@ def test_intervals_hold(model):
 
 
 def test_an_operator_without_bounds_leaves_the_loss_out():
-    """Sums of two images' halves are no operator that is bounded here."""
+    """Exp is executed, and not bounded."""
     b = Builder(SHAPE, activation="relu", seed=0)
     model = b.model(b.dense(b.flatten("image"), 2), "odd")
     model.graph.node[0].op_type = "Exp"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 from onnx_graphs import model, node
-from onnx_pooling_graphs import pools
+from onnx_pooled_graphs import pooled
 
 from engine.bounds.stack import Stack
 from engine.errors import InputError
@@ -147,7 +147,7 @@ def test_layers_are_those_of_the_text(data):
 
 
 @FUZZ
-@given(pools())
+@given(pooled())
 def test_the_network_is_what_onnxruntime_runs(found):
     try:
         network = parse_network(found.SerializeToString())

@@ -65,7 +65,12 @@ def run(arguments: Namespace) -> int:
         except OutOfTime:
             answer(f"out of time after {arguments.timeout:g} s, nothing written")
             return UNDECIDED
-    return _tell(found, targets, backdoor, out=str(arguments.out))
+    exit_code = _tell(found, targets, backdoor, out=str(arguments.out))
+    if exit_code == NOT_REPAIRED and arguments.certificates:
+        answer(
+            f"{arguments.certificates} tells of the network that is not written: what was proved, and what works on it"
+        )
+    return exit_code
 
 
 def _demand_one_cause(arguments: Namespace) -> None:

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from engine.errors import InputError
 from engine.images.certify.ledger import OPEN, PROVED, REFUTED, WRONG
 from engine.images.certify.questions import Key, Questions
 from engine.images.certify.record import CertifyRecord
@@ -55,17 +56,20 @@ def repair_until_proved(
     the next round's task, which begins with this round's result. OutOfTime as `repair` and `report` raise it.
     """
     pieces = _pieces(goal.counted(task.validation), goal)
+    if not pieces:
+        what = f"no image to choose by has another label than {goal.target}"
+        raise InputError(what, where=task.validation.name, advice="give images of more classes")
     found: list[tuple[Choice, Round]] = []
-    current = _with_faults(replace(task, goal=goal))
+    current = replace(task, goal=goal)
     for number, images in enumerate(pieces):
         part = part_of(report, number / len(pieces), (number + 1) / len(pieces), f"round {number + 1}: ")
-        choice = repair(current, part_of(part, 0, 0.8))
+        choice = repair(_with_faults(current), part_of(part, 0, 0.8))
         proof, painted = _proved(choice.candidate.classifier, images, goal, part_of(part, 0.8, 1, "proving, "))
         counts = proof.counts
         found.append((choice, Round(proof.bound, proof.counted, counts[REFUTED] + counts[WRONG], counts[OPEN])))
         if proof.bound <= SPARE * goal.most:
             break
-        current = _with_faults(_taught(current, choice.candidate.classifier, images, painted))
+        current = _taught(current, choice.candidate.classifier, images, painted)
     best = min(found, key=lambda pair: pair[1].bound)
     return best[0], tuple(outcome for _, outcome in found)
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 
 from engine.images.certify.family import Contents, Patch
-from engine.images.certify.worst import worst_contents
+from engine.images.certify.worst import STEPS, worst_contents
 from engine.images.classifier import Classifier
 from engine.images.graph import Graph
 from engine.images.imageset import Floats, ImageSet
@@ -41,7 +41,7 @@ class Goal:
         random: np.random.Generator,
         *,
         graph: Graph | None = None,
-        steps: int = 10,
+        steps: int = STEPS,
     ) -> tuple[Floats, Floats]:
         """The images with the worst contents found of the family, and their margins (worst.py)."""
         return worst_contents(
