@@ -775,18 +775,21 @@ def found() -> list[tuple[tuple[str, ...], str]]:
     return [one for first in range(0, COUNT, CHUNK) for one in outcomes(first, CHUNK)]
 
 
+@pytest.mark.slow
 def test_most_are_judged_by_what_they_say(found):
     words = Counter(word for _, word in found)
     assert words["logic"] >= 0.4 * COUNT
     assert words["accepted"] >= 0.1 * COUNT and words["malformed"] >= 0.1 * COUNT and words["hash"] >= 10
 
 
+@pytest.mark.slow
 def test_each_change_alone_is_refused_somewhere(found):
     """For what it says; only changes of hashes are refused for hashes."""
     alone = {names[0] for names, word in found if len(names) == 1 and word in ("logic", "malformed")}
     assert alone == MUTATORS.keys() - {"network_given", "hashes_swapped"}
 
 
+@pytest.mark.slow
 def test_what_breaks_a_rule_is_never_accepted(found):
     assert NEVER_ACCEPTED < MUTATORS.keys() and not broken_but_accepted(found)
 

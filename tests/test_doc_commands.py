@@ -29,7 +29,7 @@ WRITTEN = re.compile(r"--(?:out|certificate) (\w+)")  # without what a skipped b
 NUMBER = re.compile(r"\d[\d,.]*")
 SMALL = {"repair": ("--samples", "20000", "--grid", "8"), "compare": ("--points", "20000", "--grid", "8")}
 NOT_RUN_AT_MOST = 6
-LONG = ("batch.md", "points.md", "report.md")  # whose commands other tests run too
+LONG = ("batch.md", "images.md", "points.md", "report.md")  # whose commands other tests run too
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,7 +146,7 @@ def detector(path: Path) -> None:
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=8), path)
 
 
-@pytest.mark.parametrize("before", ["untouched", "tried before"])
+@pytest.mark.parametrize("before", ["untouched", pytest.param("tried before", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", TORCHVISIONS)
 def test_any_torchvision(tmp_path, name, before):
     files = TORCHVISIONS[name]

@@ -338,7 +338,7 @@ def test_counterexamples_stand(standin_networks):
     for net in standin_networks.values():
         for number in range(1, 11):
             question = load_property(property_path(number))
-            verdict = verify(net, question, Options(timeout=3, device="cpu"))
+            verdict = verify(net, question, Options(timeout=1, device="cpu"))
             if verdict.word == "sat":
                 check_counterexample(verdict.counterexample, net, question)
                 found += 1
