@@ -46,9 +46,7 @@ def prepare(path: str | Path, *, option: str, given: Iterable[str | Path] = ()) 
     """
     target = Path(os.path.realpath(path))
     try:
-        if any(_is_same(target, file) for file in given):
-            what = "this file is needed itself, and would be replaced"
-            raise InputError(what, where=f"{option} {path}", advice="name another one")
+        demand_not_needed(path, option=option, given=given)
         if target.is_dir():
             raise InputError("this is a directory", where=f"{option} {path}", advice="name a file in it")
         if target.is_fifo():  # a trial would end whoever reads it, and the writing then wait for another reader
@@ -117,6 +115,14 @@ def fitting(name: str, ending: str) -> str:
     mark = f"-{_mark(name)}{ending}"
     kept = os.fsencode(name)[: MAX_NAME - len(os.fsencode(mark))]
     return kept.decode("utf-8", "ignore") + mark
+
+
+def demand_not_needed(path: str | Path, *, option: str, given: Iterable[str | Path]) -> None:
+    """InputError where `path`, which is to be written, leads to one of the files that are `given`."""
+    target = Path(os.path.realpath(path))
+    if any(_is_same(target, file) for file in given):
+        what = "this file is needed itself, and would be replaced"
+        raise InputError(what, where=f"{option} {path}", advice="name another one")
 
 
 def _is_same(target: Path, file: str | Path) -> bool:

@@ -389,6 +389,15 @@ def test_what_is_there_is_not_replaced(files, out, capsys):
     assert check(certificates / "held.proof.zip", out, files / "held.vnnlib").accepted
 
 
+@pytest.mark.parametrize("read", ["small.onnx", "held.vnnlib"])
+def test_what_is_read_is_not_replaced(read, files, capsys):
+    """Not even by --force."""
+    before = (files / read).read_bytes()
+    line = refused(repair(files, files / read, "held", options=["--force"]), capsys)
+    assert "this file is needed itself, and would be replaced" in line
+    assert (files / read).read_bytes() == before and not (files / "small.certificates").exists()
+
+
 def test_an_empty_folder_may_be_used(files, out):
     out.with_name("repaired.certificates").mkdir()
     assert repair(files, out, "held") == 0

@@ -49,6 +49,16 @@ def test_files_are_written_once(files, capsys):
     assert scan(files, "bad.onnx", *options, "--force") == 1
 
 
+@pytest.mark.parametrize("name", ["bad.onnx", "images.npz"])
+def test_what_is_read_is_not_replaced(files, name, capsys):
+    """Not even by --force: neither the network nor the images."""
+    before = (files / name).read_bytes()
+    arguments = ("repair", str(files / "bad.onnx"), "--data", str(files / "images.npz"), "--white", "1", "--scan")
+    assert main(["images", *arguments, "--out", str(files / name), "--force"]) == 2
+    assert "this file is needed itself, and would be replaced" in capsys.readouterr().err
+    assert (files / name).read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("options", "what"),
     [

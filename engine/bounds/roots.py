@@ -94,13 +94,11 @@ def _unsafe_rows(
         for p, polytope in enumerate(case.unsafe):
             deadline.check()
             missing[g, p] = False
-            r = 0
-            for row in polytope.rows:
+            for r, row in enumerate(polytope.rows):
                 if any(row.inputs) or any(row.outputs):
                     rows[g, p, r] = _numbers((*row.outputs, row.constant))
                     inputs[g, p, r] = _numbers(row.inputs)
                     absent[g, p, r] = False
-                    r += 1
                 elif not row.holds((), ()):
                     missing[g, p] = True
     return rows, inputs, absent, missing

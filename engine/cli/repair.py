@@ -60,7 +60,8 @@ def run(arguments: Namespace) -> int:
     from engine.picture import prepare_picture
     from engine.repair.publish import RepairOutput
 
-    output = RepairOutput(arguments.out, arguments.certificates, force=arguments.force)
+    given = [files.network, *files.properties, *files.preserve, *([arguments.points] if arguments.points else [])]
+    output = RepairOutput(arguments.out, arguments.certificates, force=arguments.force, given=given)
     picture = prepare_picture(arguments.picture) if arguments.picture else None
     question = _question(files, arguments)
     with live_line("loading") as update:

@@ -4,7 +4,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain, count
@@ -14,7 +14,7 @@ from engine.audit.check import check
 from engine.audit.data import Malformed
 from engine.certificate import certificate_bytes, certificate_name
 from engine.errors import EngineError, InputError
-from engine.files import fitting, unwritable
+from engine.files import demand_not_needed, fitting, unwritable
 from engine.network import Network
 from engine.onnx_file import rewritten, save_network
 from engine.property import Property
@@ -47,10 +47,11 @@ def certified(network: Network, proved: Proved, options: Options) -> Certified:
 class RepairOutput:
     """The place of a repaired network: a file OUT.onnx, and a folder of certificates beside it or elsewhere."""
 
-    def __init__(self, out: Path, certificates: Path | None = None, *, force: bool = False):
+    def __init__(self, out: Path, certificates: Path | None = None, *, force: bool = False, given: Iterable[Path] = ()):
         """InputError where something is there already and not `force`, or nothing can be written.
 
-        Even `force` replaces no folder that holds anything but certificates and properties.
+        Even `force` replaces no folder that holds anything but certificates and properties, and none of the files that
+        are `given`.
         """
         stem = out.name.removesuffix(".gz").removesuffix(".onnx")
         self.out, self.certificates = out, certificates or out.with_name(fitting(stem, ".certificates"))
@@ -58,6 +59,7 @@ class RepairOutput:
         try:
             if out.is_dir():
                 raise InputError("this is a directory", where=f"--out {out}", advice="name a file in it")
+            demand_not_needed(out, option="--out", given=given)
             if out.exists() and not force:
                 raise _exists(f"--out {out}")
             if self.certificates.resolve() in (out.resolve(), *out.resolve().parents):

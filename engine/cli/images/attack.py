@@ -57,7 +57,7 @@ def add(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Makes the images, writes them, and prints how the network does on them."""
-    demand_free(arguments.out, force=arguments.force)
+    demand_free(arguments.out, arguments=arguments)
     _demand_sense(arguments)
     from engine.images.fit_check import chance_warning
     from engine.images.formats.npz import npz_bytes

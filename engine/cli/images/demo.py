@@ -31,7 +31,7 @@ def run(arguments: Namespace) -> int:
     """Takes each step, says what it did, and keeps the files where asked."""
     start = time.perf_counter()
     if arguments.out:
-        demand_free(arguments.out, force=arguments.force)
+        demand_free(arguments.out, arguments=arguments)
         _demand_pictures()
     with live_line("loading torch") as line:
         update = line or (lambda text: None)

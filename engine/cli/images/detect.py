@@ -104,7 +104,7 @@ def _demand_sense(arguments: Namespace) -> None:
     """InputError where options do not go together, or a file exists that is to be written."""
     for option, path in _files(arguments):
         if path:
-            demand_free(path, force=arguments.force, option=option)
+            demand_free(path, arguments=arguments, option=option)
     if arguments.false_alarms is not None and (arguments.threshold is not None or arguments.data is None):
         raise InputError("--false-alarms chooses a threshold by --data", advice="give --data, and no --threshold")
     if arguments.poisoned and arguments.trigger:

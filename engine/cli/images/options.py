@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import InputError
+from engine.files import demand_not_needed
 
 if TYPE_CHECKING:
     from engine.images.classifier import Classifier
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 SCALINGS = ("0..1", "0..255", "-1..1")
 LAYOUTS = ("NCHW", "NHWC", "NHW", "flat")
+#: options that name files to be read
+READ = ("network", "original", "repaired", "data", "trigger", "poisoned", "failing")
 
 
 def add_images(parser: ArgumentParser) -> None:
@@ -69,9 +72,11 @@ def classifier_of(arguments: Namespace, path: Path) -> "Classifier":
     return load_classifier(path, scaling=scaling, layout=arguments.layout)
 
 
-def demand_free(path: Path, *, force: bool, option: str = "--out") -> None:
-    """InputError where something is there already and not `force`."""
-    if path.exists() and not force:
+def demand_free(path: Path, *, arguments: Namespace, option: str = "--out") -> None:
+    """InputError where something is there already, without --force, or one of the files that the options name."""
+    named = (getattr(arguments, name, None) for name in READ)
+    demand_not_needed(path, option=option, given=[file for file in named if file and Path(file).exists()])
+    if path.exists() and not arguments.force:
         raise InputError("this exists already", where=f"{option} {path}", advice="choose another name, or --force")
 
 

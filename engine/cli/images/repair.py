@@ -47,7 +47,7 @@ def run(arguments: Namespace) -> int:
     paths = [arguments.out, arguments.out.with_suffix(".json")]
     paths += [_trigger_path(arguments)] if arguments.scan else []
     for path in paths:
-        demand_free(path, force=arguments.force)
+        demand_free(path, arguments=arguments)
     _demand_one_cause(arguments)
     own = own_options(arguments)
     classifier, dataset = classifier_of(arguments, arguments.network), dataset_of(arguments)

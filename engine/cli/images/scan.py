@@ -58,7 +58,7 @@ def add(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Scans; shows the norms and indices of all classes, and says by the exit code whether one is flagged."""
     if arguments.out:
-        demand_free(arguments.out, force=arguments.force)
+        demand_free(arguments.out, arguments=arguments)
         if arguments.out.exists() and not arguments.out.is_dir():
             raise InputError("this is no folder", where=f"--out {arguments.out}", advice="name a folder")
     if (arguments.trigger is None) != (arguments.target is None):

@@ -46,7 +46,7 @@ def run(arguments: Namespace) -> int:
     if beside == arguments.out:
         raise InputError("an ONNX file is written there", where=f"--out {arguments.out}", advice="end it in .onnx")
     for path in (arguments.out, beside):
-        demand_free(path, force=arguments.force)
+        demand_free(path, arguments=arguments)
     _demand_sense(arguments)
     from engine.images.device import chosen_device
     from engine.images.trainer import train_classifier
