@@ -96,7 +96,7 @@ def _exclude(
     open_targets = _worst(OpenTargets(box, polytope, best, plane, weights).select(~proved))
     # of the optimized targets those that are proved, which no row alone proves
     near, free = near[proved[near]], free.select(proved[near])
-    adjustable = (batch.is_open & ~batch.is_coupled)[box[near]]
+    adjustable = (batch.is_open & ~batch.is_coupled & ~batch.is_curved)[box[near]]
     changed = adjustable & (free.slopes != batch.plain_slopes[box[near]])
     return open_targets, proved_exclusions(nodes.id[box], polytope, weights, proved, near, free, changed)
 
