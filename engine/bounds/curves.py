@@ -20,9 +20,9 @@ SLOPE_STEPS = 2.0**SLOPE_BITS
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
-    """Sigmoid or Tanh, f, with its tables on one device (engine/curves/tables.py), all in float64 but `touch`.
+    """Sigmoid or Tanh, f, with its tables on one device (engine/curves/tables.py), all in float64.
 
-    scale: SCALE of it. Neurons' bounds l <= z <= u are given as they are, in float32.
+    scale: SCALE of it. Neurons' bounds l <= z <= u are given as they are, in float32; places are integers in float64.
     """
 
     scale: int
@@ -54,17 +54,18 @@ class Curve:
         """The distance of the lines of `curve_lines` in the middle, but for rounding."""
         p, q = _places(l, u)
         (above, t), (below, mirrored) = self.upper(p, q), self.upper(-q, -p)
-        return (above - below) * (p + q).double() / (2 * STEPS) + t + mirrored - (2 - self.scale)
+        return (above - below) * (p + q) / (2 * STEPS) + t + mirrored - (2 - self.scale)
 
     def upper(self, p: torch.Tensor, q: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(slope, intercept) of a line above f from p / 256 to q / 256.
 
         A tangent at or behind the middle where it lies above f at p / 256, too, else the chord; a constant where a
-        place is beyond the tables. Bounds that exclude each other (p > q) give some line.
+        place is beyond the tables. Bounds that exclude each other (p > q) give some line, the one of the format, too: where
+        a difference of places is rounded, the chord's slope is less than 2^-31.
         """
-        left, right = p.double() / STEPS, q.double() / STEPS
-        at = torch.maximum((p + q).div(2, rounding_mode="floor"), self.touch[p.clamp(-LAST, 0) + LAST])
-        steep, point = _at(self.steep, at), at.double() / STEPS
+        left, right = p / STEPS, q / STEPS
+        at = torch.maximum(((p + q) / 2).floor_(), _at(self.touch, p.clamp(max=0)))
+        steep, point = _at(self.steep, at), at / STEPS
         tangent = _at(self.high, at) - steep * point
         tangent = tangent + torch.maximum(right - point, point - left) / (2 * SLOPE_STEPS)
         first, last = _at(self.high, p), _at(self.high, q)
@@ -79,7 +80,7 @@ class Curve:
 def curve_on(name: Name, device: torch.device) -> Curve:
     """A curve with its tables on a device, made at first use."""
     made = tables(name)
-    parts = (torch.from_numpy(part).to(device) for part in (made.high, made.low, made.steep, made.touch))
+    parts = (torch.from_numpy(part).double().to(device) for part in (made.high, made.low, made.steep, made.touch))
     return Curve(SCALE[name], *parts)
 
 
@@ -99,11 +100,10 @@ def curve_lines(
 
 
 def _places(l: torch.Tensor, u: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """P = floor(256 l) and Q = ceil(256 u); what is beyond the tables is just beyond them."""
-    p, q = (l.double() * STEPS).floor_(), (u.double() * STEPS).ceil_()
-    return p.clamp_(-LAST - 1, LAST + 1).long(), q.clamp_(-LAST - 1, LAST + 1).long()
+    """P = floor(256 l) and Q = ceil(256 u), as float64 numbers."""
+    return (l.double() * STEPS).floor_(), (u.double() * STEPS).ceil_()
 
 
 def _at(table: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
     """The table's numbers at these places, or at its ends beyond them."""
-    return table[places.clamp(-LAST, LAST) + LAST]
+    return table[(places.clamp(-LAST, LAST) + LAST).long()]

@@ -60,7 +60,8 @@ def enclosure(curve: Curve, z: Fraction, bits: int) -> Enclosure:
     low, high = logistic(n, bits)
     rest = (k - 1) << bits
     exact = (n * z.denominator) == (k * z.numerator << bits)
-    return k * low - rest, k * (high + (not exact)) - rest  # x + 1 unit gives no more than one unit more
+    most = min(high + (not exact), 1 << bits)  # x + 1 unit gives no more than one unit more, and never more than 1
+    return k * low - rest, k * most - rest
 
 
 def nearest(curve: Curve, z: Fraction, places: int) -> int:

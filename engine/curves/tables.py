@@ -19,8 +19,8 @@ BITS = 128  # in which all is enclosed
 class Tables:
     """A curve f at the places i / 256, i from -LAST to LAST: float64 [2 LAST + 1], that of i at i + LAST.
 
-    high, low: the multiples of 2^-40 next to f, above and below; steep: the multiple of 2^-30 nearest to f'; value: the
-    float64 number nearest to f, but for 2^-100; touch: int64 [LAST + 1], for P from -LAST to 0, at P + LAST, the least
+    high, low: the multiples of 2^-40 next to f, above and below; steep: the multiple of 2^-30 nearest to f'; value: a
+    float64 number within 2^-53 of f; touch: int64 [LAST + 1], for P from -LAST to 0, at P + LAST, the least
     j >= 0 from which on the tangents of f at j / 256 lie above f at P / 256.
     """
 

@@ -51,12 +51,18 @@ def exclude(batch: Batch, *, steps: int, max_targets: int = MAX_TARGETS) -> tupl
     """
     nodes = batch.nodes
     box, polytope = (~nodes.excluded).nonzero(as_tuple=True)
-    worthwhile = ((batch.is_open.sum(1) <= MAX_OPEN_SIGNS) | many_inputs(nodes)) & (steps > 0)
+    worthwhile = ((batch.is_open.sum(1) <= MAX_OPEN_SIGNS) | many_inputs(nodes)) & (steps > 0) & _has_choices(batch)
     start = _Start(nodes.slopes.clone(), nodes.multipliers.clone(), worthwhile)
     parts = zip(torch.split(box, max_targets), torch.split(polytope, max_targets))
     found = [_exclude(batch, start, *part, steps) for part in parts]
     open_targets, exclusions = zip(*found)
     return _worst(joined(open_targets)), joined_exclusions(exclusions)
+
+
+def _has_choices(batch: Batch) -> torch.Tensor:
+    """True for boxes on which bounds have anything to be optimized: [boxes]. Slopes of curves are fixed."""
+    fixed = batch.is_curved.all() & (batch.roots.rows.shape[2] == 1)
+    return (batch.nodes.phases != 0).any(1) | ~fixed
 
 
 @dataclass(frozen=True, slots=True)
