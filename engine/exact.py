@@ -23,9 +23,9 @@ MAX_WEIGHTS = 1 << 16  # that are integers at a time: a network of millions take
 def evaluate(model: Model, point: Sequence[Fraction | float], deadline: Deadline = NEVER) -> Vector:
     """The model's outputs at a point, exactly: real arithmetic on the weights as they are.
 
-    With a curve f the multiple of 2^-60 nearest to f(z) stands for it. The outputs of a rounded network, and of one with
-    curves, are within `radii` of these. Numbers are integers over one
-    denominator for the whole vector; weights are integers over a power of two for some neurons, so that no fraction is
+    With a curve f the multiple of 2^-60 nearest to f(z) stands for it. The outputs of a rounded network, and of one
+    with curves, are within `radii` of these. Numbers are integers over one denominator for the whole vector; weights
+    are integers over a power of two for some neurons, so that no fraction is
     ever reduced on the way. OutOfTime soon after the deadline.
     """
     x = [_fraction(value) for value in point]

@@ -32,8 +32,8 @@ from engine.joint import make_joint
 from engine.network import Affine, Network
 from engine.nnet.writer import nnet_text
 from engine.onnx_file import describe, load_network, parse_network, save_network
-from engine.property import Property
 from engine.proof import ARRAYS
+from engine.property import Property
 from engine.query import Tie
 from engine.repair.loop import repair
 from engine.replay import replay

@@ -60,8 +60,8 @@ class Curve:
         """(slope, intercept) of a line above f from p / 256 to q / 256.
 
         A tangent at or behind the middle where it lies above f at p / 256, too, else the chord; a constant where a
-        place is beyond the tables. Bounds that exclude each other (p > q) give some line, the one of the format, too: where
-        a difference of places is rounded, the chord's slope is less than 2^-31.
+        place is beyond the tables. Bounds that exclude each other (p > q) give some line, that of the format: where a
+        difference of places is rounded, the chord's slope is less than 2^-31.
         """
         left, right = p / STEPS, q / STEPS
         at = torch.maximum(((p + q) / 2).floor_(), _at(self.touch, p.clamp(max=0)))
@@ -84,9 +84,7 @@ def curve_on(name: Name, device: torch.device) -> Curve:
     return Curve(SCALE[name], *parts)
 
 
-def curve_lines(
-    curve: Curve, l: torch.Tensor, u: torch.Tensor, noise: Callable[[torch.Tensor], torch.Tensor]
-) -> Lines:
+def curve_lines(curve: Curve, l: torch.Tensor, u: torch.Tensor, noise: Callable[[torch.Tensor], torch.Tensor]) -> Lines:
     """Lines a z + r <= f(z) <= c z + t on l <= z <= u, [boxes, neurons], that lose as little as they must.
 
     The one below is that above -z, as f(z) + f(-z) = 2 f(0). `noise` maps intercepts to a bound of the change by

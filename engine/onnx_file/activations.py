@@ -1,6 +1,7 @@
 """The supported ONNX operators that bend the signal: curves and piecewise linear functions, entry by entry.
 
-A piecewise linear function other than a ReLU is rest + the sum of some factor * relu(sign * x + shift): two layers, exactly.
+A piecewise linear function other than a ReLU is rest + the sum of some factor * relu(sign * x + shift): two layers,
+exactly.
 Parameters are read as in operators.py.
 """
 
