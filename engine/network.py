@@ -120,8 +120,8 @@ class Affine:
         return np.where(self.relu, bent, z) if isinstance(self.relu, np.ndarray) else bent
 
     def passes(self, z: np.ndarray) -> np.ndarray:
-        """The derivative of `outputs`: True where values z [..., out] pass on as they are, else False, with a ReLU at 0,
-        too; with a curve a number."""
+        """The derivative of `outputs`: True where values z [..., out] pass on as they are, else False, at 0, too; with
+        a curve a number."""
         if self.curve:
             return np.where(self._has_relu, derivative(self.curve, z), 1.0)
         passing: np.ndarray = (z > 0) | ~self._has_relu

@@ -62,15 +62,26 @@ def test_verdicts_are_those_of_samples_and_proofs_hold(sizes, operators, stalled
             assert found.exact and found.replayed and margin + 2 * max(radii(net, found.point)) <= 0
 
 
-def test_signs_are_split_and_then_inputs():
-    """Of many inputs signs are split first; curves bend still where all are fixed."""
-    net = curve_network([10, 3, 2], ["Tanh"], seed=1, gain=1.5)
+@pytest.mark.parametrize("operators, of_relus", [(["Tanh"], False), (["Relu", "Tanh"], True)])
+def test_of_many_inputs_signs_of_relus_alone_are_split(operators, of_relus):
+    net = curve_network([10, 3, 3, 2], operators, seed=1, gain=1.5)
     least = least_difference(net, -np.ones(10), np.ones(10))
-    question = asked(net, least - 0.22)
+    question = asked(net, least - 0.25 * abs(least))
     verdict = verify(net, question, OPTIONS)
     assert verdict.word == "unsat"
+    signs = verdict.proof.split[verdict.proof.split >= 10] - 10
+    assert (len(signs) > 0) == of_relus and (signs < 3).all()
+
+
+def test_late_signs_of_curves_are_split_and_then_inputs_again():
+    """Curves bend still where all signs are fixed."""
+    net = curve_network([3, 4, 2], ["Tanh"], seed=1)
+    least = least_difference(net, -np.ones(3), np.ones(3))
+    question = asked(net, least - 0.1)
+    verdict = verify(net, question, replace(OPTIONS, stalled=1))
+    assert verdict.word == "unsat"
     split = verdict.proof.split
-    assert (split >= 10).any() and ((split >= 0) & (split < 10)).any()
+    assert (split >= 3).any() and ((split >= 0) & (split < 3)).any()
     assert plain_proof.check(net, question.cases, verdict.proof) > 8
 
 
