@@ -19,7 +19,9 @@ Result = TypeVar("Result")
 
 
 def float32_layers(layers: Iterable[Affine], *, device: str = "cpu") -> list[Float32Layer]:
-    """The layers with their numbers rounded to float32, on a device."""
+    """The layers with their numbers rounded to float32, on a device. InputError where one has a Sigmoid or a Tanh."""
+    layers = tuple(layers)
+    Network(layers).demand_relus("measuring it")
     return [
         (
             torch.tensor(layer.weight.T, dtype=torch.float32, device=device),

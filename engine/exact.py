@@ -7,6 +7,7 @@ from math import lcm
 
 import numpy as np
 
+from engine.curves.enclosure import nearest
 from engine.deadline import NEVER, Deadline
 from engine.errors import InputError
 from engine.joint import Model, blocks_of
@@ -15,15 +16,16 @@ from engine.property import Vector
 
 MAX_DIGITS = 40  # of a number that is printed exactly
 OUTWARD, TINY = 1 + 2.0**-30, 2.0**-1000  # more than a sum of up to 2^20 numbers >= 0 loses by rounding
+PLACES = 60  # of the binary fractions that stand for values of curves
 MAX_WEIGHTS = 1 << 16  # that are integers at a time: a network of millions takes minutes, and much memory
 
 
 def evaluate(model: Model, point: Sequence[Fraction | float], deadline: Deadline = NEVER) -> Vector:
     """The model's outputs at a point, exactly: real arithmetic on the weights as they are.
 
-    The outputs of a rounded network are within `radii` of these. Numbers are integers over one
-    denominator for the whole vector; weights are integers over a power of two for some neurons, so that no fraction is
-    ever reduced on the way. OutOfTime soon after the deadline.
+    With a curve f the multiple of 2^-60 nearest to f(z) stands for it. The outputs of a rounded network, and of one
+    with curves, are within `radii` of these. Numbers are integers over one denominator for the whole vector; weights
+    are integers over a power of two for some neurons, so that no fraction is ever reduced on the way. OutOfTime soon after the deadline.
     """
     x = [_fraction(value) for value in point]
     if len(x) != model.n_inputs:
@@ -55,9 +57,24 @@ def _layer_outputs(network: Network, x: list[Fraction], deadline: Deadline) -> I
             parts.append(_exact_sums(layer.matrix[some], layer.bias[some], h, denominator))
         most = max(bits for _, bits in parts)
         h = np.concatenate([part << (most - bits) for part, bits in parts])
-        h = layer.outputs(h)
         denominator <<= most
+        if layer.curve:
+            h, denominator = _bent(layer, h, denominator, deadline)
+        else:
+            h = layer.outputs(h)
         yield h, denominator
+
+
+def _bent(layer: Affine, z: np.ndarray, denominator: int, deadline: Deadline) -> tuple[np.ndarray, int]:
+    """The outputs of a layer with a curve: the nearest multiples of 2^-PLACES, and what is not bent as it is."""
+    assert layer.curve
+    found = z << PLACES
+    for j in layer.relus:
+        deadline.check()
+        found[j] = denominator * nearest(layer.curve, Fraction(z[j], denominator), PLACES)
+    if not layer.is_mixed:
+        return found // denominator, 1 << PLACES
+    return found, denominator << PLACES
 
 
 def _exact_sums(weight: Matrix, bias: np.ndarray, h: np.ndarray, denominator: int) -> tuple[np.ndarray, int]:
@@ -85,11 +102,13 @@ def _places(matrix: Matrix) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def radii(model: Model, point: Sequence[Fraction | float], deadline: Deadline = NEVER) -> Vector:
-    """Numbers that the model's outputs at a point are no farther from those of `evaluate` than: 0 unless it is rounded.
+    """Numbers that the model's outputs at a point are no farther from those of `evaluate` than: 0 unless it is rounded
+    or has a curve.
 
     With |W' - W| <= 2^-53 |W|, |b' - b| <= 2^-53 |b| and h' within r of h, W' h' + b' is within
-    |W| r + 2^-53 (|W| (|h| + r) + |b|) of W h + b; the maximum with 0 brings no two numbers further apart. The rule is
-    applied to all layers of a rounded network. InputError where numbers are beyond float64.
+    |W| r + 2^-53 (|W| (|h| + r) + |b|) of W h + b; the maximum with 0 brings no two numbers further apart, nor
+    does a curve, whose value is off by 2^-61. The rule is applied to all layers of such a network; without the terms of
+    2^-53 where it is not rounded. InputError where numbers are beyond float64.
     """
     x = [_fraction(value) for value in point]
     found: Vector = ()
@@ -101,13 +120,14 @@ def radii(model: Model, point: Sequence[Fraction | float], deadline: Deadline = 
 def _radii(network: Network, x: list[Fraction], deadline: Deadline) -> Vector:
     """The same for one block: sums of numbers >= 0 in float64, of which each is made larger than rounding makes it
     smaller."""
-    if not network.rounded:
+    if not (network.rounded or network.has_curves):
         return (Fraction(0),) * network.n_outputs
     h, r = _sizes(x), np.zeros(1)
     for layer, outputs in zip(network.layers, _layer_outputs(network, x, deadline)):
         weight = abs(layer.matrix)
         spread = weight @ (r + np.zeros_like(h))
-        r = (spread + (weight @ h + spread + np.abs(layer.bias)) * 2.0**-53) * OUTWARD + TINY
+        off = (weight @ h + spread + np.abs(layer.bias)) * 2.0**-53 if network.rounded else 0.0
+        r = (spread + off + 2.0 ** -(PLACES + 1) * bool(layer.curve)) * OUTWARD + TINY
         h = _sizes(_fractions(*outputs))
     if not np.isfinite(r).all():
         raise InputError("its outputs are beyond float64", where=network.name, advice="use smaller weights or inputs")
@@ -172,7 +192,8 @@ def nearest_floats(point: Sequence[Fraction], number: type[np.floating] = np.flo
 
 
 def derivatives(model: Model, point: Sequence[Fraction | float], inputs: Sequence[int]) -> list[Vector]:
-    """The exact derivatives of the outputs in each of the given inputs, on the affine piece of the point.
+    """The exact derivatives of the outputs in each of the given inputs, on the affine piece of the point: of networks
+    without curves.
 
     A neuron at 0 counts as negative.
     """

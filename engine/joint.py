@@ -84,7 +84,12 @@ class Joint:
 
 
 def make_joint(blocks: Sequence[tuple[Network, tuple[Tie, ...]]], *, n_inputs: int, name: str = "") -> Joint:
-    """The joint of networks with the ties of their inputs, over `n_inputs` free inputs; neighbours alike are pairs."""
+    """The joint of networks with the ties of their inputs, over `n_inputs` free inputs; neighbours alike are pairs.
+
+    InputError where one has a Sigmoid or a Tanh.
+    """
+    for network, _ in blocks:
+        network.demand_relus("a question about several networks, or in VNN-LIB 2.0,")
     made = tuple(_block(network, ties) for network, ties in blocks)
     return Joint(made, n_inputs, name, _pairs([block.network for block in made]))
 

@@ -1,4 +1,4 @@
-"""Feed-forward ReLU networks as exact data."""
+"""Feed-forward networks of affine layers with ReLUs, Sigmoids or Tanhs, as exact data."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from engine.curves import MaybeCurve, derivative, value
 from engine.errors import InputError
 
 if TYPE_CHECKING:  # a network of dense layers needs no scipy
@@ -15,13 +16,16 @@ MAX_DENSE = 1 << 27  # numbers of a sparse layer that is written out with its ze
 
 #: weights of a layer [out, in] in float64; sparse ones hold numbers other than 0 alone
 Matrix: TypeAlias = "np.ndarray | csr_array"
-#: True or False for all neurons of a layer, or a bool array [out] that has both
+#: True or False for all neurons of a layer, or a bool array [out] that has both: whether they are bent
 Relus: TypeAlias = bool | np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
 class Affine:
-    """z = matrix @ h + bias, followed by h' = max(z, 0) where `relu`, else h' = z.
+    """z = matrix @ h + bias, followed by h' = f(z) where `relu`, else h' = z.
+
+    f(z) is max(z, 0), a ReLU, where `curve` is empty, else that curve. What is said of ReLUs as neurons (which layers
+    have any, and where) is meant of curves, too, if nothing else is said.
 
     matrix: float64 [out, in], dense or sparse; bias: float64 [out]. The numbers are the network's own, exactly
     (float32 weights are float64 values too); nothing is fused unless the result is exact. The numbers of a `rounded`
@@ -35,6 +39,7 @@ class Affine:
     relu: Relus
     rounded: bool = False
     radius: np.ndarray | None = None
+    curve: MaybeCurve = ""
 
     def __post_init__(self) -> None:
         if isinstance(self.relu, np.ndarray):
@@ -43,6 +48,8 @@ class Affine:
                 raise InputError(what, advice="say of each neuron if it has one")
             if self.relu.all() or not self.relu.any():
                 object.__setattr__(self, "relu", bool(self.relu.any()))
+        if self.relu is False:
+            object.__setattr__(self, "curve", "")  # that of no neuron
 
     @property
     def is_sparse(self) -> bool:
@@ -91,9 +98,10 @@ class Affine:
         return np.flatnonzero(self._has_relu)
 
     @property
-    def form(self) -> tuple[int, bool | bytes]:
-        """Its width and its ReLUs: layers of one form can be stacked."""
-        return len(self.bias), self.relu.tobytes() if isinstance(self.relu, np.ndarray) else self.relu
+    def form(self) -> tuple[int, bool | bytes] | tuple[int, bool | bytes, str]:
+        """Its width, its ReLUs, and its curve if it has one: layers of one form can be stacked."""
+        relus = self.relu.tobytes() if isinstance(self.relu, np.ndarray) else self.relu
+        return (len(self.bias), relus, self.curve) if self.curve else (len(self.bias), relus)
 
     def products(self, h: np.ndarray) -> np.ndarray:
         """matrix @ h for each of the vectors h [..., in], in float64: [..., out]."""
@@ -105,13 +113,17 @@ class Affine:
         return np.ascontiguousarray(found).reshape(*h.shape[:-1], len(self.bias))
 
     def outputs(self, z: np.ndarray) -> np.ndarray:
-        """What it makes of values z [..., out], whatever numbers they are."""
-        if isinstance(self.relu, np.ndarray):
-            return np.where(self.relu, np.maximum(z, 0), z)
-        return np.maximum(z, 0) if self.relu else z
+        """What it makes of values z [..., out]: exactly, whatever numbers they are, but with a curve in float64."""
+        if self.relu is False:
+            return z
+        bent = value(self.curve, z) if self.curve else np.maximum(z, 0)
+        return np.where(self.relu, bent, z) if isinstance(self.relu, np.ndarray) else bent
 
     def passes(self, z: np.ndarray) -> np.ndarray:
-        """True where values z [..., out] pass on as they are: the derivative of `outputs`, 0 at 0 with a ReLU."""
+        """The derivative of `outputs`: True where values z [..., out] pass on as they are, else False, at 0, too; with
+        a curve a number."""
+        if self.curve:
+            return np.where(self._has_relu, derivative(self.curve, z), 1.0)
         passing: np.ndarray = (z > 0) | ~self._has_relu
         return passing
 
@@ -130,7 +142,7 @@ def same_numbers(a: Matrix, b: Matrix) -> bool:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Network:
-    """A chain of affine layers. Real semantics: these weights, real arithmetic.
+    """A chain of affine layers. Real semantics: these weights, real arithmetic, the curves themselves.
 
     onnx_bytes: an ONNX file of it, which onnxruntime replays
     sha256: of the (decompressed) file that was read: of these bytes, or where others hold its data, of them all
@@ -156,7 +168,7 @@ class Network:
         return self.layers[-1].shape[0]
 
     @property
-    def shape(self) -> tuple[int | tuple[int, bool | bytes], ...]:
+    def shape(self) -> tuple[object, ...]:
         """Its widths, and where it has ReLUs: networks of one shape can be stacked."""
         return (self.n_inputs, *(layer.form for layer in self.layers))
 
@@ -164,6 +176,21 @@ class Network:
     def rounded(self) -> bool:
         """True where the numbers of some layer are not the network's own, but the nearest."""
         return any(layer.rounded for layer in self.layers)
+
+    @property
+    def has_curves(self) -> bool:
+        """True where some layer has a Sigmoid or a Tanh."""
+        return any(layer.curve for layer in self.layers)
+
+    def demand_relus(self, what: str) -> None:
+        """Raises InputError where a layer has a Sigmoid or a Tanh: `what` is about ReLUs alone."""
+        found = {layer.curve.capitalize() for layer in self.layers if layer.curve}
+        if found:
+            raise InputError(
+                f"{what} is not possible: it has {' and '.join(sorted(found))} layers",
+                where=self.name or "network",
+                advice="use a network with ReLUs",
+            )
 
     def demand_own_numbers(self, what: str) -> None:
         """Raises InputError unless all numbers are the network's own: `what` can only be said of those."""

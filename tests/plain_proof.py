@@ -1,6 +1,6 @@
-"""A proof about a network in real semantics, checked as docs/certificate-format.md, sections 4 to 6, has it.
+"""A proof about a network in real semantics, checked as docs/certificate-format.md, sections 4 to 6 and 14, has it.
 
-In plain fractions, neuron by neuron; each neuron has a ReLU or none.
+In plain fractions, neuron by neuron; each neuron has a ReLU, a curve or none.
 """
 
 from dataclasses import dataclass, replace
@@ -8,17 +8,19 @@ from fractions import Fraction
 from itertools import accumulate, pairwise
 
 import numpy as np
+import plain_curves
 
 ZERO = Fraction(0)
 
 
 @dataclass(frozen=True)
 class Neuron:
-    """hidden: its number among the hidden neurons, None without a ReLU."""
+    """hidden: its number among the hidden neurons, None without a ReLU or a curve."""
 
     weights: list
     bias: Fraction
     hidden: int | None
+    curve: str
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,9 @@ def layers_of(network) -> list[list[Neuron]]:
         neurons = []
         for weights, bias, relu in zip(layer.weight, layer.bias, np.broadcast_to(layer.relu, layer.bias.shape)):
             neurons.append(
-                Neuron(list(map(Fraction, weights.tolist())), Fraction(float(bias)), count if relu else None)
+                Neuron(
+                    list(map(Fraction, weights.tolist())), Fraction(float(bias)), count if relu else None, layer.curve
+                )
             )
             count += bool(relu)
         layers.append(neurons)
@@ -109,8 +113,15 @@ def root(layers, case) -> Node:
         q = [-least([-w for w in n.weights], -n.bias, a, b) for n in layer]
         low += [down(v) for v, n in zip(p, layer) if n.hidden is not None]
         high += [up(v) for v, n in zip(q, layer) if n.hidden is not None]
-        a, b = ([v if n.hidden is None else max(v, ZERO) for v, n in zip(side, layer)] for side in (p, q))
+        a, b = ([bent(*pair, n)[side] for *pair, n in zip(p, q, layer)] for side in range(2))
     return Node(case, list(case.lower), list(case.upper), low, high, {})
+
+
+def bent(p, q, n) -> tuple[Fraction, Fraction]:
+    """The ends of what a neuron makes of values from p to q."""
+    if n.hidden is None:
+        return p, q
+    return plain_curves.ends(n.curve, down(p), up(q)) if n.curve else (max(p, ZERO), max(q, ZERO))
 
 
 def halves(node: Node, split: int, cuts) -> list[Node]:
@@ -131,37 +142,43 @@ def halves(node: Node, split: int, cuts) -> list[Node]:
 
 
 def tighten(layers, node: Node):
-    """The node with its own bounds, and the lines (a, c, t) of each neuron."""
+    """The node with its own bounds, and the lines (a, c, t, r) of each neuron: a z + r <= h <= c z + t."""
     node, lines = replace(node, low=list(node.low), high=list(node.high)), []
     for k, layer in enumerate(layers):
         for n in layer:
             j = n.hidden
-            if j is not None and node.low[j] < 0 < node.high[j]:
+            if j is not None and (node.low[j] < node.high[j] if n.curve else node.low[j] < 0 < node.high[j]):
                 below = substitute(layers, lines, node, n.weights, n.bias, k)
                 above = -substitute(layers, lines, node, [-w for w in n.weights], -n.bias, k)
                 node.low[j], node.high[j] = max(node.low[j], down(below)), min(node.high[j], up(above))
         lines.append(
-            [(1, 1, ZERO) if n.hidden is None else line(node.low[n.hidden], node.high[n.hidden]) for n in layer]
+            [
+                (1, 1, ZERO, ZERO) if n.hidden is None else line(n.curve, node.low[n.hidden], node.high[n.hidden])
+                for n in layer
+            ]
         )
     return node, lines
 
 
-def line(low: Fraction, high: Fraction):
+def line(curve, low: Fraction, high: Fraction):
+    if curve:
+        return plain_curves.line(curve, low, high)
     below, above = min(low, ZERO), max(high, ZERO)
     c = Fraction(round(1024 * above / (above - below)), 1024) if above > below else ZERO
-    return int(high > -low), c, max(-c * below, (1 - c) * above)
+    return int(high > -low), c, max(-c * below, (1 - c) * above), ZERO
 
 
 def substitute(layers, lines, node, row, constant, k, slopes=(), multipliers=(), x=()) -> Fraction:
     """The least value of row . h_k + constant + x . inputs on the node's set, by the lines of the first k layers."""
     for layer, own in zip(reversed(layers[:k]), reversed(lines[:k])):
         relaxed = []
-        for weight, n, (a, c, t) in zip(row, layer, own):
+        for weight, n, (a, c, t, r) in zip(row, layer, own):
             if n.hidden in slopes:
+                assert not n.curve
                 low, high = node.low[n.hidden], node.high[n.hidden]
                 a = slopes[n.hidden] if low < 0 < high else int(high > 0)
             relaxed.append(weight * (a if weight > 0 else c))
-            constant += min(weight, ZERO) * t
+            constant += min(weight, ZERO) * t + max(weight, ZERO) * r
             if n.hidden in multipliers:
                 relaxed[-1] -= node.signs[n.hidden] * multipliers[n.hidden]
         constant += sum(a * n.bias for a, n in zip(relaxed, layer))

@@ -35,7 +35,7 @@ REFUSED = {
     "operator Equal is": 6,
     "operator Greater is": 6,
     "operator Pow is": 6,
-    "operator Sigmoid is": 3,
+    "it has Sigmoid layers": 3,
     "operator Softmax is": 5,
     "needs exactly one input": 2,
     "needs exactly one output": 2,

@@ -14,7 +14,20 @@ import engine
 
 ROOT = Path(engine.__file__).parent
 LAYERS = [
-    {"errors", "foreign", "digits", "network", "property", "query", "proof", "verdict", "memory", "deadline", "audit"},
+    {
+        "errors",
+        "foreign",
+        "digits",
+        "curves",
+        "network",
+        "property",
+        "query",
+        "proof",
+        "verdict",
+        "memory",
+        "deadline",
+        "audit",
+    },
     {
         "joint",
         "cone",

@@ -159,8 +159,8 @@ REFUSED = {
     ),
     # nodes
     "unknown operator": (
-        nodes(node("Sigmoid", "x", "y")),
-        "node 'y' (Sigmoid): operator Sigmoid is not supported; cut the graph before it, and ask about the scores",
+        nodes(node("Hardmax", "x", "y")),
+        "node 'y' (Hardmax): operator Hardmax is not supported; cut the graph before it, and ask about the scores",
     ),
     "unnamed node": (
         unnamed(),

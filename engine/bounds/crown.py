@@ -6,15 +6,16 @@ computed: neurons whose sign the parent box left open, and a property's open row
 their constant as last column.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
 import torch
 
+from engine.bounds.curves import curve_lines
 from engine.bounds.interval import magnitudes
 from engine.bounds.relaxation import Lines, identity_lines, mixed_lines, relu_lines, round_down, round_up
-from engine.bounds.stack import Layered, Stack
+from engine.bounds.stack import Layered, Stack, StackedLayer
 from engine.deadline import NEVER, Deadline
 
 # Limits of a chunk of rows, on a CPU and on a GPU. Rows: on a CPU a chunk's coefficients stay in the processor's cache;
@@ -57,7 +58,7 @@ def rows_at_once(stack: Layered) -> int:
 
 
 def tighten(stack: Stack, boxes: Boxes) -> list[Lines]:
-    """Bounds every neuron of open sign by full CROWN, in place, and returns each layer's lines.
+    """Bounds every neuron of open sign, or with a curve, by full CROWN, in place, and returns each layer's lines.
 
     CROWN: Zhang et al., NeurIPS 2018. The bounds are sound with their rounding included.
     """
@@ -70,10 +71,11 @@ def tighten(stack: Stack, boxes: Boxes) -> list[Lines]:
         if layer.relu:
             l, u = boxes.l[:, stack.slices[k]], boxes.u[:, stack.slices[k]]
             own, noise = layer.of_relus(size), stack.noise(size, radii)
-            tighten_layer(stack, boxes, lines, k, is_open(l, u), layer.of_relus(noise))
+            chosen = is_open(l, u) if layer.curve is None else l < u
+            tighten_layer(stack, boxes, lines, k, chosen, layer.of_relus(noise))
             own_radii = None if radii is None else layer.of_relus(radii)
-            lines.append(relu_lines(l, u, partial(noise_of, stack, own, own_radii)))
-            h = u.double().clamp(min=0)
+            found, h = bent(layer, l, u, partial(noise_of, stack, own, own_radii))
+            lines.append(found)
             if layer.mixed is not None:
                 lines[-1] = mixed_lines(lines[-1], noise, layer.mixed)
                 h = (size + noise).index_copy_(1, layer.mixed, h)
@@ -81,6 +83,16 @@ def tighten(stack: Stack, boxes: Boxes) -> list[Lines]:
             lines.append(identity_lines(stack.noise(size, radii)))
             h = size + stack.noise(size, radii)
     return lines
+
+
+def bent(
+    layer: StackedLayer, l: torch.Tensor, u: torch.Tensor, noise: Callable[[torch.Tensor], torch.Tensor]
+) -> tuple[Lines, torch.Tensor]:
+    """The lines of the layer's ReLUs, or curves, on l <= z <= u [boxes, hidden], and the largest sizes of their
+    outputs."""
+    if layer.curve is not None:
+        return curve_lines(layer.curve, l, u, noise), layer.curve.sizes(l, u)
+    return relu_lines(l, u, noise), u.double().clamp(min=0)
 
 
 def is_open(l: torch.Tensor, u: torch.Tensor) -> torch.Tensor:

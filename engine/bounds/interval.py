@@ -41,7 +41,11 @@ def hidden_intervals(
         if layer.relu:
             lows.append(round_down(layer.of_relus(low)))
             highs.append(round_up(layer.of_relus(high)))
-            low, high = layer.rectify(low), layer.rectify(high)
+            if layer.curve is None:
+                low, high = layer.rectify(low), layer.rectify(high)
+            else:
+                ends = layer.curve.ends(lows[-1], highs[-1])
+                low, high = layer.with_hidden(low, ends[0]), layer.with_hidden(high, ends[1])
     return hidden(lows, lower.float()), hidden(highs, lower.float())
 
 

@@ -66,7 +66,7 @@ def relu_lines(
     upper = dyadic(above / (above - below).clamp_(min=1e-300))
     intercept = torch.maximum(-upper * below, (1 - upper) * above)
     lower = (u > -ratio * l).double()
-    return _lines(lower, upper, intercept, noise(intercept) * (u > 0), noise(intercept))
+    return make_lines(lower, upper, intercept, noise(intercept) * (u > 0), noise(intercept))
 
 
 def difference_lines(l: torch.Tensor, u: torch.Tensor, noise: Callable[[torch.Tensor], torch.Tensor]) -> Lines:
@@ -79,7 +79,7 @@ def difference_lines(l: torch.Tensor, u: torch.Tensor, noise: Callable[[torch.Te
     upper = dyadic(above / (above - below).clamp_(min=1e-300))
     intercept = torch.maximum(-upper * below, (1 - upper) * above)
     rounding = noise(intercept)
-    return _lines(1 - upper, upper, torch.zeros_like(upper), intercept + rounding, rounding)
+    return make_lines(1 - upper, upper, torch.zeros_like(upper), intercept + rounding, rounding)
 
 
 def coupled_lines(own: Lines, difference: Lines, coupled: torch.Tensor) -> Lines:
@@ -100,7 +100,7 @@ def coupled_lines(own: Lines, difference: Lines, coupled: torch.Tensor) -> Lines
 def identity_lines(noise: torch.Tensor) -> Lines:
     """The lines of a layer without ReLU: h = z, but for rounding."""
     one = torch.ones_like(noise)
-    return _lines(one, one, torch.zeros_like(noise), noise, noise)
+    return make_lines(one, one, torch.zeros_like(noise), noise, noise)
 
 
 def mixed_lines(relus: Lines, noise: torch.Tensor, neurons: torch.Tensor) -> Lines:
@@ -151,13 +151,14 @@ def round_up(x: torch.Tensor) -> torch.Tensor:
     return -round_down(-x)
 
 
-def _lines(
+def make_lines(
     lower: torch.Tensor,
     upper: torch.Tensor,
     intercept: torch.Tensor,
     noise: torch.Tensor,
     rounding: torch.Tensor,
 ) -> Lines:
+    """The lines of these slopes: lower z - noise <= h <= upper z + intercept + noise."""
     lift = intercept + 2 * noise
     return Lines(_append(lower, 1), _append(upper - lower, 0), _append(lift, 0), _append(noise, 0), rounding)
 

@@ -30,6 +30,11 @@ and g's, and P' - B' after the lines. All that is rounded there weighs at most |
 of the difference's lines, and these give up unit times that. 2 u more in each layer are less than (L + 4) (n + 8) u
 still. Each of the two rows carries a constant of its own.
 
+Of Sigmoid and Tanh (curves.py) slopes and intercepts are exact numbers, slopes in [0, 1] as those of ReLUs. A neuron's
+lines have two intercepts, r and t, and take max(|r|, |t|) for t above. What is added up are s - r and (t + r) + 2 (s -
+r), at most three times that, whose own rounding is 4 u of it. Together that is less than 3 (n + 6) u more. In each layer
+all is less than 2 (L + 4) (n + 8) u then, of which `unit` is four times.
+
 In real semantics the numbers of a rounded layer (engine/network.py) may be off by u of themselves. With h as it truly
 is, z_j lies within u M_j of W h + b then: bounds are those of the true values, and each layer errs by itself alone.
 

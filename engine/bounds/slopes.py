@@ -110,7 +110,7 @@ def _lines_of(
     """The lines of layer k of the group's i-th block, with the targets' own slopes."""
     block = group.blocks[i]
     chosen = lines[group.places[i]][k].at(targets.box)
-    if not block.stack.layers[k].relu:
+    if not block.stack.layers[k].relu or block.stack.layers[k].curve is not None:  # curves have lines of their own
         return chosen
     part = block.stack.slices[k]
     l, u = (bound[:, block.hidden][:, part].index_select(0, targets.box) for bound in (boxes.l, boxes.u))
@@ -164,7 +164,7 @@ def _ascend_group(
             layer = stack.layers[k]
             z.append(layer.products.forward(h[i], runs) + layer.bias[network])
             if layer.relu:
-                free = 1.0 if line.coupled is None else 1 - line.coupled[:, :-1]
+                free = float(layer.curve is None) if line.coupled is None else 1 - line.coupled[:, :-1]
                 own = layer.of_relus(z[-1])
                 slopes[i].append(layer.of_relus(row).clamp(min=0) * own * free)
                 phases[i].append(-signs[i][:, stack.slices[k]] * own)

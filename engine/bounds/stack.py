@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from engine.bounds.curves import Curve, curve_on
 from engine.bounds.products import MAX_COPIED, Dense, Products, Segments, shared
 from engine.bounds.rounding import UNDERFLOW, floor, unit
 from engine.deadline import NEVER, Deadline
@@ -21,6 +22,7 @@ class StackedLayer:
     """One layer of every network: its weights and biases, as `products`; bias [networks, out].
 
     relu: True where some neuron has a ReLU; mixed: the neurons that have one, ascending, where not all have, else None.
+    curve: what these neurons have in place of a ReLU, if it is that.
     radius [networks, out] is how far the true biases may be from `bias`, None where they are all the same.
     """
 
@@ -29,6 +31,7 @@ class StackedLayer:
     relu: bool
     mixed: torch.Tensor | None = None
     radius: torch.Tensor | None = None
+    curve: Curve | None = None
 
     @property
     def weight(self) -> torch.Tensor:
@@ -45,10 +48,11 @@ class StackedLayer:
         return columns if self.mixed is None else columns.index_select(1, self.mixed)
 
     def passes(self, z: torch.Tensor) -> torch.Tensor | None:
-        """1 where values z [n, out] pass on as they are, else 0; None where all do."""
+        """The derivative of the outputs: 1 where values z [n, out] pass on as they are, else 0, with a curve between
+        both; None where all pass on."""
         if not self.relu:
             return None
-        positive = (z > 0).double()
+        positive = (z > 0).double() if self.curve is None else self.curve.derivative(z)
         if self.mixed is None:
             return positive
         return torch.ones_like(positive).index_copy_(1, self.mixed, self.of_relus(positive))
@@ -57,7 +61,13 @@ class StackedLayer:
         """The outputs for values z [n, out], in place."""
         if not self.relu:
             return z
+        if self.curve is not None:
+            return self.with_hidden(z, self.curve.value(self.of_relus(z)))
         return z.clamp_(min=0) if self.mixed is None else z.index_copy_(1, self.mixed, self.of_relus(z).clamp_(min=0))
+
+    def with_hidden(self, columns: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+        """The columns [n, out], in place, with these of the neurons with a ReLU, [n, hidden]."""
+        return columns.copy_(hidden) if self.mixed is None else columns.index_copy_(1, self.mixed, hidden)
 
     def radii(self, network: torch.Tensor) -> torch.Tensor | None:
         """The radii of the biases of these networks [n]: [n, out], if there are any."""
@@ -101,6 +111,10 @@ class Stack:
         #: the place of each layer's ReLUs among all hidden neurons (empty where it has none)
         self.slices = [slice(a, b) for a, b in zip(starts, starts[1:])]
         self.n_hidden, self.n_differences = starts[-1], 0
+        #: True for hidden neurons that have a curve: [hidden]
+        self.curved = torch.zeros(self.n_hidden, dtype=torch.bool, device=self.device)
+        for layer, part in zip(self.layers, self.slices):
+            self.curved[part] = layer.curve is not None
         self.n_inputs = networks[0].n_inputs
         self.n_outputs = networks[0].n_outputs
         self.width = max(max(layer.products.shape) for layer in self.layers)
@@ -117,6 +131,7 @@ class Stack:
     def _demand_float32(self) -> None:
         """Raises InputError where float32 semantics says nothing of one of the networks."""
         for network in self.networks:
+            network.demand_relus("a proof of float32 semantics")
             if network.float32_obstacle:
                 raise InputError(
                     f"it has no float32 semantics: {network.float32_obstacle}",
@@ -140,7 +155,8 @@ class Stack:
         products = (
             shared(affine[0].matrix, bias, self.device) if _share(affine) else self._dense(affine, bias, deadline)
         )
-        return StackedLayer(products, bias, mixed is not None or bool(affine[0].relu), mixed, radius)
+        curve = curve_on(affine[0].curve, self.device) if affine[0].curve else None
+        return StackedLayer(products, bias, mixed is not None or bool(affine[0].relu), mixed, radius, curve)
 
     def _dense(self, affine: list[Affine], bias: torch.Tensor, deadline: Deadline) -> Dense:
         weight = _stacked([layer.weight for layer in affine])

@@ -10,6 +10,7 @@ from engine.audit.certificate import parse_certificate
 from engine.audit.manifest import MAX_WITNESS_DIGITS
 from engine.certificate.encoding import (
     CONE_VERSION,
+    CURVE_VERSION,
     FORMAT,
     VERSION,
     Json,
@@ -86,7 +87,10 @@ def certificate_bytes(network: Network, property: Property, verdict: Verdict, op
     """
     about: dict[str, Json] = {"network": {"name": network.name, "sha256": network.sha256}}
     of_cone = isinstance(verdict, Verified) and verdict.proof is not None and verdict.proof.of_cone
-    return decided_bytes(CONE_VERSION if of_cone else VERSION, about, property, verdict, options, where=network.name)
+    version = CONE_VERSION if of_cone else VERSION
+    if network.has_curves:
+        version, about = CURVE_VERSION, about | {"cones": of_cone}
+    return decided_bytes(version, about, property, verdict, options, where=network.name)
 
 
 def decided_bytes(

@@ -31,6 +31,7 @@ def run(arguments: Namespace) -> int:
     if arguments.json:
         content = asdict(found) | {
             "operators": dict(found.operators),
+            "curves": dict(found.curves),
             "file": str(arguments.network),
             "label": identity and identity.label,
             "published": published,
@@ -56,6 +57,7 @@ def _text(
         ("output", f"{found.output_name} {found.output_shape}"),
         ("widths", " - ".join(map(str, found.widths))),
         ("ReLUs", f"{found.relus:,}"),
+        ("curves", ", ".join(f"{count:,} {name}" for name, count in found.curves)),
         ("parameters", f"{found.parameters:,}"),
         ("operators", ", ".join(f"{count} {name}" for name, count in found.operators)),
     ]

@@ -37,7 +37,7 @@ def compare(
     grid^inputs points of it, at most MAX_GRID, and on `inside` (`points` where that is None) uniform points of each
     property's boxes. Without a domain, on the boxes alone.
 
-    InputError where the networks' shapes differ.
+    InputError where the networks' shapes differ, or they have Sigmoids or Tanhs.
     """
     if original.shape != repaired.shape:
         raise InputError(
@@ -46,6 +46,7 @@ def compare(
             advice="compare networks of the same architecture",
         )
     demand_fit(original, properties)
+    original.demand_relus("a comparison")
     pair = Float32Pair(original, repaired, device=device)
     outside, regular = None, None
     if lower is not None and upper is not None:

@@ -89,6 +89,7 @@ def preservation(
     for network in (original, changed):
         network.demand_own_numbers("a proof of what stays the same")
         network.demand_whole_layers("a proof of what stays the same")
+        network.demand_relus("a proof of what stays the same")
     case = Case(tuple(lower), tuple(upper), lowest(original.n_inputs, original.n_outputs))
     if not all(a < b for a, b in zip(lower, upper)):
         raise InputError("the domain has no volume", advice="choose a domain that is wide in every input")

@@ -9,7 +9,7 @@ true value is within
     |W| ((1 + g) r + g |c|) + g |b|
 
 of the computed one, and within 1 + g times that as it is computed: a sum of numbers >= 0 loses less. Products that
-underflow change less than TINY.
+underflow change less than TINY. Values of curves are those of engine/curves/floating.py.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,6 +18,7 @@ from fractions import Fraction
 import numpy as np
 
 from engine.cone.reach import Reach
+from engine.curves.floating import enclosed
 from engine.errors import InputError
 from engine.network import Network
 
@@ -67,8 +68,11 @@ def folded(
         z, radius = products.affine(k, c, r)
         yield z[:, rows], radius[:, rows]
         relu = np.broadcast_to(layer.relu, layer.bias.shape)
-        c = np.where(relu, np.maximum(z, 0), z)
-        r = np.where(relu & (z < -radius), 0, radius)
+        if layer.curve:
+            ends = enclosed(layer.curve, z, radius)
+        else:
+            ends = np.maximum(z, 0), np.where(z < -radius, 0, radius)
+        c, r = (np.where(relu, bent, own) for bent, own in zip(ends, (z, radius)))
         c[:, rows] = r[:, rows] = 0
 
 

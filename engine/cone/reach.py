@@ -28,7 +28,7 @@ class Reach:
     def shape(self) -> tuple[object, ...]:
         """Parts of one shape can be stacked."""
         relus = (_relus(layer)[rows].tobytes() for layer, rows in zip(self.network.layers, self.rows))
-        return ("cone", *self.widths, *relus)
+        return ("cone", *self.widths, *relus, *(layer.curve for layer in self.network.layers))
 
     @property
     def is_sparse(self) -> bool:
@@ -72,7 +72,8 @@ class Reach:
         columns, layers = self.free, []
         for layer, rows in zip(self.network.layers, self.rows):
             relu = layer.relu if isinstance(layer.relu, bool) else layer.relu[rows]
-            layers.append(Affine(_part(layer.matrix, rows, columns), layer.bias[rows], relu, layer.rounded))
+            part = _part(layer.matrix, rows, columns)
+            layers.append(Affine(part, layer.bias[rows], relu, layer.rounded, curve=layer.curve))
             columns = rows
         return tuple(layers)
 

@@ -39,6 +39,7 @@ def nnet_text(network: Network, normalization: Normalization) -> str:
 def _demand_form(network: Network) -> None:
     """InputError unless its numbers are its own and a ReLU follows each layer but the last."""
     network.demand_own_numbers("writing a .nnet file of it")
+    network.demand_relus("writing a .nnet file of it")
     for number, layer in enumerate(network.layers, start=1):
         if layer.is_mixed or layer.relu == (number == len(network.layers)):
             what = "it ends with a ReLU" if number == len(network.layers) else f"no ReLU follows layer {number}"

@@ -1,6 +1,7 @@
-"""The supported ONNX operators that bend the signal: piecewise linear functions, entry by entry.
+"""The supported ONNX operators that bend the signal: curves and piecewise linear functions, entry by entry.
 
-A function other than a ReLU is rest + the sum of some factor * relu(sign * x + shift): two layers, exactly.
+A piecewise linear function other than a ReLU is rest + the sum of some factor * relu(sign * x + shift): two layers,
+exactly.
 Parameters are read as in operators.py.
 """
 
@@ -19,6 +20,14 @@ _EXPORT = "check how the network was exported"
 def relu(x: Value, /) -> Value:
     check_kinds(x)
     return fold(lambda values: np.maximum(values, 0), x) if isinstance(x, Constant) else x.rectified()
+
+
+def sigmoid(x: Value, /) -> Value:
+    return _signal(x).curved("sigmoid")
+
+
+def tanh(x: Value, /) -> Value:
+    return _signal(x).curved("tanh")
 
 
 def absolute(x: Value, /) -> Value:
@@ -95,6 +104,8 @@ ACTIVATIONS: dict[str, Versions] = {
     "Min": {7: minimum},
     "PRelu": {7: p_relu},
     "Relu": {7: relu},
+    "Sigmoid": {7: sigmoid},
+    "Tanh": {7: tanh},
     "ThresholdedRelu": {7: thresholded_relu},
 }
 

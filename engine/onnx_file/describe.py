@@ -1,5 +1,6 @@
 """Descriptions of ONNX files, for people."""
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from os import PathLike
 
@@ -16,7 +17,8 @@ from engine.onnx_file.sparse import Sparse
 class Description:
     """The content of an ONNX file.
 
-    parameters: how many numbers of the file stand in layers; widths: of the input and each layer; data_files: the
+    parameters: how many numbers of the file stand in layers; widths: of the input and each layer; curves: names and
+    numbers of Sigmoids and Tanhs; data_files: the
     names of the files beside the ONNX file that hold its numbers.
     """
 
@@ -30,6 +32,7 @@ class Description:
     widths: tuple[int, ...]
     relus: int
     parameters: int
+    curves: tuple[tuple[str, int], ...] = ()
     data_files: tuple[str, ...] = ()
 
 
@@ -44,7 +47,10 @@ def describe(source: Network | str | PathLike[str]) -> Description:
 def _description(network: Network) -> Description:
     graph = read_graph_of(network.onnx_bytes, where=network.name)[1]
     widths = (network.n_inputs, *(len(layer.bias) for layer in network.layers))
-    relus = sum(len(layer.relus) for layer in network.layers)
+    bent = Counter({"": 0})
+    for layer in network.layers:
+        bent[layer.curve] += len(layer.relus)
+    relus = bent.pop("")
     weights = [piece.weight.numbers if isinstance(piece.weight, Sparse) else piece.weight for piece in graph.pieces]
     constants = [*weights, *(piece.bias for piece in graph.pieces if piece.bias)]
     stored: dict[str, list[np.ndarray]] = {}
@@ -63,4 +69,5 @@ def _description(network: Network) -> Description:
         widths=widths,
         relus=relus,
         parameters=sum(int((numbers != LITERAL).sum()) for numbers in places),
+        curves=tuple(sorted((curve.capitalize(), count) for curve, count in bent.items())),
     )

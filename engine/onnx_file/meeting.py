@@ -10,6 +10,7 @@ from itertools import takewhile
 
 import numpy as np
 
+from engine.curves import MaybeCurve
 from engine.errors import InputError
 from engine.network import Relus
 from engine.onnx_file.constant import Constant, names_of
@@ -62,7 +63,10 @@ def total(signals: Sequence[Signal], signs: Sequence[float]) -> Signal:
 def _alike(pieces: tuple[Piece, ...]) -> bool:
     """Says whether the same nodes made them all."""
     first, *others = pieces
-    return all(p.weight is first.weight and p.bias is first.bias and p.relu is first.relu for p in others)
+    return all(
+        p.weight is first.weight and p.bias is first.bias and p.relu is first.relu and p.curve == first.curve
+        for p in others
+    )
 
 
 def _width(trunk: Sequence[Piece], branches: Sequence[Sequence[Piece]]) -> int:
@@ -88,7 +92,20 @@ def _with(joined: Signal, pieces: Sequence[Piece], *, is_first: bool) -> Signal:
     relu = np.concatenate([np.broadcast_to(piece.relu, count) for piece, count in zip(pieces, rows)])
     same: Relus = bool(relu[0]) if (relu == relu[0]).all() else relu
     rounded = any(piece.rounded for piece in pieces)
-    return replace(joined.times(weight, (sum(rows),), rounded=rounded), bias=bias).closed(relu=same)
+    return replace(joined.times(weight, (sum(rows),), rounded=rounded), bias=bias).closed(
+        relu=same, curve=_curve(pieces)
+    )
+
+
+def _curve(pieces: Sequence[Piece]) -> MaybeCurve:
+    """Returns the curve of a layer that has the neurons of all. InputError unless they have one, or ReLUs, alone."""
+    found = {piece.curve for piece in pieces if np.any(piece.relu)}
+    if len(found) > 1:
+        kinds = " and ".join(sorted(curve.capitalize() or "Relu" for curve in found))
+        raise InputError(
+            f"branches meet that have {kinds} at the same depth", advice="export it with one activation in all branches"
+        )
+    return found.pop() if found else ""
 
 
 def _beside(weights: Sequence[Constant | Sparse], joined: Signal, *, is_first: bool) -> Constant | Sparse:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from engine.curves import Curve, MaybeCurve
 from engine.errors import InputError
 from engine.network import Affine, Relus
 from engine.onnx_file.constant import Constant
@@ -22,20 +23,21 @@ MAX_WEIGHTS = 1 << 27  # of all pieces with all their zeros: a few bytes may sta
 class Piece:
     """One affine layer whose every number stands at one place of the file, or is a literal.
 
-    relu: as in Affine. If `rounded`, float64 does not hold the numbers, and each is the nearest one.
+    relu, curve: as in Affine. If `rounded`, float64 does not hold the numbers, and each is the nearest one.
     """
 
     weight: Constant | Sparse
     bias: Constant | None
     relu: Relus
     rounded: bool = False
+    curve: MaybeCurve = ""
 
     def affine(self) -> Affine:
         bias = np.zeros(self.weight.shape[0]) if self.bias is None else np.ascontiguousarray(self.bias.values)
         if isinstance(self.weight, Sparse):
-            return Affine(self.weight.matrix, bias, self.relu, self.rounded)
+            return Affine(self.weight.matrix, bias, self.relu, self.rounded, curve=self.curve)
         weight = np.ascontiguousarray(self.weight.values, dtype=np.float64)
-        return Affine(weight, bias, self.relu, self.rounded)
+        return Affine(weight, bias, self.relu, self.rounded, curve=self.curve)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,12 +123,21 @@ class Signal:
         return replace(self, weight=self.weight.scaled(-1.0))
 
     def rectified(self) -> "Signal":
-        """Returns max(self, 0): the layer before has a ReLU on all neurons, whichever had one."""
+        """Returns max(self, 0): the layer before has a ReLU on all neurons, whichever had one; but none with a
+        curve."""
         if self.weight is not None:
             return self.closed(relu=True)
-        if self.pieces:
+        if self.pieces and not self.pieces[-1].curve:
             return replace(self, pieces=(*self.pieces[:-1], replace(self.pieces[-1], relu=True)))
         return self.times(self._identity(), self.shape).closed(relu=True)
+
+    def curved(self, curve: Curve) -> "Signal":
+        """Returns curve(self): the layer before has it on all neurons, unless it has ReLUs or a curve already."""
+        if self.weight is not None:
+            return self.closed(relu=True, curve=curve)
+        if self.pieces and self.pieces[-1].relu is False:
+            return replace(self, pieces=(*self.pieces[:-1], replace(self.pieces[-1], relu=True, curve=curve)))
+        return self.times(self._identity(), self.shape).closed(relu=True, curve=curve)
 
     def bent(self, terms: Sequence[Term], rest: np.ndarray) -> "Signal":
         """Returns rest + the sum of the terms: a layer of ReLUs, and one that adds up. Both are layers of their own.
@@ -144,11 +155,11 @@ class Signal:
         total = Sparse(column, row, Constant(factors, self.kind), (size, count))
         return relus.times(total, self.shape).plus(Constant(rest, self.kind), self.shape)
 
-    def closed(self, *, relu: Relus) -> "Signal":
+    def closed(self, *, relu: Relus, curve: MaybeCurve = "") -> "Signal":
         """Returns the same with the open piece, if there is one, ended."""
         if self.weight is None:
             return self
-        piece = Piece(self.weight, self.bias, relu, self.rounded)
+        piece = Piece(self.weight, self.bias, relu, self.rounded, curve)
         return replace(self, pieces=(*self.pieces, piece), weight=None, bias=None, rounded=False, entrywise=False)
 
     def chain(self) -> tuple[Piece, ...]:

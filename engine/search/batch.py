@@ -5,7 +5,7 @@ from functools import cached_property
 
 import torch
 
-from engine.bounds.blocks import AnyStack
+from engine.bounds.blocks import AnyStack, blocks
 from engine.bounds.crown import Boxes, is_open
 from engine.bounds.propagation import BlockLines, tighten
 from engine.bounds.roots import Roots
@@ -40,6 +40,16 @@ class Batch:
         """True for hidden neurons of open sign: [boxes, hidden]."""
         n = self.stack.n_hidden
         return is_open(self.boxes.l[:, :n], self.boxes.u[:, :n])
+
+    @cached_property
+    def is_curved(self) -> torch.Tensor:
+        """True for hidden neurons with a curve: [hidden]."""
+        return torch.cat([block.stack.curved for block in blocks(self.stack)])
+
+    @cached_property
+    def is_affine(self) -> torch.Tensor:
+        """True for boxes on which the network is affine, as no sign is open and it has no curve: [boxes]."""
+        return ~(self.is_open.any(1) | self.is_curved.any())
 
     @cached_property
     def is_coupled(self) -> torch.Tensor:

@@ -25,13 +25,12 @@ def deepest_points(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Points [n, inputs] on a few open boxes, and the numbers [n] of these among the open ones, before them.
 
-    No sign is open there, and either signs are assumed or rows speak of inputs: elsewhere samples do as well.
+    The network is affine there, and either signs are assumed or rows speak of inputs: elsewhere samples do as well.
     `polytopes(root)`: the unsafe ones of a root's case, in order.
     """
     nodes, boxes = batch.nodes, batch.boxes
-    is_open = batch.is_open.any(1)[targets.box]
     of_inputs = (batch.roots.inputs[nodes.root[targets.box], targets.polytope] != 0).flatten(1).any(1)
-    fixed = (~is_open & ((nodes.phases != 0).any(1)[targets.box] | of_inputs)).nonzero()[:, 0]
+    fixed = (batch.is_affine[targets.box] & ((nodes.phases != 0).any(1)[targets.box] | of_inputs)).nonzero()[:, 0]
     numbers, points = [], []
     for number in fixed[targets.bound[fixed].argsort(stable=True)[:MAX_PROGRAMS]].tolist():
         box = int(targets.box[number])

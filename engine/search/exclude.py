@@ -51,12 +51,18 @@ def exclude(batch: Batch, *, steps: int, max_targets: int = MAX_TARGETS) -> tupl
     """
     nodes = batch.nodes
     box, polytope = (~nodes.excluded).nonzero(as_tuple=True)
-    worthwhile = ((batch.is_open.sum(1) <= MAX_OPEN_SIGNS) | many_inputs(nodes)) & (steps > 0)
+    worthwhile = ((batch.is_open.sum(1) <= MAX_OPEN_SIGNS) | many_inputs(nodes)) & (steps > 0) & _has_choices(batch)
     start = _Start(nodes.slopes.clone(), nodes.multipliers.clone(), worthwhile)
     parts = zip(torch.split(box, max_targets), torch.split(polytope, max_targets))
     found = [_exclude(batch, start, *part, steps) for part in parts]
     open_targets, exclusions = zip(*found)
     return _worst(joined(open_targets)), joined_exclusions(exclusions)
+
+
+def _has_choices(batch: Batch) -> torch.Tensor:
+    """True for boxes on which bounds have anything to be optimized: [boxes]. Slopes of curves are fixed."""
+    fixed = batch.is_curved.all() & (batch.roots.rows.shape[2] == 1)
+    return (batch.nodes.phases != 0).any(1) | ~fixed
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +102,7 @@ def _exclude(
     open_targets = _worst(OpenTargets(box, polytope, best, plane, weights).select(~proved))
     # of the optimized targets those that are proved, which no row alone proves
     near, free = near[proved[near]], free.select(proved[near])
-    adjustable = (batch.is_open & ~batch.is_coupled)[box[near]]
+    adjustable = (batch.is_open & ~batch.is_coupled & ~batch.is_curved)[box[near]]
     changed = adjustable & (free.slopes != batch.plain_slopes[box[near]])
     return open_targets, proved_exclusions(nodes.id[box], polytope, weights, proved, near, free, changed)
 

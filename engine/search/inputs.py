@@ -153,6 +153,8 @@ class InputSet:
         """A point that solves the equations, by Newton's method in inputs with room on both sides; None where it leaves
         the intervals, or a step has no solution."""
         of_outputs = any(any(row.outputs) for row in self.equations)
+        if of_outputs and any(block.network.has_curves for block in blocks_of(network)):
+            return None  # their values are irrational
         for _ in range(NEWTON_STEPS if of_outputs else 1):
             y = evaluate(network, x) if of_outputs else ()
             numbers, columns = pivots(self._slopes(x, network) * self._room(x))
@@ -208,9 +210,9 @@ def _slopes(network: Network, rows: np.ndarray, x: np.ndarray) -> np.ndarray:
     """The slopes [rows, inputs] at x of rows [rows, outputs] over the network's outputs."""
     h, signs = x, []
     for layer in network.layers:
-        h = layer.matrix @ h + layer.bias
-        signs.append(layer.passes(h))
-        h = h * signs[-1]
+        z = layer.matrix @ h + layer.bias
+        signs.append(layer.passes(z))
+        h = layer.outputs(z)
     for layer, sign in zip(reversed(network.layers), reversed(signs)):
         rows = (rows * sign) @ layer.matrix
     return rows

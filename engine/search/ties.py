@@ -17,7 +17,7 @@ def tied(batch: Batch, targets: OpenTargets, value: torch.Tensor) -> torch.Tenso
     It is always so where the network is affine on the box and the bound is that of one row alone.
     """
     roots, root = batch.roots, batch.nodes.root[targets.box]
-    affine = ~batch.is_open.any(1)[targets.box]
+    affine = batch.is_affine[targets.box]
     alone = (~roots.absent[root, targets.polytope]).sum(1) == 1
     rows = roots.rows[root, targets.polytope][..., :-1].abs()
     rounding = side_by_side([lines[-1].rounding for lines in batch.lines])[targets.box]

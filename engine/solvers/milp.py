@@ -61,6 +61,7 @@ def solve_box(
     l, u: [hidden], true bounds of every ReLU's input on the box. backend: gurobi, highs, or auto
     (gurobi where it is installed and its licence allows the model). timeout: in seconds.
     """
+    network.demand_relus("a mixed-integer program")
     solvers = {"gurobi": _gurobi, "highs": _highs, "auto": _either}
     if backend not in solvers:
         raise InputError(f"unknown backend {backend!r}", advice="use auto, gurobi or highs")

@@ -25,6 +25,7 @@ def solve(model: Model, property: Property, *, timeout: float | None = None) -> 
     """
     for block in blocks_of(model):
         block.network.demand_own_numbers("an exact answer by z3")
+        block.network.demand_relus("an exact answer by z3")
     answers = (solve_case(model, case, timeout=timeout) for case in property.cases)
     worst = Answer("unsat")
     for answer in answers:

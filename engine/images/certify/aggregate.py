@@ -17,7 +17,16 @@ from engine.audit.archive import MAX_BYTES, read_members
 from engine.audit.certificate import MAX_NODES
 from engine.audit.data import Malformed, Rejected
 from engine.audit.images.certificate import parse_claim
-from engine.certificate.encoding import FORMAT, Json, array_entries, certificate_file, proof_arrays, rational_text
+from engine.certificate.encoding import (
+    CONE_VERSION,
+    CURVE_VERSION,
+    FORMAT,
+    Json,
+    array_entries,
+    certificate_file,
+    proof_arrays,
+    rational_text,
+)
 from engine.certificate.writer import recorded
 from engine.errors import InputError
 from engine.images.certify.questions import Key, Questions
@@ -26,7 +35,7 @@ from engine.images.imageset import Origin
 from engine.proof import ARRAYS, Proof, joined
 from engine.search.problem import Options
 
-VERSION, KIND = 4, "images"
+KIND = "images"
 Part = tuple[list[Key], Proof]  # of one certificate
 PLAIN = b"0123456789,\r\n"
 INFORMATIVE = ("engine", "images", "cases", "arrays")  # keys in which certificates of one question differ
@@ -124,9 +133,12 @@ def _bytes(
 def _question(questions: Questions, data: DataFiles) -> dict[str, Json]:
     """The manifest's entries that are the same for all certificates of one question."""
     around = questions.contents.around
+    version: dict[str, Json] = {"version": CONE_VERSION}
+    if questions.network.has_curves:
+        version = {"version": CURVE_VERSION, "cones": True}
     return {
         "format": FORMAT,
-        "version": VERSION,
+        **version,
         "kind": KIND,
         "semantics": "real",
         "network": {"name": questions.network.name, "sha256": questions.network.sha256},
