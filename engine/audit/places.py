@@ -83,8 +83,20 @@ def differences_of(group: Group, number: int) -> Target:
     return Target(group.blocks, group.steps[:number], ((f, -1), (g, 1)))
 
 
+def has_curves(network: Blocks) -> bool:
+    """True iff a layer has a Sigmoid or a Tanh (section 14)."""
+    return any(layer.curve for block in network.blocks for layer in block.layers)
+
+
+def are_curved(network: Blocks) -> Truths:
+    """Which of the hidden neurons have a curve."""
+    layers = [layer for block in network.blocks for layer in block.layers]
+    counts = [np.count_nonzero(layer.has_relu) for layer in layers]
+    return np.repeat([layer.curve is not None for layer in layers], counts)
+
+
 def relus_of(network: Blocks) -> list[Truths]:
-    """Which neurons of each layer have a ReLU, and so are hidden ones [neurons]."""
+    """Which neurons of each layer have a ReLU or a curve, and so are hidden ones [neurons]."""
     return [layer.has_relu for block in network.blocks for layer in block.layers]
 
 

@@ -18,6 +18,11 @@ class Curve(IntEnum):
         """2 f(0): what f(x) and f(-x) add up to."""
         return 2 - self
 
+    @property
+    def steepest(self) -> float:
+        """f'(0), exactly, the largest slope."""
+        return self**2 / 4
+
     def below(self, e: int, one: int, bits: int) -> int:
         """The largest integer that is at most 2^bits f(x), where e^(-k x) is e / one."""
         return (self * one << bits) // (one + e) - (self - 1 << bits)
