@@ -162,8 +162,8 @@ class Floating(Bounds[Lines, list[Lines]]):
 
     def line(self, z: Ends, size: Numbers, k: int) -> Lines:
         """Section 5, the table, and section 14, "Bounds": the lines of layer k."""
-        if (curve := self.curves[k]) is not None:
-            return self._curved(curve_lines(curve, *z), size, k)
+        if k in self.curves:
+            return self._curved(curve_lines(self.curves[k], *z), size, k)
         a, c, t = relu_lines(*z, self.ratio[k])
         noise = self.noise(size + t, k)
         h = np.where(self.relus[k], np.maximum(z.u, 0, dtype=np.float64), size + noise)

@@ -19,6 +19,7 @@ from engine.audit.places import (
     Group,
     Place,
     Target,
+    curves_of,
     difference_parts,
     differences_of,
     groups_of,
@@ -76,9 +77,8 @@ class Bounds(ABC, Generic[LineT, LinesT]):
 
     def __init__(self, network: Blocks, semantics: str) -> None:
         self.parts, self.relus = hidden_parts(network), relus_of(network)
-        layers = (layer for block in network.blocks for layer in block.layers)
-        #: of each layer, the tables of its curve; None where it has ReLUs or nothing
-        self.curves = [tables(layer.curve) if layer.curve else None for layer in layers]
+        #: the tables of each layer that has a curve
+        self.curves = {k: tables(curve) for k, curve in curves_of(network).items()}
         self.places = places_of(network)
         self.groups = groups_of(network)
         #: of each layer, for its lines: section 11, "Bounds", step 6
@@ -138,13 +138,14 @@ class Bounds(ABC, Generic[LineT, LinesT]):
 
     def _bent(self, k: int, z: Box, known: Ends) -> Box:
         """h of layer k, where z is within these ends, and hidden neurons within the known ones."""
-        has_relu, curve = self.relus[k], self.curves[k]
+        has_relu, curve = self.relus[k], self.curves.get(k)
         if curve is None:
             return Box(rectified(z.lower, has_relu), rectified(z.upper, has_relu))
-        p, q = (spread(end, has_relu, 0) for end in steps(*known))
+        first, last = (spread(end, has_relu, 0) for end in steps(*known))
         rest = ~has_relu
         return Box(
-            z.lower * rest + curve.low(p) * has_relu, z.upper * rest + curve.high(q) * has_relu
+            z.lower * rest + curve.low(first) * has_relu,
+            z.upper * rest + curve.high(last) * has_relu,
         )
 
     # --- nodes ------------------------------------------------------------------------------------
@@ -173,7 +174,7 @@ class Bounds(ABC, Generic[LineT, LinesT]):
         """Section 5, "At each node", and section 14, "Bounds", of one layer."""
         z, size = self._ends(nodes, k), self._size(place, k, nodes, lines)
         target = neurons_of(place, k)
-        chosen = z.is_open() if self.curves[k] is None else z.l < z.u
+        chosen = z.l < z.u if k in self.curves else z.is_open()
         self.improve(z, chosen, target, nodes, lines, self.noise(size, k))
         self._keep(z, nodes, self.parts[k], self.relus[k])
         lines[k] = self.line(z, size, k)

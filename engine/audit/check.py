@@ -28,7 +28,7 @@ from engine.audit.data import (
 from engine.audit.exact import Exact
 from engine.audit.files import check_hash
 from engine.audit.network_reader import read_network
-from engine.audit.places import has_curves
+from engine.audit.places import curves_of
 from engine.audit.query import read_joint
 from engine.audit.sample import chosen_nodes, share_of_cases, walk_share
 from engine.audit.vnnlib_reader import read_property
@@ -209,7 +209,7 @@ def _check_fits(
 
 def check_version(version: int, network: Blocks) -> None:
     """Section 14: Rejected unless it is 5 where there is a Sigmoid or a Tanh, and else is not."""
-    curved = has_curves(network)
+    curved = bool(curves_of(network))
     demand(
         curved == (version == 5),
         f"its version is {version}, and the network has {'a' if curved else 'no'} Sigmoid or Tanh",

@@ -154,8 +154,8 @@ class Exact(Bounds[ExactLines, list[list[ExactLines]]]):
 
     def line(self, z: Ends, size: Numbers, k: int) -> ExactLines:
         """Section 5, the table, and section 14, "Bounds": the lines of layer k."""
-        if (curve := self.curves[k]) is not None:
-            return self._curved(curve_lines(curve, *z), size, k)
+        if k in self.curves:
+            return self._curved(curve_lines(self.curves[k], *z), size, k)
         a, c, t = relu_lines(*z, self.ratio[k])
         noise, has_relu = self.noise(size + t, k), self.relus[k]
         h = np.maximum(z.u, 0) * has_relu

@@ -85,7 +85,7 @@ def _ends(block: Block, point: Vector) -> tuple[list[Fraction], list[Fraction]]:
 def _passed(weight: Dyadic, bias: Dyadic, h: Dyadic, r: Dyadic, *, rounded: bool) -> Dyadic:
     """r of z = weight @ h + bias, where the true h is within r of this one."""
     if not rounded and not r.numbers.any():
-        return bias * 0
+        return Dyadic(bias.numbers * 0, 0)
     sizes = np.abs(weight)
     passed: Dyadic = sizes @ r
     if rounded:
@@ -95,9 +95,8 @@ def _passed(weight: Dyadic, bias: Dyadic, h: Dyadic, r: Dyadic, *, rounded: bool
 
 def _bent(layer: Layer, z: Dyadic, scale: int) -> Dyadic:
     """h of a layer, whose z times scale this is, times scale."""
-    h: Dyadic
     if layer.curve is None:
-        h = rectified(z, layer.relu)
+        h: Dyadic = rectified(z, layer.relu)
         return h
     there, values = layer.has_relu, z.numbers * 0
     for j in np.flatnonzero(there):

@@ -23,10 +23,10 @@ class CurveLines(NamedTuple):
 
 def curve_lines(tables: Tables, l: Singles, u: Singles) -> CurveLines:
     """Section 14, "Bounds": the lines and H of neurons; NaN where an end is NaN."""
-    p, q = steps(l, u)
-    c, t = upper(tables, p, q)
-    a, above = upper(tables, -q, -p)  # f(-z) = 2 f(0) - f(z)
-    low, high = tables.low(p), tables.high(q)
+    first, last = steps(l, u)
+    c, t = upper(tables, first, last)
+    a, above = upper(tables, -last, -first)  # f(-z) = 2 f(0) - f(z)
+    low, high = tables.low(first), tables.high(last)
     size = np.maximum(np.abs(low), np.abs(high))
     return CurveLines(a, tables.curve.ends - above, c, t, size)
 
@@ -36,34 +36,35 @@ def steps(l: Singles, u: Singles) -> tuple[Floats, Floats]:
     return np.floor(256 * l.astype(np.float64)), np.ceil(256 * u.astype(np.float64))
 
 
-def upper(tables: Tables, p: Floats, q: Floats) -> tuple[Floats, Floats]:
-    """(c, t) = upper(P, Q) of section 14, of whole numbers: f(z) <= c z + t, P <= 256 z <= Q.
+def upper(tables: Tables, first: Floats, last: Floats) -> tuple[Floats, Floats]:
+    """(c, t) = upper(P, Q) of section 14: f(z) <= c z + t where P <= 256 z <= Q.
 
-    It is what the format says, exactly, which float64 can hold: within the tables c J / 256 and
-    c P / 256 are multiples of 2^-38 up to 32, high is one of 2^-40 up to 1, and what is added to
-    the tangent, for the rounding of c, one of 2^-39 up to 2^-24. So all sums are multiples of 2^-40
-    below 2^7. A chord's slope is one difference of these, divided and rounded once, as the format
-    has it, and then rounded to 30 bits. (Multiplied by a power of two nothing is rounded.)
+    P and Q, first and last, are whole numbers, or NaN. Nothing is rounded but what the format says:
+    c J / 256, c P / 256 and c Q / 256 are multiples of 2^-38 up to 32, high is one of 2^-40 up to
+    1, and what is added to the tangent, for the rounding of c, is one of 2^-39 up to 2^-24. So all
+    sums are multiples of 2^-40 below 2^7, which float64 holds. A chord's slope is an exact
+    difference, divided and rounded once, and then rounded to 30 bits. Where P > Q the
+    lines are of an empty set.
     """
-    inside = (p >= -LAST) & (q <= LAST)
-    middle = np.maximum(np.floor((p + q) / 2), tables.touch(p))
-    c, t = _chord(tables, p, q)
-    is_tangent = middle <= q
-    slope, offset = _tangent(tables, p, q, middle)
+    inside = (first >= -LAST) & (last <= LAST)
+    middle = np.maximum(np.floor((first + last) / 2), tables.touch(first))
+    c, t = _chord(tables, first, last)
+    is_tangent = middle <= last
+    slope, offset = _tangent(tables, first, last, middle)
     c, t = np.where(is_tangent, slope, c), np.where(is_tangent, offset, t)
-    known = inside | np.isnan(p) | np.isnan(q)
-    return np.where(known, c, 0.0), np.where(known, t, tables.high(q))
+    known = inside | np.isnan(first) | np.isnan(last)
+    return np.where(known, c, 0.0), np.where(known, t, tables.high(last))
 
 
-def _tangent(tables: Tables, p: Floats, q: Floats, at: Floats) -> tuple[Floats, Floats]:
+def _tangent(tables: Tables, first: Floats, last: Floats, at: Floats) -> tuple[Floats, Floats]:
     """The tangent at `at`, but for the rounding of its slope, which the offset makes up for."""
     c = tables.steep(at)
-    return c, tables.high(at) - c * at / 256 + 2.0**-39 * np.maximum(q - at, at - p)
+    return c, tables.high(at) - c * at / 256 + 2.0**-39 * np.maximum(last - at, at - first)
 
 
-def _chord(tables: Tables, p: Floats, q: Floats) -> tuple[Floats, Floats]:
+def _chord(tables: Tables, first: Floats, last: Floats) -> tuple[Floats, Floats]:
     """The line of nearly the chord's slope, above both of its ends."""
-    low, high = tables.high(p), tables.high(q)
-    width = np.where(p == q, 1, q - p) / 256  # where p = q the slope is 0
+    low, high = tables.high(first), tables.high(last)
+    width = np.where(first == last, 1, last - first) / 256  # where first = last the slope is 0
     c = np.rint((high - low) / width * 2.0**30) * 2.0**-30
-    return c, np.maximum(low - c * p / 256, high - c * q / 256)
+    return c, np.maximum(low - c * first / 256, high - c * last / 256)

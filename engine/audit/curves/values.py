@@ -71,8 +71,8 @@ def near(curve: Curve, x: Floats) -> Floats:
     i = np.rint(256 * y)
     t = _hyperbolic()[i.astype(np.int64) + 256 * BEYOND]
     d = y - i / 256
-    b = d * (1 - d * d * (1 / 3 - d * d * (2 / 15)))
-    found: Floats = (t + b) / (1 + t * b)
+    rest = d * (1 - d * d * (1 / 3 - d * d * (2 / 15)))
+    found: Floats = (t + rest) / (1 + t * rest)
     return found if curve is Curve.TANH else (1 + found) / 2
 
 
