@@ -113,7 +113,7 @@ def test_lines_that_are_a_little_off_do_not_hold(curve, change, monkeypatch):
 
     def chord(found, first, last):
         c, t = right["_chord"](found, first, last)
-        return c - 64 * unit * (change == "chord"), t
+        return c + 64 * unit * (change == "chord"), t
 
     monkeypatch.setattr(lines, "_tangent", tangent)
     monkeypatch.setattr(lines, "_chord", chord)
