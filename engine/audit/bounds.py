@@ -134,18 +134,21 @@ class Bounds(ABC, Generic[LineT, LinesT]):
             )
             has_relu = self.relus[k]
             bounds[:, part] = self.down(low[has_relu]), -self.down(-high[has_relu])
-            low, high = self._bent(k, Box(low, high), Ends(*bounds[:, part]))
+            if k in self.curves:
+                low, high = self._curve(k, Box(low, high), Ends(*bounds[:, part]))
+            else:
+                low, high = rectified(low, has_relu), rectified(high, has_relu)
 
-    def _bent(self, k: int, z: Box, known: Ends) -> Box:
-        """h of layer k, where z is within these ends, and hidden neurons within the known ones."""
-        has_relu, curve = self.relus[k], self.curves.get(k)
-        if curve is None:
-            return Box(rectified(z.lower, has_relu), rectified(z.upper, has_relu))
-        first, last = (spread(end, has_relu, 0) for end in steps(*known))
-        rest = ~has_relu
+    def _curve(self, k: int, z: Box, known: Ends) -> Box:
+        """Section 14, "Bounds": h of layer k, where z is within these ends.
+
+        known: l and u of its hidden neurons, those with the curve.
+        """
+        curve, there = self.curves[k], self.relus[k]
+        first, last = (spread(end, there, 0) for end in steps(*known))
         return Box(
-            z.lower * rest + curve.low(first) * has_relu,
-            z.upper * rest + curve.high(last) * has_relu,
+            z.lower * ~there + curve.low(first) * there,
+            z.upper * ~there + curve.high(last) * there,
         )
 
     # --- nodes ------------------------------------------------------------------------------------

@@ -203,7 +203,9 @@ def _check_fits(
     demand(fits, "network, property and certificate do not have the same inputs and outputs")
     if semantics == "float32":
         demand(certificate.kind == "proof", "a witness says nothing about float32 semantics")
-        demand(certificate.version != 4, "a proof of version 4 says nothing about float32 semantics")
+        demand(
+            certificate.version != 4, "a proof of version 4 says nothing about float32 semantics"
+        )
         demand(not network.obstacle, f"the network has no float32 semantics: {network.obstacle}")
 
 
