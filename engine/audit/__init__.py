@@ -49,7 +49,7 @@ certificate is checked:
 
     comparison/        certificates of how two networks differ  (section 9)
 
-For proofs of version 4, in which most inputs are fixed (section 12):
+For proofs with cones, in which most inputs are fixed (section 12):
 
     cone.py            what the free inputs of a case reach
     cone_floating.py   ... its biases with their radii, and bounds, in float64
@@ -57,6 +57,10 @@ For proofs of version 4, in which most inputs are fixed (section 12):
     cone_walk.py       the walk through the tree, each case in its cone
 
     images/            certificates about a classifier and images  (section 13)
+
+For networks with a Sigmoid or a Tanh (section 14):
+
+    curves/            enclosures of both from integers, lines of neurons
 
 And for certificates about several networks (section 10):
 

@@ -1,6 +1,6 @@
 """Bounds in float64, of many nodes at once, with all that rounding can change.
 
-Sections 5, 6, 8 and 11 of the format.
+Sections 5, 6, 8, 11 and 14 of the format.
 
 Let u = 2^-53, n the largest number of inputs or outputs of a layer, L the number of layers. (Of
 several blocks, and of pairs: the last paragraphs.) A sum of m products, in any order, fused or not,
@@ -64,6 +64,19 @@ U E / 8. What is given up is U (M_f + t_f) |P| by s_f and U (M_f + M_g + t) |B_j
 for d, where |r_0| = |b_f| + |b_g|, U (M_f + M_g). Where u_f <= 0, P' = 0 and A_j = -B' do not err.
 Executed in float32, z_f and z_g are within g M_f + e and g M_g + e, each of its own: s, and what is
 given up for d, have both. |d| is below 2^101.
+
+Of a neuron with a curve (section 14) the lines are a z + r - s <= h <= c z + t + s with a and c in
+0..1, and T = max(|r|, |t|) stands for t in all of the above: in w_k, in s = U (M + T), and in the
+2 U (M + T) m_j of multipliers. a, c, r and t hold so few bits (curves/lines.py) that (a + c) / 2,
+(c - a) / 2, (t + r) / 2 and (t - r) / 2 are exact. The first line of the table is as it is, as
+|p| + |q| = max(a, c) <= 1. The second is
+
+    A . (t + r)/2 - |A| . ((t - r)/2 + s)
+                                 two sums of n products, which weigh
+                                 |A_j| (|t + r| + |t - r|) / 2 = |A_j| T_j      (n + 3) u w_k
+
+and the others have not changed. f(z) is what is between the lines, of the true z, which l and u
+hold. H, the larger of |f| at steps beyond l and u, is exact. A NaN in l or u is one in the lines.
 """
 
 from collections.abc import Mapping, Sequence
@@ -71,6 +84,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from engine.audit.bounds import Bounds, Exclusions, Numbers
+from engine.audit.curves.lines import CurveLines, curve_lines
 from engine.audit.data import Blocks, Floats, Integers, Singles, Truths
 from engine.audit.floating_lines import Lines, lines_of, relax
 from engine.audit.floating_steps import step_of, written_out
@@ -147,11 +161,22 @@ class Floating(Bounds[Lines, list[Lines]]):
         return _minimum(Box(nodes.lower, nodes.upper), node, total)
 
     def line(self, z: Ends, size: Numbers, k: int) -> Lines:
-        """Section 5, the table: the lines of layer k."""
+        """Section 5, the table, and section 14, "Bounds": the lines of layer k."""
+        if k in self.curves:
+            return self._curved(curve_lines(self.curves[k], *z), size, k)
         a, c, t = relu_lines(*z, self.ratio[k])
         noise = self.noise(size + t, k)
         h = np.where(self.relus[k], np.maximum(z.u, 0, dtype=np.float64), size + noise)
         return lines_of(a, c, t, noise * (z.u > 0), noise, h)
+
+    def _curved(self, known: CurveLines, size: Numbers, k: int) -> Lines:
+        """Section 14: of hidden neurons these lines, of others z - s <= h <= z + s."""
+        there = self.relus[k]
+        a, c = np.where(there, known.a, 1), np.where(there, known.c, 1)
+        r, t = np.where(there, known.r, 0), np.where(there, known.t, 0)
+        noise = self.noise(size + np.maximum(np.abs(r), np.abs(t)), k)
+        h = np.where(there, known.size, size + noise)
+        return lines_of(a, c, t, noise, noise, h, r)
 
     def couple(self, line: Lines, is_coupled: Truths, c: Floats, give: Numbers) -> Lines:
         """Section 11, "Bounds", step 6: the lines of g's layer with those of differences.

@@ -8,6 +8,8 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
+from engine.audit.curves.lines import steps
+from engine.audit.curves.tables import tables
 from engine.audit.data import Blocks, Floats, Integers, Objects, Singles, Truths, demand
 from engine.audit.lines import rectified, relu_lines
 from engine.audit.pairs import Ends, coupled, meet, widest
@@ -17,6 +19,7 @@ from engine.audit.places import (
     Group,
     Place,
     Target,
+    curves_of,
     difference_parts,
     differences_of,
     groups_of,
@@ -74,6 +77,8 @@ class Bounds(ABC, Generic[LineT, LinesT]):
 
     def __init__(self, network: Blocks, semantics: str) -> None:
         self.parts, self.relus = hidden_parts(network), relus_of(network)
+        #: the tables of each layer that has a curve
+        self.curves = {k: tables(curve) for k, curve in curves_of(network).items()}
         self.places = places_of(network)
         self.groups = groups_of(network)
         #: of each layer, for its lines: section 11, "Bounds", step 6
@@ -103,7 +108,7 @@ class Bounds(ABC, Generic[LineT, LinesT]):
     def root(self, lower: Floats, upper: Floats) -> Singles:
         """l and u [hidden + differences] of a root, by interval arithmetic.
 
-        Section 5, "Before a root", and section 11, "Bounds".
+        Section 5, "Before a root", and sections 11 and 14, "Bounds".
         """
         bounds = np.zeros((2, self.columns), np.float32)
         for place in self.places:
@@ -129,7 +134,22 @@ class Bounds(ABC, Generic[LineT, LinesT]):
             )
             has_relu = self.relus[k]
             bounds[:, part] = self.down(low[has_relu]), -self.down(-high[has_relu])
-            low, high = rectified(low, has_relu), rectified(high, has_relu)
+            if k in self.curves:
+                low, high = self._curve(k, Box(low, high), Ends(*bounds[:, part]))
+            else:
+                low, high = rectified(low, has_relu), rectified(high, has_relu)
+
+    def _curve(self, k: int, z: Box, known: Ends) -> Box:
+        """Section 14, "Bounds": h of layer k, where z is within these ends.
+
+        known: l and u of its hidden neurons, those with the curve.
+        """
+        curve, there = self.curves[k], self.relus[k]
+        first, last = (spread(end, there, 0) for end in steps(*known))
+        return Box(
+            z.lower * ~there + curve.low(first) * there,
+            z.upper * ~there + curve.high(last) * there,
+        )
 
     # --- nodes ------------------------------------------------------------------------------------
 
@@ -154,10 +174,11 @@ class Bounds(ABC, Generic[LineT, LinesT]):
         return [lines[k] for k in range(len(self.layers))]
 
     def _bound_layer(self, place: Place, k: int, nodes: Boxes, lines: dict[int, LineT]) -> None:
-        """Section 5, "At each node", of one layer."""
+        """Section 5, "At each node", and section 14, "Bounds", of one layer."""
         z, size = self._ends(nodes, k), self._size(place, k, nodes, lines)
         target = neurons_of(place, k)
-        self.improve(z, z.is_open(), target, nodes, lines, self.noise(size, k))
+        chosen = z.l < z.u if k in self.curves else z.is_open()
+        self.improve(z, chosen, target, nodes, lines, self.noise(size, k))
         self._keep(z, nodes, self.parts[k], self.relus[k])
         lines[k] = self.line(z, size, k)
 
@@ -187,7 +208,7 @@ class Bounds(ABC, Generic[LineT, LinesT]):
     def _ends(self, nodes: Boxes, k: int) -> Ends:
         """l and u of layer k's neurons, a copy.
 
-        Both are 1 of a neuron without a ReLU: there a ReLU has the same lines as none.
+        Both are 1 of a neuron that is not hidden: there a ReLU has the same lines as none.
         """
         part, has_relu = self.parts[k], self.relus[k]
         return Ends(*(spread(end[..., part], has_relu, 1) for end in (nodes.l, nodes.u)))
@@ -221,7 +242,7 @@ class Bounds(ABC, Generic[LineT, LinesT]):
 
     @abstractmethod
     def line(self, z: Ends, size: Numbers, k: int) -> LineT:
-        """Section 5, the table: the lines of layer k."""
+        """Section 5, the table, and section 14, "Bounds": the lines of layer k."""
 
     @abstractmethod
     def couple(self, line: LineT, is_coupled: Truths, c: Floats, give: Numbers) -> LineT:

@@ -23,11 +23,12 @@ from engine.audit.data import (
     Rejected,
     Specification,
     Truths,
-    check_hash,
     demand,
 )
 from engine.audit.exact import Exact
+from engine.audit.files import check_hash
 from engine.audit.network_reader import read_network
+from engine.audit.places import curves_of
 from engine.audit.query import read_joint
 from engine.audit.sample import chosen_nodes, share_of_cases, walk_share
 from engine.audit.vnnlib_reader import read_property
@@ -131,7 +132,7 @@ def check(
         else:
             found.empty = not check_claim(certificate.cases, specification)
             wanted = chosen_nodes(certificate.tree, sample, seed)
-            if certificate.version == 4:
+            if certificate.has_cones:
                 wanted, share = share_of_cases(certificate.tree, certificate.cases, wanted, share)
             proof = _proof(certificate, network, arithmetic, found.semantics, wanted)
             found.tally = walk_share(proof, share, report_of(on_progress, int(wanted.sum())))
@@ -145,9 +146,9 @@ def check(
 def _proof(
     certificate: Certificate, network: Blocks, arithmetic: str, semantics: str, wanted: Truths
 ) -> Proof:
-    """The walk through its tree: from version 4 on, of each case in its cone (section 12)."""
+    """The walk through its tree: with cones, of each case in its own (section 12)."""
     assert certificate.tree is not None
-    if certificate.version < 4:
+    if not certificate.has_cones:
         bounds = ARITHMETIC[arithmetic](network, semantics)
         return Proof(certificate.tree, certificate.cases, network, bounds, wanted)
     assert isinstance(network, Network)
@@ -194,6 +195,7 @@ def _check_fits(
 
     Rejected otherwise, and where the network has not the semantics.
     """
+    check_version(certificate.version, network)
     fits = (
         len(certificate.cases[0].lower) == network.n_inputs == specification.n_inputs
         and certificate.outputs <= network.n_outputs == specification.n_outputs
@@ -201,5 +203,16 @@ def _check_fits(
     demand(fits, "network, property and certificate do not have the same inputs and outputs")
     if semantics == "float32":
         demand(certificate.kind == "proof", "a witness says nothing about float32 semantics")
-        demand(certificate.version < 4, "a proof of version 4 says nothing about float32 semantics")
+        demand(
+            certificate.version != 4, "a proof of version 4 says nothing about float32 semantics"
+        )
         demand(not network.obstacle, f"the network has no float32 semantics: {network.obstacle}")
+
+
+def check_version(version: int, network: Blocks) -> None:
+    """Section 14: Rejected unless it is 5 where there is a Sigmoid or a Tanh, and else is not."""
+    curved = bool(curves_of(network))
+    demand(
+        curved == (version == 5),
+        f"its version is {version}, and the network has {'a' if curved else 'no'} Sigmoid or Tanh",
+    )

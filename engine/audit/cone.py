@@ -36,7 +36,7 @@ class Cone:
     columns: Integers
     rounded: bool
     pairs: tuple[()] = ()
-    obstacle: str = "proofs of version 4 are of real semantics"
+    obstacle: str = "proofs with cones are of real semantics"
 
     @property
     def blocks(self) -> tuple[Block, ...]:
@@ -66,7 +66,7 @@ def cone_of(network: Network, free: Integers) -> Cone:
         here = np.flatnonzero(is_reached)
         demand(len(here), f"no free input reaches layer {k}")
         weight = layer.weight[here][:, before]
-        layers.append(Layer(weight, np.zeros(len(here)), layer.has_relu[here]))
+        layers.append(Layer(weight, np.zeros(len(here)), layer.has_relu[here], layer.curve))
         reached.append(here)
         before = here
     columns = _columns(network.layers, reached)

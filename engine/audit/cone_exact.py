@@ -1,16 +1,21 @@
-"""Cones without rounding (section 12)."""
+"""Cones without rounding (sections 12 and 14)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from functools import partial
 
 import numpy as np
 
 from engine.audit.bounds import LARGEST, Numbers
 from engine.audit.cone import Cone, Folded
+from engine.audit.curves.curve import Curve
+from engine.audit.curves.values import above, below
 from engine.audit.data import Floats, Integers, Network, Truths, demand
 from engine.audit.dyadic import Dyadic
 from engine.audit.exact import Exact, ExactLayer
 
 HALF = Dyadic(1, 1)
+BITS = 40  # of a curve's value
 
 
 class ExactCone(Exact):
@@ -40,7 +45,7 @@ class ExactCones:
         self._layers = [
             ExactLayer(Dyadic.of(layer.weight), Dyadic.of(layer.bias)) for layer in network.layers
         ]
-        self._relus = [layer.has_relu for layer in network.layers]
+        self._relus = [(layer.has_relu, layer.curve) for layer in network.layers]
         self._unit = Dyadic(int(network.rounded), 53)  # N(1)
         self._rounded = network.rounded
 
@@ -60,14 +65,14 @@ class ExactCones:
         """Of each layer, those of the case whose root's ends are these."""
         demand(_are_small(low, high), "an input may reach 2^100")
         before = cone.free
-        for k, (layer, has_relu) in enumerate(zip(self._layers, self._relus, strict=True)):
+        for k, (layer, bent) in enumerate(zip(self._layers, self._relus, strict=True)):
             low, high = _without(low, before), _without(high, before)
             before = cone.reached[k]
             center, radius = self._value(layer, low, high)
             low, high = center - radius, center + radius
             demand(_are_small(low, high), f"numbers of layer {k + 1} may reach 2^100")
             yield Folded(center[before], radius[before])
-            low, high = _cut(low, has_relu), _cut(high, has_relu)
+            low, high = _bent(_without(low, before), _without(high, before), *bent)
 
     def _value(self, layer: ExactLayer, low: Dyadic, high: Dyadic) -> tuple[Dyadic, Dyadic]:
         """(p + q) / 2 and (q - p) / 2 of W h + b, where h is between low and high.
@@ -96,6 +101,26 @@ def _without(values: Dyadic, reached: Integers) -> Dyadic:
     return Dyadic(numbers, values.bits)
 
 
+def _bent(low: Dyadic, high: Dyadic, there: Truths, curve: Curve | None) -> tuple[Dyadic, Dyadic]:
+    """The ends of h where z is between these: with a ReLU or a curve there, else the same.
+
+    With a curve they are the multiples of 2^-40 next to f at the ends, below and above.
+    """
+    if curve is None:
+        return _cut(low, there), _cut(high, there)
+    below_of, above_of = partial(below, curve, bits=BITS), partial(above, curve, bits=BITS)
+    return _curved(low, there, below_of), _curved(high, there, above_of)
+
+
 def _cut(values: Dyadic, cut: Truths) -> Dyadic:
     """max(value, 0) where there is a ReLU."""
     return Dyadic(np.where(cut, np.maximum(values.numbers, 0), values.numbers), values.bits)
+
+
+def _curved(values: Dyadic, there: Truths, end: Callable[[Fraction], int]) -> Dyadic:
+    """end(value) / 2^40 where there is a curve."""
+    own = values.numbers * 0
+    for j in np.flatnonzero(there):
+        own[j] = end(Fraction(values.numbers[j], 1 << values.bits))
+    h: Dyadic = values * ~there + Dyadic(own, BITS)
+    return h

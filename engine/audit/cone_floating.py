@@ -1,4 +1,4 @@
-"""Cones in float64 (sections 8 and 12).
+"""Cones in float64 (sections 8, 12 and 14).
 
 **Radii.** Let u = 2^-53, n the width of the network, and v = 4 (n + 8) u. What is not reached has
 one value h, which is known as m with |h - m| <= r: of an input between its ends a, b, m is (a + b)
@@ -13,7 +13,9 @@ c = W m + b. The two differ by at most
 which is below R = (1 + 2u) |W| r + v / 2 (|W| |m| + |b|). What is computed for it is (|W| (r + v
 |m|) + v |b|) (1 + v): all of its terms are >= 0, so it errs by a factor of at least 1 - (n + 6) u,
 for which 1 + v makes up. Products that underflow are off by n 2^-1074 together, far less than the
-2^-900 that is added. A ReLU brings h and m no farther apart; where c + r <= 0, h = 0.
+2^-900 that is added. A ReLU brings h and m no farther apart; where c + r <= 0, h = 0. A curve f
+brings them apart by at most f'(0) r, and by at most 2, and m is `near` of f(c), within 2^-51: of
+the 2^-50 that is added instead, the other half makes up for the rounding of that sum, below 4.
 
 **Bounds.** So a cone's z_k is within R of W_k h_{k-1} + c, over what is reached. In the analysis of
 arithmetic.py, c is b_k, and s and N(M) have rho beside U M. That adds rho_j to M_j + t_j in each
@@ -28,7 +30,8 @@ import numpy as np
 from engine.audit.arithmetic import UNDERFLOW, Floating
 from engine.audit.bounds import LARGEST, Numbers
 from engine.audit.cone import Cone, Folded
-from engine.audit.data import Floats, Network, demand
+from engine.audit.curves.values import ERROR, near
+from engine.audit.data import Floats, Layer, Network, demand
 
 
 class FloatingCone(Floating):
@@ -89,6 +92,16 @@ class FloatingCones:
             small = (np.abs(center) + radius < LARGEST).all()
             demand(small, f"numbers of layer {k + 1} may reach 2^100")
             yield Folded(center[:, before], 2 * radius[:, before])
-            is_cut, is_zero = layer.has_relu, center + radius <= 0
-            middle = np.where(is_cut, np.maximum(center, 0), center)
-            radius = np.where(is_cut & is_zero, 0, radius)
+            middle, radius = _bent(layer, center, radius)
+
+
+def _bent(layer: Layer, center: Floats, radius: Floats) -> tuple[Floats, Floats]:
+    """m and r of what a layer gives, where its z is within these radii of these centers."""
+    there = layer.has_relu
+    if layer.curve:
+        middle = np.where(there, near(layer.curve, center), center)
+        most = np.minimum(layer.curve.steepest * radius, 2) + 2 * ERROR
+        return middle, np.where(there, most, radius)
+    is_zero = center + radius <= 0
+    middle = np.where(there, np.maximum(center, 0), center)
+    return middle, np.where(there & is_zero, 0, radius)

@@ -1,4 +1,4 @@
-"""The walk through a proof of version 4: each case's subtree in its own cone (section 12)."""
+"""The walk through a proof with cones: each case's subtree in its own cone (section 12)."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol

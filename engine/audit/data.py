@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from engine.audit.curves.curve import Curve
 from engine.audit.sparse import Matrix
 
 FilePath: TypeAlias = "str | os.PathLike[str]"
@@ -55,14 +56,6 @@ def demand(holds: object, what: str) -> None:
         raise Rejected(what)
 
 
-def check_hash(what: str, claimed: str, found: str) -> None:
-    """Rejected unless the file is the one that the certificate is about."""
-    demand(
-        claimed == found,
-        f"it is about {what} with SHA-256 {claimed[:12]}..., this one has {found[:12]}...",
-    )
-
-
 def plain(text: str) -> str:
     """The text as one line that forges nothing: as Python escapes it; of a long one both ends."""
     if len(text) > LONGEST:
@@ -76,12 +69,14 @@ def plain(text: str) -> str:
 class Layer(NamedTuple):
     """z = weight @ h + bias, then max(z, 0) where `relu`: of all neurons or none, or of some.
 
-    weight is float64 [outputs, inputs], bias float64 [outputs]: the file's exact numbers.
+    weight is float64 [outputs, inputs], bias float64 [outputs]: the file's exact numbers. A `curve`
+    stands in place of the ReLU of all of these neurons, which then are hidden ones as with a ReLU.
     """
 
     weight: Matrix
     bias: Floats
     relu: bool | Truths
+    curve: Curve | None = None
 
     @property
     def has_relu(self) -> Truths:
@@ -277,8 +272,13 @@ class Certificate(NamedTuple):
 
     @property
     def version(self) -> int:
-        """1, or 2 of one about a query in VNN-LIB 2.0, 3 with differences, 4 with cones."""
+        """1, or 2 of a query in VNN-LIB 2.0, 3 with differences, 4 with cones, 5 with curves."""
         return int(self.manifest["version"])
+
+    @property
+    def has_cones(self) -> bool:
+        """True iff each case is checked in its cone (section 12)."""
+        return self.version == 4 or bool(self.manifest.get("cones"))
 
     @property
     def network_sha256(self) -> str:

@@ -1,4 +1,4 @@
-"""The bounds of arithmetic.py without rounding, node by node (sections 5 and 6).
+"""The bounds of arithmetic.py without rounding, node by node (sections 5, 6 and 14).
 
 Numbers are Python's integers over powers of two. Only l and u are rounded, outward, to the float32
 numbers that section 5 of the format asks for.
@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.audit.bounds import Bounds, Exclusions, Numbers
+from engine.audit.curves.lines import CurveLines, curve_lines
 from engine.audit.data import Blocks, Floats, Integers, Objects, Singles, Truths
 from engine.audit.dyadic import Dyadic
 from engine.audit.lines import relu_lines
@@ -29,9 +30,9 @@ class ExactLayer(NamedTuple):
 
 
 class ExactLines(NamedTuple):
-    """a z - s <= h <= c z + t + s in one layer at one node (section 5, the table).
+    """a z + r - s <= h <= c z + t + s in one layer at one node (section 5, the table).
 
-    noise: N(M + t). size: H.
+    noise: N(M + t). size: H. r: of curves alone (section 14), else 0.
 
     difference: in the second block of a pair, the lines of differences (section 11), which are used
     where coupled is 1, not 0.
@@ -45,11 +46,12 @@ class ExactLines(NamedTuple):
     size: Numbers
     difference: "ExactLines | None" = None
     coupled: Integers | None = None
+    r: Numbers = 0
 
     def relax(self, rows: "Rows") -> "Rows":
         """Section 6, step 1: rows over h, and constants -> those over z, nowhere larger."""
         above, below = np.maximum(rows.coefficients, 0), np.minimum(rows.coefficients, 0)
-        loss = below @ (self.t + self.s) - above @ self.s
+        loss = below @ (self.t + self.s) - above @ (self.s - self.r)
         return Rows(above * self.a + below * self.c, rows.constant + loss)
 
 
@@ -151,13 +153,24 @@ class Exact(Bounds[ExactLines, list[list[ExactLines]]]):
         return _minimum(nodes.lower, nodes.upper, *self._added(blocks, rows))
 
     def line(self, z: Ends, size: Numbers, k: int) -> ExactLines:
-        """Section 5, the table: the lines of layer k."""
+        """Section 5, the table, and section 14, "Bounds": the lines of layer k."""
+        if k in self.curves:
+            return self._curved(curve_lines(self.curves[k], *z), size, k)
         a, c, t = relu_lines(*z, self.ratio[k])
         noise, has_relu = self.noise(size + t, k), self.relus[k]
         h = np.maximum(z.u, 0) * has_relu
         if not has_relu.all():  # else h keeps its few bits
             h = h + (size + noise) * ~has_relu
         return ExactLines(a, c, t, noise * (z.u > 0), noise, h)
+
+    def _curved(self, known: CurveLines, size: Numbers, k: int) -> ExactLines:
+        """Section 14: of hidden neurons these lines, of others z - s <= h <= z + s."""
+        there = self.relus[k]
+        a, c = np.where(there, known.a, 1), np.where(there, known.c, 1)
+        r, t = known.r * there, known.t * there
+        noise = self.noise(size + np.maximum(np.abs(r), np.abs(t)), k)
+        h = known.size * there + (size + noise) * ~there
+        return ExactLines(a, c, t, noise, noise, h, r=r)
 
     def couple(self, line: ExactLines, is_coupled: Truths, c: Floats, give: Numbers) -> ExactLines:
         """Section 11, "Bounds", step 6: the lines of g's layer with those of differences.

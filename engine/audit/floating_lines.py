@@ -15,7 +15,8 @@ class Lines(NamedTuple):
                          h <= slope z + offset + (slope_spread z + offset_spread)
 
     where slope = (a + c) / 2, slope_spread = (c - a) / 2, offset = t / 2 and offset_spread =
-    t / 2 + s: [n, neurons + 1], the last for a row's constant. noise is N(M + t) and size H:
+    t / 2 + s: [n, neurons + 1], the last for a row's constant. With r of a curve (section 14),
+    offset = (t + r) / 2 and offset_spread = (t - r) / 2 + s. noise is N(M + t) and size H:
     [n, neurons].
 
     difference: in the second block of a pair, the lines of differences (section 11), which are used
@@ -69,13 +70,24 @@ class Lines(NamedTuple):
         return self._replace(difference=difference, coupled=_pad(is_coupled.astype(float), 0))
 
 
-def lines_of(a: Floats, c: Floats, t: Floats, s: Floats, noise: Floats, size: Floats) -> Lines:
-    """Lines of a, c, t, s of section 5's table; a row's constant is passed on as it is."""
+def lines_of(
+    a: Floats,
+    c: Floats,
+    t: Floats,
+    s: Floats,
+    noise: Floats,
+    size: Floats,
+    r: Floats | float = 0.0,
+) -> Lines:
+    """Lines of a, c, t, s of section 5's table, and r of section 14, where there is a curve.
+
+    A row's constant is passed on as it is.
+    """
     return Lines(
         slope=_pad((a + c) / 2, 1),
         slope_spread=_pad((c - a) / 2, 0),
-        offset=_pad(t / 2, 0),
-        offset_spread=_pad(t / 2 + s, 0),
+        offset=_pad((t + r) / 2, 0),
+        offset_spread=_pad((t - r) / 2 + s, 0),
         noise=noise,
         size=size,
     )

@@ -1,4 +1,4 @@
-"""The ONNX operators that bend the signal, element by element: section 3's table of terms.
+"""The ONNX operators that bend the signal, element by element: section 3's table, and section 14.
 
 Each function adds to the chain what a node does, and returns the signal's shape then.
 """
@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from engine.audit.curves.curve import Curve
 from engine.audit.data import Array, Floats, need
 from engine.audit.onnx_chain import Chain, Term
 from engine.audit.onnx_forms import Call
@@ -15,6 +16,7 @@ from engine.audit.onnx_layers import Shape, spread
 
 LARGEST = float(np.finfo(np.float32).max)  # a Clip's limit of this size is none
 LEAK = float(np.float32(0.01))  # of a LeakyRelu that has no alpha
+CURVES = {"Sigmoid": Curve.SIGMOID, "Tanh": Curve.TANH}
 ALPHA, BETA = float(np.float32(0.2)), 0.5  # of a HardSigmoid that has none
 
 
@@ -36,6 +38,13 @@ def _thresholded(call: Call, chain: Chain) -> Shape:
     """ThresholdedRelu, with alpha 0: elsewhere it is not continuous."""
     need(call.options.get("alpha", 1.0) == 0, "it jumps")
     return _relu(call, chain)
+
+
+def _curve(call: Call, chain: Chain) -> Shape:
+    """Section 14: a Sigmoid or a Tanh."""
+    signal = _signal(call)
+    chain.curve(CURVES[call.operator], signal.size)
+    return signal.shape
 
 
 # --- leaks: relu(x) - slope relu(-x) --------------------------------------------------------------
@@ -157,4 +166,5 @@ ACTIVATIONS: dict[str, Callable[[Call, Chain], Shape]] = {
     "Min": _min,
     "Clip": _clip,
     "HardSigmoid": _sigmoid,
+    **dict.fromkeys(CURVES, _curve),
 }

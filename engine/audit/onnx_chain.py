@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from engine.audit.curves.curve import Curve
 from engine.audit.data import Array, Floats, Truths, need
 from engine.audit.sparse import WORDS, Matrix, Sparse, diagonal, each, selection, stacked, words
 
@@ -19,8 +20,9 @@ MAX_WORDS = 1 << 27  # in which the weights of all layers are held
 class Link:
     """A layer so far, behind those of another link. bias: None where there is none so far.
 
-    depth: how many layers there are up to it; is_scale: True iff it is a Mul or Div; relu: as of a
-    Layer. Each node makes arrays of its own: those that are the same object are of the same node.
+    depth: how many layers there are up to it; is_scale: True iff it is a Mul or Div; relu, curve:
+    as of a Layer. Each node makes arrays of its own: those that are the same object are of the same
+    node.
     """
 
     weight: Matrix
@@ -29,6 +31,7 @@ class Link:
     is_scale: bool = False
     bias: Floats | None = None
     relu: bool | Truths = False
+    curve: Curve | None = None
 
 
 @dataclass
@@ -126,9 +129,11 @@ class Chain:
         self.room.take(words(weight))
         self.lay(weight, np.zeros(len(relu)), relu)
 
-    def lay(self, weight: Matrix, bias: Floats, relu: bool | Truths) -> None:
+    def lay(
+        self, weight: Matrix, bias: Floats, relu: bool | Truths, curve: Curve | None = None
+    ) -> None:
         """A new layer that is complete, and whose words are counted already."""
-        self.last = replace(self._append(weight), bias=bias, relu=relu)
+        self.last = replace(self._append(weight), bias=bias, relu=relu, curve=curve)
 
     def negate(self, size: int) -> None:
         """Section 3, Neg: the weights of an open layer change sign; else a layer, W = -identity."""
@@ -136,8 +141,18 @@ class Chain:
         self.last = replace(link, weight=each(np.negative, link.weight))
 
     def rectify(self, size: int) -> None:
-        """Section 3, Relu: the layer before has a ReLU; before any layer one of W = identity."""
-        self.last = replace(self.last or self._identity(size), relu=True)
+        """Section 3, Relu: the layer before has a ReLU; before any layer one of W = identity.
+
+        So is one after a layer with a curve (section 14).
+        """
+        last = self.last if self.last and not self.last.curve else self._identity(size)
+        self.last = replace(last, relu=True)
+
+    def curve(self, curve: Curve, size: int) -> None:
+        """Section 14: the layer before has the curve, if nothing bends it yet; else a new one."""
+        last = self.last if self.last and not np.any(self.last.relu) else self._identity(size)
+        self.last = replace(last, relu=True, curve=curve)
+        self.refuse_float32(True, "a Sigmoid or a Tanh is executed in no way that is known")
 
     def close(self, size: int) -> None:
         """Section 3: a network without layers has one, W = identity."""

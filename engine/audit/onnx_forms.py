@@ -99,6 +99,8 @@ FORMS: dict[str, list[Form]] = {
     ],
     "GlobalMaxPool": [Form(7, 1, 1, {})],
     "Relu": [Form(7, 1, 1, {})],
+    "Sigmoid": [Form(7, 1, 1, {})],
+    "Tanh": [Form(7, 1, 1, {})],
     "Clip": [Form(7, 1, 1, {"min": float, "max": float}), Form(11, 1, 3, {})],
     "Max": [Form(7, 2, 2, {})],
     "Min": [Form(7, 2, 2, {})],

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.audit.curves.curve import Curve
 from engine.audit.data import Array, need
 from engine.audit.onnx_chain import MAX_WIDTH, Chain, Link, Room
 from engine.audit.onnx_forms import Call, check_form
@@ -89,7 +90,15 @@ def _lay(chain: Chain, links: Sequence[Link], *, is_first: bool) -> None:
     need(sum(rows) <= MAX_WIDTH, "a layer is too wide")
     weight = _beside([link.weight for link in links], chain.room, is_first=is_first)
     biases = [np.zeros(1) if link.bias is None else link.bias for link in links]
-    chain.lay(weight, _spread(biases, rows), _spread([link.relu for link in links], rows))
+    relu = _spread([link.relu for link in links], rows)
+    chain.lay(weight, _spread(biases, rows), relu, _bend(links))
+
+
+def _bend(links: Sequence[Link]) -> Curve | None:
+    """Section 14: the one curve of layers that meet; None of those with ReLUs or nothing."""
+    kinds = {link.curve for link in links if np.any(link.relu)}
+    need(len(kinds) <= 1, "signals meet that are bent in other ways, by layers side by side")
+    return kinds.pop() if kinds else None
 
 
 def _common(chains: Sequence[Chain]) -> tuple[Link | None, list[list[Link]]]:
@@ -109,10 +118,10 @@ def _common(chains: Sequence[Chain]) -> tuple[Link | None, list[list[Link]]]:
 
 
 def _is_same(one: Link | None, other: Link | None) -> bool:
-    """True iff the same nodes made W and b, and the same neurons have a ReLU; or there is none."""
+    """True iff the same nodes made W and b, and the same neurons bend alike; or there is none."""
     if one is None or other is None:
         return one is other
-    made_alike = one.weight is other.weight and one.bias is other.bias
+    made_alike = one.weight is other.weight and one.bias is other.bias and one.curve is other.curve
     return made_alike and bool(np.all(np.equal(one.relu, other.relu)))
 
 

@@ -47,7 +47,7 @@ def read_network(path: FilePath, tensor: str = "") -> Network:
 
 def _layer(link: Link) -> Layer:
     bias = np.zeros(link.weight.shape[0]) if link.bias is None else link.bias
-    return Layer(link.weight, bias, link.relu)
+    return Layer(link.weight, bias, link.relu, link.curve)
 
 
 # --- the nodes ------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
+from engine.audit.curves.curve import Curve
 from engine.audit.data import Array, Blocks, Floats, Integers, Singles, Truths
 
 #: Layers through which rows go at once, each with its block's number in a Group: one, or the two of
@@ -83,8 +84,23 @@ def differences_of(group: Group, number: int) -> Target:
     return Target(group.blocks, group.steps[:number], ((f, -1), (g, 1)))
 
 
+def curves_of(network: Blocks) -> dict[int, Curve]:
+    """The layers that have a Sigmoid or a Tanh, and which (section 14)."""
+    layers = [layer for block in network.blocks for layer in block.layers]
+    return {k: layer.curve for k, layer in enumerate(layers) if layer.curve}
+
+
+def are_curved(network: Blocks) -> Truths:
+    """Which of the hidden neurons have a curve."""
+    parts = hidden_parts(network)
+    found = np.zeros(parts[-1].stop, bool)
+    for k in curves_of(network):
+        found[parts[k]] = True
+    return found
+
+
 def relus_of(network: Blocks) -> list[Truths]:
-    """Which neurons of each layer have a ReLU, and so are hidden ones [neurons]."""
+    """Which neurons of each layer have a ReLU or a curve, and so are hidden ones [neurons]."""
     return [layer.has_relu for block in network.blocks for layer in block.layers]
 
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from engine.audit.bounds import Bounds
 from engine.audit.claimed import ClaimedExclusions
-from engine.audit.data import Blocks, Floats, Integers, Row, Tree, Truths
+from engine.audit.data import Blocks, Floats, Integers, Row, Tree, Truths, demand
 from engine.audit.nodes import Nodes, demand_all, entries, pop
-from engine.audit.places import hidden_parts
+from engine.audit.places import are_curved, hidden_parts
 from engine.audit.tree import AnyCase
 
 BATCH = 1024  # so many nodes are bounded at once,
@@ -62,6 +62,7 @@ class Proof:
         self.cut = np.cumsum(is_split & (tree.split < self.inputs), dtype=np.int32) - 1
         self.below = _below(tree.split, len(cases))
         self.claimed = ClaimedExclusions(tree, cases, network.n_outputs, self.hidden)
+        demand(not are_curved(network)[tree.slope].any(), "a neuron with a curve is among slopes")
         self.polytopes = max(len(case.unsafe) for case in cases)
         self.fit(network)
 

@@ -4,12 +4,13 @@ import time
 from decimal import Decimal
 from fractions import Fraction
 
-from engine.audit.check import OnProgress, Result, report_of
+from engine.audit.check import OnProgress, Result, check_version, report_of
 from engine.audit.comparison.certificate import read_change
 from engine.audit.comparison.pair import Pair, lowest
 from engine.audit.comparison.volume import Share
 from engine.audit.comparison.walk import Walk
-from engine.audit.data import Change, FilePath, Network, Rejected, check_hash, demand
+from engine.audit.data import Change, FilePath, Network, Rejected, demand
+from engine.audit.files import check_hash
 from engine.audit.network_reader import read_network
 from engine.audit.walk import Tally
 
@@ -62,6 +63,8 @@ def _check_belongs(certificate: Change, original: Network, changed: Network) -> 
     """
     check_hash("an original", certificate.network_sha256, original.sha256)
     check_hash("a changed network", certificate.changed_sha256, changed.sha256)
+    for network in (original, changed):
+        check_version(1, network)
     (case,) = certificate.cases
     fits = len(case.lower) == original.n_inputs
     demand(fits, "networks and certificate have different inputs")

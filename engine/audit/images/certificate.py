@@ -4,7 +4,7 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from engine.audit.archive import read_members
-from engine.audit.certificate import read_tree
+from engine.audit.certificate import CONES, read_tree
 from engine.audit.data import FilePath, Tree, need
 from engine.audit.manifest import SHA256, Json, fields, number, read_hashes, read_manifest
 
@@ -23,7 +23,8 @@ KEYS = {
     "cases": list,
     "arrays": dict,
 }
-HEAD = ["acasxu-certificate", 4, "images", "real"]
+HEAD = ["acasxu-certificate", "images", "real"]
+VERSIONS = {4: KEYS, 5: KEYS | CONES}  # sections 13 and 14
 LAYOUTS = "NCHW", "NHWC", "NHW", "flat"  # of one channel, they are all the same
 SCALINGS = "0..1", "0..255", "-1..1"
 LARGEST_INTEGER = 2**31 - 1
@@ -63,6 +64,11 @@ class Claim(NamedTuple):
     manifest: dict[str, Any]
     sha256: str
 
+    @property
+    def version(self) -> int:
+        """4, or 5 where the network has curves."""
+        return int(self.manifest["version"])
+
 
 def read_claim(path: FilePath) -> tuple[Claim, Tree]:
     """The certificate in a file, and its arrays as they are; Malformed where there is none."""
@@ -73,10 +79,13 @@ def parse_claim(members: dict[str, bytes], digest: str) -> tuple[Claim, Tree]:
     """The certificate that a file with these members is; digest: SHA-256 of the file."""
     manifest = read_manifest(members)
     about = manifest if isinstance(manifest, dict) else {}
-    types = KEYS | {"claim": str if type(about.get("claim")) is str else dict}
+    version = about.get("version")
+    keys = VERSIONS.get(version, KEYS) if type(version) is int else KEYS
+    types = keys | {"claim": str if type(about.get("claim")) is str else dict}
     found = dict(zip(types, fields(manifest, types), strict=True))
-    head = [found[key] for key in ("format", "version", "kind", "semantics")]
-    need(head == HEAD, "it is of another format, version, kind or semantics")
+    head = [found[key] for key in ("format", "kind", "semantics")]
+    known = head == HEAD and found["version"] in VERSIONS and found.get("cones", True)
+    need(known, "it is of another format, version, kind or semantics, or without cones")
     (network_sha256,) = read_hashes(found["engine"], found["network"])
     images_sha256, labels_sha256 = _read_data(found["data"])
     images = found["images"]

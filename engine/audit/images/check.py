@@ -3,8 +3,9 @@
 import time
 from dataclasses import dataclass
 
-from engine.audit.check import OnProgress, report_of, what_is_missing
-from engine.audit.data import FilePath, Malformed, Network, Rejected, Tree, check_hash, demand
+from engine.audit.check import OnProgress, check_version, report_of, what_is_missing
+from engine.audit.data import FilePath, Malformed, Network, Rejected, Tree, demand
+from engine.audit.files import check_hash
 from engine.audit.images.cases import PatchCase, Shown, cases_of, shown
 from engine.audit.images.certificate import Claim, read_claim
 from engine.audit.images.pixels import Images, read_images
@@ -109,6 +110,7 @@ def _check_belongs(claim: Claim, network: Network, images: Images) -> None:
     check_hash("a network", claim.network_sha256, network.sha256)
     check_hash("images", claim.images_sha256, images.images_sha256)
     check_hash("labels", claim.labels_sha256, images.labels_sha256)
+    check_version(claim.version, network)
     pixels, inputs = images.height * images.width, network.n_inputs
     demand(pixels == inputs, f"images have {pixels:,} pixels, the network {inputs:,} inputs")
 
