@@ -20,6 +20,8 @@ from types import MappingProxyType
 import onnx
 from google.protobuf.message import DecodeError
 from onnx.reference import ReferenceEvaluator
+from second_checker_layers import ONE, ZERO, Layer, Rejected, exact, identity, must
+from second_checker_meeting import meet
 
 ARRAYS = {
     "split.i32",
@@ -38,7 +40,6 @@ ARRAYS = {
 }
 BROKEN_ZIP = zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError
 UNREADABLE = LookupError, TypeError, AttributeError, ArithmeticError, DecodeError
-ZERO, ONE = Fraction(0), Fraction(1)
 NONE = MappingProxyType({})
 SELECTIONS = "Gather", "Slice", "Split", "Expand", "Concat", "Pad", "Transpose"
 WINDOWED = "Conv", "AveragePool", "GlobalAveragePool"
@@ -82,27 +83,6 @@ PROOF = {"kind": "proof", "semantics": "real|float32", "cases": [CASE], "arrays"
 WITNESS = {"kind": "witness", "semantics": "real", "case": CASE, "point": [LONG], "outputs": [LONG], "margins": [LONG]}
 
 
-class Layer(namedtuple("Layer", "weights bias relu radii", defaults=(None,))):
-    """relu: whether it has one, or of each neuron whether it has; radii: of b, where it is not known exactly."""
-
-    @property
-    def relus(self):
-        return self.relu if isinstance(self.relu, list) else [self.relu] * len(self.bias)
-
-    @property
-    def spread(self):
-        return self.radii or [ZERO] * len(self.bias)
-
-    @cached_property
-    def whole(self):
-        """A common denominator of W, and each row's {column: number times it}, without zeros."""
-        common = math.lcm(*{w.denominator for row in self.weights for w in row if w is not ZERO})
-        return common, [
-            {j: w.numerator * (common // w.denominator) for j, w in enumerate(row) if w is not ZERO and w}
-            for row in self.weights
-        ]
-
-
 class Block(namedtuple("Block", "reads outputs layers first g e numbers", defaults=(None,))):
     """reads: inputs; first: each layer's first hidden neuron; numbers: of the hidden ones, where they are not all."""
 
@@ -129,15 +109,6 @@ class Network(namedtuple("Network", "inputs outputs hidden blocks")):
             row, constant = substitute(block, node, block_lines, row, constant, slopes, multipliers)
             left = added(left, block.reads, row)
         return left, constant
-
-
-class Rejected(Exception):
-    """The certificate is well formed, but does not show its claim."""
-
-
-def must(condition, error=Rejected):
-    if not condition:
-        raise error
 
 
 def accepts(certificate, network, property):
@@ -466,14 +437,21 @@ def read_chain(model, end=None):
     (source,) = [value for value in graph.input if value.name not in constants]
     batch, *shape = [d.dim_value for d in source.type.tensor_type.shape.dim] or [1]
     chains = {source.name: Chain([batch or 1, *shape] if source.type.tensor_type.shape.dim else [])}
-    for node in graph.node:
+    for number, node in enumerate(graph.node):
         options = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
         must([] not in options.values() and len(options) == len(node.attribute), ValueError)
         if node.op_type == "ConstantOfShape":
             constants[node.output[0]] = run(node, model, constants)[0]
             continue
-        (signal,) = (name for name in node.input if name and name not in constants)
-        chain, operands = chains.pop(signal), [constants.get(name) for name in node.input if name != signal]
+        signals = [name for name in node.input if name and name not in constants]
+        if len(signals) > 1:
+            signals = [chains.get(name) for name in node.input]
+            chains[node.output[0]] = meet(number, node, signals, partial(run_at, node, model, constants))
+            if end in node.output:
+                return chains[end].closed()
+            continue
+        (signal,) = signals
+        chain, operands = chains[signal].copied(number), [constants.get(name) for name in node.input if name != signal]
         if node.op_type in SELECTIONS + SUMS:
             chains |= chain.taken(node, partial(run, node, model, constants, signal), operands)
         elif node.op_type in BENDS:
@@ -493,11 +471,14 @@ def read_chain(model, end=None):
             chain.maximize(options if node.op_type == "MaxPool" else {"kernel_shape": chain.shape[2:]})
             chains[node.output[0]] = chain
         else:
-            must(node.input[0] == signal, ValueError)
+            must(node.input[0] == signal or node.op_type in ("Add", "Sub", "Mul"), ValueError)
             must(node.op_type in ("Gemm", "BatchNormalization", "Flatten", "Reshape") or not options, ValueError)
-            chain.add(node.op_type, operands, options)
+            is_taken_from = node.op_type == "Sub" and node.input[0] != signal
+            if is_taken_from:
+                chain.add("Neg", [], {})
+            chain.add("Add" if is_taken_from else node.op_type, operands, options)
             chains[node.output[0]] = chain
-        if end in chains:
+        if end in node.output:
             return chains[end].closed()
     must(end is None, ValueError)
     return chains[graph.output[0].name].closed()
@@ -506,6 +487,19 @@ def read_chain(model, end=None):
 def run(node, model, constants, signal="", elements=None):
     """What onnx's own evaluator makes of one node: arrays."""
     inputs = {name: elements if name == signal else constants[name] for name in node.input if name}
+    return run_on(node, model, inputs)
+
+
+def run_at(node, model, constants, elements):
+    """Its first output, where these operands (by place) have these elements."""
+    inputs = {str(i): elements[i] if i in elements else constants[name] for i, name in enumerate(node.input)}
+    numbered = onnx.NodeProto()
+    numbered.CopyFrom(node)
+    numbered.input[:] = list(inputs)
+    return run_on(numbered, model, inputs)[0]
+
+
+def run_on(node, model, inputs):
     infos = [onnx.helper.make_tensor_value_info(name, kind_of(array), array.shape) for name, array in inputs.items()]
     outputs = [onnx.helper.make_tensor_value_info(name, 1, None) for name in node.output]
     graph = onnx.helper.make_graph([node], "one node", infos, outputs)
@@ -587,13 +581,29 @@ def kind_of(array):
 class Chain:
     """Section 3's layers, one node after the other. executed: whether there are float32 semantics, so far; factors: of
     which layers W is of a Mul or Div; bare: whether the last layer is a product with no b but zeros, and no ReLU;
-    shape: of what is made so far."""
+    shape: of what is made so far; maker: what reads it now; makers: of each layer, what made W and b."""
 
     def __init__(self, shape):
         self.shape, self.inputs = shape, math.prod(shape)
         self.width = self.inputs
         self.layers, self.factors, self.rounded, self.executed = [], [], False, True
         self.after_product = self.bare = self.zeros_first = False
+        self.maker, self.makers = None, []
+
+    def copied(self, maker):
+        """The same, which can be changed by itself; maker: what changes it."""
+        chain = copy(self)
+        chain.layers, chain.factors, chain.makers = [*self.layers], [*self.factors], [*self.makers]
+        chain.maker = maker
+        return chain
+
+    def until(self, count, maker):
+        """With so many of its layers."""
+        chain = self.copied(maker)
+        del chain.layers[count:], chain.factors[count:], chain.makers[count:]
+        chain.width = len(chain.layers[-1].bias) if chain.layers else chain.inputs
+        chain.after_product = chain.bare = False
+        return chain
 
     def add(self, operator, operands, options):
         if operator in ("MatMul", "Gemm"):
@@ -625,11 +635,13 @@ class Chain:
         elif operator == "Neg":
             if not self.after_product:
                 self.product(identity(self.width).weights, False)
-            self.layers[-1:] = [
-                Layer([[-w for w in row] for row in last.weights], last.bias, False) for last in self.layers[-1:]
-            ]
+            last = self.layers[-1]
+            self.layers[-1] = Layer([[-w for w in row] for row in last.weights], last.bias, False)
+            self.makers[-1] = *self.makers[-1], self.maker
         elif operator == "Relu":
-            self.layers[-1:] = [layer._replace(relu=True) for layer in self.layers[-1:] or [identity(self.width)]]
+            if not self.layers:
+                self.product(identity(self.width).weights, False)
+            self.layers[-1] = self.layers[-1]._replace(relu=True)
             self.after_product = self.bare = False
         else:
             must(operator in ("Flatten", "Reshape", "Identity"), ValueError)
@@ -670,8 +682,7 @@ class Chain:
         must(all(a.s == b"constant" for a in node.attribute if a.name == "mode"), ValueError)
         chains = {}
         for place, name in enumerate(node.output):
-            chain, bias = copy(self), exact(none[place])
-            chain.layers, chain.factors = [*self.layers], [*self.factors]
+            chain, bias = self.copied((self.maker, place)), exact(none[place])
             columns = [exact(unit[place] - none[place]) for unit in units]
             chain.take([[ONE if entry else ZERO for entry in row] for row in zip(*columns)], node.op_type)
             chain.shape = list(none[place].shape)
@@ -783,6 +794,7 @@ class Chain:
         self.executed &= not (self.bare and (factors or self.factors[-1]))
         self.layers.append(Layer(weights, [ZERO] * len(weights), False))
         self.factors.append(factors)
+        self.makers.append((self.maker,))
         self.width, self.after_product, self.bare = len(weights), True, True
 
     def scale(self, factors):
@@ -792,7 +804,10 @@ class Chain:
         if any(bias) and not self.after_product:
             self.product(identity(self.width).weights, False)
         self.zeros_first |= not self.layers
-        self.layers[-1:] = [layer._replace(bias=bias) if any(bias) else layer for layer in self.layers[-1:]]
+        if any(bias):
+            self.layers[-1] = self.layers[-1]._replace(bias=bias)
+        if self.after_product:
+            self.makers[-1] = *self.makers[-1], self.maker
         self.after_product, self.bare = False, self.bare and not any(bias)
 
     def spread(self, operand):
@@ -842,14 +857,6 @@ def errors(semantics, rounded, n):
         return Fraction(rounded, 2**53), ZERO
     g = Fraction(n + 4, 2**24) / (1 - Fraction(n + 4, 2**24))
     return Fraction(math.ceil(g * 2**60), 2**60), Fraction(2 * n + 4, 2**126)
-
-
-def exact(array):
-    return [Fraction(number) if number else ZERO for number in map(float, array.flatten())]
-
-
-def identity(size):
-    return Layer([[ONE if i == j else ZERO for j in range(size)] for i in range(size)], [ZERO] * size, False)
 
 
 def dot(left, right):
