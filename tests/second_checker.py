@@ -20,6 +20,7 @@ from types import MappingProxyType
 import onnx
 from google.protobuf.message import DecodeError
 from onnx.reference import ReferenceEvaluator
+from second_checker_curves import CURVES, ERROR
 from second_checker_layers import ONE, ZERO, Layer, Rejected, exact, identity, must
 from second_checker_meeting import meet
 
@@ -51,7 +52,7 @@ LEAK, FIFTH = Fraction(10737418, 2**30), Fraction(13421773, 2**26)  # the float3
 
 Row = namedtuple("Row", "form constant strict")  # form: {"X_0" or "Y_0" and so on: coefficient}
 Case = namedtuple("Case", "lower upper unsafe")
-Line = namedtuple("Line", "a c t s noise")  # noise: N(M_k + t)
+Line = namedtuple("Line", "a c t s noise r", defaults=(ZERO,))  # a z + r - s <= h <= c z + t + s; noise: N(M_k + t)
 Node = namedtuple("Node", "case lower upper signs low high excluded differences")  # low, high: of all hidden neurons
 
 HASH, INDEX = "[0-9a-f]{64}", "0|[1-9][0-9]{0,8}"
@@ -77,7 +78,7 @@ NETWORKS = {
         "ties": [[{"inputs": FORM, "constant": RATIONAL}]],
     },
 }
-NETWORKS |= {3: {**NETWORKS[2], "pairs": [[int]]}, 4: NETWORKS[1]}
+NETWORKS |= {3: {**NETWORKS[2], "pairs": [[int]]}, 4: NETWORKS[1], 5: {**NETWORKS[1], "cones": bool}}
 DESCRIBED = {name[:-4]: {"count": int, "sha256": HASH} for name in ARRAYS}
 PROOF = {"kind": "proof", "semantics": "real|float32", "cases": [CASE], "arrays": DESCRIBED}
 WITNESS = {"kind": "witness", "semantics": "real", "case": CASE, "point": [LONG], "outputs": [LONG], "margins": [LONG]}
@@ -152,7 +153,8 @@ def read_certificate(path, versions=(1,)):
     must(isinstance(manifest, dict) and manifest.get("version") in versions, ValueError)
     witness = manifest.get("kind") == "witness"
     must(fits(manifest, COMMON | NETWORKS[manifest["version"]] | (WITNESS if witness else PROOF)), ValueError)
-    must(manifest["version"] != 4 or (manifest["kind"], manifest["semantics"]) == ("proof", "real"), ValueError)
+    must(manifest["version"] < 4 or manifest["semantics"] == "real", ValueError)
+    must(not has_cones(manifest) or not witness, ValueError)
     must(depth(manifest["engine"]["options"]) <= 100, ValueError)
     must(set(data) == (set() if witness else ARRAYS), ValueError)
     cases = [read_case(case) for case in ([manifest["case"]] if witness else manifest["cases"])]
@@ -162,6 +164,10 @@ def read_certificate(path, versions=(1,)):
     arrays = read_arrays(manifest, data)
     must_have_cuts(arrays, len(cases[0].lower))
     return manifest, cases, arrays
+
+
+def has_cones(manifest):
+    return manifest["version"] == 4 or manifest["version"] == 5 and manifest["cones"]
 
 
 def read_archive(path):
@@ -400,7 +406,9 @@ def read_network(path, manifest):
     """The network that the manifest is about."""
     model, identity = read_model(path)
     must(identity == manifest["network"]["sha256"])
-    return read_chain(model).network(manifest["semantics"])
+    chain = read_chain(model)
+    must(chain.is_curved() == (manifest["version"] == 5))
+    return chain.network(manifest["semantics"])
 
 
 def read_model(path):
@@ -431,7 +439,7 @@ def read_model(path):
 
 def read_chain(model, end=None):
     """The chain of MatMul, Gemm, Add, Sub, Mul, Div, Neg, BatchNormalization, Relu, Flatten, Reshape, Identity and what
-    SELECTIONS, SUMS, BENDS, WINDOWED and MAXIMA name that makes the output, or the tensor of this name."""
+    SELECTIONS, SUMS, BENDS, WINDOWED, MAXIMA and CURVES name that makes the output, or the tensor of this name."""
     graph = model.graph
     constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     (source,) = [value for value in graph.input if value.name not in constants]
@@ -639,10 +647,15 @@ class Chain:
             self.layers[-1] = Layer([[-w for w in row] for row in last.weights], last.bias, False)
             self.makers[-1] = *self.makers[-1], self.maker
         elif operator == "Relu":
-            if not self.layers:
+            if not self.layers or self.layers[-1].curve:
                 self.product(identity(self.width).weights, False)
             self.layers[-1] = self.layers[-1]._replace(relu=True)
             self.after_product = self.bare = False
+        elif operator in CURVES:
+            if not self.layers or any(self.layers[-1].relus):
+                self.product(identity(self.width).weights, False)
+            self.layers[-1] = self.layers[-1]._replace(relu=True, curve=CURVES[operator])
+            self.after_product = self.bare = self.executed = False
         else:
             must(operator in ("Flatten", "Reshape", "Identity"), ValueError)
             if operator == "Flatten":
@@ -837,6 +850,9 @@ class Chain:
         first = list(accumulate((sum(layer.relus) for layer in self.layers), initial=0))
         block = Block(range(self.inputs), self.width, self.layers, first, *errors(semantics, self.rounded, n))
         return Network(self.inputs, self.width, first[-1], [block])
+
+    def is_curved(self):
+        return any(layer.curve for layer in self.layers)
 
     def largest(self):
         """n of section 3."""
@@ -1040,7 +1056,7 @@ def make_root(net, case):
             a, b = list(map(sub, a, wider)), list(map(add, b, wider))
             for i, j in neurons.items():
                 low[j], high[j] = down(a[i]), -down(-b[i])
-                a[i], b[i] = max(a[i], ZERO), max(b[i], ZERO)
+                a[i], b[i] = layer.curve.ends(low[j], high[j]) if layer.curve else (max(a[i], ZERO), max(b[i], ZERO))
     return Node(case, lower, upper, {}, low, high, set(), {})
 
 
@@ -1071,9 +1087,9 @@ def is_unstable(node, j):
 
 
 def tighten_neuron(block, node, lines, i, size):
-    """The i-th one of the layer after the last of these lines, where l < 0 < u."""
+    """The i-th one of the layer after the last of these lines, where l < 0 < u; of a curve, where l < u."""
     layer, j = block.layers[len(lines)], block.neurons[len(lines)][i]
-    if is_unstable(node, j):
+    if node.low[j] < node.high[j] if layer.curve else is_unstable(node, j):
         row, b, wider = layer.weights[i], layer.bias[i], noise(block, size) + layer.spread[i]
         least = lowest(block, node, lines, row, b) - wider
         most = -lowest(block, node, lines, [w if w is ZERO else -w for w in row], -b) + wider
@@ -1082,9 +1098,13 @@ def tighten_neuron(block, node, lines, i, size):
 
 def finish_layer(block, node, lines, sizes, ratio=1):
     """H_k of the layer after the last of these lines, to which its own are added."""
-    neurons, largest, made = block.neurons[len(lines)], [], []
+    neurons, largest, made, curve = block.neurons[len(lines)], [], [], block.layers[len(lines)].curve
     for i, (size, radius) in enumerate(zip(sizes, block.layers[len(lines)].spread)):
-        if i in neurons:
+        if i in neurons and curve:
+            low, high = node.low[neurons[i]], node.high[neurons[i]]
+            made.append(curve_line(block, curve, low, high, size, radius))
+            largest.append(max(map(abs, curve.ends(low, high))))
+        elif i in neurons:
             low, high = node.low[neurons[i]], node.high[neurons[i]]
             made.append(relu_line(block, low, high, size, ratio, radius))
             largest.append(max(high, ZERO))
@@ -1104,6 +1124,12 @@ def relu_line(block, low, high, size, ratio=1, radius=ZERO):
     return Line(Fraction(high > -ratio * low), c, t, error if high > 0 else ZERO, error)
 
 
+def curve_line(block, curve, low, high, size, radius):
+    a, r, c, t = curve.line(low, high)
+    error = noise(block, size + max(abs(r), abs(t))) + radius
+    return Line(a, c, t, error, error, r)
+
+
 # 6. Backward substitution
 
 
@@ -1121,8 +1147,9 @@ def through_lines(block, node, lines, k, row, constant, slopes=NONE, multipliers
     after, losses, neurons = [], [], block.neurons[k]
     for i, (a, line) in enumerate(zip(row, lines[k])):
         j = neurons.get(i)
+        must(j not in slopes or not block.layers[k].curve)
         lower = own_slope(node, j, slopes[j]) if j in slopes else line.a
-        slope, loss = (lower, line.s) if a is ZERO or a > 0 else (line.c, -line.t - line.s)
+        slope, loss = (lower, line.s - line.r) if a is ZERO or a > 0 else (line.c, -line.t - line.s)
         after.append(a if slope == 1 or a is ZERO else a * slope if slope else ZERO)
         losses.append(loss or ZERO)
         if j in multipliers:
@@ -1196,8 +1223,10 @@ def evaluate(block, values):
     for layer in block.layers:
         sizes = [abs(value) + radius for value, radius in zip(values, radii)]
         spread = (part - abs(b) for part, b in zip(magnitudes(layer, radii), layer.bias))
-        radii = [radius + block.g * size for radius, size in zip(spread, magnitudes(layer, sizes))]
-        values = [max(value, ZERO) if relu else value for value, relu in zip(apply(layer, values), layer.relus)]
+        own = ERROR if layer.curve else ZERO
+        radii = [radius + block.g * size + own for radius, size in zip(spread, magnitudes(layer, sizes))]
+        bent = layer.curve.nearest if layer.curve else lambda value: max(value, ZERO)
+        values = [bent(value) if relu else value for value, relu in zip(apply(layer, values), layer.relus)]
     return values, radii
 
 
