@@ -63,6 +63,8 @@ class Curve:
 
     def __init__(self, scale, factor, shift):
         self.scale, self.factor, self.shift = scale, factor, shift
+        self.high, self.low, self.steep = cache(self.high), cache(self.low), cache(self.steep)
+        self.touch, self.upper = cache(self.touch), cache(self.upper)
 
     def value(self, x, bits):
         """Fractions around f(x)."""
@@ -84,19 +86,15 @@ class Curve:
         """The multiple of 2^-60 nearest to f(x)."""
         return Fraction(settled(lambda bits: self.value(x, bits), lambda v: round(v * VALUE)), VALUE)
 
-    @cache
     def high(self, i):
         return self.above(Fraction(max(-LAST, min(LAST, i)), 256))
 
-    @cache
     def low(self, i):
         return self.below(Fraction(max(-LAST, min(LAST, i)), 256))
 
-    @cache
     def steep(self, i):
         return Fraction(settled(lambda bits: self.slope(Fraction(i, 256), bits), lambda v: round(v * STEEP)), STEEP)
 
-    @cache
     def touch(self, p):
         """Found by halving: the tangents' values at p / 256 grow with j >= 0."""
         if p >= 0:
@@ -124,7 +122,6 @@ class Curve:
 
         return settled(height, lambda v: v >= 0)
 
-    @cache
     def upper(self, p, q):
         """(c, t)"""
         if p < -LAST or q > LAST:

@@ -1,4 +1,5 @@
-"""The second checker, of certificates about images: sections 13 and 14 of docs/certificate-format.md; uses no engine."""
+"""The second checker, of certificates about images: sections 13 and 14 of docs/certificate-format.md; it uses no
+engine."""
 
 import hashlib
 import math
