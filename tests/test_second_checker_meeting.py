@@ -106,7 +106,7 @@ def test_many_graphs_are_read_as_the_checker_reads_them(tmp_path):
 # --- certificates ---------------------------------------------------------------------------------
 
 
-def asked(folder: Path, made: ModelProto, share: float, pixels: tuple[str, ...] = ()) -> tuple[Path, Files, int]:
+def certified(folder: Path, made: ModelProto, share: float, pixels: tuple[str, ...] = ()) -> tuple[Path, Files, int]:
     """The engine's certificate of a bound on the first output, and its answer; pixels: of inputs that are fixed.
 
     The bound is the largest output of a grid, and so much of the outputs' span above it.
@@ -133,7 +133,7 @@ def asked(folder: Path, made: ModelProto, share: float, pixels: tuple[str, ...] 
 @pytest.mark.parametrize("share, answer", [(0.05, 0), (-0.1, 1)])
 def test_certificates_about_a_residual_network(tmp_path, seed, share, answer, theirs):  # noqa: F811
     """A proof with the same bounds, to the last bit; and a witness."""
-    certificate, files, code = asked(tmp_path, residual(seed), share)
+    certificate, files, code = certified(tmp_path, residual(seed), share)
     found = ours(certificate, files)[:1] if answer else ours(certificate, files)
     assert code == answer and found[0] == "accepted"
     assert answer or found[1] and agree(found, theirs(certificate, files))
@@ -161,7 +161,7 @@ def wide(seed: int) -> ModelProto:
 @pytest.mark.parametrize("seed", range(2))
 def test_a_proof_with_fixed_inputs(tmp_path, seed, theirs):  # noqa: F811
     """What is not reached is carried on beside what is."""
-    certificate, files, code = asked(tmp_path, wide(seed), 0.05, ("0.5", "0.1", "0", "-1", "0.25", "0.75"))
+    certificate, files, code = certified(tmp_path, wide(seed), 0.05, ("0.5", "0.1", "0", "-1", "0.25", "0.75"))
     assert code == 0 and second_checker.read_archive(certificate)[0]["version"] == 4
     found = ours(certificate, files)
     assert found[0] == "accepted" and found[1] and agree(found, theirs(certificate, files))
@@ -170,7 +170,7 @@ def test_a_proof_with_fixed_inputs(tmp_path, seed, theirs):  # noqa: F811
 def test_a_proof_is_of_its_meeting_alone(tmp_path):
     """With a difference in place of the sum another network is proved, if it is signed for that one."""
     nodes = [node("Relu", "x", "h"), node("Sub", "h x", "y")]
-    certificate, files, code = asked(tmp_path, of(nodes), 0.05)
+    certificate, files, code = certified(tmp_path, of(nodes), 0.05)
     assert code == 0 and ours(certificate, files)[0] == "accepted"
     net = second_checker.read_chain(of([nodes[0], node("Add", "h x", "y")])).network("real")
     manifest, cases, arrays = second_checker.read_certificate(certificate)
