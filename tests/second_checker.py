@@ -1223,8 +1223,8 @@ def evaluate(block, values):
     for layer in block.layers:
         sizes = [abs(value) + radius for value, radius in zip(values, radii)]
         spread = (part - abs(b) for part, b in zip(magnitudes(layer, radii), layer.bias))
-        own = ERROR if layer.curve else ZERO
-        radii = [radius + block.g * size + own for radius, size in zip(spread, magnitudes(layer, sizes))]
+        own = [ERROR if layer.curve and bent else ZERO for bent in layer.relus]
+        radii = [radius + block.g * size + o for radius, size, o in zip(spread, magnitudes(layer, sizes), own)]
         bent = layer.curve.nearest if layer.curve else lambda value: max(value, ZERO)
         values = [bent(value) if relu else value for value, relu in zip(apply(layer, values), layer.relus)]
     return values, radii

@@ -200,23 +200,24 @@ FOUND = case([0], [1], [row({0: 1}, Fraction(1, 4))])  # y <= -1/4, which is so 
 POINT = [Fraction(1, 4)], [Fraction(-1, 2)], [Fraction(-1, 4)]
 
 
-@pytest.mark.parametrize(
-    "draft, data, word",
-    [
-        (proof([QUESTION], leaf()), ONE, True),
-        (proof([QUESTION], leaf(slopes=[(0, 512)])), ONE, False),
-        (proof([QUESTION], leaf(), version=1), ONE, "malformed"),
-        (proof([QUESTION], leaf(), semantics="float32"), ONE, "malformed"),
-        (proof([QUESTION], leaf(), cones=0), ONE, "malformed"),
-        (proof([QUESTION], leaf(), cones="true"), ONE, "malformed"),
-        (proof([QUESTION], leaf(), version=4), ONE, "malformed"),
-        (proof([case([-1], [1], [row({0: 1}, 2)])], leaf()), RELU, False),
-        (proof([case([1], [1], [row({0: 1}, C)])], leaf(), cones=True), ONE, False),
-        (witness(FOUND, *POINT), ONE, True),
-        (witness(FOUND, *POINT, cones=True), ONE, "malformed"),
-        (witness(FOUND, *POINT, semantics="float32"), ONE, "malformed"),
-    ],
-)
+#: certificate, network, what is to be said of it
+FORMS = [
+    (proof([QUESTION], leaf()), ONE, True),
+    (proof([QUESTION], leaf(slopes=[(0, 512)])), ONE, False),
+    (proof([QUESTION], leaf(), version=1), ONE, "malformed"),
+    (proof([QUESTION], leaf(), semantics="float32"), ONE, "malformed"),
+    (proof([QUESTION], leaf(), cones=0), ONE, "malformed"),
+    (proof([QUESTION], leaf(), cones="true"), ONE, "malformed"),
+    (proof([QUESTION], leaf(), version=4), ONE, "malformed"),
+    (proof([case([-1], [1], [row({0: 1}, 2)])], leaf()), RELU, False),
+    (proof([case([1], [1], [row({0: 1}, C)])], leaf(), cones=True), ONE, False),
+    (witness(FOUND, *POINT), ONE, True),
+    (witness(FOUND, *POINT, cones=True), ONE, "malformed"),
+    (witness(FOUND, *POINT, semantics="float32"), ONE, "malformed"),
+]
+
+
+@pytest.mark.parametrize("draft, data, word", FORMS)
 def test_the_form(tmp_path, draft, data, word):
     assert said(tmp_path, draft, data) == word
 
@@ -254,6 +255,13 @@ def test_radii_of_two_layers(tmp_path):
     radius = Fraction(4, 2**61)
     assert said(tmp_path, witness_of(-value - radius, value), data) is True
     assert said(tmp_path, witness_of(-value - radius + Fraction(1, 2**70), value), data) is False
+
+
+def test_what_is_carried_on_has_no_radius():
+    """x and f(x): a neuron without a curve is as in a layer without one."""
+    nodes = [node("Tanh", "x", "h"), node("Concat", "h x", "y", axis=1)]
+    block = chain_of(nodes).network("real").blocks[0]
+    assert second_checker.evaluate(block, [Fraction(0), Fraction(1)])[1] == [Fraction(1, 2**61)] * 2 + [0, 0]
 
 
 # --- networks -------------------------------------------------------------------------------------
