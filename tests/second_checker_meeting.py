@@ -52,29 +52,38 @@ def join(chain, numbered, run, has_constants):
 
 def side_by_side(maker, signals):
     """A chain that has the elements of all signals, and where those of each begin in it."""
-    names = [list(zip(one.makers, (layer.relus for layer in one.layers), curves(one))) for one in signals]
-    common = next((i for i, same in enumerate(zip(*names)) if any(a != same[0] for a in same)), min(map(len, names)))
+    common = leading(signals)
     chain, owns = signals[0].until(common, maker), [one.layers[common:] for one in signals]
     chain.rounded, chain.executed = any(one.rounded for one in signals), False
     starts, sizes = [0] * len(signals), [chain.width] * len(signals)
     for i in range(max(map(len, owns))):
         parts = [own[i] if i < len(own) else identity(size) for own, size in zip(owns, sizes)]
-        kinds = {part.curve for part in parts if any(part.relus)}
-        must(len(kinds) <= 1, ValueError)
-        rows = [
-            [ZERO] * start + row + [ZERO] * (chain.width - start - size)
-            for part, start, size in zip(parts, starts, sizes)
-            for row in part.weights
-        ]
-        chain.limited(rows)
-        relus = [relu for part in parts for relu in part.relus]
-        bias = [b for part in parts for b in part.bias]
-        chain.layers[-1] = chain.layers[-1]._replace(bias=bias, relu=relus, curve=next(iter(kinds), None))
+        put(chain, parts, starts)
         sizes = [len(part.bias) for part in parts]
         starts = list(accumulate(sizes, initial=0))[:-1]
     chain.after_product = chain.bare = False
     return chain, starts
 
 
-def curves(chain):
-    return [layer.curve for layer in chain.layers]
+def leading(signals):
+    """How many leading layers are the same in all of them."""
+    known = [
+        [(maker, layer.relus, layer.curve) for maker, layer in zip(one.makers, one.layers, strict=True)]
+        for one in signals
+    ]
+    differ = (i for i, same in enumerate(zip(*known)) if any(each != same[0] for each in same))
+    return next(differ, min(map(len, known)))
+
+
+def put(chain, parts, starts):
+    """A layer of these neurons, the part of each signal over its own elements."""
+    kinds = {part.curve for part in parts if any(part.relus)}
+    must(len(kinds) <= 1, ValueError)
+    rows = [
+        [ZERO] * start + row + [ZERO] * (chain.width - start - len(row))
+        for part, start in zip(parts, starts)
+        for row in part.weights
+    ]
+    chain.limited(rows)
+    bias, relus = [b for part in parts for b in part.bias], [relu for part in parts for relu in part.relus]
+    chain.layers[-1] = chain.layers[-1]._replace(bias=bias, relu=relus, curve=next(iter(kinds), None))

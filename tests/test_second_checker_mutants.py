@@ -90,9 +90,11 @@ def test_mutants_about_curves(tmp_path, base_of, theirs):  # noqa: F811
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("base_of, networks", [(about_bounds, 50), (about_images, 8)])
-@pytest.mark.parametrize("first", [1000, 2000])
-def test_many_mutants_about_curves(tmp_path, base_of, networks, first, theirs):  # noqa: F811
+@pytest.mark.parametrize(
+    "base_of, first, networks",
+    [(about_bounds, 1000, 50), (about_bounds, 2000, 50), (about_bounds, 3000, 50), (about_images, 1000, 8)],
+)
+def test_many_mutants_about_curves(tmp_path, base_of, first, networks, theirs):  # noqa: F811
     pytest.importorskip("engine.audit.curves", reason=WHY)
     bases = [base_of(first + i) for i in range(networks)]
     found = words(range(first, first + 100), lambda seed: bases[seed % networks], tmp_path, theirs)
