@@ -20,6 +20,9 @@ from types import MappingProxyType
 import onnx
 from google.protobuf.message import DecodeError
 from onnx.reference import ReferenceEvaluator
+from second_checker_curves import CURVES, ERROR
+from second_checker_layers import ONE, ZERO, Layer, Rejected, exact, identity, must
+from second_checker_meeting import meet
 
 ARRAYS = {
     "split.i32",
@@ -38,7 +41,6 @@ ARRAYS = {
 }
 BROKEN_ZIP = zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError
 UNREADABLE = LookupError, TypeError, AttributeError, ArithmeticError, DecodeError
-ZERO, ONE = Fraction(0), Fraction(1)
 NONE = MappingProxyType({})
 SELECTIONS = "Gather", "Slice", "Split", "Expand", "Concat", "Pad", "Transpose"
 WINDOWED = "Conv", "AveragePool", "GlobalAveragePool"
@@ -50,7 +52,7 @@ LEAK, FIFTH = Fraction(10737418, 2**30), Fraction(13421773, 2**26)  # the float3
 
 Row = namedtuple("Row", "form constant strict")  # form: {"X_0" or "Y_0" and so on: coefficient}
 Case = namedtuple("Case", "lower upper unsafe")
-Line = namedtuple("Line", "a c t s noise")  # noise: N(M_k + t)
+Line = namedtuple("Line", "a c t s noise r", defaults=(ZERO,))  # a z + r - s <= h <= c z + t + s; noise: N(M_k + t)
 Node = namedtuple("Node", "case lower upper signs low high excluded differences")  # low, high: of all hidden neurons
 
 HASH, INDEX = "[0-9a-f]{64}", "0|[1-9][0-9]{0,8}"
@@ -76,31 +78,10 @@ NETWORKS = {
         "ties": [[{"inputs": FORM, "constant": RATIONAL}]],
     },
 }
-NETWORKS |= {3: {**NETWORKS[2], "pairs": [[int]]}, 4: NETWORKS[1]}
+NETWORKS |= {3: {**NETWORKS[2], "pairs": [[int]]}, 4: NETWORKS[1], 5: {**NETWORKS[1], "cones": bool}}
 DESCRIBED = {name[:-4]: {"count": int, "sha256": HASH} for name in ARRAYS}
 PROOF = {"kind": "proof", "semantics": "real|float32", "cases": [CASE], "arrays": DESCRIBED}
 WITNESS = {"kind": "witness", "semantics": "real", "case": CASE, "point": [LONG], "outputs": [LONG], "margins": [LONG]}
-
-
-class Layer(namedtuple("Layer", "weights bias relu radii", defaults=(None,))):
-    """relu: whether it has one, or of each neuron whether it has; radii: of b, where it is not known exactly."""
-
-    @property
-    def relus(self):
-        return self.relu if isinstance(self.relu, list) else [self.relu] * len(self.bias)
-
-    @property
-    def spread(self):
-        return self.radii or [ZERO] * len(self.bias)
-
-    @cached_property
-    def whole(self):
-        """A common denominator of W, and each row's {column: number times it}, without zeros."""
-        common = math.lcm(*{w.denominator for row in self.weights for w in row if w is not ZERO})
-        return common, [
-            {j: w.numerator * (common // w.denominator) for j, w in enumerate(row) if w is not ZERO and w}
-            for row in self.weights
-        ]
 
 
 class Block(namedtuple("Block", "reads outputs layers first g e numbers", defaults=(None,))):
@@ -129,15 +110,6 @@ class Network(namedtuple("Network", "inputs outputs hidden blocks")):
             row, constant = substitute(block, node, block_lines, row, constant, slopes, multipliers)
             left = added(left, block.reads, row)
         return left, constant
-
-
-class Rejected(Exception):
-    """The certificate is well formed, but does not show its claim."""
-
-
-def must(condition, error=Rejected):
-    if not condition:
-        raise error
 
 
 def accepts(certificate, network, property):
@@ -181,7 +153,8 @@ def read_certificate(path, versions=(1,)):
     must(isinstance(manifest, dict) and manifest.get("version") in versions, ValueError)
     witness = manifest.get("kind") == "witness"
     must(fits(manifest, COMMON | NETWORKS[manifest["version"]] | (WITNESS if witness else PROOF)), ValueError)
-    must(manifest["version"] != 4 or (manifest["kind"], manifest["semantics"]) == ("proof", "real"), ValueError)
+    must(manifest["version"] < 4 or manifest["semantics"] == "real", ValueError)
+    must(not has_cones(manifest) or not witness, ValueError)
     must(depth(manifest["engine"]["options"]) <= 100, ValueError)
     must(set(data) == (set() if witness else ARRAYS), ValueError)
     cases = [read_case(case) for case in ([manifest["case"]] if witness else manifest["cases"])]
@@ -191,6 +164,10 @@ def read_certificate(path, versions=(1,)):
     arrays = read_arrays(manifest, data)
     must_have_cuts(arrays, len(cases[0].lower))
     return manifest, cases, arrays
+
+
+def has_cones(manifest):
+    return manifest["version"] == 4 or manifest["version"] == 5 and manifest["cones"]
 
 
 def read_archive(path):
@@ -429,7 +406,9 @@ def read_network(path, manifest):
     """The network that the manifest is about."""
     model, identity = read_model(path)
     must(identity == manifest["network"]["sha256"])
-    return read_chain(model).network(manifest["semantics"])
+    chain = read_chain(model)
+    must(chain.is_curved() == (manifest["version"] == 5))
+    return chain.network(manifest["semantics"])
 
 
 def read_model(path):
@@ -460,20 +439,27 @@ def read_model(path):
 
 def read_chain(model, end=None):
     """The chain of MatMul, Gemm, Add, Sub, Mul, Div, Neg, BatchNormalization, Relu, Flatten, Reshape, Identity and what
-    SELECTIONS, SUMS, BENDS, WINDOWED and MAXIMA name that makes the output, or the tensor of this name."""
+    SELECTIONS, SUMS, BENDS, WINDOWED, MAXIMA and CURVES name that makes the output, or the tensor of this name."""
     graph = model.graph
     constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     (source,) = [value for value in graph.input if value.name not in constants]
     batch, *shape = [d.dim_value for d in source.type.tensor_type.shape.dim] or [1]
     chains = {source.name: Chain([batch or 1, *shape] if source.type.tensor_type.shape.dim else [])}
-    for node in graph.node:
+    for number, node in enumerate(graph.node):
         options = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
         must([] not in options.values() and len(options) == len(node.attribute), ValueError)
         if node.op_type == "ConstantOfShape":
             constants[node.output[0]] = run(node, model, constants)[0]
             continue
-        (signal,) = (name for name in node.input if name and name not in constants)
-        chain, operands = chains.pop(signal), [constants.get(name) for name in node.input if name != signal]
+        signals = [name for name in node.input if name and name not in constants]
+        if len(signals) > 1:
+            signals = [chains.get(name) for name in node.input]
+            chains[node.output[0]] = meet(number, node, signals, partial(run_at, node, model, constants))
+            if end in node.output:
+                return chains[end].closed()
+            continue
+        (signal,) = signals
+        chain, operands = chains[signal].copied(number), [constants.get(name) for name in node.input if name != signal]
         if node.op_type in SELECTIONS + SUMS:
             chains |= chain.taken(node, partial(run, node, model, constants, signal), operands)
         elif node.op_type in BENDS:
@@ -493,11 +479,14 @@ def read_chain(model, end=None):
             chain.maximize(options if node.op_type == "MaxPool" else {"kernel_shape": chain.shape[2:]})
             chains[node.output[0]] = chain
         else:
-            must(node.input[0] == signal, ValueError)
+            must(node.input[0] == signal or node.op_type in ("Add", "Sub", "Mul"), ValueError)
             must(node.op_type in ("Gemm", "BatchNormalization", "Flatten", "Reshape") or not options, ValueError)
-            chain.add(node.op_type, operands, options)
+            is_taken_from = node.op_type == "Sub" and node.input[0] != signal
+            if is_taken_from:
+                chain.add("Neg", [], {})
+            chain.add("Add" if is_taken_from else node.op_type, operands, options)
             chains[node.output[0]] = chain
-        if end in chains:
+        if end in node.output:
             return chains[end].closed()
     must(end is None, ValueError)
     return chains[graph.output[0].name].closed()
@@ -506,6 +495,19 @@ def read_chain(model, end=None):
 def run(node, model, constants, signal="", elements=None):
     """What onnx's own evaluator makes of one node: arrays."""
     inputs = {name: elements if name == signal else constants[name] for name in node.input if name}
+    return run_on(node, model, inputs)
+
+
+def run_at(node, model, constants, elements):
+    """Its first output, where these operands (by place) have these elements."""
+    inputs = {str(i): elements[i] if i in elements else constants[name] for i, name in enumerate(node.input)}
+    numbered = onnx.NodeProto()
+    numbered.CopyFrom(node)
+    numbered.input[:] = list(inputs)
+    return run_on(numbered, model, inputs)[0]
+
+
+def run_on(node, model, inputs):
     infos = [onnx.helper.make_tensor_value_info(name, kind_of(array), array.shape) for name, array in inputs.items()]
     outputs = [onnx.helper.make_tensor_value_info(name, 1, None) for name in node.output]
     graph = onnx.helper.make_graph([node], "one node", infos, outputs)
@@ -587,13 +589,29 @@ def kind_of(array):
 class Chain:
     """Section 3's layers, one node after the other. executed: whether there are float32 semantics, so far; factors: of
     which layers W is of a Mul or Div; bare: whether the last layer is a product with no b but zeros, and no ReLU;
-    shape: of what is made so far."""
+    shape: of what is made so far; maker: what reads it now; makers: of each layer, what made W and b."""
 
     def __init__(self, shape):
         self.shape, self.inputs = shape, math.prod(shape)
         self.width = self.inputs
         self.layers, self.factors, self.rounded, self.executed = [], [], False, True
         self.after_product = self.bare = self.zeros_first = False
+        self.maker, self.makers = None, []
+
+    def copied(self, maker):
+        """The same, which can be changed by itself; maker: what changes it."""
+        chain = copy(self)
+        chain.layers, chain.factors, chain.makers = [*self.layers], [*self.factors], [*self.makers]
+        chain.maker = maker
+        return chain
+
+    def until(self, count, maker):
+        """With so many of its layers."""
+        chain = self.copied(maker)
+        del chain.layers[count:], chain.factors[count:], chain.makers[count:]
+        chain.width = len(chain.layers[-1].bias) if chain.layers else chain.inputs
+        chain.after_product = chain.bare = False
+        return chain
 
     def add(self, operator, operands, options):
         if operator in ("MatMul", "Gemm"):
@@ -625,12 +643,19 @@ class Chain:
         elif operator == "Neg":
             if not self.after_product:
                 self.product(identity(self.width).weights, False)
-            self.layers[-1:] = [
-                Layer([[-w for w in row] for row in last.weights], last.bias, False) for last in self.layers[-1:]
-            ]
+            last = self.layers[-1]
+            self.layers[-1] = Layer([[-w for w in row] for row in last.weights], last.bias, False)
+            self.makers[-1] = *self.makers[-1], self.maker
         elif operator == "Relu":
-            self.layers[-1:] = [layer._replace(relu=True) for layer in self.layers[-1:] or [identity(self.width)]]
+            if not self.layers or self.layers[-1].curve:
+                self.product(identity(self.width).weights, False)
+            self.layers[-1] = self.layers[-1]._replace(relu=True)
             self.after_product = self.bare = False
+        elif operator in CURVES:
+            if not self.layers or any(self.layers[-1].relus):
+                self.product(identity(self.width).weights, False)
+            self.layers[-1] = self.layers[-1]._replace(relu=True, curve=CURVES[operator])
+            self.after_product = self.bare = self.executed = False
         else:
             must(operator in ("Flatten", "Reshape", "Identity"), ValueError)
             if operator == "Flatten":
@@ -670,8 +695,7 @@ class Chain:
         must(all(a.s == b"constant" for a in node.attribute if a.name == "mode"), ValueError)
         chains = {}
         for place, name in enumerate(node.output):
-            chain, bias = copy(self), exact(none[place])
-            chain.layers, chain.factors = [*self.layers], [*self.factors]
+            chain, bias = self.copied((self.maker, place)), exact(none[place])
             columns = [exact(unit[place] - none[place]) for unit in units]
             chain.take([[ONE if entry else ZERO for entry in row] for row in zip(*columns)], node.op_type)
             chain.shape = list(none[place].shape)
@@ -783,6 +807,7 @@ class Chain:
         self.executed &= not (self.bare and (factors or self.factors[-1]))
         self.layers.append(Layer(weights, [ZERO] * len(weights), False))
         self.factors.append(factors)
+        self.makers.append((self.maker,))
         self.width, self.after_product, self.bare = len(weights), True, True
 
     def scale(self, factors):
@@ -792,7 +817,10 @@ class Chain:
         if any(bias) and not self.after_product:
             self.product(identity(self.width).weights, False)
         self.zeros_first |= not self.layers
-        self.layers[-1:] = [layer._replace(bias=bias) if any(bias) else layer for layer in self.layers[-1:]]
+        if any(bias):
+            self.layers[-1] = self.layers[-1]._replace(bias=bias)
+        if self.after_product:
+            self.makers[-1] = *self.makers[-1], self.maker
         self.after_product, self.bare = False, self.bare and not any(bias)
 
     def spread(self, operand):
@@ -823,6 +851,9 @@ class Chain:
         block = Block(range(self.inputs), self.width, self.layers, first, *errors(semantics, self.rounded, n))
         return Network(self.inputs, self.width, first[-1], [block])
 
+    def is_curved(self):
+        return any(layer.curve for layer in self.layers)
+
     def largest(self):
         """n of section 3."""
         return max(self.inputs, *(len(layer.bias) for layer in self.layers), 0)
@@ -842,14 +873,6 @@ def errors(semantics, rounded, n):
         return Fraction(rounded, 2**53), ZERO
     g = Fraction(n + 4, 2**24) / (1 - Fraction(n + 4, 2**24))
     return Fraction(math.ceil(g * 2**60), 2**60), Fraction(2 * n + 4, 2**126)
-
-
-def exact(array):
-    return [Fraction(number) if number else ZERO for number in map(float, array.flatten())]
-
-
-def identity(size):
-    return Layer([[ONE if i == j else ZERO for j in range(size)] for i in range(size)], [ZERO] * size, False)
 
 
 def dot(left, right):
@@ -1033,7 +1056,7 @@ def make_root(net, case):
             a, b = list(map(sub, a, wider)), list(map(add, b, wider))
             for i, j in neurons.items():
                 low[j], high[j] = down(a[i]), -down(-b[i])
-                a[i], b[i] = max(a[i], ZERO), max(b[i], ZERO)
+                a[i], b[i] = layer.curve.ends(low[j], high[j]) if layer.curve else (max(a[i], ZERO), max(b[i], ZERO))
     return Node(case, lower, upper, {}, low, high, set(), {})
 
 
@@ -1064,9 +1087,9 @@ def is_unstable(node, j):
 
 
 def tighten_neuron(block, node, lines, i, size):
-    """The i-th one of the layer after the last of these lines, where l < 0 < u."""
+    """The i-th one of the layer after the last of these lines, where l < 0 < u; of a curve, where l < u."""
     layer, j = block.layers[len(lines)], block.neurons[len(lines)][i]
-    if is_unstable(node, j):
+    if node.low[j] < node.high[j] if layer.curve else is_unstable(node, j):
         row, b, wider = layer.weights[i], layer.bias[i], noise(block, size) + layer.spread[i]
         least = lowest(block, node, lines, row, b) - wider
         most = -lowest(block, node, lines, [w if w is ZERO else -w for w in row], -b) + wider
@@ -1075,9 +1098,13 @@ def tighten_neuron(block, node, lines, i, size):
 
 def finish_layer(block, node, lines, sizes, ratio=1):
     """H_k of the layer after the last of these lines, to which its own are added."""
-    neurons, largest, made = block.neurons[len(lines)], [], []
+    neurons, largest, made, curve = block.neurons[len(lines)], [], [], block.layers[len(lines)].curve
     for i, (size, radius) in enumerate(zip(sizes, block.layers[len(lines)].spread)):
-        if i in neurons:
+        if i in neurons and curve:
+            low, high = node.low[neurons[i]], node.high[neurons[i]]
+            made.append(curve_line(block, curve, low, high, size, radius))
+            largest.append(max(map(abs, curve.ends(low, high))))
+        elif i in neurons:
             low, high = node.low[neurons[i]], node.high[neurons[i]]
             made.append(relu_line(block, low, high, size, ratio, radius))
             largest.append(max(high, ZERO))
@@ -1097,6 +1124,12 @@ def relu_line(block, low, high, size, ratio=1, radius=ZERO):
     return Line(Fraction(high > -ratio * low), c, t, error if high > 0 else ZERO, error)
 
 
+def curve_line(block, curve, low, high, size, radius):
+    a, r, c, t = curve.line(low, high)
+    error = noise(block, size + max(abs(r), abs(t))) + radius
+    return Line(a, c, t, error, error, r)
+
+
 # 6. Backward substitution
 
 
@@ -1114,8 +1147,9 @@ def through_lines(block, node, lines, k, row, constant, slopes=NONE, multipliers
     after, losses, neurons = [], [], block.neurons[k]
     for i, (a, line) in enumerate(zip(row, lines[k])):
         j = neurons.get(i)
+        must(j not in slopes or not block.layers[k].curve)
         lower = own_slope(node, j, slopes[j]) if j in slopes else line.a
-        slope, loss = (lower, line.s) if a is ZERO or a > 0 else (line.c, -line.t - line.s)
+        slope, loss = (lower, line.s - line.r) if a is ZERO or a > 0 else (line.c, -line.t - line.s)
         after.append(a if slope == 1 or a is ZERO else a * slope if slope else ZERO)
         losses.append(loss or ZERO)
         if j in multipliers:
@@ -1189,8 +1223,10 @@ def evaluate(block, values):
     for layer in block.layers:
         sizes = [abs(value) + radius for value, radius in zip(values, radii)]
         spread = (part - abs(b) for part, b in zip(magnitudes(layer, radii), layer.bias))
-        radii = [radius + block.g * size for radius, size in zip(spread, magnitudes(layer, sizes))]
-        values = [max(value, ZERO) if relu else value for value, relu in zip(apply(layer, values), layer.relus)]
+        own = [ERROR if layer.curve and bent else ZERO for bent in layer.relus]
+        radii = [radius + block.g * size + o for radius, size, o in zip(spread, magnitudes(layer, sizes), own)]
+        bent = layer.curve.nearest if layer.curve else lambda value: max(value, ZERO)
+        values = [bent(value) if relu else value for value, relu in zip(apply(layer, values), layer.relus)]
     return values, radii
 
 

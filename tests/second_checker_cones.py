@@ -1,11 +1,12 @@
-"""The second checker, of certificates of version 4: section 12 of docs/certificate-format.md; uses no engine."""
+"""The second checker, of certificates of versions 4 and 5: sections 12 and 14 of docs/certificate-format.md; uses no
+engine."""
 
 import second_checker as first
 from second_checker import ZERO, Layer, Rejected, must
 
 
 def accepts_cones(certificate, network, property):
-    """Does the certificate, of version 1 or 4, show its claim for these files? ValueError as in accepts."""
+    """Does the certificate, of version 1, 4 or 5, show its claim for these files? ValueError as in accepts."""
     try:
         margins(certificate, network, property)
     except Rejected:
@@ -15,8 +16,8 @@ def accepts_cones(certificate, network, property):
 
 def margins(certificate, network, property):
     """The exact bounds by which a proof's exclusions are shown, in order; or Rejected is raised."""
-    content = first.read_certificate(certificate, (1, 4))
-    return first.check(content, network, property, **({"bounded": cone} if content[0]["version"] == 4 else {}))
+    content = first.read_certificate(certificate, (1, 4, 5))
+    return first.check(content, network, property, **({"bounded": cone} if first.has_cones(content[0]) else {}))
 
 
 def cone(net, case):
@@ -31,8 +32,8 @@ def cone(net, case):
         ends = fixed_ends(block, layer, reached, values)
         layers.append(part(layer, places, sorted(reached), ends))
         numbers.append({i: neurons[place] for i, place in enumerate(places) if place in neurons})
-        values = [[max(e, ZERO) if relu else e for e, relu in zip(own, layer.relus)] for own in ends]
         reached = set(places)
+        values = values_between(layer, *ends, reached)
     return net._replace(blocks=[block._replace(reads=reads, layers=layers, numbers=numbers)])
 
 
@@ -48,6 +49,15 @@ def fixed_ends(block, layer, reached, values):
     return low, high
 
 
+def values_between(layer, low, high, reached):
+    """Between which numbers the values of what is not reached lie."""
+    below, above = layer.curve and (layer.curve.below, layer.curve.above) or (lambda end: max(end, ZERO),) * 2
+    return [
+        [ZERO if i in reached else bent(end) if relu else end for i, (end, relu) in enumerate(zip(ends, layer.relus))]
+        for bent, ends in ((below, low), (above, high))
+    ]
+
+
 class RowsOnly:
     """As much of a layer as its values need."""
 
@@ -60,4 +70,4 @@ def part(layer, rows, columns, ends):
     weights = [[layer.weights[i][j] for j in columns] for i in rows]
     low, high = ([own[i] for i in rows] for own in ends)
     middles, radii = ([(q + sign * p) / 2 for p, q in zip(low, high)] for sign in (1, -1))
-    return Layer(weights, middles, [layer.relus[i] for i in rows], radii)
+    return Layer(weights, middles, [layer.relus[i] for i in rows], radii, layer.curve)

@@ -1,4 +1,5 @@
-"""The second checker, of certificates about images: section 13 of docs/certificate-format.md; uses no engine."""
+"""The second checker, of certificates about images: sections 13 and 14 of docs/certificate-format.md; it uses no
+engine."""
 
 import hashlib
 import math
@@ -65,7 +66,9 @@ def check_form(manifest, data):
     """JSON of the kinds and limits that section 13 has."""
     must(isinstance(manifest, dict), ValueError)
     rest = {key: value for key, value in manifest.items() if key not in ("claim", "contents")}
-    must(first.fits(rest, SCHEMA) and len(manifest) == len(SCHEMA) + 2 and rest["version"] == 4, ValueError)
+    schema = SCHEMA | {"cones": bool} if rest.get("version") == 5 else SCHEMA
+    must(first.fits(rest, schema) and len(manifest) == len(schema) + 2 and rest["version"] in (4, 5), ValueError)
+    must(rest.get("cones", True), ValueError)
     must(first.depth(manifest["engine"]["options"]) <= 100 and set(data) == first.ARRAYS, ValueError)
     claim, contents, patch = (manifest.get(key) for key in ("claim", "contents", "patch"))
     must(claim == "label" or first.fits(claim, {"not": int}) and 0 <= claim["not"] < NUMBERS, ValueError)

@@ -328,6 +328,7 @@ def check_types(declared, ties, manifest, content):
 def join(files, ties, free, semantics):
     """The network from the free inputs to the outputs of all blocks."""
     parts = [(chain, part) for file, part in zip(files, ties) for chain in file.chains]
+    must(not any(chain.is_curved() for chain, _ in parts))
     if semantics == "float32":
         for chain, _ in parts:
             chain.must_be_executed(chain.largest())

@@ -122,7 +122,7 @@ def cone_of(rows, bias, lower, upper, *, relu=True, g=0):
 
 def test_fixed_inputs_of_float64_have_no_radius():
     layer = cone_of([[2, 3], [0, 5]], [1, 1], ["1/4", -1], ["1/4", 1])
-    assert layer == ([[3], [5]], [Fraction(3, 2), 1], [True, True], [0, 0])
+    assert layer[:4] == ([[3], [5]], [Fraction(3, 2), 1], [True, True], [0, 0])
 
 
 def test_a_fixed_decimal_has_half_the_distance_of_its_neighbours():
