@@ -14,6 +14,7 @@ from engine.deadline import Deadline, OutOfTime
 from engine.property import Polytope
 from engine.search.batch import bounded
 from engine.search.branching import split_input, split_sign, splits
+from engine.search.conjunctions import conjunction_attack
 from engine.search.frontier import Frontier, node_bytes
 from engine.search.open_boxes import OpenBoxes, open_boxes
 from engine.search.outcome import Outcome
@@ -23,7 +24,7 @@ from engine.search.problem import OnVerdict, Options, Problem, Progress
 from engine.search.recorder import Recorder
 from engine.search.shares import Share, charge, common_deadline, make_shares
 from engine.search.state import Known, ProblemState
-from engine.search.suspects import by_network, first_attack
+from engine.search.suspects import Suspects, by_network, first_attack
 from engine.search.ties import MAX_SPLIT_TIES
 from engine.search.trial import confirm_suspects
 
@@ -106,7 +107,18 @@ class BranchAndBound:
             suspects = first_attack(self._stack, roots, root, self._generator, deadline)
         except OutOfTime:
             return
-        confirm_suspects(self._frontier, suspects, self._options.semantics, deadline)
+        self._confirm(suspects, deadline)
+
+    def _confirm(self, suspects: Suspects, deadline: Deadline) -> None:
+        """Looks exactly at points that may be counterexamples, and at those that attacks on conjunctions reach."""
+        semantics = self._options.semantics
+        confirm_suspects(self._frontier, suspects, semantics, deadline)
+        try:
+            others = conjunction_attack(self._stack, self._frontier, suspects, deadline)
+        except OutOfTime:
+            return
+        if others:
+            confirm_suspects(self._frontier, others, semantics, deadline)
 
     def _bound(self, boxes: dict[int, Known], deadline: Deadline) -> None:
         """Bounds the boxes, closes those that are proved, looks for counterexamples in the others and splits them.
@@ -130,7 +142,7 @@ class BranchAndBound:
             self._tally(before, after.nodes)
             if self._recorder:
                 self._recorder.exclude(after.exclusions)
-            confirm_suspects(frontier, after.suspects, self._options.semantics, deadline)
+            self._confirm(after.suspects, deadline)
         bounded_roots = [root for _, before, _ in done for root in before.root.tolist()]
         frontier.close(list(closed), bounded_roots)
         for _, _, after in done:
