@@ -22,16 +22,25 @@ def violation(
     value = min over polytopes of the largest row, in float64: negative (or 0 where no row is
     strict) inside an unsafe polytope. x: [n, inputs]; y: [n, outputs].
     """
+    value, polytope, row = _deciding(roots, root, x, y)
+    return value, roots.rows[root, polytope, row], roots.inputs[root, polytope, row]
+
+
+def _deciding(
+    roots: Roots, root: torch.Tensor, x: torch.Tensor, y: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The same values, and the numbers of the polytopes and of the rows that decide them."""
     y = torch.nn.functional.pad(y, (0, 1), value=1.0)
-    rows, inputs = roots.rows[root], roots.inputs[root]
-    values = (rows @ y[:, None, :, None])[..., 0] + (inputs @ x[:, None, :, None])[..., 0]
+    values = (roots.rows[root] @ y[:, None, :, None])[..., 0] + (roots.inputs[root] @ x[:, None, :, None])[..., 0]
     values.masked_fill_(roots.absent[root], -torch.inf)
     worst, row = values.max(2)
-    worst = worst.masked_fill(roots.missing[root], torch.inf)
-    value, polytope = worst.min(1)
-    n = torch.arange(len(x), device=x.device)
-    row = row[n, polytope]
-    return value, rows[n, polytope, row], inputs[n, polytope, row]
+    value, polytope = worst.masked_fill(roots.missing[root], torch.inf).min(1)
+    return value, polytope, row.take_along_dim(polytope.unsqueeze(1), 1)[:, 0]
+
+
+def nearest_polytopes(stack: AnyStack, roots: Roots, root: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """The unsafe polytope that each point is nearest to: [n]. root: [n], sorted by network."""
+    return _deciding(roots, root, x, stack.evaluate(x, roots.network[root]))[1]
 
 
 def descend(
@@ -83,6 +92,30 @@ def _descend(
             gradient = _gradient(stack, runs, row, signs, deadline) + inputs
             x = torch.minimum(torch.maximum(x - scale * decay**step * gradient.sign(), lower), upper)
     return best_x, best
+
+
+def rows_at(
+    stack: AnyStack,
+    roots: Roots,
+    root: torch.Tensor,
+    polytope: torch.Tensor,
+    x: torch.Tensor,
+    deadline: Deadline = NEVER,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The values [n, rows] of all rows of one polytope at each point [n, inputs], and their slopes there
+    [n, rows, inputs]; absent rows are 0.
+
+    root: [n], sorted by network; polytope: [n].
+    """
+    network = roots.network[root]
+    rows, inputs = roots.rows[root, polytope], roots.inputs[root, polytope]
+    of, count = rows.shape[1], len(root)
+    y, signs = _outputs(stack, network, stack.segments(network), x, deadline)
+    values = (rows @ torch.nn.functional.pad(y, (0, 1), value=1.0)[..., None] + inputs @ x[..., None])[..., 0]
+    repeated = [[sign if sign is None else sign.repeat_interleave(of, 0) for sign in own] for own in signs]
+    runs = stack.segments(network.repeat_interleave(of))
+    slopes = _gradient(stack, runs, rows.flatten(0, 1), repeated, deadline).view(count, of, -1)
+    return values, slopes + inputs
 
 
 Signs = list[torch.Tensor | None]  # for each layer with a ReLU 1 where its input is passed on, else 0

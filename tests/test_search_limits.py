@@ -25,10 +25,14 @@ from engine.exact import evaluate
 from engine.memory import size_text
 from engine.network import Affine, Network
 from engine.property import Row
-from engine.search.frontier import node_bytes
+from engine.search import branch_and_bound, open_boxes
+from engine.search.frontier import node_bytes, root_bytes
 from engine.search.plan import make_plan, stack_bytes
 from engine.search.problem import Options, Problem
+from engine.search.shares import make_shares
+from engine.search.state import Known, ProblemState
 from engine.search.verify import verify, verify_all
+from engine.vnnlib import load_property
 
 # --- units --------------------------------------------------------------------------------------
 
@@ -166,7 +170,7 @@ def test_boxes_do_not_depend_on_the_limit():
 
 def plan_of(net: Network, **options):
     stack = Stack([net])
-    return make_plan(stack, (1, 4), node_bytes(stack, 1), Options(**options), 2)
+    return make_plan(stack, (1, 4), node_bytes(stack, 1), root_bytes(stack, (1, 4)), Options(**options), 2)
 
 
 def test_batches_follow_the_cost_of_a_box():
@@ -245,6 +249,70 @@ def test_many_boxes_stay_within_the_memory():
 def test_very_many_boxes_stay_within_the_memory():
     word, count, peak = peak_of(20_000, (5, *[50] * 6, 5), 1 << 29)
     assert word == "unsat" and count >= 20_000 and peak < 1 << 29
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_boxes_stay_within_the_memory():
+    word, count, peak = peak_of(100_000, (5, 20, 20, 5), 256 << 20)
+    assert word == "unsat" and count >= 100_000 and peak < 256 << 20
+
+
+@pytest.mark.slow
+def test_a_file_of_many_alternatives_is_read(tmp_path):
+    """120,000 boxes, each a case of its own."""
+    box = "(and " + " ".join(f"(>= X_{i} {{0}}.25) (<= X_{i} {{0}}.5)" for i in range(2)) + ")"
+    names = "".join(f"(declare-const {name} Real)\n" for name in ("X_0", "X_1", "Y_0"))
+    boxes = "\n".join(box.format(k) for k in range(120_000))
+    path = tmp_path / "many.vnnlib"
+    path.write_text(f"{names}(assert (or {boxes}))\n(assert (>= Y_0 1))\n")
+    found = load_property(path).cases
+    assert len(found) == 120_000 and found[-1].lower == (Fraction(479_997, 4),) * 2
+
+
+def test_roots_take_no_more_than_their_part_of_the_memory():
+    """As many as there is room for are begun; of a problem without an open box, one at least."""
+    states = [ProblemState(i, Problem(*question(8))) for i in range(3)]
+    assert [len(share.cases) for share in make_shares(states, 100, roomy=True, roots=100)] == [8] * 3
+    assert [len(share.cases) for share in make_shares(states, 100, roomy=True, roots=9)] == [3] * 3
+    assert [len(share.cases) for share in make_shares(states, 100, roomy=True, roots=0)] == [1] * 3
+    states[0].open = {7: Known(0.0, 0.0)}
+    states[0].begun = 1
+    shares = {share.state.index: share for share in make_shares(states, 100, roomy=True, roots=0)}
+    assert not shares[0].cases and shares[0].size == 1 and len(shares[1].cases) == 1
+
+
+def test_roots_of_many_rows_are_counted():
+    """A question of 64 alternatives of 64 rows each, a thousand times, beside a memory for few of them."""
+    net = random_network((3, 8, 8, 20), seed=0)
+    stack = Stack([net])
+    sizes = node_bytes(stack, 64), root_bytes(stack, (64, 64))
+    roots = make_roots(stack, [0], [case([0] * 3, [1] * 3, *[[row([1] * 20, 1, n_inputs=3)] * 64] * 64)])
+    assert sizes[1] == pytest.approx(sum(column.nbytes for column in roots.columns()), rel=0.01)
+    plan = make_plan(stack, (64, 64), *sizes, Options(memory=64 << 20), 1)
+    assert 1 <= plan.roots and 2 * plan.roots * sizes[1] <= plan.rest
+
+
+def test_many_roots_are_bounded_before_any_is_attacked(monkeypatch):
+    """One bound proves all of them: nothing is left to attack, though that costs less than to bound."""
+    net, asked = question(40, widths=(3, 128, 128, 128, 128, 128, 128, 2))
+    assert plan_of(net).attack_first
+    attacked = []
+    monkeypatch.setattr(branch_and_bound, "first_attack", lambda *given: attacked.append(given))
+    monkeypatch.setattr(open_boxes, "first_attack", lambda *given: attacked.append(given))
+    far = prop(*(case(c.lower, c.upper, [row([1, 0], 10**6, n_inputs=3)]) for c in asked.cases), n_outputs=2)
+    assert verify(net, far, Options(device="cpu", timeout=60)).word == "unsat" and not attacked
+
+
+def test_roots_are_attacked_in_chunks_until_a_point_is_found(monkeypatch):
+    """Of 30 boxes, all of them violated, no more than the first chunk of each batch is attacked."""
+    net, asked = question(30)
+    attacked = []
+    attack = open_boxes.first_attack
+    monkeypatch.setattr(open_boxes, "ROOTS_AT_ONCE", 4)
+    counted = lambda stack, roots, root, *rest: attacked.append(len(root)) or attack(stack, roots, root, *rest)
+    monkeypatch.setattr(open_boxes, "first_attack", counted)
+    near = prop(*(case(c.lower, c.upper, [row([1, 0], -(10**6), n_inputs=3)]) for c in asked.cases), n_outputs=2)
+    assert verify(net, near, Options(device="cpu", timeout=60, threads=1)).word == "sat" and attacked == [4]
 
 
 def test_a_counterexample_in_one_of_many_boxes_is_found():

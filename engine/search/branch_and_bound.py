@@ -14,8 +14,9 @@ from engine.deadline import Deadline, OutOfTime
 from engine.property import Polytope
 from engine.search.batch import bounded
 from engine.search.branching import split_input, split_sign, splits
-from engine.search.frontier import Frontier, node_bytes
-from engine.search.open_boxes import OpenBoxes, open_boxes
+from engine.search.conjunctions import conjunction_attack
+from engine.search.frontier import Frontier, node_bytes, root_bytes
+from engine.search.open_boxes import OpenBoxes, RootFacts, open_boxes
 from engine.search.outcome import Outcome
 from engine.search.plan import make_plan
 from engine.search.pool import Nodes
@@ -23,11 +24,12 @@ from engine.search.problem import OnVerdict, Options, Problem, Progress
 from engine.search.recorder import Recorder
 from engine.search.shares import Share, charge, common_deadline, make_shares
 from engine.search.state import Known, ProblemState
-from engine.search.suspects import by_network, first_attack
+from engine.search.suspects import Suspects, by_network, first_attack
 from engine.search.ties import MAX_SPLIT_TIES
 from engine.search.trial import confirm_suspects
 
 UNBOUNDED = Known(0.0, -inf)
+MAX_ATTACKED_FIRST = 16  # cases of a problem
 
 
 class BranchAndBound:
@@ -50,7 +52,8 @@ class BranchAndBound:
         deadline = Deadline(start + max(limits) * len(problems))
         self._stack = make_stack(networks, device=device, semantics=options.semantics, deadline=deadline)
         padded = extent(case for _, p in problems for case in p.property.cases)
-        self._plan = make_plan(self._stack, padded, node_bytes(self._stack, padded[0]), options, parts)
+        sizes = node_bytes(self._stack, padded[0]), root_bytes(self._stack, padded)
+        self._plan = make_plan(self._stack, padded, *sizes, options, parts)
         self._recorder = Recorder(self._stack.n_inputs) if options.proofs else None
         self._frontier = Frontier(networks, self._stack, padded, max_open=self._plan.open, recorder=self._recorder)
         self._outcome = Outcome(self._frontier, self._recorder, self._plan, options, str(device.type))
@@ -68,7 +71,8 @@ class BranchAndBound:
         start = time.monotonic()
         while self._waiting and len(self._active) < self._options.window:
             self._active.append(self._waiting.popleft())
-        shares = make_shares(self._active, self._plan.batch, roomy=self._frontier.open < self._plan.open / 2)
+        roomy, roots = self._frontier.open < self._plan.open / 2, self._plan.roots - self._frontier.roots_used
+        shares = make_shares(self._active, self._plan.batch, roomy=roomy, roots=max(0, roots))
         deadline = common_deadline(shares, start)
         boxes = {slot: known for share in shares for slot, known in share.open.items()}
         self._bound(boxes | self._begin(shares, deadline), deadline)
@@ -87,7 +91,8 @@ class BranchAndBound:
     def _begin(self, shares: list[Share], deadline: Deadline) -> dict[int, Known]:
         """Opens the boxes of cases that wait, which are to be bounded, and returns them.
 
-        They are attacked first where that costs less than to bound them.
+        Those of problems with few cases are attacked first where that costs less than to bound them; of a problem with
+        many cases most are closed by one bound, and only what is left is attacked.
         """
         fresh = [(share.state, number) for share in shares for number in share.cases]
         fresh.sort(key=lambda pair: self._frontier.place(pair[0]))
@@ -95,9 +100,14 @@ class BranchAndBound:
             slots, roots = self._frontier.begin(fresh, deadline) if fresh else ([], [])
         except OutOfTime:  # these cases go on waiting
             return {}
-        if fresh and self._plan.attack_first:
-            self._attack_first(torch.tensor(roots, device=self._stack.device), deadline)
+        at_once = [root for root in roots if self._attacked_first(root)]
+        if at_once:
+            self._attack_first(torch.tensor(at_once, device=self._stack.device), deadline)
         return dict.fromkeys(slots, UNBOUNDED)
+
+    def _attacked_first(self, root: int) -> bool:
+        cases = self._frontier.owner(root).problem.property.cases
+        return self._plan.attack_first and len(cases) <= MAX_ATTACKED_FIRST
 
     def _attack_first(self, root: torch.Tensor, deadline: Deadline) -> None:
         roots = self._frontier.roots
@@ -106,7 +116,18 @@ class BranchAndBound:
             suspects = first_attack(self._stack, roots, root, self._generator, deadline)
         except OutOfTime:
             return
-        confirm_suspects(self._frontier, suspects, self._options.semantics, deadline)
+        self._confirm(suspects, deadline)
+
+    def _confirm(self, suspects: Suspects, deadline: Deadline) -> None:
+        """Looks exactly at points that may be counterexamples, and at those that attacks on conjunctions reach."""
+        semantics = self._options.semantics
+        confirm_suspects(self._frontier, suspects, semantics, deadline)
+        try:
+            others = conjunction_attack(self._stack, self._frontier, suspects, deadline)
+        except OutOfTime:
+            return
+        if others:
+            confirm_suspects(self._frontier, others, semantics, deadline)
 
     def _bound(self, boxes: dict[int, Known], deadline: Deadline) -> None:
         """Bounds the boxes, closes those that are proved, looks for counterexamples in the others and splits them.
@@ -130,7 +151,7 @@ class BranchAndBound:
             self._tally(before, after.nodes)
             if self._recorder:
                 self._recorder.exclude(after.exclusions)
-            confirm_suspects(frontier, after.suspects, self._options.semantics, deadline)
+            self._confirm(after.suspects, deadline)
         bounded_roots = [root for _, before, _ in done for root in before.root.tolist()]
         frontier.close(list(closed), bounded_roots)
         for _, _, after in done:
@@ -154,12 +175,16 @@ class BranchAndBound:
         generator = torch.Generator().manual_seed(seed)
         try:
             batch = bounded(self._stack, roots, nodes, deadline)
-            return open_boxes(batch, self._polytopes, generator, self._options, self._plan)
+            known = RootFacts(self._polytopes, self._attacked_first, self._problem)
+            return open_boxes(batch, known, generator, self._options, self._plan)
         except OutOfTime:
             return None
 
     def _polytopes(self, root: int) -> tuple[Polytope, ...]:
         return self._frontier.confirmer(root).case.unsafe
+
+    def _problem(self, root: int) -> int:
+        return self._frontier.owner(root).index
 
     def _tally(self, before: Nodes, after: Nodes) -> None:
         """Counts the boxes, and adds to the problems' proved volume what is open before and not after."""

@@ -52,6 +52,11 @@ class Frontier:
         return self._nodes.used
 
     @property
+    def roots_used(self) -> int:
+        """The number of roots that have open boxes."""
+        return len(self._owner)
+
+    @property
     def root_bytes(self) -> int:
         return self._roots.nbytes
 
@@ -159,6 +164,13 @@ def root_nodes(roots: Roots, root: torch.Tensor, *, n_hidden: int | None = None)
         root.clone(),
         torch.zeros_like(root),
     )
+
+
+def root_bytes(stack: AnyStack, extent: tuple[int, int]) -> int:
+    """The bytes that one root takes, of at most `extent` = (polytopes, rows of each)."""
+    polytopes, rows = extent
+    row = 8 * (stack.n_outputs + stack.n_inputs + 1) + 1
+    return polytopes * (rows * row + 9) + 24 * stack.n_inputs + 8 * (stack.n_hidden + stack.n_differences) + 8
 
 
 def node_bytes(stack: AnyStack, polytopes: int) -> int:

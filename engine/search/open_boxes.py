@@ -1,7 +1,8 @@
 """The boxes of a batch that stay open, with all that is needed to split them and to look for counterexamples."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
@@ -18,6 +19,8 @@ from engine.search.pool import Nodes
 from engine.search.problem import Options
 from engine.search.suspects import Suspects, corner_attack, first_attack
 from engine.search.ties import tied
+
+ROOTS_AT_ONCE = 256  # that are attacked before any of their points is looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,29 +43,48 @@ class OpenBoxes:
     exclusions: Exclusions
 
 
+class RootFacts(NamedTuple):
+    """Of a root: the unsafe polytopes of its case, in order; True where it was attacked before it is bounded; and the
+    number of its problem."""
+
+    polytopes: Callable[[int], Sequence[Polytope]]
+    attacked: Callable[[int], bool]
+    problem: Callable[[int], int]
+
+
 def open_boxes(
     batch: Batch,
-    polytopes: Callable[[int], Sequence[Polytope]],
+    known: RootFacts,
     generator: torch.Generator,
     options: Options,
     plan: Plan,
 ) -> OpenBoxes:
-    """Excludes what it can on a batch, and attacks what stays open. Raises OutOfTime after the batch's deadline.
-
-    polytopes(root): the unsafe ones of a root's case, in order.
-    """
+    """Excludes what it can on a batch, and attacks what stays open. Raises OutOfTime after the batch's deadline."""
     stack, roots, deadline = batch.stack, batch.roots, batch.deadline
     targets, exclusions = exclude(batch, steps=options.steps, max_targets=plan.targets)
     neuron = signs_to_split(batch, targets, stalled=options.stalled)
-    numbers, points = deepest_points(batch, targets, polytopes)
+    numbers, points = deepest_points(batch, targets, known.polytopes)
     nodes = batch.nodes.select(targets.box)
     value, suspects = corner_attack(batch, targets, generator, count=plan.descents)
     ties = tied(batch, targets, value)
-    whole = nodes.root[nodes.depth == 0]
-    if len(whole) and not plan.attack_first:
-        suspects = joined([suspects, first_attack(stack, roots, whole, generator, deadline)])
+    whole = [root for root in nodes.root[nodes.depth == 0].tolist() if not known.attacked(root)]
+    suspects = joined([suspects, *_first_attacks(batch, whole, known.problem, generator)])
     if len(numbers):
         root = nodes.root[numbers]
         found = descend(stack, roots, root, points, torch.zeros_like(points), steps=0, deadline=deadline)
         suspects = joined([suspects, Suspects(root, *found)])
     return OpenBoxes(nodes, targets.plane, neuron, value, targets.bound, ties, suspects, exclusions)
+
+
+def _first_attacks(
+    batch: Batch, whole: Sequence[int], problem: Callable[[int], int], generator: torch.Generator
+) -> Iterator[Suspects]:
+    """Attacks these roots, some at a time; no more of a problem once a point of it seems unsafe."""
+    done: set[int] = set()
+    for i in range(0, len(whole), ROOTS_AT_ONCE):
+        some = [root for root in whole[i : i + ROOTS_AT_ONCE] if problem(root) not in done]
+        if some:
+            root = batch.nodes.root.new_tensor(some)
+            found = first_attack(batch.stack, batch.roots, root, generator, batch.deadline)
+            done |= {problem(of) for of in found.root[found.value <= 0].tolist()}
+            yield found

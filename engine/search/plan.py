@@ -20,7 +20,8 @@ class Plan:
 
     batch: boxes bounded at once; targets: polytopes of one part of it that are bounded together; descents: points of
     one part from which an attack descends; open: boxes that may be open; rest: bytes for roots and for the record that
-    proofs are made of; attack_first: True where it costs less to attack a box than to bound it.
+    proofs are made of; roots: that may have open boxes, for a third of these bytes; attack_first: True where it costs
+    less to attack a box than to bound it.
     """
 
     batch: int
@@ -28,6 +29,7 @@ class Plan:
     descents: int
     open: int
     rest: int
+    roots: int
     attack_first: bool
 
 
@@ -49,8 +51,10 @@ def layers_bytes(shapes: Sequence[tuple[int, ...]], count: int = 1) -> int:
     return NUMBER_BYTES * (2 * count * sum(sizes) + max(sizes, default=0))
 
 
-def make_plan(stack: AnyStack, extent: tuple[int, int], node_bytes: int, options: Options, parts: int) -> Plan:
-    """The plan for boxes with at most `extent` = (polytopes, rows of each), of so many bytes.
+def make_plan(
+    stack: AnyStack, extent: tuple[int, int], node_bytes: int, root_bytes: int, options: Options, parts: int
+) -> Plan:
+    """The plan for boxes and roots with at most `extent` = (polytopes, rows of each), of so many bytes.
 
     Of the memory that the networks leave, half is for open boxes, a quarter for a batch and an eighth for targets.
     """
@@ -66,6 +70,7 @@ def make_plan(stack: AnyStack, extent: tuple[int, int], node_bytes: int, options
         descents=max(MIN_DESCENTS, batch // (32 * parts)),
         open=min(most, options.max_open) if options.max_open else most,
         rest=left // 8,
+        roots=max(1, left // 8 // (3 * root_bytes)),
         attack_first=ATTACK_PASSES * sum(layer.products.count for layer in stack.layers) < work[0],
     )
 

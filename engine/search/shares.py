@@ -21,18 +21,22 @@ class Share:
         return range(self.state.begun, self.state.begun + self.size - len(self.open))
 
 
-def make_shares(active: list[ProblemState], batch: int, *, roomy: bool) -> list[Share]:
+def make_shares(active: list[ProblemState], batch: int, *, roomy: bool, roots: int) -> list[Share]:
     """Takes at most `batch` boxes, about as many for each active problem: open ones, and of cases that wait.
 
-    Unless it is `roomy`, cases wait until nothing else is left to do.
+    Unless it is `roomy`, cases wait until nothing else is left to do. At most `roots` are begun, but of a problem
+    without open boxes one at least.
     """
     shares, room = [], batch
     for i, state in enumerate(sorted(active, key=_boxes)):
         n = min(_boxes(state), -(-room // (len(active) - i)))
-        cases = min(state.waiting, max(n - len(state.open), n - n // 2 if roomy else 0))
+        most = max(roots // (len(active) - i), not state.open)
+        cases = min(state.waiting, max(n - len(state.open), n - n // 2 if roomy else 0), most)
+        n = min(n, len(state.open) + cases)
         if n:
             shares.append(Share(state, n, state.take(n - cases)))
         room -= n
+        roots = max(0, roots - cases)
     return shares
 
 

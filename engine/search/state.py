@@ -34,6 +34,7 @@ class ProblemState:
     confirmations: points that were looked at exactly
     unchecked: True once a suspicious point could not be looked at in time
     near_miss: the best point that is unsafe in exact arithmetic or as executed, but decides nothing
+    attack_at: the number of its boxes from which conjunctions are attacked the next time
     given_up_at: the boxes and confirmations done when it was known that there will be no proof
     """
 
@@ -53,6 +54,7 @@ class ProblemState:
     bound: float = inf
     nearest: float = inf
     confirmations: int = 0
+    attack_at: int = 0
     given_up_at: tuple[int, int] | None = None
     unchecked: bool = False
     counterexample: Counterexample | None = None

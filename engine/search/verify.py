@@ -23,7 +23,7 @@ from engine.search.problem import DEFAULTS, OnProgress, OnVerdict, Options, Prob
 from engine.verdict import Statistics, Unknown, Verdict, Verified
 
 MAX_GROUP = 1024  # problems whose weights are held at once
-SMALL_CASE = 64  # rows: smaller cases are padded to the same size, larger ones to that of their like
+SMALL_CASE = 64  # polytopes or rows: smaller cases are padded to the same size, larger ones to that of their like
 
 
 def verify(
@@ -125,12 +125,11 @@ def choose_device(name: str) -> torch.device:
 def _groups(problems: Sequence[Problem], cones: Cones, options: Options) -> list[list[int]]:
     """Indices of problems that share batches: of the same network shape and about as many rows, as many as fit the
     memory with their networks."""
-    alike: dict[tuple[object, int], list[int]] = {}
+    alike: dict[tuple[object, tuple[int, ...]], list[int]] = {}
     for i, problem in enumerate(problems):
         if not problem.property.cases:
             continue
-        polytopes, rows = extent(problem.property.cases)
-        size = max(0, polytopes * rows // SMALL_CASE).bit_length()
+        size = tuple(max(0, count // SMALL_CASE).bit_length() for count in extent(problem.property.cases))
         alike.setdefault((cones.shape(i), size), []).append(i)
     found = []
     for indices in alike.values():

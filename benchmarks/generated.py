@@ -1,0 +1,48 @@
+"""Random networks and questions about them, the same for the same seed: what several benchmarks measure on."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+from onnx import TensorProto, helper, numpy_helper
+
+from engine.network import Network
+from engine.onnx_file import parse_network
+from engine.property import Case, Polytope, Property, Row
+
+
+def random_network(widths: Sequence[int], *, seed: int) -> Network:
+    """A chain with a ReLU after every layer but the last, of float32 weights that keep the size of values."""
+    random = np.random.default_rng(seed)
+    nodes, constants, name = [], [], "x"
+    last = len(widths) - 2
+    for k, (inputs, outputs) in enumerate(zip(widths, widths[1:])):
+        weight = random.normal(size=(inputs, outputs)) * np.sqrt(2 / inputs)
+        numbers = {f"W{k}": weight, f"b{k}": random.normal(size=outputs) / 4}
+        constants += [numpy_helper.from_array(a.astype(np.float32), key) for key, a in numbers.items()]
+        nodes.append(helper.make_node("Gemm", [name, *numbers], [f"z{k}"]))
+        name = f"z{k}"
+        if k < last:
+            nodes.append(helper.make_node("Relu", [name], [f"h{k}"]))
+            name = f"h{k}"
+    ends = [
+        helper.make_tensor_value_info(of, TensorProto.FLOAT, [1, size])
+        for of, size in (("x", widths[0]), (name, widths[-1]))
+    ]
+    graph = helper.make_graph(nodes, "generated", ends[:1], ends[1:], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return parse_network(model.SerializeToString(), name="-".join(map(str, widths)) + f" seed {seed}")
+
+
+def question(
+    network: Network, unsafe: Sequence[Sequence[tuple[Sequence[float], float]]], *, radius: float = 1.0
+) -> Property:
+    """The property that no point of the box [-radius, radius] is in a polytope: rows (outputs, constant) <= 0."""
+    zero = (Fraction(0),) * network.n_inputs
+    polytopes = tuple(
+        Polytope(tuple(Row(zero, tuple(map(Fraction, map(float, of))), Fraction(float(c))) for of, c in rows))
+        for rows in unsafe
+    )
+    end = (Fraction(radius),) * network.n_inputs
+    case = Case(tuple(-v for v in end), end, polytopes)
+    return Property((case,), network.n_inputs, network.n_outputs)
