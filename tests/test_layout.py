@@ -19,6 +19,7 @@ LAYERS = [
         "joint",
         "cone",
         "exact",
+        "ending",
         "replay",
         "evaluation",
         "files",

@@ -26,6 +26,7 @@ from engine.audit.data import (
     check_hash,
     demand,
 )
+from engine.audit.ending import check_claimed, of_scores
 from engine.audit.exact import Exact
 from engine.audit.network_reader import read_network
 from engine.audit.query import read_joint
@@ -127,7 +128,7 @@ def check(
         network, specification = _read(certificate, networks, property_path, found.semantics)
         _check_fits(certificate, network, specification, found.semantics)
         if certificate.tree is None:
-            check_witness(certificate, network, specification)
+            check_witness(certificate, network, of_scores(specification, network))
         else:
             found.empty = not check_claim(certificate.cases, specification)
             wanted = chosen_nodes(certificate.tree, sample, seed)
@@ -190,7 +191,7 @@ def _read(
 def _check_fits(
     certificate: Certificate, network: Blocks, specification: Specification, semantics: str
 ) -> None:
-    """Section 1, at the end, and section 3: network, property and claim fit together.
+    """Sections 1 and 3, each at the end: network, property and claim fit together.
 
     Rejected otherwise, and where the network has not the semantics.
     """
@@ -199,6 +200,7 @@ def _check_fits(
         and certificate.outputs <= network.n_outputs == specification.n_outputs
     )
     demand(fits, "network, property and certificate do not have the same inputs and outputs")
+    check_claimed(certificate.cases, network)
     if semantics == "float32":
         demand(certificate.kind == "proof", "a witness says nothing about float32 semantics")
         demand(certificate.version < 4, "a proof of version 4 says nothing about float32 semantics")

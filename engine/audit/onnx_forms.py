@@ -105,6 +105,8 @@ FORMS: dict[str, list[Form]] = {
     "Abs": [Form(7, 1, 1, {})],
     "LeakyRelu": [Form(7, 1, 1, {"alpha": float})],
     "PRelu": [Form(7, 2, 2, {})],
+    "Softmax": [Form(7, 1, 1, {"axis": int})],
+    "LogSoftmax": [Form(7, 1, 1, {"axis": int})],
     "HardSigmoid": [Form(7, 1, 1, {"alpha": float, "beta": float})],
     "ThresholdedRelu": [Form(7, 1, 1, {"alpha": float})],
     "Add": [Form(7, 2, 2, {})],

@@ -17,6 +17,7 @@ from engine.audit.onnx_activations import ACTIVATIONS
 from engine.audit.onnx_chain import MAX_WIDTH, Chain
 from engine.audit.onnx_constants import computed, constant
 from engine.audit.onnx_convolutions import averaged, averaged_all, convolved, padded
+from engine.audit.onnx_endings import ENDINGS, end
 from engine.audit.onnx_forms import Call, check_form
 from engine.audit.onnx_layers import LAYERS, Shape
 from engine.audit.onnx_maxima import largest, largest_of_all
@@ -58,6 +59,9 @@ def results(call: Call, opset: int, chain: Chain | None) -> list[Value]:
         return [Value(_first(call), chain)]
     if chain is None:
         return [Value(numbers) for numbers in computed(call)]
+    if call.operator in ENDINGS:
+        end(call, opset, chain)
+        return [Value(_first(call), chain)]
     if call.operator == "Transpose":
         return [_taken(_first(call), moved(call), chain)]
     if call.operator in MOVES:

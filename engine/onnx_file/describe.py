@@ -17,7 +17,7 @@ class Description:
     """The content of an ONNX file.
 
     parameters: how many numbers of the file stand in layers; widths: of the input and each layer; data_files: the
-    names of the files beside the ONNX file that hold its numbers.
+    names of the files beside the ONNX file that hold its numbers; ending: as in Network.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Description:
     relus: int
     parameters: int
     data_files: tuple[str, ...] = ()
+    ending: str = ""
 
 
 def describe(source: Network | str | PathLike[str]) -> Description:
@@ -63,4 +64,5 @@ def _description(network: Network) -> Description:
         widths=widths,
         relus=relus,
         parameters=sum(int((numbers != LITERAL).sum()) for numbers in places),
+        ending=network.ending,
     )
