@@ -23,11 +23,11 @@ from engine.audit.data import (
     Rejected,
     Specification,
     Truths,
-    check_hash,
     demand,
 )
 from engine.audit.ending import check_claimed, of_scores
 from engine.audit.exact import Exact
+from engine.audit.files import check_hash
 from engine.audit.network_reader import read_network
 from engine.audit.query import read_joint
 from engine.audit.sample import chosen_nodes, share_of_cases, walk_share

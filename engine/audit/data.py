@@ -55,14 +55,6 @@ def demand(holds: object, what: str) -> None:
         raise Rejected(what)
 
 
-def check_hash(what: str, claimed: str, found: str) -> None:
-    """Rejected unless the file is the one that the certificate is about."""
-    demand(
-        claimed == found,
-        f"it is about {what} with SHA-256 {claimed[:12]}..., this one has {found[:12]}...",
-    )
-
-
 def plain(text: str) -> str:
     """The text as one line that forges nothing: as Python escapes it; of a long one both ends."""
     if len(text) > LONGEST:

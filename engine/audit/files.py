@@ -8,7 +8,7 @@ import zlib
 from functools import partial
 from itertools import islice
 
-from engine.audit.data import FilePath, Malformed, need
+from engine.audit.data import FilePath, Malformed, demand, need
 
 CHUNK = 1 << 20  # bytes
 
@@ -30,6 +30,14 @@ def read_bytes(path: FilePath, limit: int, *, packed: bool | None = None) -> byt
         raise Malformed(f"{path}: cannot be read ({why})") from None
     need(len(data) <= limit, f"{path}: holds more than {limit:,} bytes")
     return data
+
+
+def check_hash(what: str, claimed: str, found: str) -> None:
+    """Rejected unless the file is the one that the certificate is about."""
+    demand(
+        claimed == found,
+        f"it is about {what} with SHA-256 {claimed[:12]}..., this one has {found[:12]}...",
+    )
 
 
 def _open_regular(path: str, flags: int) -> int:

@@ -20,17 +20,18 @@ def check_open(chain: Chain, operator: str) -> None:
     need(good, f"it reads what a {chain.ending} gives, which is supported at the end only")
 
 
-def end(call: Call, opset: int, chain: Chain) -> None:
+def end(call: Call, chain: Chain) -> tuple[int, ...]:
     """The ending of the chain. Malformed unless it is one distribution over all elements.
 
     Before opset 13 it is over the axis and all behind it.
     """
     (signal,) = call.operands
     assert signal is not None  # check_form has seen to it
-    axis = call.options.get("axis", -1 if opset >= 13 else 1)
-    (first,) = checked_axes([axis], signal.ndim, least=None if opset >= 11 else 0)
+    axis = call.options.get("axis", -1 if call.opset >= 13 else 1)
+    (first,) = checked_axes([axis], signal.ndim, least=None if call.opset >= 11 else 0)
     first %= signal.ndim
-    over = signal.shape[first : first + 1] if opset >= 13 else signal.shape[first:]
+    over = signal.shape[first : first + 1] if call.opset >= 13 else signal.shape[first:]
     need(math.prod(over) == signal.size, "it makes several distributions")
     chain.ending = call.operator
     chain.refuse_float32(True, "scores that differ may be equal after a Softmax as executed")
+    return signal.shape

@@ -25,7 +25,7 @@ from engine.audit.onnx_moves import MOVES, moved
 from engine.audit.onnx_selections import SELECTIONS, not_empty, selected
 from engine.audit.onnx_sums import SUMS, adds_nothing, summed
 
-#: Layers that do not join the signal and constants element by element.
+#: Layers that do not join the signal and constants element by element, and endings.
 OTHER_LAYERS: dict[str, Callable[[Call, Chain], Shape]] = {
     **dict.fromkeys(SUMS, summed),
     "Conv": convolved,
@@ -34,6 +34,7 @@ OTHER_LAYERS: dict[str, Callable[[Call, Chain], Shape]] = {
     "MaxPool": largest,
     "GlobalMaxPool": largest_of_all,
     "Pad": padded,
+    **dict.fromkeys(ENDINGS, end),
 }
 
 
@@ -44,13 +45,13 @@ class Value(NamedTuple):
     chain: Chain | None = None
 
 
-def results(call: Call, opset: int, chain: Chain | None) -> list[Value]:
+def results(call: Call, chain: Chain | None) -> list[Value]:
     """Returns what a node gives, in the order of its outputs.
 
     chain: the layers of the signal that it reads, None where it reads constants alone. It gets
     those that the node makes.
     """
-    check_form(call, opset)
+    check_form(call)
     if call.operator == "Constant":
         return [Value(constant(call.options))]
     if call.operator == "Shape":
@@ -59,9 +60,6 @@ def results(call: Call, opset: int, chain: Chain | None) -> list[Value]:
         return [Value(_first(call), chain)]
     if chain is None:
         return [Value(numbers) for numbers in computed(call)]
-    if call.operator in ENDINGS:
-        end(call, opset, chain)
-        return [Value(_first(call), chain)]
     if call.operator == "Transpose":
         return [_taken(_first(call), moved(call), chain)]
     if call.operator in MOVES:

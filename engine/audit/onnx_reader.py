@@ -151,11 +151,11 @@ def _step(node: onnx.NodeProto, opset: int, values: dict[str, Value]) -> dict[st
     for chain in chains.values():
         check_open(chain, node.op_type)
     at = min(chains, default=None)
-    call = Call(node.op_type, operands, options, at)
+    call = Call(node.op_type, operands, options, at, opset)
     if len(chains) > 1:
-        found = [Value(*met(call, opset, chains))]
+        found = [Value(*met(call, chains))]
     else:
-        found = results(call, opset, None if at is None else chains[at])
+        found = results(call, None if at is None else chains[at])
     need(len(found) == len(_outputs(node)), "it has more or fewer outputs")
     return dict(zip(_outputs(node), found, strict=True))
 

@@ -14,10 +14,10 @@ from engine.audit.data import (
     Network,
     Specification,
     Tie,
-    check_hash,
     demand,
     need,
 )
+from engine.audit.files import check_hash
 from engine.audit.network_reader import read_network
 from engine.audit.ties import solve_ties
 from engine.audit.vnnlib2_declarations import Declaration, Variable

@@ -4,7 +4,8 @@ import time
 from dataclasses import dataclass
 
 from engine.audit.check import OnProgress, report_of, what_is_missing
-from engine.audit.data import FilePath, Malformed, Network, Rejected, Tree, check_hash, demand
+from engine.audit.data import FilePath, Malformed, Network, Rejected, Tree, demand
+from engine.audit.files import check_hash
 from engine.audit.images.cases import PatchCase, Shown, cases_of, shown
 from engine.audit.images.certificate import Claim, read_claim
 from engine.audit.images.pixels import Images, read_images
