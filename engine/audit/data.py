@@ -140,10 +140,10 @@ class Network:
     sha256: str
     obstacle: str = ""
     rounded: bool = False
-    ending: str = ""
     ends: tuple[End, End] | None = None
     graph: object = None
     pairs: tuple[()] = ()
+    ending: str = ""
 
     @property
     def blocks(self) -> tuple[Block, ...]:

@@ -43,8 +43,8 @@ def read_network(path: FilePath, tensor: str = "") -> Network:
         raise Malformed(f"{path}: {why}") from None
     layers = tuple(map(_layer, chain.links))
     obstacle = chain.obstacle or _obstacle(layers, chain.zeros_first)
-    graph = graph_of(model)
-    return Network(layers, digest, obstacle, chain.rounded, chain.ending, ends, graph)
+    graph, ending = graph_of(model), chain.ending
+    return Network(layers, digest, obstacle, chain.rounded, ends, graph, ending=ending)
 
 
 def _layer(link: Link) -> Layer:

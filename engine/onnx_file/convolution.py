@@ -118,9 +118,9 @@ class Unrolled:
 def unrolled(windows: Windows, *, n_out: int, n_in: int, channels: int) -> Unrolled:
     """Returns the convolution's places. n_out: output channels; n_in: channels of a group, of all these channels."""
     places = windows.places()
-    window, number = np.nonzero(places != OUTSIDE)
-    element, size = places[window, number], math.prod(windows.sizes)
-    window, number, element = (part.astype(np.int32) for part in (window, number, element))
+    taken = np.nonzero(places != OUTSIDE)
+    window, number, element = (part.astype(np.int32) for part in (*taken, places[taken]))
+    size = math.prod(windows.sizes)
     out, of_group = np.arange(n_out, dtype=np.int32)[:, None, None], np.arange(n_in, dtype=np.int32)
     channel = out // (n_out // (channels // n_in)) * n_in + of_group
     column = channel * size + element[:, None]
