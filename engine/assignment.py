@@ -11,6 +11,7 @@ import numpy as np
 
 from engine.exact import nearest_floats, number_text
 from engine.joining import Question
+from engine.joint import Joint
 from engine.property import Property, Vector
 from engine.query import Query, Variable
 from engine.verdict import Counterexample
@@ -57,7 +58,8 @@ def assignment(question: Question, found: Counterexample) -> Assignment:
     """The values of all variables at a counterexample to the question's property.
 
     Of type real: inputs are exact where they are decimals at all, and outputs have as many digits as all asserts need
-    to hold at the decimals themselves. Of type float32: those of `executed`.
+    to hold at the decimals themselves; those of a Softmax, before which the exact ones are, are as executed. Of type
+    float32: those of `executed`.
     """
     query = question.query
     if "real" not in query.elements:
@@ -65,14 +67,20 @@ def assignment(question: Question, found: Counterexample) -> Assignment:
     inputs = tuple(tie.value(found.point) for tie in query.ties)
     decimals = [_exact(value) or _rounded(value, ROUNDED) for value in inputs]
     outputs, digits = _outputs(query.property, found)
+    rounds = tuple(map(Fraction, outputs)) != found.exact_outputs
+    places = _ended(question.joint)
+    for place in places:
+        outputs[place] = Decimal(found.outputs[place])
     parts = zip(_parts(query, decimals, outputs), _variables(query))
     tensors = [
         Assigned(variable, tuple(map(_text, part)), _shaped(tuple(map(Fraction, part)), np.float64, variable))
         for part, variable in parts
     ]
     words = _inexact(query, inputs, decimals)
-    if tuple(map(Fraction, outputs)) != found.exact_outputs:
+    if rounds and len(places) < len(outputs):
         words.append(f"outputs are rounded to {digits} digits" + ("" if words else ", at which all asserts hold"))
+    if places:
+        words.append("outputs of a Softmax are onnxruntime's")
     if question.joint.rounded:
         words.append("outputs are those of the float64 numbers nearest to the networks' own")
     return Assignment(tuple(tensors), "; ".join(words))
@@ -112,6 +120,14 @@ def _outputs(property: Property, found: Counterexample) -> tuple[list[Decimal], 
         if any(case.violated_at(found.point, outputs) for case in property.cases):
             return decimals, digits
     return [_rounded(value, ROUNDED) for value in found.exact_outputs], ROUNDED
+
+
+def _ended(joint: Joint) -> list[int]:
+    """The outputs of blocks that end in a Softmax or LogSoftmax."""
+    sizes = [block.network.n_outputs for block in joint.blocks]
+    starts = [sum(sizes[:i]) for i in range(len(sizes))]
+    blocks = zip(joint.blocks, starts, sizes)
+    return [place for block, start, size in blocks if block.own.ending for place in range(start, start + size)]
 
 
 def _inexact(query: Query, inputs: Vector, decimals: Sequence[Decimal]) -> list[str]:

@@ -150,6 +150,8 @@ class Network:
     float32_obstacle: the first node of that file whose execution the analysis of float32 semantics does not cover, and
         why; empty where there is none
     number: the type of its inputs in that file, numpy's float32 or float64
+    ending: "Softmax" or "LogSoftmax" where that is what the file makes of the outputs of `layers`, at its end; these
+        outputs are the scores that all questions are about (engine/ending.py)
     """
 
     layers: tuple[Affine, ...]
@@ -158,6 +160,7 @@ class Network:
     onnx_bytes: bytes = b""
     float32_obstacle: str = ""
     number: type[np.floating] = np.float32
+    ending: str = ""
 
     @property
     def n_inputs(self) -> int:

@@ -292,9 +292,9 @@ WRONG = {
         "constants are computed from others",
     ),
     "a bent constant": ([node("Abs", "row", "a"), node("Add", "x a", "y")], "bends a constant", "computed from others"),
-    "a Softmax": (
-        some("Softmax", axis=1),
-        "operator Softmax is not supported; cut the graph before it",
+    "a Hardmax": (
+        some("Hardmax", axis=1),
+        "operator Hardmax is not supported; cut the graph before it",
         "not supported",
     ),
 }

@@ -308,3 +308,18 @@ def test_result_files_name_no_folder_of_a_machine(monkeypatch):
     for path in (ROOT / "benchmarks" / "results").iterdir():
         words = re.findall(r"[^\s\"',;=]+", path.read_text())
         assert not [word for word in words if word.startswith("/")], path.name
+
+
+def test_robustness_asks_about_the_box_within_the_pixels():
+    """Pixels of 0, 1/2 and 1, within 1/10; each class other than the label is unsafe where it is not below it."""
+    from robustness import CLASSES, question
+
+    prop = question([0.0, 0.5, 1.0], 3, Fraction("0.1"))
+    (case,) = prop.cases
+    assert case.lower == (0, Fraction("0.4"), Fraction("0.9")) and case.upper == (Fraction("0.1"), Fraction("0.6"), 1)
+    assert len(case.unsafe) == CLASSES - 1
+    x, y = case.lower, [Fraction(0)] * CLASSES
+    y[3] = Fraction(1)
+    assert not case.violated_at(x, tuple(y))
+    y[7] = Fraction(1)  # a tie
+    assert case.violated_at(x, tuple(y)) and not case.violated_at((Fraction(1),) * 3, tuple(y))

@@ -32,6 +32,7 @@ LAYERS = [
         "joint",
         "cone",
         "exact",
+        "ending",
         "replay",
         "evaluation",
         "files",

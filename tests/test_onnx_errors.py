@@ -170,9 +170,9 @@ REFUSED = {
         nodes(node("LRN", "x", "y")),
         "node 'y' (LRN): operator LRN is not supported; supported are Abs, Add, AveragePool,",
     ),
-    "softmax": (
-        nodes(node("Softmax", "x", "y")),
-        "node 'y' (Softmax): operator Softmax is not supported; cut the graph before it, and ask about the scores",
+    "hardmax": (
+        nodes(node("Hardmax", "x", "y")),
+        "node 'y' (Hardmax): operator Hardmax is not supported; cut the graph before it, and ask about the scores",
     ),
     "subgraph": (with_if(), "node 'y' (If): operator If is not supported; export the network with fixed shapes"),
     "other domain": (

@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from scipy.sparse import csr_array
 
 from engine import exact
+from engine.audit.onnx_reader import read_network
 from engine.bounds.crown import Boxes, concretize, substitute, tighten
 from engine.bounds.interval import hidden_intervals
 from engine.bounds.products import Shared
@@ -20,7 +21,7 @@ from engine.cone.constants import Products, folded
 from engine.cone.reach import reach_of
 from engine.errors import InputError
 from engine.network import Affine, Network, same_numbers
-from engine.onnx_file import describe, parse_network, rewritten
+from engine.onnx_file import describe, load_network, parse_network, rewritten
 from engine.replay import replay
 
 
@@ -158,13 +159,25 @@ def test_a_sparse_layer_of_a_file_is_written_back_or_refused(monkeypatch):
     ("shape", "kernel", "pool", "what"),
     [
         ((1, 60, 60), (20, 1, 3, 3), 2, "as a matrix it has 72,000 rows, and at most 65,536 are supported"),
-        ((64, 33, 33), (64, 64, 3, 3), 2, "its windows take more than 4,194,304 elements in all"),
+        ((64, 32, 32), (64, 64, 3, 3), 2, r"36,192,256 numbers in 65,536 rows, more than 16,777,216 in all"),
+        ((1, 256, 256), (1, 1, 9, 9), 2, "its windows take more than 4,194,304 elements in all"),
     ],
 )
 def test_what_is_too_large_is_refused_in_one_line(shape, kernel, pool, what):
     with pytest.raises(InputError, match=what) as caught:
         parse_network(convolved(shape, kernel, pool))
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_convolution_of_millions_of_products_is_read_alike_by_both_readers(tmp_path):
+    """5 million numbers other than 0, of windows that take half a million elements of each input channel."""
+    path = tmp_path / "large.onnx"
+    path.write_bytes(convolved((11, 32, 32), (64, 11, 3, 3), 2))
+    layer, other = load_network(path).layers[0], read_network(path).layers[0]
+    assert layer.count > 2**22 and layer.count == len(other.weight.numbers)
+    for seed in range(3):
+        h = np.random.default_rng(seed).integers(-8, 9, layer.shape[1]).astype(np.float64)
+        assert np.array_equal(layer.products(h), other.weight @ h)  # integers, whose sums are exact
 
 
 def test_all_sparse_layers_together_are_limited(monkeypatch):

@@ -73,11 +73,12 @@ def _block(network: Network, ties: Sequence[Tie]) -> Block:
     places = np.array([next(iter(tie.inputs), -1) for tie in ties])
     is_free = all(tie == Tie({int(i): Fraction(1)}, Fraction(0)) for i, tie in zip(places, ties))
     if is_free and len(set(places.tolist())) == len(places):
-        return Block(network.layers, places, network.rounded)
+        return Block(network.layers, places, network.rounded, network.ending)
     read = sorted({i for tie in ties for i in tie.inputs})
     weight, bias, exact = _tie_layer(ties, read)
     layers = (Layer(weight, bias, relu=False), *network.layers)
-    return Block(layers, np.array(read, dtype=int), network.rounded or not exact)
+    inputs, rounded = np.array(read, dtype=int), network.rounded or not exact
+    return Block(layers, inputs, rounded, network.ending)
 
 
 def _tie_layer(ties: Sequence[Tie], read: list[int]) -> tuple[Floats, Floats, bool]:

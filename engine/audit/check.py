@@ -25,6 +25,7 @@ from engine.audit.data import (
     Truths,
     demand,
 )
+from engine.audit.ending import check_claimed, of_scores
 from engine.audit.exact import Exact
 from engine.audit.files import check_hash
 from engine.audit.network_reader import read_network
@@ -128,7 +129,7 @@ def check(
         network, specification = _read(certificate, networks, property_path, found.semantics)
         _check_fits(certificate, network, specification, found.semantics)
         if certificate.tree is None:
-            check_witness(certificate, network, specification)
+            check_witness(certificate, network, of_scores(specification, network))
         else:
             found.empty = not check_claim(certificate.cases, specification)
             wanted = chosen_nodes(certificate.tree, sample, seed)
@@ -191,7 +192,7 @@ def _read(
 def _check_fits(
     certificate: Certificate, network: Blocks, specification: Specification, semantics: str
 ) -> None:
-    """Section 1, at the end, and section 3: network, property and claim fit together.
+    """Sections 1 and 3, each at the end: network, property and claim fit together.
 
     Rejected otherwise, and where the network has not the semantics.
     """
@@ -201,6 +202,7 @@ def _check_fits(
         and certificate.outputs <= network.n_outputs == specification.n_outputs
     )
     demand(fits, "network, property and certificate do not have the same inputs and outputs")
+    check_claimed(certificate.cases, network)
     if semantics == "float32":
         demand(certificate.kind == "proof", "a witness says nothing about float32 semantics")
         demand(

@@ -88,11 +88,13 @@ class Block(NamedTuple):
     """Layers in order, and the inputs that the first of them reads, each once (section 10).
 
     rounded: True iff some numbers are not the file's own, but the float64 numbers nearest to those.
+    ending: "Softmax" or "LogSoftmax" where that makes the file's outputs of those of the layers.
     """
 
     layers: tuple[Layer, ...]
     inputs: slice | Integers
     rounded: bool
+    ending: str = ""
 
 
 class Blocks(Protocol):
@@ -132,7 +134,7 @@ class Network:
     """Layers in order, and the SHA-256 of the (decompressed) file.
 
     obstacle: why the network has no float32 semantics; "" where it has.
-    rounded: as of a Block.
+    rounded, ending: as of a Block.
     ends: the file's input and output; None where there is no file.
     graph: of an ONNX file, what it shares with those that are isomorphic to it.
     """
@@ -144,11 +146,12 @@ class Network:
     ends: tuple[End, End] | None = None
     graph: object = None
     pairs: tuple[()] = ()
+    ending: str = ""
 
     @property
     def blocks(self) -> tuple[Block, ...]:
         """The network as the only block, which reads all inputs."""
-        return (Block(self.layers, slice(0, self.n_inputs), self.rounded),)
+        return (Block(self.layers, slice(0, self.n_inputs), self.rounded, self.ending),)
 
     @property
     def n_inputs(self) -> int:

@@ -32,6 +32,14 @@ def read_bytes(path: FilePath, limit: int, *, packed: bool | None = None) -> byt
     return data
 
 
+def check_hash(what: str, claimed: str, found: str) -> None:
+    """Rejected unless the file is the one that the certificate is about."""
+    demand(
+        claimed == found,
+        f"it is about {what} with SHA-256 {claimed[:12]}..., this one has {found[:12]}...",
+    )
+
+
 def _open_regular(path: str, flags: int) -> int:
     """Opens a regular file; OSError for a pipe or a device, which may wait or never end."""
     file = os.open(path, flags | os.O_NONBLOCK)

@@ -62,7 +62,8 @@ class Chain:
     """The layers so far, of which `last` is the last one.
 
     rounded: True iff numbers are only the nearest ones; obstacle: the first reason against float32
-    semantics; zeros_first: True iff zeros were added to the input.
+    semantics; zeros_first: True iff zeros were added to the input; ending: "Softmax" or
+    "LogSoftmax" where that comes behind the layers.
     """
 
     def __init__(self) -> None:
@@ -70,6 +71,7 @@ class Chain:
         self.rounded = False
         self.obstacle = ""
         self.zeros_first = False
+        self.ending = ""
         self.room = Room()
 
     def fork(self) -> "Chain":

@@ -107,6 +107,8 @@ FORMS: dict[str, list[Form]] = {
     "Abs": [Form(7, 1, 1, {})],
     "LeakyRelu": [Form(7, 1, 1, {"alpha": float})],
     "PRelu": [Form(7, 2, 2, {})],
+    "Softmax": [Form(7, 1, 1, {"axis": int})],
+    "LogSoftmax": [Form(7, 1, 1, {"axis": int})],
     "HardSigmoid": [Form(7, 1, 1, {"alpha": float, "beta": float})],
     "ThresholdedRelu": [Form(7, 1, 1, {"alpha": float})],
     "Add": [Form(7, 2, 2, {})],
@@ -121,18 +123,22 @@ FORMS: dict[str, list[Form]] = {
 
 
 class Call(NamedTuple):
-    """One node. at: which of the operands is the signal, None where it is none of them."""
+    """One node. at: which of the operands is the signal, None where it is none of them.
+
+    opset: the version of the operators.
+    """
 
     operator: str
     operands: Operands
     options: Options
     at: int | None
+    opset: int
 
 
-def check_form(call: Call, opset: int) -> None:
+def check_form(call: Call) -> None:
     """Malformed unless the operator is known, with these options and so many operands."""
     need(call.operator in FORMS, "this operator is not supported")
-    form = [form for form in FORMS[call.operator] if form.opset <= opset][-1]
+    form = [form for form in FORMS[call.operator] if form.opset <= call.opset][-1]
     known = all(form.options.get(name) is type(value) for name, value in call.options.items())
     need(known and [] not in call.options.values(), "this option is not supported")
     there = all(name in call.options for name in form.required)

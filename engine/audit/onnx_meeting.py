@@ -19,12 +19,12 @@ SIGNS = {"Add": 1.0, "Sub": -1.0}
 NOT_EXECUTED = "branches meet, which are carried on by layers that are not executed"
 
 
-def met(call: Call, opset: int, chains: Mapping[int, Chain]) -> tuple[Array, Chain]:
+def met(call: Call, chains: Mapping[int, Chain]) -> tuple[Array, Chain]:
     """The signal that a node makes of several ones, and its layers.
 
     chains: the layers of each, by its place among the operands.
     """
-    check_form(call, opset)
+    check_form(call)
     need(call.operator == "Concat" or call.operator in SIGNS, "two branches meet in it")
     parts = [part for part in call.operands if part is not None]
     same = len(parts) == len(call.operands) and len({part.dtype for part in parts}) == 1

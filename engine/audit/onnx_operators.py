@@ -17,6 +17,7 @@ from engine.audit.onnx_activations import ACTIVATIONS
 from engine.audit.onnx_chain import MAX_WIDTH, Chain
 from engine.audit.onnx_constants import computed, constant
 from engine.audit.onnx_convolutions import averaged, averaged_all, convolved, padded
+from engine.audit.onnx_endings import ENDINGS, end
 from engine.audit.onnx_forms import Call, check_form
 from engine.audit.onnx_layers import LAYERS, Shape
 from engine.audit.onnx_maxima import largest, largest_of_all
@@ -24,7 +25,7 @@ from engine.audit.onnx_moves import MOVES, moved
 from engine.audit.onnx_selections import SELECTIONS, not_empty, selected
 from engine.audit.onnx_sums import SUMS, adds_nothing, summed
 
-#: Layers that do not join the signal and constants element by element.
+#: Layers that do not join the signal and constants element by element, and endings.
 OTHER_LAYERS: dict[str, Callable[[Call, Chain], Shape]] = {
     **dict.fromkeys(SUMS, summed),
     "Conv": convolved,
@@ -33,6 +34,7 @@ OTHER_LAYERS: dict[str, Callable[[Call, Chain], Shape]] = {
     "MaxPool": largest,
     "GlobalMaxPool": largest_of_all,
     "Pad": padded,
+    **dict.fromkeys(ENDINGS, end),
 }
 
 
@@ -43,13 +45,13 @@ class Value(NamedTuple):
     chain: Chain | None = None
 
 
-def results(call: Call, opset: int, chain: Chain | None) -> list[Value]:
+def results(call: Call, chain: Chain | None) -> list[Value]:
     """Returns what a node gives, in the order of its outputs.
 
     chain: the layers of the signal that it reads, None where it reads constants alone. It gets
     those that the node makes.
     """
-    check_form(call, opset)
+    check_form(call)
     if call.operator == "Constant":
         return [Value(constant(call.options))]
     if call.operator == "Shape":

@@ -13,6 +13,7 @@ from engine.audit.files import read_bytes
 from engine.audit.onnx_chain import MAX_WIDTH, Chain, Link
 from engine.audit.onnx_constants import numbers_of
 from engine.audit.onnx_data import MAX_BYTES, whole_model
+from engine.audit.onnx_endings import check_open
 from engine.audit.onnx_forms import FLOATS, Call
 from engine.audit.onnx_graph import graph_of
 from engine.audit.onnx_meeting import met
@@ -42,7 +43,8 @@ def read_network(path: FilePath, tensor: str = "") -> Network:
         raise Malformed(f"{path}: {why}") from None
     layers = tuple(map(_layer, chain.links))
     obstacle = chain.obstacle or _obstacle(layers, chain.zeros_first)
-    return Network(layers, digest, obstacle, chain.rounded, ends, graph_of(model))
+    graph, ending = graph_of(model), chain.ending
+    return Network(layers, digest, obstacle, chain.rounded, ends, graph, ending=ending)
 
 
 def _layer(link: Link) -> Layer:
@@ -146,12 +148,14 @@ def _step(node: onnx.NodeProto, opset: int, values: dict[str, Value]) -> dict[st
         for place, name in enumerate(names)
         if name and (chain := values[name].chain) is not None
     }
+    for chain in chains.values():
+        check_open(chain, node.op_type)
     at = min(chains, default=None)
-    call = Call(node.op_type, operands, options, at)
+    call = Call(node.op_type, operands, options, at, opset)
     if len(chains) > 1:
-        found = [Value(*met(call, opset, chains))]
+        found = [Value(*met(call, chains))]
     else:
-        found = results(call, opset, None if at is None else chains[at])
+        found = results(call, None if at is None else chains[at])
     need(len(found) == len(_outputs(node)), "it has more or fewer outputs")
     return dict(zip(_outputs(node), found, strict=True))
 

@@ -55,6 +55,7 @@ def _text(
         ("made from", original and f"SHA-256 {original}, by its own metadata"),
         ("input", f"{found.input_name} {found.input_shape}"),
         ("output", f"{found.output_name} {found.output_shape}"),
+        ("scores", found.ending and f"what the {found.ending} at the end reads: questions are about these"),
         ("widths", " - ".join(map(str, found.widths))),
         ("ReLUs", f"{found.relus:,}"),
         ("curves", ", ".join(f"{count:,} {name}" for name, count in found.curves)),

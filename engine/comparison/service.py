@@ -11,6 +11,7 @@ from engine.comparison.record import ComparisonRecord
 from engine.comparison.region import floats
 from engine.comparison.vere import MAX_POINTS, measure
 from engine.domain import Domain
+from engine.ending import demand_no_ending
 from engine.errors import InputError
 from engine.network import Network
 from engine.property import Property
@@ -47,10 +48,13 @@ def compare_networks(
     """Compares the networks on the domain and in the properties' boxes, and gives VERE's figures of each property.
 
     What needs a domain or a decision is left out where that is not known. word: what the record calls the decision;
-    on_progress: is told how far the proof is. InputError where shapes differ or do not fit the properties, where
-    there is neither a domain nor a property, and where a proof is asked for without a domain and a decision.
+    on_progress: is told how far the proof is. InputError where shapes differ or do not fit the properties, where a
+    network ends in a Softmax, where there is neither a domain nor a property, and where a proof is asked for without a
+    domain and a decision.
     """
     _demand_known(properties, domain, decision, options)
+    for network in (original, changed):
+        demand_no_ending(network, "a comparison")
     lower, upper = (domain.lower, domain.upper) if domain else (None, None)
     fidelity = compare(
         original,

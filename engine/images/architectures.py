@@ -31,12 +31,13 @@ class Builder:
         self._nodes: list[NodeProto] = []
         self._weights: list[TensorProto] = []
 
-    def conv(self, x: str, channels: int, kernel: int, *, pad: int = 0) -> str:
+    def conv(self, x: str, channels: int, kernel: int, *, pad: int = 0, stride: int = 1) -> str:
         before, height, width = self.shape[x]
         name = f"conv{self._count('Conv') + 1}"
         weight = self._weight(x, name, (channels, before, kernel, kernel))
-        out = (channels, height + 2 * pad - kernel + 1, width + 2 * pad - kernel + 1)
-        return self._add("Conv", [x, *weight], name, out, kernel_shape=[kernel, kernel], pads=[pad] * 4)
+        out = (channels, *((size + 2 * pad - kernel) // stride + 1 for size in (height, width)))
+        more = {"strides": [stride] * 2} if stride > 1 else {}
+        return self._add("Conv", [x, *weight], name, out, kernel_shape=[kernel, kernel], pads=[pad] * 4, **more)
 
     def dense(self, x: str, width: int) -> str:
         (before,) = self.shape[x]

@@ -14,6 +14,7 @@ differ from what is analysed are named too.
     shapes.py      the same of operators that only move numbers
     selections.py  the same of operators that select, repeat or add up elements
     convolution.py the geometry of windows, and their products as a matrix
+    endings.py     the operators that make probabilities at the end
     meeting.py     branches of the signal that meet again
     windowed.py    the operators that slide windows over the signal
     padding.py     the operator that puts zeros around it

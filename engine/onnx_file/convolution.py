@@ -41,6 +41,11 @@ class Windows:
         rooms = (n + b + a for n, b, a in zip(self.sizes, self.before, self.after))
         return all(end <= room for end, room in zip(ends, rooms))
 
+    @property
+    def taken(self) -> int:
+        """How many elements all windows take together, but for the zeros around."""
+        return int((self.places() != OUTSIDE).sum())
+
     def places(self) -> np.ndarray:
         """Returns the element that each window has at each of its places, [windows, kernel]; OUTSIDE for none.
 
@@ -70,7 +75,7 @@ def windows_over(
 ) -> Windows:
     """Returns the windows that a node's attributes describe. InputError where there are none, or too many.
 
-    times: how often each number of a window is taken: by each output channel, of each channel.
+    times: how often each place of a window is taken: by each output channel, or of each channel.
     """
     if not 1 <= len(sizes) <= MAX_DIMENSIONS:
         raise InputError(f"it slides over {len(sizes)} dimensions", advice=f"use 1 to {MAX_DIMENSIONS}")
@@ -113,14 +118,15 @@ class Unrolled:
 def unrolled(windows: Windows, *, n_out: int, n_in: int, channels: int) -> Unrolled:
     """Returns the convolution's places. n_out: output channels; n_in: channels of a group, of all these channels."""
     places = windows.places()
-    window, number = np.nonzero(places != OUTSIDE)
-    element, size = places[window, number], math.prod(windows.sizes)
-    out, of_group = np.arange(n_out)[:, None, None], np.arange(n_in)
+    taken = np.nonzero(places != OUTSIDE)
+    window, number, element = (part.astype(np.int32) for part in (*taken, places[taken]))
+    size = math.prod(windows.sizes)
+    out, of_group = np.arange(n_out, dtype=np.int32)[:, None, None], np.arange(n_in, dtype=np.int32)
     channel = out // (n_out // (channels // n_in)) * n_in + of_group
     column = channel * size + element[:, None]
     row = np.broadcast_to(out * len(places) + window[:, None], column.shape)
     kernel = (out * n_in + of_group) * places.shape[1] + number[:, None]
-    return Unrolled(*(part.astype(np.int32).ravel() for part in (row, column, kernel)))
+    return Unrolled(row.ravel(), column.ravel(), kernel.ravel())
 
 
 def _spans(kernel: Ints, dilations: Ints) -> Ints:

@@ -18,8 +18,8 @@ class Description:
     """The content of an ONNX file.
 
     parameters: how many numbers of the file stand in layers; widths: of the input and each layer; curves: names and
-    numbers of Sigmoids and Tanhs; data_files: the
-    names of the files beside the ONNX file that hold its numbers.
+    numbers of Sigmoids and Tanhs; data_files: the names of the files beside the ONNX file that hold its numbers;
+    ending: as in Network.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Description:
     parameters: int
     curves: tuple[tuple[str, int], ...] = ()
     data_files: tuple[str, ...] = ()
+    ending: str = ""
 
 
 def describe(source: Network | str | PathLike[str]) -> Description:
@@ -70,4 +71,5 @@ def _description(network: Network) -> Description:
         relus=relus,
         parameters=sum(int((numbers != LITERAL).sum()) for numbers in places),
         curves=tuple(sorted((curve.capitalize(), count) for curve, count in bent.items())),
+        ending=network.ending,
     )

@@ -16,6 +16,7 @@ normal range may be flushed to zero, weights and inputs not. So these have no fl
   averages                                runtimes divide, or multiply by rounded reciprocals
   curves                                  runtimes approximate Sigmoid and Tanh, each in its own way
   maxima of windows                       runtimes compare; layers make differences and sums, which would be rounded
+  probabilities at the end                scores that differ may become equal
   zeros added to the input                a runtime may flush an input's subnormal numbers here, before they meet
                                           weights: covered only where these are small
 
@@ -45,9 +46,11 @@ NOT_AS_EXECUTED = {
     "Conv": "a runtime may convolve by other sums, as Winograd's, of which these are no order",
     "GlobalAveragePool": "runtimes divide sums, or multiply by rounded reciprocals",
     "GlobalMaxPool": "a runtime compares numbers, of which its layers make rounded differences and sums",
+    "LogSoftmax": "scores that differ may have equal logarithms of probabilities as executed",
     "Sigmoid": "runtimes approximate it, each in its own way",
     "Tanh": "runtimes approximate it, each in its own way",
     "MaxPool": "a runtime compares numbers, of which its layers make rounded differences and sums",
+    "Softmax": "scores that differ may have equal probabilities as executed",
 }
 _SMALLEST, _LARGEST = 2.0**-126, 2.0**126  # both have normal reciprocals
 

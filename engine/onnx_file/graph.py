@@ -10,6 +10,7 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto,
 from engine.errors import InputError
 from engine.onnx_file.constant import MAX_FOLD, Constant, read_tensor
 from engine.onnx_file.declared import checked_opset, declared_shape, initializers, input_shape
+from engine.onnx_file.endings import demand_open
 from engine.onnx_file.execution import leading_zeros_obstacle, obstacle
 from engine.onnx_file.meeting import demand_branches
 from engine.onnx_file.nodes import (
@@ -32,8 +33,8 @@ class Graph:
     """The function that a graph computes, and the places of its numbers.
 
     pieces: the layers; homes: the tensors that constants come from, by name, inside the model that was read;
-    uses: how often each of them meets the signal; float32_obstacle: as in Network; kinds: the number types of input and
-    output.
+    uses: how often each of them meets the signal; float32_obstacle, ending: as in Network; kinds: the number types of
+    input and output.
     """
 
     pieces: tuple[Piece, ...]
@@ -44,6 +45,7 @@ class Graph:
     operators: Counter[str]
     float32_obstacle: str
     kinds: tuple[int, int]
+    ending: str
 
 
 def read_graph(model: ModelProto) -> Graph:
@@ -83,7 +85,8 @@ class _Walk:
         chain = signal.chain()
         if self.leading_zeros and (cause := leading_zeros_obstacle(chain)):
             self.obstacle = f"{self.leading_zeros}: {cause}"
-        return Graph(chain, self.homes, self.uses, entry, output, operators, self.obstacle, (kind, signal.kind))
+        kinds = kind, signal.kind
+        return Graph(chain, self.homes, self.uses, entry, output, operators, self.obstacle, kinds, signal.ending)
 
     def _input(self) -> tuple[str, NamedShape]:
         """Makes the one input that is not an initializer the signal. Returns its name and shape."""
@@ -163,6 +166,7 @@ class _Walk:
         attributes = attributes_of(node, operator)
         check_arity(node, operator)
         operands = [self._take(name) if name else None for name in node.input]
+        demand_open(node.op_type, operands)
         demand_branches(node.op_type, sum(isinstance(operand, Signal) for operand in operands))
         result = operator(*operands, **attributes)
         results = result if isinstance(result, tuple) else (result,)

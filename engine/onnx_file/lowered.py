@@ -52,7 +52,7 @@ def _converted(model: ModelProto, opset: int) -> ModelProto:
 
 
 def _same(a: Network, b: Network) -> bool:
-    return a.shape == b.shape and all(
+    return (a.shape, a.ending) == (b.shape, b.ending) and all(
         same_numbers(one.matrix, other.matrix) and np.array_equal(one.bias, other.bias)
         for one, other in zip(a.layers, b.layers)
     )

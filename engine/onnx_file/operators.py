@@ -11,6 +11,7 @@ import numpy as np
 from engine.errors import InputError
 from engine.onnx_file.activations import ACTIVATIONS
 from engine.onnx_file.constant import FLOATS, INTEGERS, Constant, fold, names_of
+from engine.onnx_file.endings import ENDINGS
 from engine.onnx_file.meeting import total
 from engine.onnx_file.operands import check_fold, check_kinds, folded, signal_and_constant, spread
 from engine.onnx_file.padding import PADDING
@@ -164,6 +165,7 @@ OPERATORS: dict[str, Versions] = {
     "Neg": {7: neg},
     "Sub": {7: sub},
     **ACTIVATIONS,
+    **ENDINGS,
     **MOVES,
     **SELECTIONS,
     **PADDING,

@@ -47,7 +47,7 @@ def parse_network(data: bytes, *, name: str = "", where: str = "<bytes>") -> Net
     model, graph = read_graph_of(data, where=where)
     layers = tuple(piece.affine() for piece in graph.pieces)
     digest, number = hashlib.sha256(data).hexdigest(), _number(model, graph)
-    return Network(layers, name, digest, data, graph.float32_obstacle, number)
+    return Network(layers, name, digest, data, graph.float32_obstacle, number, graph.ending)
 
 
 def _number(model: ModelProto, graph: Graph) -> type[np.floating]:

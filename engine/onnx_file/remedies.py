@@ -10,7 +10,7 @@ _CONTROL = "export the network with fixed shapes and without control flow"
 
 _REMEDIES = {
     _RELU_ONLY: "Softplus Softsign Elu Selu Celu Gelu Erf Exp Log Mish HardSwish Sin Cos Pow",
-    _CUT: "Softmax LogSoftmax Hardmax ArgMax ArgMin TopK",
+    _CUT: "Hardmax ArgMax ArgMin TopK",
     _MATRIX: "ConvTranspose Einsum",
     _ADD: "Sum",
     _FOLD: "Sqrt Reciprocal Range Where Equal Tile ReduceProd",

@@ -57,6 +57,7 @@ class Signal:
     each can be written back. Only what changes nothing (adding zeros, ReLU after ReLU) vanishes.
     entrywise: `weight` holds factors for each element; mergeable: somewhere such factors stand directly before or
     after another weight, with nothing but zeros added between.
+    ending: "Softmax" or "LogSoftmax" where that comes behind all, as it may at the network's end only.
     """
 
     shape: Shape
@@ -67,6 +68,7 @@ class Signal:
     rounded: bool = False
     entrywise: bool = False
     mergeable: bool = False
+    ending: str = ""
 
     @property
     def untouched(self) -> bool:

@@ -29,9 +29,7 @@ class Sparse:
 
     def __post_init__(self) -> None:
         demand_rows(self.shape[0])
-        if self.room > MAX_NUMBERS:
-            what = f"as a matrix it has {len(self.row):,} numbers in {self.shape[0]:,} rows"
-            raise InputError(f"{what}, more than {MAX_NUMBERS:,} in all", advice="use a smaller network")
+        demand_numbers(len(self.row), self.shape[0])
 
     @property
     def room(self) -> int:
@@ -53,9 +51,11 @@ class Sparse:
         """Its numbers but zeros, as rows."""
         from scipy.sparse import csr_array
 
-        held = self.numbers.values != 0
-        values = self.numbers.values[held].astype(np.float64)
-        return csr_array((values, (self.row[held], self.column[held])), shape=self.shape)
+        values, row, column = self.numbers.values, self.row, self.column
+        if not values.all():
+            held = values != 0
+            values, row, column = values[held], row[held], column[held]
+        return csr_array((values.astype(np.float64, copy=False), (row, column)), shape=self.shape)
 
     def written_out(self) -> Constant:
         """Returns it with all its zeros, which stand nowhere in the file."""
@@ -73,6 +73,13 @@ def demand_rows(count: int) -> None:
     """Raises InputError where a matrix has too many rows."""
     if count > MAX_ROWS:
         what = f"as a matrix it has {count:,} rows, and at most {MAX_ROWS:,} are supported"
+        raise InputError(what, advice="use a smaller network")
+
+
+def demand_numbers(count: int, rows: int) -> None:
+    """Raises InputError where a matrix of so many rows has too many numbers."""
+    if count + rows > MAX_NUMBERS:
+        what = f"as a matrix it has {count:,} numbers in {rows:,} rows, more than {MAX_NUMBERS:,} in all"
         raise InputError(what, advice="use a smaller network")
 
 

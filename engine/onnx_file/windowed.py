@@ -15,7 +15,7 @@ from engine.onnx_file.padding import constant_beside
 from engine.onnx_file.quotients import reciprocals
 from engine.onnx_file.shapes import Versions, mismatch
 from engine.onnx_file.signal import Ints, Signal, Value, shape_text
-from engine.onnx_file.sparse import Sparse, demand_rows
+from engine.onnx_file.sparse import Sparse, demand_numbers, demand_rows
 
 _EXPORT = "check how the network was exported"
 _FOLD = "fold constants before exporting the network"
@@ -54,7 +54,7 @@ def conv(
         pads=pads,
         strides=strides,
         dilations=dilations,
-        times=n_out * rest[0],
+        times=n_out,
     )
     result = signal.times(_matrix(signal, kernel, windows), (1, n_out, *windows.counts))
     if offsets is None:
@@ -154,6 +154,7 @@ def _matrix(signal: Signal, kernel: Constant, windows: Windows) -> Sparse:
     n_out, n_in, *_ = kernel.shape
     rows = n_out * math.prod(windows.counts)
     demand_rows(rows)
+    demand_numbers(n_out * n_in * windows.taken, rows)
     places = unrolled(windows, n_out=n_out, n_in=n_in, channels=signal.shape[1])
     numbers = kernel.moved(lambda array: array.ravel()[places.number])
     return Sparse(places.row, places.column, numbers, (rows, signal.size))

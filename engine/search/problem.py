@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from engine.bounds.rounding import SEMANTICS
 from engine.cone import Cone
+from engine.ending import demand_scores
 from engine.errors import InputError
 from engine.joint import Model
 from engine.property import Property
@@ -18,7 +19,8 @@ class Problem:
 
     It is given up after `timeout` seconds of its own, if set. cone: the question that this one stands for, if it is
     about a part of a network: counterexamples are points of the whole one. InputError where network and property have
-    different numbers of inputs or outputs.
+    different numbers of inputs or outputs, and where the property is about probabilities that the network makes of its
+    scores.
     """
 
     network: Model
@@ -36,6 +38,7 @@ class Problem:
                     where=self.property.name,
                     advice="choose a property written for this network",
                 )
+        demand_scores(self.network, self.property)
 
     def demand_inputs(self, semantics: str) -> None:
         """Raises InputError where the question is about the network as executed, and it can be given no input."""

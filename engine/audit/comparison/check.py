@@ -10,6 +10,7 @@ from engine.audit.comparison.pair import Pair, lowest
 from engine.audit.comparison.volume import Share
 from engine.audit.comparison.walk import Walk
 from engine.audit.data import Change, FilePath, Network, Rejected, demand
+from engine.audit.ending import check_has_none
 from engine.audit.files import check_hash
 from engine.audit.network_reader import read_network
 from engine.audit.walk import Tally
@@ -65,6 +66,7 @@ def _check_belongs(certificate: Change, original: Network, changed: Network) -> 
     check_hash("a changed network", certificate.changed_sha256, changed.sha256)
     for network in (original, changed):
         check_version(1, network)
+        check_has_none(*network.blocks)
     (case,) = certificate.cases
     fits = len(case.lower) == original.n_inputs
     demand(fits, "networks and certificate have different inputs")
