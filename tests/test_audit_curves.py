@@ -64,7 +64,7 @@ def test_beyond_the_tables_are_their_ends(curve):
 STEPS = st.tuples(*[st.integers(-9000, 9000) | st.integers(-300, 300)] * 2)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.sampled_from(CURVES), STEPS)
 @example("Tanh", (-8192, 8192))
 @example("Sigmoid", (-8193, 5))
@@ -79,7 +79,7 @@ def test_upper_lines_are_exactly_those_of_the_definition(curve, ends):
         assert tuple(found) == definition.upper(curve, first, last)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.sampled_from(CURVES), st.tuples(SINGLES, SINGLES).map(sorted), st.fractions(0, 1))
 @example("Sigmoid", [0.0, 0.0], Fraction(0))
 @example("Tanh", [-(2.0**-149), 2.0**-149], Fraction(1, 2))
