@@ -78,13 +78,11 @@ def as_they_are(seeds: range, base_of: Callable[[int], Base], folder: Path, said
 @pytest.mark.parametrize("base_of, least", [(about_bounds, 2), (about_images, 2)])
 def test_certificates_about_curves(tmp_path, base_of, least, theirs):  # noqa: F811
     """The bounds of exclusions are the same, to the last bit."""
-    pytest.importorskip("engine.audit.curves", reason=WHY)
     assert as_they_are(range(4), base_of, tmp_path, theirs)["accepted"] >= least
 
 
 @pytest.mark.parametrize("base_of", [about_bounds, about_images])
 def test_mutants_about_curves(tmp_path, base_of, theirs):  # noqa: F811
-    pytest.importorskip("engine.audit.curves", reason=WHY)
     found = words(range(6), base_of, tmp_path, theirs)
     assert found["accepted"] and found["rejected"]
 
@@ -95,7 +93,6 @@ def test_mutants_about_curves(tmp_path, base_of, theirs):  # noqa: F811
     [(about_bounds, 1000, 50), (about_bounds, 2000, 50), (about_bounds, 3000, 50), (about_images, 1000, 8)],
 )
 def test_many_mutants_about_curves(tmp_path, base_of, first, networks, theirs):  # noqa: F811
-    pytest.importorskip("engine.audit.curves", reason=WHY)
     bases = [base_of(first + i) for i in range(networks)]
     found = words(range(first, first + 100), lambda seed: bases[seed % networks], tmp_path, theirs)
     assert found["accepted"] > 10 and found["rejected"] > 30
