@@ -69,8 +69,8 @@ def _loosest(batch: Batch, chosen: OpenTargets) -> tuple[torch.Tensor, torch.Ten
         if layer.relu
     ]
     cost = torch.cat(costs, 1).masked_fill((l >= 0) | (u <= 0), -1.0)
-    found = cost.argmax(1)
-    return found, cost.gather(1, found.unsqueeze(1))[:, 0]
+    most = cost.max(1)
+    return most.indices, most.values
 
 
 def _cost(layer: StackedLayer, rows: torch.Tensor, l: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
