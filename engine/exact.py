@@ -25,7 +25,8 @@ def evaluate(model: Model, point: Sequence[Fraction | float], deadline: Deadline
 
     With a curve f the multiple of 2^-60 nearest to f(z) stands for it. The outputs of a rounded network, and of one
     with curves, are within `radii` of these. Numbers are integers over one denominator for the whole vector; weights
-    are integers over a power of two for some neurons, so that no fraction is ever reduced on the way. OutOfTime soon after the deadline.
+    are integers over a power of two for some neurons, so that no fraction is ever reduced on the way. OutOfTime soon
+    after the deadline.
     """
     x = [_fraction(value) for value in point]
     if len(x) != model.n_inputs:

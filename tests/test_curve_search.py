@@ -17,6 +17,7 @@ from engine.exact import evaluate, radii
 from engine.network import Network
 from engine.onnx_file import parse_network
 from engine.property import Property
+from engine.search import finish
 from engine.search.problem import Options, Problem
 from engine.search.verify import verify, verify_all
 
@@ -62,15 +63,15 @@ def test_verdicts_are_those_of_samples_and_proofs_hold(sizes, operators, stalled
             assert found.exact and found.replayed and margin + 2 * max(radii(net, found.point)) <= 0
 
 
-@pytest.mark.parametrize("operators, of_relus", [(["Tanh"], False), (["Relu", "Tanh"], True)])
-def test_of_many_inputs_signs_of_relus_alone_are_split(operators, of_relus):
-    net = curve_network([10, 3, 3, 2], operators, seed=1, gain=1.5)
+@pytest.mark.parametrize("share, of_signs", [(0.25, True), (1e9, False)])
+def test_of_many_inputs_signs_of_curves_are_split_where_they_are_worth_it(monkeypatch, share, of_signs):
+    monkeypatch.setattr(finish, "CURVE_SHARE", share)
+    net = curve_network([10, 3, 3, 2], ["Tanh"], seed=2, gain=1.5)
     least = least_difference(net, -np.ones(10), np.ones(10))
     question = asked(net, least - 0.25 * abs(least))
     verdict = verify(net, question, OPTIONS)
-    assert verdict.word == "unsat"
-    signs = verdict.proof.split[verdict.proof.split >= 10] - 10
-    assert (len(signs) > 0) == of_relus and (signs < 3).all()
+    assert verdict.word == "unsat" and len(verdict.proof.split) > 1
+    assert (verdict.proof.split >= 10).any() == of_signs
 
 
 def test_late_signs_of_curves_are_split_and_then_inputs_again():

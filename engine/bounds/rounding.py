@@ -32,8 +32,8 @@ still. Each of the two rows carries a constant of its own.
 
 Of Sigmoid and Tanh (curves.py) slopes and intercepts are exact numbers, slopes in [0, 1] as those of ReLUs. A neuron's
 lines have two intercepts, r and t, and take max(|r|, |t|) for t above. What is added up are s - r and (t + r) + 2 (s -
-r), at most three times that, whose own rounding is 4 u of it. Together that is less than 3 (n + 6) u more. In each layer
-all is less than 2 (L + 4) (n + 8) u then, of which `unit` is four times.
+r), at most three times that, whose own rounding is 4 u of it. Together that is less than 3 (n + 6) u more. All of a
+layer is less than 2 (L + 4) (n + 8) u then, of which `unit` is four times.
 
 In real semantics the numbers of a rounded layer (engine/network.py) may be off by u of themselves. With h as it truly
 is, z_j lies within u M_j of W h + b then: bounds are those of the true values, and each layer errs by itself alone.

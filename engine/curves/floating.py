@@ -1,11 +1,11 @@
 """Sigmoid and Tanh enclosed in float64, for many numbers at once.
 
 Let z lie within [-32, 32], i be the integer nearest to 256 z, and d = z - i / 256, which is exact and at most 2^-9 in
-size. Then f(z) is the series of f at i / 256 to the fourth power of d, but for max |f^(5)| |d|^5 / 120, at most 16 / 120
-* 2^-45 < 2^-47. (f^(m)(z) = k^(m + 1) s^(m)(k z), and |s^(5)| <= 1/4, k <= 2.) The value in the table is off by 2^-53;
-the coefficients, all of them at most 1 and made of a few operations, by less than 2^-49, and they are multiplied with d. All sums are at
-most 2: Horner's scheme loses less than 2^-49. Beyond +-32 f differs from f(+-32) by less than 2^-46. Together it is
-less than 2^-44.
+size. Then f(z) is the series of f at i / 256 to the fourth power of d, but for max |f^(5)| |d|^5 / 120, which is at
+most 16 / 120 * 2^-45 < 2^-47: f^(m)(z) = k^(m + 1) s^(m)(k z), |s^(5)| <= 1/4 and k <= 2. The value in the table is off
+by 2^-53. The coefficients, all of them at most 1 and made of a few operations, are off by less than 2^-49, and are
+multiplied with d. All sums are at most 2: Horner's scheme loses less than 2^-49. Beyond +-32 f differs from f(+-32) by
+less than 2^-46. Together it is less than 2^-44.
 """
 
 import numpy as np

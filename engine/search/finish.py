@@ -13,7 +13,14 @@ from engine.bounds.stack import StackedLayer
 from engine.search.batch import Batch
 from engine.search.branching import many_inputs, splits
 from engine.search.exclude import OpenTargets, handed_down
+from engine.search.pool import Nodes
 
+#: Where a network has curves, one of many inputs is halved rather than a sign fixed that gains less than this share of
+#: what that changes.
+#: (MNIST-5k's `mlp` with Sigmoids and 3 x 3 free pixels: 0.01 at four images that take 7 to 9 boxes by inputs, and more
+#: than 800 by signs; an `lq` with Sigmoids: 365 boxes with 0.25, 75 with 0.5. Ten inputs and six Tanhs: about 1, and by
+#: inputs alone thousands of boxes.)
+CURVE_SHARE = 0.5
 MAX_SPLIT_SIGNS = 10  # signs are split in boxes with at most this many of them open
 
 
@@ -22,24 +29,30 @@ def signs_to_split(batch: Batch, targets: OpenTargets, *, stalled: int) -> torch
 
     Signs are split on boxes of many inputs, on those that are `stalled` splits deep and have few
     neurons of open sign, and where no input can be split. (With few inputs it does not pay earlier:
-    benchmarks/branching.py.) Those of neurons with curves are not split for many inputs alone: of MNIST-5k's `mlp` with
-    Sigmoids, 3 x 3 pixels free, four images took 7 to 9 boxes where inputs were halved, and more than 800 by signs.
-    With all signs fixed such networks are not affine, and inputs are split again.
+    benchmarks/branching.py.) With all signs fixed, networks with curves are not affine, and inputs are split again.
     """
     nodes, neuron = batch.nodes, torch.full_like(targets.box, -1)
     unstable = batch.is_open.sum(1)[targets.box]
     deep = (nodes.depth[targets.box] >= stalled) & (unstable <= MAX_SPLIT_SIGNS)
     late = deep | ~splits(nodes).any(1)[targets.box]
-    choice = batch.is_open[targets.box] & (late.unsqueeze(1) | ~batch.is_curved)
-    chosen = choice.any(1) & (late | many_inputs(nodes)[targets.box])
+    chosen = (unstable > 0) & (late | many_inputs(nodes)[targets.box])
     if bool(chosen.any()):
-        neuron[chosen] = _loosest(batch, targets.select(chosen), choice[chosen])
+        some = targets.select(chosen)
+        found, cost = _loosest(batch, some)
+        worthwhile = late[chosen] | ~batch.is_curved.any() | (cost >= CURVE_SHARE * _largest_change(nodes, some))
+        neuron[chosen] = torch.where(worthwhile, found, -1)
     return neuron
 
 
-def _loosest(batch: Batch, chosen: OpenTargets, choice: torch.Tensor) -> torch.Tensor:
-    """Of `choice` [open, hidden], neurons of open sign, that whose upper line costs the best bound most; with a curve, whose lines cost more than
-    they would with a sign.
+def _largest_change(nodes: Nodes, targets: OpenTargets) -> torch.Tensor:
+    """The change of each open box's plane by half the input that changes it most: [open]."""
+    width = (nodes.upper - nodes.lower)[targets.box]
+    return (targets.plane[:, :-1].abs() * width).amax(1) / 2
+
+
+def _loosest(batch: Batch, chosen: OpenTargets) -> tuple[torch.Tensor, torch.Tensor]:
+    """The neuron of open sign whose upper line costs the best bound most, with a curve, whose lines cost more than they
+    would with a sign; and that cost: [open].
 
     A ReLU's lower line costs little, since its slope is optimized: with them counted the trees are a hundred
     times larger.
@@ -55,7 +68,9 @@ def _loosest(batch: Batch, chosen: OpenTargets, choice: torch.Tensor) -> torch.T
         for (rows, _), layer, part in zip(chain, block.stack.layers, block.stack.slices)
         if layer.relu
     ]
-    return torch.cat(costs, 1).masked_fill(~choice, -1.0).argmax(1)
+    cost = torch.cat(costs, 1).masked_fill((l >= 0) | (u <= 0), -1.0)
+    most = cost.max(1)
+    return most.indices, most.values
 
 
 def _cost(layer: StackedLayer, rows: torch.Tensor, l: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
