@@ -17,6 +17,7 @@ LAYERS = [
     {"errors", "foreign", "digits", "network", "property", "query", "proof", "verdict", "memory", "deadline", "audit"},
     {
         "joint",
+        "tied",
         "cone",
         "exact",
         "replay",

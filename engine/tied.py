@@ -1,0 +1,42 @@
+"""Networks behind equations: x = T u + t put first, so that they are functions of a few free inputs u."""
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+
+from engine.network import Affine, Network
+from engine.property import Vector
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Tied(Network):
+    """The function u -> own(T u + t), of which x = T u + t is the first layer; it has no file of its own.
+
+    own: the network as its file has it. Executed, it is given the nearest of its numbers to x.
+    """
+
+    own: Network
+
+    def given(self, free: Vector) -> Vector:
+        """T u + t exactly, of the numbers in the first layer."""
+        first = self.layers[0]
+        weights, bias = first.weight.tolist(), first.bias.tolist()
+        terms = (zip(row, free) for row in weights)
+        return tuple(Fraction(b) + sum(Fraction(w) * u for w, u in term) for b, term in zip(bias, terms))
+
+
+def shareable(network: Network) -> Network:
+    """The network whose layers are shared by all that are put behind others: a Stack holds each of them once.
+
+    Radii of 0 say nothing new of its biases; they mark layers that have one matrix in all networks (bounds/stack.py).
+    """
+    layers = (each if each.is_sparse else replace(each, radius=np.zeros(len(each.bias))) for each in network.layers)
+    return replace(network, layers=tuple(layers))
+
+
+def tied(own: Network, weight: np.ndarray, bias: np.ndarray, *, exact: bool, name: str) -> Tied:
+    """The network behind x = weight u + bias [inputs, free], float64; exact: whether these are the numbers meant, and
+    not only the nearest."""
+    first = Affine(weight, bias, relu=False, rounded=not exact)
+    return Tied(layers=(first, *own.layers), name=name, number=np.float64, own=own)
