@@ -1,6 +1,6 @@
 """Networks behind equations: x = T u + t put first, so that they are functions of a few free inputs u."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -26,17 +26,8 @@ class Tied(Network):
         return tuple(Fraction(b) + sum(Fraction(w) * u for w, u in term) for b, term in zip(bias, terms))
 
 
-def shareable(network: Network) -> Network:
-    """The network whose layers are shared by all that are put behind others: a Stack holds each of them once.
-
-    Radii of 0 say nothing new of its biases; they mark layers that have one matrix in all networks (bounds/stack.py).
-    """
-    layers = (each if each.is_sparse else replace(each, radius=np.zeros(len(each.bias))) for each in network.layers)
-    return replace(network, layers=tuple(layers))
-
-
-def tied(own: Network, weight: np.ndarray, bias: np.ndarray, *, exact: bool, name: str) -> Tied:
+def tied(own: Network, weight: np.ndarray, bias: np.ndarray, *, exact: bool) -> Tied:
     """The network behind x = weight u + bias [inputs, free], float64; exact: whether these are the numbers meant, and
     not only the nearest."""
     first = Affine(weight, bias, relu=False, rounded=not exact)
-    return Tied(layers=(first, *own.layers), name=name, number=np.float64, own=own)
+    return Tied(layers=(first, *own.layers), name=own.name, number=np.float64, own=own)

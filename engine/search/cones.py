@@ -47,8 +47,8 @@ class Cones:
         network, reach = self._problems[i].network, self._reach.get(i)
         if reach:
             return reach.shape, id(reach) * reach.is_sparse
-        layers = network.layers if isinstance(network, Network) else ()
-        return network.shape, tuple(id(layer.matrix) for layer in layers if layer.is_sparse)
+        is_sparse = isinstance(network, Network) and any(layer.is_sparse for layer in network.layers)
+        return network.shape, id(network) * is_sparse
 
     def stack_bytes(self, i: int) -> int:
         """The bytes of the bounds' copies of what the problem is searched in (plan.py)."""

@@ -7,7 +7,6 @@ from engine.images.certify.ledger import OPEN, PROVED, REFUTED, Finding, Ledger
 from engine.images.certify.order import Order
 from engine.images.certify.questions import Key, Questions
 from engine.search.problem import Options
-from engine.search.verify import verify_all
 from engine.verdict import Counterexample, Unknown, Verdict, Verified, Violated
 
 WAVE = 256  # cases searched together: their properties, and their proofs' records, are held at once
@@ -35,7 +34,7 @@ def decide(
             _enter(wave[index], verdict, ledger, options, on_refuted)
             on_case()
 
-        verify_all(problems, options, on_verdict=on_verdict, always_cones=questions.in_cones)
+        questions.search(problems, options, on_verdict)
 
 
 def _waves(order: Order, ledger: Ledger, limit: float | None) -> Iterator[list[Key]]:

@@ -1,6 +1,7 @@
 """An image with contents in a few numbers -> a network and a property (docs/certificate-format.md, section 15)."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -9,10 +10,12 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from engine.bounds.forward import ForwardBounds
 from engine.certificate.encoding import rational_text
 from engine.exact import nearest_floats
 from engine.images.certify.family import Contents, Patch
 from engine.images.certify.mixture import Mixture
+from engine.images.certify.mixture_search import search
 from engine.images.certify.questions import Key, Questions
 from engine.images.classifier import Classifier
 from engine.images.imageset import ImageSet
@@ -20,8 +23,8 @@ from engine.images.trigger import Trigger
 from engine.network import Network
 from engine.property import Property
 from engine.replay import demand_executable
-from engine.search.problem import Problem
-from engine.tied import Tied, shareable, tied
+from engine.search.problem import OnVerdict, Options, Problem
+from engine.tied import Tied, tied
 from engine.verdict import Counterexample
 
 Doubles = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
@@ -36,12 +39,12 @@ class MixtureQuestions(Questions):
 
     mixture: Mixture
     version: ClassVar[int] = 6
-    in_cones: ClassVar[bool] = False
     point: ClassVar[str] = "numbers"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         demand_executable(self.network)
+        assert self._bounds  # InputError where there are none of this network
 
     @property
     def text(self) -> str:
@@ -55,6 +58,13 @@ class MixtureQuestions(Questions):
 
     def problem(self, image: int, position: int) -> Problem:
         return Problem(self.tied(image), self.property(image, position))
+
+    def search(self, problems: Sequence[Problem], options: Options, on_verdict: OnVerdict) -> None:
+        search(self._bounds, problems, options, on_verdict)
+
+    @cached_property
+    def _bounds(self) -> ForwardBounds:
+        return ForwardBounds(self.network)
 
     def property(self, image: int, position: int) -> Property:
         lower, upper = zip(*self.mixture.box)
@@ -73,11 +83,7 @@ class MixtureQuestions(Questions):
             column, held = _difference(own, np.full_like(own, self.classifier.scaling.ends[0]))
             columns.append(column)
             exact &= held
-        return tied(self._shared, np.stack(columns, 1), own, exact=exact, name=self.network.name)
-
-    @cached_property
-    def _shared(self) -> Network:
-        return shareable(self.network)
+        return tied(self.network, np.stack(columns, 1), own, exact=exact)
 
     @cached_property
     def pattern(self) -> Doubles:

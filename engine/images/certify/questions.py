@@ -1,6 +1,7 @@
 """An image and a position of the patch -> a property of the network (docs/certificate-format.md, section 13)."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
@@ -17,7 +18,8 @@ from engine.images.imageset import Floats, ImageSet, Integers, Scaling
 from engine.images.trigger import Trigger
 from engine.network import Network
 from engine.property import Case, Polytope, Property, Row, Vector
-from engine.search.problem import Problem
+from engine.search.problem import OnVerdict, Options, Problem
+from engine.search.verify import verify_all
 from engine.verdict import Counterexample
 
 Ends = tuple[Fraction, Fraction, Fraction]  # a pixel's value, and the least and the largest one in its place
@@ -32,7 +34,6 @@ class Questions:
     """
 
     version: ClassVar[int] = 4  # of their certificates
-    in_cones: ClassVar[bool] = True  # as section 12 of the format has it
     point: ClassVar[str] = "input"  # the array of a trigger's file that holds the counterexample
 
     classifier: Classifier
@@ -112,6 +113,10 @@ class Questions:
     def problem(self, image: int, position: int) -> Problem:
         """What the search is asked: its counterexamples are points of the problem's network."""
         return Problem(self.network, self.property(image, position))
+
+    def search(self, problems: Sequence[Problem], options: Options, on_verdict: OnVerdict) -> None:
+        """Decides problems of some cases, with the bounds that section 13 demands."""
+        verify_all(problems, options, on_verdict=on_verdict, always_cones=True)
 
     def held(self, key: Key, found: Counterexample) -> dict[str, np.ndarray]:
         """What a trigger's file holds of a counterexample: `input`, what the network is given, and `point`."""
