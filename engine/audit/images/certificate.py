@@ -18,13 +18,15 @@ KEYS = {
     "engine": dict,
     "data": dict,
     "input": dict,
+    "patch": dict,
     "contents": dict,
     "images": list,
     "cases": list,
     "arrays": dict,
 }
 HEAD = ["acasxu-certificate", "images", "real"]
-VERSIONS: dict[int, dict[str, type]] = {4: KEYS | {"patch": dict}, 6: KEYS}  # sections 13 and 15
+#: Sections 13 and 15.
+VERSIONS = {4: KEYS, 6: {key: kind for key, kind in KEYS.items() if key != "patch"}}
 LAYOUTS = "NCHW", "NHWC", "NHW", "flat"  # of one channel, they are all the same
 SCALINGS = "0..1", "0..255", "-1..1"
 LARGEST_INTEGER = 2**31 - 1

@@ -241,7 +241,7 @@ class ExactForward(Forward):
         return Dyadic.of(values)
 
     def of_row(self, row: Objects) -> Numbers:
-        return Dyadic(row, 10)
+        return Dyadic([int(value) for value in row], 10)
 
     def floats(self, values: Numbers) -> Floats:
         limit = 1 << values.bits + 200

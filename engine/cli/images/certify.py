@@ -67,16 +67,16 @@ def _questions(arguments: Namespace) -> "Questions":
     if mixed and arguments.patch is not None:
         what = "these contents are of the whole image, and not of a patch"
         raise InputError(what, where=f"--contents {arguments.contents}", advice="leave --patch out")
-    if not mixed and arguments.patch is None:
-        advice = "say --patch, or --contents blend:MAX, brightness:EPS or contrast:EPS"
-        raise InputError("there is no patch", where=f"--contents {arguments.contents}", advice=advice)
     classifier = classifier_of(arguments, arguments.network)
     images = _images(arguments)
     if mixed:
         mixture = read_mixture(arguments.contents, classifier.shape, classifier.scaling)
         return mixture_questions(classifier, load_network(arguments.network), images, mixture, arguments.target)
-    patch = read_patch(arguments.patch, classifier.shape)
     contents = read_contents(arguments.contents, classifier.scaling)
+    if arguments.patch is None:
+        advice = "say --patch, or --contents blend:MAX, brightness:EPS or contrast:EPS"
+        raise InputError("there is no --patch", where=f"--contents {arguments.contents}", advice=advice)
+    patch = read_patch(arguments.patch, classifier.shape)
     network = load_network(arguments.network)
     return Questions(classifier, network, images, patch, contents, arguments.target)
 

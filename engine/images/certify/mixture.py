@@ -99,12 +99,12 @@ def _read_blend(value: str, shape: Shape, text: str) -> Blend:
     name, _, most = value.rpartition(":")
     if not (name and SHARE.fullmatch(most)):
         name, most = value, str(MOST)
-    path = Path(name)
+    path, share = Path(name), _read_share(most, text)
     pattern = _picture(path, shape, text)
     if pattern.shape != shape:
         what = f"it is {_sizes(pattern.shape)}, the network reads {_sizes(shape)}"
         raise InputError(what, where=_where(text), advice="make the picture as large as the images")
-    return Blend(pattern, _read_share(most, text), path.name)
+    return Blend(pattern, share, path.name)
 
 
 def _picture(path: Path, shape: Shape, text: str) -> Floats:
