@@ -222,8 +222,7 @@ def test_bad_input_is_one_line(files, capsys, monkeypatch, options, what):  # no
 
 
 def test_help_and_output_say_what_is_not_clipped(files, capsys):  # noqa: F811
-    with pytest.raises(SystemExit):
-        main(["images", "certify", "--help"])
+    assert main(["images", "certify", "--help"]) == 0
     assert "are not clipped: the family is the affine one" in " ".join(capsys.readouterr().out.split())
     assert certified(files, "--contents", "contrast:0.1", "--target", 1) == 0
     out = capsys.readouterr().out
@@ -258,7 +257,7 @@ def test_triggers_that_work(files, tmp_path, capsys):  # noqa: F811
     assert np.allclose(arrays["pattern"].ravel(), np.clip(arrays["input"], 0, 1).ravel())
 
 
-CLAIMS = [("blend:0.5", 1), ("brightness:0.1,contrast:0.3", None), ("blend:0.3,contrast:0.3", 2)]
+CLAIMS = [("blend:1", 0), ("brightness:0.3,contrast:0.5", None), ("blend:0.1,brightness:0.3,contrast:0.4", 1)]
 
 
 @pytest.fixture(scope="module", params=CLAIMS, ids=[claim[0] for claim in CLAIMS])
@@ -268,8 +267,9 @@ def proved(request, small_files, tmp_path_factory):  # noqa: F811
     scaling = list(Scaling)[CLAIMS.index(request.param)]
     network = small_files / f"{scaling.name}.onnx"
     classifier = load_classifier(network)
-    images = read_images(small_files / IMAGES[0]).select(slice(5, 20))
     mixture = read_mixture(contents, classifier.shape, scaling)
+    count = 40 if mixture.blend is None or mixture.brightness is None else 12  # of three numbers there are many boxes
+    images = read_images(small_files / IMAGES[0]).select(slice(5, 5 + count))
     made = mixture_questions(classifier, load_network(network), images, mixture, target)
     out = tmp_path_factory.mktemp("proved")
     record = certify(made, OPTIONS, data="made", output=Output(folder=out, certificates=True))
@@ -326,7 +326,7 @@ def _moved(manifest):
 
 
 def _other_claim(manifest):
-    manifest["claim"] = {"not": 0}
+    manifest["claim"] = {"not": 1 if manifest["claim"] == {"not": 0} else 0}
 
 
 CHANGES = {

@@ -49,6 +49,12 @@ class _State:
         assert isinstance(self.problem.network, Tied)
         return self.problem.network
 
+    @property
+    def reach(self) -> Doubles:
+        """How much one unit of each number changes all inputs together."""
+        found: Doubles = np.abs(self.network.layers[0].weight).sum(0)
+        return found
+
 
 def search(bounds: ForwardBounds, problems: Sequence[Problem], options: Options, on_verdict: OnVerdict) -> None:
     """Decides problems about tied networks, of which `bounds` has the own one; on_verdict(index, verdict) tells each.
@@ -111,12 +117,12 @@ def _bound(bounds: ForwardBounds, chosen: Sequence[tuple[_State, Piece]]) -> Non
 
 
 def _go_on(state: _State, piece: Piece) -> None:
-    """Looks at the middle of a box, and halves it where it is relatively widest."""
+    """Looks at the middle of a box, and halves it in the number that changes the image most."""
     start = time.monotonic()
     _look(state, piece.middle[None])
-    widths = (piece.upper - piece.lower) / (state.root.upper - state.root.lower)
-    i = int(widths.argmax())
-    if widths[i] > NARROWEST:
+    widths = piece.upper - piece.lower
+    i = int((widths * state.reach).argmax())
+    if widths[i] > NARROWEST * (state.root.upper - state.root.lower)[i]:
         state.open.extend(piece.halve(i))
     else:
         state.stuck = True
