@@ -82,7 +82,7 @@ def _begin(index: int, problem: Problem) -> _State:
     rows = [[float(c) for c in row.outputs] for polytope in case.unsafe for row in polytope.rows]
     counts = [len(polytope.rows) for polytope in case.unsafe]
     ends = [np.array([outward(end, side) for end in of]) for of, side in ((case.lower, -1), (case.upper, 1))]
-    root = Piece(*ends)
+    root = Piece(ends[0], ends[1])
     starts = np.cumsum([0, *counts[:-1]]).tolist()
     state = _State(index, problem, np.array(rows), starts, root, deque([root]))
     _look(state, np.array(list(itertools.product(*zip(*ends)))))
