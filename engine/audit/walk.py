@@ -44,12 +44,21 @@ class NodeBounds(Protocol):
     """What bounds nodes: Bounds, or what is as one. Its lines are its own business."""
 
     @property
-    def hidden(self) -> int: ...
+    def hidden(self) -> int:
+        """The number of hidden neurons that can be split."""
+
     @property
-    def columns(self) -> int: ...
-    def root(self, lower: Floats, upper: Floats) -> Singles: ...
-    def tighten(self, nodes: Nodes) -> Any: ...
-    def margins(self, nodes: Nodes, lines: Any, claimed: Exclusions) -> Floats | Objects: ...
+    def columns(self) -> int:
+        """These, and the differences of pairs."""
+
+    def root(self, lower: Floats, upper: Floats) -> Singles:
+        """l and u of a root [2, columns]."""
+
+    def tighten(self, nodes: Nodes) -> Any:
+        """Improves l and u in place; all lines."""
+
+    def margins(self, nodes: Nodes, lines: Any, claimed: Exclusions) -> Floats | Objects:
+        """The least value of each exclusion's row at its node, or less."""
 
 
 class Proof:

@@ -12,6 +12,7 @@ Of those of section 15, whose contents are a few numbers, in place of cases.py a
 
     mixture.py         what a manifest says of them
     mixture_cases.py   claim and images -> cases
+    mixture_lines.py   lines over a few inputs
     mixture_bounds.py  bounds from the inputs on, in both arithmetics
     mixture_walk.py    the walk through the tree
 """

@@ -1,7 +1,6 @@
 """Bounds over a few inputs, from the inputs on (section 15, "Bounds"), in both arithmetics.
 
-A line of m numbers u is m + 1 numbers, its coefficients and then its constant; those of a layer's
-neurons are [m + 1, neurons].
+Lines are those of mixture_lines.py.
 
 **Floating point.** Let u = 2^-53, n and L be those of section 15, and U that of section 8. In each
 step a line, on the box, is off by what rounding changes in its numbers, times the sizes of what
@@ -30,26 +29,21 @@ from engine.audit.bounds import LARGEST, LARGEST_UNIT, Exclusions, Numbers
 from engine.audit.data import Floats, Layer, Network, Objects, Singles, Truths, demand
 from engine.audit.dyadic import Dyadic
 from engine.audit.images.mixture_cases import Equations, MixtureCase
+from engine.audit.images.mixture_lines import (
+    Box,
+    Lines,
+    Noise,
+    ends,
+    larger,
+    plus,
+    size,
+    wider,
+)
 from engine.audit.nodes import Nodes
 
 UNDERFLOW = 2.0**-900
 STEPS = 1024  # slopes of chords are multiples of 1 / STEPS
 KNOWN = 256  # cases whose equations are kept
-
-
-class Lines(NamedTuple):
-    """low <= h <= up on a box, of a layer's neurons: lines [m + 1, neurons]."""
-
-    low: Numbers
-    up: Numbers
-
-
-class Box(NamedTuple):
-    """The ends of each input on the box, and the larger of their sizes."""
-
-    lower: Numbers
-    upper: Numbers
-    size: Numbers
 
 
 class Weights(NamedTuple):
@@ -60,22 +54,6 @@ class Weights(NamedTuple):
     sizes: Numbers
     bias: Numbers
     has_relu: Truths
-
-
-class Noise(NamedTuple):
-    """What is given up of a value of some size: for rounding alone, or for a network's, too."""
-
-    of_network: Numbers
-    of_arithmetic: Numbers
-    floor: Numbers
-
-    def of(self, size: Numbers) -> Numbers:
-        """N(size), where weights were multiplied with."""
-        return size * self.of_network + self.floor
-
-    def loss(self, size: Numbers) -> Numbers:
-        """For rounding alone."""
-        return size * self.of_arithmetic + self.floor
 
 
 class Forward(ABC):
@@ -91,12 +69,16 @@ class Forward(ABC):
         demand(not curved, "a certificate of version 6 is about no network with a Sigmoid or Tanh")
         self._rounded, self._half = network.rounded, self.of(np.array(0.5))
         self._layers = [self._weights(layer) for layer in network.layers]
-        self._equations = lru_cache(KNOWN)(lambda number: cases[number].equations())
+        self._cases, self._equations = cases, lru_cache(KNOWN)(self._equations_of)
         depth, width = len(network.layers) + 1, network.width
         #: U of section 8
         self.unit = 8 * (depth + 4) * (width + 8) * 2.0**-53
         small = self.unit <= LARGEST_UNIT
         demand(small, f"layers of width {width} are beyond the analysis of rounding")
+
+    def _equations_of(self, number: int) -> Equations:
+        """Those of the case of this number."""
+        return self._cases[number].equations()
 
     def _weights(self, layer: Layer) -> Weights:
         turned = self.of(layer.weight.T)
@@ -136,7 +118,7 @@ class Forward(ABC):
     def _last(self, equations: Equations, box: Box, noise: Noise) -> Lines:
         """The lines of what the rows of exclusions are made of: h_{L-1}, or h_L with ReLUs."""
         x = self.of(np.vstack([equations.weight.T, equations.bias]))
-        lines = _wider(Lines(x, x), noise.of(_size(x, box)))
+        lines = wider(Lines(x, x), noise.of(size(x, box)))
         layers = self._layers if self._layers[-1].has_relu.any() else self._layers[:-1]
         for layer in layers:
             z = self._through(layer, lines, box, noise)
@@ -147,31 +129,30 @@ class Forward(ABC):
         """Those of z = W h + b."""
         middle = (lines.low + lines.up) * self._half @ layer.turned
         radius = (lines.up - lines.low) * self._half @ layer.sizes
-        size = self._sizes(layer, lines, box)
-        z = Lines(_plus(middle - radius, layer.bias), _plus(middle + radius, layer.bias))
-        return _wider(z, noise.of(size))
+        z = Lines(plus(middle - radius, layer.bias), plus(middle + radius, layer.bias))
+        return wider(z, noise.of(self._sizes(layer, lines, box)))
 
     def _sizes(self, layer: Weights, lines: Lines, box: Box) -> Numbers:
         """M of the layer."""
-        size = (_larger(lines, box)[None] @ layer.sizes)[0] + np.abs(layer.bias)
-        demand((size < LARGEST).all(), "numbers of a layer may reach 2^100")
-        return size
+        found = (larger(lines, box)[None] @ layer.sizes)[0] + np.abs(layer.bias)
+        demand((found < LARGEST).all(), "numbers of a layer may reach 2^100")
+        return found
 
     def _rectified(self, lines: Lines, has_relu: Truths, box: Box, noise: Noise) -> Lines:
         """Those of h, where some of z have a ReLU."""
         if not has_relu.any():
             return lines
-        p, q = _ends(lines.low, box, noise)
-        keep = (-(p + q) < 0) | ~has_relu
-        p, q = _ends(lines.up, box, noise)
-        is_open = (p < 0) & (-q < 0) & has_relu
-        c = np.where((-q < 0) | ~has_relu, self._chord(p, q, is_open), 0)
-        t = np.maximum(-p * c, q * (1 - c)) + noise.loss(_size(lines.up, box))
-        return Lines(lines.low * keep, _plus(lines.up * c, t * is_open))
+        least, most = ends(lines.low, box, noise)
+        keep = (-(least + most) < 0) | ~has_relu
+        least, most = ends(lines.up, box, noise)
+        is_open = (least < 0) & (-most < 0) & has_relu
+        c = np.where((-most < 0) | ~has_relu, self._chord(least, most, is_open), 0)
+        t = np.maximum(-least * c, most * (1 - c)) + noise.loss(size(lines.up, box))
+        return Lines(lines.low * keep, plus(lines.up * c, t * is_open))
 
-    def _chord(self, p: Numbers, q: Numbers, is_open: Truths) -> Floats:
-        """q / (q - p) to the nearest multiple of 1 / STEPS, where p < 0 < q; else 1."""
-        top, bottom = self.floats(q), self.floats(q - p)
+    def _chord(self, least: Numbers, most: Numbers, is_open: Truths) -> Floats:
+        """A chord's slope, to the nearest multiple of 1 / STEPS, if least < 0 < most; else 1."""
+        top, bottom = self.floats(most), self.floats(most - least)
         share = np.divide(top, bottom, out=np.ones(len(top)), where=is_open & (bottom > 0))
         rounded: Floats = np.rint(share * STEPS) / STEPS
         return rounded
@@ -179,16 +160,16 @@ class Forward(ABC):
     def _least(self, given: Numbers, last: Lines, box: Box, noise: Noise) -> Numbers:
         """The least value of a row of outputs, and constant, on the box."""
         weights, constant, layer = given[:-1], given[-1:], self._layers[-1]
-        sizes = _larger(last, box)
+        sizes = larger(last, box)
         if not layer.has_relu.any():
             sizes = self._sizes(layer, last, box)
-        size = np.abs(weights) @ sizes + np.abs(constant)
+        whole = np.abs(weights) @ sizes + np.abs(constant)
         if not layer.has_relu.any():
             constant = constant + weights @ layer.bias
             weights = (weights[None] @ layer.weight)[0]
         line = last.low @ np.maximum(weights, 0) + last.up @ np.minimum(weights, 0)
-        p, _ = _ends(_plus(line[:, None], constant), box, noise)
-        return p - noise.of(size) - noise.loss(size)
+        least, _ = ends(plus(line[:, None], constant), box, noise)
+        return least - noise.of(whole) - noise.loss(whole)
 
     # --- arithmetic -------------------------------------------------------------------------------
 
@@ -217,16 +198,20 @@ class FloatingForward(Forward):
     """In float64, with all that rounding can change."""
 
     def of(self, values: Numbers) -> Numbers:
+        """As Forward has it."""
         return values
 
     def of_row(self, row: Objects) -> Numbers:
+        """As Forward has it."""
         return row.astype(np.float64) / STEPS
 
     def floats(self, values: Numbers) -> Floats:
+        """As Forward has it."""
         found: Floats = values
         return found
 
     def single(self, value: Numbers) -> float:
+        """As Forward has it."""
         (found,) = value
         return float(found) if np.isfinite(found) else -np.inf
 
@@ -238,17 +223,21 @@ class ExactForward(Forward):
     """Without rounding."""
 
     def of(self, values: Numbers) -> Numbers:
+        """As Forward has it."""
         return Dyadic.of(values)
 
     def of_row(self, row: Objects) -> Numbers:
+        """As Forward has it."""
         return Dyadic([int(value) for value in row], 10)
 
     def floats(self, values: Numbers) -> Floats:
+        """As Forward has it."""
         limit = 1 << values.bits + 200
         found: Floats = (np.clip(values.numbers, -limit, limit) / (1 << values.bits)).astype(float)
         return found
 
     def single(self, value: Numbers) -> Fraction:
+        """As Forward has it."""
         (number,) = value.numbers
         return Fraction(int(number), 1 << value.bits)
 
@@ -257,43 +246,3 @@ class ExactForward(Forward):
 
 
 ARITHMETIC: dict[str, type[Forward]] = {"float64": FloatingForward, "exact": ExactForward}
-
-
-def _rows(line: Numbers) -> int:
-    """m of lines [m + 1, neurons]."""
-    return len(line.numbers if isinstance(line, Dyadic) else line) - 1
-
-
-def _ends(line: Numbers, box: Box, noise: Noise) -> tuple[Numbers, Numbers]:
-    """The least and the largest value on the box, or beyond."""
-    p = q = line[-1]
-    for d in range(_rows(line)):
-        one, other = line[d] * box.lower[d], line[d] * box.upper[d]
-        p, q = p + np.minimum(one, other), q + np.maximum(one, other)
-    loss = noise.loss(_size(line, box))
-    return p - loss, q + loss
-
-
-def _size(line: Numbers, box: Box) -> Numbers:
-    """|line| of section 15."""
-    size = np.abs(line[-1])
-    for d in range(_rows(line)):
-        size = size + np.abs(line[d]) * box.size[d]
-    return size
-
-
-def _larger(lines: Lines, box: Box) -> Numbers:
-    """H of section 15."""
-    return np.maximum(_size(lines.low, box), _size(lines.up, box))
-
-
-def _plus(line: Numbers, constant: Numbers) -> Numbers:
-    """Lines with this much more."""
-    place = np.zeros((_rows(line) + 1, 1), dtype=int)
-    place[-1] = 1
-    return line + constant * place
-
-
-def _wider(lines: Lines, noise: Numbers) -> Lines:
-    """Lines with this much more to both sides."""
-    return Lines(_plus(lines.low, -noise), _plus(lines.up, noise))
