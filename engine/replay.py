@@ -1,5 +1,6 @@
 """Networks as executed: onnxruntime on one CPU thread, one point at a time."""
 
+from fractions import Fraction
 from functools import cache
 
 import numpy as np
@@ -8,9 +9,11 @@ from onnx import IR_VERSION, TensorProto, helper
 from onnx.defs import onnx_opset_version
 
 from engine.errors import InputError
+from engine.exact import nearest_floats
 from engine.joint import Joint, Model, blocks_of
 from engine.network import Network
 from engine.onnx_file import lowered, versions
+from engine.tied import Tied
 
 _TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64}
 
@@ -95,11 +98,25 @@ class JointReplay:
         return np.concatenate(outputs, 1)
 
 
-AnyReplay = Replay | JointReplay
+class TiedReplay:
+    """Runs a tied network's own one on what free inputs give, rounded to the nearest of its numbers."""
+
+    def __init__(self, tied: Tied):
+        self._tied, self._replay = tied, Replay(tied.own)
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        """Outputs [n, n_outputs] of points [n, free inputs]."""
+        exact = [self._tied.given(tuple(map(Fraction, map(float, point)))) for point in points]
+        return self._replay(np.stack([nearest_floats(x, self._tied.own.number) for x in exact]))
+
+
+AnyReplay = Replay | JointReplay | TiedReplay
 
 
 def replay_of(model: Model) -> AnyReplay:
     """The replay of a network or a joint. InputError where onnxruntime cannot run a file."""
+    if isinstance(model, Tied):
+        return TiedReplay(model)
     return JointReplay(model) if isinstance(model, Joint) else Replay(model)
 
 

@@ -13,6 +13,7 @@ from image_models import CORNER, SHAPE, halves, linear_backdoor
 
 from engine.errors import InputError
 from engine.images.certify import deciding, service
+from engine.images.certify import questions as questions_module
 from engine.images.certify.family import Contents, Patch, read_contents, read_patch
 from engine.images.certify.order import suspicious_first
 from engine.images.certify.questions import Questions
@@ -324,8 +325,8 @@ def test_a_run_goes_on_where_it_was_broken_off(tmp_path, small_waves, monkeypatc
     known = {i for i, entry in enumerate(held["images"]) if entry["findings"]}
     assert 2 < len(known) < len(whole.ledger.findings)
     asked = []
-    real = deciding.verify_all
-    monkeypatch.setattr(deciding, "verify_all", lambda p, *a, **k: asked.extend(p) or real(p, *a, **k))
+    real = questions_module.verify_all
+    monkeypatch.setattr(questions_module, "verify_all", lambda p, *a, **k: asked.extend(p) or real(p, *a, **k))
     record = certify(questions(images=mixed()), OPTIONS, data="halves", output=output)
     assert record.states == whole.states and len(asked) == len(whole.ledger.findings) - len(known)
     assert sum(found.taken_over for found in record.ledger.findings.values()) == sum(
@@ -392,7 +393,7 @@ def test_open_images_are_tried_again_with_more_time_only(tmp_path, monkeypatch):
         for i in range(len(problems)):
             on_verdict(i, Unknown("out of time after 1 s", True, 0.0, "real", Statistics(1, 1.0, "cpu")))
 
-    monkeypatch.setattr(deciding, "verify_all", gives_up)
+    monkeypatch.setattr(questions_module, "verify_all", gives_up)
     for seconds in (10, 5, 20):
         record = certify(questions(images=mixed()), replace(OPTIONS, timeout=seconds), data="halves", output=output)
         assert record.counts["open"] == 11 and record.bound == 1

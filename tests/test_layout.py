@@ -30,6 +30,7 @@ LAYERS = [
     },
     {
         "joint",
+        "tied",
         "cone",
         "exact",
         "ending",

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from math import inf
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from engine.audit.bounds import Bounds
+from engine.audit.bounds import Exclusions
 from engine.audit.claimed import ClaimedExclusions
-from engine.audit.data import Blocks, Floats, Integers, Row, Tree, Truths, demand
+from engine.audit.data import Blocks, Floats, Integers, Objects, Row, Singles, Tree, Truths, demand
 from engine.audit.nodes import Nodes, demand_all, entries, pop
 from engine.audit.places import are_curved, hidden_parts
 from engine.audit.tree import AnyCase
@@ -40,6 +40,27 @@ def merge(one: Tally, other: Tally) -> Tally:
     )
 
 
+class NodeBounds(Protocol):
+    """What bounds nodes: Bounds, or what is as one. Its lines are its own business."""
+
+    @property
+    def hidden(self) -> int:
+        """The number of hidden neurons that can be split."""
+
+    @property
+    def columns(self) -> int:
+        """These, and the differences of pairs."""
+
+    def root(self, lower: Floats, upper: Floats) -> Singles:
+        """l and u of a root [2, columns]."""
+
+    def tighten(self, nodes: Nodes) -> Any:
+        """Improves l and u in place; all lines."""
+
+    def margins(self, nodes: Nodes, lines: Any, claimed: Exclusions) -> Floats | Objects:
+        """The least value of each exclusion's row at its node, or less."""
+
+
 class Proof:
     """A proof's tree, whose arrays have passed check_tree.
 
@@ -51,7 +72,7 @@ class Proof:
         tree: Tree,
         cases: Sequence[AnyCase],
         network: Blocks,
-        bounds: Bounds[Any, Any],  # whose lines are its own business
+        bounds: "NodeBounds",
         wanted: Truths,
     ) -> None:
         self.tree, self.cases, self.bounds, self.wanted = tree, cases, bounds, wanted

@@ -118,7 +118,7 @@ def cases_of(claim: Claim, images: Images, n_outputs: int) -> tuple[PatchCase, .
     )
     demand(inside, f"a patch does not lie within {images.height} x {images.width} pixels")
     shared = _pictures(claim, images)
-    unsafe = _Unsafe(claim.target, n_outputs)
+    unsafe = Unsafe(claim.target, n_outputs)
     cases = tuple(
         PatchCase(shared, numbers[i], j, unsafe.of(labels[numbers[i]])) for i, j in claim.cases
     )
@@ -132,7 +132,7 @@ def shown(claim: Claim, images: Images) -> Shown:
     labels = images.labels[claim.images]
     counts: Truths = labels != (-1 if claim.target is None else claim.target)
     there = Counter(i for i, _ in claim.cases)
-    everywhere = [there[i] == len(claim.patch.positions) for i in range(len(labels))]
+    everywhere = [there[i] == claim.positions for i in range(len(labels))]
     return Shown(int(counts.sum()), int((counts & np.array(everywhere)).sum()))
 
 
@@ -157,7 +157,7 @@ def _pictures(claim: Claim, images: Images) -> Pictures:
     return Pictures(images, claim.patch, Ends.of(values, values), patch, patch.width)
 
 
-class _Unsafe:
+class Unsafe:
     """Polytopes of cases, which those of one label share.
 
     Rejected where there are no two outputs, or no such class.

@@ -1,4 +1,4 @@
-"""Certificate file -> Claim and Tree: section 13 of the format, as far as it speaks of the file."""
+"""Certificate file -> Claim and Tree: what sections 13 and 15 of the format say of the file."""
 
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from engine.audit.archive import read_members
 from engine.audit.certificate import CONES, read_tree
 from engine.audit.data import FilePath, Tree, need
+from engine.audit.images.mixture import Mixture, read_mixture
 from engine.audit.manifest import SHA256, Json, fields, number, read_hashes, read_manifest
 
 KEYS = {
@@ -24,7 +25,12 @@ KEYS = {
     "arrays": dict,
 }
 HEAD = ["acasxu-certificate", "images", "real"]
-VERSIONS = {4: KEYS, 5: KEYS | CONES}  # sections 13 and 14
+#: sections 13, 14 and 15
+VERSIONS = {
+    4: KEYS,
+    5: KEYS | CONES,
+    6: {key: kind for key, kind in KEYS.items() if key != "patch"},
+}
 LAYOUTS = "NCHW", "NHWC", "NHW", "flat"  # of one channel, they are all the same
 SCALINGS = "0..1", "0..255", "-1..1"
 LARGEST_INTEGER = 2**31 - 1
@@ -58,7 +64,7 @@ class Claim(NamedTuple):
     labels_sha256: str
     target: int | None
     scaling: str
-    patch: Patch
+    family: Patch | Mixture
     images: list[int]
     cases: list[tuple[int, int]]
     manifest: dict[str, Any]
@@ -66,8 +72,19 @@ class Claim(NamedTuple):
 
     @property
     def version(self) -> int:
-        """4, or 5 where the network has curves."""
+        """4, 5 where the network has curves, or 6 of contents in a few numbers."""
         return int(self.manifest["version"])
+
+    @property
+    def patch(self) -> Patch:
+        """The family, in a certificate of section 13."""
+        assert isinstance(self.family, Patch)
+        return self.family
+
+    @property
+    def positions(self) -> int:
+        """How many cases an image must have to be safe."""
+        return len(self.family.positions) if isinstance(self.family, Patch) else 1
 
 
 def read_claim(path: FilePath) -> tuple[Claim, Tree]:
@@ -90,16 +107,16 @@ def parse_claim(members: dict[str, bytes], digest: str) -> tuple[Claim, Tree]:
     images_sha256, labels_sha256 = _read_data(found["data"])
     images = found["images"]
     need(_are_integers(images) and _ascend(images), "its images are no numbers that ascend")
-    patch = _read_patch(found["patch"], found["contents"])
+    family, cases = _read_family(found, len(images))
     claim = Claim(
         network_sha256=network_sha256,
         images_sha256=images_sha256,
         labels_sha256=labels_sha256,
         target=_read_target(found["claim"]),
         scaling=_read_scaling(found["input"]),
-        patch=patch,
+        family=family,
         images=images,
-        cases=_read_cases(found["cases"], len(images), len(patch.positions)),
+        cases=cases,
         manifest=manifest,
         sha256=digest,
     )
@@ -128,6 +145,19 @@ def _read_scaling(form: Json) -> str:
     known = layout in LAYOUTS and scaling in SCALINGS
     need(known, "its input is of no layout and scaling of the format")
     return str(scaling)
+
+
+def _read_family(
+    found: dict[str, Json], images: int
+) -> tuple[Patch | Mixture, list[tuple[int, int]]]:
+    """The family, and its cases: pairs of an image and a position, both by their index."""
+    if "patch" in found:
+        patch = _read_patch(found["patch"], found["contents"])
+        return patch, _read_cases(found["cases"], images, len(patch.positions))
+    mixture, cases = read_mixture(found["contents"]), found["cases"]
+    need(_are_integers(cases) and _ascend(cases), "its cases are no integers that ascend")
+    need(cases[-1] < images, "a case is about an image that is not there")
+    return mixture, [(i, 0) for i in cases]
 
 
 def _read_patch(patch: Json, contents: Json) -> Patch:

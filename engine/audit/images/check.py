@@ -1,18 +1,21 @@
 """Is a certificate of kind "images" to be accepted? The verdict on a file (section 13)."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.audit.check import OnProgress, check_version, report_of, what_is_missing
 from engine.audit.data import FilePath, Malformed, Network, Rejected, Tree, demand
 from engine.audit.files import check_hash
-from engine.audit.images.cases import PatchCase, Shown, cases_of, shown
-from engine.audit.images.certificate import Claim, read_claim
+from engine.audit.images.cases import Shown, cases_of, shown
+from engine.audit.images.certificate import Claim, Patch, read_claim
+from engine.audit.images.mixture_cases import mixture_cases
+from engine.audit.images.mixture_walk import MixtureProof
 from engine.audit.images.pixels import Images, read_images
 from engine.audit.images.walk import PatchProof
 from engine.audit.network_reader import read_network
 from engine.audit.sample import chosen_nodes, share_of_cases, walk_share
-from engine.audit.tree import check_tree
+from engine.audit.tree import AnyCase, check_tree
 from engine.audit.walk import Tally
 
 
@@ -92,11 +95,12 @@ def check_images(
         found.claim, found.tree = claim, tree = read_claim(certificate_path)
         network, images = read_network(network_path), read_images(images_path, labels_path)
         _check_belongs(claim, network, images)
-        cases = cases_of(claim, images, network.n_outputs)
+        cases = _cases(claim, images, network)
         _check_tree(tree, cases, certificate_path)
         wanted = chosen_nodes(tree, sample, seed)
         wanted, share = share_of_cases(tree, cases, wanted, share)
-        proof = PatchProof(tree, cases, network, arithmetic, wanted)
+        walk = PatchProof if isinstance(claim.family, Patch) else MixtureProof
+        proof = walk(tree, cases, network, arithmetic, wanted)
         found.tally = walk_share(proof, share, report_of(on_progress, int(wanted.sum())))
         found.reason = what_is_missing(found.tally.nodes, len(tree.split))
         found.shown = shown(claim, images)
@@ -115,7 +119,13 @@ def _check_belongs(claim: Claim, network: Network, images: Images) -> None:
     demand(pixels == inputs, f"images have {pixels:,} pixels, the network {inputs:,} inputs")
 
 
-def _check_tree(tree: Tree, cases: tuple[PatchCase, ...], path: FilePath) -> None:
+def _cases(claim: Claim, images: Images, network: Network) -> Sequence[AnyCase]:
+    """Sections 13 and 15, "Cases"."""
+    make = cases_of if isinstance(claim.family, Patch) else mixture_cases
+    return make(claim, images, network.n_outputs)
+
+
+def _check_tree(tree: Tree, cases: Sequence[AnyCase], path: FilePath) -> None:
     """Section 4, of the arrays alone; what is wrong is said of the file."""
     try:
         check_tree(tree, cases)
@@ -125,14 +135,21 @@ def _check_tree(tree: Tree, cases: tuple[PatchCase, ...], path: FilePath) -> Non
 
 def sentence(claim: Claim, figures: Shown) -> str:
     """What the certificate shows, in plain words."""
-    count, safe, patch = figures.counted, figures.safe, claim.patch
+    count, safe, family = figures.counted, figures.safe, claim.family
+    what = patch_text(family) if isinstance(family, Patch) else family.text
+    if claim.target is None:
+        return f"at least {safe:,} of {count:,} images keep their label as class, {what}"
+    given = f"class {claim.target} is given to at most {count - safe:,} of {count:,} images"
+    return f"{given}, {what}"
+
+
+def patch_text(patch: Patch) -> str:
+    """Which contents there are, in words."""
     several = len(patch.positions) > 1
     where = f"any of these {len(patch.positions):,} positions" if several else "this position"
     values = f"from {patch.low} to {patch.high}"
     if patch.around is not None:
         values += f" that differ from the image's own by at most {patch.around}"
-    what = f"whatever numbers {values} stand in the {patch.height} x {patch.width} pixels at"
-    if claim.target is None:
-        return f"at least {safe:,} of {count:,} images keep their label as class, {what} {where}"
-    given = f"class {claim.target} is given to at most {count - safe:,} of {count:,} images"
-    return f"{given}, {what} {where}"
+    return (
+        f"whatever numbers {values} stand in the {patch.height} x {patch.width} pixels at {where}"
+    )

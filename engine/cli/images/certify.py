@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from engine.search.problem import Options
 
 HELP = "prove that no trigger of a family works, or find the one that does"
-USAGE = "acasxu images certify NETWORK.onnx --data NAME_OR_PATH --patch PATCH [--target CLASS] [options]"
+USAGE = (
+    "acasxu images certify NETWORK.onnx --data NAME_OR_PATH (--patch PATCH | --contents CONTENTS) [--target CLASS] "
+    "[options]"
+)
 
 
 def add(parser: ArgumentParser) -> None:
@@ -55,13 +58,25 @@ def run(arguments: Namespace) -> int:
 
 def _questions(arguments: Namespace) -> "Questions":
     from engine.images.certify.family import read_contents, read_patch
+    from engine.images.certify.mixture import is_mixture, read_mixture
+    from engine.images.certify.mixture_questions import mixture_questions
     from engine.images.certify.questions import Questions
     from engine.network_file import load_network
 
+    mixed = is_mixture(arguments.contents)
+    if mixed and arguments.patch is not None:
+        what = "these contents are of the whole image, and not of a patch"
+        raise InputError(what, where=f"--contents {arguments.contents}", advice="leave --patch out")
     classifier = classifier_of(arguments, arguments.network)
     images = _images(arguments)
-    patch = read_patch(arguments.patch, classifier.shape)
+    if mixed:
+        mixture = read_mixture(arguments.contents, classifier.shape, classifier.scaling)
+        return mixture_questions(classifier, load_network(arguments.network), images, mixture, arguments.target)
     contents = read_contents(arguments.contents, classifier.scaling)
+    if arguments.patch is None:
+        advice = "say --patch, or --contents blend:MAX, brightness:EPS or contrast:EPS"
+        raise InputError("there is no --patch", where=f"--contents {arguments.contents}", advice=advice)
+    patch = read_patch(arguments.patch, classifier.shape)
     network = load_network(arguments.network)
     return Questions(classifier, network, images, patch, contents, arguments.target)
 

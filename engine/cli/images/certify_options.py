@@ -23,7 +23,6 @@ def add_certify(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--patch",
-        required=True,
         metavar="PATCH",
         help="HEIGHTxWIDTH@ROW,COLUMN: a rectangle, with its upper left pixel there\n"
         "HEIGHTxWIDTH@corner: where `square:SIZE@corner` is; HEIGHTxWIDTH@all: at all positions; all: the whole image",
@@ -31,9 +30,15 @@ def add_certify(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--contents",
         default="any",
-        metavar="any|box:EPS",
-        help="what the patch may hold: anything from black to white (default), or each pixel within EPS of the\n"
-        "image's own, black being 0 and white 1",
+        metavar="CONTENTS",
+        help="any: the patch may hold anything from black to white (default)\n"
+        "box:EPS: it may hold what is within EPS of the image's own pixels, black being 0 and white 1\n"
+        "Without --patch, and with commas between several:\n"
+        "blend:FILE:MAX: any share up to MAX (default: 0.2) of a picture as large as the images, .png or a trigger's\n"
+        ".npz, is blended into the image; blend:MAX: of the random picture of `--trigger blend:MAX`\n"
+        "brightness:EPS: EPS at most is added to all pixels, or taken off\n"
+        "contrast:EPS: their distance from black changes by at most EPS times itself\n"
+        "Values that leave the range of images are not clipped: the family is the affine one",
     )
     parser.add_argument(
         "--target",

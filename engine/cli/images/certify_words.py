@@ -6,6 +6,8 @@ from math import ceil, floor
 from typing import TYPE_CHECKING
 
 from engine.images.certify.ledger import OPEN, PROVED, REFUTED, TARGET, WRONG
+from engine.images.certify.mixture import UNCLIPPED
+from engine.images.certify.mixture_questions import MixtureQuestions
 from engine.images.certify.record import CertifyRecord
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ def lines(record: CertifyRecord) -> list[str]:
     q, n = record.questions, record.counts
     claim = "each gets its label" if q.target is None else f"none gets class {q.target}"
     found = [
-        f"{q.network.name}, {len(record.states):,} images of {record.data}: {q.patch.text}, {q.contents.text}: {claim}",
+        f"{q.network.name}, {len(record.states):,} images of {record.data}: {q.text}: {claim}",
         f"proved   {n[PROVED]:,}",
         f"refuted  {n[REFUTED]:,}{_confirmed(record)}",
         f"open     {n[OPEN]:,}" + _reasons(record),
@@ -31,6 +33,8 @@ def lines(record: CertifyRecord) -> list[str]:
         found.append(f"apart    {n[TARGET]:,}, labelled {q.target}: they do not count")
     if record.misclassified:
         found.append(f"Of those that count, {record.misclassified:,} have another wrong class as they are.")
+    if isinstance(q, MixtureQuestions):
+        found.append(UNCLIPPED)
     taken = sum(finding.taken_over for finding in record.ledger.findings.values())
     if taken:
         found.append(

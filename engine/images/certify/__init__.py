@@ -11,4 +11,11 @@ aggregate.py    the certificate of all proofs (docs/certificate-format.md, secti
 earlier.py      what an earlier run left, as far as it bears itself out
 folder.py       the folder in which all of this is kept, and from which a run goes on
 service.py      all of it, one after the other
+
+Contents in a few numbers, of the whole image:
+
+mixture.py            a picture blended in, brightness, contrast
+mixture_questions.py  an image -> a network of these numbers, and a property of it
+mixture_search.py     branch and bound over them
+pieces.py             its boxes, and the proof that they make
 """

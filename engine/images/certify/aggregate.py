@@ -1,4 +1,4 @@
-"""The certificate of many images in one file (docs/certificate-format.md, section 13): written, and read back.
+"""The certificate of many images in one file (docs/certificate-format.md, sections 13 and 15): written, and read back.
 
 It holds what is proved, and nothing else: its trees are those of the single proofs, joined into one forest.
 """
@@ -17,16 +17,7 @@ from engine.audit.archive import MAX_BYTES, read_members
 from engine.audit.certificate import MAX_NODES
 from engine.audit.data import Malformed, Rejected
 from engine.audit.images.certificate import parse_claim
-from engine.certificate.encoding import (
-    CONE_VERSION,
-    CURVE_VERSION,
-    FORMAT,
-    Json,
-    array_entries,
-    certificate_file,
-    proof_arrays,
-    rational_text,
-)
+from engine.certificate.encoding import FORMAT, Json, array_entries, certificate_file, proof_arrays
 from engine.certificate.writer import recorded
 from engine.errors import InputError
 from engine.images.certify.questions import Key, Questions
@@ -89,7 +80,7 @@ def certificate_bytes(
     larger than a certificate may be.
     """
     keys = sorted(proofs)
-    proof = joined([proofs[key] for key in keys], n_inputs=questions.network.n_inputs)
+    proof = joined([proofs[key] for key in keys], n_inputs=questions.n_inputs)
     return _bytes(questions, data, images, keys, proof, options)
 
 
@@ -109,7 +100,7 @@ def merged_bytes(
             place += 1
     keys = sorted(places)
     order = [places[key] for key in keys]
-    proof = joined([proof for _, proof in parts], n_inputs=questions.network.n_inputs, order=order)
+    proof = joined([proof for _, proof in parts], n_inputs=questions.n_inputs, order=order)
     return _bytes(questions, data, images, keys, proof, options)
 
 
@@ -124,7 +115,7 @@ def _bytes(
         **_question(questions, data),
         "engine": {"name": "acasxu-engine", "version": __version__, "options": recorded(options)},
         "images": [questions.number(image) for image in images],
-        "cases": [[place[image], position] for image, position in keys],
+        "cases": [questions.case(place[image], position) for image, position in keys],
         "arrays": array_entries(arrays),
     }
     return certificate_file(manifest, arrays, parse=parse_claim, where=questions.network.name)
@@ -132,29 +123,15 @@ def _bytes(
 
 def _question(questions: Questions, data: DataFiles) -> dict[str, Json]:
     """The manifest's entries that are the same for all certificates of one question."""
-    around = questions.contents.around
-    version: dict[str, Json] = {"version": CONE_VERSION}
-    if questions.network.has_curves:
-        version = {"version": CURVE_VERSION, "cones": True}
     return {
         "format": FORMAT,
-        **version,
         "kind": KIND,
         "semantics": "real",
         "network": {"name": questions.network.name, "sha256": questions.network.sha256},
         "data": {"name": data.name, "images": data.images, "labels": data.labels},
         "claim": "label" if questions.target is None else {"not": questions.target},
         "input": {"layout": questions.classifier.layout, "scaling": questions.classifier.scaling.value},
-        "patch": {
-            "height": questions.patch.height,
-            "width": questions.patch.width,
-            "positions": [list(position) for position in questions.patch.positions],
-        },
-        "contents": {
-            "low": rational_text(questions.contents.low),
-            "high": rational_text(questions.contents.high),
-            "around": None if around is None else rational_text(around),
-        },
+        **questions.certified(),
     }
 
 
@@ -172,7 +149,8 @@ def read_part(path: Path, questions: Questions, data: DataFiles) -> Part | None:
             return None
         places = {questions.number(image): image for image in range(len(questions.images))}
         positions = len(questions.patch.positions)
-        keys = [(places[manifest["images"][i]], j) for i, j in manifest["cases"] if 0 <= j < positions]
+        cases = [(case, 0) if isinstance(case, int) else case for case in manifest["cases"]]  # sections 15 and 13
+        keys = [(places[manifest["images"][i]], j) for i, j in cases if 0 <= j < positions]
         return (keys, proof) if len(keys) == len(manifest["cases"]) else None
     except (Malformed, Rejected, KeyError, IndexError, TypeError, ValueError):
         return None

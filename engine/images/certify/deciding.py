@@ -6,8 +6,7 @@ from dataclasses import replace
 from engine.images.certify.ledger import OPEN, PROVED, REFUTED, Finding, Ledger
 from engine.images.certify.order import Order
 from engine.images.certify.questions import Key, Questions
-from engine.search.problem import Options, Problem
-from engine.search.verify import verify_all
+from engine.search.problem import Options
 from engine.verdict import Counterexample, Unknown, Verdict, Verified, Violated
 
 WAVE = 256  # cases searched together: their properties, and their proofs' records, are held at once
@@ -29,13 +28,13 @@ def decide(
     The ledger holds all that is known, also where this is broken off. options.timeout is that of each case.
     """
     for wave in _waves(order, ledger, options.timeout):
-        problems = [Problem(questions.network, questions.property(*key)) for key in wave]
+        problems = [questions.problem(*key) for key in wave]
 
         def on_verdict(index: int, verdict: Verdict, wave: list[Key] = wave) -> None:
             _enter(wave[index], verdict, ledger, options, on_refuted)
             on_case()
 
-        verify_all(problems, options, on_verdict=on_verdict, always_cones=True)  # section 13's bounds
+        questions.search(problems, options, on_verdict)
 
 
 def _waves(order: Order, ledger: Ledger, limit: float | None) -> Iterator[list[Key]]:

@@ -64,15 +64,20 @@ def earlier_findings(record: Path, questions: Questions, *, proved: Collection[K
 
 
 def _works(folder: Path, questions: Questions, key: Key, replay: Callable[[], AnyReplay]) -> bool:
-    """Whether the trigger in the file of this case does what it should, exactly and in onnxruntime."""
+    """Whether the trigger in the file of this case does what it should, exactly and in onnxruntime.
+
+    replay: of the network itself.
+    """
     path = folder / f"{refutation_name(questions, key)}.npz"
     try:
-        arrays = read_arrays(content(path), ("input",), where=str(path))
+        arrays = read_arrays(content(path), (questions.point,), where=str(path))
     except InputError:
         return False
-    point = arrays.get("input", np.zeros(0)).astype(np.float64).ravel()
-    if point.shape != (questions.network.n_inputs,) or not np.isfinite(point).all():
+    point = arrays.get(questions.point, np.zeros(0)).astype(np.float64).ravel()
+    if point.shape != (questions.n_inputs,) or not np.isfinite(point).all():
         return False
-    (case,) = questions.property(*key).cases
-    found = Confirmer(questions.network, case, replay).counterexample(point)
+    problem = questions.problem(*key)
+    (case,) = problem.property.cases
+    own = replay if problem.network is questions.network else None
+    found = Confirmer(problem.network, case, own).counterexample(point)
     return found is not None and found.stands

@@ -13,7 +13,8 @@ from engine.images.trigger import MARGIN
 
 WHOLE = "all"
 PATCH = re.compile(r"([0-9]{1,6})x([0-9]{1,6})@(all|corner|([0-9]{1,6}),([0-9]{1,6}))")
-BOX = re.compile(r"box:([0-9]{1,20}(?:\.[0-9]{1,20})?|\.[0-9]{1,20}|[0-9]{1,9}/[0-9]{1,9})")
+SHARE = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,20})?|\.[0-9]{1,20}|[0-9]{1,9}/[0-9]{1,9}")
+BOX = re.compile(rf"box:({SHARE.pattern})")
 PATCH_ADVICE = "say HEIGHTxWIDTH@ROW,COLUMN, HEIGHTxWIDTH@corner, HEIGHTxWIDTH@all, or all for the whole image"
 Position = tuple[int, int]
 Booleans = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
@@ -118,7 +119,9 @@ def read_contents(text: str, scaling: Scaling) -> Contents:
         share = None
     if share is None:
         raise InputError(
-            "these are no contents", where=f"--contents {text}", advice="say any, or box:EPS such as box:0.03"
+            "these are no contents",
+            where=f"--contents {text}",
+            advice="say any, or box:EPS such as box:0.03; without a patch blend:MAX, brightness:EPS or contrast:EPS",
         )
     if not 0 < share <= 1:
         raise InputError(

@@ -1,19 +1,26 @@
 """An image and a position of the patch -> a property of the network (docs/certificate-format.md, section 13)."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
+from engine.certificate.encoding import CONE_VERSION, CURVE_VERSION, Json, rational_text
 from engine.errors import InputError
 from engine.images.certify.family import Booleans, Contents, Patch
 from engine.images.classifier import Classifier
 from engine.images.imageset import Floats, ImageSet, Integers, Scaling
+from engine.images.trigger import Trigger
 from engine.network import Network
-from engine.property import Case, Polytope, Property, Row
+from engine.property import Case, Polytope, Property, Row, Vector
+from engine.search.problem import OnVerdict, Options, Problem
+from engine.search.verify import verify_all
+from engine.verdict import Counterexample
 
 Ends = tuple[Fraction, Fraction, Fraction]  # a pixel's value, and the least and the largest one in its place
 Key = tuple[int, int]  # the place of an image among those asked about, and the number of a position
@@ -25,6 +32,8 @@ class Questions:
 
     network: as the search reads the classifier's file. InputError where the parts do not fit each other.
     """
+
+    point: ClassVar[str] = "input"  # the array of a trigger's file that holds the counterexample
 
     classifier: Classifier
     network: Network
@@ -90,6 +99,73 @@ class Questions:
         origin = self.images.origin
         return image if origin is None else int(origin.numbers[image])
 
+    @property
+    def text(self) -> str:
+        """The family in words."""
+        return f"{self.patch.text}, {self.contents.text}"
+
+    @property
+    def n_inputs(self) -> int:
+        """The number of inputs that proofs are about."""
+        return self.network.n_inputs
+
+    def problem(self, image: int, position: int) -> Problem:
+        """What the search is asked: its counterexamples are points of the problem's network."""
+        return Problem(self.network, self.property(image, position))
+
+    def search(self, problems: Sequence[Problem], options: Options, on_verdict: OnVerdict) -> None:
+        """Decides problems of some cases, with the bounds that section 13 demands."""
+        verify_all(problems, options, on_verdict=on_verdict, always_cones=True)
+
+    def held(self, key: Key, found: Counterexample) -> dict[str, np.ndarray]:
+        """What a trigger's file holds of a counterexample: `input`, what the network is given, and `point`."""
+        return {"input": np.array(found.inputs, self.network.number)}
+
+    def painted(self, key: Key, found: Counterexample) -> Trigger:
+        """A counterexample as a trigger, without name: the patch as it stands there. Pixels are clipped to [0, 1]."""
+        mask = self.patch.mask(key[1], self.images.shape).astype(np.float32)
+        return Trigger(mask, mask * self._pixels(self.held(key, found)["input"]))
+
+    def _pixels(self, given: np.ndarray) -> Floats:
+        """What the network is given as an image [channels, height, width], clipped to [0, 1]."""
+        flat = np.zeros(int(np.prod(self.images.shape)))
+        flat[self.places] = given
+        low, high = self.classifier.scaling.ends
+        found: Floats = np.clip((flat.reshape(self.images.shape) - low) / (high - low), 0, 1).astype(np.float32)
+        return found
+
+    def certified(self) -> dict[str, Any]:
+        """The keys of a certificate's manifest that tell its version and the family."""
+        low, high, around = self.contents.low, self.contents.high, self.contents.around
+        version: dict[str, Json] = {"version": CONE_VERSION}
+        if self.network.has_curves:
+            version = {"version": CURVE_VERSION, "cones": True}
+        return version | {
+            "patch": {
+                "height": self.patch.height,
+                "width": self.patch.width,
+                "positions": [list(position) for position in self.patch.positions],
+            },
+            "contents": {
+                "low": rational_text(low),
+                "high": rational_text(high),
+                "around": None if around is None else rational_text(around),
+            },
+        }
+
+    def case(self, place: int, position: int) -> list[int] | int:
+        """A case as certificates name it. place: of the image among those of the certificate."""
+        return [place, position]
+
+    def recorded(self) -> dict[str, Any]:
+        """The same for a record."""
+        around = self.contents.around
+        return {
+            "patch": [self.patch.height, self.patch.width],
+            "positions": [list(position) for position in self.patch.positions],
+            "contents": [str(self.contents.low), str(self.contents.high), around and str(around)],
+        }
+
     def property(self, image: int, position: int) -> Property:
         """What is to be proved: the target's score is not the largest, or the label's is; ties count against it.
 
@@ -100,9 +176,12 @@ class Questions:
         for i in self.inside(position).nonzero()[0].tolist():
             _, lower[i], upper[i] = ends[i]
         row, column = self.patch.positions[position]
-        case = Case(tuple(lower), tuple(upper), self._polytopes(int(self.images.labels[image])))
-        name = f"image {self.number(image)} at {row},{column}"
-        return Property((case,), self.network.n_inputs, self.network.n_outputs, name)
+        return self._property_of(image, tuple(lower), tuple(upper), f"image {self.number(image)} at {row},{column}")
+
+    def _property_of(self, image: int, lower: Vector, upper: Vector, name: str) -> Property:
+        """That of a box of inputs."""
+        case = Case(lower, upper, self._polytopes(int(self.images.labels[image])))
+        return Property((case,), self.n_inputs, self.network.n_outputs, name)
 
     def _ends_of(self, value: float) -> Ends:
         if value not in self._ends:
@@ -129,7 +208,7 @@ class Questions:
 
     @cached_property
     def _no_inputs(self) -> tuple[Fraction, ...]:
-        return (Fraction(0),) * self.network.n_inputs
+        return (Fraction(0),) * self.n_inputs
 
     @cached_property
     def digest(self) -> str:

@@ -96,16 +96,13 @@ class CertifyRecord:
 
 def question_json(questions: Questions) -> dict[str, Any]:
     """All on which a finding depends: what an earlier run found holds for a question that is the same."""
-    around = questions.contents.around
     return {
         "network": questions.network.sha256,
         "images": questions.digest,
         "numbers": [questions.number(image) for image in range(len(questions.images))],
         "claim": {"not": questions.target} if questions.target is not None else "label",
         "input": {"layout": questions.classifier.layout, "scaling": questions.classifier.scaling.value},
-        "patch": [questions.patch.height, questions.patch.width],
-        "positions": [list(position) for position in questions.patch.positions],
-        "contents": [str(questions.contents.low), str(questions.contents.high), around and str(around)],
+        **questions.recorded(),
     }
 
 

@@ -1,6 +1,6 @@
 """Counterexamples as triggers: what was painted into which image, as files."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +23,9 @@ class Refutation:
 
 
 def refutation_of(questions: Questions, key: Key, found: Counterexample) -> Refutation:
-    """The patch as it stands in the counterexample. Its pixels are in [0, 1], where those of the input need not be."""
-    shape = questions.images.shape
-    flat = np.zeros(int(np.prod(shape)))
-    flat[questions.places] = found.inputs
-    low, high = questions.classifier.scaling.ends
-    pixels = np.clip((flat.reshape(shape) - low) / (high - low), 0, 1).astype(np.float32)
-    mask = questions.patch.mask(key[1], shape).astype(np.float32)
-    return Refutation(key, Trigger(mask, mask * pixels, refutation_name(questions, key)), found)
+    """The trigger of a counterexample. Its pixels are in [0, 1], where those of the input need not be."""
+    trigger = replace(questions.painted(key, found), name=refutation_name(questions, key))
+    return Refutation(key, trigger, found)
 
 
 def refutation_name(questions: Questions, key: Key) -> str:
@@ -44,13 +39,14 @@ def write_refutation(questions: Questions, refutation: Refutation, folder: Path)
     of the patch, and what stands in it.
 
     The .npz file also has `input`, exactly what the network was given, `outputs`, its scores in onnxruntime, and
-    `label`. (Of a point that no floating-point number is, `input` is the nearest, and `outputs` are those there.)
+    `label`; of contents in a few numbers `numbers`, too. (Of a point that no floating-point number is, `input` is the
+    nearest, and `outputs` are those there.)
     """
     found, image = refutation.found, refutation.key[0]
     data = write_arrays(
         mask=refutation.trigger.mask,
         pattern=refutation.trigger.pattern,
-        input=np.array(found.inputs, questions.network.number),
+        **questions.held(refutation.key, found),
         outputs=np.array(found.outputs),
         label=np.int64(questions.images.labels[image]),
     )
