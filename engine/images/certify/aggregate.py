@@ -123,15 +123,17 @@ def _bytes(
 
 def _question(questions: Questions, data: DataFiles) -> dict[str, Json]:
     """The manifest's entries that are the same for all certificates of one question."""
+    family = questions.certified()
     return {
         "format": FORMAT,
+        "version": family.pop("version"),
         "kind": KIND,
         "semantics": "real",
         "network": {"name": questions.network.name, "sha256": questions.network.sha256},
         "data": {"name": data.name, "images": data.images, "labels": data.labels},
         "claim": "label" if questions.target is None else {"not": questions.target},
         "input": {"layout": questions.classifier.layout, "scaling": questions.classifier.scaling.value},
-        **questions.certified(),
+        **family,
     }
 
 
