@@ -10,23 +10,23 @@ import torch
 from engine.bounds.blocks import blocks
 from engine.bounds.slopes import bound_targets
 from engine.search.batch import Batch
-from engine.search.branching import many_inputs, splits
+from engine.search.branching import splits
 from engine.search.exclude import OpenTargets, handed_down
 
 MAX_SPLIT_SIGNS = 10  # signs are split in boxes with at most this many of them open
 
 
-def signs_to_split(batch: Batch, targets: OpenTargets, *, stalled: int) -> torch.Tensor:
+def signs_to_split(batch: Batch, targets: OpenTargets, by_sign: torch.Tensor, *, stalled: int) -> torch.Tensor:
     """The hidden neuron of each open box whose sign is to be split, or -1 for its inputs: [open].
 
-    Signs are split on boxes of many inputs, on those that are `stalled` splits deep and have few
-    neurons of open sign, and where no input can be split. (With few inputs it does not pay earlier:
+    Signs are split on boxes where they are to be, `by_sign` [boxes], on those that are `stalled` splits deep and have
+    few neurons of open sign, and where no input can be split. (With few inputs it does not pay earlier:
     benchmarks/branching.py.)
     """
     nodes, neuron = batch.nodes, torch.full_like(targets.box, -1)
     unstable = batch.is_open.sum(1)[targets.box]
     deep = (nodes.depth[targets.box] >= stalled) & (unstable <= MAX_SPLIT_SIGNS)
-    chosen = (unstable > 0) & (deep | (many_inputs(nodes) | ~splits(nodes).any(1))[targets.box])
+    chosen = (unstable > 0) & (deep | (by_sign | ~splits(nodes).any(1))[targets.box])
     if bool(chosen.any()):
         neuron[chosen] = _loosest(batch, targets.select(chosen))
     return neuron
