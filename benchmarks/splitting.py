@@ -3,8 +3,8 @@
     python benchmarks/splitting.py [--limit 20] [--out benchmarks/results/splitting.csv]
 
 Random networks of 1 to 30 inputs, 1 to 8 layers of 8 to 512 neurons; on a box about the middle output 0 is to stay
-above a level below what samples have, by a share of their range. Each is a search of its own, on one thread; seconds are those of
-the processor. Up to 8 inputs are never split by signs first ("signs" and "inputs" are the same there).
+above a level below what samples have, by a share of their range. Each is a search of its own, on one thread; seconds
+are those of the processor. Up to 8 inputs are never split by signs first: both ways are the same there.
 """
 
 import argparse
