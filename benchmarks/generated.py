@@ -11,13 +11,18 @@ from engine.onnx_file import parse_network
 from engine.property import Case, Polytope, Property, Row
 
 
-def random_network(widths: Sequence[int], *, seed: int) -> Network:
-    """A chain with a ReLU after every layer but the last, of float32 weights that keep the size of values."""
+def random_network(widths: Sequence[int], *, seed: int, fade: float = 1.0) -> Network:
+    """A chain with a ReLU after every layer but the last, of float32 weights that keep the size of values.
+
+    fade: the weight of each input beside that of the one before.
+    """
     random = np.random.default_rng(seed)
     nodes, constants, name = [], [], "x"
     last = len(widths) - 2
     for k, (inputs, outputs) in enumerate(zip(widths, widths[1:])):
         weight = random.normal(size=(inputs, outputs)) * np.sqrt(2 / inputs)
+        if k == 0:
+            weight *= fade ** np.arange(inputs)[:, None]
         numbers = {f"W{k}": weight, f"b{k}": random.normal(size=outputs) / 4}
         constants += [numpy_helper.from_array(a.astype(np.float32), key) for key, a in numbers.items()]
         nodes.append(helper.make_node("Gemm", [name, *numbers], [f"z{k}"]))

@@ -50,11 +50,3 @@ def _open_regular(path: str, flags: int) -> int:
     is_folder = stat.S_ISDIR(mode)
     why = os.strerror(errno.EISDIR) if is_folder else "it is not a regular file"
     raise OSError(errno.EINVAL, why)
-
-
-def check_hash(what: str, claimed: str, found: str) -> None:
-    """Rejected unless the file is the one that the certificate is about."""
-    demand(
-        claimed == found,
-        f"it is about {what} with SHA-256 {claimed[:12]}..., this one has {found[:12]}...",
-    )

@@ -27,6 +27,7 @@ from engine.search.state import Known, ProblemState
 from engine.search.suspects import Suspects, by_network, first_attack
 from engine.search.ties import MAX_SPLIT_TIES
 from engine.search.trial import confirm_suspects
+from engine.search.ways import FIRST_TURN, make_state, next_turn
 
 UNBOUNDED = Known(0.0, -inf)
 MAX_ATTACKED_FIRST = 16  # cases of a problem
@@ -57,7 +58,7 @@ class BranchAndBound:
         self._recorder = Recorder(self._stack.n_inputs) if options.proofs else None
         self._frontier = Frontier(networks, self._stack, padded, max_open=self._plan.open, recorder=self._recorder)
         self._outcome = Outcome(self._frontier, self._recorder, self._plan, options, str(device.type))
-        self._waiting = deque(ProblemState(i, p, limit) for (i, p), limit in zip(problems, limits))
+        self._waiting = deque(make_state(i, p, limit) for (i, p), limit in zip(problems, limits))
         self._active: list[ProblemState] = []
         self._generator = torch.Generator().manual_seed(options.seed)
         self._workers, self._parts = workers, parts
@@ -79,7 +80,7 @@ class BranchAndBound:
         charge(shares, time.monotonic() - start)
         for state in self._active:
             self._settle(state)
-        self._active = [state for state in self._active if state.verdict is None]
+        self._active = [self._next_turn(state) for state in self._active if state.verdict is None]
         return bool(self._active or self._waiting)
 
     def progress(self, problems: int, decided: int, boxes: int, seconds: float) -> Progress:
@@ -175,16 +176,13 @@ class BranchAndBound:
         generator = torch.Generator().manual_seed(seed)
         try:
             batch = bounded(self._stack, roots, nodes, deadline)
-            known = RootFacts(self._polytopes, self._attacked_first, self._problem)
+            known = RootFacts(self._polytopes, self._attacked_first, self._frontier.owner)
             return open_boxes(batch, known, generator, self._options, self._plan)
         except OutOfTime:
             return None
 
     def _polytopes(self, root: int) -> tuple[Polytope, ...]:
         return self._frontier.confirmer(root).case.unsafe
-
-    def _problem(self, root: int) -> int:
-        return self._frontier.owner(root).index
 
     def _tally(self, before: Nodes, after: Nodes) -> None:
         """Counts the boxes, and adds to the problems' proved volume what is open before and not after."""
@@ -232,7 +230,20 @@ class BranchAndBound:
         state.verdict = self._outcome.verdict(state, self._active)
         if state.verdict:
             self._frontier.drop(state)
+            self._drop_rival(state)
             self._report(state.index, state.verdict)
+
+    def _next_turn(self, state: ProblemState) -> ProblemState:
+        """The problem as it is to be searched next. Where boxes become many, the way that is given up frees its own."""
+        following = next_turn(state)
+        if following.rival and self._frontier.open > self._plan.open / 4 and following.turn > FIRST_TURN:
+            self._drop_rival(following)
+        return following
+
+    def _drop_rival(self, state: ProblemState) -> None:
+        if state.rival:
+            self._frontier.drop(state.rival)
+            state.seconds, state.boxes, state.rival = state.spent, state.all_boxes, None
 
 
 def _leave(boxes: OpenBoxes, owners: list[ProblemState], wanted: torch.Tensor, stuck: torch.Tensor) -> torch.Tensor:

@@ -6,11 +6,11 @@ from engine.search.pool import Nodes
 
 WIDTH_POWER = 0.5  # preference of wide inputs, measured in benchmarks/branching.py: 0 stalls, 0.4 to 1 are close
 MIN_CHANGE = 1e-30  # stands for smaller ones: of a flat plane the widest input is halved, not always the first
-MAX_SPLIT_INPUTS = 8  # to halve each of more inputs takes more boxes than to fix the signs of the neurons
+MAX_SPLIT_INPUTS = 8  # up to so many inputs are halved; with more it is found out (ways.py)
 
 
 def many_inputs(nodes: Nodes) -> torch.Tensor:
-    """True for boxes with so many inputs of some width that signs are split rather than inputs: [n]."""
+    """True for boxes with so many inputs of some width that to split signs may take fewer boxes: [n]."""
     return (nodes.lower < nodes.upper).sum(1) > MAX_SPLIT_INPUTS
 
 

@@ -30,7 +30,7 @@ class Outcome:
         active: all problems that are searched.
         """
         semantics, near, (boxes, confirmations) = self._options.semantics, state.near_miss, state.since
-        statistics = Statistics(state.boxes, state.seconds, self._device)
+        statistics = Statistics(state.all_boxes, state.spent, self._device)
         done = not state.open and not state.waiting
         crowded = self._crowded() and len(state.open) == max(len(other.open) for other in active)
         if state.counterexample:
@@ -79,7 +79,7 @@ class Outcome:
 def reason(state: ProblemState, full: str) -> str:
     """The reason why there is no verdict; `full`: the part of the memory that was full, if any."""
     if state.late:
-        words = f"out of time after {state.seconds:.1f} s with {len(state.open):,} boxes open"
+        words = f"out of time after {state.spent:.1f} s with {len(state.open):,} boxes open"
         words += "; a point that looks unsafe could not be checked exactly in time" if state.unchecked else ""
     elif full:
         words = f"out of memory: {full}"

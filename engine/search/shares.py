@@ -47,7 +47,7 @@ def _boxes(state: ProblemState) -> int:
 def common_deadline(shares: list[Share], start: float) -> Deadline:
     """The moment when all problems of the batch are out of time, as far as their shares of it go."""
     total = sum(share.size for share in shares)
-    left = [(share.state.limit - share.state.seconds) * total / share.size for share in shares]
+    left = [(share.state.limit - share.state.spent) * total / share.size for share in shares]
     return Deadline(start + max(left, default=inf))
 
 

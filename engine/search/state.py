@@ -35,6 +35,9 @@ class ProblemState:
     unchecked: True once a suspicious point could not be looked at in time
     near_miss: the best point that is unsafe in exact arithmetic or as executed, but decides nothing
     attack_at: the number of its boxes from which conjunctions are attacked the next time
+    by_sign: True where signs are split if its inputs are many (ways.py)
+    turn: the work after which its rival may have its turn
+    rival: the state of the same problem split the other way, if it has one
     given_up_at: the boxes and confirmations done when it was known that there will be no proof
     """
 
@@ -55,6 +58,9 @@ class ProblemState:
     nearest: float = inf
     confirmations: int = 0
     attack_at: int = 0
+    by_sign: bool = True
+    turn: int = 0
+    rival: "ProblemState | None" = field(default=None, repr=False)
     given_up_at: tuple[int, int] | None = None
     unchecked: bool = False
     counterexample: Counterexample | None = None
@@ -88,8 +94,18 @@ class ProblemState:
         return len(self.problem.property.cases) - self.begun
 
     @property
+    def spent(self) -> float:
+        """The seconds of the problem, both ways."""
+        return self.seconds + (self.rival.seconds if self.rival else 0.0)
+
+    @property
+    def all_boxes(self) -> int:
+        """The boxes of the problem, both ways."""
+        return self.boxes + (self.rival.boxes if self.rival else 0)
+
+    @property
     def late(self) -> bool:
-        return self.seconds >= self.limit
+        return self.spent >= self.limit
 
     def take(self, n: int) -> dict[int, Known]:
         """Removes n open boxes: half the most suspicious, which finds counterexamples, half the newest,

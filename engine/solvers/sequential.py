@@ -82,7 +82,8 @@ def _least_squares(values: torch.Tensor, slopes: torch.Tensor) -> torch.Tensor:
     slopes = violated * slopes / norms
     wanted = violated * values.clamp(min=0).unsqueeze(2) / norms
     unit = torch.eye(slopes.shape[1], dtype=slopes.dtype, device=slopes.device)
-    return -(slopes.mT @ torch.linalg.solve(slopes @ slopes.mT + DAMPING * unit, wanted))[..., 0].clamp(-1, 1)
+    solved: torch.Tensor = torch.linalg.solve(slopes @ slopes.mT + DAMPING * unit, wanted)
+    return -(slopes.mT @ solved)[..., 0].clamp(-1, 1)
 
 
 def sequences(
@@ -130,7 +131,8 @@ def _programs(
     steps, gains = torch.zeros_like(x), torch.zeros_like(radius)
     for i in (radius >= LEAST_RADIUS).nonzero()[:, 0].tolist():
         deadline.check()
-        found = _program(*(part[i].cpu().numpy() for part in (values, slopes, low, high)), deadline)
+        value, slope, least, most = (part[i].cpu().numpy() for part in (values, slopes, low, high))
+        found = _program(value, slope, least, most, deadline)
         if found is not None:
             steps[i] = torch.from_numpy(found[:-1])
             gains[i] = values[i].amax() - float(found[-1])
