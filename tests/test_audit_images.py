@@ -210,7 +210,8 @@ BIG = 2**31
 FORM = "should have, and has not"
 MALFORMED = {
     "version": (put("version", 1), "another format, version"),
-    "version_6": (put("version", 6), "another format, version"),
+    "version_6": (put("version", 6), FORM),
+    "version_9": (put("version", 9), "another format, version"),
     "version_5_without_cones": (put("version", 5), FORM),
     "format": (put("format", "other"), "another format, version"),
     "kind": (put("kind", "proof"), "another format, version, kind"),
