@@ -22,6 +22,7 @@ from engine.audit.data import (
     Network,
     Rejected,
     Specification,
+    Structure,
     Truths,
     check_hash,
     demand,
@@ -66,7 +67,7 @@ class Result:
     exclusions: int
     margin: float
     seconds: float
-    certificate: Certificate | Change | None
+    certificate: Certificate | Change | Structure | None
     empty: bool = False
 
 

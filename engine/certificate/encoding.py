@@ -23,6 +23,7 @@ from engine.property import Case, Row, Vector
 
 FORMAT, VERSION = "acasxu-certificate", 1
 CONE_VERSION = 4  # of proofs that need section 12
+STRUCTURE_VERSION = 7  # of section 16
 
 Json: TypeAlias = "str | int | bool | float | None | Sequence[Json] | Mapping[str, Json]"
 
