@@ -73,7 +73,11 @@ def run(arguments: Namespace) -> int:
         note(f"advisory maps in {plain(arguments.picture)}")
     if arguments.json:
         units = {"units": arguments.units} if arguments.units else {}
-        content = record.to_json() | {"structure": structure_json(found, meant.decision, names=meant.names, word=meant.word)} | units
+        content = (
+            record.to_json()
+            | {"structure": structure_json(found, meant.decision, names=meant.names, word=meant.word)}
+            | units
+        )
         answer(json.dumps(content, indent=2, allow_nan=False))
     else:
         _say(record, meant, arguments.units)

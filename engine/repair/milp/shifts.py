@@ -23,7 +23,7 @@ ROUNDS = 40
 MOST_MISSED = 0.002  # of the samples: where more advisories are not kept, a direction is given up
 SECONDS = 20.0  # limit of one call of the solver
 TOLERANCE = 1e-6  # of the largest score, which float32 resolves
-WEIGHT_PRICE = 1e-3  # of a weight's change, beside the mean change of a score at samples of the domain
+WEIGHT_PRICE = 0.05  # of a change of a weight by 1: few weights change, and proofs are short
 ADVISORY_PRICE = 1.0  # of each unit of score by which a sample's advisory is not kept as far as it should be
 
 
@@ -123,10 +123,12 @@ class _Search:
         soft = np.flatnonzero(self._is_soft)
         slack = csr_array((np.ones(len(soft)), (soft, np.arange(len(soft)))), shape=(len(self._rows), len(soft)))
         found = linprog(
-            np.append(self._mean + WEIGHT_PRICE, np.full(len(soft), ADVISORY_PRICE)),
+            np.repeat([WEIGHT_PRICE, ADVISORY_PRICE], [len(self._weights), len(soft)]),
             A_ub=-hstack([csr_array(self._rows), slack]),
             b_ub=-self._least,
-            bounds=np.column_stack([np.zeros(len(self._high) + len(soft)), np.append(self._high, np.full(len(soft), np.inf))]),
+            bounds=np.column_stack(
+                [np.zeros(len(self._high) + len(soft)), np.append(self._high, np.full(len(soft), np.inf))]
+            ),
             method="highs",
             options={"time_limit": SECONDS},
         )

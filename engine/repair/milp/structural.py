@@ -45,14 +45,10 @@ def shift_directions(where: list[Region]) -> list[np.ndarray]:
 
 def _solved(solver: PlanSolver, v: np.ndarray, margin: float) -> Shifts | None:
     network = solver.task.network
-    return solve_shifts(
-        solver.samples, solver.regions, v, margin, bias=free_bias(network, len(network.layers) - 1)
-    )
+    return solve_shifts(solver.samples, solver.regions, v, margin, bias=free_bias(network, len(network.layers) - 1))
 
 
-def _refined(
-    solver: PlanSolver, evidence: Evidence, say: Say, shifts: Shifts, margin: float
-) -> Iterator[Candidate]:
+def _refined(solver: PlanSolver, evidence: Evidence, say: Say, shifts: Shifts, margin: float) -> Iterator[Candidate]:
     """Yields the shifts, solved again with what was found wrong, as long as anything is learned."""
     task, current, offered = solver.task, shifts, set[str]()
     for attempt in range(1, ATTEMPTS + 1):
