@@ -12,6 +12,7 @@ from typing import TypeAlias
 from engine.audit.arithmetic import Floating
 from engine.audit.certificate import read_certificate
 from engine.audit.claim import check_claim
+from engine.audit.comparison.structure import Structure
 from engine.audit.cone_walk import ConeProof
 from engine.audit.data import (
     Blocks,
@@ -22,7 +23,6 @@ from engine.audit.data import (
     Network,
     Rejected,
     Specification,
-    Structure,
     Truths,
     check_hash,
     demand,

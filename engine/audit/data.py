@@ -298,13 +298,3 @@ class Change(NamedTuple):
     tree: Tree
     manifest: dict[str, Any]
     sha256: str
-
-
-class Structure(NamedTuple):
-    """Section 16: hashes of both networks, and what is claimed of each output; as Certificate."""
-
-    network_sha256: str
-    changed_sha256: str
-    claims: tuple[str, ...]
-    manifest: dict[str, Any]
-    sha256: str

@@ -179,7 +179,6 @@ def _structure_words(found: "Structure", meant: Meaning) -> str:
 def _structure_certificate(original: Network, changed: Network, found: "Structure | None", meant: Meaning) -> bytes:
     """The certificate of what the weights alone say; InputError where that is no theorem."""
     from engine.comparison.certificate import structure_certificate_bytes
-
     from engine.comparison.structure_words import NOT_OWN
 
     if found is None or not found.says_something:

@@ -84,8 +84,8 @@ class RepairRecord:
     written. seconds: until all was proved. attempts: all candidates; chosen: those taken, one for each step. skipped:
     methods that could not be used, and why. neurons: those that decide the violation, the most significant first, if
     they were asked for. figures: VERE's; definitions: what these are. structure: what the weights
-    alone say of every input (comparison/structure_words.py), empty where nothing was repaired. target, reason, timed_out, open_boxes: of a
-    failure: the property that none was found for, why, and boxes [lower, upper] left open.
+    alone say of every input (comparison/structure_words.py), empty where nothing was repaired. target, reason,
+    timed_out, open_boxes: of a failure: the property that none was found for, why, and boxes [lower, upper] left open.
 
     Of a record read from JSON, network and certificates are not known.
     """

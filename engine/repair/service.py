@@ -82,8 +82,8 @@ def repair_network(
     domain: where decisions should stay; where it is not known, candidates are compared on the hull of the properties'
     boxes, and the result on these boxes alone. decision: which output it is; where it is not known, candidates are
     compared by the lowest. neurons: so many of those that decide the violation are named. word: what the record calls
-    the network's decision; names: of its outputs, none where they have none. state: a folder for what is learned, from which an interrupted repair goes on. `say` is told
-    in a few words what is done.
+    the network's decision; names: of its outputs, none where they have none. state: a folder for what is learned, from
+    which an interrupted repair goes on. `say` is told in a few words what is done.
 
     InputError where properties contradict each other or do not fit the network, where a property comes from no file
     that a certificate could name, and where the network's file could not hold any repair.

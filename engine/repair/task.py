@@ -42,8 +42,8 @@ class RepairOptions:
     and in the end the original and the repaired network, are compared. grid: points along each input of a regular
     grid, on which these two are compared too. semantics, device: of the proofs. localization: which neurons and edges
     `gradient` and `smt` try first, vere or nnrepair; None: their own order. guarantee: None, or structural: candidates
-    without a theorem for every input (engine/comparison/structure.py) are passed over. by_method: further options of methods, by
-    the method's name.
+    without a theorem for every input (engine/comparison/structure.py) are passed over. by_method: further
+    options of methods, by the method's name.
     """
 
     method: str = AUTO

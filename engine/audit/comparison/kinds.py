@@ -4,8 +4,9 @@ from engine.audit.archive import read_members
 from engine.audit.check import OnProgress, Result
 from engine.audit.comparison.certificate import parse_change
 from engine.audit.comparison.check import check_change
+from engine.audit.comparison.structure import Structure
 from engine.audit.comparison.structure_check import check_structure, parse_structure
-from engine.audit.data import Change, FilePath, Structure
+from engine.audit.data import Change, FilePath
 from engine.audit.manifest import read_manifest
 
 

@@ -3,7 +3,7 @@
 Nothing is computed: numbers are compared with each other and with 0, which is exact.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,19 @@ from engine.audit.data import Floats, Integers, Layer, Network, Truths, demand
 from engine.audit.sparse import Matrix, Sparse
 
 CLAIMS = ("equal", "raised", "lowered", "free")
+
+
+class Structure(NamedTuple):
+    """A certificate: hashes of both networks, and what is claimed of each output.
+
+    manifest: as a whole; sha256: of the certificate's own file.
+    """
+
+    network_sha256: str
+    changed_sha256: str
+    claims: tuple[str, ...]
+    manifest: dict[str, Any]
+    sha256: str
 
 
 class Compared(NamedTuple):

@@ -4,8 +4,8 @@ import time
 
 from engine.audit.archive import read_members
 from engine.audit.check import Result
-from engine.audit.comparison.structure import CLAIMS, compared, is_shown
-from engine.audit.data import FilePath, Rejected, Structure, check_hash, demand, need
+from engine.audit.comparison.structure import CLAIMS, Structure, compared, is_shown
+from engine.audit.data import FilePath, Rejected, check_hash, demand, need
 from engine.audit.manifest import fields, read_hashes, read_manifest
 from engine.audit.network_reader import read_network
 

@@ -18,7 +18,7 @@ LEFT = 1 - USABLE_SHARE  # of the distance to a change of advisory, or to unsafe
 
 
 class Violated(NamedTuple):
-    """Samples that fall short: their numbers at [m]; slopes [m, shifted] and need [m]: slopes . z >= need mends them."""
+    """Samples that fall short, by number: at [m]. slopes [m, shifted], need [m]: slopes . z >= need mends them."""
 
     at: np.ndarray
     slopes: np.ndarray
@@ -45,8 +45,7 @@ class Demand:
         return bool((short & ~self._usable.any(1)).any())
 
     def short(self, z: np.ndarray) -> np.ndarray:
-        """By how much each of its samples falls short [n], where z [samples, shifted] is so; at most 0 where it does
-        not."""
+        """By how much each of its samples falls short [n], with this z [samples, shifted]; else at most 0."""
         return self._need - self._values(z).max(1, initial=-np.inf)
 
     def violated(self, z: np.ndarray, tolerance: float) -> Violated:
