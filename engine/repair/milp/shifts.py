@@ -24,7 +24,7 @@ MOST_MISSED = 0.002  # of the samples: where more advisories are not kept, a dir
 SECONDS = 20.0  # limit of one call of the solver
 TOLERANCE = 1e-6  # of the largest score, which float32 resolves
 WEIGHT_PRICE = 0.05  # of a change of a weight by 1: few weights change, and proofs are short
-ADVISORY_PRICE = 1.0  # of each unit of score by which a sample's advisory is not kept as far as it should be
+ADVISORY_PRICE = 100.0  # of each unit of score by which an advisory is not kept: all are where that is possible
 
 
 @dataclass(frozen=True, slots=True, eq=False)
