@@ -43,7 +43,7 @@ def edited(net: Network, layer: int, **places) -> Network:
         ({"w_1_2": 0.5}, (EQUAL, RAISED, EQUAL, EQUAL)),
         ({"w_1_2": 0.5, "w_1_4": 1.0, "b_1": 2.0}, (EQUAL, RAISED, EQUAL, EQUAL)),
         ({"b_3": 2.0}, (EQUAL, EQUAL, EQUAL, RAISED)),
-        ({"w_1_2": 0.5, "b_1": -2.0**-60}, (EQUAL, FREE, EQUAL, EQUAL)),
+        ({"w_1_2": 0.5, "b_1": -(2.0**-60)}, (EQUAL, FREE, EQUAL, EQUAL)),
         ({"w_0_1": -0.5, "b_0": -1.0, "w_2_0": 0.25}, (LOWERED, EQUAL, RAISED, EQUAL)),
     ],
 )
@@ -79,7 +79,9 @@ def test_a_rewritten_neuron_that_nothing_read():
     net = replace(NET, layers=(NET.layers[0], off, NET.layers[2]))
     after = NET.layers[2].weight.copy()
     after[:, 4] = [0.0, 0.0, 0.0, -1.0]
-    changed = edited(replace(net, layers=(*net.layers[:2], Affine(after, NET.layers[2].bias, relu=False))), 1, w_4_0=9.0)
+    changed = edited(
+        replace(net, layers=(*net.layers[:2], Affine(after, NET.layers[2].bias, relu=False))), 1, w_4_0=9.0
+    )
     assert structure(net, changed).outputs == (EQUAL, EQUAL, EQUAL, LOWERED)
 
 

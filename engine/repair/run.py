@@ -88,6 +88,8 @@ class RepairStep:
         nearest, without = self.nearest, self._run.passed_over
         if nearest is None and without:
             return f"{without} candidates were passed over, as they give no theorem for every input"
+        if nearest is None and self._run.options.guarantee and not self._run.late:
+            return "no edit with a theorem for every input mends it without changing the decision at too many samples"
         if nearest is None:
             late = self._run.late
             return "the time was over before anything was tried" if late else "no method had anything to offer"

@@ -5,6 +5,7 @@ solution keeps all advisories those that keep most are offered: they change only
 """
 
 from collections.abc import Iterator
+from itertools import combinations
 
 import numpy as np
 
@@ -36,11 +37,23 @@ def with_theorem(solver: PlanSolver, evidence: Evidence, say: Say) -> Iterator[C
 
 
 def shift_directions(where: list[Region]) -> list[np.ndarray]:
-    """Directions [outputs] that lead out of every unsafe polytope of the targets: of one score, else of several."""
-    one, several = directions(where)
-    polytopes = [rows.outputs for region in where if region.target for rows in region.unsafe.polytopes if len(rows)]
-    alone = [v for v in one if all((rows @ v > 0).any() for rows in polytopes)]
-    return alone or several[: settings.MAX_JOINT_DIRECTIONS]
+    """Directions [outputs] of which some part leads out of each unsafe polytope of the targets.
+
+    Of one score; and where there are several polytopes, of two or three as well.
+    """
+    one, _ = directions(where)
+    polytopes = {
+        rows.outputs.tobytes(): rows.outputs for region in where if region.target for rows in region.unsafe.polytopes
+    }
+    helps = [[bool((rows @ v > 0).any()) for rows in polytopes.values()] for v in one]
+    alone = [v for v, each in zip(one, helps) if all(each)]
+    joint = [
+        np.sum([one[i] for i in some], axis=0)
+        for n in (2, 3)
+        for some in combinations(range(len(one)), n)
+        if len({int(np.flatnonzero(one[i])[0]) for i in some}) == n and np.any([helps[i] for i in some], axis=0).all()
+    ]
+    return alone + joint[: settings.MAX_JOINT_DIRECTIONS if len(polytopes) > 1 else 0]
 
 
 def _solved(solver: PlanSolver, v: np.ndarray, margin: float) -> Shifts | None:
