@@ -76,9 +76,8 @@ def structure(original: Network, changed: Network) -> Structure | None:
     first = first_difference(original, changed)
     if original.rounded or changed.rounded:
         return None
-    inputs = original.layers[first].shape[1]
-    # of equal numbers everything before the first difference is equal
-    known = _Known(*np.ones((2, inputs), bool), _sign_known(original, first), *np.zeros((2, inputs), bool))
+    yes, no = (np.full(original.layers[first].shape[1], value) for value in (True, False))
+    known = _Known(yes, yes, _sign_known(original, first), no, no)  # all is equal before the first difference
     for one, other in zip(original.layers[first:], changed.layers[first:]):
         known = _through(known, one, other)
     return Structure(tuple(map(_claim, known.raised, known.lowered)))

@@ -46,7 +46,8 @@ class Demand:
 
     def short(self, z: np.ndarray) -> np.ndarray:
         """By how much each of its samples falls short [n], with this z [samples, shifted]; else at most 0."""
-        return self._need - self._values(z).max(1, initial=-np.inf)
+        short: np.ndarray = self._need - self._values(z).max(1, initial=-np.inf)
+        return short
 
     def violated(self, z: np.ndarray, tolerance: float) -> Violated:
         """The worst samples that fall short by more than the tolerance."""
