@@ -116,7 +116,7 @@ def _identity(outcome: Outcome) -> Identity | None:
 
 
 def _claims(outcome: Outcome, identity: Identity | None) -> list[Claim]:
-    certificate = outcome.result and outcome.result.certificate
+    certificate = outcome.result.certificate if outcome.result else None
     if certificate is None or isinstance(certificate, Structure):  # that one is about every input
         return []
     cases, names = certificate.cases, _names(outcome)

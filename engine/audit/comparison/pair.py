@@ -82,6 +82,7 @@ class Pair:
 
 
 def shapes(network: Network) -> list[tuple[tuple[int, ...], list[bool]]]:
+    """The sizes of its layers, and which neurons have a ReLU."""
     return [(layer.weight.shape, layer.has_relu.tolist()) for layer in network.layers]
 
 

@@ -96,13 +96,13 @@ def _behind(one: Layer, other: Layer, inputs: Compared) -> Compared:
     return Compared(up | off, down | off_after, one.has_relu, off, off_after)
 
 
-def _grows(terms: _Terms, inputs: Compared, w: Floats, v: Floats) -> Truths:
-    """Section 16, "Terms": v h' >= w h, whatever the values are."""
+def _grows(terms: _Terms, inputs: Compared, old: Floats, new: Floats) -> Truths:
+    """Section 16, "Terms": new h' >= old h, whatever the values are; w and v of the text."""
     up, down, positive = (each[terms.input] for each in (inputs.up, inputs.down, inputs.positive))
-    same = (w == v) & (up | (w <= 0)) & (down | (w >= 0))
-    at_zero = (w <= 0) & (0 <= v)
-    as_raised = up & (0 <= w) & (w <= v)
-    as_lowered = down & (w <= v) & (v <= 0)
+    same = (old == new) & (up | (old <= 0)) & (down | (old >= 0))
+    at_zero = (old <= 0) & (0 <= new)
+    as_raised = up & (0 <= old) & (old <= new)
+    as_lowered = down & (old <= new) & (new <= 0)
     found: Truths = same | positive & (at_zero | as_raised | as_lowered)
     return found
 
