@@ -55,6 +55,9 @@ COLUMNS = (
     "safe_changed",
     "mean_score_change",
     "largest_score_change",
+    "theorem",
+    "raised",
+    "lowered",
     "vere_success",
     "vere_generalization",
     "vere_drawdown",
@@ -82,14 +85,14 @@ NUMBERS = ("exit", "seconds", "repair_seconds", "weights", "outside_changed", "s
 
 
 def repaired_file(task, method: str) -> Path:
-    """Where a task's repaired network is put."""
+    """Where a task's repaired network is put; method: or the guarantee that is demanded."""
     a, t, numbers = task
     return Path("build/benchmarks/repair") / method / (f"{a}-{t}" + "".join(f"-p{n}" for n in numbers) + ".onnx")
 
 
 def run_task(task, arguments) -> dict:
     a, t, numbers = task
-    out = repaired_file(task, arguments.method)
+    out = repaired_file(task, arguments.guarantee or arguments.method)
     out.parent.mkdir(parents=True, exist_ok=True)
     command = [
         "repair",
@@ -103,7 +106,13 @@ def run_task(task, arguments) -> dict:
         arguments.method,
         "--grid",
         str(arguments.grid),
+        "--samples",
+        str(arguments.samples),
+        "--proof-timeout",
+        str(arguments.proof_timeout),
     ]
+    if arguments.guarantee:
+        command += ["--guarantee", arguments.guarantee]
     for number in numbers:
         command += ["--property", str(number)]
     if arguments.timeout:
@@ -192,6 +201,11 @@ def measured(found: dict) -> dict:
         "safe_changed": sum(region["changed"] for region in safe),
         "mean_score_change": outside["mean_output_change"],
         "largest_score_change": outside["largest_output_change"],
+        "theorem": found["structure"]["theorem"],
+        **{
+            claim: " ".join(f"y{j}" for j, each in enumerate(found["structure"]["outputs"] or ()) if each == claim)
+            for claim in ("raised", "lowered")
+        },
         **vere(found["vere"]["properties"]),
     }
 
@@ -214,7 +228,7 @@ def accepted(out: Path) -> str:
     """By the independent checker as a command of its own, once more."""
     folder = out.with_name(f"{out.stem}.certificates")
     code, text, _ = call(["check", str(folder), "--network", str(out), "--property", str(property_path(1).parent)])
-    return f"{text.count('accepted:')} of {len(list(folder.glob('*.zip')))}" if code == 0 else "rejected"
+    return f"{text.count('accepted:')} of {len(list(folder.glob('*.proof.zip')))}" if code == 0 else "rejected"
 
 
 def preserved(task, out: Path, seconds: float) -> dict:
@@ -263,6 +277,9 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", metavar="A,T", help="only these networks")
     parser.add_argument("--timeout", type=float, help="seconds for each repair")
     parser.add_argument("--grid", type=int, default=30)
+    parser.add_argument("--samples", type=int, default=1_000_000)
+    parser.add_argument("--proof-timeout", type=float, default=20.0)
+    parser.add_argument("--guarantee", help="structural: only repairs with a theorem for every input")
     parser.add_argument("--resume", action="store_true", help="keep the rows of the results that are there")
     parser.add_argument("--prove", type=float, metavar="SECONDS")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="tasks at once")
@@ -279,7 +296,7 @@ def main() -> int:
     except InputError as error:
         parser.error(str(error))
     start = time.perf_counter()
-    name = arguments.out / f"repair-{arguments.tasks}-{arguments.method}"
+    name = arguments.out / f"repair-{arguments.tasks}-{arguments.guarantee or arguments.method}"
     try:
         rows = read(f"{name}.csv") if arguments.resume else []
     except (OSError, ValueError) as error:
@@ -312,6 +329,7 @@ def main() -> int:
         "sum_repair_seconds": round(sum(row["repair_seconds"] for row in good), 1),
         "largest_repair_seconds": max((row["repair_seconds"] for row in good), default=None),
         "no_advisory_changed": sum(row["outside_changed"] == 0 and row["safe_changed"] == 0 for row in good),
+        "with_theorem": sum(str(row["theorem"]) == "True" for row in good),
         "at_most_20_weights": sum(row["weights"] <= 20 for row in good),
         "peak_mib": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024),
     }

@@ -9,6 +9,7 @@ from pathlib import Path
 from engine.acasxu.domain import acasxu_domain
 from engine.acasxu.identity import Identity, as_told, identify
 from engine.acasxu.networks import NetworkIndex
+from engine.acasxu.quantities import ADVISORIES
 from engine.comparison.decision import Decision
 from engine.comparison.meaning import NO_DECISION, NO_DOMAIN, meaning_json
 from engine.domain import Domain, read_domain
@@ -35,6 +36,11 @@ class Meaning:
     def output(self) -> str:
         """One of its outputs is called so."""
         return "score" if self.identity else "output"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its outputs; none where they have none."""
+        return ADVISORIES if self.identity else ()
 
     @property
     def decision_in_words(self) -> str:

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from engine.audit.arithmetic import Floating
 from engine.audit.certificate import read_certificate
 from engine.audit.claim import check_claim
+from engine.audit.comparison.structure import Structure
 from engine.audit.cone_walk import ConeProof
 from engine.audit.data import (
     Blocks,
@@ -68,7 +69,7 @@ class Result:
     exclusions: int
     margin: float
     seconds: float
-    certificate: Certificate | Change | None
+    certificate: Certificate | Change | Structure | None
     empty: bool = False
 
 

@@ -66,6 +66,7 @@ def _repaired(job: Job, settings: RepairSettings, state: Path) -> RepairRecord:
         output=output,
         files=files,
         word=meant.word,
+        names=meant.names,
         state=state,
     )
     if picture and record.network:

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from engine.audit.certificate import read_certificate
 from engine.audit.check import Result, check
-from engine.audit.comparison.certificate import read_change
-from engine.audit.comparison.check import check_change
+from engine.audit.comparison.kinds import check_comparison, read_comparison
 from engine.audit.data import Malformed, Rejected
 from engine.certificate.check import OnNodes
 from engine.certificate.lookup import NETWORKS, PROPERTIES, with_hash
@@ -141,8 +140,8 @@ class _Checker:
     def _named_hashes(self, file: Path) -> tuple[Sequence[tuple[str, str]], str]:
         """Returns names and SHA-256s of the networks, and the SHA-256 of the second file that a certificate names."""
         if self.changed is not None:
-            change = read_change(file)
-            return [("", change.network_sha256)], change.changed_sha256
+            comparison = read_comparison(file)
+            return [("", comparison.network_sha256)], comparison.changed_sha256
         certificate = read_certificate(file)
         return certificate.networks, certificate.property_sha256
 
@@ -151,7 +150,9 @@ class _Checker:
         if self.changed is not None:
             if isinstance(files.networks, Mapping):
                 raise Malformed(f"{file}: a change is about one network, without a name")
-            return check_change(file, files.networks, files.second, arithmetic=self.arithmetic, on_progress=on_progress)
+            return check_comparison(
+                file, files.networks, files.second, arithmetic=self.arithmetic, on_progress=on_progress
+            )
         return check(
             file,
             files.networks,

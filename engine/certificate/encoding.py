@@ -25,6 +25,7 @@ FORMAT, VERSION = "acasxu-certificate", 1
 CONE_VERSION = 4  # of proofs that need section 12
 CURVE_VERSION = 5  # about networks with a Sigmoid or a Tanh, section 14
 MIXTURE_VERSION = 6  # about contents of images in a few numbers, section 15
+STRUCTURE_VERSION = 7  # of section 16
 
 Json: TypeAlias = "str | int | bool | float | None | Sequence[Json] | Mapping[str, Json]"
 

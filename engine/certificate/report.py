@@ -16,6 +16,7 @@ import onnx
 import engine.audit
 from engine.acasxu.identity import Identity, identify_bytes, known_networks
 from engine.acasxu.quantities import ADVISORIES, INPUTS
+from engine.audit.comparison.structure import Structure
 from engine.audit.data import Case, Certificate, Row
 from engine.certificate.batch import Outcome
 from engine.digits import decimal, rational
@@ -115,9 +116,10 @@ def _identity(outcome: Outcome) -> Identity | None:
 
 
 def _claims(outcome: Outcome, identity: Identity | None) -> list[Claim]:
-    if outcome.result is None or outcome.result.certificate is None:
+    certificate = outcome.result.certificate if outcome.result else None
+    if certificate is None or isinstance(certificate, Structure):  # that one is about every input
         return []
-    cases, names = outcome.result.certificate.cases, _names(outcome)
+    cases, names = certificate.cases, _names(outcome)
     some = cases[: max(1, MAX_INPUTS // len(cases[0].lower))]
     return [_claim(case, names, known=identity is not None) for case in some]
 

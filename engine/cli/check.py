@@ -54,7 +54,9 @@ def _checked(arguments: Namespace) -> list["Outcome"]:
 
     network = networks_of(arguments.network)
 
-    files = certificates_in(arguments.files, kinds=("change",) if arguments.changed else ("proof", "witness"))
+    files = certificates_in(
+        arguments.files, kinds=("change", "structure") if arguments.changed else ("proof", "witness")
+    )
     how: dict[str, Any] = {"arithmetic": arguments.arithmetic}
     if not arguments.changed:
         how |= {"sample": arguments.sample, "seed": arguments.seed, "semantics": arguments.semantics}
@@ -151,12 +153,14 @@ def _meaning(outcome: "Outcome") -> str:
     names = f"{outcome.property.name} and {networks or outcome.network.name}"
     if result.kind == "witness":
         return f"{names}: violated at the point, exactly; margins as stated"
+    instead = f"{outcome.property.name} instead of {outcome.network.name}"
+    if result.kind == "structure":
+        return f"{instead}: {_shown(result)}; {result.seconds:.2f} s"
     if result.kind == "change":
-        names = f"{outcome.property.name} instead of {outcome.network.name}"
         change = _change(result)
         assert change is not None
         return (
-            f"{names}: which output is lowest may differ on at most {percent(change.open, up=True)}, outputs on "
+            f"{instead}: which output is lowest may differ on at most {percent(change.open, up=True)}, outputs on "
             f"at most {percent(change.unequal, up=True)} of the box; {result.nodes:,} nodes, {result.leaves:,} "
             f"leaves, {result.arithmetic} arithmetic, {result.seconds:.2f} s"
         )
@@ -168,6 +172,24 @@ def _meaning(outcome: "Outcome") -> str:
         f"{names}: no error found, but only {result.checked:,} of {result.nodes:,} nodes "
         f"were checked, for {result.leaves:,} leaves; {how}"
     )
+
+
+def _shown(result: "Result") -> str:
+    """What a certificate of kind "structure" shows, in words."""
+    from engine.audit.comparison.structure import CLAIMS, conclusion
+
+    claims = _structure(result)
+    groups = {claim: [str(j) for j, each in enumerate(claims) if each == claim] for claim in CLAIMS}
+    shown = "; ".join(f"{claim}: {', '.join(outputs)}" for claim, outputs in groups.items() if outputs)
+    return f"outputs at every input: {shown}; {conclusion(claims)}"
+
+
+def _structure(result: "Result | None") -> tuple[str, ...]:
+    """The claims of a certificate of kind "structure"; none of another."""
+    from engine.audit.comparison.structure import Structure
+
+    certificate: object = result.certificate if result else None
+    return certificate.claims if isinstance(certificate, Structure) else ()
 
 
 def _change(result: "Result | None") -> "Change | None":
@@ -190,7 +212,8 @@ def _content(outcome: "Outcome") -> dict[str, object]:
     }
     if outcome.networks:
         content["networks"] = {name: str(path) for name, path in outcome.networks}
-    about = "changed" if change else "property"
+    claims = _structure(outcome.result)
+    about = "changed" if change or claims else "property"
     content[about] = outcome.property and str(outcome.property)
     if result is not None:
         content |= {
@@ -205,6 +228,10 @@ def _content(outcome: "Outcome") -> dict[str, object]:
             about: getattr(certificate, f"{about}_sha256"),
             **({"networks": dict(getattr(certificate, "networks", ()))} if outcome.networks else {}),
         }
+    if claims:
+        from engine.audit.comparison.structure import conclusion
+
+        content |= {"outputs": list(claims), "conclusion": conclusion(claims)}
     if change:
         content |= {
             "decision_may_differ_at_most": str(change.open),

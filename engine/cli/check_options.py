@@ -30,7 +30,7 @@ def add_check(parser: ArgumentParser) -> None:
         "--changed",
         type=Path,
         metavar="CHANGED.onnx",
-        help="or a folder, likewise: check what `acasxu compare --prove` wrote",
+        help="or a folder, likewise: check what `acasxu compare --certificate` wrote",
     )
     about.add_argument(
         "--data",

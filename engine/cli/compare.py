@@ -27,7 +27,8 @@ from engine.picture import advisory_maps, prepare_picture, write_picture
 from engine.property import Property
 
 if TYPE_CHECKING:  # a usage error is to be said before torch is loaded
-    from engine.comparison.preservation import Preservation, Progress
+    from engine.comparison.preservation import Progress
+    from engine.comparison.structure import Structure
 
 
 def run(arguments: Namespace) -> int:
@@ -40,7 +41,10 @@ def run(arguments: Namespace) -> int:
 
         return question.run(arguments)
     from engine.cli.asked import load_asking
+    from engine.comparison.certificate import change_certificate_bytes
     from engine.comparison.fidelity import demand_fit
+    from engine.comparison.structure import structure
+    from engine.comparison.structure_words import structure_json
     from engine.network_file import load_networks
 
     certificate, picture = _outputs(arguments)
@@ -54,17 +58,27 @@ def run(arguments: Namespace) -> int:
     demand_fit(original, properties)
     meant = meaning(original, arguments)
     _demand_comparable(meant, properties, arguments)
+    found = structure(original, changed)
+    if not arguments.json:
+        _say_structure(found, meant)
+    if certificate and not arguments.prove:
+        _certify(certificate, _structure_certificate(original, changed, found, meant), networks)
     maps = advisory_maps(original, changed, properties) if picture else ()
     record = _compared(original, changed, properties, meant, arguments)
     if certificate and record.preservation:
-        _certify(certificate, original, changed, record.preservation, networks)
+        _certify(certificate, change_certificate_bytes(original, changed, record.preservation), networks)
     if picture:
         before, after = (path.name for path in networks)
         write_picture(picture, maps, names=(before, after))
         note(f"advisory maps in {plain(arguments.picture)}")
     if arguments.json:
         units = {"units": arguments.units} if arguments.units else {}
-        answer(json.dumps(record.to_json() | units, indent=2, allow_nan=False))
+        content = (
+            record.to_json()
+            | {"structure": structure_json(found, meant.decision, names=meant.names, word=meant.word)}
+            | units
+        )
+        answer(json.dumps(content, indent=2, allow_nan=False))
     else:
         _say(record, meant, arguments.units)
     return DONE
@@ -73,8 +87,6 @@ def run(arguments: Namespace) -> int:
 def _outputs(arguments: Namespace) -> tuple[Path | None, Path | None]:
     """The places of the certificate and of the picture, where these are asked for."""
     demand_certifiable(arguments.certificate, arguments.units)
-    if arguments.certificate and not arguments.prove:
-        raise InputError("only a proof can have a certificate", where="--certificate", advice="add --prove")
     certificate = None
     if arguments.certificate:
         certificate = prepare(arguments.certificate, option="--certificate", given=arguments.files)
@@ -146,13 +158,45 @@ def _progress_text(progress: "Progress", meant: Meaning) -> str:
     )
 
 
-def _certify(path: Path, original: Network, changed: Network, proved: "Preservation", networks: Sequence[Path]) -> None:
+def _say_structure(found: "Structure | None", meant: Meaning) -> None:
+    """Says what the weights alone say of every input; nothing where that is nothing."""
+    from engine.comparison.structure_words import NOT_OWN
+
+    if found is None:
+        note(f"of every input nothing is said: {NOT_OWN}")
+    elif found.all_equal:
+        answer(f"proved {_structure_words(found, meant)}; nothing is left to be proved")
+    elif found.says_something:
+        answer(f"proved {_structure_words(found, meant)}")
+
+
+def _structure_words(found: "Structure", meant: Meaning) -> str:
+    from engine.comparison.structure_words import in_words
+
+    return in_words(found, meant.decision, names=meant.names, word=meant.word)
+
+
+def _structure_certificate(original: Network, changed: Network, found: "Structure | None", meant: Meaning) -> bytes:
+    """The certificate of what the weights alone say; InputError where that is no theorem."""
+    from engine.comparison.certificate import structure_certificate_bytes
+    from engine.comparison.structure_words import NOT_OWN
+
+    if found is None or not found.says_something:
+        why = "every output may be smaller or larger" if found else NOT_OWN
+        raise InputError(
+            f"the weights alone prove nothing ({why})",
+            where="--certificate",
+            advice="add --prove, to search the domain box by box",
+        )
+    return structure_certificate_bytes(original, changed, found)
+
+
+def _certify(path: Path, certificate: bytes, networks: Sequence[Path]) -> None:
     """Writes the certificate, and lets the independent checker check it."""
-    from engine.audit.comparison.check import check_change
-    from engine.comparison.certificate import change_certificate_bytes
+    from engine.audit.comparison.kinds import check_comparison
 
     try:
-        write_bytes(path, change_certificate_bytes(original, changed, proved))
+        write_bytes(path, certificate)
     except OSError as error:
         raise InputError(
             f"the certificate cannot be written there ({error.strerror})",
@@ -160,7 +204,7 @@ def _certify(path: Path, original: Network, changed: Network, proved: "Preservat
             advice="check the disk, and run again",
         ) from None
     confirm_written(
-        path, lambda: check_change(path, networks[0], networks[1]), lost="nothing is proved; please report it"
+        path, lambda: check_comparison(path, networks[0], networks[1]), lost="nothing is proved; please report it"
     )
 
 

@@ -39,7 +39,12 @@ def add_compare(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--prove", action="store_true", help="prove on how much of the domain the decision may differ at most"
     )
-    parser.add_argument("--certificate", type=Path, metavar="FILE", help="write the proof, for `acasxu check`")
+    parser.add_argument(
+        "--certificate",
+        type=Path,
+        metavar="FILE",
+        help="write the proof, for `acasxu check`;\nwithout --prove: of what the weights alone say of every input",
+    )
     parser.add_argument(
         "--picture",
         type=Path,

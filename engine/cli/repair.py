@@ -168,6 +168,7 @@ def _repair(
         held_out=question.held_out,
         neurons=MAX_NEURONS if arguments.explain else 0,
         word=question.meant.word,
+        names=question.meant.names,
         state=arguments.state,
         say=say,
     )
@@ -194,6 +195,7 @@ def _options(arguments: Namespace) -> "RepairOptions":
         semantics=arguments.semantics,
         device=arguments.device,
         localization=localization,
+        guarantee=arguments.guarantee,
         by_method={
             "milp": {"norm": arguments.norm, "backend": arguments.solver},
             "gradient": {"neurons": arguments.neurons, "objective": arguments.objective},

@@ -103,6 +103,12 @@ def _add_method(parser: ArgumentParser) -> None:
         "smt: few weights by z3, in exact rationals",
     )
     parser.add_argument(
+        "--guarantee",
+        choices=("structural",),
+        help="structural: only a repair with a theorem for every input, from the shape of the edit:\n"
+        "each score is nowhere smaller, nowhere larger, or unchanged (auto: by milp alone)",
+    )
+    parser.add_argument(
         "--norm",
         choices=("l1", "count", "max"),
         default="l1",

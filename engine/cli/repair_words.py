@@ -59,6 +59,8 @@ def _say_changes(record: RepairRecord) -> None:
         f"{found.weights} weights changed, in {found.neurons} neurons of {found.layers} layers; "
         f"{record.seconds:.1f} s with all proofs"
     )
+    if record.theorem:
+        answer(f"proved {record.theorem}")
 
 
 def _say_how_compared(meant: Meaning) -> None:

@@ -1,9 +1,11 @@
-"""Certificates of proved preservation (docs/certificate-format.md, section 9)."""
+"""Certificates of what is proved of two networks (docs/certificate-format.md, sections 9 and 16)."""
 
 from engine import __version__
 from engine.audit.comparison.certificate import parse_change
+from engine.audit.comparison.structure_check import parse_structure
 from engine.certificate.encoding import (
     FORMAT,
+    STRUCTURE_VERSION,
     VERSION,
     Json,
     array_entries,
@@ -13,6 +15,7 @@ from engine.certificate.encoding import (
     rational_text,
 )
 from engine.comparison.preservation import Preservation
+from engine.comparison.structure import Structure
 from engine.network import Network
 
 
@@ -33,3 +36,18 @@ def change_certificate_bytes(original: Network, changed: Network, found: Preserv
         "arrays": array_entries(arrays),
     }
     return certificate_file(manifest, arrays, parse=parse_change, where=original.name)
+
+
+def structure_certificate_bytes(original: Network, changed: Network, found: Structure) -> bytes:
+    """The certificate of what the weights say of each output. The same networks give the same bytes."""
+    manifest: dict[str, Json] = {
+        "format": FORMAT,
+        "version": STRUCTURE_VERSION,
+        "kind": "structure",
+        "semantics": "real",
+        "network": {"name": original.name, "sha256": original.sha256},
+        "changed": {"name": changed.name, "sha256": changed.sha256},
+        "engine": {"name": "acasxu-engine", "version": __version__, "options": {}},
+        "outputs": [claim.value for claim in found.outputs],
+    }
+    return certificate_file(manifest, {}, parse=parse_structure, where=original.name)

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.comparison.decision import Decision
 from engine.comparison.fidelity import changes, compare
+from engine.comparison.structure import structure
 from engine.network import Network
 from engine.repair.task import Box, Candidate, Counterexample, Task
 from engine.search.problem import OnProgress, Options, Problem
@@ -17,13 +19,18 @@ OVERSAMPLING = 2  # times as many samples of the domain for a choice among candi
 
 @dataclass(frozen=True, slots=True, order=True)
 class Cost:
-    """The cost of a repair, the worst first: sampled decisions inside safe parts of boxes and outside; weights."""
+    """The cost of a repair, the worst first: sampled decisions inside safe parts of boxes and outside; weights.
+
+    unbound: True iff there is no theorem that says at every input how the decision can change.
+    """
 
     changed: int
+    unbound: bool
     weights: int
 
     def __str__(self) -> str:
-        return f"{self.changed:,} sampled decisions and {self.weights:,} weights changed"
+        theorem = "" if self.unbound else ", with a theorem for every input"
+        return f"{self.changed:,} sampled decisions and {self.weights:,} weights changed{theorem}"
 
     @property
     def perfect(self) -> bool:
@@ -167,8 +174,15 @@ def cost_of(task: Task, network: Network, *, points: int, seed: int) -> tuple[Co
     )
     assert found.outside is not None  # there is a domain
     parts = [found.outside, *(inside.safe for inside in found.inside)]
-    cost = Cost(sum(part.changed for part in parts), changes(task.network, network)[0])
+    unbound = not has_theorem(task.network, network, task.decision)
+    cost = Cost(sum(part.changed for part in parts), unbound, changes(task.network, network)[0])
     return cost, tuple(x for part in parts for x in part.examples)
+
+
+def has_theorem(original: Network, changed: Network, decision: Decision) -> bool:
+    """True iff the weights alone say at every input how the decision can change; the lowest, where none is known."""
+    found = structure(original, changed)
+    return found is not None and found.is_theorem(decision.guide)
 
 
 def _case(task: Task, index: int, point: np.ndarray) -> int:

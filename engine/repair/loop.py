@@ -110,7 +110,7 @@ def repair(
     network.demand_own_numbers("repair")
     network.demand_whole_layers("repair")
     network.demand_relus("repair")
-    run = RepairRun(options, state or State(None), say, decision)
+    run = RepairRun(network, options, state or State(None), say, decision)
     _demand_no_conflict([*properties, *preserve])
     say("verifying the original")
     try:

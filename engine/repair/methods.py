@@ -38,7 +38,8 @@ def candidates(name: str, task: Task, evidence: Evidence, say: Say, options: Rep
 def _options(name: str, options: RepairOptions) -> dict[str, object]:
     localized = {"localization": options.localization} if name in _LOCALIZED else {}
     in_auto = _IN_AUTO.get(name, {}) if options.method == AUTO else {}
-    return {**in_auto, **localized, **options.by_method.get(name, {})}
+    guaranteed = {"structural": True} if name == "milp" and options.guarantee else {}
+    return {**in_auto, **localized, **options.by_method.get(name, {}), **guaranteed}
 
 
 def as_lowest(task: Task) -> Task:

@@ -83,8 +83,9 @@ class RepairRecord:
     decided for it. domain: its name, None where it is not known. out, folder: where network and certificates were
     written. seconds: until all was proved. attempts: all candidates; chosen: those taken, one for each step. skipped:
     methods that could not be used, and why. neurons: those that decide the violation, the most significant first, if
-    they were asked for. figures: VERE's; definitions: what these are. target, reason, timed_out, open_boxes: of a
-    failure: the property that none was found for, why, and boxes [lower, upper] left open.
+    they were asked for. figures: VERE's; definitions: what these are. structure: what the weights
+    alone say of every input (comparison/structure_words.py), empty where nothing was repaired. target, reason,
+    timed_out, open_boxes: of a failure: the property that none was found for, why, and boxes [lower, upper] left open.
 
     Of a record read from JSON, network and certificates are not known.
     """
@@ -100,6 +101,7 @@ class RepairRecord:
     fidelity: FidelityRecord | None = None
     figures: tuple[FiguresRecord, ...] = ()
     definitions: Mapping[str, str] = field(default_factory=dict)
+    structure: Mapping[str, object] = field(default_factory=dict)
     seconds: float | None = None
     attempts: tuple[AttemptRecord, ...] = ()
     chosen: tuple[AttemptRecord, ...] = ()
@@ -111,6 +113,11 @@ class RepairRecord:
     open_boxes: tuple[OpenBox, ...] = ()
     network: Network | None = field(default=None, repr=False)
     certificates: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+
+    @property
+    def theorem(self) -> str:
+        """The theorem for every input, in words; empty where there is none."""
+        return text_of(self.structure.get("in_words")) if self.structure.get("theorem") is True else ""
 
     @property
     def proof_seconds(self) -> float:
@@ -137,6 +144,7 @@ class RepairRecord:
                     "definitions": dict(self.definitions),
                     "properties": [figures.to_json() for figures in self.figures],
                 },
+                "structure": dict(self.structure),
                 "seconds": self.seconds,
                 "skipped": list(self.skipped),
                 "chosen": list(map(asdict, self.chosen)),
@@ -186,6 +194,7 @@ class RepairRecord:
             folder=text_of(known.get("certificates")) or None,
             fidelity=FidelityRecord.from_json(fidelity) if isinstance(fidelity, dict) else None,
             figures=tuple(map(FiguresRecord.from_json, mappings_of(vere.get("properties")))),
+            structure=dict(mapping_of(known.get("structure"))),
             definitions={name: text_of(text) for name, text in mapping_of(vere.get("definitions")).items()},
             chosen=_attempts(known.get("chosen")),
             target=text_of(known.get("property")),

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from engine.comparison.decision import Decision
 from engine.errors import InputError
-from engine.repair.attempt import Attempt, Tried, Weighed, cost_of, prove
+from engine.network import Network
+from engine.repair.attempt import Attempt, Tried, Weighed, cost_of, has_theorem, prove
 from engine.repair.edit import demand_writable
 from engine.repair.methods import candidates
 from engine.repair.state import State
@@ -22,11 +23,12 @@ class Late(Exception):
 class RepairRun:
     """The common state of all steps of one repair. `attempts` are those of all steps, in order."""
 
-    def __init__(self, options: RepairOptions, state: State, say: Say, decision: Decision):
-        self.options, self.state, self.decision = options, state, decision
+    def __init__(self, original: Network, options: RepairOptions, state: State, say: Say, decision: Decision):
+        self.original, self.options, self.state, self.decision = original, options, state, decision
         self.attempts: list[Attempt] = []
         self.skipped: list[str] = []  # methods that could not be used, and why
         self.weighed = 0  # candidates
+        self.passed_over = 0  # candidates without the guarantee that is demanded
         self.say = say
         self._start = time.monotonic()
 
@@ -83,7 +85,11 @@ class RepairStep:
     @property
     def obstacle(self) -> str:
         """Says in a line why this step has no repair yet."""
-        nearest = self.nearest
+        nearest, without = self.nearest, self._run.passed_over
+        if nearest is None and without:
+            return f"{without} candidates were passed over, as they give no theorem for every input"
+        if nearest is None and self._run.options.guarantee and not self._run.late:
+            return "no edit with a theorem for every input mends it without changing the decision at too many samples"
         if nearest is None:
             late = self._run.late
             return "the time was over before anything was tried" if late else "no method had anything to offer"
@@ -107,6 +113,9 @@ class RepairStep:
         first = len(self._run.attempts)
         waiting: list[Weighed] = []
         for candidate in self._offers(name):
+            if not self._is_guaranteed(candidate):
+                self._run.passed_over += 1
+                continue
             weighed = self._weigh(name, candidate)
             if weighed.cost.perfect or not candidate.provisional:
                 self._prove(weighed)
@@ -121,6 +130,11 @@ class RepairStep:
         self._prove_waiting(waiting)
         if not self.best:
             self._prove_longer(first)
+
+    def _is_guaranteed(self, candidate: Candidate) -> bool:
+        """False where a theorem for every input is demanded, and the candidate has none."""
+        run = self._run
+        return not run.options.guarantee or has_theorem(run.original, candidate.network, run.decision)
 
     def _offers(self, name: str) -> Iterator[Candidate]:
         """Yields the method's candidates; where the method was not asked for by name, none if it cannot be used."""

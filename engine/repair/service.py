@@ -15,6 +15,8 @@ from engine.comparison.decision import Decision
 from engine.comparison.fidelity import compare, demand_fit
 from engine.comparison.figures import definitions
 from engine.comparison.measured import FidelityRecord, FiguresRecord
+from engine.comparison.structure import structure
+from engine.comparison.structure_words import structure_json
 from engine.comparison.vere import MAX_POINTS, measure
 from engine.domain import Domain, hull
 from engine.network import Network
@@ -66,6 +68,7 @@ def repair_network(
     held_out: HeldOut | None = None,
     neurons: int = 0,
     word: str = "decision",
+    names: Sequence[str] = (),
     state: Path | None = None,
     say: Say = silent,
 ) -> RepairRecord:
@@ -79,8 +82,8 @@ def repair_network(
     domain: where decisions should stay; where it is not known, candidates are compared on the hull of the properties'
     boxes, and the result on these boxes alone. decision: which output it is; where it is not known, candidates are
     compared by the lowest. neurons: so many of those that decide the violation are named. word: what the record calls
-    the network's decision. state: a folder for what is learned, from which an interrupted repair goes on. `say` is told
-    in a few words what is done.
+    the network's decision; names: of its outputs, none where they have none. state: a folder for what is learned, from
+    which an interrupted repair goes on. `say` is told in a few words what is done.
 
     InputError where properties contradict each other or do not fit the network, where a property comes from no file
     that a certificate could name, and where the network's file could not hold any repair.
@@ -107,7 +110,9 @@ def repair_network(
     say("measuring what changed")
     if isinstance(outcome, Held):
         return record
-    return replace(_measured(record, question, outcome, held_out, word), neurons=ranked)
+    found = structure(network, outcome.network)
+    said = structure_json(found, decision, names=names, word=word)
+    return replace(_measured(record, question, outcome, held_out, word), neurons=ranked, structure=said)
 
 
 def _about(question: _Question) -> dict[str, object]:
@@ -127,6 +132,7 @@ def _about(question: _Question) -> dict[str, object]:
         "semantics": options.semantics,
         "proof_timeout": options.proof_timeout,
         "localization": options.localization,
+        **({"guarantee": options.guarantee} if options.guarantee else {}),
         **by_method,
     }
 

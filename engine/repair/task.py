@@ -18,6 +18,11 @@ from engine.search.problem import Options
 AUTO = "auto"
 #: In the order in which `auto` tries them: what changes few weights and is fast comes first.
 METHOD_NAMES = ("milp", "gradient", "idle", "smt")
+STRUCTURAL = "structural"
+#: Guarantees that can be demanded of a repair, beside what is proved of it.
+GUARANTEES = (STRUCTURAL,)
+#: The methods whose programs can be told to give it; others give it by chance, if at all.
+_GUARANTEED_BY = {STRUCTURAL: ("milp",)}
 
 Say = Callable[[str], None]
 
@@ -36,8 +41,9 @@ class RepairOptions:
     candidate that changes less is looked for, once there is one. points: samples of each region on which candidates,
     and in the end the original and the repaired network, are compared. grid: points along each input of a regular
     grid, on which these two are compared too. semantics, device: of the proofs. localization: which neurons and edges
-    `gradient` and `smt` try first, vere or nnrepair; None: their own order. by_method: further options of methods, by
-    the method's name.
+    `gradient` and `smt` try first, vere or nnrepair; None: their own order. guarantee: None, or structural: candidates
+    without a theorem for every input (engine/comparison/structure.py) are passed over. by_method: further
+    options of methods, by the method's name.
     """
 
     method: str = AUTO
@@ -50,12 +56,15 @@ class RepairOptions:
     semantics: str = "real"
     device: str = "auto"
     localization: str | None = None
+    guarantee: str | None = None
     by_method: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.method not in (AUTO, *METHOD_NAMES):
             advice = f"use {AUTO}, {', '.join(METHOD_NAMES)}"
             raise InputError(f"unknown method {self.method!r}", advice=advice)
+        if self.guarantee not in (None, *GUARANTEES):
+            raise InputError(f"unknown guarantee {self.guarantee!r}", advice=f"use {', '.join(GUARANTEES)}")
         for name, seconds in (("timeout", self.timeout), ("proof_timeout", self.proof_timeout)):
             if seconds is not None and not seconds > 0:
                 raise InputError(f"{name} is {seconds}", advice="use a number of seconds above 0")
@@ -63,7 +72,9 @@ class RepairOptions:
     @property
     def methods(self) -> tuple[str, ...]:
         """The names of the methods that are tried, in this order."""
-        return METHOD_NAMES if self.method == AUTO else (self.method,)
+        if self.method != AUTO:
+            return (self.method,)
+        return _GUARANTEED_BY[self.guarantee] if self.guarantee else METHOD_NAMES
 
     def search(self, share: float = 1.0) -> Options:
         """Options of the search by which candidates are proved, in this share of the time."""

@@ -78,6 +78,7 @@ def _repair(repair: Repair) -> dict[str, object]:
         "outcome": repair.outcome,
         "method": repair.method,
         "what": repair.what,
+        "theorem": repair.theorem,
         "error": repair.error,
         **repair.values,
         "regions": [asdict(region) for region in repair.regions],

@@ -31,6 +31,7 @@ class Repair:
     values: dict[str, float]
     origin: str = ""
     what: str = ""
+    theorem: str = ""
     regions: tuple[RegionRecord, ...] = ()
     picture: Path | None = None
     certificates: int | None = None
@@ -80,6 +81,7 @@ def _repair(index: int, cells: dict[str, str], folder: Path, notes: list[str], w
         {column: value for column, value in values.items() if value is not None},
         cells.get("origin", ""),
         "; ".join(attempt.what for attempt in record.chosen if attempt.what),
+        record.theorem,
         tuple(record.fidelity.known.values()) if record.fidelity else (),
         picture if is_file(picture) else None,
         _certificates(folder / name),

@@ -1,11 +1,16 @@
-"""The checker of certificates of kind "change": on how much of a box two networks may differ.
+"""The checker of certificates of kinds "change" and "structure": how two networks differ.
 
-Section 9 of docs/certificate-format.md says when one is to be accepted. Like engine.audit, on which
-it builds, it shares no code with the rest of `engine`.
+On how much of a box they may differ at most (section 9 of docs/certificate-format.md), and what
+their weights alone say of every input (section 16). Like engine.audit, on which it builds, it
+shares no code with the rest of `engine`.
 
     check.py         the verdict on a file
     certificate.py   certificate file -> Change
     pair.py          two networks as one, and where their outputs are exactly equal
     walk.py          the walk through the tree, which adds up the volume of what it leaves open
     volume.py        shares of a volume, exactly
+
+    kinds.py             which of the two kinds a file is
+    structure_check.py   the verdict on a file of kind "structure"
+    structure.py         what two networks' weights say of their outputs
 """

@@ -24,7 +24,7 @@ def check_change(
     arithmetic: str = "float64",
     on_progress: OnProgress | None = None,
 ) -> Result:
-    """The verdict on a certificate of these two networks.
+    """The verdict on a certificate of kind "change" of these two networks.
 
     Malformed where a file is not what it should be; MemoryError where there is not enough of it.
     """

@@ -33,7 +33,7 @@ class Pair:
     """
 
     def __init__(self, original: Network, changed: Network) -> None:
-        demand(_shapes(original) == _shapes(changed), "the networks have different shapes")
+        demand(shapes(original) == shapes(changed), "the networks have different shapes")
         own = not original.rounded and not changed.rounded
         demand(own, "numbers of a network are not its own, but the nearest")
         both = list(zip(original.layers, changed.layers, strict=True))
@@ -81,7 +81,8 @@ class Pair:
         return live
 
 
-def _shapes(network: Network) -> list[tuple[tuple[int, ...], list[bool]]]:
+def shapes(network: Network) -> list[tuple[tuple[int, ...], list[bool]]]:
+    """The sizes of its layers, and which neurons have a ReLU."""
     return [(layer.weight.shape, layer.has_relu.tolist()) for layer in network.layers]
 
 

@@ -20,6 +20,7 @@ from engine.repair.milp.limits import directions
 from engine.repair.milp.plan import Plan, ranked_plans
 from engine.repair.milp.refinement import Refinement
 from engine.repair.milp.solver import PlanSolver
+from engine.repair.milp.structural import with_theorem
 from engine.repair.task import Candidate, Evidence, Say, Task
 
 
@@ -32,15 +33,20 @@ def milp(
     norm: str = "l1",
     strategies: tuple[str, ...] = STRATEGIES,
     wide: bool = True,
+    structural: bool = False,
 ) -> Iterator[Candidate]:
     """Yields candidates that are right on all samples, in the order of MARGINS; those with a relayed neuron last.
 
     By a relayed neuron advisories may change on the share TOLERATED of the domain's samples.
 
     backend, norm: see program.py; strategies: the kinds of features that are tried (feature.py); wide: False refuses
-    targets about most of the domain with an InputError, as a feature of few weights rarely serves there.
+    targets about most of the domain with an InputError, as a feature of few weights rarely serves there; structural:
+    True for candidates with a theorem for every input alone (structural.py).
     """
     solver = PlanSolver(task, norm=norm, backend=backend)
+    if structural:
+        yield from with_theorem(solver, evidence, say)
+        return
     one, several = directions(solver.regions)
     local = solver.target_share() <= settings.MAX_TARGET_SHARE
     if not (local or wide):

@@ -44,6 +44,9 @@ MAX_REFUTATIONS = 3
 MAX_JOINT_DIRECTIONS = 3
 MAX_NEURONS = 2
 
+#: Ways to shift scores that are refined for each margin.
+MAX_SHIFTS = 2
+
 #: The share of the domain's samples whose advisory may change by a relayed neuron; layers in which one is sought.
 TOLERATED = 1e-4
 MAX_RELAY_LAYERS = 5
