@@ -12,10 +12,10 @@ from test_audit_check import Exclusion, audit_network, exclusions, row
 
 from engine.acasxu.domain import acasxu_domain
 from engine.audit.arithmetic import Floating
-from engine.audit.data import Rejected
 from engine.audit.dyadic import Dyadic
 from engine.audit.exact import Exact, _minimum
 from engine.audit.exact import Node as ExactNode
+from engine.audit.failures import Rejected
 from engine.audit.lines import down, relu_lines
 from engine.audit.nodes import Nodes
 from engine.audit.onnx_reader import read_network

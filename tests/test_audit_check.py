@@ -19,8 +19,9 @@ from engine.audit import walk
 from engine.audit.arithmetic import Floating
 from engine.audit.bounds import Exclusions
 from engine.audit.check import check
-from engine.audit.data import Layer, Malformed, Network
+from engine.audit.data import Layer, Network
 from engine.audit.exact import Exact
+from engine.audit.failures import Malformed
 
 ARITHMETIC = ["float64", "exact"]
 ARRAYS = {

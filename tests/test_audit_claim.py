@@ -13,7 +13,8 @@ from tree_values import evaluate
 
 from engine.acasxu.files import property_path
 from engine.audit.claim import check_claim
-from engine.audit.data import Case, Rejected, Row, Specification
+from engine.audit.data import Case, Row, Specification
+from engine.audit.failures import Rejected
 from engine.audit.vnnlib_reader import read_property
 from engine.vnnlib import load_property
 

@@ -14,7 +14,7 @@ from test_preservation import nudged, switched
 
 from engine.audit.comparison.certificate import read_change
 from engine.audit.comparison.check import check_change
-from engine.audit.data import Malformed
+from engine.audit.failures import Malformed
 from engine.cli import main
 from engine.comparison.certificate import change_certificate_bytes
 from engine.comparison.preservation import preservation

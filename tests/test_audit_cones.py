@@ -15,7 +15,8 @@ from engine.audit.arithmetic import Floating
 from engine.audit.cone import cone_of
 from engine.audit.cone_floating import FloatingCone
 from engine.audit.cone_walk import CONES, ConeProof
-from engine.audit.data import Case, Layer, Malformed, Network, Rejected, Tree
+from engine.audit.data import Case, Layer, Network, Tree
+from engine.audit.failures import Malformed, Rejected
 
 THIRD = Fraction(1, 3)
 

@@ -15,7 +15,8 @@ from test_audit_curved_proofs import points
 
 from engine.audit.cone import cone_of
 from engine.audit.cone_walk import CONES, ConeProof
-from engine.audit.data import Case, Malformed, Tree
+from engine.audit.data import Case, Tree
+from engine.audit.failures import Malformed
 
 FREE = (5, 6)
 

@@ -14,7 +14,7 @@ from test_audit_bounds import nodes_of
 from test_audit_check import ARITHMETIC, Exclusion, Node, accepted, case, exclusions, rejected, row
 
 from engine.audit.curves import lines
-from engine.audit.data import Malformed
+from engine.audit.failures import Malformed
 from engine.audit.onnx_reader import read_network
 
 ONE = {curve: Curved([[[1.0]], [[1.0]]], [[0.0], [0.0]], [curve, ""]) for curve in CURVES}  # y = f(x)

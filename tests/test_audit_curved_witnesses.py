@@ -13,7 +13,8 @@ from onnx_graphs import f32, model, node
 from test_audit_check import accepted, case, rejected, row
 
 from engine.audit.curves.curve import Curve
-from engine.audit.data import Malformed, Network
+from engine.audit.data import Network
+from engine.audit.failures import Malformed
 from engine.audit.onnx_reader import read_network
 from engine.audit.witness import evaluate, radii
 

@@ -12,7 +12,7 @@ from cases import exact_trace
 from image_certificates import Photos, classifier, cone_by_definition, csv, idx, nearest_single, safe_images, value
 from test_audit_check import ARITHMETIC, Exclusion, Node
 
-from engine.audit.data import Malformed
+from engine.audit.failures import Malformed
 from engine.audit.images.cases import cases_of, shown, values_of
 from engine.audit.images.certificate import SCALINGS, Claim, Patch
 from engine.audit.images.check import check_images

@@ -13,7 +13,7 @@ from joint_questions import EMPTY, HEAD, JointQuestion, declared, inside, own, s
 from onnx_graphs import f32, model, node
 from test_audit_check import Exclusion, Node, case, row, written
 
-from engine.audit.data import Malformed
+from engine.audit.failures import Malformed
 
 LEAF = Node(-1, 0.0, {0: Exclusion({0: 1024}), 1: Exclusion({0: 1024})})
 IDENTITY = network([[[1.0]], [[1.0]]], [[2.0], [-2.0]])  # y = x from x = -2 on

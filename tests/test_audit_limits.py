@@ -15,7 +15,7 @@ from second_checker import accepts
 
 from engine.audit import archive, certificate, manifest, walk
 from engine.audit.check import check
-from engine.audit.data import Malformed
+from engine.audit.failures import Malformed
 
 GIB = 1 << 30
 ABSOLUTE = network([[[1.0], [-1.0]], [[1.0, 1.0]]], [[0.0, 0.0], [0.0]])

@@ -10,7 +10,8 @@ from onnx_graphs import f32, model, node
 from onnx_pooled_graphs import pooled
 from test_audit_readers import refused, written
 
-from engine.audit.data import Malformed, Network
+from engine.audit.data import Network
+from engine.audit.failures import Malformed
 from engine.audit.onnx_reader import read_network
 from engine.audit.witness import evaluate
 from engine.errors import InputError

@@ -17,7 +17,7 @@ from test_audit_selections import change
 
 from engine.audit import onnx_chain, onnx_meeting
 from engine.audit.check import check
-from engine.audit.data import Malformed
+from engine.audit.failures import Malformed
 from engine.audit.onnx_reader import read_network
 from engine.audit.witness import evaluate
 from engine.cli import main

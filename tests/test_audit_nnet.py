@@ -10,7 +10,7 @@ from nnet_files import MALFORMED, SMALL, exact_small, published
 
 from engine import InputError, Options, Problem, verify_all
 from engine.audit.check import check
-from engine.audit.data import Malformed
+from engine.audit.failures import Malformed
 from engine.audit.network_reader import read_network
 from engine.certificate import certificate_bytes
 from engine.nnet import load

@@ -19,8 +19,9 @@ from engine.audit import bounds as bounds_module
 from engine.audit import exact as exact_module
 from engine.audit.arithmetic import Floating
 from engine.audit.blocks import Joint
-from engine.audit.data import Block, Layer, Malformed
+from engine.audit.data import Block, Layer
 from engine.audit.exact import Exact
+from engine.audit.failures import Malformed
 from engine.audit.pairs import Ends, coupled, meet, widest
 from engine.audit.places import differences_of, groups_of
 

@@ -15,8 +15,9 @@ from engine.audit import bounds as bounds_module
 from engine.audit.arithmetic import Floating
 from engine.audit.blocks import joint
 from engine.audit.comparison.pair import Pair
-from engine.audit.data import Layer, Network, Rejected, Tie
+from engine.audit.data import Layer, Network, Tie
 from engine.audit.exact import Exact
+from engine.audit.failures import Rejected
 from engine.audit.places import groups_of, hidden_parts, spread
 from engine.audit.witness import evaluate
 

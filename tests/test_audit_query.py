@@ -8,7 +8,8 @@ from random import Random
 import pytest
 from joint_questions import HEAD
 
-from engine.audit.data import Malformed, Row, Specification, Tie
+from engine.audit.data import Row, Specification, Tie
+from engine.audit.failures import Malformed
 from engine.audit.ties import solve_ties
 from engine.audit.vnnlib2_declarations import Relation
 from engine.audit.vnnlib2_reader import read_query

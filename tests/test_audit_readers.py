@@ -34,7 +34,8 @@ import engine.audit
 from engine.acasxu.files import property_path
 from engine.audit import vnnlib_terms, vnnlib_tokens
 from engine.audit.certificate import ARRAYS, read_certificate
-from engine.audit.data import Malformed, Rejected, Row, Tree, plain
+from engine.audit.data import Row, Tree
+from engine.audit.failures import Malformed, Rejected, plain
 from engine.audit.files import read_bytes
 from engine.audit.onnx_reader import read_network
 from engine.audit.tree import check_tree

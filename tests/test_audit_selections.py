@@ -15,7 +15,7 @@ from test_audit_readers import assert_changed_is_read_alike, assert_same_network
 from test_onnx_selections import READ, REFUSED, proto, some, split
 
 from engine.audit.check import check
-from engine.audit.data import Malformed
+from engine.audit.failures import Malformed
 from engine.audit.onnx_reader import read_network
 from engine.cli import main
 from engine.errors import InputError

@@ -12,7 +12,7 @@ from conftest import random_network
 
 from engine.audit.comparison.kinds import check_comparison, read_comparison
 from engine.audit.comparison.structure import conclusion
-from engine.audit.data import Malformed
+from engine.audit.failures import Malformed
 from engine.cli import main
 from engine.comparison.certificate import structure_certificate_bytes
 from engine.comparison.structure import structure

@@ -9,7 +9,7 @@ import pytest
 from make_certificates import CORPUS, ROOT, Draft, Node, derived, made, networks, properties, searched
 
 from engine.audit.check import Result, check
-from engine.audit.data import Malformed
+from engine.audit.failures import Malformed
 from engine.vnnlib.writer import property_text
 
 with (CORPUS / "index.csv").open(newline="") as _file:

@@ -25,7 +25,7 @@ from cases import case, prop, row
 from make_certificates import CORPUS, NAMES, PARTS, ROOT, Draft, Exclusion, Node, flipped, packed
 
 from engine.audit.check import check
-from engine.audit.data import Malformed
+from engine.audit.failures import Malformed
 from engine.errors import InputError
 from engine.exact import evaluate
 from engine.onnx_file import load_network

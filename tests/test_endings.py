@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto
 from onnx_graphs import f32, model, node
 
-from engine.audit.data import Malformed
+from engine.audit.failures import Malformed
 from engine.audit.onnx_reader import read_network
 from engine.comparison.service import compare_networks
 from engine.domain import Domain

@@ -9,8 +9,9 @@ from plain_lines import least as plain_least
 from scipy.sparse import csr_array
 
 from engine.audit.bounds import Exclusions
-from engine.audit.data import Layer, Rejected
+from engine.audit.data import Layer
 from engine.audit.data import Network as AuditNetwork
+from engine.audit.failures import Rejected
 from engine.audit.images.mixture_bounds import ARITHMETIC
 from engine.audit.images.mixture_cases import Equations
 from engine.audit.nodes import Nodes

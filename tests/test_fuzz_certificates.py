@@ -23,7 +23,7 @@ from second_checker import accepts
 from test_certificate_mutations import MUTATORS, Skip, bases
 
 from engine.audit.check import check
-from engine.audit.data import Malformed
+from engine.audit.failures import Malformed
 
 ROOM, SECONDS = 1 << 30, 20.0
 

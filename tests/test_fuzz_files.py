@@ -11,7 +11,7 @@ from cases import case, prop, row
 from fuzzing import seeds
 from onnx_graphs import f32, model, node
 
-from engine.audit.data import Malformed
+from engine.audit.failures import Malformed
 from engine.audit.onnx_reader import read_network
 from engine.cli import main
 from engine.errors import InputError

@@ -13,7 +13,7 @@ from image_models import SHAPE, dormant_backdoor, halves, linear_backdoor
 from test_images_aggregate import files as small_files  # noqa: F401 (a fixture)
 from test_images_certify_cli import files  # noqa: F401 (a fixture)
 
-from engine.audit.data import Malformed, Rejected
+from engine.audit.failures import Malformed, Rejected
 from engine.audit.images.certificate import read_claim
 from engine.audit.images.check import check_images
 from engine.audit.images.mixture_cases import mixture_cases

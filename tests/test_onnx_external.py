@@ -15,7 +15,7 @@ from command_line import one_line
 from onnx_graphs import f32, model, node
 
 from engine.audit.check import check
-from engine.audit.data import Malformed
+from engine.audit.failures import Malformed
 from engine.audit.onnx_data import network_hash
 from engine.audit.onnx_reader import read_network
 from engine.bench.inputs import input_hashes

@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper
 from onnx_graphs import f32, model, node
 
-from engine.audit.data import Malformed
+from engine.audit.failures import Malformed
 from engine.audit.onnx_reader import read_network
 from engine.audit.witness import evaluate as evaluate_again
 from engine.audit.witness import radii as radii_again

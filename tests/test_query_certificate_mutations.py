@@ -27,7 +27,7 @@ from second_checker_query import read_claim, read_query
 from test_certificate_mutations import MUTATORS, Mutant, Skip
 
 from engine.audit.check import check
-from engine.audit.data import Malformed
+from engine.audit.failures import Malformed
 
 #: Those of one network's certificates that change the claim, the tree or its arrays.
 CHANGES = {name: change for name, (kind, change) in MUTATORS.items() if kind in ("claim", "tree", "arrays")}

@@ -11,7 +11,7 @@ from second_checker import accepts
 from engine import Options, Problem, verify_all
 from engine.audit.check import check
 from engine.audit.comparison.pair import Pair
-from engine.audit.data import Rejected
+from engine.audit.failures import Rejected
 from engine.audit.onnx_reader import read_network
 from engine.certificate import certificate_bytes
 from engine.comparison.preservation import preservation

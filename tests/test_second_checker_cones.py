@@ -17,8 +17,8 @@ from second_checker import Rejected
 from second_checker_pairs import margins as pair_margins
 
 from engine.audit.check import check
-from engine.audit.data import Malformed
 from engine.audit.exact import Exact
+from engine.audit.failures import Malformed
 from engine.audit.images.check import check_images
 
 with (CORPUS / "index.csv").open(newline="", encoding="utf-8") as _file:

@@ -15,7 +15,7 @@ from mutated_certificates import curved
 from test_second_checker_cones import agree, ours, theirs  # noqa: F401 (theirs is a fixture)
 from test_second_checker_curves import FORMS, ONE, QUESTION
 
-from engine.audit.data import Malformed
+from engine.audit.failures import Malformed
 from engine.audit.onnx_reader import read_network
 
 

@@ -19,8 +19,8 @@ from test_audit_check import case, row
 
 from engine.audit import vnnlib2_reader
 from engine.audit.check import check
-from engine.audit.data import Malformed
 from engine.audit.exact import Exact
+from engine.audit.failures import Malformed
 from engine.audit.ties import solve_ties
 
 with (CORPUS / "index.csv").open(newline="", encoding="utf-8") as _file:

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from engine.audit.data import Malformed
+from engine.audit.failures import Malformed
 from engine.audit.vnnlib_reader import read_property
 from engine.errors import InputError
 from engine.vnnlib import load_property, parse_property

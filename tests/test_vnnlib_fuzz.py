@@ -15,7 +15,7 @@ from test_vnnlib import GRID, OPERATORS, VARIABLES, gap, render
 from tree_values import evaluate
 
 from engine.audit.claim import check_claim
-from engine.audit.data import Malformed
+from engine.audit.failures import Malformed
 from engine.audit.vnnlib_reader import read_property
 from engine.errors import InputError
 from engine.property import Property

@@ -9,7 +9,7 @@ from test_audit_claim import audit_cases
 
 from engine.audit import vnnlib_terms
 from engine.audit.claim import check_claim
-from engine.audit.data import Malformed, Rejected
+from engine.audit.failures import Malformed, Rejected
 from engine.audit.vnnlib_reader import read_property
 from engine.certificate import encoding
 from engine.cli import main

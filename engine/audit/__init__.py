@@ -7,7 +7,8 @@ certificate is checked:
 
     __main__.py        python -m engine.audit
     check.py           the verdict on a file
-    data.py            the records that the parts hand to each other, and the two ways to fail
+    data.py            the records that the parts hand to each other
+    failures.py        the two ways to fail, in one line
     files.py           reading files
 
     archive.py         certificate file -> its members  (section 1)

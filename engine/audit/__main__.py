@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 
 from engine.audit.check import ARITHMETIC, Result, check
-from engine.audit.data import Malformed, plain
+from engine.audit.failures import Malformed, plain
 from engine.audit.images.check import ImagesResult, check_images
 
 USAGE = __doc__.strip()

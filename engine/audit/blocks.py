@@ -6,7 +6,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from engine.audit.data import Block, Floats, Layer, Network, Tie, demand
+from engine.audit.data import Block, Floats, Layer, Network, Tie
+from engine.audit.failures import demand
 
 LEAST = Fraction(1, 2**1022)  # from here on, the nearest float64 is within 2^-53, relatively
 

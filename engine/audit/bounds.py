@@ -10,7 +10,8 @@ import numpy as np
 
 from engine.audit.curves.lines import steps
 from engine.audit.curves.tables import tables
-from engine.audit.data import Blocks, Floats, Integers, Objects, Singles, Truths, demand
+from engine.audit.data import Blocks, Floats, Integers, Objects, Singles, Truths
+from engine.audit.failures import demand
 from engine.audit.lines import rectified, relu_lines
 from engine.audit.pairs import Ends, coupled, meet, widest
 from engine.audit.places import (

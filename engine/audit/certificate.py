@@ -23,8 +23,8 @@ from engine.audit.data import (
     Tie,
     Tree,
     Witness,
-    need,
 )
+from engine.audit.failures import need
 from engine.audit.manifest import (
     MAX_WITNESS_DIGITS,
     Json,

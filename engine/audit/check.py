@@ -14,20 +14,10 @@ from engine.audit.certificate import read_certificate
 from engine.audit.claim import check_claim
 from engine.audit.comparison.structure import Structure
 from engine.audit.cone_walk import ConeProof
-from engine.audit.data import (
-    Blocks,
-    Certificate,
-    Change,
-    FilePath,
-    Malformed,
-    Network,
-    Rejected,
-    Specification,
-    Truths,
-    demand,
-)
+from engine.audit.data import Blocks, Certificate, Change, FilePath, Network, Specification, Truths
 from engine.audit.ending import check_claimed, of_scores
 from engine.audit.exact import Exact
+from engine.audit.failures import Malformed, Rejected, demand
 from engine.audit.files import check_hash
 from engine.audit.network_reader import read_network
 from engine.audit.places import curves_of

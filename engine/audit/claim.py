@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from typing import TypeAlias
 
-from engine.audit.data import Case, Polytope, Row, Specification, demand
+from engine.audit.data import Case, Polytope, Row, Specification
+from engine.audit.failures import demand
 
 Tight: TypeAlias = tuple[Fraction | float, bool]
 Pair: TypeAlias = tuple[int, Tight]

@@ -11,16 +11,8 @@ from typing import TypeAlias
 import numpy as np
 
 from engine.audit.bounds import Exclusions
-from engine.audit.data import (
-    Floats,
-    Integers,
-    Objects,
-    Polytope,
-    Row,
-    Tree,
-    Truths,
-    demand,
-)
+from engine.audit.data import Floats, Integers, Objects, Polytope, Row, Tree, Truths
+from engine.audit.failures import demand
 from engine.audit.nodes import Nodes, demand_all, entries
 from engine.audit.tree import AnyCase, begins
 

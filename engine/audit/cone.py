@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.audit.bounds import Numbers
-from engine.audit.data import Block, Integers, Layer, Network, demand
+from engine.audit.data import Block, Integers, Layer, Network
+from engine.audit.failures import demand
 
 
 class Folded(NamedTuple):

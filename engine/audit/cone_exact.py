@@ -10,9 +10,10 @@ from engine.audit.bounds import LARGEST, Numbers
 from engine.audit.cone import Cone, Folded
 from engine.audit.curves.curve import Curve
 from engine.audit.curves.values import above, below
-from engine.audit.data import Floats, Integers, Network, Truths, demand
+from engine.audit.data import Floats, Integers, Network, Truths
 from engine.audit.dyadic import Dyadic
 from engine.audit.exact import Exact, ExactLayer
+from engine.audit.failures import demand
 
 HALF = Dyadic(1, 1)
 BITS = 40  # of a curve's value

@@ -31,7 +31,8 @@ from engine.audit.arithmetic import UNDERFLOW, Floating
 from engine.audit.bounds import LARGEST, Numbers
 from engine.audit.cone import Cone, Folded
 from engine.audit.curves.values import ERROR, near
-from engine.audit.data import Floats, Layer, Network, demand
+from engine.audit.data import Floats, Layer, Network
+from engine.audit.failures import demand
 
 
 class FloatingCone(Floating):

@@ -1,8 +1,4 @@
-"""The records that the checker's parts hand to each other, and its two ways to fail.
-
-A file that cannot be read is Malformed; a certificate that does not prove its claim is Rejected.
-The opening of docs/certificate-format.md says which is which.
-"""
+"""The records that the checker's parts hand to each other."""
 
 import os
 from dataclasses import dataclass
@@ -22,45 +18,6 @@ Integers: TypeAlias = npt.NDArray[np.integer[Any]]
 Truths: TypeAlias = npt.NDArray[np.bool_]
 Array: TypeAlias = npt.NDArray[Any]  # of numbers of the type that a file says
 Objects: TypeAlias = npt.NDArray[np.object_]  # of Python's integers or Fractions
-
-LONGEST = 2_000  # characters of a line
-
-
-# --- failures -------------------------------------------------------------------------------------
-
-
-class _OneLine(Exception):
-    """An error whose str() is one plain line, whatever names and numbers of files are in it."""
-
-    def __str__(self) -> str:
-        return plain(super().__str__())
-
-
-class Malformed(_OneLine):
-    """A file cannot be read as what it should be: one line that says which, where and why."""
-
-
-class Rejected(_OneLine):
-    """All files are well formed, but the certificate does not prove its claim: one line why."""
-
-
-def need(holds: object, what: str) -> None:
-    """Raises Malformed(what), unless it holds."""
-    if not holds:
-        raise Malformed(what)
-
-
-def demand(holds: object, what: str) -> None:
-    """Raises Rejected(what), unless it holds."""
-    if not holds:
-        raise Rejected(what)
-
-
-def plain(text: str) -> str:
-    """The text as one line that forges nothing: as Python escapes it; of a long one both ends."""
-    if len(text) > LONGEST:
-        text = f"{text[: LONGEST // 2]}...{text[-(LONGEST // 2) :]}"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 # --- networks (section 3) -------------------------------------------------------------------------

@@ -7,7 +7,8 @@ so does one of logarithms, whose coefficients add up to 0. All others are about 
 from collections.abc import Iterable
 from dataclasses import replace
 
-from engine.audit.data import Block, Blocks, Case, Polytope, Row, Specification, demand
+from engine.audit.data import Block, Blocks, Case, Polytope, Row, Specification
+from engine.audit.failures import demand
 
 BEYOND = "is about more than the order of the scores before a Softmax or LogSoftmax"
 

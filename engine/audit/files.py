@@ -8,7 +8,8 @@ import zlib
 from functools import partial
 from itertools import islice
 
-from engine.audit.data import FilePath, Malformed, demand, need
+from engine.audit.data import FilePath
+from engine.audit.failures import Malformed, demand, need
 
 CHUNK = 1 << 20  # bytes
 

@@ -11,7 +11,7 @@ from fractions import Fraction
 from math import lcm
 from typing import Any, Never, TypeAlias
 
-from engine.audit.data import Malformed, need
+from engine.audit.failures import Malformed, need
 
 Json: TypeAlias = Any  # whatever JSON can say; `fields` finds out
 

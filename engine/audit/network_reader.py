@@ -1,6 +1,7 @@
 """A network's file -> Network, by the reader that the file's name calls for (section 3)."""
 
-from engine.audit.data import FilePath, Network, need
+from engine.audit.data import FilePath, Network
+from engine.audit.failures import need
 from engine.audit.nnet_reader import read_nnet
 from engine.audit.onnx_reader import read_network as read_onnx
 

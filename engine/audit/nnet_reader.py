@@ -12,7 +12,8 @@ from hashlib import sha256
 
 import numpy as np
 
-from engine.audit.data import End, FilePath, Floats, Layer, Malformed, Network, need
+from engine.audit.data import End, FilePath, Floats, Layer, Network
+from engine.audit.failures import Malformed, need
 from engine.audit.files import read_bytes
 
 MAX_BYTES = 512 << 20

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.audit.data import Floats, Integers, Rejected, Singles, Truths
+from engine.audit.data import Floats, Integers, Singles, Truths
+from engine.audit.failures import Rejected
 
 
 class Nodes(NamedTuple):

@@ -9,7 +9,8 @@ from collections.abc import Callable
 import numpy as np
 
 from engine.audit.curves.curve import Curve
-from engine.audit.data import Array, Floats, need
+from engine.audit.data import Array, Floats
+from engine.audit.failures import need
 from engine.audit.onnx_chain import Chain, Term
 from engine.audit.onnx_forms import Call
 from engine.audit.onnx_layers import Shape, spread

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.audit.curves.curve import Curve
-from engine.audit.data import Array, Floats, Truths, need
+from engine.audit.data import Array, Floats, Truths
+from engine.audit.failures import need
 from engine.audit.sparse import WORDS, Matrix, Sparse, diagonal, each, selection, stacked, words
 
 MAX_WIDTH = 1 << 16  # numbers that a layer takes or gives

@@ -9,7 +9,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from engine.audit.data import Array, need
+from engine.audit.data import Array
+from engine.audit.failures import need
 from engine.audit.onnx_forms import FLOATS, INTEGERS, Call, Options
 from engine.audit.onnx_moves import MOVES, moved
 from engine.audit.onnx_selections import MAX_EXPANDED, SELECTIONS, integers, selected

@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from engine.audit.data import Array, need
+from engine.audit.data import Array
+from engine.audit.failures import need
 from engine.audit.onnx_chain import Chain
 from engine.audit.onnx_forms import Call
 from engine.audit.onnx_moves import checked_axes

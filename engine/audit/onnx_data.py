@@ -12,7 +12,8 @@ from typing import NamedTuple
 import onnx
 from onnx import TensorProto
 
-from engine.audit.data import FilePath, need
+from engine.audit.data import FilePath
+from engine.audit.failures import need
 from engine.audit.files import read_bytes
 
 MAX_BYTES = 512 << 20  # of the ONNX file and its data files together

@@ -5,7 +5,7 @@ What they give is no signal of the file's layers any more, but probabilities.
 
 import math
 
-from engine.audit.data import need
+from engine.audit.failures import need
 from engine.audit.onnx_chain import Chain
 from engine.audit.onnx_forms import Call
 from engine.audit.onnx_moves import MOVES, checked_axes

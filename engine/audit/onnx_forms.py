@@ -6,7 +6,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from onnx import TensorProto
 
-from engine.audit.data import Array, need
+from engine.audit.data import Array
+from engine.audit.failures import need
 
 #: The types of numbers that are known.
 FLOATS: dict[int, type[np.floating[Any]]] = {

@@ -10,7 +10,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from engine.audit.data import Array, need
+from engine.audit.data import Array
+from engine.audit.failures import need
 from engine.audit.onnx_chain import MAX_WIDTH, Chain
 from engine.audit.onnx_forms import Call, Operands
 from engine.audit.onnx_rounded import nearest_quotients, nearest_roots

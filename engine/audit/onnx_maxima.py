@@ -5,7 +5,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from engine.audit.data import Array, Truths, need
+from engine.audit.data import Array, Truths
+from engine.audit.failures import need
 from engine.audit.onnx_chain import Chain
 from engine.audit.onnx_forms import Call
 from engine.audit.onnx_windows import Windows, check_rows, elements, image, windows_of

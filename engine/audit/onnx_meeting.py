@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from engine.audit.curves.curve import Curve
-from engine.audit.data import Array, need
+from engine.audit.data import Array
+from engine.audit.failures import need
 from engine.audit.onnx_chain import MAX_WIDTH, Chain, Link, Room
 from engine.audit.onnx_forms import Call, check_form
 from engine.audit.onnx_layers import Shape, concatenated

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from engine.audit.data import Array, Malformed, need
+from engine.audit.data import Array
+from engine.audit.failures import Malformed, need
 from engine.audit.onnx_forms import FLOATS, INTEGERS, Call, Operands, Options
 
 

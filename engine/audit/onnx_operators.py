@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.audit.data import Array, Malformed, need
+from engine.audit.data import Array
+from engine.audit.failures import Malformed, need
 from engine.audit.onnx_activations import ACTIVATIONS
 from engine.audit.onnx_chain import MAX_WIDTH, Chain
 from engine.audit.onnx_constants import computed, constant

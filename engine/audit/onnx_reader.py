@@ -8,7 +8,8 @@ import math
 import numpy as np
 import onnx
 
-from engine.audit.data import Array, End, FilePath, Layer, Malformed, Network, need
+from engine.audit.data import Array, End, FilePath, Layer, Network
+from engine.audit.failures import Malformed, need
 from engine.audit.files import read_bytes
 from engine.audit.onnx_chain import MAX_WIDTH, Chain, Link
 from engine.audit.onnx_constants import numbers_of

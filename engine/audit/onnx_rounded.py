@@ -9,7 +9,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from engine.audit.data import Floats, need
+from engine.audit.data import Floats
+from engine.audit.failures import need
 from engine.audit.onnx_chain import Chain
 
 LEAST_FACTOR = 2.0**-1022  # from here on, the nearest number is within 2^-53 of it, relatively

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from engine.audit.data import Array, need
+from engine.audit.data import Array
+from engine.audit.failures import need
 from engine.audit.onnx_chain import Chain
 from engine.audit.onnx_forms import Call
 from engine.audit.onnx_rounded import nearest_quotients

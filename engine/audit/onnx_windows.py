@@ -6,7 +6,8 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from engine.audit.data import Array, Integers, need
+from engine.audit.data import Array, Integers
+from engine.audit.failures import need
 from engine.audit.onnx_chain import MAX_SPARSE, MAX_WIDTH
 from engine.audit.onnx_forms import Call, Options
 

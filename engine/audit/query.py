@@ -7,16 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from engine.audit.blocks import Joint, joint
-from engine.audit.data import (
-    Certificate,
-    FilePath,
-    Malformed,
-    Network,
-    Specification,
-    Tie,
-    demand,
-    need,
-)
+from engine.audit.data import Certificate, FilePath, Network, Specification, Tie
+from engine.audit.failures import Malformed, demand, need
 from engine.audit.files import check_hash
 from engine.audit.network_reader import read_network
 from engine.audit.ties import solve_ties

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import TypeAlias
 
-from engine.audit.data import Polytope, Row, Specification, Tie, need
+from engine.audit.data import Polytope, Row, Specification, Tie
+from engine.audit.failures import need
 from engine.audit.vnnlib_terms import MAX_BITS, MAX_PARTS
 
 Sum: TypeAlias = dict[int, Fraction]

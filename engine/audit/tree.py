@@ -6,7 +6,8 @@ from typing import Protocol, TypeAlias
 
 import numpy as np
 
-from engine.audit.data import Integers, Polytope, Tree, Truths, demand, need
+from engine.audit.data import Integers, Polytope, Tree, Truths
+from engine.audit.failures import demand, need
 
 Rule: TypeAlias = tuple[bool | Truths, str]  # where it holds, and what is wrong elsewhere
 

@@ -9,7 +9,7 @@ from fractions import Fraction
 from math import prod
 from typing import NamedTuple
 
-from engine.audit.data import need
+from engine.audit.failures import need
 from engine.audit.vnnlib_terms import Term
 
 KINDS = {"declare-input": "input", "declare-hidden": "hidden", "declare-output": "output"}

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from itertools import chain, product
 from typing import NamedTuple
 
-from engine.audit.data import Polytope, need
+from engine.audit.data import Polytope
+from engine.audit.failures import need
 from engine.audit.vnnlib_terms import Parts
 
 

@@ -7,7 +7,8 @@ import re
 from fractions import Fraction
 from typing import NamedTuple, TypeAlias
 
-from engine.audit.data import FilePath, Malformed, Specification, need
+from engine.audit.data import FilePath, Specification
+from engine.audit.failures import Malformed, need
 from engine.audit.vnnlib2_declarations import (
     KINDS,
     Declaration,

@@ -10,7 +10,8 @@ from fractions import Fraction
 from itertools import chain, product
 from typing import TypeAlias
 
-from engine.audit.data import FilePath, Malformed, Polytope, Specification, need
+from engine.audit.data import FilePath, Polytope, Specification
+from engine.audit.failures import Malformed, need
 from engine.audit.vnnlib_terms import (
     SIGNS,
     Parts,

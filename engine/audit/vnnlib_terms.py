@@ -9,7 +9,8 @@ from fractions import Fraction
 from functools import reduce
 from typing import TypeAlias
 
-from engine.audit.data import Malformed, Polytope, Row, need
+from engine.audit.data import Polytope, Row
+from engine.audit.failures import Malformed, need
 
 Term: TypeAlias = dict[str, Fraction]
 

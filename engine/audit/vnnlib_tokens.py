@@ -5,7 +5,8 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import TypeVar
 
-from engine.audit.data import FilePath, Malformed, need
+from engine.audit.data import FilePath
+from engine.audit.failures import Malformed, need
 from engine.audit.files import read_bytes
 
 Content = TypeVar("Content")

@@ -9,7 +9,8 @@ import numpy as np
 
 from engine.audit.bounds import Exclusions
 from engine.audit.claimed import ClaimedExclusions
-from engine.audit.data import Blocks, Floats, Integers, Objects, Row, Singles, Tree, Truths, demand
+from engine.audit.data import Blocks, Floats, Integers, Objects, Row, Singles, Tree, Truths
+from engine.audit.failures import demand
 from engine.audit.nodes import Nodes, demand_all, entries, pop
 from engine.audit.places import are_curved, hidden_parts
 from engine.audit.tree import AnyCase

@@ -7,8 +7,9 @@ from math import lcm
 import numpy as np
 
 from engine.audit.curves.values import nearest
-from engine.audit.data import Block, Blocks, Certificate, Layer, Row, Specification, demand
+from engine.audit.data import Block, Blocks, Certificate, Layer, Row, Specification
 from engine.audit.dyadic import Dyadic
+from engine.audit.failures import demand
 from engine.audit.lines import rectified
 
 Vector = Sequence[Fraction]

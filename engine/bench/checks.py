@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.audit.check import check
-from engine.audit.data import Certificate, Malformed
+from engine.audit.data import Certificate
+from engine.audit.failures import Malformed
 from engine.bench.chunk import Checked, Claim
 from engine.bench.instances import Instance
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from engine.audit.certificate import read_certificate
 from engine.audit.check import check
-from engine.audit.data import Malformed, Rejected
+from engine.audit.failures import Malformed, Rejected
 from engine.bench.repair_folder import files_of
 from engine.bench.repair_jobs import Job
 from engine.bench.workers import Pool, WorkerTask, wait_for

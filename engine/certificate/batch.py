@@ -8,7 +8,7 @@ from pathlib import Path
 from engine.audit.certificate import read_certificate
 from engine.audit.check import Result, check
 from engine.audit.comparison.kinds import check_comparison, read_comparison
-from engine.audit.data import Malformed, Rejected
+from engine.audit.failures import Malformed, Rejected
 from engine.certificate.check import OnNodes
 from engine.certificate.lookup import NETWORKS, PROPERTIES, with_hash
 from engine.certificate.parallel import parallel

@@ -7,7 +7,7 @@ from pathlib import Path
 from engine.audit.check import ARITHMETIC, Result
 from engine.audit.check import check as check_property
 from engine.audit.comparison.check import check_change
-from engine.audit.data import Malformed
+from engine.audit.failures import Malformed
 from engine.errors import InputError
 
 OnNodes = Callable[[int, int], None]

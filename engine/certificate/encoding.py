@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from engine.audit.archive import MAX_BYTES
-from engine.audit.data import Malformed, Rejected
+from engine.audit.failures import Malformed, Rejected
 from engine.audit.manifest import MAX_DIGITS, MAX_MANIFEST
 from engine.errors import InputError
 from engine.proof import ARRAYS, Proof

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from engine.audit.data import Malformed, Rejected
+from engine.audit.failures import Malformed, Rejected
 from engine.audit.files import read_bytes
 from engine.audit.images.certificate import read_claim
 from engine.audit.images.check import ImagesResult, check_images, sentence

@@ -8,7 +8,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-from engine.audit.data import Malformed
+from engine.audit.failures import Malformed
 from engine.audit.files import read_bytes
 from engine.audit.onnx_data import network_hash
 

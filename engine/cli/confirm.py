@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def confirm_written(certificate: Path, check: Callable[[], "Result"], *, lost: str) -> None:
     """Notes that check() accepts the file, or cannot read it; EngineError, with what is `lost`, if it rejects it."""
-    from engine.audit.data import Malformed
+    from engine.audit.failures import Malformed
 
     if not certificate.is_file():  # a device, or nothing was decided
         return

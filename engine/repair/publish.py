@@ -11,7 +11,7 @@ from itertools import chain, count
 from pathlib import Path
 
 from engine.audit.check import check
-from engine.audit.data import Malformed
+from engine.audit.failures import Malformed
 from engine.certificate import certificate_bytes, certificate_name
 from engine.errors import EngineError, InputError
 from engine.files import demand_not_needed, fitting, unwritable

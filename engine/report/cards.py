@@ -7,7 +7,8 @@ from struct import pack, unpack
 
 from engine.acasxu.identity import METADATA
 from engine.audit.certificate import read_certificate
-from engine.audit.data import Malformed, Rejected, Witness
+from engine.audit.data import Witness
+from engine.audit.failures import Malformed, Rejected
 from engine.bench.points import Assignment, Point
 from engine.report.encounters import View, seen, views
 from engine.report.rows import NumberedRow

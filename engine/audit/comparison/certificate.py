@@ -2,7 +2,8 @@
 
 from engine.audit.archive import read_members
 from engine.audit.certificate import named_outputs, read_proof
-from engine.audit.data import Change, FilePath, need
+from engine.audit.data import Change, FilePath
+from engine.audit.failures import need
 from engine.audit.manifest import fields, number, read_hashes, read_manifest
 
 KEYS = {

@@ -9,8 +9,9 @@ from engine.audit.comparison.certificate import read_change
 from engine.audit.comparison.pair import Pair, lowest
 from engine.audit.comparison.volume import Share
 from engine.audit.comparison.walk import Walk
-from engine.audit.data import Change, FilePath, Network, Rejected, demand
+from engine.audit.data import Change, FilePath, Network
 from engine.audit.ending import check_has_none
+from engine.audit.failures import Rejected, demand
 from engine.audit.files import check_hash
 from engine.audit.network_reader import read_network
 from engine.audit.walk import Tally

@@ -4,7 +4,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from engine.audit.data import Floats, Layer, Network, Polytope, Row, Singles, Truths, demand
+from engine.audit.data import Floats, Layer, Network, Polytope, Row, Singles, Truths
+from engine.audit.failures import demand
 from engine.audit.places import hidden_parts, relus_of, spread
 from engine.audit.sparse import Matrix, below_each_other, each, held, side_by_side, unlike
 

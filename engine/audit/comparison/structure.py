@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.audit.comparison.pair import shapes
-from engine.audit.data import Floats, Integers, Layer, Network, Truths, demand
+from engine.audit.data import Floats, Integers, Layer, Network, Truths
+from engine.audit.failures import demand
 from engine.audit.sparse import Matrix, Sparse
 
 CLAIMS = ("equal", "raised", "lowered", "free")

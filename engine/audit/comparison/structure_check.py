@@ -5,8 +5,9 @@ import time
 from engine.audit.archive import read_members
 from engine.audit.check import Result, check_version
 from engine.audit.comparison.structure import CLAIMS, Structure, compared, is_shown
-from engine.audit.data import FilePath, Rejected, demand, need
+from engine.audit.data import FilePath
 from engine.audit.ending import check_has_none
+from engine.audit.failures import Rejected, demand, need
 from engine.audit.files import check_hash
 from engine.audit.manifest import fields, read_hashes, read_manifest
 from engine.audit.network_reader import read_network

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.audit.data import Floats, Integers, Polytope, Row, Singles, Truths, demand
+from engine.audit.data import Floats, Integers, Polytope, Row, Singles, Truths
+from engine.audit.failures import demand
 from engine.audit.images.certificate import Claim, Patch
 from engine.audit.images.pixels import Images
 from engine.audit.walk import outward

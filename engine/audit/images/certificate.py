@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 from engine.audit.archive import read_members
 from engine.audit.certificate import CONES, read_tree
-from engine.audit.data import FilePath, Tree, need
+from engine.audit.data import FilePath, Tree
+from engine.audit.failures import need
 from engine.audit.images.mixture import Mixture, read_mixture
 from engine.audit.manifest import SHA256, Json, fields, number, read_hashes, read_manifest
 

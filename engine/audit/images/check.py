@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.audit.check import OnProgress, check_version, report_of, what_is_missing
-from engine.audit.data import FilePath, Malformed, Network, Rejected, Tree, demand
+from engine.audit.data import FilePath, Network, Tree
+from engine.audit.failures import Malformed, Rejected, demand
 from engine.audit.files import check_hash
 from engine.audit.images.cases import Shown, cases_of, shown
 from engine.audit.images.certificate import Claim, Patch, read_claim

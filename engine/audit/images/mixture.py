@@ -3,7 +3,7 @@
 from fractions import Fraction
 from typing import NamedTuple
 
-from engine.audit.data import need
+from engine.audit.failures import need
 from engine.audit.manifest import Json, fields, number
 
 

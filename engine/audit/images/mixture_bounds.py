@@ -26,8 +26,9 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.audit.bounds import LARGEST, LARGEST_UNIT, Exclusions, Numbers
-from engine.audit.data import Floats, Layer, Network, Objects, Singles, Truths, demand
+from engine.audit.data import Floats, Layer, Network, Objects, Singles, Truths
 from engine.audit.dyadic import Dyadic
+from engine.audit.failures import demand
 from engine.audit.images.mixture_cases import Equations, MixtureCase
 from engine.audit.images.mixture_lines import (
     Box,

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.audit.blocks import LEAST
-from engine.audit.data import Floats, Polytope, demand
+from engine.audit.data import Floats, Polytope
+from engine.audit.failures import demand
 from engine.audit.images.cases import Unsafe, values_of
 from engine.audit.images.certificate import Claim
 from engine.audit.images.mixture import Mixture

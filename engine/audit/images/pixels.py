@@ -10,7 +10,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from engine.audit.data import FilePath, need
+from engine.audit.data import FilePath
+from engine.audit.failures import need
 from engine.audit.files import read_bytes
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]

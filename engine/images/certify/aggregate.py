@@ -15,7 +15,7 @@ import numpy as np
 from engine import __version__
 from engine.audit.archive import MAX_BYTES, read_members
 from engine.audit.certificate import MAX_NODES
-from engine.audit.data import Malformed, Rejected
+from engine.audit.failures import Malformed, Rejected
 from engine.audit.images.certificate import parse_claim
 from engine.certificate.encoding import FORMAT, Json, array_entries, certificate_file, proof_arrays
 from engine.certificate.writer import recorded
