@@ -357,6 +357,7 @@ def test_the_format_names_what_is_there():
         "data.py",
         "files.py",
         "nodes.py",
+        "failures.py",
         "sample.py",
         "dyadic.py",
         "sparse.py",
