@@ -100,8 +100,8 @@ CELLS = 2**21  # or neurons times the width of the network
 class Floating(Bounds[Lines, list[Lines]]):
     """Bounds of one network, or of several, under one semantics, in float64."""
 
-    def __init__(self, network: Blocks, semantics: str) -> None:
-        super().__init__(network, semantics)
+    def __init__(self, network: Blocks, semantics: str, ratio: float = 1) -> None:
+        super().__init__(network, semantics, ratio)
         layers = (layer for block in network.blocks for layer in block.layers)
         self.layers = tuple(map(written_out, layers))
         n, is_executed = network.width, semantics == "float32"

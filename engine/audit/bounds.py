@@ -76,7 +76,8 @@ class Bounds(ABC, Generic[LineT, LinesT]):
     layers: tuple[Any, ...]  # Layers, with numbers of this arithmetic
     floor: Numbers  # N(0)
 
-    def __init__(self, network: Blocks, semantics: str) -> None:
+    def __init__(self, network: Blocks, semantics: str, ratio: float = 1) -> None:
+        """ratio: from which u / -l on a ReLU has the lower slope 1 (sections 5 and 17)."""
         self.parts, self.relus = hidden_parts(network), relus_of(network)
         #: the tables of each layer that has a curve
         self.curves = {k: tables(curve) for k, curve in curves_of(network).items()}
@@ -84,7 +85,7 @@ class Bounds(ABC, Generic[LineT, LinesT]):
         self.groups = groups_of(network)
         #: of each layer, for its lines: section 11, "Bounds", step 6
         self.ratio = {
-            k: 1 if len(group.blocks) == 1 else 2
+            k: ratio if len(group.blocks) == 1 else 2
             for group in self.groups
             for place in group.blocks
             for k in place.layers

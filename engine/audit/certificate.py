@@ -3,7 +3,7 @@
 manifest.json is an object of section 1, with the cases of section 2; a proof's arrays are those of
 section 4, a witness's point, outputs and margins those of section 7, networks and ties of version 2
 those of section 10, pairs of version 3 those of section 11. One of version 4 is as of version 1, as
-is one of version 5 but for the key `cones`.
+is one of version 5 but for the key `cones`, and one of version 8.
 """
 
 import re
@@ -56,7 +56,14 @@ SINGLE: dict[str, type] = {"network": dict}
 JOINT: dict[str, type] = {"networks": list, "ties": list}
 CONES: dict[str, type] = {"cones": bool}
 #: Sections 1, 10, 11, 12 and 14.
-VERSIONS = {1: SINGLE, 2: JOINT, 3: JOINT | {"pairs": list}, 4: SINGLE, 5: SINGLE | CONES}
+VERSIONS = {
+    1: SINGLE,
+    2: JOINT,
+    3: JOINT | {"pairs": list},
+    4: SINGLE,
+    5: SINGLE | CONES,
+    8: SINGLE,
+}
 PROOF = {"cases": list, "arrays": dict}
 WITNESS = {"case": dict, "point": list, "outputs": list, "margins": list}
 KNOWN = {("proof", "real"), ("proof", "float32"), ("witness", "real")}  # kinds and semantics
@@ -86,6 +93,7 @@ def parse_certificate(members: dict[str, bytes], digest: str) -> Certificate:
     need(known, "its version is 4, and it is no proof of real semantics")
     known = version != 5 or (found["semantics"] == "real" and (is_proof or not found["cones"]))
     need(known, "its version is 5, and it is of float32 semantics, or a witness with cones")
+    need(version != 8 or is_proof, "its version is 8, and it is no proof")
     (property_sha256,) = read_hashes(found["engine"], found["property"])
     cases: tuple[Case, ...]
     tree, witness = None, None

@@ -27,6 +27,7 @@ from engine.audit.vnnlib_reader import read_property
 from engine.audit.walk import OnNodes, Proof, Tally
 from engine.audit.witness import check_witness
 
+STEEP = 1.5  # section 17
 ARITHMETIC: dict[str, type[Floating] | type[Exact]] = {"float64": Floating, "exact": Exact}
 
 #: The file of the network, or of each by its name in a query of VNN-LIB 2.0.
@@ -141,7 +142,8 @@ def _proof(
     """The walk through its tree: with cones, of each case in its own (section 12)."""
     assert certificate.tree is not None
     if not certificate.has_cones:
-        bounds = ARITHMETIC[arithmetic](network, semantics)
+        ratio = STEEP if certificate.version == 8 else 1
+        bounds = ARITHMETIC[arithmetic](network, semantics, ratio)
         return Proof(certificate.tree, certificate.cases, network, bounds, wanted)
     assert isinstance(network, Network)
     return ConeProof(certificate.tree, certificate.cases, network, arithmetic, wanted)

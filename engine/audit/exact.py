@@ -74,8 +74,8 @@ class Rows(NamedTuple):
 class Exact(Bounds[ExactLines, list[list[ExactLines]]]):
     """Bounds of one network, or of several, under one semantics, in exact arithmetic."""
 
-    def __init__(self, network: Blocks, semantics: str) -> None:
-        super().__init__(network, semantics)
+    def __init__(self, network: Blocks, semantics: str, ratio: float = 1) -> None:
+        super().__init__(network, semantics, ratio)
         self.layers = tuple(
             ExactLayer(Dyadic.of(layer.weight), Dyadic.of(layer.bias))
             for block in network.blocks

@@ -20,13 +20,13 @@ def rectified(z: ValuesT, relu: bool | Truths) -> ValuesT:
     return h
 
 
-def relu_lines(l: Singles, u: Singles, ratio: int = 1) -> tuple[Floats, Floats, Floats]:
-    """a, c, t of a ReLU on l <= z <= u (section 5, the table; of a pair, section 11: ratio 2).
+def relu_lines(l: Singles, u: Singles, ratio: float = 1) -> tuple[Floats, Floats, Floats]:
+    """a, c, t of a ReLU on l <= z <= u (sections 5, the table, 11: ratio 2, and 17).
 
     They are exact, because l and u hold few bits.
     """
     low, high = np.minimum(l, 0, dtype=np.float64), np.maximum(u, 0, dtype=np.float64)
     c: Floats = np.rint(1024 * (high / np.maximum(high - low, 2.0**-149))) / 1024
-    a = (u > -ratio * l).astype(np.float64)
+    a = (u > -ratio * l.astype(np.float64)).astype(np.float64)
     t: Floats = np.maximum(-c * low, (1 - c) * high)
     return a, c, t

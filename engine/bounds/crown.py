@@ -74,7 +74,7 @@ def tighten(stack: Stack, boxes: Boxes) -> list[Lines]:
             chosen = is_open(l, u) if layer.curve is None else l < u
             tighten_layer(stack, boxes, lines, k, chosen, layer.of_relus(noise))
             own_radii = None if radii is None else layer.of_relus(radii)
-            found, h = bent(layer, l, u, partial(noise_of, stack, own, own_radii))
+            found, h = bent(layer, l, u, partial(noise_of, stack, own, own_radii), ratio=stack.ratio)
             lines.append(found)
             if layer.mixed is not None:
                 lines[-1] = mixed_lines(lines[-1], noise, layer.mixed)
@@ -86,13 +86,18 @@ def tighten(stack: Stack, boxes: Boxes) -> list[Lines]:
 
 
 def bent(
-    layer: StackedLayer, l: torch.Tensor, u: torch.Tensor, noise: Callable[[torch.Tensor], torch.Tensor]
+    layer: StackedLayer,
+    l: torch.Tensor,
+    u: torch.Tensor,
+    noise: Callable[[torch.Tensor], torch.Tensor],
+    *,
+    ratio: float = 1.0,
 ) -> tuple[Lines, torch.Tensor]:
     """The lines of the layer's ReLUs, or curves, on l <= z <= u [boxes, hidden], and the largest sizes of their
-    outputs."""
+    outputs. ratio: as for `relu_lines`."""
     if layer.curve is not None:
         return curve_lines(layer.curve, l, u, noise), layer.curve.sizes(l, u)
-    return relu_lines(l, u, noise), u.double().clamp(min=0)
+    return relu_lines(l, u, noise, ratio=ratio), u.double().clamp(min=0)
 
 
 def is_open(l: torch.Tensor, u: torch.Tensor) -> torch.Tensor:

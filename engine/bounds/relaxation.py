@@ -62,10 +62,11 @@ def relu_lines(
     u > -ratio * l, else 0. l and u hold float32 values, so every product here is exact in float64. A neuron
     that is never positive is exactly 0, without noise. `noise` maps intercepts to a bound of the change by rounding.
     """
-    below, above = l.double().clamp(max=0), u.double().clamp(min=0)
+    low, high = l.double(), u.double()
+    below, above = low.clamp(max=0), high.clamp(min=0)
     upper = dyadic(above / (above - below).clamp_(min=1e-300))
     intercept = torch.maximum(-upper * below, (1 - upper) * above)
-    lower = (u > -ratio * l).double()
+    lower = (high > -ratio * low).double()
     return make_lines(lower, upper, intercept, noise(intercept) * (u > 0), noise(intercept))
 
 

@@ -97,12 +97,14 @@ class Stack:
         semantics: str = "real",
         deadline: Deadline = NEVER,
         extent: tuple[int, int] = (0, 0),
+        ratio: float = 1.0,
     ):
-        """extent: a width and a depth that rounding is counted for, where they are larger than the networks' own.
+        """extent: a width and a depth that rounding is counted for, where they are larger than the networks' own; ratio:
+        of u to -l, from which on a ReLU's lower line has slope 1.
 
         Raises OutOfTime soon after the deadline: millions of weights take seconds.
         """
-        self.networks = networks
+        self.networks, self.ratio = networks, ratio
         self.device = torch.device(device)
         self.semantics = semantics
         self.layers: Sequence[StackedLayer] = [self._layer(k, deadline) for k in range(len(networks[0].layers))]

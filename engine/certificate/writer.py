@@ -12,6 +12,7 @@ from engine.certificate.encoding import (
     CONE_VERSION,
     CURVE_VERSION,
     FORMAT,
+    STEEP_VERSION,
     VERSION,
     Json,
     array_entries,
@@ -87,7 +88,7 @@ def certificate_bytes(network: Network, property: Property, verdict: Verdict, op
     """
     about: dict[str, Json] = {"network": {"name": network.name, "sha256": network.sha256}}
     of_cone = isinstance(verdict, Verified) and verdict.proof is not None and verdict.proof.of_cone
-    version = CONE_VERSION if of_cone else VERSION
+    version = CONE_VERSION if of_cone else STEEP_VERSION if isinstance(verdict, Verified) else VERSION
     if network.has_curves:
         version, about = CURVE_VERSION, about | {"cones": of_cone}
     return decided_bytes(version, about, property, verdict, options, where=network.name)
