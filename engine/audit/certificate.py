@@ -55,7 +55,7 @@ HEAD = {
 SINGLE: dict[str, type] = {"network": dict}
 JOINT: dict[str, type] = {"networks": list, "ties": list}
 CONES: dict[str, type] = {"cones": bool}
-#: Sections 1, 10, 11, 12 and 14.
+#: Sections 1, 10, 11, 12, 14 and 17.
 VERSIONS = {
     1: SINGLE,
     2: JOINT,

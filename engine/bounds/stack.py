@@ -99,8 +99,9 @@ class Stack:
         extent: tuple[int, int] = (0, 0),
         ratio: float = 1.0,
     ):
-        """extent: a width and a depth that rounding is counted for, where they are larger than the networks' own; ratio:
-        of u to -l, from which on a ReLU's lower line has slope 1.
+        """extent: a width and a depth that rounding is counted for, where they are larger than the networks' own.
+
+        ratio: of u to -l, from which on a ReLU's lower line has slope 1.
 
         Raises OutOfTime soon after the deadline: millions of weights take seconds.
         """
