@@ -9,8 +9,25 @@ from collections import namedtuple
 from fractions import Fraction
 
 import second_checker as first
-from second_checker import FILE, HASH, RATIONAL, Case, Rejected, Row, must
 from second_checker_cones import cone
+from second_checker_file import (
+    ARRAYS,
+    DESCRIBED,
+    FILE,
+    HASH,
+    RATIONAL,
+    Case,
+    Row,
+    depth,
+    fits,
+    must_have_cuts,
+    rational,
+    read_archive,
+    read_arrays,
+    unpacked,
+)
+from second_checker_layers import ONE, ZERO, Rejected, float32, must
+from second_checker_network import UNREADABLE, read_network
 
 Pictures = namedtuple("Pictures", "height width pixels labels")  # pixels: bytes of each image; labels: numbers
 Shown = namedtuple("Shown", "count safe margins")  # how many images count, and are safe; bounds of exclusions
@@ -23,7 +40,7 @@ SCHEMA = {
     "semantics": "real",
     "network": FILE,
     "engine": {"name": str, "version": str, "options": dict},
-    "arrays": first.DESCRIBED,
+    "arrays": DESCRIBED,
     "data": {"name": str, "images": HASH, "labels": HASH},
     "input": {"layout": "NCHW|NHWC|NHW|flat", "scaling": r"0\.\.1|0\.\.255|-1\.\.1"},
     "patch": {"height": int, "width": int, "positions": [[int]]},
@@ -44,18 +61,18 @@ def accepts_images(certificate, network, images, labels):
 
 def shown(certificate, network, images, labels):
     """What the certificate shows; or Rejected is raised."""
-    manifest, data = first.read_archive(certificate)
+    manifest, data = read_archive(certificate)
     check_form(manifest, data)
-    arrays = first.read_arrays(manifest, data)
-    files = [first.unpacked(path) for path in (images, labels)]
+    arrays = read_arrays(manifest, data)
+    files = [unpacked(path) for path in (images, labels)]
     must([hashlib.sha256(f).hexdigest() for f in files] == [manifest["data"][key] for key in ("images", "labels")])
     try:
         pictures = read_pictures(*files)
-        net = first.read_network(network, manifest)
-    except (*first.UNREADABLE, struct.error) as error:
+        net = read_network(network, manifest)
+    except (*UNREADABLE, struct.error) as error:
         raise ValueError("malformed or unsupported") from error
     size = pictures.height * pictures.width
-    first.must_have_cuts(arrays, size)
+    must_have_cuts(arrays, size)
     must(size == net.inputs and net.outputs >= 2)
     cases = [make_case(manifest, pictures, net.outputs, *numbers) for numbers in manifest["cases"]]
     margins = first.check_proof(net, cases, arrays, cone)
@@ -67,14 +84,14 @@ def check_form(manifest, data):
     must(isinstance(manifest, dict), ValueError)
     rest = {key: value for key, value in manifest.items() if key not in ("claim", "contents")}
     schema = SCHEMA | {"cones": bool} if rest.get("version") == 5 else SCHEMA
-    must(first.fits(rest, schema) and len(manifest) == len(schema) + 2 and rest["version"] in (4, 5), ValueError)
+    must(fits(rest, schema) and len(manifest) == len(schema) + 2 and rest["version"] in (4, 5), ValueError)
     must(rest.get("cones", True), ValueError)
-    must(first.depth(manifest["engine"]["options"]) <= 100 and set(data) == first.ARRAYS, ValueError)
+    must(depth(manifest["engine"]["options"]) <= 100 and set(data) == ARRAYS, ValueError)
     claim, contents, patch = (manifest.get(key) for key in ("claim", "contents", "patch"))
-    must(claim == "label" or first.fits(claim, {"not": int}) and 0 <= claim["not"] < NUMBERS, ValueError)
+    must(claim == "label" or fits(claim, {"not": int}) and 0 <= claim["not"] < NUMBERS, ValueError)
     around = {"around": "1"} if type(contents) is dict and contents.get("around", 0) is None else {}
-    must(type(contents) is dict and first.fits(contents | around, CONTENTS), ValueError)
-    low, high, around = (first.rational((contents | around)[key]) for key in CONTENTS)
+    must(type(contents) is dict and fits(contents | around, CONTENTS), ValueError)
+    low, high, around = (rational((contents | around)[key]) for key in CONTENTS)
     must(low < high and around > 0, ValueError)
     positions, images, cases = patch["positions"], manifest["images"], manifest["cases"]
     must(1 <= len(positions) <= ENTRIES and 1 <= len(images) <= ENTRIES and cases, ValueError)
@@ -114,7 +131,7 @@ def read_csv(images, labels):
 
 
 def value(byte, scaling):
-    return first.float32(SCALED[scaling](first.float32(Fraction(byte, 255))))
+    return float32(SCALED[scaling](float32(Fraction(byte, 255))))
 
 
 # Cases
@@ -142,9 +159,9 @@ def make_case(manifest, pictures, outputs, i, j):
 
 
 def ends(contents, x):
-    low, high = first.rational(contents["low"]), first.rational(contents["high"])
+    low, high = rational(contents["low"]), rational(contents["high"])
     if contents["around"] is not None:
-        around = first.rational(contents["around"])
+        around = rational(contents["around"])
         low, high = max(low, x - around), min(high, x + around)
         must(low <= high)
     return low, high
@@ -152,7 +169,7 @@ def ends(contents, x):
 
 def difference(more, less):
     """The row that output `more` is at most output `less`."""
-    return Row({f"Y_{more}": first.ONE, f"Y_{less}": -first.ONE}, first.ZERO, False)
+    return Row({f"Y_{more}": ONE, f"Y_{less}": -ONE}, ZERO, False)
 
 
 def count(manifest, pictures):
