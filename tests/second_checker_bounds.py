@@ -1,6 +1,7 @@
 """The second checker's bounds: sections 5 and 6 of docs/certificate-format.md, exactly; uses no engine."""
 
 import math
+import sys
 from collections import namedtuple
 from fractions import Fraction
 from functools import cached_property
@@ -31,6 +32,13 @@ class Block(namedtuple("Block", "reads outputs layers first g e numbers", defaul
 
 class Network(namedtuple("Network", "inputs outputs hidden blocks")):
     """All blocks, each bounded by itself; hidden: how many neurons."""
+
+    def box(self, case):
+        """Of the case's root: section 5 has a limit."""
+        must(all(abs(end) < 2**100 for end in case.lower + case.upper))
+        lower, upper = outward(case)
+        must(all(abs(end) < 2**100 for end in lower + upper))
+        return lower, upper
 
     def tighten(self, node):
         """The lines of all layers of each block; the node's bounds are changed."""
@@ -98,15 +106,14 @@ def ranges(layer, a, b):
     return [[Fraction(end, p * q) + c for end, c in zip(ends, layer.bias)] for ends in (low, high)]
 
 
-def root_box(case):
-    must(all(abs(end) < 2**100 for end in case.lower + case.upper))
-    lower, upper = list(map(float64_below, case.lower)), [-float64_below(-end) for end in case.upper]
-    must(all(abs(end) < 2**100 for end in lower + upper))
-    return lower, upper
+def outward(case):
+    """The case's box, with each end rounded to the nearest float64 on that side."""
+    must(all(abs(end) <= sys.float_info.max for end in case.lower + case.upper))
+    return list(map(float64_below, case.lower)), [-float64_below(-end) for end in case.upper]
 
 
 def make_root(net, case):
-    lower, upper = root_box(case)
+    lower, upper = net.box(case)
     low, high = [None] * net.hidden, [None] * net.hidden
     for block in net.blocks:
         a, b = read_by(block, lower), read_by(block, upper)

@@ -421,7 +421,7 @@ class Chain:
         if operator in SUMS or weights != identity(self.width).weights:
             self.product(weights, False)
         if operator == "ReduceMean":
-            self.scale([self.nearest(1, sum(row)) for row in weights])
+            self.scale([self.nearest(1, int(sum(row))) for row in weights])
 
     def closed(self):
         if not self.layers:

@@ -50,7 +50,7 @@ def margins(monkeypatch) -> tuple[list[Fraction], list[Fraction]]:
         return wrapped
 
     ours, theirs = [], []
-    monkeypatch.setattr(second_checker, "bound_of", recorded(second_checker_bounds.bound_of, ours.append))
+    monkeypatch.setattr(second_checker_bounds, "bound_of", recorded(second_checker_bounds.bound_of, ours.append))
     monkeypatch.setattr(Exact, "margins", recorded(Exact.margins, theirs.extend))
     return ours, theirs
 
