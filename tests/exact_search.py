@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import second_checker
+import second_checker_bounds
+import second_checker_file
 from second_checker_query import join, read_claim, read_file, read_query
 
 
@@ -45,7 +47,7 @@ class Rows:
 
     @classmethod
     def of(cls, disjunct, net) -> "Rows":
-        names = second_checker.names("X", net.inputs) + second_checker.names("Y", net.outputs)
+        names = second_checker_file.names("X", net.inputs) + second_checker_file.names("Y", net.outputs)
         terms = [[float(one.form.get(name, 0)) for name in names] for one in disjunct]
         return cls(np.array(terms).reshape(len(disjunct), len(names)), np.array([float(r.constant) for r in disjunct]))
 
@@ -65,9 +67,9 @@ class Rows:
 
 def is_satisfied(net, disjunct, point: list[Fraction]) -> bool:
     """Whether all rows hold at a point, whatever rounded blocks leave open."""
-    names = second_checker.names("Y", net.outputs)
-    found, spread = dict(zip(second_checker.names("X", net.inputs), point, strict=True)), {}
-    made = [second_checker.evaluate(block, second_checker.read_by(block, point)) for block in net.blocks]
+    names = second_checker_file.names("Y", net.outputs)
+    found, spread = dict(zip(second_checker_file.names("X", net.inputs), point, strict=True)), {}
+    made = [second_checker.evaluate(block, second_checker_bounds.read_by(block, point)) for block in net.blocks]
     found |= dict(zip(names, [value for values, _ in made for value in values], strict=True))
     spread = dict(zip(names, [radius for _, radii in made for radius in radii], strict=True))
     for one in disjunct:

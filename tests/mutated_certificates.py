@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
-import second_checker
+import second_checker_bounds
+import second_checker_file
 import second_checker_images
+import second_checker_network
 from cone_certificate_changes import PictureDraft
 from curve_certificates import HEAD, Files, case, proof, row
 from make_certificates import Draft, Exclusion, Node
@@ -47,8 +49,8 @@ class Base:
         return self.draft.manifest["kind"] == "images"
 
     @cached_property
-    def net(self) -> second_checker.Network:
-        return second_checker.read_chain(onnx.load_from_string(self.network)).network("real")
+    def net(self) -> second_checker_bounds.Network:
+        return second_checker_network.read_chain(onnx.load_from_string(self.network)).network("real")
 
     def written(self, folder: Path, draft: Draft) -> tuple[Path, Files | Pictures]:
         """The draft, signed for the network; of a proof, for a file that asks for what it claims."""
@@ -85,7 +87,9 @@ def curved(random: np.random.Generator, side: int, scores: list[float]) -> bytes
     return model(nodes, constants | {"e": np.float32(scores)}, shape=(1, 1, side, side)).SerializeToString()
 
 
-def tree(random: np.random.Generator, net: second_checker.Network, free: list[int], cut: float, polytopes: int) -> Node:
+def tree(
+    random: np.random.Generator, net: second_checker_bounds.Network, free: list[int], cut: float, polytopes: int
+) -> Node:
     """Not split; by the sign of a neuron of the last hidden layer; by a free input; or by both."""
     neuron = net.hidden - 1 - int(random.integers(2))
     multiplier = (neuron, float(random.integers(0, 4)) / 16)
@@ -182,8 +186,8 @@ def check_sampled(base: Base, draft: Draft) -> None:
         pictures = second_checker_images.read_pictures(*(path.read_bytes() for path in DATA))
         cases = [second_checker_images.make_case(draft.manifest, pictures, 3, i, j) for i, j in draft.cases]
     else:
-        cases = [second_checker.read_case(one) for one in draft.cases]
-    names = second_checker.names("X", base.net.inputs) + second_checker.names("Y", base.net.outputs)
+        cases = [second_checker_file.read_case(one) for one in draft.cases]
+    names = second_checker_file.names("X", base.net.inputs) + second_checker_file.names("Y", base.net.outputs)
     for one in cases:
         points = sampled(one.lower, one.upper)
         values = np.hstack([points, run(base.network, points)])

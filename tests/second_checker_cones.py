@@ -2,7 +2,9 @@
 engine."""
 
 import second_checker as first
-from second_checker import ZERO, Layer, Rejected, must
+from second_checker_bounds import farthest, magnitudes, ranges
+from second_checker_file import has_cones, read_certificate
+from second_checker_layers import ZERO, Layer, Rejected, must
 
 
 def accepts_cones(certificate, network, property):
@@ -16,15 +18,15 @@ def accepts_cones(certificate, network, property):
 
 def margins(certificate, network, property):
     """The exact bounds by which a proof's exclusions are shown, in order; or Rejected is raised."""
-    content = first.read_certificate(certificate, (1, 4, 5))
-    return first.check(content, network, property, **({"bounded": cone} if first.has_cones(content[0]) else {}))
+    content = read_certificate(certificate, (1, 4, 5))
+    return first.check(content, network, property, **({"bounded": cone} if has_cones(content[0]) else {}))
 
 
 def cone(net, case):
     """What is bounded of the network in a case; hidden neurons keep their numbers."""
     (block,) = net.blocks
     reads = [i for i, (low, high) in enumerate(zip(case.lower, case.upper)) if low != high]
-    layers, numbers, reached, values = [], [], set(reads), first.root_box(case)
+    layers, numbers, reached, values = [], [], set(reads), net.box(case)
     for layer, neurons in zip(block.layers, block.neurons):
         last = len(layers) + 1 == len(block.layers)
         places = [i for i, row in enumerate(layer.whole[1]) if last or not reached.isdisjoint(row)]
@@ -42,8 +44,8 @@ def fixed_ends(block, layer, reached, values):
     common, rows = layer.whole
     rows = [{j: w for j, w in row.items() if j not in reached} for row in rows]
     rest = RowsOnly((common, rows), layer.bias)
-    low, high = first.ranges(rest, *values)
-    wider = [block.g * size for size in first.magnitudes(rest, first.farthest(*values))]
+    low, high = ranges(rest, *values)
+    wider = [block.g * size for size in magnitudes(rest, farthest(*values))]
     low, high = ([b + sign * w for b, w in zip(ends, wider)] for ends, sign in ((low, -1), (high, 1)))
     must(all(abs(end) < 2**100 for end in low + high))
     return low, high

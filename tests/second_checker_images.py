@@ -9,8 +9,25 @@ from collections import namedtuple
 from fractions import Fraction
 
 import second_checker as first
-from second_checker import FILE, HASH, RATIONAL, Case, Rejected, Row, must
 from second_checker_cones import cone
+from second_checker_file import (
+    ARRAYS,
+    DESCRIBED,
+    FILE,
+    HASH,
+    RATIONAL,
+    Case,
+    Row,
+    depth,
+    fits,
+    must_have_cuts,
+    rational,
+    read_archive,
+    read_arrays,
+    unpacked,
+)
+from second_checker_layers import ONE, ZERO, Rejected, float32, must
+from second_checker_network import UNREADABLE, read_network
 
 Pictures = namedtuple("Pictures", "height width pixels labels")  # pixels: bytes of each image; labels: numbers
 Shown = namedtuple("Shown", "count safe margins")  # how many images count, and are safe; bounds of exclusions
@@ -23,7 +40,7 @@ SCHEMA = {
     "semantics": "real",
     "network": FILE,
     "engine": {"name": str, "version": str, "options": dict},
-    "arrays": first.DESCRIBED,
+    "arrays": DESCRIBED,
     "data": {"name": str, "images": HASH, "labels": HASH},
     "input": {"layout": "NCHW|NHWC|NHW|flat", "scaling": r"0\.\.1|0\.\.255|-1\.\.1"},
     "patch": {"height": int, "width": int, "positions": [[int]]},
@@ -44,22 +61,27 @@ def accepts_images(certificate, network, images, labels):
 
 def shown(certificate, network, images, labels):
     """What the certificate shows; or Rejected is raised."""
-    manifest, data = first.read_archive(certificate)
+    manifest, data = read_archive(certificate)
     check_form(manifest, data)
-    arrays = first.read_arrays(manifest, data)
-    files = [first.unpacked(path) for path in (images, labels)]
-    must([hashlib.sha256(f).hexdigest() for f in files] == [manifest["data"][key] for key in ("images", "labels")])
-    try:
-        pictures = read_pictures(*files)
-        net = first.read_network(network, manifest)
-    except (*first.UNREADABLE, struct.error) as error:
-        raise ValueError("malformed or unsupported") from error
-    size = pictures.height * pictures.width
-    first.must_have_cuts(arrays, size)
-    must(size == net.inputs and net.outputs >= 2)
+    arrays = read_arrays(manifest, data)
+    pictures, net = read_inputs(manifest, network, images, labels)
+    must_have_cuts(arrays, pictures.height * pictures.width)
     cases = [make_case(manifest, pictures, net.outputs, *numbers) for numbers in manifest["cases"]]
     margins = first.check_proof(net, cases, arrays, cone)
     return Shown(*count(manifest, pictures), margins)
+
+
+def read_inputs(manifest, network, images, labels):
+    """The pictures and the network, which are those that the manifest names and fit each other."""
+    files = [unpacked(path) for path in (images, labels)]
+    must([hashlib.sha256(f).hexdigest() for f in files] == [manifest["data"][key] for key in ("images", "labels")])
+    try:
+        pictures = read_pictures(*files)
+        net = read_network(network, manifest)
+    except (*UNREADABLE, struct.error) as error:
+        raise ValueError("malformed or unsupported") from error
+    must(pictures.height * pictures.width == net.inputs and net.outputs >= 2)
+    return pictures, net
 
 
 def check_form(manifest, data):
@@ -67,24 +89,31 @@ def check_form(manifest, data):
     must(isinstance(manifest, dict), ValueError)
     rest = {key: value for key, value in manifest.items() if key not in ("claim", "contents")}
     schema = SCHEMA | {"cones": bool} if rest.get("version") == 5 else SCHEMA
-    must(first.fits(rest, schema) and len(manifest) == len(schema) + 2 and rest["version"] in (4, 5), ValueError)
+    must(fits(rest, schema) and len(manifest) == len(schema) + 2 and rest["version"] in (4, 5), ValueError)
     must(rest.get("cones", True), ValueError)
-    must(first.depth(manifest["engine"]["options"]) <= 100 and set(data) == first.ARRAYS, ValueError)
-    claim, contents, patch = (manifest.get(key) for key in ("claim", "contents", "patch"))
-    must(claim == "label" or first.fits(claim, {"not": int}) and 0 <= claim["not"] < NUMBERS, ValueError)
+    check_claim(manifest, data)
+    contents, patch = manifest.get("contents"), manifest["patch"]
     around = {"around": "1"} if type(contents) is dict and contents.get("around", 0) is None else {}
-    must(type(contents) is dict and first.fits(contents | around, CONTENTS), ValueError)
-    low, high, around = (first.rational((contents | around)[key]) for key in CONTENTS)
+    must(type(contents) is dict and fits(contents | around, CONTENTS), ValueError)
+    low, high, around = (rational((contents | around)[key]) for key in CONTENTS)
     must(low < high and around > 0, ValueError)
-    positions, images, cases = patch["positions"], manifest["images"], manifest["cases"]
-    must(1 <= len(positions) <= ENTRIES and 1 <= len(images) <= ENTRIES and cases, ValueError)
+    positions, cases = patch["positions"], manifest["cases"]
+    must(1 <= len(positions) <= ENTRIES and cases, ValueError)
     must(all(len(pair) == 2 for pair in positions + cases), ValueError)
-    numbers = [patch["height"], patch["width"], *images, *sum(positions + cases, [])]
+    numbers = [patch["height"], patch["width"], *sum(positions + cases, [])]
     must(all(0 <= number < NUMBERS for number in numbers) and min(numbers[:2]) >= 1, ValueError)
     must(len(set(map(tuple, positions))) == len(positions), ValueError)
-    must(all(ascending == sorted(ascending) for ascending in (images, cases)), ValueError)
-    must(len(set(images)) == len(images) and len(set(map(tuple, cases))) == len(cases), ValueError)
-    must(all(i < len(images) and j < len(positions) for i, j in cases), ValueError)
+    must(cases == sorted(cases) and len(set(map(tuple, cases))) == len(cases), ValueError)
+    must(all(i < len(manifest["images"]) and j < len(positions) for i, j in cases), ValueError)
+
+
+def check_claim(manifest, data):
+    """What stands in all certificates about images."""
+    must(depth(manifest["engine"]["options"]) <= 100 and set(data) == ARRAYS, ValueError)
+    claim, images = manifest.get("claim"), manifest["images"]
+    must(claim == "label" or fits(claim, {"not": int}) and 0 <= claim["not"] < NUMBERS, ValueError)
+    must(1 <= len(images) <= ENTRIES and images == sorted(set(images)), ValueError)
+    must(0 <= images[0] and images[-1] < NUMBERS, ValueError)
 
 
 # Data
@@ -114,7 +143,7 @@ def read_csv(images, labels):
 
 
 def value(byte, scaling):
-    return first.float32(SCALED[scaling](first.float32(Fraction(byte, 255))))
+    return float32(SCALED[scaling](float32(Fraction(byte, 255))))
 
 
 # Cases
@@ -123,28 +152,35 @@ def value(byte, scaling):
 def make_case(manifest, pictures, outputs, i, j):
     """Of an image and a position."""
     number, (row, column), patch = manifest["images"][i], manifest["patch"]["positions"][j], manifest["patch"]
-    must(number < len(pictures.pixels))
-    label, claim = pictures.labels[number], manifest["claim"]
-    lower = [value(byte, manifest["input"]["scaling"]) for byte in pictures.pixels[number]]
+    lower = inputs_of(manifest, pictures, number)
     upper = list(lower)
     for y in range(row, row + patch["height"]):
         for x in range(column, column + patch["width"]):
             must(y < pictures.height and x < pictures.width)
             place = y * pictures.width + x
             lower[place], upper[place] = ends(manifest["contents"], lower[place])
+    return Case(lower, upper, polytopes(manifest["claim"], pictures.labels[number], outputs))
+
+
+def inputs_of(manifest, pictures, number):
+    """Of the image of this number."""
+    must(number < len(pictures.pixels))
+    return [value(byte, manifest["input"]["scaling"]) for byte in pictures.pixels[number]]
+
+
+def polytopes(claim, label, outputs):
+    """What is unsafe of an image of this label."""
     if claim == "label":
         must(label < outputs)
-        unsafe = [[difference(label, c)] for c in range(outputs) if c != label]
-    else:
-        must(claim["not"] < outputs)
-        unsafe = [[difference(c, claim["not"]) for c in range(outputs) if c != claim["not"]]]
-    return Case(lower, upper, unsafe)
+        return [[difference(label, c)] for c in range(outputs) if c != label]
+    must(claim["not"] < outputs)
+    return [[difference(c, claim["not"]) for c in range(outputs) if c != claim["not"]]]
 
 
 def ends(contents, x):
-    low, high = first.rational(contents["low"]), first.rational(contents["high"])
+    low, high = rational(contents["low"]), rational(contents["high"])
     if contents["around"] is not None:
-        around = first.rational(contents["around"])
+        around = rational(contents["around"])
         low, high = max(low, x - around), min(high, x + around)
         must(low <= high)
     return low, high
@@ -152,19 +188,24 @@ def ends(contents, x):
 
 def difference(more, less):
     """The row that output `more` is at most output `less`."""
-    return Row({f"Y_{more}": first.ONE, f"Y_{less}": -first.ONE}, first.ZERO, False)
+    return Row({f"Y_{more}": ONE, f"Y_{less}": -ONE}, ZERO, False)
 
 
 def count(manifest, pictures):
     """How many images count, and are safe."""
-    claim, done = manifest["claim"], {}
-    patch = manifest["patch"]
+    done, patch = {}, manifest["patch"]
     for row, column in patch["positions"]:
         must(row + patch["height"] <= pictures.height and column + patch["width"] <= pictures.width)
-    must(all(number < len(pictures.pixels) for number in manifest["images"]))
     for i, _ in manifest["cases"]:
         done[i] = done.get(i, 0) + 1
+    return count_safe(manifest, pictures, {i for i in done if done[i] == len(patch["positions"])})
+
+
+def count_safe(manifest, pictures, safe):
+    """How many images count, and how many of these are among the safe ones."""
+    claim = manifest["claim"]
+    must(all(number < len(pictures.pixels) for number in manifest["images"]))
     counting = [
         i for i, number in enumerate(manifest["images"]) if claim == "label" or pictures.labels[number] != claim["not"]
     ]
-    return len(counting), sum(done.get(i) == len(patch["positions"]) for i in counting)
+    return len(counting), sum(i in safe for i in counting)

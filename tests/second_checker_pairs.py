@@ -2,8 +2,27 @@
 
 from collections import namedtuple
 
-import second_checker as first
-from second_checker import ONE, ZERO, Network, Rejected, added, down, is_unstable, must, noise
+from second_checker_bounds import (
+    NONE,
+    Network,
+    added,
+    down,
+    farthest,
+    finish_layer,
+    is_unstable,
+    magnitudes,
+    minimum,
+    noise,
+    read_by,
+    relu_line,
+    substitute,
+    through_lines,
+    through_weights,
+    tighten_block,
+    tighten_neuron,
+)
+from second_checker_file import read_certificate
+from second_checker_layers import ONE, ZERO, Rejected, must
 from second_checker_query import check_query
 
 Lines = namedtuple("Lines", "blocks coupled")  # coupled: {pair: for each stage, {number in it: Line of delta}}
@@ -20,7 +39,7 @@ def accepts_pairs(certificate, networks, query):
 
 def margins(certificate, networks, query):
     """The exact bounds by which a proof's exclusions are shown, in order, None of a witness; or Rejected is raised."""
-    content = first.read_certificate(certificate, (2, 3))
+    content = read_certificate(certificate, (2, 3))
     pairs = read_pairs(content[0])
     return check_query(content, networks, query, lambda net: paired(net, pairs))
 
@@ -50,7 +69,7 @@ class PairedNetwork(namedtuple("PairedNetwork", (*Network._fields, "pairs"))):
 
     def tighten(self, node):
         """The lines of all layers of each block, and of differences; the node's bounds are changed."""
-        lines = {i: first.tighten_block(self.blocks[i], node) for i in self.alone()}
+        lines = {i: tighten_block(self.blocks[i], node) for i in self.alone()}
         coupled = {}
         for pair in self.pairs:
             halves = [Half(self.blocks[i], node) for i in pair]
@@ -65,7 +84,7 @@ class PairedNetwork(namedtuple("PairedNetwork", (*Network._fields, "pairs"))):
         left, constant = [ZERO] * self.inputs, ZERO
         for i in self.alone():
             block, own = self.blocks[i], lines.blocks[i]
-            row, constant = first.substitute(block, node, own, parts[i], constant, slopes, multipliers)
+            row, constant = substitute(block, node, own, parts[i], constant, slopes, multipliers)
             left = added(left, block.reads, row)
         for pair in self.pairs:
             blocks, own, rows = ([values[i] for i in pair] for values in (self.blocks, lines.blocks, parts))
@@ -84,22 +103,22 @@ class Half:
 
     def __init__(self, block, node):
         self.block, self.node, self.lines = block, node, []
-        self.largest = first.farthest(first.read_by(block, node.lower), first.read_by(block, node.upper))
+        self.largest = farthest(read_by(block, node.lower), read_by(block, node.upper))
 
     def reach(self):
         """M of the next layer with a ReLU, when all before it, or all that are left, have their lines."""
         for layer in self.block.layers[len(self.lines) :]:
-            sizes = first.magnitudes(layer, self.largest)
+            sizes = magnitudes(layer, self.largest)
             if any(layer.relus):
                 return sizes
             self.finish(sizes)
         return None
 
     def finish(self, sizes):
-        self.largest = first.finish_layer(self.block, self.node, self.lines, sizes, ratio=2)
+        self.largest = finish_layer(self.block, self.node, self.lines, sizes, ratio=2)
 
     def tighten(self, i, size):
-        first.tighten_neuron(self.block, self.node, self.lines, i, size)
+        tighten_neuron(self.block, self.node, self.lines, i, size)
 
     def number(self, i):
         """The hidden neuron that is the i-th one of the next layer."""
@@ -152,7 +171,7 @@ def difference(node, f, g, stages, i, error):
         for block, row in zip(blocks, rows):
             left = added(left, block.reads, row)
         constant += sign * (layers[1].bias[i] - layers[0].bias[i])
-        ends.append(sign * (first.minimum(left, node.lower, node.upper) + constant - error))
+        ends.append(sign * (minimum(left, node.lower, node.upper) + constant - error))
     return ends
 
 
@@ -176,14 +195,14 @@ def gap(low, high):
 
 def difference_line(f, g, low, high, m, n):
     """(1 - c) d - t - s <= delta <= c d + t + s"""
-    line = first.relu_line(g, low, high, ZERO)
+    line = relu_line(g, low, high, ZERO)
     return line._replace(a=1 - line.c, s=noise(f, m) + noise(g, n + line.t))
 
 
 # Substitution in both blocks together
 
 
-def substitute_pair(blocks, node, lines, stages, rows, slopes=first.NONE, multipliers=first.NONE):
+def substitute_pair(blocks, node, lines, stages, rows, slopes=NONE, multipliers=NONE):
     """What is left of two rows, over h after the last lines of each block: over what each reads, and a constant."""
     constant, ends = ZERO, [len(own) for own in lines]
     relus = ([k for k, layer in enumerate(block.layers) if any(layer.relus)] for block in blocks)
@@ -191,9 +210,9 @@ def substitute_pair(blocks, node, lines, stages, rows, slopes=first.NONE, multip
         rows, constant = descend(blocks, node, lines, ends, [k + 1 for k in places], rows, constant)
         rows, changes, constant = through_differences(coupled, rows, constant)
         for side, (block, k) in enumerate(zip(blocks, places)):
-            row, constant = first.through_lines(block, node, lines[side], k, rows[side], constant, slopes, multipliers)
+            row, constant = through_lines(block, node, lines[side], k, rows[side], constant, slopes, multipliers)
             row = added(row, coupled, changes if side else [-change for change in changes])
-            rows[side], constant = first.through_weights(block.layers[k], row, constant)
+            rows[side], constant = through_weights(block.layers[k], row, constant)
         ends = places
     return descend(blocks, node, lines, ends, [0, 0], rows, constant)
 
@@ -202,7 +221,7 @@ def descend(blocks, node, lines, ends, stops, rows, constant):
     """Both rows through the layers without a ReLU before these ends, down to these stops."""
     left = []
     for block, own, end, stop, row in zip(blocks, lines, ends, stops, rows):
-        row, constant = first.substitute(block, node, own[:end], row, constant, stop=stop)
+        row, constant = substitute(block, node, own[:end], row, constant, stop=stop)
         left.append(row)
     return left, constant
 

@@ -10,7 +10,10 @@ from itertools import accumulate
 import onnx
 import second_checker as first
 from google.protobuf.message import DecodeError
-from second_checker import ONE, ZERO, Block, Layer, Network, Rejected, Row, must, names
+from second_checker_bounds import Block, Network
+from second_checker_file import Row, names, rational, read_certificate
+from second_checker_layers import ONE, ZERO, Layer, Rejected, float32, must, scaled, total
+from second_checker_network import errors, read_chain, read_model
 
 NAME = "[A-Za-z][A-Za-z0-9_]*"
 TOKEN = re.compile(r';[^\n]*|"[^"\n]*"|[()]|[^\s()\[\];"]+(?:\s*\[[^\]]*\])?|\S')
@@ -25,7 +28,7 @@ File = namedtuple("File", "model identity chains")  # chains: of each block
 def accepts_query(certificate, networks, query):
     """Does the certificate show its claim for these files (paths; networks by name)? ValueError as in accepts."""
     try:
-        check_query(first.read_certificate(certificate, (2,)), networks, query)
+        check_query(read_certificate(certificate, (2,)), networks, query)
     except Rejected:
         return False
     return True
@@ -210,7 +213,7 @@ def echelon(equations, count):
         inputs = [i for i in range(count) if equation.get(i)]
         if inputs:
             pivot = max(inputs)
-            equation = first.scaled(equation, 1 / equation[pivot])
+            equation = scaled(equation, 1 / equation[pivot])
             solved = {p: eliminated(other, pivot, equation) for p, other in solved.items()} | {pivot: equation}
         elif equation[""]:
             return None
@@ -219,7 +222,7 @@ def echelon(equations, count):
 
 def eliminated(equation, pivot, other):
     """Without the pivot of another equation."""
-    return first.total([equation, first.scaled(other, -equation.get(pivot, ZERO))])
+    return total([equation, scaled(other, -equation.get(pivot, ZERO))])
 
 
 def tied(row, ties):
@@ -230,14 +233,14 @@ def tied(row, ties):
         if name[0] == "X":
             tie = ties[int(name[2:])]
             parts.append({f"X_{i}": a * b for i, b in tie.inputs.items()} | {"": a * tie.constant})
-    form = first.total(parts)
+    form = total(parts)
     return Row(form, form.pop(""), row.strict)
 
 
 def read_ties(ties, free):
     """Of the manifest."""
     must(all(int(i) < free for part in ties for tie in part for i in tie["inputs"]), ValueError)
-    number = first.rational
+    number = rational
     return [
         [
             Tie({int(i): number(a) for i, a in tie["inputs"].items() if number(a)}, number(tie["constant"]))
@@ -257,9 +260,9 @@ def count_free(ties):
 def read_file(network, paths):
     """A network's file; the one that it is equal to where it is not given."""
     path = paths.get(network.name) or paths[network.other if network.relation == "equal-to" else network.name]
-    model, identity = first.read_model(path)
+    model, identity = read_model(path)
     hidden = [tensor.onnx.strip('"') for tensor in network.tensors if tensor.kind == "declare-hidden"]
-    return File(model, identity, [first.read_chain(model, end) for end in (*hidden, None)])
+    return File(model, identity, [read_chain(model, end) for end in (*hidden, None)])
 
 
 def named(declared, files):
@@ -319,7 +322,7 @@ def check_types(declared, ties, manifest, content):
     must(manifest["kind"] == "witness" or manifest["semantics"] == "float32")
     for tie in single if manifest["kind"] == "witness" else ():
         value = tie.constant + sum(a * content[0][i] for i, a in tie.inputs.items())
-        must(value == first.float32(value) and abs(value) < 2**128)
+        must(value == float32(value) and abs(value) < 2**128)
 
 
 # Blocks
@@ -340,7 +343,7 @@ def join(files, ties, free, semantics):
         must(semantics == "real" or not rounded)
         numbers = list(accumulate((sum(layer.relus) for layer in layers), initial=hidden))
         hidden = numbers[-1]
-        blocks.append(Block(reads, chain.width, layers, numbers, *first.errors(semantics, rounded, n)))
+        blocks.append(Block(reads, chain.width, layers, numbers, *errors(semantics, rounded, n)))
     return Network(free, sum(block.outputs for block in blocks), hidden, blocks)
 
 

@@ -6,6 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import second_checker
+import second_checker_network
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import AttributeProto, ModelProto, TensorProto, helper
@@ -163,7 +164,7 @@ READ = {name: (nodes, 13) for name, (nodes, _) in LAYERS.items()} | {
 def test_the_engine_and_the_second_checker_read_the_same(scratch, name):
     path = written(scratch, proto(*READ[name]))
     assert_same_network(path)
-    ours, theirs = read_network(path), second_checker.read_chain(second_checker.read_model(path)[0])
+    ours, theirs = read_network(path), second_checker_network.read_chain(second_checker_network.read_model(path)[0])
     assert (ours.rounded, not ours.obstacle) == (theirs.rounded, theirs.executed)
     for a, b in zip(ours.layers, theirs.layers, strict=True):
         assert (np.asarray(a.weight).tolist(), a.bias.tolist(), a.relu) == (b.weights, b.bias, b.relu)
@@ -242,7 +243,7 @@ def test_what_has_no_float32_semantics(scratch, name):
     nodes, what = FLOAT32_REFUSED[name]
     path = written(scratch, model(nodes, {**CONSTANTS, "huge": f32([1e9, 1], [1, 1])}, shape=(1, 2)))
     assert what in read_network(path).obstacle and load_network(path).float32_obstacle
-    assert not second_checker.read_chain(second_checker.read_model(path)[0]).executed or "zeros" in what
+    assert not second_checker_network.read_chain(second_checker_network.read_model(path)[0]).executed or "zeros" in what
 
 
 def test_numbers_that_float32_does_not_hold(scratch):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import second_checker
+import second_checker_network
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import AttributeProto, ModelProto, helper, numpy_helper
@@ -87,7 +88,7 @@ def test_layers_are_those_of_the_table(scratch, name):
 def test_the_engine_and_the_second_checker_read_the_same(scratch, name):
     path = written(scratch, proto(*READ[name]))
     assert_same_network(path)
-    ours, theirs = read_network(path), second_checker.read_chain(second_checker.read_model(path)[0])
+    ours, theirs = read_network(path), second_checker_network.read_chain(second_checker_network.read_model(path)[0])
     assert (ours.rounded, not ours.obstacle) == (theirs.rounded, theirs.executed)
     for a, b in zip(ours.layers, theirs.layers, strict=True):
         assert (np.asarray(a.weight).tolist(), a.bias.tolist(), a.relu) == (b.weights, b.bias, b.relu)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import second_checker
+import second_checker_network
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 from onnx import AttributeProto, ModelProto, TensorProto, helper
@@ -44,7 +45,7 @@ def read(path: Path) -> Network:
 def assert_alike(path) -> None:
     """The engine, the checker and the second checker read the same network."""
     engines, ours = read(path), read_network(path)
-    theirs = second_checker.read_chain(second_checker.read_model(path)[0])
+    theirs = second_checker_network.read_chain(second_checker_network.read_model(path)[0])
     for a, b, c in zip(engines.layers, ours.layers, theirs.layers, strict=True):
         assert np.array_equal(a.weight, b.weight) and np.array_equal(a.bias, b.bias) and a.relu == b.relu
         assert (np.asarray(b.weight).tolist(), b.bias.tolist(), b.relu) == (c.weights, c.bias, c.relu)

@@ -6,7 +6,7 @@ import shutil
 
 import onnx
 import pytest
-import second_checker
+import second_checker_network
 from cases import case, prop, row
 from fuzzing import seeds
 from onnx_graphs import f32, model, node
@@ -185,7 +185,7 @@ def test_external_data_at_random(place):
         found = [read(load, place / "net.onnx") for load in (load_network, read_network)]
         assert found[0] == found[1], (seed, found)
         try:
-            second = second_checker.read_model(place / "net.onnx")[1]
+            second = second_checker_network.read_model(place / "net.onnx")[1]
         except (ValueError, LookupError, TypeError, OSError):
             second = None
         assert found[0] is None or second == found[0], (seed, found, second)

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 import second_checker
+import second_checker_network
 from cases import case, prop, row
 from command_line import one_line
 from onnx_graphs import f32, model, node
@@ -69,7 +70,7 @@ def identity(path) -> str:
 def test_all_readers_read_the_same(path):
     network = load_network(path)
     assert layers(network) == layers(read_network(path)) == layers(parse_network(inside().SerializeToString()))
-    assert network.sha256 == read_network(path).sha256 == second_checker.read_model(path)[1] == identity(path)
+    assert network.sha256 == read_network(path).sha256 == second_checker_network.read_model(path)[1] == identity(path)
     assert input_hashes([], {"net.onnx": path}) == {"net.onnx": identity(path)}
     assert replay(network, f32([1, 0, 0])).tolist() == [[-2]]
 
@@ -80,7 +81,9 @@ def test_a_file_for_each_tensor(tmp_path):
     )
     path = tmp_path / "net.onnx"
     assert sorted(os.listdir(tmp_path)) == ["B", "V", "W", "net.onnx"]
-    assert load_network(path).sha256 == network_hash(path) == second_checker.read_model(path)[1] == identity(path)
+    assert (
+        load_network(path).sha256 == network_hash(path) == second_checker_network.read_model(path)[1] == identity(path)
+    )
     assert describe(path).data_files == ("B", "V", "W")
 
 
@@ -95,7 +98,7 @@ def test_constant_nodes_and_the_rest_of_a_file(tmp_path):
     assert (
         layers(load_network(path)) == layers(read_network(path)) == layers(parse_network(inside().SerializeToString()))
     )
-    assert load_network(path).sha256 == read_network(path).sha256 == second_checker.read_model(path)[1]
+    assert load_network(path).sha256 == read_network(path).sha256 == second_checker_network.read_model(path)[1]
 
 
 def test_whatever_changes_it_is_another_network(path):
@@ -163,7 +166,7 @@ def test_hostile_places(path, name, tmp_path_factory):
         with pytest.raises(Malformed) as rejected:
             read_network(path)
         with pytest.raises((ValueError, KeyError, TypeError)):
-            second_checker.read_model(path)
+            second_checker_network.read_model(path)
     for error in (caught, rejected):
         assert str(error.value).startswith(f"{path}: ") and len(str(error.value).splitlines()) == 1
     assert ";" in str(caught.value)  # what to do

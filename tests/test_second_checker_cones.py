@@ -8,12 +8,16 @@ import numpy as np
 import onnxruntime
 import pytest
 import second_checker
+import second_checker_bounds
 import second_checker_cones
+import second_checker_file
 import second_checker_images
+import second_checker_layers
+import second_checker_network
 from make_cone_certificates import BROKEN, CHANGES, CORPUS, VALID, Files, changed
 from onnx import helper
 from pair_certificates import Exclusion, Pair
-from second_checker import Rejected
+from second_checker_layers import Rejected
 from second_checker_pairs import margins as pair_margins
 
 from engine.audit.check import check
@@ -113,10 +117,10 @@ def test_what_is_wrong_is_made_of_what_is_valid():
 
 def cone_of(rows, bias, lower, upper, *, relu=True, g=0):
     """The cone of one layer, which the outputs are."""
-    layer = second_checker.Layer([list(map(Fraction, row)) for row in rows], list(map(Fraction, bias)), relu)
-    block = second_checker.Block(range(len(lower)), len(rows), [layer], [0, len(rows)], Fraction(g), Fraction(0))
-    net = second_checker.Network(len(lower), len(rows), len(rows), [block])
-    case = second_checker.Case(list(map(Fraction, lower)), list(map(Fraction, upper)), [])
+    layer = second_checker_layers.Layer([list(map(Fraction, row)) for row in rows], list(map(Fraction, bias)), relu)
+    block = second_checker_bounds.Block(range(len(lower)), len(rows), [layer], [0, len(rows)], Fraction(g), Fraction(0))
+    net = second_checker_bounds.Network(len(lower), len(rows), len(rows), [block])
+    case = second_checker_file.Case(list(map(Fraction, lower)), list(map(Fraction, upper)), [])
     return second_checker_cones.cone(net, case).blocks[0].layers[0]
 
 
@@ -188,16 +192,16 @@ def test_maxima_are_those_of_onnxruntime(shape, options):
     graph = helper.make_graph([node], "maximum", ends[:1], ends[1:])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    block = second_checker.read_chain(model).network("real").blocks[0]
+    block = second_checker_network.read_chain(model).network("real").blocks[0]
     for seed in range(3):
         x = np.random.default_rng(seed).integers(-8, 9, shape).astype(np.float32) / 4
-        found, _ = second_checker.evaluate(block, second_checker.exact(x))
-        assert found == second_checker.exact(session.run(None, {"x": x})[0])
+        found, _ = second_checker.evaluate(block, second_checker_layers.exact(x))
+        assert found == second_checker_layers.exact(session.run(None, {"x": x})[0])
 
 
 def test_layers_of_a_maximum_of_three():
     """max(a, b) and c; then max of these two; then what is left."""
-    chain = second_checker.Chain([1, 1, 3])
+    chain = second_checker_network.Chain([1, 1, 3])
     chain.maximize({"kernel_shape": [3]})
     assert [layer.weights for layer in chain.layers] == [
         [[1, -1, 0], [0, 1, 0], [0, 0, 1]],

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-import second_checker
+import second_checker_file
 import second_checker_images
 from cone_certificate_changes import PictureDraft
 from make_cone_certificates import CORPUS, DEFAULTS, SIDE, VALID, Files, classifier, question_about, signed
@@ -85,14 +85,14 @@ def check_sampled(files: Files, draft: PictureDraft) -> None:
         pictures = second_checker_images.read_pictures(files.about.read_bytes(), labels.read_bytes())
         cases = [second_checker_images.make_case(draft.manifest, pictures, 3, i, j) for i, j in draft.cases]
     else:
-        cases = [second_checker.read_case(case) for case in draft.cases]
+        cases = [second_checker_file.read_case(case) for case in draft.cases]
     for case in cases:
         low, high = (np.array(list(map(float, ends))) for ends in case[:2])
         places = random.random((300, SIDE**2))
         places[::2] = places[::2].round()
         points = low + places * (high - low)
         values = np.hstack([points, network.evaluate(points)])
-        names = second_checker.names("X", SIDE**2) + second_checker.names("Y", 3)
+        names = second_checker_file.names("X", SIDE**2) + second_checker_file.names("Y", 3)
         for polytope in case.unsafe:
             rows = np.array([[float(row.form.get(name, 0)) for name in names] for row in polytope])
             sides = values @ rows.reshape(-1, len(names)).T + [float(row.constant) for row in polytope]

@@ -5,6 +5,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import second_checker
+import second_checker_file
+import second_checker_layers
+import second_checker_network
 from curve_certificates import case, leaf, network, proof, row, split, witness, written
 from onnx_graphs import f32, model, node
 from second_checker_cones import accepts_cones, cone, margins
@@ -90,8 +93,8 @@ def test_a_fixed_neuron_has_a_radius(tmp_path):
     c, t = SIGMOID.upper(-257, 257)
     expected = high - SIGMOID.above(Fraction(1)) - t - c
     assert bounds_of(tmp_path, leaf(), WIDE, question, cones=True) == [expected]
-    chain = second_checker.read_chain(second_checker.read_model(tmp_path / "n.onnx")[0]).network("real")
-    last = cone(chain, second_checker.read_case(question)).blocks[0].layers[1]
+    chain = second_checker_network.read_chain(second_checker_network.read_model(tmp_path / "n.onnx")[0]).network("real")
+    last = cone(chain, second_checker_file.read_case(question)).blocks[0].layers[1]
     assert last.radii == [Fraction(1, 2**41)] and -last.bias[0] + last.radii[0] == SIGMOID.above(Fraction(1))
     whole = bounds_of(tmp_path, leaf(), WIDE, question)
     assert whole[0] != expected and abs(whole[0] - expected) < Fraction(1, 2**7)
@@ -196,7 +199,7 @@ GRAPHS = {
 
 
 def chain_of(nodes):
-    return second_checker.read_chain(model(nodes, {"w": f32([1, 2], [3, 4])}, shape=(1, 2)))
+    return second_checker_network.read_chain(model(nodes, {"w": f32([1, 2], [3, 4])}, shape=(1, 2)))
 
 
 @pytest.mark.parametrize("name", GRAPHS)
@@ -217,5 +220,5 @@ def test_two_kinds_do_not_meet(other):
 
 
 def test_a_curve_is_no_float32_semantics():
-    with pytest.raises(second_checker.Rejected):
+    with pytest.raises(second_checker_layers.Rejected):
         chain_of(GRAPHS["after a product"][0]).network("float32")

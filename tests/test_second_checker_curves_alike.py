@@ -8,10 +8,12 @@ import numpy as np
 import onnx
 import pytest
 import second_checker
+import second_checker_network
 from curve_certificates import case, proof, row, split, witness, written
 from curve_certificates import leaf as of_tree
 from meeting_graphs import branching
 from mutated_certificates import curved
+from second_checker_curves import CURVES
 from test_second_checker_cones import agree, ours, theirs  # noqa: F401 (theirs is a fixture)
 from test_second_checker_curves import FORMS, ONE, QUESTION
 
@@ -49,7 +51,7 @@ def test_witnesses(tmp_path, seed, theirs):  # noqa: F811
     """What is not in doubt; and, just in doubt; and with another last bit."""
     numbers = np.random.default_rng(seed)
     data = curved(numbers, 2, [0, 0])
-    block = second_checker.read_chain(onnx.load_from_string(data)).network("real").blocks[0]
+    block = second_checker_network.read_chain(onnx.load_from_string(data)).network("real").blocks[0]
     point = [Fraction(int(v), 7) for v in numbers.integers(-7, 8, 4)]
     values, radii = second_checker.evaluate(block, point)
     for constant, shift, word in (
@@ -90,10 +92,10 @@ def theirs_of(path: Path) -> list | None:
 
 def ours_of(path: Path) -> list | None:
     try:
-        layers = second_checker.read_chain(second_checker.read_model(path)[0]).layers
+        layers = second_checker_network.read_chain(second_checker_network.read_model(path)[0]).layers
     except ValueError:
         return None
-    names = {curve: name.lower() for name, curve in second_checker.CURVES.items()} | {None: ""}
+    names = {curve: name.lower() for name, curve in CURVES.items()} | {None: ""}
     floats = lambda numbers: [float(v) for v in numbers]
     return [([floats(w) for w in a.weights], floats(a.bias), a.relus, names[a.curve]) for a in layers]
 

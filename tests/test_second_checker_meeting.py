@@ -6,6 +6,9 @@ import numpy as np
 import onnx
 import pytest
 import second_checker
+import second_checker_file
+import second_checker_layers
+import second_checker_network
 from make_cone_certificates import Files
 from meeting_graphs import branching
 from onnx import ModelProto
@@ -20,7 +23,7 @@ COMMON = ["--device", "cpu", "--threads", "1"]
 
 
 def layers_of(made: ModelProto) -> list:
-    return second_checker.read_chain(made).layers
+    return second_checker_network.read_chain(made).layers
 
 
 def are(layers, expected) -> None:
@@ -69,13 +72,13 @@ WRONG = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_nothing_else_meets(name):
-    with pytest.raises((ValueError, *second_checker.UNREADABLE)):
+    with pytest.raises((ValueError, *second_checker_network.UNREADABLE)):
         layers_of(of(WRONG[name]))
 
 
 def test_float32_semantics_end_where_signals_meet():
-    chain = second_checker.read_chain(of([node("Relu", "x", "h"), node("Add", "h x", "y")]))
-    with pytest.raises(second_checker.Rejected):
+    chain = second_checker_network.read_chain(of([node("Relu", "x", "h"), node("Add", "h x", "y")]))
+    with pytest.raises(second_checker_layers.Rejected):
         chain.network("float32")
 
 
@@ -113,12 +116,12 @@ def certified(folder: Path, made: ModelProto, share: float, pixels: tuple[str, .
     """
     files, proof = Files(folder / "n.onnx", folder / "q.vnnlib"), folder / "c.zip"
     files.network.write_bytes(made.SerializeToString())
-    net = second_checker.read_chain(made)
+    net = second_checker_network.read_chain(made)
     ends = [(pixel, pixel) for pixel in pixels] + [("-1", "1")] * (net.inputs - len(pixels))
     axes = [np.linspace(float(low), float(high), 1 if low == high else 5) for low, high in ends]
     points = np.array(np.meshgrid(*axes)).reshape(net.inputs, -1).T
     block = net.network("real").blocks[0]
-    values = [second_checker.evaluate(block, second_checker.exact(point))[0] for point in points]
+    values = [second_checker.evaluate(block, second_checker_layers.exact(point))[0] for point in points]
     first = [float(value[0]) for value in values]
     bound = max(first) + share * (max(first) - min(first) + 1)
     head = "".join(f"(declare-const X_{i} Real)" for i in range(net.inputs))
@@ -162,7 +165,7 @@ def wide(seed: int) -> ModelProto:
 def test_a_proof_with_fixed_inputs(tmp_path, seed, theirs):  # noqa: F811
     """What is not reached is carried on beside what is."""
     certificate, files, code = certified(tmp_path, wide(seed), 0.05, ("0.5", "0.1", "0", "-1", "0.25", "0.75"))
-    assert code == 0 and second_checker.read_archive(certificate)[0]["version"] == 4
+    assert code == 0 and second_checker_file.read_archive(certificate)[0]["version"] == 4
     found = ours(certificate, files)
     assert found[0] == "accepted" and found[1] and agree(found, theirs(certificate, files))
 
@@ -172,7 +175,7 @@ def test_a_proof_is_of_its_meeting_alone(tmp_path):
     nodes = [node("Relu", "x", "h"), node("Sub", "h x", "y")]
     certificate, files, code = certified(tmp_path, of(nodes), 0.05)
     assert code == 0 and ours(certificate, files)[0] == "accepted"
-    net = second_checker.read_chain(of([nodes[0], node("Add", "h x", "y")])).network("real")
-    manifest, cases, arrays = second_checker.read_certificate(certificate)
-    with pytest.raises(second_checker.Rejected):
+    net = second_checker_network.read_chain(of([nodes[0], node("Add", "h x", "y")])).network("real")
+    manifest, cases, arrays = second_checker_file.read_certificate(certificate)
+    with pytest.raises(second_checker_layers.Rejected):
         second_checker.check_proof(net, cases, arrays)

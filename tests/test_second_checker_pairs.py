@@ -5,8 +5,12 @@ from fractions import Fraction
 
 import pytest
 import second_checker as first
+import second_checker_bounds
+import second_checker_file
+import second_checker_network
 from pair_certificates import Exclusion, Pair, onnx_of
-from second_checker import Block, Layer, Network, Rejected, down
+from second_checker_bounds import Block, Network, down
+from second_checker_layers import Layer, Rejected
 from second_checker_pairs import accepts_pairs, margins, paired, up
 from second_checker_query import accepts_query
 
@@ -64,7 +68,7 @@ def test_stages_of_two_layers(tmp_path):
 
 def test_float32_semantics_lose_the_noise_of_each_layer(tmp_path):
     """s is N(M_f) + N(M_g + t), t is 0 if d > 0 everywhere; M of the last layers is their neurons' u."""
-    g, e = first.errors("float32", False, 3)  # n is 1, and there are two blocks
+    g, e = second_checker_network.errors("float32", False, 3)  # n is 1, and there are two blocks
     noise = lambda size: g * size + e
     last = lambda size: noise(up(size + noise(size)))
     (margin,) = margins(*SHIFTED.change(semantics="float32").write(tmp_path))
@@ -91,7 +95,9 @@ def root_of(f, g):
     layers = [[Layer([[Fraction(w)]], [Fraction(b)], True)] for w, b in (f, g)]
     blocks = [Block([0], 1, own, [k, k + 1], Fraction(0), Fraction(0)) for k, own in enumerate(layers)]
     net = paired(Network(1, 2, 2, blocks), [(0, 1)])
-    node, _ = first.tighten(net, first.make_root(net, first.Case([Fraction(-1)], [Fraction(1)], [])))
+    node, _ = second_checker_bounds.tighten(
+        net, second_checker_bounds.make_root(net, second_checker_file.Case([Fraction(-1)], [Fraction(1)], []))
+    )
     return net, node
 
 
@@ -111,14 +117,14 @@ def test_the_difference_is_not_bounded_where_both_are_stable():
 def test_a_coupled_neuron_of_g_is_bounded_alone_too(factor):
     """Where x <= 1/2, so is z_f, and z_g is at most half of its factor: less than z_f and the difference say."""
     net, node = root_of((1, 0), (float(factor), 0))
-    half, lines = first.tighten(net, first.halves(net, node, 0, iter([0.5]))[0])
+    half, lines = second_checker_bounds.tighten(net, first.halves(net, node, 0, iter([0.5]))[0])
     assert lines.coupled[0, 1][0] and half.high[1] == up(factor / 2) < node.high[1] == up(factor)
 
 
 def test_an_assumed_sign_of_g_bounds_f():
     """Where z_g = z_f + 1/8 >= 0, z_f is at least -1/8; where z_g <= 0, at most that."""
     net, node = root_of((1, 0), (1, 0.125))
-    below, above = (first.tighten(net, half)[0] for half in first.halves(net, node, 2, iter(())))
+    below, above = (second_checker_bounds.tighten(net, half)[0] for half in first.halves(net, node, 2, iter(())))
     assert above.low[0] == down(-up(EIGHTH)) and above.high[0] == node.high[0]
     assert below.high[0] == up(-down(EIGHTH)) and below.low[0] == node.low[0]
 

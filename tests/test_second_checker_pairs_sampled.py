@@ -6,7 +6,11 @@ from random import Random
 
 import pytest
 import second_checker as first
-from second_checker import Block, Layer, Network
+import second_checker_bounds
+import second_checker_file
+import second_checker_layers
+from second_checker_bounds import Block, Network
+from second_checker_layers import Layer
 from second_checker_pairs import paired
 
 
@@ -31,7 +35,7 @@ def random_pair(random):
         for k in reversed(range(len(own))):
             if random.random() < 0.2:
                 size = len(own[k].weights[0])
-                own.insert(k, near(random, first.identity(size)))
+                own.insert(k, near(random, second_checker_layers.identity(size)))
     both.append([random_layer(random, 2, 2, True), random_layer(random, 2, 1, False)])
     blocks, hidden = [], 0
     for own in both:
@@ -48,9 +52,12 @@ def executed(random, block, point, extreme):
     """z of all hidden neurons and the outputs, with errors of at most N(M); of the largest size, if extreme."""
     values, hidden = point, []
     for layer in block.layers:
-        sizes = first.magnitudes(layer, list(map(abs, values)))
+        sizes = second_checker_bounds.magnitudes(layer, list(map(abs, values)))
         share = lambda: random.choice([-1, 1]) if extreme else Fraction(random.randint(-8, 8), 8)
-        values = [z + share() * first.noise(block, m) for z, m in zip(first.apply(layer, values), sizes, strict=True)]
+        values = [
+            z + share() * second_checker_bounds.noise(block, m)
+            for z, m in zip(second_checker_layers.apply(layer, values), sizes, strict=True)
+        ]
         if layer.relu:
             hidden += values
             values = [max(z, Fraction(0)) for z in values]
@@ -87,7 +94,7 @@ def check_rows(random, net, node, lines, samples):
         slopes = {j: Fraction(random.randint(0, 4), 4) for j in range(net.hidden) if random.random() < 0.3}
         multipliers = {j: Fraction(random.randint(0, 4), 4) for j in node.signs}
         row, constant = net.substitute(node, lines, parts, slopes, multipliers)
-        least = first.minimum(row, node.lower, node.upper) + constant
+        least = second_checker_bounds.minimum(row, node.lower, node.upper) + constant
         for _, _, outputs in samples:
             assert least <= sum(a * y for (a,), (y,) in zip(parts, outputs, strict=True))
 
@@ -98,11 +105,11 @@ def test_bounds_hold_down_a_random_path(seed):
     random = Random(seed)
     net = random_pair(random)
     ends = [sorted(Fraction(random.randint(-16, 16), 8) for _ in range(2)) for _ in range(2)]
-    case = first.Case(*([pair[side] for pair in ends] for side in (0, 1)), [])
-    node = first.make_root(net, case)
+    case = second_checker_file.Case(*([pair[side] for pair in ends] for side in (0, 1)), [])
+    node = second_checker_bounds.make_root(net, case)
     samples = [sampled(random, net, node) for _ in range(50)]
     for _ in range(5):
-        node, lines = first.tighten(net, node)
+        node, lines = second_checker_bounds.tighten(net, node)
         check_bounds(net, node, samples)
         check_rows(random, net, node, lines, samples)
         node = half_of(random, net, node, samples)
@@ -124,7 +131,10 @@ def test_random_paths_couple_neurons():
     for seed in range(40):
         random = Random(seed)
         net = random_pair(random)
-        node, lines = first.tighten(net, first.make_root(net, first.Case([Fraction(-1)] * 2, [Fraction(1)] * 2, [])))
+        node, lines = second_checker_bounds.tighten(
+            net,
+            second_checker_bounds.make_root(net, second_checker_file.Case([Fraction(-1)] * 2, [Fraction(1)] * 2, [])),
+        )
         for stage, width in zip(
             lines.coupled[0, 1], [len(y.bias) for y in net.blocks[0].layers if y.relu], strict=True
         ):

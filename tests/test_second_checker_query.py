@@ -9,6 +9,8 @@ from random import Random
 
 import pytest
 import second_checker
+import second_checker_bounds
+import second_checker_file
 from conftest import random_network
 from joint_questions import JointQuestion, declared, inside, own, tie
 from make_certificates import Draft
@@ -48,7 +50,7 @@ def margins(monkeypatch) -> tuple[list[Fraction], list[Fraction]]:
         return wrapped
 
     ours, theirs = [], []
-    monkeypatch.setattr(second_checker, "bound_of", recorded(second_checker.bound_of, ours.append))
+    monkeypatch.setattr(second_checker_bounds, "bound_of", recorded(second_checker_bounds.bound_of, ours.append))
     monkeypatch.setattr(Exact, "margins", recorded(Exact.margins, theirs.extend))
     return ours, theirs
 
@@ -179,9 +181,9 @@ def rows_of(disjuncts, plain) -> set:
     return found
 
 
-def named(one) -> second_checker.Row:
+def named(one) -> second_checker_file.Row:
     form = {f"X_{i}": a for i, a in one.inputs.items()} | {f"Y_{i}": a for i, a in one.outputs.items()}
-    return second_checker.Row(form, one.constant, one.strict)
+    return second_checker_file.Row(form, one.constant, one.strict)
 
 
 def test_random_queries_have_the_same_ties_and_disjuncts(tmp_path):
@@ -194,7 +196,7 @@ def test_random_queries_have_the_same_ties_and_disjuncts(tmp_path):
         theirs = [[*specification.base, *rows] for rows in specification.disjuncts]
         assert rows_of(disjuncts, lambda one: one) == rows_of(theirs, named), path.read_text()
         tied += specification.n_inputs < 4
-        unsolvable += second_checker.Row({}, 1, False) in (disjuncts or [[]])[0]
+        unsolvable += second_checker_file.Row({}, 1, False) in (disjuncts or [[]])[0]
     assert tied > 90 and unsolvable >= 1
 
 

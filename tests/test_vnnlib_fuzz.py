@@ -7,6 +7,7 @@ from fractions import Fraction
 from itertools import product
 
 import second_checker
+import second_checker_file
 from fuzzing import mutations, seeds
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -211,10 +212,10 @@ def check_coverage(prop: Property, spec, second) -> None:
     assert check_claim(cases, spec) == bool(cases) != bool(prop.warning)
     form = lambda row: {f"X_{i}": a for i, a in row.inputs.items()} | {f"Y_{j}": a for j, a in row.outputs.items()}
     literal = [
-        second_checker.Case(
+        second_checker_file.Case(
             case.lower,
             case.upper,
-            [[second_checker.Row(form(row), row.constant, row.strict) for row in rows] for rows in case.unsafe],
+            [[second_checker_file.Row(form(row), row.constant, row.strict) for row in rows] for rows in case.unsafe],
         )
         for case in cases
     ]
