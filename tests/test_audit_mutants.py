@@ -37,8 +37,8 @@ def _of_the_first(self, node, original=arithmetic.Lines.at):
     return original(self, 0 * node)
 
 
-def _always_real(network, semantics):
-    return arithmetic.Floating(network, "real")
+def _always_real(network, semantics, ratio):
+    return arithmetic.Floating(network, "real", ratio)
 
 
 # --- the walk -------------------------------------------------------------------------------------

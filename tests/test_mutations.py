@@ -54,8 +54,8 @@ def decimal_ends() -> None:
 def _lines(change):
     original = relaxation.relu_lines
 
-    def wrong(l, u, noise):
-        return change(original(l, u, noise), l, u)
+    def wrong(l, u, noise, *, ratio=1.0):
+        return change(original(l, u, noise, ratio=ratio), l, u)
 
     return wrong
 

@@ -118,7 +118,7 @@ def test_joined_in_steps_is_joined_at_once(proofs):
 
 
 def test_the_checker_accepts_it_of_all_cases(network, properties, proofs, tmp_path):
-    """A certificate of version 1 with all cases, whose property is written as VNN-LIB."""
+    """A certificate with all cases, whose property is written as VNN-LIB."""
     cases = tuple(case for each in properties for case in each.cases)
     (tmp_path / "n.onnx").write_bytes(network.onnx_bytes)
     read = load_network(tmp_path / "n.onnx")
