@@ -11,11 +11,13 @@ import csv
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from methods import METHODS, NONE, PUBLISHED, comparison, load, markdown, middle, numbers, percent, read
 from results_images import classifiers, proved, scans
 from results_pairs import two_forms, two_networks
+from results_search import conjunctions, splitting, theorems
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parent.parent / "docs" / "results.md"
@@ -33,6 +35,11 @@ def page(results: Path = RESULTS) -> str:
     """The whole page, as Markdown."""
     sections = (
         *(verified, hardest, certified, all_pairs, two_networks, two_forms, speed, repaired, by_method, preserved),
+        *(
+            theorems,
+            partial(conjunctions, table_of=table_of, place=place),
+            partial(splitting, table_of=table_of, place=place),
+        ),
         *(classifiers, proved, scans),
     )
     return "\n".join([HEAD, *filter(None, (section(results) for section in sections))])
@@ -254,6 +261,11 @@ def word(verdict: str) -> str:
 
 def place_of(machine: dict) -> str:
     return f"commit {machine['commit']}, {machine['processor']}"
+
+
+def place(path: Path) -> str:
+    """The commit and the processor that the first line of a csv file names."""
+    return place_of(head_of(path))
 
 
 def head_of(path: Path) -> dict:
