@@ -33,14 +33,10 @@ commit that each section names; the code has changed since. The processor is a v
 
 def page(results: Path = RESULTS) -> str:
     """The whole page, as Markdown."""
+    thin, ways = (partial(section, table_of=table_of, place=place) for section in (conjunctions, splitting))
     sections = (
         *(verified, hardest, certified, all_pairs, two_networks, two_forms, speed, repaired, by_method, preserved),
-        *(
-            theorems,
-            partial(conjunctions, table_of=table_of, place=place),
-            partial(splitting, table_of=table_of, place=place),
-        ),
-        *(classifiers, proved, scans),
+        *(theorems, thin, ways, classifiers, proved, scans),
     )
     return "\n".join([HEAD, *filter(None, (section(results) for section in sections))])
 

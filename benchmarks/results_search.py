@@ -23,8 +23,8 @@ def conjunctions(results: Path, table_of: Callable[[Path], list[dict]], place: C
     return f"""\
 ## Counterexamples of thin conjunctions
 
-Five outputs are asked to lie in bands of this width around those of a hidden point; six random networks each, limit 20 s:
-`python benchmarks/conjunctions.py`, {place(results / "conjunctions.csv")}, on a machine that had other work, too.
+Five outputs are asked to lie in bands of this width around those of a hidden point; six random networks each, limit
+20 s: `python benchmarks/conjunctions.py`, {place(results / "conjunctions.csv")}, on a machine that had other work, too.
 
 {table}
 """
@@ -43,8 +43,8 @@ def splitting(results: Path, table_of: Callable[[Path], list[dict]], place: Call
     return f"""\
 ## How to split
 
-Random networks, limit 3 s: `python benchmarks/splitting.py --limit 3`, {place(results / "splitting.csv")}. With fade below
-1 weights shrink from input to input. With up to 8 inputs nothing is found out: inputs are split, and late signs.
+Random networks, limit 3 s: `python benchmarks/splitting.py --limit 3`, {place(results / "splitting.csv")}. With
+fade below 1 weights shrink from input to input. With up to 8 inputs nothing is found out: inputs are split, and late signs.
 
 {table}
 """
