@@ -44,7 +44,8 @@ def splitting(results: Path, table_of: Callable[[Path], list[dict]], place: Call
 ## How to split
 
 Random networks, limit 3 s: `python benchmarks/splitting.py --limit 3`, {place(results / "splitting.csv")}. With
-fade below 1 weights shrink from input to input. With up to 8 inputs nothing is found out: inputs are split, and late signs.
+fade below 1 weights shrink from input to input. With up to 8 inputs nothing is found out: inputs are split, and late
+signs.
 
 {table}
 """
