@@ -8,6 +8,7 @@ from itertools import combinations, product
 
 from second_checker_bounds import is_bounded, magnitudes, make_root, read_by, shown, tighten
 from second_checker_curves import ERROR
+from second_checker_endings import about_scores, must_be_about_scores
 from second_checker_file import Row, names, rational, read_certificate, unpacked
 from second_checker_layers import ONE, ZERO, Rejected, apply, must, scaled, total
 from second_checker_network import UNREADABLE, read_network
@@ -34,8 +35,14 @@ def check(content, network, property, bounded=lambda net, case: net):
         raise ValueError("malformed or unsupported") from error
     must(declared == {*names("X", net.inputs), *names("Y", net.outputs)} and len(cases[0].lower) == net.inputs)
     must(all(declared >= set(row.form) for case in cases for polytope in case.unsafe for row in polytope))
+    return conclude(manifest, net, disjuncts, cases, content, bounded)
+
+
+def conclude(manifest, net, disjuncts, cases, content, bounded=lambda net, case: net):
+    """The bounds of a proof, as in check; content: a proof's arrays, or a witness's lists."""
+    must_be_about_scores(net, cases)
     if manifest["kind"] == "witness":
-        return check_witness(net, disjuncts, cases, content)
+        return check_witness(net, about_scores(net, disjuncts), cases, content)
     must(all(is_covered(disjunct, cases) for disjunct in disjuncts))
     return check_proof(net, cases, content, bounded)
 
