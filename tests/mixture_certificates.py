@@ -13,7 +13,7 @@ from onnx_graphs import f32, model, node
 from engine.cli import main as acasxu
 from engine.onnx_file import parse_network
 
-SIDE, CLASSES, COUNT = 4, 3, 6
+SIDE, CLASSES, COUNT = 4, 3, 4
 NAMES = "blend", "brightness", "contrast"
 CONTENTS = [
     "blend:{}",
@@ -116,10 +116,10 @@ def check_sampled(files: Mixed, draft: MixtureDraft) -> None:
 # --- one pixel ------------------------------------------------------------------------------------
 
 
-def one_pixel(folder: Path, byte: int, nodes: list, constants: dict) -> Mixed:
+def one_pixel(folder: Path, byte: int, nodes: list, constants: dict, *, output: str = "y") -> Mixed:
     """An image of one pixel, labelled 0, and a network that ends in two scores."""
     files = Mixed(*(folder / name for name in ("n.onnx", "images", "labels")))
-    files.network.write_bytes(model(nodes, constants, shape=(1, 1)).SerializeToString())
+    files.network.write_bytes(model(nodes, constants, shape=(1, 1), output=output).SerializeToString())
     files.about.write_bytes(idx(np.array([[[byte]]], np.uint8)))
     files.labels.write_bytes(idx(np.array([0], np.uint8)))
     return files

@@ -8,6 +8,7 @@ from itertools import combinations, product
 
 from second_checker_bounds import is_bounded, magnitudes, make_root, read_by, shown, tighten
 from second_checker_curves import ERROR
+from second_checker_endings import about_scores, must_be_about_scores
 from second_checker_file import Row, names, rational, read_certificate, unpacked
 from second_checker_layers import ONE, ZERO, Rejected, apply, must, scaled, total
 from second_checker_network import UNREADABLE, read_network
@@ -36,8 +37,14 @@ def check(content, network, property, bounded=lambda net, case: net):
     must(all(declared >= set(row.form) for case in cases for polytope in case.unsafe for row in polytope))
     if manifest["version"] == 8:
         net = net._replace(blocks=[block._replace(ratio=Fraction(3, 2)) for block in net.blocks])
+    return conclude(manifest, net, disjuncts, cases, content, bounded)
+
+
+def conclude(manifest, net, disjuncts, cases, content, bounded=lambda net, case: net):
+    """The bounds of a proof, as in check; content: a proof's arrays, or a witness's lists."""
+    must_be_about_scores(net, cases)
     if manifest["kind"] == "witness":
-        return check_witness(net, disjuncts, cases, content)
+        return check_witness(net, about_scores(net, disjuncts), cases, content)
     must(all(is_covered(disjunct, cases) for disjunct in disjuncts))
     return check_proof(net, cases, content, bounded)
 

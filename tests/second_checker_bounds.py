@@ -18,11 +18,9 @@ Line = namedtuple("Line", "a c t s noise r", defaults=(ZERO,))  # a z + r - s <=
 Node = namedtuple("Node", "case lower upper signs low high excluded differences")  # low, high: of all hidden neurons
 
 
-class Block(namedtuple("Block", "reads outputs layers first g e numbers ratio", defaults=(None, 1))):
-    """reads: inputs; first: each layer's first hidden neuron; numbers: of the hidden ones, where they are not all.
-
-    ratio: of section 17, else 1.
-    """
+class Block(namedtuple("Block", "reads outputs layers first g e numbers ending ratio", defaults=(None, "", 1))):
+    """reads: inputs; first: each layer's first hidden neuron; numbers: of the hidden ones, where they are not all;
+    ending: the Softmax or LogSoftmax of which the outputs are the scores; ratio: of section 17, else 1."""
 
     @cached_property
     def neurons(self):
@@ -37,11 +35,8 @@ class Network(namedtuple("Network", "inputs outputs hidden blocks")):
     """All blocks, each bounded by itself; hidden: how many neurons."""
 
     def box(self, case):
-        """Of the case's root: section 5 has a limit."""
-        must(all(abs(end) < 2**100 for end in case.lower + case.upper))
-        lower, upper = outward(case)
-        must(all(abs(end) < 2**100 for end in lower + upper))
-        return lower, upper
+        """Of the case's root."""
+        return root_box(case)
 
     def tighten(self, node):
         """The lines of all layers of each block; the node's bounds are changed."""
@@ -113,6 +108,14 @@ def outward(case):
     """The case's box, with each end rounded to the nearest float64 on that side."""
     must(all(abs(end) <= sys.float_info.max for end in case.lower + case.upper))
     return list(map(float64_below, case.lower)), [-float64_below(-end) for end in case.upper]
+
+
+def root_box(case):
+    """That of section 5, which has a limit."""
+    must(all(abs(end) < 2**100 for end in case.lower + case.upper))
+    lower, upper = outward(case)
+    must(all(abs(end) < 2**100 for end in lower + upper))
+    return lower, upper
 
 
 def make_root(net, case):

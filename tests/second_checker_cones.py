@@ -2,7 +2,7 @@
 engine."""
 
 import second_checker as first
-from second_checker_bounds import farthest, magnitudes, ranges
+from second_checker_bounds import farthest, magnitudes, ranges, root_box
 from second_checker_file import has_cones, read_certificate
 from second_checker_layers import ZERO, Layer, Rejected, must
 
@@ -26,7 +26,7 @@ def cone(net, case):
     """What is bounded of the network in a case; hidden neurons keep their numbers."""
     (block,) = net.blocks
     reads = [i for i, (low, high) in enumerate(zip(case.lower, case.upper)) if low != high]
-    layers, numbers, reached, values = [], [], set(reads), net.box(case)
+    layers, numbers, reached, values = [], [], set(reads), root_box(case)
     for layer, neurons in zip(block.layers, block.neurons):
         last = len(layers) + 1 == len(block.layers)
         places = [i for i, row in enumerate(layer.whole[1]) if last or not reached.isdisjoint(row)]

@@ -100,6 +100,7 @@ class Mixture(namedtuple("Mixture", (*Network._fields, "layers", "given", "g")))
     """Outputs between lines over u. given: of x, by the equations; g: N(M) = g M."""
 
     def box(self, case):
+        must(all(abs(end) < 2**100 for end in case.lower + case.upper))
         return outward(case)
 
     def tighten(self, node):

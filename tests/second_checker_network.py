@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 from onnx.reference import ReferenceEvaluator
 from second_checker_bounds import Block, Network
 from second_checker_curves import CURVES
+from second_checker_endings import ENDINGS, MOVES, must_be_one_distribution
 from second_checker_file import unique, unpacked
 from second_checker_layers import ONE, ZERO, Layer, exact, float32, identity, must, scaled, total
 from second_checker_meeting import meet
@@ -64,13 +65,14 @@ def read_model(path):
 
 
 def read_chain(model, end=None):
-    """The chain of MatMul, Gemm, Add, Sub, Mul, Div, Neg, BatchNormalization, Relu, Flatten, Reshape, Identity and what
-    SELECTIONS, SUMS, BENDS, WINDOWED, MAXIMA and CURVES name that makes the output, or the tensor of this name."""
-    graph = model.graph
+    """The chain of MatMul, Gemm, Add, Sub, Mul, Div, Neg, BatchNormalization, Relu, Shape and what SELECTIONS, SUMS,
+    BENDS, WINDOWED, MAXIMA, CURVES, MOVES and ENDINGS name that makes the output, or the tensor of this name."""
+    graph, (opset,) = model.graph, [one.version for one in model.opset_import if not one.domain]
     constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     (source,) = [value for value in graph.input if value.name not in constants]
     batch, *shape = [d.dim_value for d in source.type.tensor_type.shape.dim] or [1]
-    chains = {source.name: Chain([batch or 1, *shape] if source.type.tensor_type.shape.dim else [])}
+    kind, has_shape = source.type.tensor_type.elem_type, bool(source.type.tensor_type.shape.dim)
+    chains = {source.name: Chain([batch or 1, *shape] if has_shape else [], kind)}
     for number, node in enumerate(graph.node):
         options = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
         must([] not in options.values() and len(options) == len(node.attribute), ValueError)
@@ -78,6 +80,7 @@ def read_chain(model, end=None):
             constants[node.output[0]] = run(node, model, constants)[0]
             continue
         signals = [name for name in node.input if name and name not in constants]
+        must(node.op_type in (*MOVES, "Shape") or not any(chains[name].ending for name in signals), ValueError)
         if len(signals) > 1:
             signals = [chains.get(name) for name in node.input]
             chains[node.output[0]] = meet(number, node, signals, partial(run_at, node, model, constants))
@@ -86,7 +89,17 @@ def read_chain(model, end=None):
             continue
         (signal,) = signals
         chain, operands = chains[signal].copied(number), [constants.get(name) for name in node.input if name != signal]
-        if node.op_type in SELECTIONS + SUMS:
+        if node.op_type == "Shape":
+            constants[node.output[0]] = run(node, model, constants, signal, chain.zeros())[0]
+        elif node.op_type in ENDINGS:
+            must_be_one_distribution(chain.shape, options, opset)
+            chain.ending, chain.executed = node.op_type, False
+            chains[node.output[0]] = chain
+        elif node.op_type in MOVES:
+            must(node.input[0] == signal, ValueError)
+            chain.move(node.op_type, partial(run, node, model, constants, signal), operands, options)
+            chains[node.output[0]] = chain
+        elif node.op_type in SELECTIONS + SUMS:
             chains |= chain.taken(node, partial(run, node, model, constants, signal), operands)
         elif node.op_type in BENDS:
             must(node.input[0] == signal or node.op_type in ("Max", "Min"), ValueError)
@@ -106,7 +119,7 @@ def read_chain(model, end=None):
             chains[node.output[0]] = chain
         else:
             must(node.input[0] == signal or node.op_type in ("Add", "Sub", "Mul"), ValueError)
-            must(node.op_type in ("Gemm", "BatchNormalization", "Flatten", "Reshape") or not options, ValueError)
+            must(node.op_type in ("Gemm", "BatchNormalization") or not options, ValueError)
             is_taken_from = node.op_type == "Sub" and node.input[0] != signal
             if is_taken_from:
                 chain.add("Neg", [], {})
@@ -215,10 +228,11 @@ def kind_of(array):
 class Chain:
     """Section 3's layers, one node after the other. executed: whether there are float32 semantics, so far; factors: of
     which layers W is of a Mul or Div; bare: whether the last layer is a product with no b but zeros, and no ReLU;
-    shape: of what is made so far; maker: what reads it now; makers: of each layer, what made W and b."""
+    shape, kind: of what is made so far; maker: what reads it now; makers: of each layer, what made W and b; ending: the
+    Softmax or LogSoftmax behind it."""
 
-    def __init__(self, shape):
-        self.shape, self.inputs = shape, math.prod(shape)
+    def __init__(self, shape, kind=1):
+        self.shape, self.kind, self.inputs, self.ending = shape, kind, math.prod(shape), ""
         self.width = self.inputs
         self.layers, self.factors, self.rounded, self.executed = [], [], False, True
         self.after_product = self.bare = self.zeros_first = False
@@ -283,16 +297,23 @@ class Chain:
             self.layers[-1] = self.layers[-1]._replace(relu=True, curve=CURVES[operator])
             self.after_product = self.bare = self.executed = False
         else:
-            must(operator in ("Flatten", "Reshape", "Identity"), ValueError)
-            if operator == "Flatten":
-                must(math.prod(self.shape[: options.get("axis", 1)]) == 1, ValueError)
-            if operator != "Identity":
-                self.shape = [int(n) for n in operands[0]] if operator == "Reshape" else [1, self.width]
-                self.shape = [n if n > 0 else -self.width // math.prod(self.shape) for n in self.shape]
+            must(False, ValueError)
+
+    def move(self, operator, run, operands, options):
+        """Another shape, at most, or from float32 to float64."""
+        must(operator != "Dropout" or len(operands) < 2 or not operands[1], ValueError)
+        if operator == "Cast":
+            must(options["to"] == self.kind or (self.kind, options["to"]) == (1, 11), ValueError)
+            self.kind = options["to"]
+        self.shape = list(run(elements=self.zeros())[0].shape)
+        must(math.prod(self.shape) == self.width, ValueError)
+
+    def zeros(self, kind=1):
+        return onnx.numpy_helper.to_array(onnx.helper.make_tensor("", kind, self.shape, [0.0] * self.width))
 
     def units(self, run, kind=1):
         """What an affine node makes of zeros, and of each unit vector."""
-        zeros = onnx.numpy_helper.to_array(onnx.helper.make_tensor("", kind, self.shape, [0.0] * self.width))
+        zeros = self.zeros(kind)
         none, units = run(elements=zeros), []
         for i in range(self.width):
             unit = zeros.copy()
@@ -450,9 +471,8 @@ class Chain:
         self.after_product, self.bare = False, self.bare and not any(bias)
 
     def spread(self, operand):
-        zeros = onnx.numpy_helper.to_array(onnx.helper.make_tensor("", 1, self.shape, [0.0] * self.width))
-        must((operand + zeros).size == self.width, ValueError)
-        return exact(operand + zeros)
+        must((operand + self.zeros()).size == self.width, ValueError)
+        return exact(operand + self.zeros())
 
     def nearest(self, numerator, denominator):
         """Python divides integers to the nearest float64."""
@@ -474,7 +494,9 @@ class Chain:
         if semantics == "float32":
             self.must_be_executed(n)
         first = list(accumulate((sum(layer.relus) for layer in self.layers), initial=0))
-        block = Block(range(self.inputs), self.width, self.layers, first, *errors(semantics, self.rounded, n))
+        block = Block(
+            range(self.inputs), self.width, self.layers, first, *errors(semantics, self.rounded, n), ending=self.ending
+        )
         return Network(self.inputs, self.width, first[-1], [block])
 
     def is_curved(self):

@@ -15,6 +15,7 @@ from second_checker_bounds import (
     noise,
     read_by,
     relu_line,
+    root_box,
     substitute,
     through_lines,
     through_weights,
@@ -63,6 +64,9 @@ def paired(net, pairs):
 
 class PairedNetwork(namedtuple("PairedNetwork", (*Network._fields, "pairs"))):
     """All blocks, some of them bounded two together; pairs: the numbers of these."""
+
+    def box(self, case):
+        return root_box(case)
 
     def alone(self):
         return set(range(len(self.blocks))) - {i for pair in self.pairs for i in pair}

@@ -54,10 +54,7 @@ def check_query(content, networks, query, paired=lambda net: net):
     net = paired(join(files, ties, free, manifest["semantics"]))
     known = {*names("X", free), *names("Y", net.outputs)}
     must(all(known >= set(row.form) for case in cases for polytope in case.unsafe for row in polytope))
-    if manifest["kind"] == "witness":
-        return first.check_witness(net, disjuncts, cases, content)
-    must(all(first.is_covered(disjunct, cases) for disjunct in disjuncts))
-    return first.check_proof(net, cases, content)
+    return first.conclude(manifest, net, disjuncts, cases, content)
 
 
 # The query's text
@@ -343,7 +340,8 @@ def join(files, ties, free, semantics):
         must(semantics == "real" or not rounded)
         numbers = list(accumulate((sum(layer.relus) for layer in layers), initial=hidden))
         hidden = numbers[-1]
-        blocks.append(Block(reads, chain.width, layers, numbers, *errors(semantics, rounded, n)))
+        made_of = *errors(semantics, rounded, n), None, chain.ending
+        blocks.append(Block(reads, chain.width, layers, numbers, *made_of))
     return Network(free, sum(block.outputs for block in blocks), hidden, blocks)
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -50,3 +51,10 @@ def test_most_of_the_corpus_is_small_enough():
     assert len(ROWS) - len(short) <= 1
     assert sum(row["file"].startswith("valid/") for row in short) >= 20
     assert sum(row["file"].startswith("tampered/") for row in short) >= 72
+
+
+def test_it_stands_alone():
+    """It has nothing of the engine, and its files can be read."""
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("second_checker*.py")]
+    assert len(texts) >= 13 and max(text.count("\n") for text in texts) <= 600
+    assert not any(re.search(r"^\s*(from|import) engine", text, re.MULTILINE) for text in texts)

@@ -89,7 +89,9 @@ class Forward(ABC):
     # --- what a Proof asks ------------------------------------------------------------------------
 
     def root(self, lower: Floats, upper: Floats) -> Singles:
-        """No neuron has bounds that are kept."""
+        """No neuron has bounds that are kept. Rejected where an end is not below 2^100."""
+        small = (np.maximum(np.abs(lower), np.abs(upper)) < LARGEST).all()
+        demand(small, "an end of a root may reach 2^100")
         return np.zeros((2, 0), np.float32)
 
     def tighten(self, nodes: Nodes) -> None:
