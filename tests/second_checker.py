@@ -8,7 +8,7 @@ from itertools import combinations, product
 
 from second_checker_bounds import is_bounded, magnitudes, make_root, read_by, shown, tighten
 from second_checker_curves import ERROR
-from second_checker_endings import about_scores, must_be_about_scores
+from second_checker_endings import is_about_scores, must_be_about_scores
 from second_checker_file import Row, names, rational, read_certificate, unpacked
 from second_checker_layers import ONE, ZERO, Rejected, apply, must, scaled, total
 from second_checker_network import UNREADABLE, read_network
@@ -47,6 +47,12 @@ def conclude(manifest, net, disjuncts, cases, content, bounded=lambda net, case:
         return check_witness(net, about_scores(net, disjuncts), cases, content)
     must(all(is_covered(disjunct, cases) for disjunct in disjuncts))
     return check_proof(net, cases, content, bounded)
+
+
+def about_scores(net, disjuncts):
+    """Those of which all rows are, but for such that a single one of these implies, which are left out."""
+    kept = [([row for row in rows if is_about_scores(net, row)], rows) for rows in disjuncts]
+    return [good for good, rows in kept if all(row in good or is_implied(row, map(normal, good)) for row in rows)]
 
 
 # 2. The claim

@@ -24,11 +24,6 @@ def must_be_about_scores(net, cases):
     must(all(is_about_scores(net, row) for case in cases for polytope in case.unsafe for row in polytope))
 
 
-def about_scores(net, disjuncts):
-    """Those of which all rows are."""
-    return [rows for rows in disjuncts if all(is_about_scores(net, row) for row in rows)]
-
-
 def is_about_scores(net, row):
     """Whether the row says the same of what the files give, as of scores."""
     named, outputs = {name for name, a in row.form.items() if a}, names("Y", net.outputs)

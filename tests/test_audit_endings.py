@@ -142,6 +142,22 @@ def test_another_disjunct_counts_for_nothing(tmp_path):
     rejected(asked.write_witness(POINT, SCORES, [-Fraction(1, 2)], good), "not in the property's unsafe set")
 
 
+@pytest.mark.parametrize(
+    "also, word",
+    [
+        (row([1, -1, 0], -Fraction(1, 2)), "accepted"),  # y_0 - y_1 <= 1/2, as y_0 <= y_1 says more
+        (row([2, -2, 0], -Fraction(1, 2)), "accepted"),
+        (row([1, -1, 0], Fraction(1, 2)), BEYOND),
+        (row([-1, 1, 0], -Fraction(1, 2)), BEYOND),
+        (row([1, -1, 0], -Fraction(1, 2), inputs=[1, 0]), BEYOND),
+    ],
+)
+def test_rows_that_an_order_implies_do_not_count(tmp_path, also, word):
+    """Of a witness: the file may say the same again of the probabilities, and less."""
+    asked = question(tmp_path, "Softmax", MORE, also).write_witness(POINT, SCORES, [-2], case(*BOX, [MORE]))
+    accepted(asked) if word == "accepted" else rejected(asked, word)
+
+
 # --- several networks ----------------------------------------------------------------------------------
 
 TWO = """(vnnlib-version <2.0>)

@@ -195,6 +195,13 @@ def test_witnesses(tmp_path, name):
     assert both(asked) is word
 
 
+@pytest.mark.parametrize("constant, word", [("-1/2", True), ("0", True), ("1/2", False)])
+def test_rows_that_an_order_implies_do_not_count(tmp_path, constant, word):
+    asked = graphs.question(tmp_path, "Softmax", graphs.MORE, row([2, -2, 0], second_checker.Fraction(constant)))
+    asked.write_witness(graphs.POINT, graphs.SCORES, [-2], case(*graphs.BOX, [graphs.MORE]))
+    assert both(asked) is word
+
+
 def test_a_rule_between_a_rows_numbers(tmp_path):
     """At random: coefficients of outputs, which often add up to 0, and of inputs, and a constant."""
     random, found = np.random.default_rng(0), {True: 0, False: 0}
