@@ -69,7 +69,8 @@ def _parted(rows: Iterable[Row], ends: Sequence[Ended]) -> tuple[Polytope, Polyt
     of_scores: list[Row] = []
     others: list[Row] = []
     for row in rows:
-        (of_scores if all(_is_of_scores(row, *end) for end in ends) else others).append(row)
+        says_the_same = all(_is_of_scores(row, *end) for end in ends)
+        (of_scores if says_the_same else others).append(row)
     return tuple(of_scores), tuple(others)
 
 
