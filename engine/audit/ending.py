@@ -84,7 +84,7 @@ def _is_of_scores(row: Row, ending: str, places: range) -> bool:
 
 
 def _implies(one: Row, other: Row) -> bool:
-    """True iff one row, which names outputs, implies the other alone: it is as tight, up to a factor."""
+    """True iff one row, which names outputs, implies the other: as tight, up to a factor."""
     j = next(iter(one.outputs))
     factor = other.outputs.get(j, Fraction(0)) / one.outputs[j]
     alike = all(
