@@ -70,9 +70,12 @@ def test_the_difference_is_a_network(edits):
 
 
 def test_what_is_shared_stands_once():
-    assert difference_network(NET, changed(EDITS["one score"])).network.shape == replace(
-        NET, layers=(*NET.layers[:2], Affine(NET.layers[2].weight[1:2], NET.layers[2].bias[1:2], relu=False))
-    ).shape
+    assert (
+        difference_network(NET, changed(EDITS["one score"])).network.shape
+        == replace(
+            NET, layers=(*NET.layers[:2], Affine(NET.layers[2].weight[1:2], NET.layers[2].bias[1:2], relu=False))
+        ).shape
+    )
     widths = [layer.shape[0] for layer in difference_network(NET, changed(EDITS["a neuron rewritten"])).network.layers]
     assert widths == [6, 6, 4]
 
@@ -140,9 +143,7 @@ def pairs(draw):
 @limits(max_examples=8, deadline=None)
 @given(pairs())
 def test_z3_finds_nothing_above(nets):
-    found = largest_change(
-        *nets, lower=(Fraction(-1),), upper=(Fraction(1),), goal=Fraction(1, 10), seconds=0.5
-    )
+    found = largest_change(*nets, lower=(Fraction(-1),), upper=(Fraction(1),), goal=Fraction(1, 10), seconds=0.5)
     assert found.bound is not None
     x = z3.Real("x")
     outputs = [_symbolic(net, [x]) for net in nets]

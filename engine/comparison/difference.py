@@ -20,8 +20,8 @@ MAX_EXAMPLES = 100  # points with another decision that are kept
 class Difference:
     """On `points` points: at how many the decision changed, the largest and the mean change of an output.
 
-    reordered: at how many the order of all outputs changed, from the decision on to the last, the first of equals first;
-    examples: some of the points [n, inputs] where the decision changed. Where it is not known, it changes nowhere.
+    reordered: at how many the order of all outputs changed, the decision's first, and the first of equals; examples:
+    some of the points [n, inputs] where the decision changed. Where it is not known, both change nowhere.
     """
 
     decision: Decision = Decision.LOWEST
@@ -71,7 +71,7 @@ def _reordered(decision: Decision, before: "torch.Tensor", after: "torch.Tensor"
     """At how many points the order of the outputs [n, outputs] is another."""
     some = (before != after).any(1)
     falling = decision is Decision.HIGHEST
-    orders = [part[some].argsort(1, descending=falling, stable=True) for part in (before, after)]
+    orders = [part[some].sort(dim=1, descending=falling, stable=True).indices for part in (before, after)]
     return int((orders[0] != orders[1]).any(1).sum())
 
 

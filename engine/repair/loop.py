@@ -6,23 +6,28 @@ scratch. Among repairs the loop keeps the one that changes fewest sampled decisi
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import ROUND_FLOOR, Context, Decimal
+from fractions import Fraction
+from math import inf
 
 import numpy as np
-import numpy.typing as npt
 
 from engine.comparison.decision import Decision
+from engine.comparison.largest_change import ProvedChange
 from engine.errors import InputError
+from engine.exact import number_text
 from engine.network import Network
-from engine.property import Property
+from engine.property import Property, Vector
 from engine.repair.attempt import Attempt, Tried
 from engine.repair.conflict import conflict
 from engine.repair.edit import demand_writable
+from engine.repair.limit import ScoreLimit, least_change
 from engine.repair.run import Late, RepairRun, RepairStep
 from engine.repair.state import State
 from engine.repair.task import Box, RepairOptions, Say, Task, silent
 from engine.search.problem import Problem
 from engine.search.verify import verify_all
-from engine.verdict import Unknown, Verified, Violated
+from engine.verdict import Unknown, Verdict, Verified, Violated
 
 Proved = tuple[tuple[Property, Verified], ...]
 
@@ -45,7 +50,8 @@ class Repaired:
 
     violated, undecided: properties to be preserved that the original violated already, or for which nothing could be
     proved of it; attempts: all that was tried; chosen: those taken, one for each target that what was taken before did
-    not repair as well; skipped: methods that could not be used, and why.
+    not repair as well; skipped: methods that could not be used, and why; change: what is proved of the scores' change
+    where that is limited.
     """
 
     network: Network
@@ -57,6 +63,7 @@ class Repaired:
     chosen: tuple[Tried, ...]
     skipped: tuple[str, ...]
     seconds: float
+    change: ProvedChange | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,8 +100,8 @@ def repair(
     properties: Sequence[Property],
     *,
     preserve: Sequence[Property] = (),
-    lower: npt.ArrayLike,
-    upper: npt.ArrayLike,
+    lower: Sequence[Fraction | float] | np.ndarray,
+    upper: Sequence[Fraction | float] | np.ndarray,
     decision: Decision = Decision.LOWEST,
     options: RepairOptions = RepairOptions(),
     state: State | None = None,
@@ -110,11 +117,12 @@ def repair(
     network.demand_own_numbers("repair")
     network.demand_whole_layers("repair")
     network.demand_relus("repair")
-    run = RepairRun(network, options, state or State(None), say, decision)
+    box = tuple(map(Fraction, lower)), tuple(map(Fraction, upper))
+    run = RepairRun(network, options, state or State(None), say, decision, _limit(network, box, options))
     _demand_no_conflict([*properties, *preserve])
     say("verifying the original")
     try:
-        known = _standing(run, network, properties, preserve)
+        known = _standing(run, network, properties, preserve, box)
     except Late:
         return _failed(run, properties[0], "the time was over before the original was verified")
     if not known.targets:
@@ -144,7 +152,16 @@ def _in_order(
     proved: Proved = ()
     for number, target in enumerate(targets, 1):
         stage = f"{target.name}, {number} of {len(targets)}: " if len(targets) > 1 else ""
-        task = Task(current, (target,), tuple(keep), *domain, seed=run.options.seed, decision=run.decision)
+        most = float(run.limit.most) if run.limit else inf
+        task = Task(
+            current,
+            (target,),
+            tuple(keep),
+            *domain,
+            seed=run.options.seed,
+            decision=run.decision,
+            max_change=most,
+        )
         step = RepairStep(run, task, stage)
         best = step.search()
         if best is None:
@@ -161,6 +178,7 @@ def _in_order(
         tuple(chosen),
         tuple(run.skipped),
         run.seconds,
+        run.limit.proved(current) if run.limit else None,
     )
 
 
@@ -178,14 +196,44 @@ def _demand_no_conflict(properties: list[Property]) -> None:
         raise InputError(f"{names} {what}: somewhere every output is unsafe", advice="leave one out, or change it")
 
 
+def _limit(network: Network, box: tuple[Vector, Vector], options: RepairOptions) -> ScoreLimit | None:
+    most = options.max_score_change
+    return None if most is None else ScoreLimit(network, *box, most, seed=options.seed)
+
+
+def _demand_possible(limit: ScoreLimit, asked: list[tuple[Property, Verdict]], box: tuple[Vector, Vector]) -> None:
+    for prop, verdict in asked:
+        least = least_change(prop, verdict, *box) if isinstance(verdict, Violated) else 0
+        if least > limit.most:
+            raise InputError(
+                f"no repair keeps all scores within {number_text(limit.most)}: at a counterexample of {prop.name} some "
+                f"score has to change by at least {_down(least)}",
+                advice="allow a larger change",
+            )
+
+
+def _down(value: Fraction) -> str:
+    """With three significant digits, rounded down."""
+    return f"{Context(prec=3, rounding=ROUND_FLOOR).create_decimal(Decimal(float(value))):g}"
+
+
 def _standing(
-    run: RepairRun, network: Network, properties: Sequence[Property], preserve: Sequence[Property]
+    run: RepairRun,
+    network: Network,
+    properties: Sequence[Property],
+    preserve: Sequence[Property],
+    box: tuple[Vector, Vector],
 ) -> _Standing:
-    """Verifies the original; raises Late where there is no time for it."""
+    """Verifies the original; raises Late where there is no time for it.
+
+    InputError where a counterexample in the domain, the box, shows that no repair keeps the limit of scores.
+    """
     problems = [Problem(network, prop) for prop in (*properties, *preserve)]
     verdicts = verify_all(problems, run.options.search(), on_progress=lambda _: run.check())
     asked = list(zip(properties, verdicts))
     beside = list(zip(preserve, verdicts[len(properties) :]))
+    if run.limit and run.options.semantics == "real":
+        _demand_possible(run.limit, asked, box)
     return _Standing(
         tuple((prop, verdict) for prop, verdict in asked + beside if isinstance(verdict, Verified)),
         tuple(prop for prop, verdict in asked if not isinstance(verdict, Verified)),
