@@ -15,13 +15,13 @@ from engine.comparison.difference import Difference
 from engine.comparison.largest_change import ProvedChange
 from engine.errors import InputError
 from engine.exact import evaluate
-from engine.repair import run
-from engine.repair.attempt import Cost, ScoreChange
-from engine.repair.limit import ScoreLimit, least_change
+from engine.repair.attempt import Cost
 from engine.repair.loop import Failed, Repaired, repair
-from engine.repair.methods import METHODS
+from engine.repair.methods import METHODS, passes
 from engine.repair.milp import settings as linear
 from engine.repair.record import RepairRecord, ScoresRecord, not_below
+from engine.repair.scores.change import ScoreChange
+from engine.repair.scores.limit import ScoreLimit, least_change
 from engine.repair.task import Candidate, RepairOptions
 from engine.search.verify import verify
 from engine.vnnlib.writer import property_text
@@ -78,7 +78,7 @@ def test_what_is_not_proved_is_no_repair(offers, monkeypatch):
     """Though no sample is beyond the limit."""
     offers(lambda net: raised(net, 1, 0.125))
     unproved = lambda *nets, **rest: ProvedChange(Fraction(7, 2), 9, 1.0)
-    monkeypatch.setattr("engine.repair.limit.largest_change", unproved)
+    monkeypatch.setattr("engine.repair.scores.limit.largest_change", unproved)
     found = repair(SMALL, [LEFT], **ENDS, options=options(LIMIT))
     assert isinstance(found, Failed) and found.attempts[0].outcome == "not proved: scores within 0.2 not proved"
     assert found.reason == (
@@ -151,11 +151,11 @@ def test_after_a_repair_that_moves_scores_far_another_is_looked_for(offers):
 
 
 def test_programs_with_a_theorem_come_first_where_scores_are_limited():
-    asked = [(name, each.guarantee) for name, each in run._passes(RepairOptions(max_score_change=LIMIT))]
+    asked = [(name, each.guarantee) for name, each in passes(RepairOptions(max_score_change=LIMIT))]
     assert asked[:2] == [("milp", "structural"), ("milp", None)]
-    asked = [(name, each.guarantee) for name, each in run._passes(RepairOptions())]
+    asked = [(name, each.guarantee) for name, each in passes(RepairOptions())]
     assert asked[:3] == [("milp", None), ("milp", "structural"), ("gradient", None)]
-    assert [name for name, _ in run._passes(RepairOptions(method="smt"))] == ["smt"]
+    assert [name for name, _ in passes(RepairOptions(method="smt"))] == ["smt"]
 
 
 def test_programs_know_the_limit():

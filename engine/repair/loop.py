@@ -1,12 +1,11 @@
 """The repair loop: a method offers networks, the search tries to prove them, what it finds goes back to the method.
 
 A network is a repair only when every property asked for, and every one that held before, is proved for it, from
-scratch. Among repairs the loop keeps the one that changes fewest sampled decisions, then fewest weights.
+scratch. Among repairs the loop keeps the one that changes fewest sampled decisions, then fewest weights (attempt.py, Cost).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 from math import inf
 
@@ -15,19 +14,18 @@ import numpy as np
 from engine.comparison.decision import Decision
 from engine.comparison.largest_change import ProvedChange
 from engine.errors import InputError
-from engine.exact import number_text
 from engine.network import Network
 from engine.property import Property, Vector
 from engine.repair.attempt import Attempt, Tried
 from engine.repair.conflict import conflict
 from engine.repair.edit import demand_writable
-from engine.repair.limit import ScoreLimit, least_change
 from engine.repair.run import Late, RepairRun, RepairStep
+from engine.repair.scores.limit import demand_possible, score_limit
 from engine.repair.state import State
 from engine.repair.task import Box, RepairOptions, Say, Task, silent
 from engine.search.problem import Problem
 from engine.search.verify import verify_all
-from engine.verdict import Unknown, Verdict, Verified, Violated
+from engine.verdict import Unknown, Verified, Violated
 
 Proved = tuple[tuple[Property, Verified], ...]
 
@@ -118,7 +116,7 @@ def repair(
     network.demand_whole_layers("repair")
     network.demand_relus("repair")
     box = tuple(map(Fraction, lower)), tuple(map(Fraction, upper))
-    run = RepairRun(network, options, state or State(None), say, decision, _limit(network, box, options))
+    run = RepairRun(network, options, state or State(None), say, decision, score_limit(network, box, options))
     _demand_no_conflict([*properties, *preserve])
     say("verifying the original")
     try:
@@ -196,27 +194,6 @@ def _demand_no_conflict(properties: list[Property]) -> None:
         raise InputError(f"{names} {what}: somewhere every output is unsafe", advice="leave one out, or change it")
 
 
-def _limit(network: Network, box: tuple[Vector, Vector], options: RepairOptions) -> ScoreLimit | None:
-    most = options.max_score_change
-    return None if most is None else ScoreLimit(network, *box, most, seed=options.seed)
-
-
-def _demand_possible(limit: ScoreLimit, asked: list[tuple[Property, Verdict]], box: tuple[Vector, Vector]) -> None:
-    for prop, verdict in asked:
-        least = least_change(prop, verdict, *box) if isinstance(verdict, Violated) else 0
-        if least > limit.most:
-            raise InputError(
-                f"no repair keeps all scores within {number_text(limit.most)}: at a counterexample of {prop.name} some "
-                f"score has to change by at least {_down(least)}",
-                advice="allow a larger change",
-            )
-
-
-def _down(value: Fraction) -> str:
-    """With three significant digits, rounded down."""
-    return f"{Context(prec=3, rounding=ROUND_FLOOR).create_decimal(Decimal(float(value))):g}"
-
-
 def _standing(
     run: RepairRun,
     network: Network,
@@ -233,7 +210,7 @@ def _standing(
     asked = list(zip(properties, verdicts))
     beside = list(zip(preserve, verdicts[len(properties) :]))
     if run.limit and run.options.semantics == "real":
-        _demand_possible(run.limit, asked, box)
+        demand_possible(run.limit, asked, box)
     return _Standing(
         tuple((prop, verdict) for prop, verdict in asked + beside if isinstance(verdict, Verified)),
         tuple(prop for prop, verdict in asked if not isinstance(verdict, Verified)),

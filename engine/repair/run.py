@@ -10,10 +10,10 @@ from engine.errors import InputError
 from engine.network import Network
 from engine.repair.attempt import Attempt, Tried, Weighed, cost_of, has_theorem, prove
 from engine.repair.edit import demand_writable
-from engine.repair.limit import ScoreLimit
-from engine.repair.methods import candidates
+from engine.repair.methods import candidates, passes
+from engine.repair.scores.limit import ScoreLimit
 from engine.repair.state import State
-from engine.repair.task import AUTO, STRUCTURAL, Candidate, Evidence, RepairOptions, Say, Task
+from engine.repair.task import AUTO, Candidate, Evidence, RepairOptions, Say, Task
 from engine.verdict import Verified
 
 FIRST_SHARE = 0.25  # of a candidate's time for proofs, which it gets before others are tried
@@ -26,18 +26,6 @@ NOT_PROVED = "not proved"  # of the limit of scores
 
 class Late(Exception):
     """The time for all is over, or the patience with which a better repair is looked for."""
-
-
-def _passes(options: RepairOptions) -> Iterator[tuple[str, RepairOptions]]:
-    """The methods in their order; where all are tried, milp once more with programs that give a theorem.
-
-    These change scores less. They are asked first where that is limited, else where what was found changes much.
-    """
-    for name in options.methods:
-        both = [options]
-        if name == "milp" and options.method == AUTO and not options.guarantee:
-            both.insert(0 if options.max_score_change else 1, replace(options, guarantee=STRUCTURAL))
-        yield from ((name, each) for each in both)
 
 
 class RepairRun:
@@ -99,7 +87,7 @@ class RepairStep:
         try:
             if self._run.attempts:  # a step before may have repaired this, too
                 self._prove(self._weigh("none", Candidate(self._task.network, "as it is")))
-            for name, options in _passes(self._run.options):
+            for name, options in passes(self._run.options):
                 if not self._leaves_scores:
                     self._by(name, options)
         except Late:

@@ -1,6 +1,8 @@
 """The limit of how much any score may change: looked for at samples, then proved for all of the domain."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 from math import inf
 
@@ -8,11 +10,13 @@ import numpy as np
 
 from engine.comparison.largest_change import ProvedChange, largest_change
 from engine.comparison.region import floats
+from engine.errors import InputError
 from engine.evaluation import scores
 from engine.exact import number_text
 from engine.network import Network
 from engine.property import Case, Polytope, Property, Vector
-from engine.verdict import Violated
+from engine.repair.task import RepairOptions
+from engine.verdict import Verdict, Violated
 
 SAMPLES = 1 << 16  # of the domain, half of them with inputs at its ends
 FACES = 0.4  # share of these inputs
@@ -94,6 +98,29 @@ def _points(lower: np.ndarray, upper: np.ndarray, random: np.random.Generator) -
     shares = random.random((SAMPLES, len(lower)))
     shares[::2] = ((shares[::2] - 0.5) / (1 - FACES) + 0.5).clip(0, 1)
     return np.asarray(lower + (upper - lower) * shares).astype(np.float32)
+
+
+def score_limit(network: Network, box: tuple[Vector, Vector], options: RepairOptions) -> ScoreLimit | None:
+    """The limit that the options ask for, None where they ask for none. box: the domain."""
+    most = options.max_score_change
+    return None if most is None else ScoreLimit(network, *box, most, seed=options.seed)
+
+
+def demand_possible(limit: ScoreLimit, asked: Iterable[tuple[Property, Verdict]], box: tuple[Vector, Vector]) -> None:
+    """InputError where a counterexample in the box shows that no repair keeps the limit."""
+    for prop, verdict in asked:
+        least = least_change(prop, verdict, *box) if isinstance(verdict, Violated) else 0
+        if least > limit.most:
+            raise InputError(
+                f"no repair keeps all scores within {number_text(limit.most)}: at a counterexample of {prop.name} some "
+                f"score has to change by at least {_down(least)}",
+                advice="allow a larger change",
+            )
+
+
+def _down(value: Fraction) -> str:
+    """With three significant digits, rounded down."""
+    return f"{Context(prec=3, rounding=ROUND_FLOOR).create_decimal(Decimal(float(value))):g}"
 
 
 def least_change(prop: Property, verdict: Violated, lower: Vector, upper: Vector) -> Fraction:
