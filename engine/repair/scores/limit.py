@@ -109,7 +109,7 @@ def score_limit(network: Network, box: tuple[Vector, Vector], options: RepairOpt
 def demand_possible(limit: ScoreLimit, asked: Iterable[tuple[Property, Verdict]], box: tuple[Vector, Vector]) -> None:
     """InputError where a counterexample in the box shows that no repair keeps the limit."""
     for prop, verdict in asked:
-        least = least_change(prop, verdict, *box) if isinstance(verdict, Violated) else 0
+        least = least_change(prop, verdict, *box) if isinstance(verdict, Violated) else Fraction(0)
         if least > limit.most:
             raise InputError(
                 f"no repair keeps all scores within {number_text(limit.most)}: at a counterexample of {prop.name} some "
