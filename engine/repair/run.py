@@ -108,7 +108,7 @@ class RepairStep:
     def obstacle(self) -> str:
         """Says in a line why this step has no repair yet."""
         nearest, without = self.nearest, self._run.passed_over
-        if self._run.limit and self._run.limit.obstacle and not self._run.late:
+        if self._run.limit and self._run.limit.obstacle:
             return self._run.limit.obstacle
         if nearest is None and without:
             return f"{without} candidates were passed over, as they give no theorem for every input"
