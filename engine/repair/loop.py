@@ -1,7 +1,7 @@
 """The repair loop: a method offers networks, the search tries to prove them, what it finds goes back to the method.
 
 A network is a repair only when every property asked for, and every one that held before, is proved for it, from
-scratch. Among repairs the loop keeps the one that changes fewest sampled decisions, then fewest weights (attempt.py, Cost).
+scratch. Among repairs the loop keeps the one that costs least (attempt.py, Cost).
 """
 
 from collections.abc import Sequence
