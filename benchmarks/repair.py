@@ -7,7 +7,10 @@ N(2,9)); other: the 11 others that are violated; joint: the 42 networks, each fo
 process of its own, `acasxu repair --network A,T`: its seconds are wall time from start to end, imports, proofs,
 certificates, the checker and measuring fidelity included; "repair" are those until all proofs are done. --prove adds
 `acasxu compare --prove` with this time limit. --jobs runs so many tasks at once, on an equal share of the processor's
-cores each: times are no measure of speed then. Needs the networks; reads no expected verdicts.
+cores each: times are no measure of speed then. Scores are in the units of the networks' outputs: one is 373.9 of the
+tables'. order_kept: the share of samples outside the boxes on which the order of all scores stays; score_bound: no
+score changes by more in the domain, proved in score_bound_seconds. Rows written before these columns have none; they
+can be read, but not resumed. Needs the networks; reads no expected verdicts.
 """
 
 import argparse
@@ -55,6 +58,9 @@ COLUMNS = (
     "safe_changed",
     "mean_score_change",
     "largest_score_change",
+    "order_kept",
+    "score_bound",
+    "score_bound_seconds",
     "theorem",
     "raised",
     "lowered",
@@ -92,7 +98,7 @@ def repaired_file(task, method: str) -> Path:
 
 def run_task(task, arguments) -> dict:
     a, t, numbers = task
-    out = repaired_file(task, arguments.guarantee or arguments.method)
+    out = repaired_file(task, kind(arguments))
     out.parent.mkdir(parents=True, exist_ok=True)
     command = [
         "repair",
@@ -113,6 +119,8 @@ def run_task(task, arguments) -> dict:
     ]
     if arguments.guarantee:
         command += ["--guarantee", arguments.guarantee]
+    if arguments.max_score_change:
+        command += ["--max-score-change", arguments.max_score_change]
     for number in numbers:
         command += ["--property", str(number)]
     if arguments.timeout:
@@ -137,6 +145,12 @@ def run_task(task, arguments) -> dict:
     if arguments.prove:
         row |= preserved(task, out, arguments.prove)
     return row
+
+
+def kind(arguments) -> str:
+    """The method, or the guarantee that is demanded, and the limit of scores."""
+    most = f"-within-{arguments.max_score_change}" if arguments.max_score_change else ""
+    return f"{arguments.guarantee or arguments.method}{most}"
 
 
 def words(numbers) -> str:
@@ -201,6 +215,9 @@ def measured(found: dict) -> dict:
         "safe_changed": sum(region["changed"] for region in safe),
         "mean_score_change": outside["mean_output_change"],
         "largest_score_change": outside["largest_output_change"],
+        "order_kept": outside["order_kept"],
+        "score_bound": found["score_change"]["bound"],
+        "score_bound_seconds": round(found["score_change"]["seconds"], 2),
         "theorem": found["structure"]["theorem"],
         **{
             claim: " ".join(f"y{j}" for j, each in enumerate(found["structure"]["outputs"] or ()) if each == claim)
@@ -280,6 +297,9 @@ def main() -> int:
     parser.add_argument("--samples", type=int, default=1_000_000)
     parser.add_argument("--proof-timeout", type=float, default=20.0)
     parser.add_argument("--guarantee", help="structural: only repairs with a theorem for every input")
+    parser.add_argument(
+        "--max-score-change", metavar="X", help="only repairs with a proof that scores change by no more"
+    )
     parser.add_argument("--resume", action="store_true", help="keep the rows of the results that are there")
     parser.add_argument("--prove", type=float, metavar="SECONDS")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="tasks at once")
@@ -296,7 +316,7 @@ def main() -> int:
     except InputError as error:
         parser.error(str(error))
     start = time.perf_counter()
-    name = arguments.out / f"repair-{arguments.tasks}-{arguments.guarantee or arguments.method}"
+    name = arguments.out / f"repair-{arguments.tasks}-{kind(arguments)}"
     try:
         rows = read(f"{name}.csv") if arguments.resume else []
     except (OSError, ValueError) as error:

@@ -216,7 +216,7 @@ def test_explained(files, out, capsys):
         "significance",
         "edge strength",
         "proved",
-        "left, safe before",
+        "left, safe",
     ):
         assert words in text
 

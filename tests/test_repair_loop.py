@@ -104,7 +104,7 @@ def proofs(monkeypatch):
 
 def weighed(net) -> Weighed:
     """A candidate of no method in particular."""
-    return Weighed("milp", Candidate(net, "offer"), Cost(0, False, 0))
+    return Weighed("milp", Candidate(net, "offer"), Cost(0, 0, False, 0))
 
 
 def is_proved(attempt) -> bool:
@@ -195,14 +195,14 @@ def test_the_best_is_taken(offers):
     asked = offers(everywhere, SMALL, worse, perfect, worse)
     found = repair(SMALL, [LEFT], **ENDS, options=replace(QUICK, method="milp"))
     costs = [a.cost for a in found.attempts]
-    assert costs[0].changed > 0 and costs[1] == Cost(0, False, 0) and not is_proved(found.attempts[1])
+    assert costs[0].changed > 0 and costs[1] == Cost(0, 0, False, 0) and not is_proved(found.attempts[1])
     assert found.chosen[0].note == "offer 3" or costs[2].perfect
     assert len(asked) == len(found.attempts) == (3 if costs[2].perfect else 4)
     assert found.chosen[0].cost == min(a.cost for a in found.attempts if is_proved(a))
 
 
 def test_what_changes_more_than_the_best_is_not_proved(offers, proofs, monkeypatch):
-    costs = iter([Cost(5, False, 3), Cost(5, False, 3), Cost(7, False, 1), Cost(5, False, 2)])
+    costs = iter([Cost(5, 0, False, 3), Cost(5, 0, False, 3), Cost(7, 0, False, 1), Cost(5, 0, False, 2)])
     monkeypatch.setattr(run, "cost_of", lambda *args, **rest: (next(costs), ()))
     offers(*[lambda net: raised(net, 1, 0.125)] * 4)
     found = repair(SMALL, [LEFT], **ENDS, options=replace(QUICK, method="milp"))
@@ -233,11 +233,11 @@ def test_a_provisional_candidate_is_refuted_at_once(offers):
 
 
 def test_costs_are_ordered():
-    assert Cost(1, False, 9) < Cost(1, True, 1) < Cost(2, False, 1)  # of equals, what has a theorem
+    assert Cost(1, 0, False, 9) < Cost(1, 0, True, 1) < Cost(2, 0, False, 1)  # of equals, what has a theorem
     assert (
-        Cost(0, False, 9) < Cost(1, False, 1) < Cost(1, False, 2)
-        and Cost(0, False, 9).perfect
-        and not Cost(1, False, 1).perfect
+        Cost(0, 0, False, 9) < Cost(1, 0, False, 1) < Cost(1, 0, False, 2)
+        and Cost(0, 0, False, 9).perfect
+        and not Cost(1, 0, False, 1).perfect
     )
 
 

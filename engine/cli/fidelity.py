@@ -20,7 +20,7 @@ def regions_table(regions: Iterable[tuple[str, RegionRecord | None]], meaning: M
     from rich import box
     from rich.table import Table
 
-    decided = [f"{meaning.word} changed", "agreement"] if meaning.decision.is_known else []
+    decided = [f"{meaning.word} changed", "agreement", "order kept"] if meaning.decision.is_known else []
     heads = ["points", *decided, f"mean {meaning.output} change", "largest"]
     table = Table("where", box=box.SIMPLE)
     for name in heads:
@@ -36,8 +36,12 @@ def _cells(difference: RegionRecord) -> list[str]:
     if not difference.points:
         return []
     agreement = difference.agreement
-    cells = [] if agreement is None else [f"{difference.changed:,}", f"{agreement:.6%}"]
+    cells = [] if agreement is None else [f"{difference.changed:,}", f"{agreement:.6%}", _order_kept(difference)]
     return [*cells, f"{difference.mean:.3g}", f"{difference.largest:.3g}"]
+
+
+def _order_kept(difference: RegionRecord) -> str:
+    return "" if difference.order_kept is None else f"{difference.order_kept:.6%}"
 
 
 def figures_table(figures: Iterable[FiguresRecord], meaning: Meaning) -> "Group":

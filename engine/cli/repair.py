@@ -196,6 +196,7 @@ def _options(arguments: Namespace) -> "RepairOptions":
         device=arguments.device,
         localization=localization,
         guarantee=arguments.guarantee,
+        max_score_change=arguments.max_score_change,
         by_method={
             "milp": {"norm": arguments.norm, "backend": arguments.solver},
             "gradient": {"neurons": arguments.neurons, "objective": arguments.objective},

@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 from engine.cli.options import add_data, add_device, add_meaning, add_units, count, seconds
+from engine.cli.question_options import positive_decimal
 
 METHODS = ("auto", "milp", "gradient", "idle", "smt")
 USAGE = (
@@ -107,6 +108,13 @@ def _add_method(parser: ArgumentParser) -> None:
         choices=("structural",),
         help="structural: only a repair with a theorem for every input, from the shape of the edit:\n"
         "each score is nowhere smaller, nowhere larger, or unchanged (auto: by milp alone)",
+    )
+    parser.add_argument(
+        "--max-score-change",
+        type=positive_decimal,
+        metavar="X",
+        help="only a repair with a proof that no score changes by more than X anywhere in the\n"
+        "domain, in the units of the network's outputs",
     )
     parser.add_argument(
         "--norm",

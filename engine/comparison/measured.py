@@ -16,7 +16,8 @@ class RegionRecord:
     """The difference between two networks on so many points of a region.
 
     changed, agreement: at how many the decision changed, and the share where it did not; mean, largest: changes of an
-    output. None: not known, or not said by the file that the record was read from.
+    output; reordered, order_kept: at how many the order of all outputs changed, and the share where it did not. None:
+    not known, or not said by the file that the record was read from.
     """
 
     where: str
@@ -25,12 +26,15 @@ class RegionRecord:
     agreement: float | None
     mean: float | None
     largest: float | None
+    reordered: float | None = None
+    order_kept: float | None = None
 
     @classmethod
     def of(cls, where: str, found: Difference) -> "RegionRecord":
         """The record of what was measured there."""
-        changed = found.changed if found.decision.is_known else None
-        return cls(where, found.points, changed, found.agreement, found.mean, found.largest)
+        changed, reordered = (found.changed, found.reordered) if found.decision.is_known else (None, None)
+        scores = found.mean, found.largest
+        return cls(where, found.points, changed, found.agreement, *scores, reordered, found.order_kept)
 
     def to_json(self) -> dict[str, object]:
         """The figures by name."""
@@ -40,12 +44,15 @@ class RegionRecord:
             "agreement": self.agreement,
             "mean_output_change": self.mean,
             "largest_output_change": self.largest,
+            "reordered": self.reordered,
+            "order_kept": self.order_kept,
         }
 
     @classmethod
     def from_json(cls, where: str, content: Mapping[str, object]) -> "RegionRecord":
         """The record that to_json wrote; None where anything else stands."""
-        names = ("points", "changed", "agreement", "mean_output_change", "largest_output_change")
+        scores = ("mean_output_change", "largest_output_change", "reordered", "order_kept")
+        names = ("points", "changed", "agreement", *scores)
         return cls(where, *(number_of(content.get(name)) for name in names))
 
 

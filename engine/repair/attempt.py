@@ -1,7 +1,7 @@
 """The stages of an attempt at a repair: a candidate is offered, then weighed, then tried to prove."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from engine.comparison.decision import Decision
 from engine.comparison.fidelity import changes, compare
 from engine.comparison.structure import structure
 from engine.network import Network
+from engine.repair.scores.change import ScoreChange, score_change
 from engine.repair.task import Box, Candidate, Counterexample, Task
 from engine.search.problem import OnProgress, Options, Problem
 from engine.search.verify import verify_all
@@ -21,21 +22,29 @@ OVERSAMPLING = 2  # times as many samples of the domain for a choice among candi
 class Cost:
     """The cost of a repair, the worst first: sampled decisions inside safe parts of boxes and outside; weights.
 
-    unbound: True iff there is no theorem that says at every input how the decision can change.
+    magnitude: of how much scores change (ScoreChange); unbound: True iff there is no theorem that says at every input
+    how the decision can change; scores: the change itself, of which only the magnitude counts.
     """
 
     changed: int
+    magnitude: int
     unbound: bool
     weights: int
+    scores: ScoreChange = field(default=ScoreChange(0.0, 0.0, 1.0, 0.0), compare=False)
 
     def __str__(self) -> str:
         theorem = "" if self.unbound else ", with a theorem for every input"
-        return f"{self.changed:,} sampled decisions and {self.weights:,} weights changed{theorem}"
+        return f"{self.changed:,} sampled decisions and {self.weights:,} weights changed, {self.scores}{theorem}"
 
     @property
     def perfect(self) -> bool:
         """True iff no sampled decision changed."""
         return self.changed == 0
+
+    @property
+    def leaves_scores(self) -> bool:
+        """True iff no sampled decision changed, and no score by far more than the original's range."""
+        return self.perfect and self.magnitude == 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -175,7 +184,8 @@ def cost_of(task: Task, network: Network, *, points: int, seed: int) -> tuple[Co
     assert found.outside is not None  # there is a domain
     parts = [found.outside, *(inside.safe for inside in found.inside)]
     unbound = not has_theorem(task.network, network, task.decision)
-    cost = Cost(sum(part.changed for part in parts), unbound, changes(task.network, network)[0])
+    moved = score_change(task, found, seed=seed)
+    cost = Cost(sum(part.changed for part in parts), moved.magnitude, unbound, changes(task.network, network)[0], moved)
     return cost, tuple(x for part in parts for x in part.examples)
 
 

@@ -1,23 +1,26 @@
 """The repair loop: a method offers networks, the search tries to prove them, what it finds goes back to the method.
 
 A network is a repair only when every property asked for, and every one that held before, is proved for it, from
-scratch. Among repairs the loop keeps the one that changes fewest sampled decisions, then fewest weights.
+scratch. Among repairs the loop keeps the one that costs least (attempt.py, Cost).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from math import inf
 
 import numpy as np
-import numpy.typing as npt
 
 from engine.comparison.decision import Decision
+from engine.comparison.largest_change import ProvedChange
 from engine.errors import InputError
 from engine.network import Network
-from engine.property import Property
+from engine.property import Property, Vector
 from engine.repair.attempt import Attempt, Tried
 from engine.repair.conflict import conflict
 from engine.repair.edit import demand_writable
 from engine.repair.run import Late, RepairRun, RepairStep
+from engine.repair.scores.limit import demand_possible, score_limit
 from engine.repair.state import State
 from engine.repair.task import Box, RepairOptions, Say, Task, silent
 from engine.search.problem import Problem
@@ -45,7 +48,8 @@ class Repaired:
 
     violated, undecided: properties to be preserved that the original violated already, or for which nothing could be
     proved of it; attempts: all that was tried; chosen: those taken, one for each target that what was taken before did
-    not repair as well; skipped: methods that could not be used, and why.
+    not repair as well; skipped: methods that could not be used, and why; change: what is proved of the scores' change
+    where that is limited.
     """
 
     network: Network
@@ -57,6 +61,7 @@ class Repaired:
     chosen: tuple[Tried, ...]
     skipped: tuple[str, ...]
     seconds: float
+    change: ProvedChange | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,8 +98,8 @@ def repair(
     properties: Sequence[Property],
     *,
     preserve: Sequence[Property] = (),
-    lower: npt.ArrayLike,
-    upper: npt.ArrayLike,
+    lower: Sequence[Fraction | float] | np.ndarray,
+    upper: Sequence[Fraction | float] | np.ndarray,
     decision: Decision = Decision.LOWEST,
     options: RepairOptions = RepairOptions(),
     state: State | None = None,
@@ -110,11 +115,12 @@ def repair(
     network.demand_own_numbers("repair")
     network.demand_whole_layers("repair")
     network.demand_relus("repair")
-    run = RepairRun(network, options, state or State(None), say, decision)
+    box = tuple(map(Fraction, lower)), tuple(map(Fraction, upper))
+    run = RepairRun(network, options, state or State(None), say, decision, score_limit(network, box, options))
     _demand_no_conflict([*properties, *preserve])
     say("verifying the original")
     try:
-        known = _standing(run, network, properties, preserve)
+        known = _standing(run, network, properties, preserve, box)
     except Late:
         return _failed(run, properties[0], "the time was over before the original was verified")
     if not known.targets:
@@ -144,7 +150,16 @@ def _in_order(
     proved: Proved = ()
     for number, target in enumerate(targets, 1):
         stage = f"{target.name}, {number} of {len(targets)}: " if len(targets) > 1 else ""
-        task = Task(current, (target,), tuple(keep), *domain, seed=run.options.seed, decision=run.decision)
+        most = float(run.limit.most) if run.limit else inf
+        task = Task(
+            current,
+            (target,),
+            tuple(keep),
+            *domain,
+            seed=run.options.seed,
+            decision=run.decision,
+            max_change=most,
+        )
         step = RepairStep(run, task, stage)
         best = step.search()
         if best is None:
@@ -161,6 +176,7 @@ def _in_order(
         tuple(chosen),
         tuple(run.skipped),
         run.seconds,
+        run.limit.proved(current) if run.limit else None,
     )
 
 
@@ -179,13 +195,22 @@ def _demand_no_conflict(properties: list[Property]) -> None:
 
 
 def _standing(
-    run: RepairRun, network: Network, properties: Sequence[Property], preserve: Sequence[Property]
+    run: RepairRun,
+    network: Network,
+    properties: Sequence[Property],
+    preserve: Sequence[Property],
+    box: tuple[Vector, Vector],
 ) -> _Standing:
-    """Verifies the original; raises Late where there is no time for it."""
+    """Verifies the original; raises Late where there is no time for it.
+
+    InputError where a counterexample in the domain, the box, shows that no repair keeps the limit of scores.
+    """
     problems = [Problem(network, prop) for prop in (*properties, *preserve)]
     verdicts = verify_all(problems, run.options.search(), on_progress=lambda _: run.check())
     asked = list(zip(properties, verdicts))
     beside = list(zip(preserve, verdicts[len(properties) :]))
+    if run.limit and run.options.semantics == "real":
+        demand_possible(run.limit, asked, box)
     return _Standing(
         tuple((prop, verdict) for prop, verdict in asked + beside if isinstance(verdict, Verified)),
         tuple(prop for prop, verdict in asked if not isinstance(verdict, Verified)),

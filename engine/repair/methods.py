@@ -7,7 +7,7 @@ from typing import Protocol, cast
 
 from engine.comparison.decision import Decision
 from engine.comparison.mirror import mirrored, mirrored_property, unmirrored
-from engine.repair.task import AUTO, METHOD_NAMES, Candidate, Evidence, RepairOptions, Say, Task
+from engine.repair.task import AUTO, METHOD_NAMES, STRUCTURAL, Candidate, Evidence, RepairOptions, Say, Task
 
 
 class Method(Protocol):
@@ -26,6 +26,18 @@ METHODS: dict[str, Callable[[], Method]] = {name: _method(name) for name in METH
 _IN_AUTO: dict[str, dict[str, object]] = {"milp": {"wide": False}}
 #: Those that order what they try by a localization.
 _LOCALIZED = ("gradient", "smt")
+
+
+def passes(options: RepairOptions) -> Iterator[tuple[str, RepairOptions]]:
+    """The methods in their order; where all are tried, milp once more with programs that give a theorem.
+
+    These change scores less. They are asked first where that is limited, else where what was found changes much.
+    """
+    for name in options.methods:
+        both = [options]
+        if name == "milp" and options.method == AUTO and not options.guarantee:
+            both.insert(0 if options.max_score_change else 1, replace(options, guarantee=STRUCTURAL))
+        yield from ((name, each) for each in both)
 
 
 def candidates(name: str, task: Task, evidence: Evidence, say: Say, options: RepairOptions) -> Iterator[Candidate]:

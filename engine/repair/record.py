@@ -3,6 +3,9 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from decimal import ROUND_CEILING, Context, Decimal
+from fractions import Fraction
+from math import inf, nextafter
 from typing import TYPE_CHECKING
 
 from engine.comparison.decision import Decision
@@ -19,6 +22,7 @@ from engine.comparison.measured import (
 from engine.network import Network
 
 if TYPE_CHECKING:  # it needs torch, and who only reads records does not
+    from engine.comparison.largest_change import ProvedChange
     from engine.repair.attempt import Attempt
 
 REPAIRED, HELD, NOT_REPAIRED = "repaired", "held already", "not repaired"  # results
@@ -73,6 +77,29 @@ class NeuronRecord:
         return cls(int(layer), int(neuron), float(significance), float(edge))
 
 
+@dataclass(frozen=True, slots=True)
+class ScoresRecord:
+    """What is proved of how much scores change in the domain: no score by more than `bound`, in exact arithmetic.
+
+    bound: a float64 not below it, None where nothing is proved; limit: that which was asked for; seconds: of the proof.
+    """
+
+    bound: float | None = None
+    limit: float | None = None
+    seconds: float | None = None
+
+    @classmethod
+    def of(cls, found: "ProvedChange", limit: Fraction | None) -> "ScoresRecord":
+        """The record of a proved bound."""
+        bound = None if found.bound is None else not_below(found.bound)
+        return cls(bound, None if limit is None else float(limit), found.seconds)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, object]) -> "ScoresRecord":
+        """The record that asdict wrote; None where anything else stands."""
+        return cls(*(number_of(content.get(name)) for name in ("bound", "limit", "seconds")))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class RepairRecord:
     """The outcome of a repair, how it was found, and what it changed.
@@ -84,8 +111,9 @@ class RepairRecord:
     written. seconds: until all was proved. attempts: all candidates; chosen: those taken, one for each step. skipped:
     methods that could not be used, and why. neurons: those that decide the violation, the most significant first, if
     they were asked for. figures: VERE's; definitions: what these are. structure: what the weights
-    alone say of every input (comparison/structure_words.py), empty where nothing was repaired. target, reason,
-    timed_out, open_boxes: of a failure: the property that none was found for, why, and boxes [lower, upper] left open.
+    alone say of every input (comparison/structure_words.py), empty where nothing was repaired. scores: what is proved
+    of their change, None where nothing was repaired. target, reason, timed_out, open_boxes: of a
+    failure: the property that none was found for, why, and boxes [lower, upper] left open.
 
     Of a record read from JSON, network and certificates are not known.
     """
@@ -102,6 +130,7 @@ class RepairRecord:
     figures: tuple[FiguresRecord, ...] = ()
     definitions: Mapping[str, str] = field(default_factory=dict)
     structure: Mapping[str, object] = field(default_factory=dict)
+    scores: ScoresRecord | None = None
     seconds: float | None = None
     attempts: tuple[AttemptRecord, ...] = ()
     chosen: tuple[AttemptRecord, ...] = ()
@@ -118,6 +147,16 @@ class RepairRecord:
     def theorem(self) -> str:
         """The theorem for every input, in words; empty where there is none."""
         return text_of(self.structure.get("in_words")) if self.structure.get("theorem") is True else ""
+
+    @property
+    def change_in_words(self) -> str:
+        """What is proved of how much scores change; empty where nothing was repaired."""
+        if self.scores is None:
+            return ""
+        if self.scores.bound is None:
+            return "how much scores change in the domain is not proved"
+        limit = "" if self.scores.limit is None else f", where at most {self.scores.limit:g} was asked for"
+        return f"proved: in the domain no score changes by more than {_up(self.scores.bound)}{limit}"
 
     @property
     def proof_seconds(self) -> float:
@@ -145,6 +184,7 @@ class RepairRecord:
                     "properties": [figures.to_json() for figures in self.figures],
                 },
                 "structure": dict(self.structure),
+                "score_change": asdict(self.scores) if self.scores else None,
                 "seconds": self.seconds,
                 "skipped": list(self.skipped),
                 "chosen": list(map(asdict, self.chosen)),
@@ -184,7 +224,7 @@ class RepairRecord:
             neurons=tuple(map(NeuronRecord.from_json, mappings_of(known.get("neurons")))),
         )
         vere = mapping_of(known.get("vere"))
-        fidelity = known.get("fidelity")
+        fidelity, scores = known.get("fidelity"), known.get("score_change")
         return replace(
             record,
             proved=texts_of(known.get("proved")),
@@ -195,6 +235,7 @@ class RepairRecord:
             fidelity=FidelityRecord.from_json(fidelity) if isinstance(fidelity, dict) else None,
             figures=tuple(map(FiguresRecord.from_json, mappings_of(vere.get("properties")))),
             structure=dict(mapping_of(known.get("structure"))),
+            scores=ScoresRecord.from_json(scores) if isinstance(scores, dict) else None,
             definitions={name: text_of(text) for name, text in mapping_of(vere.get("definitions")).items()},
             chosen=_attempts(known.get("chosen")),
             target=text_of(known.get("property")),
@@ -202,6 +243,17 @@ class RepairRecord:
             timed_out=known.get("timed_out") is True,
             open_boxes=_open_boxes(known.get("open_boxes")),
         )
+
+
+def not_below(value: Fraction) -> float:
+    """A float64 that is not below it, the least or the next."""
+    number = float(value)
+    return number if Fraction(number) >= value else nextafter(number, inf)
+
+
+def _up(value: float) -> str:
+    """With three significant digits, rounded up."""
+    return f"{Context(prec=3, rounding=ROUND_CEILING).create_decimal(Decimal(value)):g}"
 
 
 def _decision(value: object) -> Decision:

@@ -2,18 +2,26 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from math import inf
 
 from engine.comparison.decision import Decision
 from engine.errors import InputError
 from engine.network import Network
 from engine.repair.attempt import Attempt, Tried, Weighed, cost_of, has_theorem, prove
 from engine.repair.edit import demand_writable
-from engine.repair.methods import candidates
+from engine.repair.methods import candidates, passes
+from engine.repair.scores.limit import ScoreLimit
 from engine.repair.state import State
 from engine.repair.task import AUTO, Candidate, Evidence, RepairOptions, Say, Task
+from engine.verdict import Verified
 
 FIRST_SHARE = 0.25  # of a candidate's time for proofs, which it gets before others are tried
+MAX_UNPROVED = 2  # repairs of one method for which the limit of scores was not proved, before the next is asked
 GLANCE_SHARE = 0.02  # of it, before the proof has to wait: many counterexamples are found in it
+
+
+NOT_PROVED = "not proved"  # of the limit of scores
 
 
 class Late(Exception):
@@ -23,8 +31,17 @@ class Late(Exception):
 class RepairRun:
     """The common state of all steps of one repair. `attempts` are those of all steps, in order."""
 
-    def __init__(self, original: Network, options: RepairOptions, state: State, say: Say, decision: Decision):
+    def __init__(
+        self,
+        original: Network,
+        options: RepairOptions,
+        state: State,
+        say: Say,
+        decision: Decision,
+        limit: ScoreLimit | None = None,
+    ):
         self.original, self.options, self.state, self.decision = original, options, state, decision
+        self.limit = limit
         self.attempts: list[Attempt] = []
         self.skipped: list[str] = []  # methods that could not be used, and why
         self.weighed = 0  # candidates
@@ -36,6 +53,11 @@ class RepairRun:
     def seconds(self) -> float:
         """The time since the repair began."""
         return time.monotonic() - self._start
+
+    @property
+    def left(self) -> float:
+        """The seconds left for all."""
+        return inf if self.options.timeout is None else max(0.0, self.options.timeout - self.seconds)
 
     @property
     def late(self) -> bool:
@@ -65,9 +87,9 @@ class RepairStep:
         try:
             if self._run.attempts:  # a step before may have repaired this, too
                 self._prove(self._weigh("none", Candidate(self._task.network, "as it is")))
-            for name in self._run.options.methods:
-                if not self._perfect:
-                    self._by(name)
+            for name, options in passes(self._run.options):
+                if not self._leaves_scores:
+                    self._by(name, options)
         except Late:
             pass
         return self.best
@@ -86,6 +108,8 @@ class RepairStep:
     def obstacle(self) -> str:
         """Says in a line why this step has no repair yet."""
         nearest, without = self.nearest, self._run.passed_over
+        if self._run.limit and self._run.limit.obstacle:
+            return self._run.limit.obstacle
         if nearest is None and without:
             return f"{without} candidates were passed over, as they give no theorem for every input"
         if nearest is None and self._run.options.guarantee and not self._run.late:
@@ -101,20 +125,33 @@ class RepairStep:
         return self.best is not None and self.best.cost.perfect
 
     @property
+    def _leaves_scores(self) -> bool:
+        return self.best is not None and self.best.cost.leaves_scores
+
+    @property
+    def _unproved(self) -> int:
+        """The number of candidates for which the limit of scores was not proved."""
+        return self._run.limit.unproved if self._run.limit else 0
+
+    @property
     def _impatient(self) -> bool:
         return self._found is not None and time.monotonic() - self._found > self._run.options.patience
 
-    def _by(self, name: str) -> None:
-        """Tries what the method offers, up to a repair that changes no sampled decision.
+    def _by(self, name: str, options: RepairOptions) -> None:
+        """Tries what the method offers, up to a repair that changes no sampled decision and is better than the best.
 
         Candidates that change some, where better ones may follow, wait for their proof. Where nothing is proved yet,
         what was proved most of gets more time.
         """
         first = len(self._run.attempts)
         waiting: list[Weighed] = []
-        for candidate in self._offers(name):
+        before, unproved = self.best, self._unproved
+        for candidate in self._offers(name, options):
             if not self._is_guaranteed(candidate):
                 self._run.passed_over += 1
+                continue
+            if self._run.limit and not self._run.limit.kept_at_samples(candidate.network):
+                self._check()
                 continue
             weighed = self._weigh(name, candidate)
             if weighed.cost.perfect or not candidate.provisional:
@@ -124,7 +161,9 @@ class RepairStep:
                 self._found = self._found or time.monotonic()
             if self._impatient:
                 self._prove_waiting(waiting)
-            if self._perfect:
+            if self._leaves_scores or (self._perfect and self.best is not before):
+                break
+            if self._unproved - unproved >= MAX_UNPROVED:
                 break
             self._check()
         self._prove_waiting(waiting)
@@ -136,12 +175,12 @@ class RepairStep:
         run = self._run
         return not run.options.guarantee or has_theorem(run.original, candidate.network, run.decision)
 
-    def _offers(self, name: str) -> Iterator[Candidate]:
+    def _offers(self, name: str, options: RepairOptions) -> Iterator[Candidate]:
         """Yields the method's candidates; where the method was not asked for by name, none if it cannot be used."""
         run, task = self._run, self._task
         try:
             demand_writable(task.network, (name,))
-            yield from candidates(name, task, self._evidence, self._say_for(name), run.options)
+            yield from candidates(name, task, self._evidence, self._say_for(name), options)
         except InputError as error:
             if run.options.method != AUTO:
                 raise
@@ -178,7 +217,7 @@ class RepairStep:
         if not self._improves(weighed):
             self._run.attempts.append(weighed)
             return
-        tried = self._run.state.known(weighed, self._task) or self._tried(weighed, FIRST_SHARE)
+        tried = self._run.state.known(weighed, self._task) or self._within_limit(self._tried(weighed, FIRST_SHARE))
         self._evidence.counterexamples += tried.counterexamples
         self._evidence.boxes = list(tried.boxes)
         self._evidence.lowest = tried.proved
@@ -193,7 +232,7 @@ class RepairStep:
         ]
         if left_open:
             i, nearest = max(left_open, key=lambda pair: pair[1].proved)
-            attempts[i] = tried = self._tried(nearest.weighed, 1.0)
+            attempts[i] = tried = self._within_limit(self._tried(nearest.weighed, 1.0))
             self._take(tried)
 
     def _improves(self, attempt: Attempt) -> bool:
@@ -220,6 +259,20 @@ class RepairStep:
         if share >= FIRST_SHARE or tried.counterexamples:
             run.state.keep(tried, self._task)
         return tried
+
+    def _within_limit(self, tried: Tried) -> Tried:
+        """The attempt; one that is proved otherwise is none where scores are not proved to stay within the limit."""
+        run, limit = self._run, self._run.limit
+        if not (limit and tried.verdicts):
+            return tried
+        self._tell(f"{tried.method}: proving that scores stay within the limit: {tried.note}")
+        start = time.monotonic()
+        kept = limit.is_proved(tried.network, min(run.options.proof_timeout, run.left))
+        seconds = time.monotonic() - start
+        if self._found:
+            self._found += seconds
+        words = {**tried.words, limit.name: Verified.word if kept else NOT_PROVED}
+        return replace(tried, words=words, seconds=tried.seconds + seconds, verdicts=tried.verdicts if kept else ())
 
     def _say_for(self, name: str) -> Say:
         return lambda text: self._tell(f"{name}: {text}")

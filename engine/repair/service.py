@@ -6,6 +6,8 @@ The command line prints its record, a batch worker keeps it; both call `repair_n
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from engine import __version__
 from engine.comparison.decision import Decision
 from engine.comparison.fidelity import compare, demand_fit
 from engine.comparison.figures import definitions
+from engine.comparison.largest_change import ProvedChange, largest_change
 from engine.comparison.measured import FidelityRecord, FiguresRecord
 from engine.comparison.structure import structure
 from engine.comparison.structure_words import structure_json
@@ -25,9 +28,12 @@ from engine.repair.localize import localize
 from engine.repair.loop import Failed, Held, Repaired, repair
 from engine.repair.methods import as_lowest
 from engine.repair.publish import PropertyFiles, RepairOutput, certified
-from engine.repair.record import HELD, NOT_REPAIRED, REPAIRED, AttemptRecord, NeuronRecord, RepairRecord
+from engine.repair.record import HELD, NOT_REPAIRED, REPAIRED, AttemptRecord, NeuronRecord, RepairRecord, ScoresRecord
 from engine.repair.state import State
 from engine.repair.task import Evidence, RepairOptions, Say, Task, silent
+
+CHANGE_SECONDS = 3.0  # for a bound of how much scores change, where no limit is asked for
+GOAL, LEAST_GOAL = 1.1, 1e-9  # of that bound, as a multiple of the largest change that is seen; at least
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,13 +96,12 @@ def repair_network(
     """
     question = _Question(network, tuple(properties), tuple(preserve), domain, decision, options)
     demand_fit(network, list(held_out.properties) if held_out else [])
-    lower, upper = question.where.ends
     outcome = repair(
         network,
         properties,
         preserve=preserve,
-        lower=lower,
-        upper=upper,
+        lower=question.where.lower,
+        upper=question.where.upper,
         decision=decision,
         options=options,
         state=State(state, _about(question)),
@@ -112,7 +117,22 @@ def repair_network(
         return record
     found = structure(network, outcome.network)
     said = structure_json(found, decision, names=names, word=word)
-    return replace(_measured(record, question, outcome, held_out, word), neurons=ranked, structure=said)
+    record = _measured(record, question, outcome, held_out, word)
+    change = outcome.change or _bounded_change(question, outcome.network, record)
+    scores = ScoresRecord.of(change, options.max_score_change)
+    return replace(record, neurons=ranked, structure=said, scores=scores)
+
+
+def _bounded_change(question: _Question, network: Network, record: RepairRecord) -> ProvedChange:
+    """The bound of how much scores change in the domain that a few seconds prove, down to a little above what is
+    seen."""
+    assert record.fidelity is not None
+    seen = max((region.largest or 0.0 for region in record.fidelity.known.values()), default=0.0)
+    goal = Fraction(f"{max(GOAL * seen, LEAST_GOAL):.3g}") if seen < inf else Fraction(1)
+    where = question.where
+    return largest_change(
+        question.network, network, lower=where.lower, upper=where.upper, goal=goal, seconds=CHANGE_SECONDS
+    )
 
 
 def _about(question: _Question) -> dict[str, object]:
@@ -133,6 +153,7 @@ def _about(question: _Question) -> dict[str, object]:
         "proof_timeout": options.proof_timeout,
         "localization": options.localization,
         **({"guarantee": options.guarantee} if options.guarantee else {}),
+        **({"max_score_change": str(options.max_score_change)} if options.max_score_change else {}),
         **by_method,
     }
 

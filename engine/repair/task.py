@@ -6,6 +6,8 @@ prove each of them and has added what it found to the evidence. It ends when it 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
+from math import inf
 
 import numpy as np
 
@@ -42,8 +44,9 @@ class RepairOptions:
     and in the end the original and the repaired network, are compared. grid: points along each input of a regular
     grid, on which these two are compared too. semantics, device: of the proofs. localization: which neurons and edges
     `gradient` and `smt` try first, vere or nnrepair; None: their own order. guarantee: None, or structural: candidates
-    without a theorem for every input (engine/comparison/structure.py) are passed over. by_method: further
-    options of methods, by the method's name.
+    without a theorem for every input (engine/comparison/structure.py) are passed over. max_score_change: candidates
+    without a proof that no score changes by more anywhere in the domain, in exact arithmetic, are passed over.
+    by_method: further options of methods, by the method's name.
     """
 
     method: str = AUTO
@@ -57,6 +60,7 @@ class RepairOptions:
     device: str = "auto"
     localization: str | None = None
     guarantee: str | None = None
+    max_score_change: Fraction | None = None
     by_method: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -68,6 +72,9 @@ class RepairOptions:
         for name, seconds in (("timeout", self.timeout), ("proof_timeout", self.proof_timeout)):
             if seconds is not None and not seconds > 0:
                 raise InputError(f"{name} is {seconds}", advice="use a number of seconds above 0")
+        if self.max_score_change is not None and not self.max_score_change > 0:
+            what = f"max_score_change is {self.max_score_change}, and a repair changes some score"
+            raise InputError(what, advice="use a number above 0")
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -94,7 +101,7 @@ class Task:
 
     lower, upper: float64 [inputs], the domain on which decisions are to stay as they are. Methods know of the lowest
     output alone: for another decision they see the task's mirror image (methods.py), and the rest of this package calls
-    the lowest output the advisory.
+    the lowest output the advisory. max_change: of a score, a guide for what is offered.
     """
 
     network: Network
@@ -104,6 +111,7 @@ class Task:
     upper: np.ndarray
     seed: int = 0
     decision: Decision = Decision.LOWEST
+    max_change: float = inf
 
     @property
     def properties(self) -> tuple[Property, ...]:

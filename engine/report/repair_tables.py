@@ -31,17 +31,18 @@ def repairs(run: RunFolder) -> Listing:
 def fidelity(repair: Repair) -> Listing:
     """A line for each region on which original and repaired network were compared."""
     return listing(
-        "where|points|decision changed|agreement|mean output change|largest",
+        "where|points|decision changed|agreement|order kept|mean output change|largest",
         (
             (
                 region.where,
                 *map(_whole, (region.points, region.changed)),
                 share(region.agreement),
+                share(region.order_kept),
                 *map(figure, (region.mean, region.largest) if region.points else (None, None)),
             )
             for region in repair.regions
         ),
-        numeric="points|decision changed|agreement|mean output change|largest",
+        numeric="points|decision changed|agreement|order kept|mean output change|largest",
     )
 
 

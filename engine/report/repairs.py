@@ -32,6 +32,7 @@ class Repair:
     origin: str = ""
     what: str = ""
     theorem: str = ""
+    change: str = ""
     regions: tuple[RegionRecord, ...] = ()
     picture: Path | None = None
     certificates: int | None = None
@@ -82,6 +83,7 @@ def _repair(index: int, cells: dict[str, str], folder: Path, notes: list[str], w
         cells.get("origin", ""),
         "; ".join(attempt.what for attempt in record.chosen if attempt.what),
         record.theorem,
+        record.change_in_words,
         tuple(record.fidelity.known.values()) if record.fidelity else (),
         picture if is_file(picture) else None,
         _certificates(folder / name),

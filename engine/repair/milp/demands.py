@@ -108,3 +108,12 @@ def advisory_demands(samples: Samples, directions: np.ndarray) -> Iterator[Deman
             if (slope < 0).any() and len(at):
                 gap = (samples.y[at, j] - samples.y[at, a])[:, None]
                 yield Demand(at, gap, slope[None], LEFT * gap[:, 0], np.ones((len(at), 1), bool), once=True)
+
+
+def size_demands(samples: Samples, directions: np.ndarray, most: float) -> Iterator[Demand]:
+    """What keeps each shift at samples at most so large, where that is finite."""
+    shifted = int(np.count_nonzero(directions))
+    for slope in -np.eye(shifted) if most < np.inf else ():
+        n = len(samples)
+        room = np.full((n, 1), most)
+        yield Demand(np.arange(n), room, slope[None], np.zeros(n), np.ones((n, 1), bool), once=True)

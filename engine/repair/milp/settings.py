@@ -9,6 +9,9 @@ RELAYED_MARGINS = (0.003, 0.0005)
 #: Of targets about a larger share of the domain only the first margin is tried: features are local.
 MAX_TARGET_SHARE = 0.5
 
+#: Of the most that a score may change, the share that programs use at samples.
+CHANGE_SHARE = 0.8
+
 #: How large the feature may be outside the targets' boxes, as multiples of what is needed inside.
 LEVELS = (3.0, 10.0, np.inf)
 

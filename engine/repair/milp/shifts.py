@@ -15,7 +15,7 @@ from scipy.sparse import csr_array, hstack
 from engine.comparison.region import Region
 from engine.network import Network
 from engine.repair.edit import edited
-from engine.repair.milp.demands import advisory_demands, unsafe_demands
+from engine.repair.milp.demands import advisory_demands, size_demands, unsafe_demands
 from engine.repair.samples import Samples
 
 HELD = 2000  # constraints up to which a round keeps all; else those that bind
@@ -52,22 +52,37 @@ class Shifts:
 
 
 def solve_shifts(
-    samples: Samples, where: list[Region], directions: np.ndarray, margin: float, *, bias: bool
+    samples: Samples,
+    where: list[Region],
+    directions: np.ndarray,
+    margin: float,
+    *,
+    bias: bool,
+    most: float = np.inf,
 ) -> Shifts | None:
     """The cheapest shifts in these directions that mend all samples with this margin; None where none is found.
 
-    bias: True iff biases may change.
+    bias: True iff biases may change; most: by how much a score may be shifted at a sample.
     """
-    search = _Search(samples, where, directions, margin, bias=bias)
+    search = _Search(samples, where, directions, margin, bias=bias, most=most)
     return search.found() if search.is_hopeful else None
 
 
 class _Search:
     """Cutting planes: constraints that a solution violates are added, and it is solved again."""
 
-    def __init__(self, samples: Samples, where: list[Region], directions: np.ndarray, margin: float, *, bias: bool):
+    def __init__(
+        self,
+        samples: Samples,
+        where: list[Region],
+        directions: np.ndarray,
+        margin: float,
+        *,
+        bias: bool,
+        most: float,
+    ):
         self._samples, self._directions = samples, directions
-        self._hard = list(unsafe_demands(samples, where, directions, margin))
+        self._hard = [*unsafe_demands(samples, where, directions, margin), *size_demands(samples, directions, most)]
         self._soft = list(advisory_demands(samples, directions))
         shifted, domain = int(np.count_nonzero(directions)), samples.last[samples.owner == -1]
         self._mean = np.tile(np.append(domain.mean(0, dtype=np.float64), 1.0), shifted)

@@ -195,6 +195,9 @@ class PlanSolver:
         need = needed(samples, self.regions, feature.y, v, margin=plan.margin)
         floor, cap = held(samples, self.regions, feature.y, v)
         need[safe] = np.minimum(need[safe], cap[safe])  # where it holds, as much margin as there is room for
+        if self.task.max_change < np.inf:
+            cap = np.minimum(cap, settings.CHANGE_SHARE * self.task.max_change / np.abs(plan.v).max())
+            need[safe] = np.minimum(need[safe], cap[safe])
         limits = _Limits(need, floor, cap)
         if samples is self.samples:
             self._latest.key, self._latest.limits = key, limits

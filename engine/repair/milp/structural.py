@@ -58,7 +58,9 @@ def shift_directions(where: list[Region]) -> list[np.ndarray]:
 
 def _solved(solver: PlanSolver, v: np.ndarray, margin: float) -> Shifts | None:
     network = solver.task.network
-    return solve_shifts(solver.samples, solver.regions, v, margin, bias=free_bias(network, len(network.layers) - 1))
+    most = settings.CHANGE_SHARE * solver.task.max_change
+    bias = free_bias(network, len(network.layers) - 1)
+    return solve_shifts(solver.samples, solver.regions, v, margin, bias=bias, most=most)
 
 
 def _refined(solver: PlanSolver, evidence: Evidence, say: Say, shifts: Shifts, margin: float) -> Iterator[Candidate]:

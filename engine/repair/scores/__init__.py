@@ -1,0 +1,1 @@
+"""How much a repair changes scores: measured at samples, limited, and bounded by proof."""
