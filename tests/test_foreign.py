@@ -14,8 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from engine.audit.data import LONGEST
-from engine.audit.failures import Malformed
+from engine.audit.failures import LONGEST, Malformed
 from engine.audit.failures import plain as audit_plain
 from engine.certificate.batch import Outcome
 from engine.certificate.report import report_text

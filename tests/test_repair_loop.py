@@ -60,7 +60,7 @@ HELD = below(0, Fraction(1, 5), -1, 1, "held")
 
 #: a network and a property of it that a first look does not decide
 HARD = executable(random_network((2, 40, 40, 40, 2), seed=1))
-DEEP = prop(case([-8, -8], [8, 8], [row([1, 0], 40)]), n_outputs=2, name="deep")
+DEEP = prop(case([-8, -8], [8, 8], [row([1, 0], 20)]), n_outputs=2, name="deep")
 
 
 @pytest.fixture(autouse=True)

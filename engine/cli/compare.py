@@ -160,11 +160,9 @@ def _progress_text(progress: "Progress", meant: Meaning) -> str:
 
 def _say_structure(found: "Structure | None", meant: Meaning) -> None:
     """Says what the weights alone say of every input; nothing where that is nothing."""
-    from engine.comparison.structure_words import NOT_OWN
-
     if found is None:
-        note(f"of every input nothing is said: {NOT_OWN}")
-    elif found.all_equal:
+        return
+    if found.all_equal:
         answer(f"proved {_structure_words(found, meant)}; nothing is left to be proved")
     elif found.says_something:
         answer(f"proved {_structure_words(found, meant)}")
