@@ -216,8 +216,8 @@ def measured(found: dict) -> dict:
         "mean_score_change": outside["mean_output_change"],
         "largest_score_change": outside["largest_output_change"],
         "order_kept": outside["order_kept"],
-        "score_bound": found["score_change"]["bound"],
-        "score_bound_seconds": round(found["score_change"]["seconds"], 2),
+        "score_bound": found["output_change"]["bound"],
+        "score_bound_seconds": round(found["output_change"]["seconds"], 2),
         "theorem": found["structure"]["theorem"],
         **{
             claim: " ".join(f"y{j}" for j, each in enumerate(found["structure"]["outputs"] or ()) if each == claim)

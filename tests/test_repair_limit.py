@@ -63,7 +63,7 @@ def test_a_repair_keeps_the_limit(more):
     found = repair(SMALL, [LEFT], preserve=[HELD], **ENDS, options=options(LIMIT, **more))
     assert isinstance(found, Repaired) and exactly_holds(found.network, LEFT, HELD)
     assert found.change is not None and largest(found.network) <= found.change.bound <= LIMIT
-    assert found.chosen[0].words["scores within 0.2"] == "unsat"
+    assert found.chosen[0].words["outputs within 0.2"] == "unsat"
 
 
 def test_candidates_beyond_are_passed_over(offers):
@@ -80,9 +80,9 @@ def test_what_is_not_proved_is_no_repair(offers, monkeypatch):
     unproved = lambda *nets, **rest: ProvedChange(Fraction(7, 2), 9, 1.0)
     monkeypatch.setattr("engine.repair.scores.limit.largest_change", unproved)
     found = repair(SMALL, [LEFT], **ENDS, options=options(LIMIT))
-    assert isinstance(found, Failed) and found.attempts[0].outcome == "not proved: scores within 0.2 not proved"
+    assert isinstance(found, Failed) and found.attempts[0].outcome == "not proved: outputs within 0.2 not proved"
     assert found.reason == (
-        "1 candidates were passed over, as no proof keeps all scores within 0.2: "
+        "1 candidates were passed over, as no proof keeps all outputs within 0.2: "
         "the nearest is proved to stay within 3.5"
     )
 
@@ -92,8 +92,8 @@ def test_where_none_keeps_it_one_line_says_how_near_the_best_came(offers):
     found = repair(SMALL, [LEFT], **ENDS, options=options(LIMIT))
     assert isinstance(found, Failed) and not found.attempts
     assert found.reason == (
-        "2 candidates were passed over, as no proof keeps all scores within 0.2: "
-        "the nearest changes a score by 0.5 at a sample"
+        "2 candidates were passed over, as no proof keeps all outputs within 0.2: "
+        "the nearest changes one by 0.5 at a sample"
     )
 
 
@@ -108,7 +108,7 @@ def test_the_limit_is_about_the_original_not_the_step_before(offers):
 def test_a_limit_below_what_the_property_needs():
     """y1 is 0.55 at -3/4, and has to be above 3/5."""
     with pytest.raises(
-        InputError, match="no repair keeps all scores within 0.01: at a counterexample of left some"
+        InputError, match="no repair keeps all outputs within 0.01: at a counterexample of left some"
     ) as e:
         repair(SMALL, [LEFT], **ENDS, options=options(Fraction(1, 100)))
     assert "at least 0.0" in str(e.value)
@@ -121,7 +121,7 @@ def test_a_limit_below_what_the_property_needs():
 
 @pytest.mark.parametrize("most", [Fraction(0), Fraction(-1)])
 def test_senseless_limits(most):
-    with pytest.raises(InputError, match="max_score_change is .*, and a repair changes some score"):
+    with pytest.raises(InputError, match="max_score_change is .*, and a repair changes some output"):
         RepairOptions(max_score_change=most)
 
 
@@ -137,7 +137,7 @@ def test_costs_count_how_much_scores_change():
     assert change(1.0, range_=0.0).magnitude == 30
     assert Cost(0, 0, True, 9) < Cost(0, 1, False, 1) < Cost(1, 0, False, 1)
     assert Cost(0, 0, True, 9).leaves_scores and Cost(0, 1, True, 9).perfect and not Cost(0, 1, True, 9).leaves_scores
-    assert "scores change by 0.5 on average, 2 at most" in str(Cost(0, 0, True, 9, change(2.0, mean=0.5)))
+    assert "outputs change by 0.5 on average, 2 at most" in str(Cost(0, 0, True, 9, change(2.0, mean=0.5)))
 
 
 def test_after_a_repair_that_moves_scores_far_another_is_looked_for(offers):
@@ -189,12 +189,12 @@ def test_a_record_says_what_is_proved():
     assert Fraction(found.bound) >= Fraction(1, 3) and not_below(Fraction(1, 2)) == 0.5
     record = RepairRecord("repaired", scores=found)
     assert record.change_in_words == (
-        "proved: in the domain no score changes by more than 0.334, where at most 0.5 was asked for"
+        "no output changes by more than 0.334 in the domain, where at most 0.5 was asked for: proved"
     )
     unknown = ScoresRecord.of(ProvedChange(None, 0, 0.1), None)
-    assert replace(record, scores=unknown).change_in_words == "how much scores change in the domain is not proved"
-    assert RepairRecord.from_json({"score_change": {"bound": 2.0}}).scores == ScoresRecord(bound=2.0)
-    assert RepairRecord.from_json({"score_change": [1]}).scores is None
+    assert replace(record, scores=unknown).change_in_words == "how much outputs change in the domain is not proved"
+    assert RepairRecord.from_json({"output_change": {"bound": 2.0}}).scores == ScoresRecord(bound=2.0)
+    assert RepairRecord.from_json({"output_change": [1]}).scores is None
 
 
 @pytest.fixture
@@ -210,10 +210,10 @@ def command(tmp_path):
 def test_the_command_says_the_proved_change(command, capsys):
     assert command("--max-score-change", "0.2", "--json") == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["score_change"]["bound"] <= 0.2 == found["score_change"]["limit"]
+    assert found["output_change"]["bound"] <= 0.2 == found["output_change"]["limit"]
     assert all("order_kept" in region for region in found["fidelity"]["regions"].values())
     assert command("--force") == 0
-    assert "scores: proved: in the domain no score changes by more than 0." in capsys.readouterr().out
+    assert "no output changes by more than 0." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("most", ["0", "-1", "nan", "inf", "much"])
@@ -226,4 +226,4 @@ def test_the_command_refuses_senseless_limits(command, capsys, most):
 def test_the_command_refuses_what_no_repair_keeps(command, capsys):
     assert command("--max-score-change", "1e-6") == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "no repair keeps all scores within 0.000001: at a counterexample of left" in line
+    assert "no repair keeps all outputs within 0.000001: at a counterexample of left" in line

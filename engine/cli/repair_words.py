@@ -61,7 +61,7 @@ def _say_changes(record: RepairRecord) -> None:
     )
     if record.theorem:
         answer(f"proved {record.theorem}")
-    answer(f"scores: {record.change_in_words}")
+    answer(record.change_in_words)
 
 
 def _say_how_compared(meant: Meaning) -> None:

@@ -154,9 +154,9 @@ class RepairRecord:
         if self.scores is None:
             return ""
         if self.scores.bound is None:
-            return "how much scores change in the domain is not proved"
+            return "how much outputs change in the domain is not proved"
         limit = "" if self.scores.limit is None else f", where at most {self.scores.limit:g} was asked for"
-        return f"proved: in the domain no score changes by more than {_up(self.scores.bound)}{limit}"
+        return f"no output changes by more than {_up(self.scores.bound)} in the domain{limit}: proved"
 
     @property
     def proof_seconds(self) -> float:
@@ -184,7 +184,7 @@ class RepairRecord:
                     "properties": [figures.to_json() for figures in self.figures],
                 },
                 "structure": dict(self.structure),
-                "score_change": asdict(self.scores) if self.scores else None,
+                "output_change": asdict(self.scores) if self.scores else None,
                 "seconds": self.seconds,
                 "skipped": list(self.skipped),
                 "chosen": list(map(asdict, self.chosen)),
@@ -224,7 +224,7 @@ class RepairRecord:
             neurons=tuple(map(NeuronRecord.from_json, mappings_of(known.get("neurons")))),
         )
         vere = mapping_of(known.get("vere"))
-        fidelity, scores = known.get("fidelity"), known.get("score_change")
+        fidelity, scores = known.get("fidelity"), known.get("output_change")
         return replace(
             record,
             proved=texts_of(known.get("proved")),

@@ -73,7 +73,7 @@ class RepairOptions:
             if seconds is not None and not seconds > 0:
                 raise InputError(f"{name} is {seconds}", advice="use a number of seconds above 0")
         if self.max_score_change is not None and not self.max_score_change > 0:
-            what = f"max_score_change is {self.max_score_change}, and a repair changes some score"
+            what = f"max_score_change is {self.max_score_change}, and a repair changes some output"
             raise InputError(what, advice="use a number above 0")
 
     @property

@@ -79,7 +79,7 @@ def _repair(repair: Repair) -> dict[str, object]:
         "method": repair.method,
         "what": repair.what,
         "theorem": repair.theorem,
-        "score_change": repair.change,
+        "output_change": repair.change,
         "error": repair.error,
         **repair.values,
         "regions": [asdict(region) for region in repair.regions],

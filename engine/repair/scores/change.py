@@ -36,7 +36,7 @@ class ScoreChange:
         return 0 if times < 10 else min(MOST_MAGNITUDE, int(log10(times)))
 
     def __str__(self) -> str:
-        return f"scores change by {self.mean:.3g} on average, {self.largest:.3g} at most"
+        return f"outputs change by {self.mean:.3g} on average, {self.largest:.3g} at most"
 
 
 def score_change(task: Task, found: Fidelity, *, seed: int) -> ScoreChange:

@@ -48,7 +48,7 @@ class ScoreLimit:
     @property
     def name(self) -> str:
         """What is proved, in a few words."""
-        return f"scores within {number_text(self.most)}"
+        return f"outputs within {number_text(self.most)}"
 
     def kept_at_samples(self, candidate: Network) -> bool:
         """False where some score changes by more at a sample: the candidate is passed over."""
@@ -79,8 +79,8 @@ class ScoreLimit:
         """Says in a line how near the candidates came to the limit; empty where none was beyond it."""
         if self._nearest is None:
             return ""
-        which = f"{self.passed_over} candidates were passed over, as no proof keeps all scores within "
-        how = "changes a score by {:.3g} at a sample" if self._nearest.at_sample else "is proved to stay within {:.3g}"
+        which = f"{self.passed_over} candidates were passed over, as no proof keeps all outputs within "
+        how = "changes one by {:.3g} at a sample" if self._nearest.at_sample else "is proved to stay within {:.3g}"
         unknown = self._nearest.change == inf
         nearest = "of none a bound was found" if unknown else f"the nearest {how.format(self._nearest.change)}"
         return f"{which}{number_text(self.most)}: {nearest}"
@@ -112,8 +112,8 @@ def demand_possible(limit: ScoreLimit, asked: Iterable[tuple[Property, Verdict]]
         least = least_change(prop, verdict, *box) if isinstance(verdict, Violated) else Fraction(0)
         if least > limit.most:
             raise InputError(
-                f"no repair keeps all scores within {number_text(limit.most)}: at a counterexample of {prop.name} some "
-                f"score has to change by at least {_down(least)}",
+                f"no repair keeps all outputs within {number_text(limit.most)}: at a counterexample of {prop.name} "
+                f"some output has to change by at least {_down(least)}",
                 advice="allow a larger change",
             )
 
