@@ -16,7 +16,8 @@ from pathlib import Path
 from statistics import median
 
 from machine import command, machine
-from repair import TASKS, compared, read, repaired_file, save, share, words
+from repair import TASKS, read, repaired_file, save, words
+from repair_figures import compared, share
 
 COLUMNS = ("network", "properties", "weights", "seconds", "boxes", "may_differ", "not_equal")
 GOAL = 0.001  # of the volume

@@ -22,14 +22,8 @@ from engine.network import Network
 def change_certificate_bytes(original: Network, changed: Network, found: Preservation) -> bytes:
     """The certificate of how much of its box a change may concern. The same result gives the same bytes."""
     arrays = proof_arrays(found.proof)
-    manifest: dict[str, Json] = {
-        "format": FORMAT,
-        "version": VERSION,
-        "kind": "change",
-        "semantics": "real",
-        "network": {"name": original.name, "sha256": original.sha256},
-        "changed": {"name": changed.name, "sha256": changed.sha256},
-        "engine": {"name": "acasxu-engine", "version": __version__, "options": {}},
+    manifest = {
+        **_head(VERSION, "change", original, changed),
         "open": rational_text(found.open),
         "unequal": rational_text(found.unequal),
         "cases": [case_entry(found.case)],
@@ -40,14 +34,21 @@ def change_certificate_bytes(original: Network, changed: Network, found: Preserv
 
 def structure_certificate_bytes(original: Network, changed: Network, found: Structure) -> bytes:
     """The certificate of what the weights say of each output. The same networks give the same bytes."""
-    manifest: dict[str, Json] = {
+    manifest = {
+        **_head(STRUCTURE_VERSION, "structure", original, changed),
+        "outputs": [claim.value for claim in found.outputs],
+    }
+    return certificate_file(manifest, {}, parse=parse_structure, where=original.name)
+
+
+def _head(version: int, kind: str, original: Network, changed: Network) -> dict[str, Json]:
+    """The first keys of the manifest of a certificate about two networks."""
+    return {
         "format": FORMAT,
-        "version": STRUCTURE_VERSION,
-        "kind": "structure",
+        "version": version,
+        "kind": kind,
         "semantics": "real",
         "network": {"name": original.name, "sha256": original.sha256},
         "changed": {"name": changed.name, "sha256": changed.sha256},
         "engine": {"name": "acasxu-engine", "version": __version__, "options": {}},
-        "outputs": [claim.value for claim in found.outputs],
     }
-    return certificate_file(manifest, {}, parse=parse_structure, where=original.name)

@@ -4,6 +4,7 @@ import time
 
 from engine.audit.archive import read_members
 from engine.audit.check import Result, check_version
+from engine.audit.comparison.certificate import HEAD_KEYS
 from engine.audit.comparison.structure import CLAIMS, Structure, compared, is_shown
 from engine.audit.data import FilePath
 from engine.audit.ending import check_has_none
@@ -12,16 +13,7 @@ from engine.audit.files import check_hash
 from engine.audit.manifest import fields, read_hashes, read_manifest
 from engine.audit.network_reader import read_network
 
-KEYS = {
-    "format": str,
-    "version": int,
-    "kind": str,
-    "semantics": str,
-    "network": dict,
-    "changed": dict,
-    "engine": dict,
-    "outputs": list,
-}
+KEYS = HEAD_KEYS | {"outputs": list}
 HEAD = ["acasxu-certificate", 7, "structure", "real"]
 
 
