@@ -6,7 +6,7 @@ from engine.comparison.decision import Decision
 from engine.comparison.structure import Claim, Structure
 
 EVERYWHERE = "for every input, inside the domain and outside"
-NOT_OWN = "numbers of a network are not its own, but the nearest that float64 holds"
+NOT_OWN = "numbers of a network are not its own, but the nearest that float64 holds; or it has a Sigmoid or Tanh"
 _PREDICATES = {
     Claim.EQUAL: ("is unchanged", "are unchanged"),
     Claim.RAISED: ("is nowhere smaller", "are nowhere smaller"),
