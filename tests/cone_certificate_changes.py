@@ -77,6 +77,11 @@ def multiplier_of_none(draft: Draft) -> None:
     exclusions(draft)[0].multipliers = [(0, 0.5)]
 
 
+def as_version_4(draft: Draft) -> None:
+    draft.manifest["version"] = 4
+    del draft.manifest["cones"]
+
+
 def dropped(draft: Draft) -> None:
     node, _ = draft.excluded()[0]
     node.exclusions.pop(0)
@@ -144,6 +149,14 @@ CHANGES = [
     Change("case_less", "label", "a root without a case", lambda draft: draft.manifest["cases"].pop()),
     Change("root_less", "label", "a case without a root", lambda draft: draft.roots.pop()),
     Change("image_dropped", "label", "a leaf of an image that is not excluded", dropped),
+    Change("curved_version_4", "curved", "Sigmoids in version 4", lambda draft: as_version_4(draft)),
+    Change("curved_slope", "curved", "a slope of a Sigmoid", slope_of(14)),
+    Change("curved_split", "curved", "a split by a Sigmoid that is not reached", above(PIXELS)),
+    Change("curved_class", "curved_images", "a class that is given", key("claim", "not", value=0)),
+    Change("curved_dropped", "curved_images", "a leaf of an image that is not excluded", dropped),
+    Change("branched_split", "branched", "a split by a neuron without ReLU", above(PIXELS + 72 + 14)),
+    Change("branched_slope", "branched", "a slope of a neuron without ReLU", slope_of(72 + 14)),
+    Change("branched_class", "branched_images", "a class that is given", key("claim", "not", value=0)),
     Change("images_split", "label", "a split by a neuron that is not reached", above(PIXELS + 71)),
 ]
 
@@ -152,6 +165,7 @@ CHANGES = [
 BROKEN = [
     Change("float32", "patch", "float32 semantics", key("semantics", value="float32")),
     Change("version_5", "patch", "a version that does not exist", key("version", value=5)),
+    Change("cones_number", "curved", "a number for a truth value", key("cones", value=1)),
     Change("patch_of_proof", "patch", "a key of images", key("patch", value={})),
     Change("version_of_images", "label", "images in version 1", key("version", value=1)),
     Change("images_float32", "label", "float32 semantics", key("semantics", value="float32")),

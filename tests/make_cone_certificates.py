@@ -1,6 +1,7 @@
-"""Makes the corpus of certificates of version 4 and of kind "images": `python tests/make_cone_certificates.py`.
+"""Makes the corpus of certificates of versions 4 and 5 and of kind "images": `python tests/make_cone_certificates.py`.
 
-cone_certificates/networks           a classifier of drawn pictures with a MaxPool, and one with averages: it is rounded
+cone_certificates/networks           classifiers of drawn pictures: with a MaxPool; with averages, which is rounded; with
+                                     Sigmoids; with branches that meet, so that a layer has some ReLUs only
 cone_certificates/properties         questions that fix most pixels
 cone_certificates/data               drawn pictures in IDX and CSV, and files that are none of these
 cone_certificates/valid              the engine's
@@ -54,6 +55,14 @@ VALID = {
     "whole": Valid(
         "pooled", "drawn-images-idx3-ubyte", ["--patch", "6x6@0,0", "--target", "2"], "the whole image; splits"
     ),
+    "curved": Valid("curved", "patch_curved.vnnlib", [], "Sigmoids"),
+    "curved_images": Valid(
+        "curved", "drawn-images-idx3-ubyte", ["--patch", "2x3@1,2", "--target", "2"], "images, and Sigmoids"
+    ),
+    "branched": Valid("branched", "patch_branched.vnnlib", [], "some ReLUs of a layer"),
+    "branched_images": Valid(
+        "branched", "drawn-images-idx3-ubyte", ["--patch", "2x3@1,2", "--target", "2"], "images, some ReLUs of a layer"
+    ),
     "bytes": Valid(
         "pooled_bytes",
         "drawn-images-idx3-ubyte",
@@ -75,11 +84,13 @@ def networks() -> dict[str, bytes]:
         "pooled": classifier(3, helper.make_node("MaxPool", ["r"], ["p"], **squares), 18),
         "averaged": classifier(5, helper.make_node("AveragePool", ["r"], ["p"], **lines), 12),
         "pooled_bytes": classifier(3, helper.make_node("MaxPool", ["r"], ["p"], **squares), 18, scale=1 / 256),
+        "curved": classifier(6, helper.make_node("AveragePool", ["r"], ["p"], **squares), 18, act="Sigmoid"),
+        "branched": classifier(7, helper.make_node("Add", ["r", "c"], ["p"]), 72),
     }
 
 
-def classifier(seed: int, pool, size: int, *, scale: float = 1.0) -> bytes:
-    """Two channels, of which `size` numbers are pooled; five neurons; the outputs."""
+def classifier(seed: int, pool, size: int, *, scale: float = 1.0, act: str = "Relu") -> bytes:
+    """Two channels, of which the node `pool` makes `size` numbers; five neurons; the outputs."""
     random = np.random.default_rng(seed)
 
     def made(name: str, *shape: int, factor: float = 1.0):
@@ -88,11 +99,11 @@ def classifier(seed: int, pool, size: int, *, scale: float = 1.0) -> bytes:
 
     nodes = [
         helper.make_node("Conv", ["x", "k", "b"], ["c"], pads=[1, 1, 1, 1]),
-        helper.make_node("Relu", ["c"], ["r"]),
+        helper.make_node(act, ["c"], ["r"]),
         pool,
         helper.make_node("Flatten", ["p"], ["f"]),
         helper.make_node("Gemm", ["f", "W", "d"], ["g"], transB=1),
-        helper.make_node("Relu", ["g"], ["h"]),
+        helper.make_node(act, ["g"], ["h"]),
         helper.make_node("Gemm", ["h", "V", "e"], ["y"], transB=1),
     ]
     constants = [
@@ -147,6 +158,8 @@ def properties() -> dict[str, str]:
         "quarters.vnnlib": question("pooled", [(quarters, patch)]),
         "two_cases.vnnlib": question("pooled", [(thirds, other), (quarters, patch)]),
         "patch_averaged.vnnlib": question("averaged", [(thirds, patch)]),
+        "patch_curved.vnnlib": question("curved", [(thirds, patch)]),
+        "patch_branched.vnnlib": question("branched", [(thirds, patch)]),
         "all_fixed.vnnlib": question("pooled", [(quarters, {})]),
     }
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from operator import itemgetter
 
 from engine.images.certify.ledger import OPEN, PROVED, REFUTED, Finding, Ledger
 from engine.images.certify.order import Order
@@ -9,6 +10,7 @@ from engine.images.certify.questions import Key, Questions
 from engine.search.problem import Options
 from engine.verdict import Counterexample, Unknown, Verdict, Verified, Violated
 
+SUSPICIOUS = 8  # positions of each image that are asked about first: most that can be refuted are refuted there
 WAVE = 256  # cases searched together: their properties, and their proofs' records, are held at once
 
 OnRefuted = Callable[[Key, Counterexample], str]  # the name of the trigger's file
@@ -38,7 +40,10 @@ def decide(
 
 
 def _waves(order: Order, ledger: Ledger, limit: float | None) -> Iterator[list[Key]]:
-    """Cases to be searched together: of each image the most suspicious first, then the rest of those not refuted."""
+    """Cases to be searched together: of each image the most suspicious positions first, then those of one position.
+
+    An image that is refuted is left out. Images of one position share a cone, and are bounded in one batch.
+    """
 
     def wanted(image: int, positions: list[int]) -> list[Key]:
         if ledger.is_refuted(image, order[image]):
@@ -46,7 +51,9 @@ def _waves(order: Order, ledger: Ledger, limit: float | None) -> Iterator[list[K
         return [(image, position) for position in positions if not ledger.is_settled((image, position), limit)]
 
     yield from _cut([key for image in order for key in wanted(image, order[image][:1])])
-    for part in _cut([key for image in order for key in wanted(image, order[image][1:])]):
+    yield from _cut([key for image in order for key in wanted(image, order[image][1:SUSPICIOUS])])
+    rest = [key for image in order for key in wanted(image, order[image][SUSPICIOUS:])]
+    for part in _cut(sorted(rest, key=itemgetter(1))):
         yield from _cut([key for key in part if not ledger.is_refuted(key[0], order[key[0]])])
 
 

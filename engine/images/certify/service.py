@@ -19,6 +19,7 @@ from engine.search.problem import Options
 from engine.verdict import Counterexample
 
 CASES = 512  # of a chunk of images, about: what a certificate of its own is written of
+IMAGES = 32  # of a chunk at least, since those of one position are searched together
 PAUSE = 0.2  # seconds between two reports
 
 Report = Callable[[float, str], None]  # (share of the work done, what is done now)
@@ -66,7 +67,7 @@ def certify(
 
     asked = [i for i in range(len(questions.images)) if questions.asked[i] and not questions.wrong[i]]
     positions = len(questions.patch.positions)
-    size = max(1, CASES // positions)
+    size = max(IMAGES, CASES // positions)
     progress = _Progress(ledger, len(asked) * positions, report)
     for chunk in (asked[i : i + size] for i in range(0, len(asked), size)):
         progress.tell("looking for suspicious positions" if positions > 1 else "")
