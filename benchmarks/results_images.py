@@ -1,5 +1,7 @@
 """Sections of docs/results.md about image classifiers (results_page.py)."""
 
+from collections import Counter
+from collections.abc import Callable
 from math import ceil
 from pathlib import Path
 
@@ -118,4 +120,86 @@ that the row names succeeds on more than 3%; all figures are of held-out images,
 labelled with the target. The certificate is checked whole in float64, and a sample of its leaves in exact arithmetic.
 
 {markdown([*head, "checked", "exactly"], lines)}
+"""
+
+
+def cones(results: Path, table_of: Callable[[Path], list[dict]], place: Callable[[Path], str]) -> str:
+    """The gain of searching what the free inputs reach; empty where it was not measured."""
+    rows: dict[str, dict[str, dict]] = {}
+    for row in table_of(results / "cone.csv"):
+        rows.setdefault(row["free"], {})[row["cone"]] = row
+    if not rows:
+        return ""
+
+    def cells(row: dict) -> list[str]:
+        return [f"{row['unsat']}, {row['sat']}, {row['undecided']}", row["boxes"], row["seconds"], row["memory"]]
+
+    table = [[free, *cells(both["False"]), *cells(both["True"])] for free, both in rows.items()]
+    names = ["proved, refuted, open", "boxes", "seconds each", "MB"]
+    head = ["free inputs", *names, *(f"in the cone: {name}" for name in names)]
+    return f"""\
+## The cone of the free inputs
+
+Three Fashion-MNIST images: whatever stands in a square in the middle, the class is the same; at last all pixels are
+free, by 1/255. `python benchmarks/cone.py`, {place(results / "cone.csv")}: a clean network with two maximum pools,
+limit 15 s an image, one thread. MB: what the search takes beyond what was held before.
+
+{markdown(head, table)}
+"""
+
+
+def robustness(results: Path) -> str:
+    """Images within eps of given ones: how many are decided; empty where that was not measured."""
+    groups: dict[tuple[str, ...], list[dict]] = {}
+    for row in read(results / "robustness.csv") or []:
+        groups.setdefault((row["network"], row["eps"], f"{float(row['timeout']):g}"), []).append(row)
+    if not groups:
+        return ""
+    said, lines = load(results / "robustness.json"), []
+    for (network, eps, limit), rows in groups.items():
+        words, boxes = Counter(row["verdict"] for row in rows), sorted(numbers(rows, "boxes"))
+        left = [row["image"] for row in rows if row["verdict"] not in ("unsat", "sat")]
+        counts = [str(words["unsat"]), str(words["sat"]), ", ".join(left) or "none"]
+        lines.append([network, f"{said['accuracy'][network]:.1%}", eps, limit, *counts, f"{boxes[-1]:,.0f}"])
+    commits = ", ".join(sorted({row["commit"] for rows in groups.values() for row in rows}))
+    head = ["network", "accuracy", "eps", "limit, s", "proved", "refuted", "open: images", "most boxes"]
+    return f"""\
+## Robustness of other classifiers
+
+MNIST-5k, networks trained here without any thought of robustness but for `-pgd`: is each image within eps, pixel by
+pixel, of the first held-out ones (of class 0, as the file is sorted) classified as they are?
+`python benchmarks/robustness.py`, {said["processor"]}, one thread, commits {commits}.
+
+{markdown(head, lines)}
+"""
+
+
+def positions(results: Path) -> str:
+    """A patch at all positions; empty where that was not measured."""
+    rows = read(results / "images-positions.csv") or []
+    if not rows:
+        return ""
+    lines = [
+        [
+            row["network"],
+            f"{row['patch']}, {row['positions']}",
+            row["images"],
+            ", ".join(row[word] for word in ("proved", "refuted", "open", "wrong")),
+            f"{float(row['bound']):.1%}",
+            f"{int(row['questions']):,}: "
+            + ", ".join(f"{int(row[f'questions_{word}']):,}" for word in ("proved", "refuted", "open")),
+            f"{float(row['cpu_seconds']):,.0f}",
+            f"{row['checked']}, {float(row['check_seconds']):,.0f} s",
+        ]
+        for row in rows
+    ]
+    head = ["network", "patch, positions", "images", "proved, refuted, open, wrong as they are", "bound"]
+    head += ["questions: proved, refuted, open", "processor s", "certificate"]
+    return f"""\
+## A patch at all positions
+
+Networks that were repaired for one position, asked about all: `python benchmarks/images_positions.py`, one thread,
+{float(rows[0]["timeout"]):g} s a question, commits {", ".join(sorted({row["commit"] for row in rows}))}.
+
+{markdown(head, lines)}
 """

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from methods import METHODS, NONE, PUBLISHED, comparison, load, markdown, middle, numbers, percent, read
-from results_images import classifiers, proved, scans
+from results_images import classifiers, cones, positions, proved, robustness, scans
 from results_pairs import two_forms, two_networks
 from results_search import conjunctions, splitting, theorems
 
@@ -33,10 +33,11 @@ commit that each section names; the code has changed since. The processor is a v
 
 def page(results: Path = RESULTS) -> str:
     """The whole page, as Markdown."""
-    thin, ways = (partial(section, table_of=table_of, place=place) for section in (conjunctions, splitting))
+    commented = (conjunctions, splitting, cones)
+    thin, ways, reach = (partial(section, table_of=table_of, place=place) for section in commented)
     sections = (
         *(verified, hardest, certified, all_pairs, two_networks, two_forms, speed, repaired, by_method, preserved),
-        *(theorems, thin, ways, classifiers, proved, scans),
+        *(theorems, thin, ways, classifiers, proved, positions, reach, robustness, scans),
     )
     return "\n".join([HEAD, *filter(None, (section(results) for section in sections))])
 

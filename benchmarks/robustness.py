@@ -4,9 +4,9 @@
 
 The networks are those on which verifiers are compared most: fully connected ones of 256 neurons a layer, and
 convolutional ones of the size of ERAN's small and medium ones. They are trained here, on MNIST-5k, and kept in
---models. Of each the first held-out images that it classifies right are asked about. A question that stands in the
-result file already is not asked again. Needs the images (`acasxu fetch --images`, or ACASXU_IMAGES) and the extra
-`[images]`.
+--models. Of each the first held-out images that it classifies right are asked about: of class 0, as the file is sorted.
+A question that stands in the result file already is not asked again. Needs the images (`acasxu fetch --images`, or
+ACASXU_IMAGES) and the extra `[images]`.
 """
 
 import argparse
