@@ -8,6 +8,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from fuzzing import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tree_values import evaluate
@@ -330,7 +331,7 @@ def gap(rng: random.Random, *, least: str = " ") -> str:
     return rng.choice([least, least, " ", "\n\t", ' ; (or ) "\n', "\r\n"])
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(st.lists(formula_trees, min_size=1, max_size=3), st.integers(0, 2**32), st.booleans())
 def test_meaning_is_that_of_the_text(asserts, seed, ends):
     rng = random.Random(seed)
