@@ -213,11 +213,11 @@ class TestGolden:
 
 class TestSize:
     def test_shared_structure_is_not_copied(self):
-        """300 boxes x 300 polytopes."""
-        boxes = "".join(f"(and (>= X_0 {i}) (<= X_0 {i + 1}))" for i in range(300))
-        rows = "".join(f"(<= Y_0 {i})" for i in range(300))
+        """200 boxes x 200 polytopes."""
+        boxes = "".join(f"(and (>= X_0 {i}) (<= X_0 {i + 1}))" for i in range(200))
+        rows = "".join(f"(<= Y_0 {i})" for i in range(200))
         prop = parse_property(X + Y + f"(assert (or {boxes})) (assert (or {rows}))")
-        assert len(prop.cases) == 300 and {len(c.unsafe) for c in prop.cases} == {300}
+        assert len(prop.cases) == 200 and {len(c.unsafe) for c in prop.cases} == {200}
 
     def test_many_conjuncts(self):
         atoms = "".join(f"(assert (<= (+ Y_0 (* {i}.5 Y_1)) {i}))\n" for i in range(5_000))
