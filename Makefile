@@ -23,8 +23,9 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
+# The slow ones too; hypothesis draws twice as many examples, new ones, and fuzzers run for six seconds, not for one.
 test-all: $(INSTALLED)
-	$(RUN) -m pytest -m "slow or not slow" --hypothesis-profile=default
+	ACASXU_FUZZ_SECONDS=$${ACASXU_FUZZ_SECONDS:-6} $(RUN) -m pytest -m "slow or not slow" --hypothesis-profile=default
 
 # Lint, format and types.
 check: $(INSTALLED)

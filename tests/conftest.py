@@ -1,7 +1,11 @@
 """What several test files share: small networks made here, the stand-ins, the published data."""
 
 import os
+import sys
 from pathlib import Path
+
+# Processes that are started from here read what one of them has compiled: each would take 0.4 s to do it again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # What is tested is small: threads, here and in processes started from here, would only wait for each other. Set before
 # torch is imported; tests of threads ask for them.
@@ -15,8 +19,13 @@ from engine.acasxu.files import find_networks, standins
 from engine.network import Affine, Network
 
 # The default suite draws the same examples every time: who changed nothing sees no new failure. `make test-all` draws
-# new ones.
-settings.register_profile("repeatable", derandomize=True)
+# new ones, and twice as many.
+settings.register_profile("repeatable", derandomize=True, max_examples=50)
+
+
+def pytest_configure():
+    """The next run reads what this one has compiled: these 230 files take 15 s."""
+    sys.dont_write_bytecode = False
 
 
 @pytest.fixture(scope="session")

@@ -1,20 +1,27 @@
-"""How long fuzzers run, a few seconds by default, longer where the environment says so; and texts that they try."""
+"""How long fuzzers run, a second by default, longer where the environment says so; how many examples hypothesis draws;
+and texts that both try."""
 
 import os
 import time
 from collections.abc import Iterator
 from itertools import count
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 
-def seeds(default: float = 2.0) -> Iterator[int]:
+def seeds(default: float = 1.0) -> Iterator[int]:
     """Numbers from $ACASXU_FUZZ_SEED (0) on, for $ACASXU_FUZZ_SECONDS (`default`) seconds; at least one."""
     end = time.monotonic() + float(os.environ.get("ACASXU_FUZZ_SECONDS", default))
     for seed in count(int(os.environ.get("ACASXU_FUZZ_SEED", 0))):
         yield seed
         if time.monotonic() > end:
             return
+
+
+def examples(count: int) -> int:
+    """How many hypothesis is to draw: `count` with `make test-all`, half of them in the default suite (conftest.py)."""
+    return count * settings.default.max_examples // settings.get_profile("default").max_examples
 
 
 @st.composite

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import second_checker
 import second_checker_network
+from fuzzing import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import AttributeProto, ModelProto, TensorProto, helper
@@ -354,7 +355,7 @@ def change(found: ModelProto, rng: random.Random) -> None:
             attribute.f = rng.choice(NUMBERS)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=list(HealthCheck))
 @given(chains(), st.integers(0, 2**32))
 def test_changed_graphs_are_read_alike_or_refused(scratch, found, seed):
     assert_changed_is_read_alike(scratch, found, change, seed)

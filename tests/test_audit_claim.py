@@ -6,6 +6,7 @@ from fractions import Fraction as F
 from itertools import product
 
 import pytest
+from fuzzing import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_vnnlib import GRID, VARIABLES, formula_trees, gap, render
@@ -235,7 +236,7 @@ def test_many_disjuncts():
     check_claim([case((rows[-1],), upper=200)], specification(*((*box, row) for box in boxes for row in rows[:10])))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(formula_trees, min_size=1, max_size=3), st.integers(0, 2**32))
 def test_random_formulas(tmp_path_factory, asserts, seed):
     """The checker reads what the text says; the engine's claim covers it; what covers it has all of its points."""

@@ -306,7 +306,8 @@ def random_tree(random, hidden, assumed=()):
     return signs if random.random() < 0.5 else Node(0, random.choice([-0.5, 0.0, 0.5]), {}, (signs, rest))
 
 
-def test_nothing_shows_what_is_false(tmp_path):
+@pytest.mark.parametrize("count", [100, pytest.param(250, marks=pytest.mark.slow)])
+def test_nothing_shows_what_is_false(tmp_path, count):
     """Random trees, with other ties, polytopes, hashes and semantics: |g - f| < gap is false, if only just."""
     random, reasons = Random(3), Counter()
     changes = [
@@ -319,13 +320,13 @@ def test_nothing_shows_what_is_false(tmp_path):
     ]
     for g, hidden, gap in ((BELOW, 2, "0.2499"), (ABSOLUTE, 3, "1.9999")):
         question = pair(tmp_path, IDENTITY, g, gap)
-        for _ in range(250):
+        for _ in range(count):
             semantics = random.choice(["real", "float32"])
             question.write(random_tree(random, hidden), semantics=semantics, change=random.choice(changes))
             result = question.run(arithmetic=random.choice(["float64", "float64", "exact"]))
             assert not result.accepted
             reasons[result.reason.split(": ")[-1]] += 1
-    assert len(reasons) > 5 and reasons["an exclusion is not shown"] > 100
+    assert len(reasons) > 5 and reasons["an exclusion is not shown"] > 0.4 * count
 
 
 @pytest.mark.parametrize(

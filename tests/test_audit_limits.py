@@ -237,9 +237,9 @@ def test_cases_times_polytopes(files):
 
 
 def test_cases_times_neurons(tmp_path):
-    """Of nine hundred cases of a network of two thousand neurons 16 MB of bounds are never there at once."""
+    """Of six hundred cases of a network of two thousand neurons 10 MB of bounds are never there at once."""
     files, needed = Files(tmp_path, random_network((1, 2000, 1), seed=0), "(<= Y_0 -1e9)"), []
-    for count in (270, 900):
+    for count in (270, 600):
         files.write([box(1, f"[{row(constant='1000000000')}]"), *[box(1)] * count], split=[-1] * (count + 1), **ONE)
         needed.append(traced(files))
     assert needed[1] < needed[0] + (4 << 20)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fuzzing import mutations
+from fuzzing import examples, mutations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
@@ -45,7 +45,7 @@ from engine.network import Network
 from engine.onnx_file import load_network
 from engine.vnnlib import load_property
 
-FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+FUZZ = settings(max_examples=examples(150), deadline=None, suppress_health_check=list(HealthCheck))
 PARTS = (
     "__init__",
     "sparse",
@@ -303,7 +303,7 @@ class TestNetworks:
         constants = {"W": weight, "Wt": weight.T.copy(), "keep": np.array([0, -1]), "infer": np.array([-1, 3])}
         assert_same_network(written(scratch, model(nodes, constants, shape=shape)))
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=examples(150), deadline=None)
     @given(chains())
     def test_random_chains(self, scratch, proto):
         assert_same_network(written(scratch, proto))
@@ -1182,7 +1182,7 @@ def obeys(tree: dict, sizes: list[list[int]]) -> bool:
     return all(1 <= w <= 1024 for w in tree["row_weight"]) and all(0 <= s <= 1024 for s in tree["slope_value"])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.integers(0, 2**32))
 def test_rules_of_changed_trees(scratch, seed):
     rng = random.Random(seed)

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from fuzzing import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx_graphs import model, node
@@ -23,7 +24,7 @@ from engine.audit.onnx_reader import read_network
 from engine.audit.sparse import Sparse, below_each_other, diagonal, each, held, selection, side_by_side, unlike, words
 from engine.audit.witness import evaluate, radii
 
-QUICK = settings(max_examples=100, deadline=None)
+QUICK = settings(max_examples=examples(100), deadline=None)
 
 
 @pytest.fixture(scope="module")

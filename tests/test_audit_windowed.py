@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import second_checker
 import second_checker_network
+from fuzzing import examples
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 from onnx import AttributeProto, ModelProto, TensorProto, helper
@@ -24,7 +25,7 @@ from engine.network import Network
 from engine.onnx_file import load_network, rewritten, signal, storable
 from engine.replay import replay
 
-FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+FUZZ = settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="module")
@@ -386,7 +387,7 @@ def change_attribute(attribute: AttributeProto, rng: random.Random) -> None:
             attribute.ints.append(rng.choice(NUMBERS))
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=list(HealthCheck))
 @given(images(), st.integers(0, 2**32))
 def test_changed_graphs_are_read_alike_or_refused(scratch, found, seed):
     assert_changed_is_read_alike(scratch, found, change, seed)

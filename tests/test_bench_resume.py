@@ -4,6 +4,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -22,17 +23,26 @@ def here(monkeypatch):
     monkeypatch.setattr("engine.bench.session.Workers", Here)
 
 
-@pytest.fixture
-def finished(standin_paths, tmp_path, here, capsys):
-    """A list of copies, which may be changed, and the folder of its finished run."""
-    (tmp_path / "n.onnx").write_bytes(standin_paths["standin_tau_80"].read_bytes())
+@pytest.fixture(scope="module")
+def made(standin_paths, tmp_path_factory) -> Path:
+    """A list of copies, and the folder of its finished run."""
+    folder = tmp_path_factory.mktemp("made") / "run"
+    folder.mkdir()
+    (folder / "n.onnx").write_bytes(standin_paths["standin_tau_80"].read_bytes())
     for number in (3, 10):
-        (tmp_path / f"p{number}.vnnlib").write_bytes((ROOT / "specs" / f"prop_{number}.vnnlib").read_bytes())
-    path, folder = tmp_path / "list.csv", tmp_path / "out"
-    path.write_text("n.onnx,p3.vnnlib,60\nn.onnx,p10.vnnlib,60\n")
-    assert bench(path, folder) == 0
-    capsys.readouterr()
-    return path, folder
+        (folder / f"p{number}.vnnlib").write_bytes((ROOT / "specs" / f"prop_{number}.vnnlib").read_bytes())
+    (folder / "list.csv").write_text("n.onnx,p3.vnnlib,60\nn.onnx,p10.vnnlib,60\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("engine.bench.session.Workers", Here)
+        assert bench(folder / "list.csv", folder / "out") == 0
+    return folder
+
+
+@pytest.fixture
+def finished(made, tmp_path, here):
+    """The list and the folder of a copy, which may be changed."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "list.csv", tmp_path / "out"
 
 
 def manifest(folder: Path) -> dict:
@@ -318,6 +328,7 @@ def running(pid: int) -> bool:
         return False
 
 
+@pytest.mark.slow  # test_bench_workers.py kills workers that have less to do
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="needs /proc")
 def test_a_worker_that_is_killed_is_replaced(standin_paths, tmp_path):
     """The real search this time."""

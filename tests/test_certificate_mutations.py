@@ -757,7 +757,7 @@ NEVER_ACCEPTED = {
 
 @pytest.mark.parametrize(
     "first",
-    [first if first < COUNT // 2 else pytest.param(first, marks=pytest.mark.slow) for first in range(0, COUNT, CHUNK)],
+    [first if first < COUNT // 4 else pytest.param(first, marks=pytest.mark.slow) for first in range(0, COUNT, CHUNK)],
 )
 def test_mutants(first):
     assert len(outcomes(first, CHUNK)) == CHUNK

@@ -9,6 +9,7 @@ import zipfile
 from dataclasses import replace
 
 import pytest
+from bench_runs import Here
 from command_line import finish, one_line, start
 
 from engine.acasxu.files import property_path, standins
@@ -170,7 +171,8 @@ def test_a_report_cannot_be_led_astray_by_names(made, tmp_path, capsys):
     assert "<script>" not in (tmp_path / "r.html").read_text()
 
 
-def test_bench_writes_one_for_each_decided_instance(standin_paths, tmp_path, capsys):
+def test_bench_writes_one_for_each_decided_instance(standin_paths, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("engine.bench.session.Workers", Here)
     rows = [("standin_tau_0", 10), ("standin_tau_80", 3)]
     (tmp_path / "list.csv").write_text("".join(f"{standin_paths[n]},{property_path(p)},60\n" for n, p in rows))
     command = ["bench", str(tmp_path / "list.csv"), "--out", str(tmp_path / "o"), "--certificates", str(tmp_path / "c")]
@@ -224,7 +226,8 @@ def test_a_file_that_only_the_engine_reads(tmp_path, capsys):
 
 def test_the_checker_by_itself(made, capsys, monkeypatch):
     files = [str(made / name) for name in ("holds.proof.zip", "standin_tau_0.onnx", "prop_10.vnnlib")]
-    assert alone(files) == 0 and alone([*files, "exact"]) == 0
+    witness = [str(made / name) for name in ("violated.witness.zip", "standin_tau_80.onnx", "prop_3.vnnlib")]
+    assert alone(files) == 0 and alone([*witness, "exact"]) == 0
     assert alone([files[0], str(made / "standin_tau_80.onnx"), files[2]]) == 1
     assert alone([files[1], *files[1:]]) == 2 and alone(files[:2]) == 2 and alone([*files, "float32"]) == 2
     monkeypatch.setattr("engine.audit.__main__.check", lambda *files, **how: 1 / 0)

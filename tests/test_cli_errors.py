@@ -210,9 +210,7 @@ def test_a_closed_pipe_is_no_verdict(standin_paths):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-@pytest.mark.parametrize(
-    "arguments", [["properties"], ["verify", "FILES"], ["verify", "FILES", "--json"]], ids=" ".join
-)
+@pytest.mark.parametrize("arguments", [["properties"], ["verify", "FILES", "--json"]], ids=" ".join)
 def test_a_full_disk(arguments, standin_paths):
     files = [standin_paths["standin_tau_80"], property_path(3)]
     arguments = [part for a in arguments for part in (files if a == "FILES" else [a])]
@@ -231,7 +229,7 @@ def test_no_room_for_the_results(standin_paths, capsys):
 # Ctrl-C
 
 
-@pytest.mark.parametrize("seconds", [0.5, 1.0, 2.0, 5.0])
+@pytest.mark.parametrize("seconds", [0.5, 2.0, *(pytest.param(s, marks=pytest.mark.slow) for s in (1.0, 5.0))])
 def test_ctrl_c_at_any_moment(seconds, standin_paths, tmp_path):
     """While torch is imported, while files are read, while boxes are searched."""
     results = tmp_path / "results.txt"

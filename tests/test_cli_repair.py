@@ -284,6 +284,7 @@ def test_bad_points(text, expected, files, out, capsys):
     assert expected in line and "wishes.csv" in line
 
 
+@pytest.mark.slow  # of smaller networks points are repaired below and in test_points.py
 def test_points_on_a_standin(standin_paths, files, out):
     """Just before another advisory begins, that one is wanted already."""
     path = standin_paths["standin_tau_0"]

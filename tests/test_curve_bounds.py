@@ -10,6 +10,7 @@ import pytest
 import torch
 from cases import crown_rows, output_rows
 from curve_models import CURVES, curve_network
+from fuzzing import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -41,7 +42,7 @@ def holds(curve: str, z: Fraction, line) -> bool:
     return a * z + r <= low and high <= c * z + t
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(ENDS, ENDS, st.sampled_from(CURVES))
 def test_lines_hold_the_curve_and_are_those_of_the_format(one, other, curve):
     l, u = sorted((one, other))
@@ -52,7 +53,7 @@ def test_lines_hold_the_curve_and_are_those_of_the_format(one, other, curve):
     assert 0 <= line[0] <= 1 and 0 <= line[1] <= 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.integers(-300, 300), st.integers(0, 300), st.sampled_from(CURVES))
 def test_lines_hold_the_curve_at_places_of_the_tables(first, steps, curve):
     l, u = first / 256, (first + steps) / 256

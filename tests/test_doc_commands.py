@@ -30,6 +30,7 @@ NUMBER = re.compile(r"\d[\d,.]*")
 SMALL = {"repair": ("--samples", "20000", "--grid", "8"), "compare": ("--points", "20000", "--grid", "8")}
 NOT_RUN_AT_MOST = 6
 LONG = ("batch.md", "images.md", "points.md", "report.md")  # whose commands other tests run too
+LONG_COMMANDS = re.compile(r"\bn53\.")  # a repair of 25 s and what is done with it; test_cli_repair.py has small ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,18 @@ def finished(words: list[str], folder: Path) -> tuple[int, str, str]:
     ids=lambda page: str(page.relative_to(ROOT)),
 )
 def test_pages_show_what_happens(page, checkout):
+    run_page(page, checkout)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["README.md", "docs/how-to/repair.md"])
+def test_what_takes_long_shows_what_happens(name, checkout):
+    run_page(ROOT / name, checkout, long=True)
+    assert any(LONG_COMMANDS.search(command) for command in checkout.printed)
+
+
+def run_page(page: Path, checkout: Checkout, *, long: bool = False) -> None:
+    """Runs what the page shows, and what takes long too if asked; skips where the published networks are missing."""
     here = find_networks() is not None
     python: list[str] = []
     skipped: list[str] = []
@@ -156,7 +169,8 @@ def test_pages_show_what_happens(page, checkout):
             python.append(block.text)
         else:
             for command, shown in block.commands():
-                run(command, shown, checkout)
+                if long or not LONG_COMMANDS.search(command):
+                    run(command, shown, checkout)
     if python:
         (checkout.folder / "page.py").write_text("\n".join(python))
         run("python page.py", [], checkout)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import second_checker
-from bench_runs import bench, results
+from bench_runs import Here, bench, results
 from cases import executable
 from command_line import one_line
 from conftest import random_network
@@ -110,8 +110,9 @@ def test_a_property_made_without_cases(network):
         verify(load_network(network), Property((), 3, 1), Options(device="cpu"))
 
 
-def test_in_a_batch(network, tmp_path, capsys):
+def test_in_a_batch(network, tmp_path, monkeypatch, capsys):
     """Beside questions that are none."""
+    monkeypatch.setattr("engine.bench.session.Workers", Here)
     listed = []
     for name, body in {**{k: v[0] for k, v in EMPTY.items()}, **SATISFIABLE}.items():
         path = tmp_path / f"{name.replace(' ', '_')}.{name in SATISFIABLE}.vnnlib"

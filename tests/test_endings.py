@@ -7,6 +7,7 @@ import numpy as np
 import onnxruntime
 import pytest
 from cases import case, prop, row
+from fuzzing import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto
@@ -59,7 +60,7 @@ def softmax(scores) -> np.ndarray:
 SHAPES = [(4,), (1, 4), (4, 1), (2, 2), (1, 2, 2), (1, 4, 1), (1, 1, 4), (1, 2, 1, 2)]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     ending=st.sampled_from(ENDINGS),
     shape=st.sampled_from(SHAPES),
@@ -199,7 +200,7 @@ def test_the_row_is_shown():
 NETWORKS = [parsed(ended(ending)) for ending in ENDINGS]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     eighths=st.tuples(*[st.integers(-24, 24)] * 3),
     outputs=st.tuples(*[st.integers(-2, 2)] * 3),

@@ -7,6 +7,7 @@ import socket
 import threading
 
 import pytest
+from bench_runs import Here
 from cases import case, prop, row
 from command_line import one_line
 from onnx_graphs import f32, model, node
@@ -98,8 +99,9 @@ def test_the_line_says_what_it_is(folder, kind, capsys):
         assert HERE[kind] in one_line(capsys.readouterr().err)
 
 
-def test_in_a_list_it_is_a_row_with_an_error(folder, capsys):
+def test_in_a_list_it_is_a_row_with_an_error(folder, monkeypatch, capsys):
     """The others are decided."""
+    monkeypatch.setattr("engine.bench.session.Workers", Here)
     (folder / "list.csv").write_text("net.onnx,p.vnnlib\npipe,p.vnnlib\nnet.onnx,device\nfolder,p.vnnlib\n")
     assert main(["bench", "list.csv", "--out", "run", "--jobs", "1"]) == 2
     rows = (folder / "run" / "results.csv").read_text()

@@ -186,7 +186,7 @@ def test_the_command_writes_what_anyone_can_check(files, capsys):
 
 def test_nothing_is_written_that_is_not_proved(files, capsys):
     """A patch as large as the image holds images of the other class: no network withstands it."""
-    assert command(files, "--certify", "8x8@0,0", "--certify-images", 5) == 1
+    assert command(files, "--certify", "8x8@0,0", "--certify-images", 2) == 1
     assert "what was to be proved is not" in capsys.readouterr().out
     assert not (files / "r.onnx").exists() and not (files / "r.json").exists()
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from cases import check_verdict, prop
+from fuzzing import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import helper
@@ -21,7 +22,7 @@ from engine.search.problem import Options
 from engine.search.verify import verify
 from engine.solvers.smt import solve
 
-FUZZ = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+FUZZ = settings(max_examples=examples(80), deadline=None, suppress_health_check=list(HealthCheck))
 W = np.float32([[1, 2], [3, 4]])
 
 

@@ -11,6 +11,7 @@ import onnx
 import pytest
 import second_checker
 import second_checker_network
+from bench_runs import Here
 from cases import case, prop, row
 from command_line import one_line
 from onnx_graphs import f32, model, node
@@ -297,7 +298,8 @@ def test_repair_of_what_holds_writes_one_file(question, tmp_path_factory):
     assert check(certificates / "holds.proof.zip", out, spec).accepted
 
 
-def test_a_batch_notices_changed_data(question, tmp_path_factory, capsys):
+def test_a_batch_notices_changed_data(question, tmp_path_factory, monkeypatch, capsys):
+    monkeypatch.setattr("engine.bench.session.Workers", Here)
     network, spec = question
     (network.parent / "list.csv").write_text("net.onnx,holds.vnnlib,10\n")
     out = tmp_path_factory.mktemp("run") / "run"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fuzzing import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, load_model_from_string, numpy_helper
@@ -222,7 +223,7 @@ def edited_bias(network: Network, layer: int, bias: list) -> Network:
     return replace(network, layers=tuple(layers))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(chains(), st.integers(0, 2**32 - 1))
 def test_read_as_onnxruntime_computes(proto, seed):
     network = parse(proto)
@@ -233,7 +234,7 @@ def test_read_as_onnxruntime_computes(proto, seed):
     np.testing.assert_array_equal(exact, expected)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(chains(), st.integers(0, 2**32 - 1))
 def test_written_networks_compute_the_new_layers_or_are_refused(proto, seed):
     network = edited(parse(proto), seed)

@@ -4,6 +4,7 @@ import gzip
 
 import numpy as np
 import pytest
+from fuzzing import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import load_model_from_string
@@ -13,7 +14,7 @@ from engine.errors import InputError
 from engine.network import Network
 from engine.onnx_file import load_network, parse_network, rewritten
 
-FUZZ = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+FUZZ = settings(max_examples=examples(300), deadline=None, suppress_health_check=list(HealthCheck))
 VALID = model(
     [
         node("Sub", "x m", "a"),

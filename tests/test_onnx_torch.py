@@ -146,8 +146,15 @@ def detector(path: Path) -> None:
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=8), path)
 
 
-@pytest.mark.parametrize("before", ["untouched", pytest.param("tried before", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", TORCHVISIONS)
+@pytest.mark.parametrize(
+    "name, before",
+    [
+        ("matching", "untouched"),
+        ("does not load", "untouched"),
+        pytest.param("none", "untouched", marks=pytest.mark.slow),
+        *(pytest.param(name, "tried before", marks=pytest.mark.slow) for name in TORCHVISIONS),
+    ],
+)
 def test_any_torchvision(tmp_path, name, before):
     files = TORCHVISIONS[name]
     package = tmp_path / "site" / "torchvision"

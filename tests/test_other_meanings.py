@@ -72,6 +72,12 @@ def raising(task, evidence, say, **options):
     yield Candidate(raised(task.network, 0, 64.0 * int(sign)), "the first output moved")
 
 
+#: For what takes long: the other network has neither a published name nor ACAS Xu's shape.
+UNITS_AND_NAMES = pytest.mark.parametrize(
+    "given", ["percent", PUBLISHED, pytest.param("small", marks=pytest.mark.slow)], indirect=True
+)
+
+
 @pytest.fixture(params=OTHERS)
 def given(request, tmp_path, monkeypatch) -> tuple[Path, list[str]]:
     """A folder with a network, one with another output (changed.onnx), a property that it violates (p.vnnlib), its
@@ -191,6 +197,7 @@ def test_compare_where_the_user_says_what_they_are(given, capsys, decision):
         assert "certificates of a change are about the lowest output alone" in said(capsys)
 
 
+@UNITS_AND_NAMES
 def test_repair(given, capsys):
     folder, files = given
     out = folder / "out" / "r.onnx"
@@ -225,6 +232,7 @@ def test_repair_of_points(given, capsys):
     assert "no output; use 0.." in capsys.readouterr().err
 
 
+@UNITS_AND_NAMES
 def test_bench_and_report(given, capsys):
     folder, files = given
     (folder / "list.csv").write_text(f"{Path(files[0]).name},p.vnnlib,60\nchanged.onnx,p.vnnlib,60\n")

@@ -6,6 +6,7 @@ from itertools import product
 import numpy as np
 import onnx
 import pytest
+from fuzzing import examples
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 from onnx_graphs import model, node
@@ -20,7 +21,7 @@ from engine.nnet.units import Normalization
 from engine.onnx_file import describe, load_network, parse_network, rewritten, save_network
 from engine.replay import replay
 
-FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+FUZZ = settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def pool(shape, *, opset=13, operator="MaxPool", **attributes) -> Network:

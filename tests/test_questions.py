@@ -5,6 +5,7 @@ from itertools import product
 from random import Random
 
 import pytest
+from fuzzing import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -50,7 +51,7 @@ def refuted(statement, boxes, x, u, y, v) -> bool:
     return clear and y.index(best(y)) != v.index(best(v))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(statements, st.sampled_from(BOXES), st.integers(0, 2**32))
 def test_the_text_asks_for_what_refutes_the_statement(statement, boxes, seed):
     shapes = (SHAPES[0], SHAPES[0]) if isinstance(statement, Monotone) else SHAPES

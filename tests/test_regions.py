@@ -37,8 +37,15 @@ def test_what_is_proved_holds_no_unsafe_point():
         assert (net.evaluate(np.random.default_rng(1).uniform(low, high, (50, 2))) > round(middle * 256) / 256).all()
 
 
-@pytest.mark.parametrize("form", ["png", "svg", "pdf"])
-@pytest.mark.parametrize("name, truth, code", [("several_boxes", "sat", 1), ("linear_inputs_or", "unsat", 0)])
+@pytest.mark.parametrize(
+    "name, truth, code, form",
+    [
+        ("several_boxes", "sat", 1, "png"),
+        ("several_boxes", "sat", 1, "pdf"),
+        ("linear_inputs_or", "unsat", 0, "svg"),
+        pytest.param("linear_inputs_or", "unsat", 0, "png", marks=pytest.mark.slow),
+    ],
+)
 def test_the_command_draws(name, truth, code, form, tmp_path):
     pytest.importorskip("matplotlib")
     files, picture = write(tmp_path, answered(question(name), truth, margin=0.02)), tmp_path / f"picture.{form}"

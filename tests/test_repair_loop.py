@@ -361,7 +361,7 @@ def test_a_method_that_takes_too_long_is_ended(offers):
 
     everywhere = lambda net: raised(raised(net, 1, 0.125), 3, 4.0)
     offers(everywhere, SMALL, before=before)
-    settings = replace(QUICK, method="milp", timeout=2.0, patience=60.0, points=100)
+    settings = replace(QUICK, method="milp", timeout=1.0, patience=60.0, points=100)
     found = repair(SMALL, [LEFT], **ENDS, options=settings)
     assert isinstance(found, Repaired) and late and found.seconds < 20
     offers(SMALL, SMALL, before=before)

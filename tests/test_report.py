@@ -11,6 +11,7 @@ from math import isclose, log10
 
 import bench_folders as folders
 import pytest
+from bench_runs import Here
 from command_line import one_line
 
 from engine.acasxu.encounter import Encounter
@@ -80,13 +81,19 @@ def matrix(page: Page) -> list[int]:
     return rows[1:46]
 
 
-@pytest.fixture
-def whole(tmp_path):
-    """The benchmark's folder with everything."""
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """The benchmark's folder with everything, and its page with plots; nothing in it is changed."""
     rows = folders.benchmark()
-    folder = folders.write(tmp_path / "out", rows, repairs=3)
+    folder = folders.write(tmp_path_factory.mktemp("whole") / "out", rows, repairs=3)
     folders.certify(folder, next(each for each in rows if each["verdict"] == "sat"))
-    return folder
+    return folder, page_of(folder)
+
+
+@pytest.fixture
+def whole(written, tmp_path):
+    """A copy of that folder."""
+    return shutil.copytree(written[0], tmp_path / "out")
 
 
 @pytest.fixture
@@ -100,8 +107,8 @@ def small(tmp_path, monkeypatch):
 # The page
 
 
-def test_the_benchmark(whole):
-    page = page_of(whole)
+def test_the_benchmark(written):
+    _, page = written
     assert matrix(page) == [10] * 45
     assert page.tags.count("svg") == 47  # an encounter each
     for text in (
@@ -150,7 +157,6 @@ def test_pairs_that_were_not_run_are_blank(tmp_path):
 
 
 def test_the_same_folder_gives_the_same_files(whole):
-    page_of(whole)
     names = ("report.html", "report.md", "results.json")
     first = [(whole / name).read_bytes() for name in names]
     rows = folders.benchmark()
@@ -258,7 +264,7 @@ def test_points_that_float32_cannot_hold_are_said_so(small):
     assert "float32 cannot hold" not in page_of(small).text + (small / "report.md").read_text()
 
 
-def test_what_a_run_leaves(standin_paths, tmp_path, capsys):
+def test_what_a_run_leaves(standin_paths, tmp_path, monkeypatch, capsys):
     from engine.acasxu.files import property_path
 
     listing = tmp_path / "instances.csv"
@@ -269,6 +275,7 @@ def test_what_a_run_leaves(standin_paths, tmp_path, capsys):
         )
     )
     out = tmp_path / "out"
+    monkeypatch.setattr("engine.bench.session.Workers", Here)
     main(["bench", str(listing), "--out", str(out), "--certificates", str(out / "certificates"), "--device", "cpu"])
     capsys.readouterr()
     assert main(["report", str(out)]) == 0
@@ -286,13 +293,13 @@ def test_without_matplotlib(whole, monkeypatch):
     assert matrix(page) == [10] * 45 and page.tags.count("svg") == 47
 
 
-def test_plots(whole):
+def test_plots(written):
     pytest.importorskip("matplotlib")
-    page = page_of(whole)
+    folder, page = written
     assert sum(source.startswith("data:image/svg+xml") for source in page.loaded) == 3
     code = (
         "import sys; from pathlib import Path; from engine.report import write_report; "
-        f"write_report(Path({str(whole)!r})); print('matplotlib.pyplot' in sys.modules, 'torch' in sys.modules)"
+        f"write_report(Path({str(folder)!r})); print('matplotlib.pyplot' in sys.modules, 'torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split() == ["False"] * 2
 
@@ -566,7 +573,7 @@ def test_a_long_list_stays_a_page(tmp_path, monkeypatch):
 TOKENS = [b",", b"\n", b'"', b"{", b"]", b"null", b"1e999", b"-1", b"NaN", b"\xff", b"\0", b"<", b":", b"9" * 30, b""]
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", [*range(15), *(pytest.param(n, marks=pytest.mark.slow) for n in range(15, 40))])
 def test_damage_of_any_kind_is_said_in_one_line_or_on_the_page(small, seed):
     folders.certify(small, folders.row(NETWORKS[1], PROPERTIES[1]))
     dice = random.Random(seed)

@@ -153,7 +153,7 @@ def test_plain_crown_is_right_where_nothing_cancels(dtype):
 
 
 @pytest.mark.parametrize("semantics", ["real", "float32"])
-@pytest.mark.parametrize("power", [10, 24, 30, 48, 60, 200])
+@pytest.mark.parametrize("power", [10, 24, 48, 200, *(pytest.param(n, marks=pytest.mark.slow) for n in (30, 60))])
 @pytest.mark.parametrize("sign", [1, -1])
 def test_margins_smaller_than_noise(power, sign, semantics):
     """A margin of +-2^-power: never the wrong verdict, and the right one where it is large."""

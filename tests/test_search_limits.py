@@ -107,6 +107,7 @@ def test_an_input_that_only_rows_read_can_still_be_split():
     assert verify(net, prop(case([-1, -1], [1, 1], rows)), Options(device="cpu", timeout=20)).word == "unsat"
 
 
+@pytest.mark.slow  # a stand-in's tree is compared above
 def test_published_boxes_in_feet_take_as_many_boxes(acasxu_networks):
     """N(2,9) against property 1, as in the files and in powers of two near feet, radians and ft/s."""
     from engine.acasxu.files import property_path
@@ -187,7 +188,11 @@ def test_chunks_follow_the_cost_of_a_row():
     assert 1 <= rows_at_once(wide) <= MAX_PRODUCTS // (2 * 4096**2)
 
 
-@pytest.mark.parametrize("widths", [(30, 2048, 2048, 2), (20, *[512] * 8, 2), (2000, 16, 2)], ids=str)
+@pytest.mark.parametrize(
+    "widths",
+    [(30, 2048, 2048, 2), pytest.param((20, *[512] * 8, 2), marks=pytest.mark.slow), (2000, 16, 2)],
+    ids=str,
+)
 def test_a_timeout_holds_on_big_networks(widths):
     """It may be a second late on two cores; more is allowed here, for machines that are busy."""
     net = random_network(widths, seed=0)

@@ -29,8 +29,15 @@ with (CORPUS / "index.csv").open(newline="", encoding="utf-8") as _file:
     INDEX = list(csv.DictReader(_file))
 
 
+#: Seconds by the second checker; others of their kind (`patch`, `label`, `around_none`) stay in the default suite.
+LONG = {"valid/quarters", "tampered/around_wider"}
+
+
 def each(entries):
-    return pytest.mark.parametrize("entry", entries, ids=[entry["file"].removesuffix(".zip") for entry in entries])
+    named = {entry["file"].removesuffix(".zip"): entry for entry in entries}
+    return pytest.mark.parametrize(
+        "entry", [pytest.param(e, id=name, marks=[pytest.mark.slow] * (name in LONG)) for name, e in named.items()]
+    )
 
 
 def files_of(entry) -> tuple[Path, Files]:

@@ -75,7 +75,7 @@ def prepared(name: str, semantics: str, seed: int):
 @pytest.mark.parametrize("name, semantics", NAMED)
 def test_any_multipliers_are_sound(name, semantics):
     stack, boxes, lines, targets, evidence = prepared(name, semantics, 0)
-    for seed, beta in enumerate([1.0, 1.0, 1e6, 1e6, 2.0**60]):
+    for seed, beta in enumerate([1.0, 1e6, 2.0**60]):
         free = multipliers(targets, stack.n_hidden, seed, beta=beta)
         bound, _ = bound_targets(stack, boxes, lines, targets, free)
         check_targets(bound.lower, targets, free.weights, evidence)

@@ -6,6 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
+from fuzzing import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
@@ -50,7 +51,7 @@ def dense(network: Network) -> Network:
 
 
 @given(sparse_networks(), st.integers(0, 2**32 - 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_bounds_are_those_of_the_dense_network(network, seed):
     random, found = np.random.default_rng(seed), []
     ends = np.sort(random.uniform(-2, 2, (2, 3, network.n_inputs)), 0)
@@ -74,7 +75,7 @@ def test_bounds_are_those_of_the_dense_network(network, seed):
 
 
 @given(sparse_networks(), st.integers(0, 2**32 - 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_exact_evaluation_and_derivatives_are_those_of_the_dense_network(network, seed):
     point = [Fraction(v) for v in np.random.default_rng(seed).uniform(-2, 2, network.n_inputs).tolist()]
     other = dense(network)

@@ -6,6 +6,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 from conftest import random_network
+from fuzzing import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
@@ -119,7 +120,7 @@ def pairs(draw):
 POINTS = st.lists(st.lists(st.fractions(-4, 4, max_denominator=8), min_size=2, max_size=2), min_size=6, max_size=6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(pairs(), POINTS)
 def test_what_is_found_holds_at_every_point(two, points):
     """By exact evaluation: each claim, and what it says of the lowest and of the highest output."""
@@ -134,7 +135,7 @@ def test_what_is_found_holds_at_every_point(two, points):
             assert a == b or (a, b) in found.changes(decision)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(pairs(), st.booleans())
 def test_the_checker_finds_the_same(two, sparse):
     found = compared(*(audited(net, sparse=sparse) for net in two))

@@ -26,7 +26,7 @@ def call(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "network, number, verdict",
     [
-        ("standin_tau_0", 10, "unsat"),
+        pytest.param("standin_tau_0", 10, "unsat", marks=pytest.mark.slow),
         ("standin_tau_80", 3, "sat"),
     ],
 )

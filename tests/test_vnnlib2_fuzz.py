@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from fuzzing import mutations
+from fuzzing import examples, mutations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,7 +23,7 @@ WORDS = """( ) () (assert (or (and (<= (>= (< (> (== (!= (= (+ (- (* (/ X[0,0] X
     1e5 1e99999 nan true " ; [ ] , [1] [0] [] < > ! - <2.0> (vnnlib-version (declare-network f g (declare-input
     (declare-hidden (declare-output (equal-to (isomorphic-to real float32 "a" (declare-const X[999999999]
     [99999,99999] \ufeff \u0663 \x00 (assert(<=X[0,0]1.0))""".split() + ["\n", " "]  # fmt: skip
-FUZZ = settings(max_examples=120, deadline=None)
+FUZZ = settings(max_examples=examples(120), deadline=None)
 
 
 def parses_or_refuses(read) -> None:

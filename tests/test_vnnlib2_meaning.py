@@ -3,6 +3,7 @@
 import random
 from fractions import Fraction
 
+from fuzzing import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tree_values import evaluate
@@ -78,7 +79,7 @@ def points(query: Query, rng: random.Random) -> list[tuple[Vector, Vector]]:
     return found
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(ties, max_size=3), st.lists(formulas, min_size=1, max_size=3), st.integers(0, 2**32), st.booleans())
 def test_meaning_is_that_of_the_text(equalities, asserts, seed, ends):
     rng = random.Random(seed)
@@ -93,7 +94,7 @@ def test_meaning_is_that_of_the_text(equalities, asserts, seed, ends):
         assert contains(query, x, y) == all(evaluate(tree, point) for tree in everything)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(ties, min_size=1, max_size=4))
 def test_ties_are_a_reduced_echelon_form(equalities):
     """Each tied input is a term of free ones that are declared above it."""

@@ -8,7 +8,7 @@ from itertools import product
 
 import second_checker
 import second_checker_file
-from fuzzing import mutations, seeds
+from fuzzing import examples, mutations, seeds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_audit_claim import audit_cases, holds
@@ -77,7 +77,7 @@ WORDS = [
 ]
 # How the second checker, which is short, stumbles over what is malformed.
 STUMBLES = LookupError, TypeError, AttributeError, ArithmeticError
-FUZZ = settings(max_examples=300, deadline=None)
+FUZZ = settings(max_examples=examples(300), deadline=None)
 
 
 def parses_or_refuses(read) -> None:
