@@ -1,7 +1,6 @@
 """What several test files share: small networks made here, the stand-ins, the published data."""
 
 import os
-import sys
 from pathlib import Path
 
 # Processes that are started from here read what one of them has compiled: each would take 0.4 s to do it again.
@@ -21,11 +20,6 @@ from engine.network import Affine, Network
 # The default suite draws the same examples every time: who changed nothing sees no new failure. `make test-all` draws
 # new ones, and twice as many.
 settings.register_profile("repeatable", derandomize=True, max_examples=50)
-
-
-def pytest_configure():
-    """The next run reads what this one has compiled: these 230 files take 15 s."""
-    sys.dont_write_bytecode = False
 
 
 @pytest.fixture(scope="session")
