@@ -27,7 +27,7 @@ from engine.picture import advisory_maps, prepare_picture, write_picture
 from engine.property import Property
 
 if TYPE_CHECKING:  # a usage error is to be said before torch is loaded
-    from engine.comparison.preservation import Progress
+    from engine.comparison.proving import Progress
     from engine.comparison.structure import Structure
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from engine.comparison.decision import Decision
 from engine.comparison.fidelity import compare
 from engine.comparison.mirror import mirrored
-from engine.comparison.preservation import Preservation, Progress, preservation
+from engine.comparison.preservation import Preservation, preservation
+from engine.comparison.proving import Progress
 from engine.comparison.record import ComparisonRecord
 from engine.comparison.region import floats
 from engine.comparison.vere import MAX_POINTS, measure

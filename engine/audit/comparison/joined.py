@@ -1,0 +1,97 @@
+"""Two networks of one shape side by side, where neurons that both share stand once (section 18)."""
+
+from fractions import Fraction
+
+import numpy as np
+
+from engine.audit.comparison.pair import shapes
+from engine.audit.comparison.structure import compared
+from engine.audit.data import Floats, Layer, Network, Polytope, Row, Truths
+from engine.audit.failures import demand
+from engine.audit.sparse import Matrix, Sparse
+
+MAX_WRITTEN = 2**22  # numbers of a matrix that is written out with its zeros
+
+
+def joined(original: Network, changed: Network) -> Network:
+    """Section 18, "The network": x -> (original(x), changed(x)).
+
+    Rejected where the networks' shapes differ, or their numbers are not their own.
+    """
+    demand(shapes(original) == shapes(changed), "the networks have different shapes")
+    own = not original.rounded and not changed.rounded
+    demand(own, "numbers of a network are not its own, but the nearest")
+    layers, shared = [], np.ones(original.n_inputs, bool)
+    for k, (one, other) in enumerate(zip(original.layers, changed.layers, strict=True), 1):
+        weights = _written(one.weight), _written(other.weight)
+        if k < len(original.layers):
+            here = _are_shared(one, other, weights, shared)
+        else:
+            here = np.zeros(len(one.bias), bool)
+        layers.append(_layer(one, other, weights, shared, here))
+        shared = here
+    return Network(tuple(layers), "")
+
+
+def possible(original: Network, changed: Network) -> list[tuple[int, int]]:
+    """Section 18, "Polytopes": the pairs (a, b) that section 16 does not rule out, in order."""
+    found = compared(original, changed)
+    places = range(original.n_outputs)
+    left, entered = ~found.down, ~found.up  # raised or free, and lowered or free
+    return [(a, b) for a in places for b in places if a != b and (left[a] or entered[b])]
+
+
+def outside(pairs: list[tuple[int, int]], gap: Fraction, outputs: int) -> tuple[Polytope, ...]:
+    """Section 18, "Polytopes": of each of these pairs."""
+    return tuple(_outside(a, b, gap, outputs) for a, b in pairs)
+
+
+def _outside(a: int, b: int, gap: Fraction, outputs: int) -> Polytope:
+    plus, minus = Fraction(1), Fraction(-1)
+    change = {a: plus, b: minus, outputs + b: plus, outputs + a: minus}
+    rows = [Row({}, change, gap, True)]
+    rows += [Row({}, {a: plus, c: minus}, gap, True) for c in range(outputs) if c != a]
+    rows += [
+        Row({}, {outputs + b: plus, outputs + c: minus}, Fraction(0), False)
+        for c in range(outputs)
+        if c != b
+    ]
+    return tuple(rows)
+
+
+# --- one layer ------------------------------------------------------------------------------------
+
+
+def _written(weight: Matrix) -> Floats:
+    """The matrix with all its zeros. Rejected where only its other numbers are held, and many."""
+    if isinstance(weight, Sparse):
+        size = weight.shape[0] * weight.shape[1]
+        demand(size <= MAX_WRITTEN, f"a layer of windows has more than {MAX_WRITTEN:,} numbers")
+    return np.asarray(weight)
+
+
+def _are_shared(one: Layer, other: Layer, weights: tuple[Floats, Floats], shared: Truths) -> Truths:
+    """Which neurons have the same numbers, and read only inputs that are shared."""
+    same: Truths = (weights[0] == weights[1]).all(1) & (one.bias == other.bias)
+    reads_own = (weights[0][:, ~shared] != 0).any(1)
+    found: Truths = same & ~reads_own
+    return found
+
+
+def _layer(
+    one: Layer, other: Layer, weights: tuple[Floats, Floats], shared: Truths, here: Truths
+) -> Layer:
+    """Both layers: the shared neurons, `here`, then the others of the original, then the other's.
+
+    shared: which of the inputs are.
+    """
+    before, after = weights
+    none = np.zeros((len(before), int((~shared).sum())))
+    of_original = np.hstack([before[:, shared], before[:, ~shared], none])
+    of_changed = np.hstack([after[:, shared], none, after[:, ~shared]])
+    parts = [(of_original, one, here), (of_original, one, ~here), (of_changed, other, ~here)]
+    return Layer(
+        np.concatenate([rows[some] for rows, _, some in parts]),
+        np.concatenate([layer.bias[some] for _, layer, some in parts]),
+        np.concatenate([layer.has_relu[some] for _, layer, some in parts]),
+    )
