@@ -16,6 +16,7 @@ from fractions import Fraction
 
 import torch
 
+from engine.bounds.blocks import STEEP
 from engine.bounds.roots import make_roots
 from engine.bounds.stack import Stack
 from engine.comparison.decision import Decision
@@ -51,6 +52,11 @@ class OutsideBand:
     seconds: float
     proof: Proof
     case: Case
+
+    @property
+    def leaving(self) -> frozenset[int]:
+        """The decisions of the original that may change, by the weights alone."""
+        return frozenset(before for before, _ in self.pairs)
 
 
 def outside_band(
@@ -108,7 +114,7 @@ class BandBounds:
     """Bounds of the joined networks on boxes of one case, whose polytopes are those of `outside`."""
 
     def __init__(self, network: Network, case: Case, deadline: Deadline):
-        self.stack = Stack([network])
+        self.stack = Stack([network], ratio=STEEP)
         self.roots = make_roots(self.stack, [0], [case])
         self._polytopes = len(case.unsafe)
         self._deadline = deadline

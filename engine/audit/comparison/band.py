@@ -6,7 +6,7 @@ import numpy as np
 
 from engine.audit.archive import read_members
 from engine.audit.certificate import named_outputs, read_proof
-from engine.audit.check import ARITHMETIC, OnProgress, Result, check_version, report_of
+from engine.audit.check import ARITHMETIC, STEEP, OnProgress, Result, check_version, report_of
 from engine.audit.comparison.certificate import HEAD_KEYS
 from engine.audit.comparison.check import check_case, check_share
 from engine.audit.comparison.joined import joined, outside, possible
@@ -66,7 +66,7 @@ class Walk(Proof):
 
     def __init__(self, certificate: Band, network: Network, arithmetic: str) -> None:
         everything = np.ones(len(certificate.tree.split), bool)
-        bounds = ARITHMETIC[arithmetic](network, "real")
+        bounds = ARITHMETIC[arithmetic](network, "real", STEEP)
         super().__init__(certificate.tree, certificate.cases, network, bounds, everything)
         (case,) = certificate.cases
         self.open = Share.nothing(case)
