@@ -159,7 +159,7 @@ def test_a_theorem_leaves_the_decision_that_it_leaves_possible():
     assert found.pairs == ((1, 0), (1, 2), (1, 3)) and found.leaving == {1}
     x = np.random.default_rng(0).uniform(-1, 1, (20_000, 2))
     before, after = original.evaluate(x).argmin(1), changed.evaluate(x).argmin(1)
-    assert (before != after).mean() <= float(found.open) < (before == 1).mean()
+    assert (before != after).mean() <= float(found.open) < (before == 1).mean() + 0.01
 
 
 def test_where_nothing_can_change_one_box_is_enough():
@@ -170,11 +170,11 @@ def test_where_nothing_can_change_one_box_is_enough():
 
 def test_it_can_stop_early():
     net = random_network((2, 6, 6, 3), seed=2)
-    changed, seen = nudged(net, 1, by=1), []
+    changed, seen = nudged(net, 1, by=0.3), []
     assert prove(net, changed, timeout=1e-9).open == 1
-    limits = Limits(enough=0.5, batch=1, threads=1)
+    limits = Limits(enough=0.5, max_boxes=500, batch=1, threads=1)
     some = outside_band(net, changed, gap=GAP, lower=LOWER, upper=UPPER, limits=limits, on_progress=seen.append)
-    assert some.open <= 0.500001 and seen[-1].boxes == some.boxes and seen[-1].unequal == seen[-1].open
+    assert 0 < some.open <= 0.500001 and seen[-1].boxes == some.boxes and seen[-1].unequal == seen[-1].open
 
 
 def test_what_it_is_not_for():
@@ -193,7 +193,7 @@ def test_measured_on_points(decision):
     """f = (0, x - 1/2), g = (0, x - 4/5): of [0, 1] 4/5 are clear by 1/10, 1/5 change, and 2/5 are 0 there."""
     sign = 1 if decision is Decision.LOWEST else -1
     nets = [network([[[0], [sign]]], [[0, -sign * by]]) for by in (0.5, 0.8)]
-    domain = Domain("[0, 1]", (Fraction(0),), (Fraction(1),))
+    domain = Domain((Fraction(0),), (Fraction(1),), "[0, 1]")
     options = {"gap": Fraction(1, 10), "leaving": {0}, "points": 50_000, "seed": 0}
     found = measure_outside(*nets, domain, decision, **options)
     shares = np.array([found.clear, found.possible, found.changed]) / found.points
