@@ -1,4 +1,4 @@
-"""Certificates of kind "band": what the checker accepts, and what it does not; and 150 that were changed and signed again."""
+"""Certificates of kind "band": what the checker accepts, and what it does not, be it signed again."""
 
 import json
 import random

@@ -9,14 +9,14 @@ from conftest import network, random_network
 from test_preservation import LOWER, PAIRS, UPPER, _read, nudged, with_layer
 
 from engine.audit.comparison.band import Walk
-from engine.audit.comparison.joined import joined as joined_again
+from engine.audit.comparison.joined import Joined, possible
 from engine.audit.comparison.joined import outside as outside_again
-from engine.audit.comparison.joined import possible
 from engine.audit.data import Band, Case, Tree
 from engine.comparison.band import OutsideBand, outside, outside_band
 from engine.comparison.band_measured import measure_outside
 from engine.comparison.decision import Decision
-from engine.comparison.joined import joined
+from engine.comparison.joined import joined, places_in_joined
+from engine.comparison.pair import paired
 from engine.comparison.proving import Limits
 from engine.comparison.structure import structure
 from engine.domain import Domain
@@ -44,7 +44,9 @@ def leaves(original, changed, found: OutsideBand) -> list[tuple]:
         def _step(self, nodes):
             here = super()._step(nodes)  # marks what the nodes exclude
             ends = nodes.take(self.tree.split[nodes.number] < 0)
-            met.extend(zip(ends.lower, ends.upper, ~ends.excluded.all(1)))
+            differ = self.networks.unequal(ends.u)
+            reached = ~ends.excluded & (differ[:, self.before] | differ[:, self.after])
+            met.extend(zip(ends.lower, ends.upper, reached.any(1)))
             return here
 
     arrays = {
@@ -54,7 +56,7 @@ def leaves(original, changed, found: OutsideBand) -> list[tuple]:
     pair = _read(original), _read(changed)
     case = Case(found.case.lower, found.case.upper, outside_again(possible(*pair), found.gap, original.n_outputs))
     band = Band("", "", found.gap, found.open, (case,), 0, Tree(**arrays), {}, "")
-    walk = Seen(band, joined_again(*pair), "float64")
+    walk = Seen(band, Joined(*pair), found.pairs, "float64")
     walk.walk([*walk.roots()], lambda done: None)
     assert walk.open.at_most(found.open)
     return met
@@ -70,10 +72,30 @@ def test_the_joined_network_is_both_networks(name):
     both = joined(original, changed)
     expected = np.concatenate([original.evaluate(x), changed.evaluate(x)], 1)
     np.testing.assert_allclose(both.evaluate(x), expected, atol=1e-12)
-    again = joined_again(_read(original), _read(changed))
+    again = Joined(_read(original), _read(changed)).network
     for layer, other in zip(both.layers, again.layers, strict=True):
         assert np.array_equal(layer.weight, other.weight) and np.array_equal(layer.bias, other.bias)
         assert np.array_equal(np.broadcast_to(layer.relu, layer.bias.shape), other.has_relu)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_the_pair_s_neurons_are_found_in_the_joined_network(name):
+    original, changed = PAIRS[name]
+    places = places_in_joined(original, changed)
+    assert np.array_equal(places, Joined(_read(original), _read(changed)).places)
+    x = np.random.default_rng(0).uniform(-1, 1, (20, 2))
+    one, other = (before_relus(net(original, changed), x) for net in (paired, joined))
+    np.testing.assert_allclose(one, other[:, places], atol=1e-12)
+
+
+def before_relus(net, x: np.ndarray) -> np.ndarray:
+    """The values of all hidden neurons before their ReLUs: [n, hidden]."""
+    found = [np.empty((len(x), 0))]
+    for layer in net.layers:
+        z = x @ layer.weight.T + layer.bias
+        found.append(z[:, np.broadcast_to(layer.relu, layer.bias.shape)])
+        x = layer.outputs(z)
+    return np.concatenate(found, 1)
 
 
 def test_only_neurons_that_may_differ_stand_twice():
@@ -166,6 +188,15 @@ def test_where_nothing_can_change_one_box_is_enough():
     net = random_network((2, 6, 6, 3), seed=0)
     found = prove(net, net)
     assert (found.open, found.boxes, found.pairs) == (0, 1, ())
+
+
+def test_where_outputs_are_exactly_equal_nothing_else_is_needed():
+    """Outputs change for x > 1/2 alone, in the first layer: what is twice behind it has lines of its own."""
+    cut = [(np.array([0.499, -2]), np.array([2, 2]))]
+    found = outside_band(
+        *PAIRS["switched"], gap=Fraction(0), lower=LOWER, upper=UPPER, first=cut, limits=Limits(max_boxes=3, batch=1)
+    )
+    assert found.open <= 0.2505001
 
 
 def test_it_can_stop_early():

@@ -20,7 +20,8 @@ from engine.bounds.blocks import STEEP
 from engine.bounds.roots import make_roots
 from engine.bounds.stack import Stack
 from engine.comparison.decision import Decision
-from engine.comparison.joined import joined
+from engine.comparison.joined import joined, places_in_joined
+from engine.comparison.pair import Differences, paired
 from engine.comparison.pair_bounds import EQUAL, OPEN, BoundedPairs
 from engine.comparison.pair_search import Ends
 from engine.comparison.proving import Limits, Progress, demand_provable, prove_boxes, rounded_up
@@ -81,10 +82,9 @@ def outside_band(
     pairs = claims.changes(Decision.LOWEST)
     case = Case(tuple(lower), tuple(upper), outside(pairs, gap, original.n_inputs, original.n_outputs))
 
-    def bounds(deadline: Deadline) -> BandBounds:
-        return BandBounds(joined(original, changed), case, deadline)
-
-    search, seconds = prove_boxes(bounds, first, limits, on_progress)
+    search, seconds = prove_boxes(
+        lambda deadline: BandBounds(original, changed, pairs, case, deadline), first, limits, on_progress
+    )
     _, volume = search.finish()
     return OutsideBand(gap, pairs, rounded_up(volume), search.boxes, seconds, search.proof(), case)
 
@@ -111,20 +111,35 @@ def outside(pairs: Sequence[tuple[int, int]], gap: Fraction, inputs: int, output
 
 
 class BandBounds:
-    """Bounds of the joined networks on boxes of one case, whose polytopes are those of `outside`."""
+    """Bounds of the joined networks on boxes of one case, whose polytopes are those of `outside` for these pairs."""
 
-    def __init__(self, network: Network, case: Case, deadline: Deadline):
-        self.stack = Stack([network], ratio=STEEP)
+    def __init__(
+        self, original: Network, changed: Network, pairs: Sequence[tuple[int, int]], case: Case, deadline: Deadline
+    ):
+        self.stack = Stack([joined(original, changed)], ratio=STEEP)
         self.roots = make_roots(self.stack, [0], [case])
-        self._polytopes = len(case.unsafe)
+        self._differences = Differences(original, changed, Stack([paired(original, changed)]))
+        self._places = torch.from_numpy(places_in_joined(original, changed))
+        self._before, self._after = torch.tensor(pairs, dtype=torch.long).reshape(-1, 2).T
         self._deadline = deadline
 
     def bound(self, nodes: Nodes) -> list[BoundedPairs]:
         """Bounds one part of a batch, in a thread of its own. Raises OutOfTime after the deadline."""
         torch.set_grad_enabled(False)  # a setting of each thread
         batch = bounded(self.stack, self.roots, nodes, self._deadline)
+        known = nodes.excluded.clone()
+        equal = self._without_change(nodes)
+        nodes.excluded[:] |= equal
         targets, exclusions = exclude(batch, steps=STEPS)
+        state = torch.where(nodes.excluded.all(1), EQUAL, OPEN)
+        nodes.excluded[:] = known | (nodes.excluded & ~equal)  # what is equal needs no proof, and is found again
         plane, gap = nodes.lower.new_zeros(len(nodes), self.stack.n_inputs + 1), nodes.lower.new_zeros(len(nodes))
         plane[targets.box], gap[targets.box] = targets.plane, -targets.bound.clamp(max=0)
-        state = torch.where(nodes.excluded[:, : self._polytopes].all(1), EQUAL, OPEN)
         return [BoundedPairs(nodes, state, plane, gap, torch.zeros_like(state, dtype=torch.bool), exclusions)]
+
+    def _without_change(self, nodes: Nodes) -> torch.Tensor:
+        """True for polytopes whose two outputs are exactly equal in both networks on all of the box: [n, polytopes]."""
+        differ = self._differences.outputs(nodes.u[:, self._places])
+        found = torch.ones_like(nodes.excluded)  # of no pair at all the roots still have one polytope, which is missing
+        found[:, : len(self._before)] = ~(differ[:, self._before] | differ[:, self._after])
+        return found

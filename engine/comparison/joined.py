@@ -39,16 +39,36 @@ def joined(original: Network, changed: Network) -> Network:
 
     InputError where the shapes differ.
     """
+    layers, columns = [], Columns.all_shared(original.n_inputs)
+    for one, other, differ in zip(original.layers, changed.layers, _differing(original, changed)):
+        layers.append(both(one, other, columns, differ) if differ.any() else one)
+        columns = Columns(np.flatnonzero(~differ), np.flatnonzero(differ))
+    return Network(tuple(layers), changed.name)
+
+
+def places_in_joined(original: Network, changed: Network) -> np.ndarray:
+    """The number, among `joined`'s hidden neurons, of each hidden neuron of the pair (pair.py)."""
+    first, places, used = first_difference(original, changed), [np.empty(0, np.int64)], 0
+    for k, (layer, differ) in enumerate(zip(original.layers, _differing(original, changed))):
+        if layer.relu is not False:
+            here, own = np.empty((2, len(differ)), np.int64), int(differ.sum())
+            here[:, ~differ] = used + np.arange(len(differ) - own)
+            used += len(differ) - own
+            here[0, differ], here[1, differ] = used + np.arange(own), used + own + np.arange(own)
+            used += 2 * own
+            places += [here[0]] if k < first else [here[0], here[1]]
+    return np.concatenate(places)
+
+
+def _differing(original: Network, changed: Network) -> list[np.ndarray]:
+    """Of each layer: True for neurons that are not shared, as all outputs: bool [out]."""
     first, last = first_difference(original, changed), len(original.layers) - 1
-    layers = list(original.layers[:first])
+    found = [np.zeros(len(layer.bias), bool) for layer in original.layers[:first]]
     columns = Columns.all_shared(original.layers[first].shape[1])
     for one, other in zip(original.layers[first:last], changed.layers[first:last]):
-        differ = may_differ(one, other, columns)
-        layers.append(both(one, other, columns, differ))
-        columns = Columns(np.flatnonzero(~differ), np.flatnonzero(differ))
-    one, other = original.layers[last], changed.layers[last]
-    layers.append(both(one, other, columns, np.ones(len(one.bias), bool)))
-    return Network(tuple(layers), changed.name)
+        found.append(may_differ(one, other, columns))
+        columns = Columns(np.flatnonzero(~found[-1]), np.flatnonzero(found[-1]))
+    return [*found, np.ones(original.n_outputs, bool)]
 
 
 def may_differ(one: Affine, other: Affine, columns: Columns) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Is a certificate of kind "band" to be accepted? The verdict on a file (section 18)."""
 
 import time
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from engine.audit.certificate import named_outputs, read_proof
 from engine.audit.check import ARITHMETIC, STEEP, OnProgress, Result, check_version, report_of
 from engine.audit.comparison.certificate import HEAD_KEYS
 from engine.audit.comparison.check import check_case, check_share
-from engine.audit.comparison.joined import joined, outside, possible
+from engine.audit.comparison.joined import Joined, outside, possible
 from engine.audit.comparison.volume import Share, volumes
 from engine.audit.data import Band, FilePath, Network
 from engine.audit.ending import check_has_none
@@ -64,10 +65,17 @@ def parse_band(members: dict[str, bytes], digest: str) -> Band:
 class Walk(Proof):
     """The walk through the tree, which adds up the volume of leaves that are open."""
 
-    def __init__(self, certificate: Band, network: Network, arithmetic: str) -> None:
-        everything = np.ones(len(certificate.tree.split), bool)
+    def __init__(
+        self,
+        certificate: Band,
+        networks: Joined,
+        pairs: Sequence[tuple[int, int]],
+        arithmetic: str,
+    ) -> None:
+        everything, network = np.ones(len(certificate.tree.split), bool), networks.network
         bounds = ARITHMETIC[arithmetic](network, "real", STEEP)
         super().__init__(certificate.tree, certificate.cases, network, bounds, everything)
+        self.networks, self.before, self.after = networks, *np.array(pairs, int).reshape(-1, 2).T
         (case,) = certificate.cases
         self.open = Share.nothing(case)
 
@@ -77,7 +85,9 @@ class Walk(Proof):
         split = self.tree.split[nodes.number]
         leaves = nodes.take(split < 0)
         volume, bits = volumes(leaves)
-        is_open = ~leaves.excluded.all(1)
+        differ = self.networks.unequal(leaves.u)
+        reached = ~leaves.excluded & (differ[:, self.before] | differ[:, self.after])
+        is_open = reached.any(1)
         self.open = self.open.more(int(volume[is_open].sum()), bits)
         tally = Tally(len(split), len(leaves.number), exclusions, margin)
         return self._children(nodes.take(split >= 0)), tally
@@ -103,8 +113,8 @@ def check_band(
     try:
         certificate = read_band(certificate_path)
         original, changed = read_network(original_path), read_network(changed_path)
-        _check_belongs(certificate, original, changed)
-        walk = Walk(certificate, joined(original, changed), arithmetic)
+        pairs = _check_belongs(certificate, original, changed)
+        walk = Walk(certificate, Joined(original, changed), pairs, arithmetic)
         tally = walk.walk([*walk.roots()], report_of(on_progress, len(certificate.tree.split)))
         check_share("outside the band, which output is lowest", walk.open, certificate.open)
     except Rejected as error:
@@ -125,8 +135,8 @@ def check_band(
     )
 
 
-def _check_belongs(certificate: Band, original: Network, changed: Network) -> None:
-    """Section 18, at the beginning, and "Polytopes".
+def _check_belongs(certificate: Band, original: Network, changed: Network) -> list[tuple[int, int]]:
+    """Section 18, at the beginning, and "Polytopes": the possible pairs, one for each polytope.
 
     Rejected unless the certificate is about these networks, and its case about their outputs.
     """
@@ -140,3 +150,4 @@ def _check_belongs(certificate: Band, original: Network, changed: Network) -> No
     ours = case.unsafe == outside(pairs, certificate.gap, original.n_outputs)
     demand(ours, "its polytopes are not those of the networks and the gap")
     check_case(case, certificate.outputs, original)
+    return pairs

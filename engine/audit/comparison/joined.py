@@ -4,33 +4,56 @@ from fractions import Fraction
 
 import numpy as np
 
-from engine.audit.comparison.pair import shapes
+from engine.audit.comparison.pair import Pair
 from engine.audit.comparison.structure import compared
-from engine.audit.data import Floats, Layer, Network, Polytope, Row, Truths
+from engine.audit.data import (
+    Floats,
+    Integers,
+    Layer,
+    Network,
+    Polytope,
+    Row,
+    Singles,
+    Truths,
+)
 from engine.audit.failures import demand
 from engine.audit.sparse import Matrix, Sparse
 
 MAX_WRITTEN = 2**22  # numbers of a matrix that is written out with its zeros
 
 
-def joined(original: Network, changed: Network) -> Network:
-    """Section 18, "The network": x -> (original(x), changed(x)).
+class Joined:
+    """Section 18, "The network": x -> (original(x), changed(x)), as `network`.
+
+    places: of each hidden neuron of section 9's pair, its number in this network.
 
     Rejected where the networks' shapes differ, or their numbers are not their own.
     """
-    demand(shapes(original) == shapes(changed), "the networks have different shapes")
-    own = not original.rounded and not changed.rounded
-    demand(own, "numbers of a network are not its own, but the nearest")
-    layers, shared = [], np.ones(original.n_inputs, bool)
-    for k, (one, other) in enumerate(zip(original.layers, changed.layers, strict=True), 1):
-        weights = _written(one.weight), _written(other.weight)
-        if k < len(original.layers):
-            here = _are_shared(one, other, weights, shared)
-        else:
-            here = np.zeros(len(one.bias), bool)
-        layers.append(_layer(one, other, weights, shared, here))
-        shared = here
-    return Network(tuple(layers), "")
+
+    def __init__(self, original: Network, changed: Network) -> None:
+        self._pair = Pair(original, changed)
+        layers, places, first = [], [], 0
+        shared = np.ones(original.n_inputs, bool)
+        for k, (one, other) in enumerate(zip(original.layers, changed.layers, strict=True)):
+            weights = _written(one.weight), _written(other.weight)
+            if k < len(original.layers) - 1:
+                here = _are_shared(one, other, weights, shared)
+            else:
+                here = np.zeros(len(one.bias), bool)
+            layers.append(_layer(one, other, weights, shared, here))
+            of_original, of_changed = _numbers(here, one.has_relu, first)
+            places += [of_original] if k < self._pair.first else [of_original, of_changed]
+            first += int(layers[-1].has_relu.sum())
+            shared = here
+        self.network = Network(tuple(layers), "")
+        self.places = np.concatenate(places)
+
+    def unequal(self, u: Singles) -> Truths:
+        """Section 9, "Equal outputs": which may differ at leaves [n, outputs].
+
+        u: upper bounds of this network's neurons [n, hidden].
+        """
+        return self._pair.unequal(u[:, self.places])
 
 
 def possible(original: Network, changed: Network) -> list[tuple[int, int]]:
@@ -60,6 +83,20 @@ def _outside(a: int, b: int, gap: Fraction, outputs: int) -> Polytope:
 
 
 # --- one layer ------------------------------------------------------------------------------------
+
+
+def _numbers(here: Truths, has_relu: Truths, first: int) -> tuple[Integers, Integers]:
+    """The numbers, from `first` on, of the original's and of the other's neurons with a ReLU.
+
+    here: which neurons are shared.
+    """
+    order = [np.flatnonzero(here), np.flatnonzero(~here), np.flatnonzero(~here)]
+    bent = np.concatenate([has_relu[some] for some in order])
+    numbers = first + np.cumsum(bent) - 1  # in the order of the joined layer
+    shared, own, others = np.split(numbers, np.cumsum([len(some) for some in order])[:2])
+    found = np.empty((2, len(here)), np.int64)
+    found[:, here], found[0, ~here], found[1, ~here] = shared, own, others
+    return found[0, has_relu], found[1, has_relu]
 
 
 def _written(weight: Matrix) -> Floats:
