@@ -57,27 +57,37 @@ class Joined:
 
 
 def possible(original: Network, changed: Network) -> list[tuple[int, int]]:
-    """Section 18, "Polytopes": the pairs (a, b) that section 16 does not rule out, in order."""
+    """Section 18, "Polytopes": the pairs that section 16 does not rule out, in order."""
     found = compared(original, changed)
     places = range(original.n_outputs)
     left, entered = ~found.down, ~found.up  # raised or free, and lowered or free
-    return [(a, b) for a in places for b in places if a != b and (left[a] or entered[b])]
+    return [
+        (before, after)
+        for before in places
+        for after in places
+        if before != after and (left[before] or entered[after])
+    ]
 
 
 def outside(pairs: list[tuple[int, int]], gap: Fraction, outputs: int) -> tuple[Polytope, ...]:
     """Section 18, "Polytopes": of each of these pairs."""
-    return tuple(_outside(a, b, gap, outputs) for a, b in pairs)
+    return tuple(_outside(*pair, gap, outputs) for pair in pairs)
 
 
-def _outside(a: int, b: int, gap: Fraction, outputs: int) -> Polytope:
+def _outside(before: int, after: int, gap: Fraction, outputs: int) -> Polytope:
+    """The rows of (a, b), here `before` and `after`."""
     plus, minus = Fraction(1), Fraction(-1)
-    change = {a: plus, b: minus, outputs + b: plus, outputs + a: minus}
+    change = {before: plus, after: minus, outputs + after: plus, outputs + before: minus}
     rows = [Row({}, change, gap, True)]
-    rows += [Row({}, {a: plus, c: minus}, gap, True) for c in range(outputs) if c != a]
     rows += [
-        Row({}, {outputs + b: plus, outputs + c: minus}, Fraction(0), False)
-        for c in range(outputs)
-        if c != b
+        Row({}, {before: plus, other: minus}, gap, True)
+        for other in range(outputs)
+        if other != before
+    ]
+    rows += [
+        Row({}, {outputs + after: plus, outputs + other: minus}, Fraction(0), False)
+        for other in range(outputs)
+        if other != after
     ]
     return tuple(rows)
 
