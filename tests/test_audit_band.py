@@ -15,9 +15,13 @@ from engine.audit.comparison.band import check_band, read_band
 from engine.audit.comparison.kinds import check_comparison
 from engine.audit.failures import Malformed, Rejected
 from engine.cli import main
+from engine.cli.compare import _progress_text
 from engine.comparison.band import outside, outside_band
 from engine.comparison.certificate import band_certificate_bytes
-from engine.comparison.proving import Limits
+from engine.comparison.decision import Decision
+from engine.comparison.proving import Limits, Progress
+from engine.comparison.service import ComparisonOptions
+from engine.meaning import Meaning
 
 GAP = Fraction(1, 40)
 MUTANTS = 150
@@ -273,6 +277,13 @@ def test_compare_proves_and_check_checks(tmp_path, capsys):
     assert main(["check", certificate, "--network", networks[1], "--changed", networks[0]]) == 1
     assert main(["compare", *networks, "--gap", "0.01"]) == 2
     assert "it goes with --same-advisory or --prove" in capsys.readouterr().err
+
+
+def test_the_progress_line_speaks_of_the_decision_alone():
+    progress, meant = Progress(0.25, 0.25, 10, 4, 1.0), Meaning(None, None, Decision.LOWEST)
+    text = _progress_text(progress, meant, ComparisonOptions(prove=True, gap=Fraction(0)))
+    assert text == "which output is lowest may differ on at most 25.0000% of the domain; 10 boxes done, 4 open, 1 s"
+    assert ", outputs on 25.0000%" in _progress_text(progress, meant, ComparisonOptions(prove=True))
 
 
 def test_of_the_highest_output_there_is_no_certificate(tmp_path, capsys):

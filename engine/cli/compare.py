@@ -152,8 +152,7 @@ def _compared(
             decision=meant.decision,
             options=options,
             word=meant.word,
-            on_progress=update
-            and (lambda progress: update(_progress_text(progress, meant, arguments.gap is not None))),
+            on_progress=update and (lambda progress: update(_progress_text(progress, meant, options))),
         )
 
 

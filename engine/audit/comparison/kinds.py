@@ -1,5 +1,7 @@
 """Certificates of two networks, whichever of the kinds they are: change, structure or band."""
 
+from collections.abc import Callable
+
 from engine.audit.archive import read_members
 from engine.audit.check import OnProgress, Result
 from engine.audit.comparison.band import check_band, parse_band
@@ -11,7 +13,10 @@ from engine.audit.data import Band, Change, FilePath
 from engine.audit.manifest import read_manifest
 
 KINDS = ("change", "structure", "band")
-PARSE = {"structure": parse_structure, "band": parse_band}
+PARSE: dict[str, Callable[[dict[str, bytes], str], Change | Structure | Band]] = {
+    "structure": parse_structure,
+    "band": parse_band,
+}
 
 
 def read_comparison(path: FilePath) -> Change | Structure | Band:
