@@ -24,8 +24,8 @@ from engine.comparison.service import ComparisonOptions
 from engine.meaning import Meaning
 
 GAP = Fraction(1, 40)
-MUTANTS = 150
-LIMITS = Limits(max_boxes=60, batch=8, threads=1)
+MUTANTS = 112
+LIMITS = Limits(max_boxes=40, batch=8, threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +46,7 @@ def made(tmp_path_factory):
 NAMES = ["layer 0, seed 0", "layer 1, seed 1", "a shift", "switched"]
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("arithmetic", ["float64", "exact"])
+@pytest.mark.parametrize("name, arithmetic", [*((name, "float64") for name in NAMES), ("layer 1, seed 1", "exact")])
 def test_what_was_written_is_accepted(made, name, arithmetic):
     result = check_comparison(*made[name], arithmetic=arithmetic)
     assert result.accepted, result.reason
@@ -206,7 +205,7 @@ def test_malformed(made, tmp_path, key, value):
 # Changed at random, and signed again
 
 
-def changed_at_random(manifest: dict, arrays: dict, choose: random.Random, n_outputs: int) -> None:
+def changed_at_random(manifest: dict, arrays: dict, choose: random.Random) -> None:
     """One or two numbers of the arrays, and now and then the claim itself, with the polytopes that belong to it."""
     for _ in range(choose.choice([1, 1, 2])):
         name = choose.choice(sorted(name for name, array in arrays.items() if len(array)))
@@ -230,14 +229,14 @@ def true_share(pair, gap: float, x: np.ndarray) -> float:
 
 
 def test_no_mutant_is_accepted_wrongly(made, tmp_path):
-    """What is accepted is true: its claim against points, and against what is rejected there are few of it."""
+    """What is accepted is true, by points; and most is not accepted."""
     choose, accepted = random.Random(0), 0
-    x = np.random.default_rng(0).uniform(-1, 1, (20_000, 2))
+    x = np.random.default_rng(0).uniform(-1, 1, (5_000, 2))
     for number in range(MUTANTS):
         name = NAMES[number % len(NAMES)]
-        pair, (certificate, *networks) = [executable(net) for net in PAIRS[name]], made[name]
+        certificate, *networks = made[name]
         manifest, arrays = contents(certificate)
-        changed_at_random(manifest, arrays, choose, pair[0].n_outputs)
+        changed_at_random(manifest, arrays, choose)
         try:
             result = check_band(packed(tmp_path / "t.zip", manifest, arrays), *networks)
         except (Malformed, Rejected):
@@ -246,7 +245,7 @@ def test_no_mutant_is_accepted_wrongly(made, tmp_path):
             accepted += 1
             found = result.certificate
             share = float(found.open)
-            assert true_share(pair, float(found.gap), x) <= share + 3 * np.sqrt(share / len(x))
+            assert true_share(PAIRS[name], float(found.gap), x) <= share + 3 * np.sqrt(share / len(x))
     assert 0 < accepted < MUTANTS / 2
 
 

@@ -27,7 +27,7 @@ GAP = Fraction(1, 50)
 
 
 def prove(original, changed, gap=GAP, *, lower=LOWER, upper=UPPER, **limits) -> OutsideBand:
-    limits = {"max_boxes": 200, "threads": 1, "batch": 64} | limits
+    limits = {"max_boxes": 100, "threads": 1, "batch": 32} | limits
     return outside_band(original, changed, gap=Fraction(gap), lower=lower, upper=upper, limits=Limits(**limits))
 
 
