@@ -9,7 +9,7 @@ import pytest
 from cases import executable
 from conftest import network, random_network
 from test_audit_comparison import contents, packed
-from test_preservation import LOWER, PAIRS, UPPER, nudged
+from test_preservation import LOWER, PAIRS, UPPER, nudged, with_layer
 
 from engine.audit.comparison.band import check_band, read_band
 from engine.audit.comparison.kinds import check_comparison
@@ -276,6 +276,21 @@ def test_compare_proves_and_check_checks(tmp_path, capsys):
     assert main(["check", certificate, "--network", networks[1], "--changed", networks[0]]) == 1
     assert main(["compare", *networks, "--gap", "0.01"]) == 2
     assert "it goes with --same-advisory or --prove" in capsys.readouterr().err
+
+
+def test_where_the_weights_say_it_all(tmp_path, capsys):
+    """Of a network and itself, and of one with a raised score."""
+    net = random_network((5, 6, 5), seed=0)
+    raised = with_layer(net, 1, bias=net.layers[1].bias + np.array([0, 0, 0.5, 0, 0], np.float32))
+    for name, each in (("a", net), ("b", raised)):
+        (tmp_path / f"{name}.onnx").write_bytes(executable(each).onnx_bytes)
+    quick = ["--points", "1000", "--grid", "2", "--prove", "--gap", "0", "--timeout", "0.5", "--domain", "acasxu"]
+    for other, said in (("a", "by the weights alone it changes nowhere"), ("b", "it may change only from weak right")):
+        files = [str(tmp_path / f"{name}.onnx") for name in ("a", other)]
+        assert main(["compare", *files, *quick, "--certificate", str(tmp_path / "c.zip")]) == 0
+        assert said in " ".join(capsys.readouterr().out.split())
+    assert main(["compare", str(tmp_path / "a.onnx"), str(tmp_path / "a.onnx"), *quick]) == 0
+    assert "may differ on at most 0% of the domain (1 boxes" in " ".join(capsys.readouterr().out.split())
 
 
 def test_the_progress_line_speaks_of_the_decision_alone():

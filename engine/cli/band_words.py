@@ -24,7 +24,7 @@ def band_in_words(band: "Band", meant: Meaning, subject: str) -> str:
             f"({proved.boxes:,} boxes, {proved.seconds:.1f} s);",
             f"measured on {measured.points:,} random points: they differ by more on "
             f"{_share(measured.clear, points)} of the domain{_possible(band, meant, points)},",
-            f"and {subject} differs there on {_share(measured.changed, points)}",
+            f"and there {subject} differs on {_share(measured.changed, points)} of the domain",
         ]
     )
 
@@ -36,9 +36,11 @@ def _gap(gap: Fraction, meant: Meaning) -> str:
 
 def _possible(band: "Band", meant: Meaning, points: int) -> str:
     """The share where the weights alone leave a change possible, unless that is everywhere."""
-    leaving, outputs = sorted(band.proved.leaving), len(band.proved.case.unsafe[0].rows) // 2 + 1
-    if len(leaving) == outputs:
+    leaving = sorted(band.proved.leaving)
+    if len(leaving) == band.proved.outputs:
         return ""
+    if not leaving:
+        return "; by the weights alone it changes nowhere"
     called = " or ".join(meant.names[j] if meant.names else f"output {j}" for j in leaving)
     return f"; it may change only from {called}, which is on {_share(band.measured.possible, points)}"
 

@@ -42,11 +42,12 @@ class OutsideBand:
     """On all but the share `open` of the domain the lowest output is the same, where the original's is lower than all
     others by more than `gap`.
 
-    pairs: (before, after) of different decisions that the weights alone do not rule out; boxes: the number that were
-    bounded; proof: over one case.
+    outputs: the number of each network's; pairs: (before, after) of different decisions that the weights alone do not
+    rule out; boxes: the number that were bounded; proof: over one case.
     """
 
     gap: Fraction
+    outputs: int
     pairs: tuple[tuple[int, int], ...]
     open: Fraction
     boxes: int
@@ -86,7 +87,8 @@ def outside_band(
         lambda deadline: BandBounds(original, changed, pairs, case, deadline), first, limits, on_progress
     )
     _, volume = search.finish()
-    return OutsideBand(gap, pairs, rounded_up(volume), search.boxes, seconds, search.proof(), case)
+    share = rounded_up(volume)
+    return OutsideBand(gap, original.n_outputs, pairs, share, search.boxes, seconds, search.proof(), case)
 
 
 def outside(pairs: Sequence[tuple[int, int]], gap: Fraction, inputs: int, outputs: int) -> tuple[Polytope, ...]:
