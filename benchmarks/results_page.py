@@ -21,6 +21,7 @@ from results_search import conjunctions, splitting, theorems
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parent.parent / "docs" / "results.md"
+BAND = "network", "gap", "boxes", "advisory may differ on at most", "outside the band", "change possible"
 SHARES = "0.5", "0.1", "0.02"  # of the domain, in band-depths.json
 COMPARED = "work", "repaired", "time a task", "agreement or accuracy over the domain", "proved by"
 HEAD = """\
@@ -266,7 +267,29 @@ the domain is open, from the paths to {found["points"]} random points (`{found["
 {place_of(found["machine"])}):
 
 {markdown(columns, lines)}
+
+Proved, with certificates that were checked (`benchmarks/preserve_band.py`); measured are the share of the domain
+outside the band, and the share outside it where the weights alone leave a change possible:
+
+{markdown(BAND, band_rows(results))}
 """
+
+
+def band_rows(results: Path) -> list[list[str]]:
+    """Of each network and gap that was measured."""
+    names = "classic-auto", "classic-structural"
+    return [
+        [
+            f"N({row['network']}) by {name.removeprefix('classic-')}",
+            row["gap"],
+            f"{int(row['boxes']):,}",
+            percent(float(row["may_differ"])),
+            percent(float(row["clear"])),
+            percent(float(row["possible"])),
+        ]
+        for name in names
+        for row in read(results / f"preserve-band-{name}.csv") or []
+    ]
 
 
 def boxes(number: int | None) -> str:
