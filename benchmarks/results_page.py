@@ -21,6 +21,8 @@ from results_search import conjunctions, splitting, theorems
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parent.parent / "docs" / "results.md"
+BAND = "network", "gap", "boxes", "advisory may differ on at most", "outside the band", "change possible"
+SHARES = "0.5", "0.1", "0.02"  # of the domain, in band-depths.json
 COMPARED = "work", "repaired", "time a task", "agreement or accuracy over the domain", "proved by"
 HEAD = """\
 # Results
@@ -249,7 +251,50 @@ The share of the domain's volume on which the advisory may differ, as proved by 
   {percent(auto["median"])} (`{auto["command"]}`, {place_of(auto["machine"])});
 - repairs by `idle`, 40 s each: {percent(min(idle))} to {percent(max(idle))}; at most 0.1% on {small} of {len(idle)}
   ({place_of(load(results / "repair-classic-idle.json")["machine"])}).
+{outside_band(results)}"""
+
+
+def outside_band(results: Path) -> str:
+    """How many boxes such a proof outside a band around ties would take."""
+    found = load(results / "band-depths.json")
+    columns = ["network", "gap", "depth of half of the points", *(f"boxes until {share} is open" for share in SHARES)]
+    lines = [
+        [row["network"], row["gap"], f"{row['quartiles'][1]:.0f}", *(boxes(row[f"boxes_until_{n}"]) for n in SHARES)]
+        for row in found["rows"]
+    ]
+    return f"""
+Outside a band around ties (`--gap`, in the tables' scores), estimated: the boxes that a proof bounds until so much of
+the domain is open, from the paths to {found["points"]} random points (`{found["command"]}`,
+{place_of(found["machine"])}):
+
+{markdown(columns, lines)}
+
+Proved, with certificates that were checked (`benchmarks/preserve_band.py`); measured are the share of the domain
+outside the band, and the share outside it where the weights alone leave a change possible:
+
+{markdown(BAND, band_rows(results))}
 """
+
+
+def band_rows(results: Path) -> list[list[str]]:
+    """Of each network and gap that was measured."""
+    names = "classic-auto", "classic-structural"
+    return [
+        [
+            f"N({row['network']}) by {name.removeprefix('classic-')}",
+            row["gap"],
+            f"{int(row['boxes']):,}",
+            percent(float(row["may_differ"])),
+            percent(float(row["clear"])),
+            percent(float(row["possible"])),
+        ]
+        for name in names
+        for row in read(results / f"preserve-band-{name}.csv") or []
+    ]
+
+
+def boxes(number: int | None) -> str:
+    return f"{number:.1e}" if number else "more than 2^45"
 
 
 def word(verdict: str) -> str:

@@ -14,7 +14,16 @@ from engine.audit.certificate import read_certificate
 from engine.audit.claim import check_claim
 from engine.audit.comparison.structure import Structure
 from engine.audit.cone_walk import ConeProof
-from engine.audit.data import Blocks, Certificate, Change, FilePath, Network, Specification, Truths
+from engine.audit.data import (
+    Band,
+    Blocks,
+    Certificate,
+    Change,
+    FilePath,
+    Network,
+    Specification,
+    Truths,
+)
 from engine.audit.ending import check_claimed, of_scores
 from engine.audit.exact import Exact
 from engine.audit.failures import Malformed, Rejected, demand
@@ -60,7 +69,7 @@ class Result:
     exclusions: int
     margin: float
     seconds: float
-    certificate: Certificate | Change | Structure | None
+    certificate: Certificate | Change | Structure | Band | None
     empty: bool = False
 
 

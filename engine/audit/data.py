@@ -258,3 +258,20 @@ class Change(NamedTuple):
     tree: Tree
     manifest: dict[str, Any]
     sha256: str
+
+
+class Band(NamedTuple):
+    """Section 18: hashes of both networks, the gap, the claimed share, and one case.
+
+    The rest is as of a Certificate.
+    """
+
+    network_sha256: str
+    changed_sha256: str
+    gap: Fraction
+    open: Fraction
+    cases: tuple[Case, ...]
+    outputs: int
+    tree: Tree
+    manifest: dict[str, Any]
+    sha256: str

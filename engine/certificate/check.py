@@ -6,7 +6,7 @@ from pathlib import Path
 
 from engine.audit.check import ARITHMETIC, Result
 from engine.audit.check import check as check_property
-from engine.audit.comparison.check import check_change
+from engine.audit.comparison.kinds import check_comparison
 from engine.audit.failures import Malformed
 from engine.errors import InputError
 
@@ -68,6 +68,6 @@ def check_certificate(
                 where=str(file),
                 advice="leave them out",
             )
-        return check_change(file, Path(network), Path(changed), arithmetic=arithmetic, on_progress=on_progress)
+        return check_comparison(file, Path(network), Path(changed), arithmetic=arithmetic, on_progress=on_progress)
     except Malformed as error:
         raise InputError(str(error), advice="check which files were given") from None

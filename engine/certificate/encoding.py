@@ -27,6 +27,7 @@ CURVE_VERSION = 5  # about networks with a Sigmoid or a Tanh, section 14
 MIXTURE_VERSION = 6  # about contents of images in a few numbers, section 15
 STRUCTURE_VERSION = 7  # of section 16
 STEEP_VERSION = 8  # of proofs with the lower slopes of section 17
+BAND_VERSION = 9  # of section 18
 
 Json: TypeAlias = "str | int | bool | float | None | Sequence[Json] | Mapping[str, Json]"
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from engine.cli.live import live_line
 from engine.cli.output import BAD_INPUT, answer, note
-from engine.digits import percent
+from engine.digits import decimal, percent
 from engine.errors import InputError
 from engine.files import prepare, write_bytes
 from engine.foreign import plain
 
 if TYPE_CHECKING:  # numpy is loaded after the number of its threads is set
     from engine.audit.check import Result
-    from engine.audit.data import Change
+    from engine.audit.data import Band, Change
     from engine.certificate.batch import Networks, Outcome
 
 ACCEPTED, REJECTED = 0, 1
@@ -50,13 +50,12 @@ def run(arguments: Namespace) -> int:
 
 def _checked(arguments: Namespace) -> list["Outcome"]:
     """The outcome of each certificate, with a progress line meanwhile."""
+    from engine.audit.comparison.kinds import KINDS
     from engine.certificate.batch import certificates_in, check_all
 
     network = networks_of(arguments.network)
 
-    files = certificates_in(
-        arguments.files, kinds=("change", "structure") if arguments.changed else ("proof", "witness")
-    )
+    files = certificates_in(arguments.files, kinds=KINDS if arguments.changed else ("proof", "witness"))
     how: dict[str, Any] = {"arithmetic": arguments.arithmetic}
     if not arguments.changed:
         how |= {"sample": arguments.sample, "seed": arguments.seed, "semantics": arguments.semantics}
@@ -156,13 +155,11 @@ def _meaning(outcome: "Outcome") -> str:
     instead = f"{outcome.property.name} instead of {outcome.network.name}"
     if result.kind == "structure":
         return f"{instead}: {_shown(result)}; {result.seconds:.2f} s"
-    if result.kind == "change":
-        change = _change(result)
-        assert change is not None
+    share = _share(result)
+    if share:
         return (
-            f"{instead}: which output is lowest may differ on at most {percent(change.open, up=True)}, outputs on "
-            f"at most {percent(change.unequal, up=True)} of the box; {result.nodes:,} nodes, {result.leaves:,} "
-            f"leaves, {result.arithmetic} arithmetic, {result.seconds:.2f} s"
+            f"{instead}: {_bounded(share)} of the box; {result.nodes:,} nodes, {result.leaves:,} leaves, "
+            f"{result.arithmetic} arithmetic, {result.seconds:.2f} s"
         )
     how = f"semantics {result.semantics}, {result.arithmetic} arithmetic, {result.seconds:.2f} s"
     if outcome.word == "accepted":
@@ -192,17 +189,27 @@ def _structure(result: "Result | None") -> tuple[str, ...]:
     return certificate.claims if isinstance(certificate, Structure) else ()
 
 
-def _change(result: "Result | None") -> "Change | None":
-    """The certificate that a result is about, if it is one of two networks."""
-    from engine.audit.data import Change
+def _share(result: "Result | None") -> "Change | Band | None":
+    """The certificate that a result is about, if it is one of two networks on a share of a box."""
+    from engine.audit.data import Band, Change
 
     certificate: object = result.certificate if result else None
-    return certificate if isinstance(certificate, Change) else None
+    return certificate if isinstance(certificate, (Change, Band)) else None
+
+
+def _bounded(share: "Change | Band") -> str:
+    """The share that it claims, in words."""
+    from engine.audit.data import Change
+
+    open_share = f"which output is lowest may differ on at most {percent(share.open, up=True)}"
+    if isinstance(share, Change):
+        return f"{open_share}, outputs on at most {percent(share.unequal, up=True)}"
+    return f"where the original's two lowest outputs differ by more than {decimal(share.gap)}, {open_share}"
 
 
 def _content(outcome: "Outcome") -> dict[str, object]:
     """The outcome as --json prints it."""
-    result, change = outcome.result, _change(outcome.result)
+    result, share = outcome.result, _share(outcome.result)
     content: dict[str, object] = {
         "file": str(outcome.file),
         "result": outcome.word,
@@ -213,7 +220,7 @@ def _content(outcome: "Outcome") -> dict[str, object]:
     if outcome.networks:
         content["networks"] = {name: str(path) for name, path in outcome.networks}
     claims = _structure(outcome.result)
-    about = "changed" if change or claims else "property"
+    about = "changed" if share or claims else "property"
     content[about] = outcome.property and str(outcome.property)
     if result is not None:
         content |= {
@@ -232,9 +239,8 @@ def _content(outcome: "Outcome") -> dict[str, object]:
         from engine.audit.comparison.structure import conclusion
 
         content |= {"outputs": list(claims), "conclusion": conclusion(claims)}
-    if change:
-        content |= {
-            "decision_may_differ_at_most": str(change.open),
-            "outputs_may_differ_at_most": str(change.unequal),
-        }
+    if share:
+        content["decision_may_differ_at_most"] = str(share.open)
+        key, name = ("gap", "gap") if result and result.kind == "band" else ("outputs_may_differ_at_most", "unequal")
+        content[key] = str(getattr(share, name))
     return content

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.acasxu.raw_units import demand_raw
+from engine.cli.band_words import band_in_words
 from engine.cli.confirm import confirm_written
 from engine.cli.fidelity import figures_table, regions_table
 from engine.cli.live import live_line
@@ -27,7 +28,8 @@ from engine.picture import advisory_maps, prepare_picture, write_picture
 from engine.property import Property
 
 if TYPE_CHECKING:  # a usage error is to be said before torch is loaded
-    from engine.comparison.preservation import Progress
+    from engine.comparison.proving import Progress
+    from engine.comparison.service import ComparisonOptions
     from engine.comparison.structure import Structure
 
 
@@ -41,7 +43,7 @@ def run(arguments: Namespace) -> int:
 
         return question.run(arguments)
     from engine.cli.asked import load_asking
-    from engine.comparison.certificate import change_certificate_bytes
+    from engine.comparison.certificate import band_certificate_bytes, change_certificate_bytes
     from engine.comparison.fidelity import demand_fit
     from engine.comparison.structure import structure
     from engine.comparison.structure_words import structure_json
@@ -67,6 +69,8 @@ def run(arguments: Namespace) -> int:
     record = _compared(original, changed, properties, meant, arguments)
     if certificate and record.preservation:
         _certify(certificate, change_certificate_bytes(original, changed, record.preservation), networks)
+    if certificate and record.band:
+        _certify(certificate, band_certificate_bytes(original, changed, record.band.proved), networks)
     if picture:
         before, after = (path.name for path in networks)
         write_picture(picture, maps, names=(before, after))
@@ -137,6 +141,7 @@ def _compared(
         seed=arguments.seed,
         prove=arguments.prove,
         timeout=arguments.timeout,
+        gap=arguments.gap,
     )
     with live_line("comparing") if arguments.prove else nullcontext() as update:
         return compare_networks(
@@ -147,14 +152,15 @@ def _compared(
             decision=meant.decision,
             options=options,
             word=meant.word,
-            on_progress=update and (lambda progress: update(_progress_text(progress, meant))),
+            on_progress=update and (lambda progress: update(_progress_text(progress, meant, options))),
         )
 
 
-def _progress_text(progress: "Progress", meant: Meaning) -> str:
+def _progress_text(progress: "Progress", meant: Meaning, options: "ComparisonOptions") -> str:
+    outputs = "" if options.gap is not None else f", outputs on {progress.unequal:.4%}"
     return (
-        f"{_subject(meant)} may differ on at most {progress.open:.4%}, outputs on {progress.unequal:.4%} of "
-        f"the domain; {progress.boxes:,} boxes done, {progress.open_boxes:,} open, {progress.seconds:.0f} s"
+        f"{_subject(meant)} may differ on at most {progress.open:.4%}{outputs} of the domain; "
+        f"{progress.boxes:,} boxes done, {progress.open_boxes:,} open, {progress.seconds:.0f} s"
     )
 
 
@@ -222,6 +228,8 @@ def _say(record: ComparisonRecord, meant: Meaning, units: str | None) -> None:
             f"domain ({proved.boxes:,} boxes, {proved.seconds:.1f} s);\n"
             f"all outputs are exactly equal on at least {percent(1 - proved.unequal, up=False)} of it"
         )
+    if record.band:
+        answer(band_in_words(record.band, meant, _subject(meant)))
 
 
 def _subject(meant: Meaning) -> str:

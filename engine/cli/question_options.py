@@ -13,10 +13,10 @@ MAX_DIGITS = 100  # before and behind the point
 SECONDS = 60.0  # for a proof, unless --timeout says another
 STEPS = 10  # of --largest: so many may take all of their time
 
-#: The options that make a question, and those that only a question has, as attributes.
+#: The options that make a question, and the options that each of some others goes with, as attributes.
 QUESTIONS = ("equivalent", "same_advisory", "monotone")
 DETAILS = {
-    "gap": ("same_advisory",),
+    "gap": ("same_advisory", "prove"),
     "output": ("monotone",),
     "tolerance": ("monotone",),
     "largest": ("equivalent",),
@@ -53,7 +53,12 @@ def add_questions(parser: ArgumentParser) -> None:
         "never raises (-) an output",
     )
     group.add_argument(
-        "--gap", type=decimal, metavar="G", help="of outputs that are as good as equal (default: 0, exact ties)"
+        "--gap",
+        type=decimal,
+        metavar="G",
+        help="of outputs that are as good as equal, in their own unit (default: 0, exact ties);\n"
+        "of --prove: the proof is about points alone where the first network's two best outputs\n"
+        "differ by more",
     )
     group.add_argument("--output", type=int, metavar="J", help="of --monotone: that output alone (default: all)")
     group.add_argument(
@@ -87,7 +92,7 @@ def asks(arguments: Namespace) -> bool:
     asked = next((name for name in QUESTIONS if getattr(arguments, name)), "")
     for name, owners in DETAILS.items():
         value = getattr(arguments, name)
-        if value is not None and value is not False and asked not in owners:
+        if value is not None and value is not False and not any(getattr(arguments, owner) for owner in owners):
             needed = " or ".join(f"--{owner.replace('_', '-')}" for owner in owners)
             raise InputError(f"it goes with {needed}", where=f"--{name.replace('_', '-')}", advice="leave it out")
     if not asked and arguments.semantics != "real":

@@ -1,9 +1,11 @@
-"""Certificates of what is proved of two networks (docs/certificate-format.md, sections 9 and 16)."""
+"""Certificates of what is proved of two networks (docs/certificate-format.md, sections 9, 16 and 18)."""
 
 from engine import __version__
+from engine.audit.comparison.band import parse_band
 from engine.audit.comparison.certificate import parse_change
 from engine.audit.comparison.structure_check import parse_structure
 from engine.certificate.encoding import (
+    BAND_VERSION,
     FORMAT,
     STRUCTURE_VERSION,
     VERSION,
@@ -14,6 +16,7 @@ from engine.certificate.encoding import (
     proof_arrays,
     rational_text,
 )
+from engine.comparison.band import OutsideBand
 from engine.comparison.preservation import Preservation
 from engine.comparison.structure import Structure
 from engine.network import Network
@@ -30,6 +33,20 @@ def change_certificate_bytes(original: Network, changed: Network, found: Preserv
         "arrays": array_entries(arrays),
     }
     return certificate_file(manifest, arrays, parse=parse_change, where=original.name)
+
+
+def band_certificate_bytes(original: Network, changed: Network, found: OutsideBand) -> bytes:
+    """The certificate of how much of its box another decision may concern outside a band. The same result gives the
+    same bytes."""
+    arrays = proof_arrays(found.proof)
+    manifest = {
+        **_head(BAND_VERSION, "band", original, changed),
+        "gap": rational_text(found.gap),
+        "open": rational_text(found.open),
+        "cases": [case_entry(found.case)],
+        "arrays": array_entries(arrays),
+    }
+    return certificate_file(manifest, arrays, parse=parse_band, where=original.name)
 
 
 def structure_certificate_bytes(original: Network, changed: Network, found: Structure) -> bytes:

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from engine.comparison.joined import Columns, both, may_differ
 from engine.comparison.pair import first_difference
 from engine.network import Affine, Network
 
@@ -25,23 +26,6 @@ class DifferenceNetwork:
     rest: tuple[Fraction, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Columns:
-    """The neurons that a layer reads: `shared` by both networks, then the original's of `own`, then the changed one's.
-
-    Both are numbers of neurons of the two networks, ascending.
-    """
-
-    shared: np.ndarray
-    own: np.ndarray
-
-    def rows(self, weight: np.ndarray, *, changed: bool) -> np.ndarray:
-        """Rows [out, in] of one of the networks, as rows that read these columns."""
-        none = np.zeros((len(weight), len(self.own)))
-        own = [none, weight[:, self.own]] if changed else [weight[:, self.own], none]
-        return np.concatenate([weight[:, self.shared], *own], axis=1)
-
-
 def difference_network(original: Network, changed: Network) -> DifferenceNetwork:
     """The difference of two networks of ReLUs, of one shape, whose numbers are their own.
 
@@ -51,16 +35,16 @@ def difference_network(original: Network, changed: Network) -> DifferenceNetwork
         original, changed = map(_with_hidden_layer, (original, changed))
     first, last = first_difference(original, changed), len(original.layers) - 1
     layers = list(original.layers[:first])
-    columns = _Columns(np.arange(original.layers[first].shape[1]), np.arange(0))
+    columns = Columns.all_shared(original.layers[first].shape[1])
     if first == last:  # its rows are subtracted: what that would round is kept apart
         layers[-1], columns = _with_twins(original, changed)
     for k in range(first, last):
         one, other = original.layers[k], changed.layers[k]
-        differ = _differ(one, other, columns)
+        differ = may_differ(one, other, columns)
         if k == last - 1:
             differ |= _inexact(original.layers[last].weight, changed.layers[last].weight)
-        layers.append(_both(one, other, columns, differ))
-        columns = _Columns(np.flatnonzero(~differ), np.flatnonzero(differ))
+        layers.append(both(one, other, columns, differ))
+        columns = Columns(np.flatnonzero(~differ), np.flatnonzero(differ))
     return _subtracted(layers, original.layers[last], changed.layers[last], columns)
 
 
@@ -68,14 +52,6 @@ def _with_hidden_layer(network: Network) -> Network:
     """The same function, behind a layer that changes nothing."""
     n = network.n_inputs
     return replace(network, layers=(Affine(np.eye(n), np.zeros(n), relu=False), *network.layers))
-
-
-def _differ(one: Affine, other: Affine, columns: _Columns) -> np.ndarray:
-    """True for neurons that may differ: [out]."""
-    found: np.ndarray = (one.weight != other.weight).any(1) | (one.bias != other.bias)
-    for layer in (one, other):
-        found |= (layer.weight[:, columns.own] != 0).any(1)
-    return found
 
 
 def _inexact(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -93,27 +69,18 @@ def _rest(one: float, other: float) -> Fraction:
     return exact - Fraction(float(difference))
 
 
-def _both(one: Affine, other: Affine, columns: _Columns, differ: np.ndarray) -> Affine:
-    """A hidden layer: the neurons that are the same, then the others of the original and of the changed network."""
-    before, after = columns.rows(one.weight, changed=False), columns.rows(other.weight, changed=True)
-    weight = np.concatenate([before[~differ], before[differ], after[differ]])
-    bias = np.concatenate([one.bias[~differ], one.bias[differ], other.bias[differ]])
-    relus = np.broadcast_to(one.relu, one.bias.shape)
-    return Affine(weight, bias, np.concatenate([relus[~differ], relus[differ], relus[differ]]))
-
-
-def _with_twins(original: Network, changed: Network) -> tuple[Affine, _Columns]:
+def _with_twins(original: Network, changed: Network) -> tuple[Affine, Columns]:
     """The last hidden layer, which is the same in both, with neurons twice whose weights' difference is no float64."""
     last = len(original.layers) - 1
     twice = _inexact(original.layers[last].weight, changed.layers[last].weight)
     hidden = original.layers[last - 1]
-    whole = _Columns(np.arange(hidden.shape[1]), np.arange(0))
-    return _both(hidden, hidden, whole, twice), _Columns(np.flatnonzero(~twice), np.flatnonzero(twice))
+    whole = Columns.all_shared(hidden.shape[1])
+    return both(hidden, hidden, whole, twice), Columns(np.flatnonzero(~twice), np.flatnonzero(twice))
 
 
-def _subtracted(layers: list[Affine], one: Affine, other: Affine, columns: _Columns) -> DifferenceNetwork:
+def _subtracted(layers: list[Affine], one: Affine, other: Affine, columns: Columns) -> DifferenceNetwork:
     """The last layer: of shared neurons the difference of weights, of others both, with their signs."""
-    differ = np.flatnonzero(_differ(one, other, columns))
+    differ = np.flatnonzero(may_differ(one, other, columns))
     before, after = one.weight[differ], other.weight[differ]
     weight = np.concatenate(
         [after[:, columns.shared] - before[:, columns.shared], -before[:, columns.own], after[:, columns.own]], axis=1

@@ -4,11 +4,14 @@ import heapq
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
+from typing import Protocol
 
 import numpy as np
 import torch
 
-from engine.comparison.pair_bounds import OPEN, SAME, BoundedPairs, PairBounds
+from engine.bounds.roots import Roots
+from engine.bounds.stack import Stack
+from engine.comparison.pair_bounds import OPEN, SAME, BoundedPairs
 from engine.deadline import OutOfTime
 from engine.proof import Proof
 from engine.search.branching import cut, input_to_split, middles, splits
@@ -22,6 +25,18 @@ MIN_GAP = 1e-2  # any box counts as at least so far from closed
 Ends = tuple[np.ndarray, np.ndarray]  # lower and upper, [inputs]
 
 
+class SearchBounds(Protocol):
+    """What bounds boxes: PairBounds, or BandBounds."""
+
+    @property
+    def stack(self) -> Stack: ...
+    @property
+    def roots(self) -> Roots: ...
+
+    def bound(self, nodes: Nodes) -> list[BoundedPairs]:
+        """Bounds one part of a batch, in a thread of its own."""
+
+
 class PairSearch:
     """Branch and bound, large boxes that are nearly closed first.
 
@@ -30,7 +45,7 @@ class PairSearch:
     """
 
     def __init__(
-        self, bounds: PairBounds, first: Sequence[Ends], workers: ThreadPoolExecutor, *, parts: int, batch: int
+        self, bounds: SearchBounds, first: Sequence[Ends], workers: ThreadPoolExecutor, *, parts: int, batch: int
     ):
         self._bounds = bounds
         self._recorder = Recorder(bounds.stack.n_inputs)

@@ -2,12 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
+from engine.comparison.band import outside_band
+from engine.comparison.band_measured import measure_outside
 from engine.comparison.decision import Decision
 from engine.comparison.fidelity import compare
 from engine.comparison.mirror import mirrored
-from engine.comparison.preservation import Preservation, Progress, preservation
-from engine.comparison.record import ComparisonRecord
+from engine.comparison.pair_search import Ends
+from engine.comparison.preservation import Preservation, preservation
+from engine.comparison.proving import Limits, Progress
+from engine.comparison.record import Band, ComparisonRecord
 from engine.comparison.region import floats
 from engine.comparison.vere import MAX_POINTS, measure
 from engine.domain import Domain
@@ -24,7 +29,8 @@ class ComparisonOptions:
     """The extent of a comparison: how much is measured, and whether a proof of what stays the same is sought.
 
     points: random points of each region; grid: points along each input of a regular grid; seed: of the random points;
-    prove: True for a proof, which takes at most `timeout` seconds; None for as long as it needs.
+    prove: True for a proof, which takes at most `timeout` seconds; None for as long as it needs; gap: where it is not
+    None the proof is about the points alone at which the original's two best outputs differ by more than that.
     """
 
     points: int = 1_000_000
@@ -32,6 +38,7 @@ class ComparisonOptions:
     seed: int = 0
     prove: bool = False
     timeout: float | None = 60.0
+    gap: Fraction | None = None
 
 
 def compare_networks(
@@ -71,12 +78,14 @@ def compare_networks(
     figures = tuple(
         measure(original, changed, prop, decision=decision, points=points, seed=options.seed) for prop in properties
     )
-    proved = None
-    if options.prove and domain:
+    proved, band = None, None
+    if options.prove and domain and options.gap is not None:
+        band = _outside_band(original, changed, properties, domain, decision, options, on_progress)
+    elif options.prove and domain:
         proved = prove_preservation(
             original, changed, properties, domain, decision, timeout=options.timeout, on_progress=on_progress
         )
-    return ComparisonRecord(fidelity, figures, proved, domain, decision, word)
+    return ComparisonRecord(fidelity, figures, proved, domain, decision, word, band)
 
 
 def _demand_known(
@@ -112,6 +121,49 @@ def prove_preservation(
         lower=domain.lower,
         upper=domain.upper,
         timeout=timeout,
-        first=[(floats(case.lower), floats(case.upper)) for prop in properties for case in prop.cases],
+        first=_boxes(properties),
         on_progress=on_progress,
     )
+
+
+def _outside_band(
+    original: Network,
+    changed: Network,
+    properties: Sequence[Property],
+    domain: Domain,
+    decision: Decision,
+    options: ComparisonOptions,
+    on_progress: OnProgress | None,
+) -> Band:
+    """Proves and measures what a known decision does where the original's two best outputs differ by more than the gap.
+
+    The mirror images are taken as for `prove_preservation`.
+    """
+    assert options.gap is not None
+    is_highest = decision is Decision.HIGHEST
+    proved = outside_band(
+        mirrored(original) if is_highest else original,
+        mirrored(changed) if is_highest else changed,
+        gap=options.gap,
+        lower=domain.lower,
+        upper=domain.upper,
+        first=_boxes(properties),
+        limits=Limits(timeout=options.timeout),
+        on_progress=on_progress,
+    )
+    measured = measure_outside(
+        original,
+        changed,
+        domain,
+        decision,
+        gap=options.gap,
+        leaving=proved.leaving,
+        points=options.points,
+        seed=options.seed,
+    )
+    return Band(proved, measured)
+
+
+def _boxes(properties: Sequence[Property]) -> list[Ends]:
+    """The boxes of all properties' cases."""
+    return [(floats(case.lower), floats(case.upper)) for prop in properties for case in prop.cases]

@@ -1,7 +1,8 @@
-"""The checker of certificates of kinds "change" and "structure": how two networks differ.
+"""The checker of certificates of kinds "change", "structure" and "band": how two networks differ.
 
-On how much of a box they may differ at most (section 9 of docs/certificate-format.md), and what
-their weights alone say of every input (section 16). Like engine.audit, on which it builds, it
+On how much of a box they may differ at most (section 9 of docs/certificate-format.md), what their
+weights alone say of every input (section 16), and on how much of a box the decision may differ
+where it is clear (section 18). Like engine.audit, on which it builds, it
 shares no code with the rest of `engine`.
 
     check.py         the verdict on a file
@@ -10,7 +11,10 @@ shares no code with the rest of `engine`.
     walk.py          the walk through the tree, which adds up the volume of what it leaves open
     volume.py        shares of a volume, exactly
 
-    kinds.py             which of the two kinds a file is
+    kinds.py             which of the kinds a file is
     structure_check.py   the verdict on a file of kind "structure"
     structure.py         what two networks' weights say of their outputs
+
+    band.py          the verdict on a file of kind "band"
+    joined.py        two networks side by side, with what they share once
 """

@@ -9,7 +9,7 @@ from engine.audit.comparison.certificate import read_change
 from engine.audit.comparison.pair import Pair, lowest
 from engine.audit.comparison.volume import Share
 from engine.audit.comparison.walk import Walk
-from engine.audit.data import Change, FilePath, Network
+from engine.audit.data import Case, Change, FilePath, Network
 from engine.audit.ending import check_has_none
 from engine.audit.failures import Rejected, demand
 from engine.audit.files import check_hash
@@ -37,8 +37,8 @@ def check_change(
         _check_belongs(certificate, original, changed)
         walk = Walk(certificate, Pair(original, changed), arithmetic)
         tally = walk.walk([*walk.roots()], report_of(on_progress, len(certificate.tree.split)))
-        _check_share("which output is lowest", walk.open, certificate.open)
-        _check_share("outputs", walk.unequal, certificate.unequal)
+        check_share("which output is lowest", walk.open, certificate.open)
+        check_share("outputs", walk.unequal, certificate.unequal)
     except Rejected as error:
         reason = str(error)
     return Result(
@@ -69,17 +69,24 @@ def _check_belongs(certificate: Change, original: Network, changed: Network) -> 
         check_version(1, network)
         check_has_none(*network.blocks)
     (case,) = certificate.cases
-    fits = len(case.lower) == original.n_inputs
-    demand(fits, "networks and certificate have different inputs")
     about_outputs = case.unsafe == lowest(original.n_outputs)
     demand(about_outputs, "its polytopes are not those of the networks' outputs")
-    there = certificate.outputs <= 2 * original.n_outputs
+    check_case(case, certificate.outputs, original)
+
+
+def check_case(case: Case, outputs: int, network: Network) -> None:
+    """Section 9: Rejected unless it is a box with a volume, of inputs that both networks have.
+
+    outputs: as many as the rows of its file name.
+    """
+    demand(len(case.lower) == network.n_inputs, "networks and certificate have different inputs")
+    there = outputs <= 2 * network.n_outputs
     demand(there, "its rows name outputs that do not exist")
     has_volume = all(low < high for low, high in zip(case.lower, case.upper, strict=True))
     demand(has_volume, "its box has no volume")
 
 
-def _check_share(what: str, found: Share, claimed: Fraction) -> None:
+def check_share(what: str, found: Share, claimed: Fraction) -> None:
     """Rejected unless what was found is at most what is claimed."""
     percent = 100 * Decimal(claimed.numerator) / Decimal(claimed.denominator)
     demand(

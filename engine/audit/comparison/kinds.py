@@ -1,16 +1,25 @@
-"""Certificates of two networks, whichever of the two kinds they are: change, or structure."""
+"""Certificates of two networks, whichever of the kinds they are: change, structure or band."""
+
+from collections.abc import Callable
 
 from engine.audit.archive import read_members
 from engine.audit.check import OnProgress, Result
+from engine.audit.comparison.band import check_band, parse_band
 from engine.audit.comparison.certificate import parse_change
 from engine.audit.comparison.check import check_change
 from engine.audit.comparison.structure import Structure
 from engine.audit.comparison.structure_check import check_structure, parse_structure
-from engine.audit.data import Change, FilePath
+from engine.audit.data import Band, Change, FilePath
 from engine.audit.manifest import read_manifest
 
+KINDS = ("change", "structure", "band")
+PARSE: dict[str, Callable[[dict[str, bytes], str], Change | Structure | Band]] = {
+    "structure": parse_structure,
+    "band": parse_band,
+}
 
-def read_comparison(path: FilePath) -> Change | Structure:
+
+def read_comparison(path: FilePath) -> Change | Structure | Band:
     """The certificate in a file.
 
     Malformed where there is none; Rejected where its arrays break a rule of section 4.
@@ -28,11 +37,13 @@ def check_comparison(
 ) -> Result:
     """The verdict on a certificate of these two networks, by its kind.
 
-    arithmetic, on_progress: of kind "change"; the other is exact, and done at once.
+    arithmetic, on_progress: of trees; kind "structure" is exact, and done at once.
     """
-    if read_members(certificate_path, _is_structure):
+    kind = read_members(certificate_path, _kind)
+    if kind == "structure":
         return check_structure(certificate_path, original_path, changed_path)
-    return check_change(
+    check = check_band if kind == "band" else check_change
+    return check(
         certificate_path,
         original_path,
         changed_path,
@@ -41,12 +52,13 @@ def check_comparison(
     )
 
 
-def _parse(members: dict[str, bytes], digest: str) -> Change | Structure:
-    parse = parse_structure if _is_structure(members, digest) else parse_change
+def _parse(members: dict[str, bytes], digest: str) -> Change | Structure | Band:
+    parse = PARSE.get(_kind(members, digest), parse_change)
     return parse(members, digest)
 
 
-def _is_structure(members: dict[str, bytes], digest: str) -> bool:
-    """Whether the manifest says that it is one; the members stay as they are."""
+def _kind(members: dict[str, bytes], digest: str) -> str:
+    """The kind that the manifest says, or "change"; the members stay as they are."""
     manifest = read_manifest(dict(members))
-    return isinstance(manifest, dict) and manifest.get("kind") == "structure"
+    kind = manifest.get("kind") if isinstance(manifest, dict) else None
+    return kind if kind in PARSE else "change"

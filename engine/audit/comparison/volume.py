@@ -4,7 +4,9 @@ from fractions import Fraction
 from math import prod
 from typing import NamedTuple
 
-from engine.audit.data import Case
+from engine.audit.data import Case, Objects
+from engine.audit.dyadic import Dyadic
+from engine.audit.nodes import Nodes
 
 
 class Share(NamedTuple):
@@ -45,3 +47,11 @@ class Share(NamedTuple):
 
     def _ratio(self) -> tuple[int, int]:
         return self.part * self.under, self.over << self.bits
+
+
+def volumes(nodes: Nodes) -> tuple[Objects, int]:
+    """The volumes of the nodes' boxes, exactly: numbers / 2^bits."""
+    widths = Dyadic.of(nodes.upper) - Dyadic.of(nodes.lower)
+    n_inputs = nodes.lower.shape[1]
+    found: Objects = prod(widths.numbers[:, d] for d in range(n_inputs))  # of integers: exact
+    return found, widths.bits * n_inputs

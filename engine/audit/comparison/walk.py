@@ -1,14 +1,13 @@
 """The walk through a change certificate's tree: volumes of leaves are added up (section 9)."""
 
-from math import inf, prod
+from math import inf
 
 import numpy as np
 
 from engine.audit.check import ARITHMETIC
 from engine.audit.comparison.pair import Pair
-from engine.audit.comparison.volume import Share
-from engine.audit.data import Change, Network, Objects, Truths
-from engine.audit.dyadic import Dyadic
+from engine.audit.comparison.volume import Share, volumes
+from engine.audit.data import Change, Network, Truths
 from engine.audit.nodes import Nodes, joined
 from engine.audit.walk import Proof, Tally, merge
 
@@ -53,7 +52,7 @@ class Walk(Proof):
         split = self.tree.split[nodes.number]
         leaves = nodes.take(split < 0)
         differ = self.pair.unequal(leaves.u)
-        volume, bits = _volumes(leaves)
+        volume, bits = volumes(leaves)
         self.open = self.open.more(int(volume[~_same(leaves, differ)].sum()), bits)
         self.unequal = self.unequal.more(int(volume[differ.any(1)].sum()), bits)
         tally = Tally(len(split), len(differ), exclusions, margin)
@@ -69,11 +68,3 @@ def _same(leaves: Nodes, differ: Truths) -> Truths:
     never = leaves.excluded.reshape(len(differ), 2, outputs).all(1)  # E: lowest in neither network
     same: Truths = ~(differ & ~never).any(1) | ((~never).sum(1) <= 1)
     return same
-
-
-def _volumes(leaves: Nodes) -> tuple[Objects, int]:
-    """The volumes of the leaves' boxes, exactly: numbers / 2^bits."""
-    widths = Dyadic.of(leaves.upper) - Dyadic.of(leaves.lower)
-    n_inputs = leaves.lower.shape[1]
-    volumes: Objects = prod(widths.numbers[:, d] for d in range(n_inputs))  # of integers: exact
-    return volumes, widths.bits * n_inputs
