@@ -113,7 +113,7 @@ class Descent:
         network = self._network[box]
         row = part.rows(self._stack.layers[self._passed].products, network, neuron)
         rows = torch.stack([row, -row])
-        runs = self._stack.segments(network) if part.network is None else []
+        runs = self._stack.segments(network) if part.network is None else Segments()
         four = torch.arange(4, device=box.device).unsqueeze(1) * (part.last - part.first)
         place = (four + (box - part.first)).flatten()
         for k in reversed(range(self._passed)):
