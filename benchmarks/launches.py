@@ -4,8 +4,8 @@
 
 The first steps on all 186 instances run on the CPU, in one thread, with the limits that a GPU has. A launch is an
 operation of torch that makes or changes numbers: views and allocations are none. A synchronization is whatever hands
-a number to Python, or the size of a result: item, tolist, nonzero, masks as indices. An upload hands numbers over. Needs
-the networks.
+a number to Python, or the size of a result: item, tolist, nonzero, masks as indices. An upload hands numbers over.
+Needs the networks.
 """
 
 import argparse
@@ -30,7 +30,16 @@ from engine.search.branch_and_bound import BranchAndBound
 
 SYNCHRONIZING = {"item", "tolist", "cpu", "numpy", "nonzero", "unique_consecutive", "__bool__", "__int__", "__float__"}
 UPLOADS = {"tensor", "new_tensor", "from_numpy"}
-ALLOCATIONS = {"empty", "empty_like", "new_empty", "new_empty_strided", "empty_strided", "detach", "lift_fresh"}
+NO_WORK = {
+    "_unsafe_view",
+    "empty",
+    "empty_like",
+    "new_empty",
+    "new_empty_strided",
+    "empty_strided",
+    "detach",
+    "lift_fresh",
+}
 REST = "rest"
 PARTS = {
     "bounds": [(batch, "tighten")],
@@ -77,7 +86,7 @@ class Launches(TorchDispatchMode):
         self._counts = counts
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        if not func.is_view and func.overloadpacket.__name__ not in ALLOCATIONS:
+        if not func.is_view and func.overloadpacket.__name__ not in NO_WORK:
             self._counts.add("launches")
         return func(*args, **(kwargs or {}))
 

@@ -97,12 +97,13 @@ class Descent:
         They lack the neurons' own noise. at_once: rows z that are substituted together.
         """
         found = [self._bounds(*chosen) for chosen in self._chosen(box, neuron, at_once)]
-        return torch.cat([self._parts[0].ends.new_zeros(2, 0), *found], 1)
+        none = torch.zeros(2, 0, dtype=torch.float64, device=box.device)
+        return torch.cat([none, *found], 1)
 
     def _chosen(
         self, box: torch.Tensor, neuron: torch.Tensor, at_once: int
     ) -> Iterator[tuple[Part, torch.Tensor, torch.Tensor]]:
-        ends = torch.tensor([part.last for part in self._parts], device=box.device)
+        ends = torch.tensor([part.last for part in self._parts], dtype=torch.long, device=box.device)
         stops = torch.searchsorted(box, ends).tolist()
         for part, start, stop in zip(self._parts, [0, *stops], stops):
             for i in range(start, stop, at_once):
@@ -139,4 +140,4 @@ def _parts(stack: Stack, boxes: int, runs: Segments) -> list[tuple[int | None, i
     parts = [(net, i, min(i + MAX_BOXES, stop)) for net, start, stop in runs for i in range(start, stop, MAX_BOXES)]
     dense = all(isinstance(layer.products, Dense) for layer in stack.layers)
     few = len(parts) * sum(layer.products.count for layer in stack.layers) <= MAX_COPIED
-    return [*parts] if stack.device.type == "cpu" and dense and few else [(None, 0, boxes)]
+    return list(parts) if stack.device.type == "cpu" and dense and few else [(None, 0, boxes)]

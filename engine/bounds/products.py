@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 MAX_COPIED = 1 << 22  # weights that are copied at a time
 #: On these devices rows of several networks are multiplied at once, each network's filled up to as many, where they are
-#: no more than so many times as many then. On a CPU the products of one network after the other are as fast.
+#: few even so, or no more than so many times as many. On a CPU products of one network after the other are as fast.
 FILLED_ON = ("cuda",)
-MAX_FILLED = 4
+FEW_ROWS, MAX_FILLED = 1 << 14, 4
 
 
 class Segments(list[tuple[int, int, int]]):
@@ -35,7 +35,8 @@ class Segments(list[tuple[int, int, int]]):
     def filled(self) -> "Filled | None":
         """The runs filled up to one length, where that pays."""
         rows, longest = self[-1][2] if self else 0, max((stop - start for _, start, stop in self), default=0)
-        if self._device.type not in FILLED_ON or len(self) < 2 or longest * len(self) > MAX_FILLED * rows:
+        most = max(FEW_ROWS, MAX_FILLED * rows)
+        if self._device.type not in FILLED_ON or len(self) < 2 or longest * len(self) > most:
             return None
         table = torch.tensor(self, device=self._device).T
         network, start, count = table[0], table[1], table[2] - table[1]
