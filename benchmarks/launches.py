@@ -30,16 +30,7 @@ from engine.search.branch_and_bound import BranchAndBound
 
 SYNCHRONIZING = {"item", "tolist", "cpu", "numpy", "nonzero", "unique_consecutive", "__bool__", "__int__", "__float__"}
 UPLOADS = {"tensor", "new_tensor", "from_numpy"}
-NO_WORK = {
-    "_unsafe_view",
-    "empty",
-    "empty_like",
-    "new_empty",
-    "new_empty_strided",
-    "empty_strided",
-    "detach",
-    "lift_fresh",
-}
+VIEWS, ALLOCATIONS = {"_unsafe_view", "detach", "lift_fresh"}, {"empty", "empty_like", "new_empty", "empty_strided"}
 REST = "rest"
 PARTS = {
     "bounds": [(batch, "tighten")],
@@ -86,7 +77,7 @@ class Launches(TorchDispatchMode):
         self._counts = counts
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        if not func.is_view and func.overloadpacket.__name__ not in NO_WORK:
+        if not func.is_view and func.overloadpacket.__name__ not in VIEWS | ALLOCATIONS:
             self._counts.add("launches")
         return func(*args, **(kwargs or {}))
 
@@ -170,7 +161,7 @@ def main() -> None:
         table.append((part, *(f"{counts.by_part[part, kind] / steps:.0f}" for kind in kinds)))
     total = {kind: sum(n for (_, of), n in counts.by_part.items() if of == kind) for kind in kinds}
     table.append(("all", *(f"{total[kind] / steps:.0f}" for kind in kinds)))
-    lines = [f"# {machine()}", f"# the first {steps} steps on the 186, {search.boxes} boxes"]
+    lines = [f"# {machine(calibrated=False)}", f"# the first {steps} steps on the 186, {search.boxes} boxes"]
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     with arguments.out.open("w", newline="") as file:
         file.writelines(f"{line}\n" for line in lines)
