@@ -125,8 +125,8 @@ class Descent:
             else:
                 rows = rows @ part.weights[k]
         ends, slopes = _of_rows(part.ends, place), rows[..., :-1].contiguous()
-        least, loss = (slopes * ends[0]).addcmul_(slopes.clamp(max=0), ends[1]).sum(-1)
-        return rows[..., -1] + least - self._stack.lost(-loss)
+        sums = (slopes * ends[0]).addcmul_(slopes.clamp(max=0), ends[1]).sum(-1)
+        return rows[..., -1] + sums[0] - self._stack.lost(-sums[1])
 
 
 def _of_rows(table: torch.Tensor, place: torch.Tensor) -> torch.Tensor:

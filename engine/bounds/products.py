@@ -249,9 +249,10 @@ def matmul(rows: torch.Tensor, matrices: torch.Tensor, runs: Segments) -> torch.
         return rows @ matrices[runs[0][0]]
     if runs.filled and len(runs) * matrices[0].numel() <= MAX_COPIED:
         networks, given, places = runs.filled
-        filled = rows.index_select(-2, given).unflatten(-2, (len(runs), -1))
+        filled = rows.index_select(-2, given).view(*rows.shape[:-2], len(runs), -1, rows.shape[-1])
         chosen = matrices if len(runs) == len(matrices) else matrices.index_select(0, networks)
-        return (filled @ chosen).flatten(-3, -2).index_select(-2, places)
+        result = filled @ chosen
+        return result.flatten(-3, -2).index_select(-2, places)
     result = rows.new_empty(*rows.shape[:-1], matrices.shape[2])
     for side, into in [(rows, result)] if rows.dim() == 2 else zip(rows, result):
         for net, i, j in runs:
