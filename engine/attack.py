@@ -149,7 +149,7 @@ def _forward(
     signs: Signs = []
     for layer in block.stack.layers:
         deadline.check()
-        h = layer.products.forward(h, runs) + layer.bias[network]
+        h = layer.products.evaluate(h, network, runs)
         signs.append(layer.passes(h))
         h = layer.rectify(h)
     return h, signs

@@ -237,6 +237,17 @@ def test_light_modules_load_nothing_heavy(module):
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 
 
+def test_a_proof_from_a_cold_shell_loads_only_what_it_uses():
+    """What `acasxu verify` imports until it has a verdict that a property holds."""
+    modules = "engine.cli.verify, engine.network_file, engine.vnnlib, engine.search.problem, engine.search.verify"
+    code = f"import {modules}, sys; print(*sys.modules)"
+    loaded = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split())
+    assert "engine.search.branch_and_bound" in loaded
+    assert not {"scipy", "matplotlib", "sklearn", "PIL", "gurobipy", "z3", "dask"} & loaded
+    parts = {name.split(".")[1] for name in loaded if name.startswith("engine.")}
+    assert not {"audit", "certificate", "repair", "bench", "report", "images"} & parts
+
+
 # The checker stands alone
 
 

@@ -13,6 +13,7 @@ from functools import partial
 import torch
 
 from engine.bounds.curves import curve_lines
+from engine.bounds.descent import Descent
 from engine.bounds.interval import magnitudes
 from engine.bounds.relaxation import Lines, identity_lines, mixed_lines, relu_lines, round_down, round_up
 from engine.bounds.stack import Layered, Stack, StackedLayer
@@ -64,6 +65,7 @@ def tighten(stack: Stack, boxes: Boxes) -> list[Lines]:
     """
     lines: list[Lines] = []
     runs = stack.segments(boxes.network)
+    descent = Descent(stack, boxes.network, boxes.lower, boxes.upper, runs, boxes.deadline)
     h = torch.maximum(boxes.lower.abs(), boxes.upper.abs())
     for k, layer in enumerate(stack.layers):
         size = magnitudes(stack, k, h, boxes.network, runs, boxes.deadline)
@@ -72,7 +74,7 @@ def tighten(stack: Stack, boxes: Boxes) -> list[Lines]:
             l, u = boxes.l[:, stack.slices[k]], boxes.u[:, stack.slices[k]]
             own, noise = layer.of_relus(size), stack.noise(size, radii)
             chosen = is_open(l, u) if layer.curve is None else l < u
-            tighten_layer(stack, boxes, lines, k, chosen, layer.of_relus(noise))
+            tighten_layer(stack, boxes, descent, lines, chosen, layer.of_relus(noise))
             own_radii = None if radii is None else layer.of_relus(radii)
             found, h = bent(layer, l, u, partial(noise_of, stack, own, own_radii), ratio=stack.ratio)
             lines.append(found)
@@ -112,12 +114,19 @@ def noise_of(stack: Stack, size: torch.Tensor, radii: torch.Tensor | None, inter
 
 
 def tighten_layer(
-    stack: Stack, boxes: Boxes, lines: list[Lines], k: int, chosen: torch.Tensor, noise: torch.Tensor
+    stack: Stack, boxes: Boxes, descent: Descent, lines: list[Lines], chosen: torch.Tensor, noise: torch.Tensor
 ) -> None:
-    """Bounds the chosen ReLUs [boxes, hidden of the layer] of layer k, in place, by the lines of the layers before it.
+    """Bounds the chosen ReLUs [boxes, hidden of the layer] of the layer after these lines, in place, from both sides.
     noise: that of each."""
-    for box, neuron in chunks(chosen, rows_at_once(stack)):
-        _tighten_neurons(stack, boxes, lines, k, box, neuron, noise)
+    descent.follow(lines)
+    k = len(lines)
+    mixed = stack.layers[k].mixed
+    l, u = boxes.l[:, stack.slices[k]], boxes.u[:, stack.slices[k]]
+    box, neuron = chosen.nonzero(as_tuple=True)
+    found = descent.bounds(box, neuron if mixed is None else mixed[neuron], at_once=rows_at_once(stack))
+    bound = found - noise[box, neuron]
+    l[box, neuron] = torch.maximum(l[box, neuron], round_down(bound[0]))
+    u[box, neuron] = torch.minimum(u[box, neuron], round_up(-bound[1]))
 
 
 def chunks(chosen: torch.Tensor, at_once: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -125,25 +134,6 @@ def chunks(chosen: torch.Tensor, at_once: int) -> Iterator[tuple[torch.Tensor, t
     box, neuron = chosen.nonzero(as_tuple=True)
     for i in range(0, len(box), at_once):
         yield box[i : i + at_once], neuron[i : i + at_once]
-
-
-def _tighten_neurons(
-    stack: Stack,
-    boxes: Boxes,
-    lines: list[Lines],
-    k: int,
-    box: torch.Tensor,
-    neuron: torch.Tensor,
-    noise: torch.Tensor,
-) -> None:
-    """Bounds the given ReLUs of layer k from both sides: the rows z and -z."""
-    mixed = stack.layers[k].mixed
-    row = stack.layers[k].products.rows(boxes.network[box], neuron if mixed is None else mixed[neuron])
-    planes = substitute(stack, boxes, lines, torch.stack([row, -row]), box, k)
-    bound = concretize(stack, boxes, planes, box) - noise[box, neuron]
-    l, u = boxes.l[:, stack.slices[k]], boxes.u[:, stack.slices[k]]
-    l[box, neuron] = torch.maximum(l[box, neuron], round_down(bound[0]))
-    u[box, neuron] = torch.minimum(u[box, neuron], round_up(-bound[1]))
 
 
 def substitute(

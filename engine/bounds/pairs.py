@@ -14,6 +14,7 @@ import torch
 
 from engine.bounds.blocks import Group, JointStack
 from engine.bounds.crown import Boxes, chunks, concretize, is_open, noise_of, rows_at_once, tighten_layer
+from engine.bounds.descent import Descent
 from engine.bounds.interval import magnitudes
 from engine.bounds.relaxation import (
     Lines,
@@ -98,6 +99,10 @@ class _Pass:
         self._runs = stack.segments(boxes.network)
         #: the largest sizes of what each block's next layer is given
         self._h = [torch.maximum(own.lower.abs(), own.upper.abs()) for own in self._own]
+        self._descents = [
+            Descent(f, boxes.network, own.lower, own.upper, self._runs, boxes.deadline)
+            for f, own in zip(self._stacks, self._own)
+        ]
         #: of each block as its rows are relaxed together with the other one's, and of the second alone
         self._lines: list[list[Lines]] = [[], []]
         self._alone: list[Lines] = []
@@ -131,8 +136,8 @@ class _Pass:
         rho_f, rho_g = self._radii(0, kf), self._radii(1, kg)
         noise_f, noise_g = f.noise(sizes[0], rho_f), g.noise(sizes[1], rho_g)
         lf, uf, lg, ug, dl, du = self._bounds(number)
-        tighten_layer(f, self._own[0], self._lines[0], kf, is_open(lf, uf), noise_f)
-        tighten_layer(g, self._own[1], self._alone, kg, is_open(lg, ug), noise_g)
+        tighten_layer(f, self._own[0], self._descents[0], self._lines[0], is_open(lf, uf), noise_f)
+        tighten_layer(g, self._own[1], self._descents[1], self._alone, is_open(lg, ug), noise_g)
         self._tighten_differences(number, is_open(lf, uf) | is_open(lg, ug), noise_f + noise_g)
         _agree(lf, uf, lg, ug, dl, du)
         coupled = _coupled(lf, uf, lg, ug, dl, du)

@@ -52,6 +52,14 @@ class Lines:
         return z * (self.lower[:, :-1] + negative * self.change[:, :-1]) + intercept
 
 
+def relaxed(rows: torch.Tensor, lines: torch.Tensor) -> torch.Tensor:
+    """The same for lines [2, 2, 1, n, neurons + 1] of each row, for (lower, -noise) and (change, lift)."""
+    found = (rows * lines[0]).addcmul_(rows.clamp(max=0), lines[1])
+    rows = found[0]
+    rows[..., -1] += found[1].sum(-1)
+    return rows
+
+
 def relu_lines(
     l: torch.Tensor, u: torch.Tensor, noise: Callable[[torch.Tensor], torch.Tensor], *, ratio: float = 1.0
 ) -> Lines:
@@ -67,7 +75,8 @@ def relu_lines(
     upper = dyadic(above / (above - below).clamp_(min=1e-300))
     intercept = torch.maximum(-upper * below, (1 - upper) * above)
     lower = (high > -ratio * low).double()
-    return make_lines(lower, upper, intercept, noise(intercept) * (u > 0), noise(intercept))
+    rounding = noise(intercept)
+    return make_lines(lower, upper, intercept, rounding * (u > 0), rounding)
 
 
 def difference_lines(l: torch.Tensor, u: torch.Tensor, noise: Callable[[torch.Tensor], torch.Tensor]) -> Lines:

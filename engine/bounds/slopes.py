@@ -162,7 +162,7 @@ def _ascend_group(
         for (i, k), row, line in zip(step, rows, lines):
             stack = group.blocks[i].stack
             layer = stack.layers[k]
-            z.append(layer.products.forward(h[i], runs) + layer.bias[network])
+            z.append(layer.products.evaluate(h[i], network, runs))
             if layer.relu:
                 free = float(layer.curve is None) if line.coupled is None else 1 - line.coupled[:, :-1]
                 own = layer.of_relus(z[-1])

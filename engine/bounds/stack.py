@@ -190,7 +190,7 @@ class Stack:
         """The runs of equal values in a sorted vector."""
         values, counts = torch.unique_consecutive(network, return_counts=True)
         stops = counts.cumsum(0).tolist()
-        return list(zip(values.tolist(), [0, *stops[:-1]], stops))
+        return Segments(zip(values.tolist(), [0, *stops[:-1]], stops), device=network.device)
 
     def evaluate(self, points: torch.Tensor, network: torch.Tensor) -> torch.Tensor:
         """Outputs [n, outputs] in float64 (not rigorous) at points [n, inputs]; network: [n], sorted."""
