@@ -17,7 +17,7 @@ from pathlib import Path
 from methods import METHODS, NONE, PUBLISHED, comparison, load, markdown, middle, numbers, percent, read
 from results_images import classifiers, proved, scans
 from results_pairs import two_forms, two_networks
-from results_search import conjunctions, splitting, theorems
+from results_search import conjunctions, splitting, theorems, wide
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parent.parent / "docs" / "results.md"
@@ -33,10 +33,11 @@ commit that each section names; the code has changed since. The processor is a v
 
 def page(results: Path = RESULTS) -> str:
     """The whole page, as Markdown."""
-    thin, ways = (partial(section, table_of=table_of, place=place) for section in (conjunctions, splitting))
+    searched = conjunctions, splitting, wide
+    thin, ways, many = (partial(section, table_of=table_of, place=place) for section in searched)
     sections = (
         *(verified, hardest, certified, all_pairs, two_networks, two_forms, speed, repaired, by_method, preserved),
-        *(theorems, thin, ways, classifiers, proved, scans),
+        *(theorems, thin, ways, many, classifiers, proved, scans),
     )
     return "\n".join([HEAD, *filter(None, (section(results) for section in sections))])
 
