@@ -29,7 +29,7 @@ from engine.vnnlib import load_property
 from engine.vnnlib.writer import property_text
 
 OPTIONS = Options(device="cpu", threads=1, timeout=100, proofs=True)
-MARGIN = 1e-3  # of minima of about 1
+MARGIN = 1e-2  # of minima of about 1
 
 
 def above(level: float, inputs: int, outputs: int = 2):
