@@ -17,7 +17,7 @@ from pathlib import Path
 from methods import METHODS, NONE, PUBLISHED, comparison, load, markdown, middle, numbers, percent, read
 from results_images import classifiers, cones, positions, proved, robustness, scans
 from results_pairs import two_forms, two_networks
-from results_search import conjunctions, splitting, theorems
+from results_search import conjunctions, splitting, theorems, wide
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parent.parent / "docs" / "results.md"
@@ -35,11 +35,11 @@ commit that each section names; the code has changed since. The processor is a v
 
 def page(results: Path = RESULTS) -> str:
     """The whole page, as Markdown."""
-    commented = (conjunctions, splitting, cones)
-    thin, ways, reach = (partial(section, table_of=table_of, place=place) for section in commented)
+    commented = (conjunctions, splitting, wide, cones)
+    thin, ways, many, reach = (partial(section, table_of=table_of, place=place) for section in commented)
     sections = (
         *(verified, hardest, certified, all_pairs, two_networks, two_forms, speed, repaired, by_method, preserved),
-        *(theorems, thin, ways, classifiers, proved, positions, reach, robustness, scans),
+        *(theorems, thin, ways, many, classifiers, proved, positions, reach, robustness, scans),
     )
     return "\n".join([HEAD, *filter(None, (section(results) for section in sections))])
 

@@ -51,6 +51,43 @@ signs.
 """
 
 
+def wide(results: Path, table_of: Callable[[Path], list[dict]], place: Callable[[Path], str]) -> str:
+    """Wide layers and many inputs: boxes before and now, and a MILP solver's nodes."""
+    columns = {"solver": "wide-highs.csv", "before": "wide-before.csv", "now": "wide.csv"}
+    solver: dict[tuple[str, str], str] = {}
+    questions: dict[tuple[str, str, str], dict[str, str]] = {}
+    for column, name in columns.items():
+        for row in table_of(results / name):
+            network = row["network"], row["radius"]
+            cell = f"{int(row['boxes']):,} ({float(row['cpu']):.2f})"
+            if row["way"] == "highs":
+                solver[network] = cell
+            elif row["way"] == "engine":
+                cell = f"open after {cell}" if row["verdict"] == "timeout" else cell
+                questions.setdefault((*network, row["share"]), {})[column] = cell
+    lines = ([*key, cells["before"], cells["now"], solver[key[:2]]] for key, cells in questions.items())
+    table = markdown(
+        [
+            "inputs and hidden",
+            "radius",
+            "margin",
+            "boxes before (processor s)",
+            "boxes (processor s)",
+            "HiGHS: nodes (processor s)",
+        ],
+        lines,
+    )
+    return f"""\
+## Wide layers and many inputs
+
+Output 0 is to stay above its exact minimum less a margin, a share of the root's gap, limit 60 s: `python
+benchmarks/wide.py --ways engine`, {place(results / "wide.csv")}; before: {place(results / "wide-before.csv")}; on a
+machine that had other work, too. HiGHS, by big-M, looks for the minimum itself (`--ways highs`).
+
+{table}
+"""
+
+
 def theorems(results: Path) -> str:
     """Repairs with a theorem for every input; empty where none were measured."""
     rows = read(results / "repair-structural.csv")

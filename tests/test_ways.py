@@ -16,7 +16,7 @@ from engine.search import branch_and_bound
 from engine.search.problem import Options, Problem
 from engine.search.state import ProblemState
 from engine.search.verify import verify
-from engine.search.ways import FIRST_TURN, INPUT_BOXES, LONGER, make_state, next_turn
+from engine.search.ways import BEHIND, FIRST_TURN, INPUT_BOXES, LONGER, make_state, next_turn
 from engine.vnnlib import load_property
 from engine.vnnlib.writer import property_text
 
@@ -82,6 +82,20 @@ def test_turns():
     assert next_turn(signs) is signs
     signs.seconds, inputs.seconds = 6.0, 5.0
     assert signs.late and inputs.late and signs.all_boxes == inputs.all_boxes == signs.boxes + inputs.boxes
+
+
+@pytest.mark.parametrize(("proved", "turn"), [(0.1, LONGER * LONGER // BEHIND), (0.2, LONGER * LONGER)])
+def test_the_way_far_behind_has_shorter_turns(proved, turn):
+    """A quarter of the boxes, while it has proved less than a quarter; of 0.8, 0.2 is enough."""
+    net = random_network((9, 2), seed=0)
+    signs = make_state(0, Problem(net, prop(case([0] * 9, [1] * 9), n_outputs=2)), 10.0)
+    inputs = signs.rival
+    signs.turn = LONGER * LONGER * FIRST_TURN
+    signs.boxes, signs.proved = signs.turn, 0.8
+    inputs.boxes, inputs.proved = INPUT_BOXES * FIRST_TURN, proved
+    assert next_turn(signs) is inputs and inputs.turn == turn * FIRST_TURN
+    inputs.boxes = INPUT_BOXES * inputs.turn
+    assert next_turn(inputs) is signs and signs.turn == LONGER**3 * FIRST_TURN
 
 
 @pytest.mark.parametrize("memory", [1 << 20, 4 << 30])

@@ -64,6 +64,17 @@ class Bound:
     plane: torch.Tensor
     multipliers: Multipliers
 
+    def improved(self, some: torch.Tensor, other: "Bound") -> "Bound":
+        """The same, but of the targets `some` [n] the larger of their bounds and the other ones."""
+        best = _better(other, Bound(self.lower[some], self.plane[some], self.multipliers.select(some)))
+
+        def put(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+            return x.index_copy(0, some, y)
+
+        columns = map(put, self.multipliers.columns(), best.multipliers.columns())
+        free = self.multipliers.with_columns(list(columns))
+        return Bound(put(self.lower, best.lower), put(self.plane, best.plane), free)
+
 
 def bound_targets(
     stack: AnyStack, boxes: Boxes, lines: BlockLines, targets: Targets, free: Multipliers
@@ -204,9 +215,17 @@ def worst_corner(boxes: Boxes, box: torch.Tensor, plane: torch.Tensor) -> torch.
 
 
 def ascend(
-    stack: AnyStack, boxes: Boxes, lines: BlockLines, targets: Targets, start: Multipliers, *, steps: int
+    stack: AnyStack,
+    boxes: Boxes,
+    lines: BlockLines,
+    targets: Targets,
+    start: Multipliers,
+    *,
+    steps: int,
+    decay: float = 0.95,
 ) -> Bound:
-    """The best bound of those in `steps` >= 1 steps of gradient ascent (Adam) from `start`."""
+    """The best bound of those in `steps` >= 1 steps of gradient ascent (Adam) from `start`, each `decay` times the one
+    before."""
     logits = (start.weights.clamp(min=0.02).log()).masked_fill(targets.absent, -torch.inf)
     point = [logits, start.slopes.double(), start.phases.double()]
     moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p in point]
@@ -219,7 +238,7 @@ def ascend(
         mean = (weights * slope.weights).sum(1, keepdim=True)
         slopes = [weights * (slope.weights - mean), slope.slopes, slope.phases]
         for p, g, (m, v), rate in zip(point, slopes, moments, rates):
-            _adam(p, g, m, v, rate * 0.95**step, step)
+            _adam(p, g, m, v, rate * decay**step, step)
         point[1].clamp_(0, 1)
         point[2].clamp_(min=0)
         weights, bound, chains = _at(stack, boxes, lines, targets, point)

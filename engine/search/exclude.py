@@ -16,6 +16,7 @@ from engine.bounds.slopes import Bound, Multipliers, Targets, ascend
 from engine.search.batch import Batch
 from engine.search.branching import many_inputs
 from engine.search.exclusions import Exclusions, joined_exclusions, proved_exclusions
+from engine.search.longer import optimized_longer
 from engine.search.rows import starting_weights
 
 WARM_STEPS, WARM_NONE = 128, 255  # slopes are handed down in steps of 1/128; 255: none were found
@@ -151,6 +152,8 @@ def _optimize(
     weights = starting_weights(boxes, targets.box, planes, targets.absent, row)
     free = handed_down(start.slopes, start.multipliers, targets.box, weights, batch.plain_slopes)
     best = ascend(batch.stack, boxes, batch.lines, targets, free, steps=steps)
+    if by_sign:
+        best = optimized_longer(batch, targets, best)
     # a box's last target is its children's start: of several writes to one place CUDA keeps any
     last = torch.ones_like(targets.box, dtype=torch.bool)
     last[:-1] = targets.box[1:] != targets.box[:-1]

@@ -7,11 +7,10 @@ NeurIPS 2021): a proof like any other, which only has to be evaluated.
 
 import torch
 
-from engine.bounds.blocks import blocks
 from engine.bounds.slopes import bound_targets
-from engine.bounds.stack import StackedLayer
 from engine.search.batch import Batch
 from engine.search.branching import splits
+from engine.search.costs import line_costs
 from engine.search.exclude import OpenTargets, handed_down
 from engine.search.pool import Nodes
 
@@ -51,31 +50,11 @@ def _largest_change(nodes: Nodes, targets: OpenTargets) -> torch.Tensor:
 
 
 def _loosest(batch: Batch, chosen: OpenTargets) -> tuple[torch.Tensor, torch.Tensor]:
-    """The neuron of open sign whose upper line costs the best bound most, with a curve, whose lines cost more than they
-    would with a sign; and that cost: [open].
-
-    A ReLU's lower line costs little, since its slope is optimized: with them counted the trees are a hundred
-    times larger.
-    """
+    """The neuron of open sign whose lines cost the best bound most, and that cost: [open]."""
     stack, nodes, boxes, box = batch.stack, batch.nodes, batch.boxes, chosen.box
     targets = batch.roots.targets(nodes.root[box], box, chosen.polytope, nodes.phases)
     found = handed_down(nodes.slopes, nodes.multipliers, box, chosen.weights, batch.plain_slopes)
     _, chains = bound_targets(stack, boxes, batch.lines, targets, found)
-    l, u = (bound[box, : stack.n_hidden].double() for bound in (boxes.l, boxes.u))
-    costs = [
-        _cost(layer, layer.of_relus(rows[:, :-1]), l[:, block.hidden][:, part], u[:, block.hidden][:, part])
-        for block, chain in zip(blocks(stack), chains)
-        for (rows, _), layer, part in zip(chain, block.stack.layers, block.stack.slices)
-        if layer.relu
-    ]
-    cost = torch.cat(costs, 1).masked_fill((l >= 0) | (u <= 0), -1.0)
+    cost = line_costs(stack, chains, found, boxes.l[box], boxes.u[box])
     most = cost.max(1)
     return most.indices, most.values
-
-
-def _cost(layer: StackedLayer, rows: torch.Tensor, l: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
-    """The cost of each neuron's lines [open, hidden] to rows of these coefficients over its outputs."""
-    if layer.curve is None:
-        return -rows.clamp(max=0) * (-l * u / (u - l).clamp(min=1e-300))
-    halves = torch.maximum(layer.curve.gap(l, u.clamp(max=0)), layer.curve.gap(l.clamp(min=0), u))
-    return rows.abs() * (layer.curve.gap(l, u) - halves)

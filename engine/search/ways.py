@@ -2,7 +2,8 @@
 
 Which of them is smaller, a hundredfold at times, is not to be told from shapes. Each is grown for some boxes; the one
 that has proved more goes on alone, for so many times the boxes; if they do not suffice, the other has its turn again.
-The worse one is never grown more than LONGER times as far as the better one. Nothing depends on the clock.
+The worse one is never grown more than LONGER times as far as the better one, and one that has proved less than a
+quarter of what the other has is grown a quarter as far (BEHIND). Nothing depends on the clock.
 """
 
 from math import inf
@@ -15,6 +16,7 @@ from engine.search.state import ProblemState
 
 FIRST_TURN = 64  # boxes of a tree whose signs are split
 LONGER = 4  # times the boxes of the turn before
+BEHIND = 4  # one that has proved so many times less is grown so many times less
 INPUT_BOXES = 4  # of a tree whose inputs are split, for each whose signs are: these cost about as much
 MAX_CASES = 16  # of more the roots are begun once
 
@@ -35,8 +37,9 @@ def next_turn(state: ProblemState) -> ProblemState:
     rival = state.rival
     if rival is None or _grown(state) < state.turn:
         return state
-    if _grown(rival) < state.turn:
-        rival.turn = state.turn
+    turn = state.turn if BEHIND * rival.proved >= state.proved else max(FIRST_TURN, state.turn // BEHIND)
+    if _grown(rival) < turn:
+        rival.turn = turn
         return rival
     leader = max(state, rival, key=_progress)
     leader.turn *= LONGER

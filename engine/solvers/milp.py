@@ -35,7 +35,7 @@ class BoxResult:
 
 
 @dataclass(frozen=True, slots=True)
-class _Model:
+class Program:
     """Maximize v[-1] where matrix v <= limits and low <= v <= high; `whole` marks integers."""
 
     matrix: np.ndarray
@@ -71,7 +71,7 @@ def solve_box(
     for polytope in case.unsafe:
         if not polytope.rows:
             return BoxResult("feasible", (low + high) / 2, np.inf)
-        found = solvers[backend](_model(network, polytope, low, high, below, above), end - time.monotonic())
+        found = solvers[backend](box_program(network, polytope, low, high, below, above), end - time.monotonic())
         best = _deeper(best, _result(found, len(low)))
     return best
 
@@ -94,10 +94,13 @@ def _result(found: Solution, n_inputs: int) -> BoxResult:
     return BoxResult(status, values[:n_inputs], margin)
 
 
-def _model(
+def box_program(
     network: Network, polytope: Polytope, lower: np.ndarray, upper: np.ndarray, l: np.ndarray, u: np.ndarray
-) -> _Model:
-    """Variables: inputs, outputs of the ReLUs of open sign, their phases, the depth inside the polytope."""
+) -> Program:
+    """The program of `solve_box` for one polytope, by big-M.
+
+    Variables: inputs, outputs of the ReLUs of open sign, their phases, the depth inside the polytope.
+    """
     unstable = np.flatnonzero((l < 0) & (u > 0))
     n, m = len(lower), len(unstable)
     columns = n + 2 * m + 1
@@ -125,7 +128,7 @@ def _model(
     low = np.concatenate([lower, np.zeros(2 * m), [-np.inf]])
     high = np.concatenate([upper, u[unstable], np.ones(m), [np.inf]])
     whole = np.repeat([0, 1, 0], [n + m, m, 1])
-    return _Model(table[:, :-1], -table[:, -1], low, high, whole)
+    return Program(table[:, :-1], -table[:, -1], low, high, whole)
 
 
 def _relu_rows(z: np.ndarray, h: np.ndarray, phase: int, l: float, u: float) -> list[np.ndarray]:
@@ -137,14 +140,14 @@ def _relu_rows(z: np.ndarray, h: np.ndarray, phase: int, l: float, u: float) -> 
     return [z - h, on, off]
 
 
-def _either(model: _Model, seconds: float) -> Solution:
+def _either(model: Program, seconds: float) -> Solution:
     try:
         return _gurobi(model, seconds)
     except InputError:
         return _highs(model, seconds)
 
 
-def _gurobi(model: _Model, seconds: float) -> Solution:
+def _gurobi(model: Program, seconds: float) -> Solution:
     """InputError where gurobi cannot be used."""
     try:
         import gurobipy
@@ -165,7 +168,7 @@ def _gurobi(model: _Model, seconds: float) -> Solution:
         raise InputError(f"gurobi cannot be used ({error})", advice="use the highs backend") from None
 
 
-def _highs(model: _Model, seconds: float) -> Solution:
+def _highs(model: Program, seconds: float) -> Solution:
     objective = np.zeros(len(model.low))
     objective[-1] = -1.0
     found = milp(
