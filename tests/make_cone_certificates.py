@@ -1,6 +1,6 @@
 """Makes the corpus of certificates of versions 4 and 5 and of kind "images": `python tests/make_cone_certificates.py`.
 
-cone_certificates/networks           classifiers of drawn pictures: with a MaxPool; with averages, so it is rounded; with
+cone_certificates/networks           classifiers of drawn pictures: with a MaxPool; with averages (rounded); with
                                      Sigmoids; with branches that meet, so that a layer has some ReLUs only
 cone_certificates/properties         questions that fix most pixels
 cone_certificates/data               drawn pictures in IDX and CSV, and files that are none of these
