@@ -6,9 +6,9 @@ The networks compute tables of advisories, controllers and formulas of 2 to 20 i
 trained_questions.py. Each is a process of its own, `acasxu repair NETWORK PROPERTY --domain FILE --decision ...`, with
 all proofs, certificates and the checker. Where a decision is known, agreement is the share of samples of the domain
 outside the question's boxes with the same decision. Where none is, it is that of samples at which no output changes by
-more than the tolerance, a hundredth of the range of outputs, and repairs are asked for with --keep-outputs. A task is good
-where it is repaired, its certificates are accepted, agreement is at least 99.9% and it takes at most 60 s, of the
-processor's time: no verdicts are read from any file.
+more than the tolerance, a hundredth of the range of outputs, and repairs are asked for with --keep-outputs. A task is
+good where it is repaired, its certificates are accepted, agreement is at least 99.9%, and it takes at most 60 s of the
+processor's time. No verdicts are read from any file.
 """
 
 import argparse

@@ -73,7 +73,9 @@ def _units(subject: Subject) -> list[str]:
     """How inputs are to be read."""
     units = "as they are" if subject.raw else "less the middle of the range, divided by it"
     ranges = (f"{name} {a:g} to {b:g}" for name, a, b in zip(subject.inputs, *subject.box))
-    names = f"outputs: {', '.join(subject.outputs)}; {subject.decision.value} is the decision" if subject.outputs else ""
+    names = (
+        f"outputs: {', '.join(subject.outputs)}; {subject.decision.value} is the decision" if subject.outputs else ""
+    )
     return [f"inputs {units}: {', '.join(ranges)}", *([names] if names else [])]
 
 

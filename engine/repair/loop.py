@@ -19,6 +19,7 @@ from engine.property import Property, Vector
 from engine.repair.attempt import Attempt, Tried
 from engine.repair.conflict import conflict
 from engine.repair.edit import demand_writable
+from engine.repair.parts import parts
 from engine.repair.run import Late, RepairRun, RepairStep
 from engine.repair.scores.limit import demand_possible, score_limit
 from engine.repair.state import State
@@ -150,16 +151,10 @@ def _in_order(
     proved: Proved = ()
     for number, target in enumerate(targets, 1):
         stage = f"{target.name}, {number} of {len(targets)}: " if len(targets) > 1 else ""
-        most = float(run.limit.most) if run.limit else inf
-        task = Task(
-            current,
-            (target,),
-            tuple(keep),
-            *domain,
-            seed=run.options.seed,
-            decision=run.decision,
-            max_change=most,
-        )
+        before = _by_parts(run, current, target, keep, domain, stage)
+        chosen += before
+        current = before[-1].network if before else current
+        task = _task(run, current, target, keep, domain)
         step = RepairStep(run, task, stage)
         best = step.search()
         if best is None:
@@ -177,6 +172,43 @@ def _in_order(
         tuple(run.skipped),
         run.seconds,
         run.limit.proved(current) if run.limit else None,
+    )
+
+
+def _by_parts(
+    run: RepairRun,
+    network: Network,
+    target: Property,
+    keep: Sequence[Property],
+    domain: tuple[np.ndarray, np.ndarray],
+    stage: str,
+) -> list[Tried]:
+    """What was taken for one part of the target after the other, up to the first that cannot be repaired."""
+    pieces = parts(target)
+    chosen: list[Tried] = []
+    for number, part in enumerate(pieces if len(pieces) > 1 else (), 1):
+        task = _task(run, network, part, [*pieces[: number - 1], *keep], domain)
+        best = RepairStep(run, task, f"{stage}part {number} of {len(pieces)}: ", violated=False).search()
+        if best is None:
+            break
+        chosen += [best] if best.network is not network else []
+        network = best.network
+    return chosen
+
+
+def _task(
+    run: RepairRun, network: Network, target: Property, keep: Sequence[Property], domain: tuple[np.ndarray, np.ndarray]
+) -> Task:
+    options = run.options
+    return Task(
+        network,
+        (target,),
+        tuple(keep),
+        *domain,
+        seed=options.seed,
+        decision=run.decision,
+        max_change=float(run.limit.most) if run.limit else inf,
+        tolerance=float(options.keep_outputs) if options.keep_outputs else inf,
     )
 
 

@@ -17,6 +17,7 @@ from engine.errors import InputError
 from engine.repair.milp import settings
 from engine.repair.milp.feature import STRATEGIES
 from engine.repair.milp.limits import directions
+from engine.repair.milp.loose import loose
 from engine.repair.milp.plan import Plan, ranked_plans
 from engine.repair.milp.refinement import Refinement
 from engine.repair.milp.solver import PlanSolver
@@ -56,6 +57,7 @@ def milp(
         )
     others = [name for name in strategies if name != "relayed"]
     least_hopeless = np.inf  # the least margin without a plan
+    offered = False
     for margin in settings.MARGINS if local else settings.MARGINS[:1]:
         if margin > least_hopeless:
             continue
@@ -63,11 +65,15 @@ def milp(
         for some in (one, several[: settings.MAX_JOINT_DIRECTIONS]):
             plans = ranked_plans(solver, some, margin, others)
             for plan in plans[: settings.MAX_PLANS]:
-                yield from Refinement(solver, evidence, say, plan).candidates()
+                for candidate in Refinement(solver, evidence, say, plan).candidates():
+                    offered = True
+                    yield candidate
             if plans:
                 break
         else:
             least_hopeless = margin
+    if not offered:
+        yield from loose(solver, evidence, say, [*one, *several[: settings.MAX_JOINT_DIRECTIONS]])
     if local and "relayed" in strategies:
         yield from _relayed(solver, evidence, say, one)
 
