@@ -32,7 +32,7 @@ from engine.evaluation import scores
 from engine.onnx_file import load_network
 from engine.vnnlib import load_property
 
-SAMPLES = 1_000_000
+SAMPLES = 500_000
 LEAST_AGREEMENT, MOST_SECONDS = 0.999, 60.0
 TOLERANCE = 0.01  # of the range of the original's outputs
 COLUMNS = (
@@ -73,7 +73,7 @@ def _repaired(files: Files, out: Path, tolerance: str | None, arguments: argpars
     kept = ["--keep-outputs", tolerance] if tolerance else ["--decision", files.question.subject.decision.value]
     words = [sys.executable, "-m", "engine", "repair", str(files.network), str(files.property), "--out", str(out)]
     words += ["--domain", str(files.domain), *kept, "--json", "--force", "--timeout", str(arguments.timeout)]
-    words += ["--samples", str(arguments.samples), "--method", arguments.method]
+    words += ["--samples", str(arguments.samples), "--method", arguments.method, "--grid", "10"]
     start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(words, capture_output=True, text=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -165,7 +165,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=names(), default=(), metavar="NAME", help="subjects")
     parser.add_argument("--timeout", type=float, default=60.0, metavar="S", help="for each repair (default: 60)")
-    parser.add_argument("--samples", type=int, default=1_000_000, metavar="N")
+    parser.add_argument("--samples", type=int, default=200_000, metavar="N", help="of a repair's own comparisons")
     parser.add_argument("--method", default="auto")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--resume", action="store_true", help="keep the rows of the results that are there")

@@ -58,9 +58,7 @@ def _worst(short: np.ndarray, tolerance: float) -> np.ndarray:
     return found if len(found) <= BATCH else found[np.argpartition(-short[found], BATCH)[:BATCH]]
 
 
-def _solved(
-    program: Program, rows: np.ndarray, least: np.ndarray, priced: np.ndarray
-) -> tuple[np.ndarray, int] | None:
+def _solved(program: Program, rows: np.ndarray, least: np.ndarray, priced: np.ndarray) -> tuple[np.ndarray, int] | None:
     """The cheapest w with rows @ w >= least, where those that are priced may be missed; how many are."""
     n, soft = len(program.base), np.flatnonzero(priced)
     slack = csr_array((np.ones(len(soft)), (soft, np.arange(len(soft)))), shape=(len(rows), len(soft)))
