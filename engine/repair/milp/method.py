@@ -38,7 +38,8 @@ def milp(
 ) -> Iterator[Candidate]:
     """Yields candidates that are right on all samples, in the order of MARGINS; those with a relayed neuron last.
 
-    By a relayed neuron advisories may change on the share TOLERATED of the domain's samples.
+    By a relayed neuron advisories may change on the share TOLERATED of the domain's samples. Where none is offered
+    either, programs with prices come last (loose.py).
 
     backend, norm: see program.py; strategies: the kinds of features that are tried (feature.py); wide: False refuses
     targets about most of the domain with an InputError, as a feature of few weights rarely serves there; structural:
@@ -72,10 +73,12 @@ def milp(
                 break
         else:
             least_hopeless = margin
+    if local and "relayed" in strategies:
+        for candidate in _relayed(solver, evidence, say, one):
+            offered = True
+            yield candidate
     if not offered:
         yield from loose(solver, evidence, say, [*one, *several[: settings.MAX_JOINT_DIRECTIONS]])
-    if local and "relayed" in strategies:
-        yield from _relayed(solver, evidence, say, one)
 
 
 def _relayed(solver: PlanSolver, evidence: Evidence, say: Say, directions: list[np.ndarray]) -> Iterator[Candidate]:
