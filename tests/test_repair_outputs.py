@@ -17,14 +17,14 @@ from engine.errors import InputError
 from engine.evaluation import scores
 from engine.repair.edit import edited
 from engine.repair.milp import settings as linear
-from engine.repair.milp.elastic import solve_elastic
 from engine.repair.milp.limits import held
+from engine.repair.milp.prices.program import solve_elastic
 from engine.repair.milp.program import Program
-from engine.repair.parts import parts
 from engine.repair.samples import look_at, regions
-from engine.repair.scale import scaled, unit_of, unscaled
 from engine.repair.service import repair_network
 from engine.repair.task import Candidate, RepairOptions, Task
+from engine.repair.views.parts import parts
+from engine.repair.views.scale import scaled, unit_of, unscaled
 from engine.vnnlib.writer import property_text
 
 #: y = 2 relu(x) + relu(x - 0.8) - 1.5 relu(-x), and a neuron that never fires on [-1, 1]

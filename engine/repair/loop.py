@@ -19,11 +19,11 @@ from engine.property import Property, Vector
 from engine.repair.attempt import Attempt, Tried
 from engine.repair.conflict import conflict
 from engine.repair.edit import demand_writable
-from engine.repair.parts import parts
 from engine.repair.run import Late, RepairRun, RepairStep
 from engine.repair.scores.limit import demand_possible, score_limit
 from engine.repair.state import State
 from engine.repair.task import Box, RepairOptions, Say, Task, silent
+from engine.repair.views.parts import parts
 from engine.search.problem import Problem
 from engine.search.verify import verify_all
 from engine.verdict import Unknown, Verified, Violated

@@ -7,8 +7,8 @@ from typing import Protocol, cast
 
 from engine.comparison.decision import Decision
 from engine.comparison.mirror import mirrored, mirrored_property, unmirrored
-from engine.repair.scale import scaled, unit_of, unscaled
 from engine.repair.task import AUTO, METHOD_NAMES, STRUCTURAL, Candidate, Evidence, RepairOptions, Say, Task
+from engine.repair.views.scale import scaled, unit_of, unscaled
 
 
 class Method(Protocol):

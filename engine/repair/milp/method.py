@@ -17,8 +17,8 @@ from engine.errors import InputError
 from engine.repair.milp import settings
 from engine.repair.milp.feature import STRATEGIES
 from engine.repair.milp.limits import directions
-from engine.repair.milp.loose import loose
 from engine.repair.milp.plan import Plan, ranked_plans
+from engine.repair.milp.prices.method import loose
 from engine.repair.milp.refinement import Refinement
 from engine.repair.milp.solver import PlanSolver
 from engine.repair.milp.structural import with_theorem
@@ -39,7 +39,7 @@ def milp(
     """Yields candidates that are right on all samples, in the order of MARGINS; those with a relayed neuron last.
 
     By a relayed neuron advisories may change on the share TOLERATED of the domain's samples. Where none is offered
-    either, programs with prices come last (loose.py).
+    either, programs with prices come last (prices/).
 
     backend, norm: see program.py; strategies: the kinds of features that are tried (feature.py); wide: False refuses
     targets about most of the domain with an InputError, as a feature of few weights rarely serves there; structural:

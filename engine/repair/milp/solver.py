@@ -8,10 +8,10 @@ import numpy as np
 from engine.comparison.region import Region
 from engine.network import Network
 from engine.repair.milp import settings
-from engine.repair.milp.elastic import solve_elastic
 from engine.repair.milp.feature import Feature, Features
 from engine.repair.milp.limits import held, needed
 from engine.repair.milp.plan import Cost, Plan
+from engine.repair.milp.prices.program import solve_elastic
 from engine.repair.milp.program import Program, solve
 from engine.repair.milp.worst import worst_points
 from engine.repair.samples import Samples, draw, look_at, regions

@@ -1,7 +1,7 @@
 """The change of a row of weights that mends all unsafe samples, and keeps of the others as much as it can.
 
-It is the linear program of program.py with a price, instead of a limit, on what else changes: so there nearly always is
-a solution, also where unsafe inputs lie at a face of the box, beyond which nothing is to change.
+It is the linear program of milp/program.py with a price, instead of a limit, on what else changes: so there nearly
+always is a solution, also where unsafe inputs lie at a face of the box, beyond which nothing is to change.
 """
 
 import numpy as np
