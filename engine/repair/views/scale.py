@@ -16,7 +16,7 @@ from engine.onnx_file import rewritten
 from engine.property import Case, Polytope, Property, Row
 from engine.repair.task import Candidate, Task
 
-USUAL = 1.0, 100.0  # ranges of scores that stay as they are
+USUAL = 0.1, 100.0  # ranges of scores that stay as they are
 SIZE = 8.0  # between a half and the whole of which others are brought
 MOST = 2.0**60  # factor
 SAMPLES = 1 << 12  # of the domain
