@@ -24,6 +24,8 @@ from engine.repair.milp.solver import PlanSolver
 from engine.repair.milp.structural import with_theorem
 from engine.repair.task import Candidate, Evidence, Say, Task
 
+PRICED = "priced"  # a strategy: all but relayed features again, by programs with prices
+
 
 def milp(
     task: Task,
@@ -32,7 +34,7 @@ def milp(
     *,
     backend: str = "auto",
     norm: str = "l1",
-    strategies: tuple[str, ...] = STRATEGIES,
+    strategies: tuple[str, ...] = (*STRATEGIES, PRICED),
     wide: bool = True,
     structural: bool = False,
 ) -> Iterator[Candidate]:
@@ -56,7 +58,7 @@ def milp(
             "the property is about most of the inputs that are looked at",
             advice="use --method milp to try nevertheless",
         )
-    others = [name for name in strategies if name != "relayed"]
+    others = [name for name in strategies if name not in ("relayed", PRICED)]
     least_hopeless = np.inf  # the least margin without a plan
     offered = False
     for margin in settings.MARGINS if local else settings.MARGINS[:1]:
@@ -77,7 +79,7 @@ def milp(
         for candidate in _relayed(solver, evidence, say, one):
             offered = True
             yield candidate
-    if not offered:
+    if PRICED in strategies and not offered:
         yield from loose(solver, evidence, say, [*one, *several[: settings.MAX_JOINT_DIRECTIONS]])
 
 
