@@ -216,6 +216,8 @@ def largest(rows: list[dict], count: int) -> str:
 
 
 def generated(results: Path) -> str:
+    if not (results / "repair-generated.csv").exists():
+        return ""
     rows = table_of(results / "repair-generated.csv")
     found = load(results / "repair-generated.json")
     subjects = list(dict.fromkeys(row["question"].split("-")[0] for row in rows))
