@@ -17,26 +17,31 @@ def random_network(widths: Sequence[int], *, seed: int, fade: float = 1.0) -> Ne
     fade: the weight of each input beside that of the one before.
     """
     random = np.random.default_rng(seed)
-    nodes, constants, name = [], [], "x"
-    last = len(widths) - 2
+    layers = []
     for k, (inputs, outputs) in enumerate(zip(widths, widths[1:])):
         weight = random.normal(size=(inputs, outputs)) * np.sqrt(2 / inputs)
         if k == 0:
             weight *= fade ** np.arange(inputs)[:, None]
-        numbers = {f"W{k}": weight, f"b{k}": random.normal(size=outputs) / 4}
+        layers.append((weight.T, random.normal(size=outputs) / 4))
+    return parse_network(chain(layers), name="-".join(map(str, widths)) + f" seed {seed}")
+
+
+def chain(layers: Sequence[tuple[np.ndarray, np.ndarray]], *, name: str = "generated") -> bytes:
+    """ONNX of affine layers, weight [out, in] and bias [out] as float32, with a ReLU after each but the last."""
+    nodes, constants, value = [], [], "x"
+    for k, (weight, bias) in enumerate(layers):
+        numbers = {f"W{k}": weight.T, f"b{k}": bias}
         constants += [numpy_helper.from_array(a.astype(np.float32), key) for key, a in numbers.items()]
-        nodes.append(helper.make_node("Gemm", [name, *numbers], [f"z{k}"]))
-        name = f"z{k}"
-        if k < last:
-            nodes.append(helper.make_node("Relu", [name], [f"h{k}"]))
-            name = f"h{k}"
-    ends = [
-        helper.make_tensor_value_info(of, TensorProto.FLOAT, [1, size])
-        for of, size in (("x", widths[0]), (name, widths[-1]))
-    ]
-    graph = helper.make_graph(nodes, "generated", ends[:1], ends[1:], constants)
+        nodes.append(helper.make_node("Gemm", [value, *numbers], [f"z{k}"]))
+        value = f"z{k}"
+        if k < len(layers) - 1:
+            nodes.append(helper.make_node("Relu", [value], [f"h{k}"]))
+            value = f"h{k}"
+    sizes = ("x", layers[0][0].shape[1]), (value, layers[-1][0].shape[0])
+    ends = [helper.make_tensor_value_info(of, TensorProto.FLOAT, [1, size]) for of, size in sizes]
+    graph = helper.make_graph(nodes, name, ends[:1], ends[1:], constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    return parse_network(model.SerializeToString(), name="-".join(map(str, widths)) + f" seed {seed}")
+    return bytes(model.SerializeToString())
 
 
 def question(

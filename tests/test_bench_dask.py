@@ -10,6 +10,10 @@ import time
 import pytest
 from bench_runs import SOME, bench, results, write_list
 from command_line import environment, finish, one_line, start
+from test_cli_repair import PROPERTIES, SMALL
+
+from engine.audit.check import check
+from engine.vnnlib.writer import property_text
 
 pytest.importorskip("distributed")
 
@@ -58,6 +62,22 @@ def test_a_cluster_of_which_a_worker_is_killed(cluster, standin_paths, tmp_path)
     rows = results(tmp_path / "out")
     assert [row["verdict"] for row in rows] == ["sat", "unsat", "unsat", "sat", "unsat", "unsat"]
     assert all(row["check"] == "accepted" for row in rows)
+
+
+@pytest.mark.slow
+def test_a_cluster_repairs(cluster, tmp_path):
+    address, _ = cluster
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.onnx").write_bytes(SMALL.onnx_bytes)
+    (tmp_path / "left.vnnlib").write_text(property_text(PROPERTIES["left"]))
+    path, out = tmp_path / "list.csv", tmp_path / "out"
+    path.write_text("a.onnx,left.vnnlib\nb.onnx,left.vnnlib\n")
+    few = ["--repair-method", "milp", "--repair-samples", 1000, "--repair-grid", 5]
+    code, text, err = finish(start("bench", path, "--out", out, "--dask", address, "--check", "--repair", *few))
+    assert code == 0 and "repairs: 2 repaired" in text, err
+    for name, of in (("a", "left"), ("b", "left")):
+        certificate = out / "repairs" / name / f"{of}.proof.zip"
+        assert check(certificate, out / "repairs" / f"{name}.onnx", tmp_path / f"{of}.vnnlib").accepted
 
 
 def test_no_cluster(tmp_path, standin_paths, capsys, monkeypatch):

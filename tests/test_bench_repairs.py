@@ -2,17 +2,21 @@
 
 import csv
 import json
+import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from bench_runs import Here, bench
 from cases import case, prop, row
+from command_line import one_line
 from test_cli_repair import PROPERTIES, SMALL
 
 from engine.audit.check import check
+from engine.bench import repair_one, repair_parcel
 from engine.bench.instances import single
 from engine.bench.repair_folder import COLUMNS, RepairsFolder
-from engine.bench.repair_jobs import jobs
+from engine.bench.repair_jobs import Job, jobs
 from engine.bench.repair_one import _once
 from engine.errors import InputError
 from engine.onnx_file import load_network
@@ -158,3 +162,53 @@ def test_what_a_killed_repair_left_is_removed(tmp_path):
     (left / "part").touch()
     RepairsFolder(tmp_path, resume=True).__exit__()
     assert not left.exists()
+
+
+class Elsewhere(Here):
+    """A cluster in this process, to which everything travels as bytes, and which sees no file but what it is sent."""
+
+    def __init__(self, address: str):
+        super().__init__(1)
+
+    def _run(self, task):
+        arrived = replace(task, arguments=pickle.loads(pickle.dumps(task.arguments)))
+        super()._run(arrived)
+        self._events = [replace(e, task=task, value=pickle.loads(pickle.dumps(e.value))) for e in self._events]
+
+
+def test_a_cluster_repairs_as_this_machine_does(files, monkeypatch):
+    assert bench(files / "list.csv", files / "here", *FEW) == 2
+    monkeypatch.setattr("engine.bench.cluster.Cluster", Elsewhere)
+    hidden, given = [], repair_one.repair_one
+
+    def noting(job, settings, send):
+        hidden.append(not job.path.is_relative_to(files) and job.path.exists() and not job.folder.is_relative_to(files))
+        given(job, settings, send)
+
+    monkeypatch.setattr(repair_one, "repair_one", noting)
+    assert bench(files / "list.csv", files / "there", *FEW, "--dask", "tcp://far:8786", "--check") == 2
+    assert hidden == [True, True]
+    for name in ("a.onnx", "a/left.proof.zip", "a/held.proof.zip"):
+        assert (files / "here" / "repairs" / name).read_bytes() == (files / "there" / "repairs" / name).read_bytes()
+    same = ("network", "properties", "outcome", "method", "weights", "certificates")
+    rows = [{name: {k: row[k] for k in same} for name, row in repairs(files / f).items()} for f in ("here", "there")]
+    assert rows[0] == rows[1]
+    assert bench(files / "list.csv", files / "there", *FEW, "--dask", "tcp://far:8786", "--check", "--resume") == 2
+    assert hidden == [True, True]  # nothing is done twice
+
+
+@pytest.mark.parametrize("name", ["../a.onnx", "b/left.zip", "/etc/a", "a/../../x", "a/b/c", "a.x/y", "b.onnx", "a\\b"])
+def test_files_of_others_are_not_taken(tmp_path, name):
+    job = Job("a.onnx", Path("a.onnx"), (), (), tmp_path / "repairs")
+    with pytest.raises(InputError, match="a worker sent a file that is none of the network's"):
+        repair_parcel.unpacked(repair_parcel.Returned({}, {"a.onnx": b"good", name: b"bad"}), job)
+    assert not (tmp_path / "repairs").exists()
+
+
+def test_outputs_that_are_to_stay(files, capsys):
+    assert bench(files / "list.csv", files / "out", "--keep-outputs", "0.5") == 2
+    assert "--keep-outputs say what repairs are compared by" in one_line(capsys.readouterr().err)
+    assert bench(files / "list.csv", files / "out", *FEW, "--keep-outputs", "0.5") == 2
+    row = repairs(files / "out")["a.onnx"]
+    assert row["outcome"] == "repaired" and float(row["agreement_safe"]) <= 1
+    assert json.loads((files / "out" / "repairs" / "a.json").read_text())["fidelity"]["tolerance"] == 0.5

@@ -582,7 +582,9 @@ def test_soft_constraints_count_where_they_can_be_met(few_samples, monkeypatch):
 def test_all_samples_say_which_neurons_can_be_extended(few_samples, monkeypatch):
     """Few samples see no advisory that depends on the neuron: it is extended nevertheless, where all do."""
     solver = PlanSolver(small_task(), norm="l1", backend="highs")
-    monkeypatch.setattr("engine.repair.milp.feature._needed", lambda samples, y: samples is not solver._thinned)
+    monkeypatch.setattr(
+        "engine.repair.milp.feature._needed", lambda samples, y, tolerance: samples is not solver._thinned
+    )
     for samples in (solver._thinned, solver.samples):
         assert solver._feature(samples, "extended", 0).name.endswith("extended")
         assert solver._feature(samples, "rewritten", 0) is None

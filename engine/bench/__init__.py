@@ -11,7 +11,7 @@ chunk.py       what goes to them and what comes back; decide.py  checks.py  what
 runner.py      hands out instances and keeps each answer as soon as it is there
 evidence.py    goes through the evidence that an earlier session left; repair_evidence.py  that of its repairs
 repair_jobs.py the networks with violated properties; repair_folder.py  what became of each
-repairs.py     has workers repair them; repair_one.py  repairs one, in a worker
+repairs.py     has workers repair them; repair_one.py  repairs one, in a worker; repair_parcel.py  ... elsewhere
 
 Rows, and what all of them come to, are in engine.results.
 """

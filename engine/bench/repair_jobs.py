@@ -13,7 +13,9 @@ from engine.results.words import TAKEN_OVER
 
 @dataclass(frozen=True, slots=True)
 class RepairSettings:
-    """The settings of all repairs. domain, decision: what the user says of all of them, as on the command line."""
+    """The settings of all repairs. domain, decision, keep_outputs: said of all networks, as on the command
+    line.
+    """
 
     method: str = "auto"
     timeout: float | None = 600.0
@@ -23,9 +25,10 @@ class RepairSettings:
     device: str = "auto"
     domain: str | None = None
     decision: str | None = None
+    keep_outputs: str | None = None
 
     def by_name(self) -> dict[str, object]:
-        """The settings for the manifest; domain and decision only where they are given."""
+        """The settings for the manifest; domain, decision and keep_outputs only where they are given."""
         return {name: value for name, value in asdict(self).items() if value is not None or name == "timeout"}
 
 

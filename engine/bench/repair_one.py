@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Callable, Iterable
+from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -82,6 +83,7 @@ def _options(settings: RepairSettings) -> RepairOptions:
         grid=settings.grid,
         semantics=settings.semantics,
         device=settings.device,
+        keep_outputs=Fraction(settings.keep_outputs) if settings.keep_outputs else None,
     )
 
 

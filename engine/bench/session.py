@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from engine.bench.evidence import sifted
 from engine.bench.folder import ResultsFolder
@@ -23,6 +23,9 @@ from engine.bench.workers import Pool, Workers, WorkerTask, wait_for
 from engine.errors import EngineError, InputError
 from engine.results.row import Row
 from engine.results.words import TAKEN_OVER
+
+if TYPE_CHECKING:
+    from engine.bench.cluster import Cluster
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 PROGRESS_EVERY = 0.25  # seconds
@@ -189,11 +192,18 @@ class Session:
             return
         todo = jobs(self.instances, self.rows, settings.out / "repairs")
         threads = {name: str(max(1, cores() // settings.jobs)) for name in ONE_THREAD} if settings.jobs > 1 else {}
-        with RepairsFolder(settings.out, resume=settings.resume) as folder, Workers(settings.jobs, threads) as workers:
+        with RepairsFolder(settings.out, resume=settings.resume) as folder, self._repairers(threads) as workers:
             folder.recover(todo)
             self._sift_repairs(todo, folder, tell)
             self.repairs, self.repairing = folder.rows, len(todo)
-            repair_all(todo, settings.repair, folder, workers, on_progress=tell)
+            repair_all(todo, settings.repair, folder, workers, carry=bool(settings.dask), on_progress=tell)
+
+    def _repairers(self, threads: dict[str, str]) -> "Workers | Cluster":
+        if self.settings.dask:
+            from engine.bench.cluster import Cluster
+
+            return Cluster(self.settings.dask)
+        return Workers(self.settings.jobs, threads)
 
     def _sift_repairs(self, todo: list[Job], folder: RepairsFolder, tell: Tell) -> None:
         """Keeps those repairs of earlier sessions that their certificates bear out, or that are taken over as such."""

@@ -61,8 +61,9 @@ def _demand_sense(arguments: Namespace) -> None:
         raise InputError("--resume goes on with results, --force replaces them", advice="choose one")
     if arguments.verify_resumed and not arguments.resume:
         raise InputError("there is nothing to be verified without --resume", where="--verify-resumed", advice="add it")
-    if (arguments.domain or arguments.decision) and not arguments.repair:
-        raise InputError("--domain and --decision say what repairs are compared by", advice="add --repair")
+    if (arguments.domain or arguments.decision or arguments.keep_outputs) and not arguments.repair:
+        what = "--domain, --decision and --keep-outputs say what repairs are compared by"
+        raise InputError(what, advice="add --repair")
     if arguments.check and not arguments.certificates:
         arguments.certificates = FOLDER
     demand_certifiable(arguments.certificates, arguments.units, option="--certificates")
@@ -112,6 +113,7 @@ def _repair_settings(arguments: Namespace) -> "RepairSettings":
         arguments.device,
         arguments.domain,
         arguments.decision,
+        str(arguments.keep_outputs) if arguments.keep_outputs else None,
     )
 
 

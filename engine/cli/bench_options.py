@@ -4,7 +4,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 from engine.cli.options import add_data, add_meaning, add_search, add_units, count, seconds
-from engine.cli.repair_options import METHODS
+from engine.cli.repair_options import METHODS, add_keep_outputs
 
 USAGE = (
     "acasxu bench INSTANCES.csv --out DIR [options]\n"
@@ -113,6 +113,7 @@ def _add_repairs(parser: ArgumentParser) -> None:
         "keeping those that hold, in DIR/repairs",
     )
     add_meaning(parser)
+    add_keep_outputs(parser)
     parser.add_argument(
         "--repair-method", choices=METHODS, default="auto", help="--method of `acasxu repair` (default: auto)"
     )

@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-def regions_table(regions: Iterable[tuple[str, RegionRecord | None]], meaning: Meaning) -> "Table":
-    """A row for each region that was measured, by its name."""
+def regions_table(
+    regions: Iterable[tuple[str, RegionRecord | None]], meaning: Meaning, *, tolerance: float | None = None
+) -> "Table":
+    """A row for each region that was measured, by its name; tolerance: of outputs, beyond which points changed."""
     from rich import box
     from rich.table import Table
 
     decided = [f"{meaning.word} changed", "agreement", "order kept"] if meaning.decision.is_known else []
+    decided = decided if tolerance is None else [f"changed by over {tolerance:g}", "agreement"]
     heads = ["points", *decided, f"mean {meaning.output} change", "largest"]
     table = Table("where", box=box.SIMPLE)
     for name in heads:
@@ -36,12 +39,9 @@ def _cells(difference: RegionRecord) -> list[str]:
     if not difference.points:
         return []
     agreement = difference.agreement
-    cells = [] if agreement is None else [f"{difference.changed:,}", f"{agreement:.6%}", _order_kept(difference)]
+    cells = [] if agreement is None else [f"{difference.changed:,}", f"{agreement:.6%}"]
+    cells += [] if difference.order_kept is None else [f"{difference.order_kept:.6%}"]
     return [*cells, f"{difference.mean:.3g}", f"{difference.largest:.3g}"]
-
-
-def _order_kept(difference: RegionRecord) -> str:
-    return "" if difference.order_kept is None else f"{difference.order_kept:.6%}"
 
 
 def figures_table(figures: Iterable[FiguresRecord], meaning: Meaning) -> "Group":

@@ -197,6 +197,7 @@ def _options(arguments: Namespace) -> "RepairOptions":
         localization=localization,
         guarantee=arguments.guarantee,
         max_score_change=arguments.max_score_change,
+        keep_outputs=arguments.keep_outputs,
         by_method={
             "milp": {"norm": arguments.norm, "backend": arguments.solver},
             "gradient": {"neurons": arguments.neurons, "objective": arguments.objective},

@@ -116,6 +116,7 @@ def _add_method(parser: ArgumentParser) -> None:
         help="only a repair with a proof that no score changes by more than X anywhere in the\n"
         "domain, in the units of the network's outputs",
     )
+    add_keep_outputs(parser)
     parser.add_argument(
         "--norm",
         choices=("l1", "count", "max"),
@@ -127,6 +128,17 @@ def _add_method(parser: ArgumentParser) -> None:
         choices=("auto", "gurobi", "highs"),
         default="auto",
         help="milp: auto (default) takes gurobi where its licence suffices",
+    )
+
+
+def add_keep_outputs(parser: ArgumentParser) -> None:
+    """Adds --keep-outputs."""
+    parser.add_argument(
+        "--keep-outputs",
+        type=positive_decimal,
+        metavar="X",
+        help="where no output is a decision: outputs are to change by at most X outside the\n"
+        "properties' boxes; sampled points at which one changes by more are counted",
     )
 
 

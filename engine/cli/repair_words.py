@@ -40,8 +40,8 @@ def say_repaired(record: RepairRecord, meant: Meaning, *, json: bool, explain: b
     if record.fidelity:
         _left_out(record)
         answer(f"{meant.decision_in_words}\n{meant.domain_in_words}")
-        _say_how_compared(meant)
-        regions = regions_table(record.fidelity.regions.items(), meant)
+        _say_how_compared(meant, record.fidelity.tolerance)
+        regions = regions_table(record.fidelity.regions.items(), meant, tolerance=record.fidelity.tolerance)
         show(regions, figures_table(record.figures, meant))
         if explain:
             _explain(record, meant)
@@ -64,9 +64,9 @@ def _say_changes(record: RepairRecord) -> None:
     answer(record.change_in_words)
 
 
-def _say_how_compared(meant: Meaning) -> None:
+def _say_how_compared(meant: Meaning, tolerance: float | None) -> None:
     """By what candidates were compared where nobody said what counts: a choice, of which no figure is given."""
-    by = "" if meant.decision.is_known else " by which output is lowest"
+    by = "" if meant.decision.is_known or tolerance is not None else " by which output is lowest"
     on = "" if meant.domain else " on the hull of the properties' boxes"
     if by or on:
         answer(f"candidates were compared{by}{on}: a choice of this program's, as no option says better")

@@ -4,6 +4,7 @@ Figures are measured on points, in float32 as networks are executed: they are st
 """
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,11 +21,13 @@ MAX_EXAMPLES = 100  # points with another decision that are kept
 class Difference:
     """On `points` points: at how many the decision changed, the largest and the mean change of an output.
 
+    tolerance: where it is finite, points at which some output changed by more count as changed, whatever is decided.
     reordered: at how many the order of all outputs changed, the decision's first, and the first of equals; examples:
     some of the points [n, inputs] where the decision changed. Where it is not known, both change nowhere.
     """
 
     decision: Decision = Decision.LOWEST
+    tolerance: float = inf
     points: int = 0
     changed: int = 0
     reordered: int = 0
@@ -38,12 +41,17 @@ class Difference:
 
     @property
     def agreement(self) -> float | None:
-        """The share of points with the same decision; None without points, and where the decision is not known."""
-        return 1 - self.changed / self.points if self.points and self.decision.is_known else None
+        """The share of points that did not change; None without points, and where nobody says what counts as that."""
+        return 1 - self.changed / self.points if self.points and self.counts_changes else None
+
+    @property
+    def counts_changes(self) -> bool:
+        """True iff it is known what a change is."""
+        return self.decision.is_known or self.tolerance < inf
 
     @property
     def order_kept(self) -> float | None:
-        """The share of points with the same order of all outputs; None where `agreement` is."""
+        """The share of points with the same order of all outputs; None where the decision is not known."""
         return 1 - self.reordered / self.points if self.points and self.decision.is_known else None
 
     def merge(self, other: "Difference") -> None:
@@ -59,12 +67,19 @@ class Difference:
             change = (after - before).abs()
             self.points += len(before)
             if self.decision.is_known:
-                other = (self.decision.of(before) != self.decision.of(after)).cpu().numpy()
-                self.changed += int(other.sum())
                 self.reordered += _reordered(self.decision, before, after)
+            if self.counts_changes:
+                other = differs(self.decision, self.tolerance, before, after).cpu().numpy()
+                self.changed += int(other.sum())
                 self.examples += list(x[other][: MAX_EXAMPLES - len(self.examples)])
             self.largest = max(self.largest, float(change.max()))
             self.total += float(change.double().mean(1).sum())
+
+
+def differs(decision: Decision, tolerance: float, before: "torch.Tensor", after: "torch.Tensor") -> "torch.Tensor":
+    """Bool [n]: at which of n points some output [n, outputs] changes by more than a finite tolerance, else by another
+    decision, which is known."""
+    return (after - before).abs().amax(1) > tolerance if tolerance < inf else decision.of(before) != decision.of(after)
 
 
 def _reordered(decision: Decision, before: "torch.Tensor", after: "torch.Tensor") -> int:
@@ -88,7 +103,8 @@ class Inside:
 class Fidelity:
     """The effect of a change of weights: `outside` all boxes, on the regular `grid` of the domain, `inside` each box.
 
-    decision: what is compared; outside, grid: None where the domain is not known.
+    decision: what is compared; outside, grid: None where the domain is not known; tolerance: see Difference, None where
+    it is not finite.
     """
 
     weights: int
@@ -98,3 +114,4 @@ class Fidelity:
     outside: Difference | None
     grid: Difference | None
     inside: tuple[Inside, ...]
+    tolerance: float | None = None

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from math import inf
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from engine.evaluation import Float32Pair, in_threads
 from engine.network import Network
 from engine.property import Property
 
+_Kind = tuple[Decision, float]  # of a Difference: the decision, and the tolerance of outputs
 #: (points [n, inputs], outputs before, after) -> which of the points belong to each part: bool [n], or all.
 Parts = Callable[[np.ndarray, torch.Tensor, torch.Tensor], "list[np.ndarray | slice]"]
 
@@ -32,10 +34,11 @@ def compare(
     grid: int = 30,
     seed: int = 0,
     device: str = "cpu",
+    tolerance: float = inf,
 ) -> Fidelity:
     """Both networks on `points` uniform points of the domain [lower, upper] outside the properties' boxes, on
     grid^inputs points of it, at most MAX_GRID, and on `inside` (`points` where that is None) uniform points of each
-    property's boxes. Without a domain, on the boxes alone.
+    property's boxes. Without a domain, on the boxes alone. tolerance: of outputs (Difference).
 
     InputError where the networks' shapes differ, or they have Sigmoids or Tanhs.
     """
@@ -47,20 +50,21 @@ def compare(
         )
     demand_fit(original, properties)
     original.demand_relus("a comparison")
-    pair = Float32Pair(original, repaired, device=device)
+    pair, kind = Float32Pair(original, repaired, device=device), (decision, tolerance)
     outside, regular = None, None
     if lower is not None and upper is not None:
         ends = floats(lower), floats(upper)
         boxes = [region for prop in properties for region in _regions(prop)]
         (outside,) = _measured(
-            pair, decision, Uniform(*ends, points, [seed]), lambda x, before, after: [~_within(boxes, x)]
+            pair, kind, Uniform(*ends, points, [seed]), lambda x, before, after: [~_within(boxes, x)]
         )
         (regular,) = _measured(
-            pair, decision, Grid(*ends, points_along(grid, len(ends[0]))), lambda x, before, after: [slice(None)]
+            pair, kind, Grid(*ends, points_along(grid, len(ends[0]))), lambda x, before, after: [slice(None)]
         )
     of_box = points if inside is None else inside
-    within = tuple(_inside(pair, decision, prop, of_box, [seed, n]) for n, prop in enumerate(properties, 1))
-    return Fidelity(*changes(original, repaired), decision, outside, regular, within)
+    within = tuple(_inside(pair, kind, prop, of_box, [seed, n]) for n, prop in enumerate(properties, 1))
+    within_limit = tolerance if tolerance < inf else None
+    return Fidelity(*changes(original, repaired), decision, outside, regular, within, within_limit)
 
 
 def demand_fit(network: Network, properties: Sequence[Property]) -> None:
@@ -87,7 +91,7 @@ def changes(original: Network, repaired: Network) -> tuple[int, int, int]:
     )
 
 
-def _measured(pair: Float32Pair, decision: Decision, source: PointSource, parts: Parts) -> list[Difference]:
+def _measured(pair: Float32Pair, kind: _Kind, source: PointSource, parts: Parts) -> list[Difference]:
     """A Difference for each part that `parts` divides the points into.
 
     Chunks are divided among threads, with one thread for each tensor operation.
@@ -99,7 +103,7 @@ def _measured(pair: Float32Pair, decision: Decision, source: PointSource, parts:
         found = []
         for which in parts(x, before, after):
             on_device = which if isinstance(which, slice) else torch.from_numpy(which).to(before.device)
-            found.append(Difference(decision))
+            found.append(Difference(*kind))
             found[-1].add(x[which], before[on_device], after[on_device])
         return found
 
@@ -111,9 +115,9 @@ def _measured(pair: Float32Pair, decision: Decision, source: PointSource, parts:
     return totals
 
 
-def _inside(pair: Float32Pair, decision: Decision, prop: Property, points: int, seed: list[int]) -> Inside:
+def _inside(pair: Float32Pair, kind: _Kind, prop: Property, points: int, seed: list[int]) -> Inside:
     """The property's boxes, with an equal number of points in each case's."""
-    safe, unsafe = Difference(decision), Difference(decision)
+    safe, unsafe = Difference(*kind), Difference(*kind)
     for number, box in enumerate(_regions(prop)):
         source = Uniform(box.lower, box.upper, max(1, points // len(prop.cases)), [*seed, number])
 
@@ -123,7 +127,7 @@ def _inside(pair: Float32Pair, decision: Decision, prop: Property, points: int, 
             violated = box.unsafe.contains(x, before.cpu().double().numpy())
             return [~violated, violated]
 
-        for total, one in zip((safe, unsafe), _measured(pair, decision, source, split)):
+        for total, one in zip((safe, unsafe), _measured(pair, kind, source, split)):
             total.merge(one)
     return Inside(prop.name, safe, unsafe)
 

@@ -15,7 +15,8 @@ SAFE, UNSAFE = ", safe before", ", unsafe before"  # regions of a property, whos
 class RegionRecord:
     """The difference between two networks on so many points of a region.
 
-    changed, agreement: at how many the decision changed, and the share where it did not; mean, largest: changes of an
+    changed, agreement: at how many the decision, or some output by more than a tolerance, changed, and the share where
+    it did not; mean, largest: changes of an
     output; reordered, order_kept: at how many the order of all outputs changed, and the share where it did not. None:
     not known, or not said by the file that the record was read from.
     """
@@ -32,7 +33,8 @@ class RegionRecord:
     @classmethod
     def of(cls, where: str, found: Difference) -> "RegionRecord":
         """The record of what was measured there."""
-        changed, reordered = (found.changed, found.reordered) if found.decision.is_known else (None, None)
+        changed = found.changed if found.counts_changes else None
+        reordered = found.reordered if found.decision.is_known else None
         scores = found.mean, found.largest
         return cls(where, found.points, changed, found.agreement, *scores, reordered, found.order_kept)
 
@@ -60,13 +62,15 @@ class RegionRecord:
 class FidelityRecord:
     """The number of weights, neurons and layers that differ; by its name, the effect on each region.
 
-    A region is None where the domain that it is a part of is not known.
+    A region is None where the domain that it is a part of is not known. tolerance: of outputs, beyond which points
+    count as changed; None where decisions do, or nothing does.
     """
 
     weights: float | None
     neurons: float | None
     layers: float | None
     regions: Mapping[str, RegionRecord | None]
+    tolerance: float | None = None
 
     @classmethod
     def of(cls, found: Fidelity) -> "FidelityRecord":
@@ -75,7 +79,7 @@ class FidelityRecord:
         for inside in found.inside:
             parts |= {f"{inside.property}{SAFE}": inside.safe, f"{inside.property}{UNSAFE}": inside.unsafe}
         regions = {where: RegionRecord.of(where, part) if part else None for where, part in parts.items()}
-        return cls(found.weights, found.neurons, found.layers, regions)
+        return cls(found.weights, found.neurons, found.layers, regions, found.tolerance)
 
     @property
     def known(self) -> dict[str, RegionRecord]:
@@ -90,7 +94,14 @@ class FidelityRecord:
     def to_json(self) -> dict[str, object]:
         """The figures by name; null for regions that are None."""
         regions = {where: region and region.to_json() for where, region in self.regions.items()}
-        return {"weights": self.weights, "neurons": self.neurons, "layers": self.layers, "regions": regions}
+        tolerance = {} if self.tolerance is None else {"tolerance": self.tolerance}
+        return {
+            "weights": self.weights,
+            "neurons": self.neurons,
+            "layers": self.layers,
+            **tolerance,
+            "regions": regions,
+        }
 
     @classmethod
     def from_json(cls, content: Mapping[str, object]) -> "FidelityRecord":
@@ -100,7 +111,7 @@ class FidelityRecord:
             for where, entry in mapping_of(content.get("regions")).items()
         }
         weights, neurons, layers = (number_of(content.get(name)) for name in ("weights", "neurons", "layers"))
-        return cls(weights, neurons, layers, regions)
+        return cls(weights, neurons, layers, regions, number_of(content.get("tolerance")))
 
 
 @dataclass(frozen=True, slots=True)

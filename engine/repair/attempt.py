@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass, field
+from math import inf
 
 import numpy as np
 
@@ -167,6 +168,7 @@ def _tried(task: Task, weighed: Weighed, verdicts: dict[int, Verdict], seconds: 
 def cost_of(task: Task, network: Network, *, points: int, seed: int) -> tuple[Cost, tuple[np.ndarray, ...]]:
     """Returns the cost of the network, and some samples at which its decision is another.
 
+    Where the task has a tolerance, samples at which outputs change by more count instead, outside the boxes alone.
     It is measured on OVERSAMPLING times `points` samples of the domain, and on a quarter of `points` of each box.
     """
     found = compare(
@@ -175,14 +177,15 @@ def cost_of(task: Task, network: Network, *, points: int, seed: int) -> tuple[Co
         list(task.targets),
         lower=task.lower,
         upper=task.upper,
-        decision=task.decision.guide,
+        decision=task.decision.guide if task.tolerance == inf else task.decision,
+        tolerance=task.tolerance,
         points=OVERSAMPLING * points,
         inside=points // 4,
         grid=0,
         seed=seed,
     )
     assert found.outside is not None  # there is a domain
-    parts = [found.outside, *(inside.safe for inside in found.inside)]
+    parts = [found.outside, *(inside.safe for inside in found.inside if task.tolerance == inf)]
     unbound = not has_theorem(task.network, network, task.decision)
     moved = score_change(task, found, seed=seed)
     cost = Cost(sum(part.changed for part in parts), moved.magnitude, unbound, changes(task.network, network)[0], moved)

@@ -23,6 +23,7 @@ from engine.repair.run import Late, RepairRun, RepairStep
 from engine.repair.scores.limit import demand_possible, score_limit
 from engine.repair.state import State
 from engine.repair.task import Box, RepairOptions, Say, Task, silent
+from engine.repair.views.parts import parts
 from engine.search.problem import Problem
 from engine.search.verify import verify_all
 from engine.verdict import Unknown, Verified, Violated
@@ -150,16 +151,10 @@ def _in_order(
     proved: Proved = ()
     for number, target in enumerate(targets, 1):
         stage = f"{target.name}, {number} of {len(targets)}: " if len(targets) > 1 else ""
-        most = float(run.limit.most) if run.limit else inf
-        task = Task(
-            current,
-            (target,),
-            tuple(keep),
-            *domain,
-            seed=run.options.seed,
-            decision=run.decision,
-            max_change=most,
-        )
+        before = _by_parts(run, current, target, keep, domain, stage)
+        chosen += before
+        current = before[-1].network if before else current
+        task = _task(run, current, target, keep, domain)
         step = RepairStep(run, task, stage)
         best = step.search()
         if best is None:
@@ -177,6 +172,43 @@ def _in_order(
         tuple(run.skipped),
         run.seconds,
         run.limit.proved(current) if run.limit else None,
+    )
+
+
+def _by_parts(
+    run: RepairRun,
+    network: Network,
+    target: Property,
+    keep: Sequence[Property],
+    domain: tuple[np.ndarray, np.ndarray],
+    stage: str,
+) -> list[Tried]:
+    """What was taken for one part of the target after the other, up to the first that cannot be repaired."""
+    pieces = parts(target)
+    chosen: list[Tried] = []
+    for number, part in enumerate(pieces if len(pieces) > 1 else (), 1):
+        task = _task(run, network, part, [*pieces[: number - 1], *keep], domain)
+        best = RepairStep(run, task, f"{stage}part {number} of {len(pieces)}: ", violated=False).search()
+        if best is None:
+            break
+        chosen += [best] if best.network is not network else []
+        network = best.network
+    return chosen
+
+
+def _task(
+    run: RepairRun, network: Network, target: Property, keep: Sequence[Property], domain: tuple[np.ndarray, np.ndarray]
+) -> Task:
+    options = run.options
+    return Task(
+        network,
+        (target,),
+        tuple(keep),
+        *domain,
+        seed=options.seed,
+        decision=run.decision,
+        max_change=float(run.limit.most) if run.limit else inf,
+        tolerance=float(options.keep_outputs) if options.keep_outputs else inf,
     )
 
 

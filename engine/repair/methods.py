@@ -8,6 +8,7 @@ from typing import Protocol, cast
 from engine.comparison.decision import Decision
 from engine.comparison.mirror import mirrored, mirrored_property, unmirrored
 from engine.repair.task import AUTO, METHOD_NAMES, STRUCTURAL, Candidate, Evidence, RepairOptions, Say, Task
+from engine.repair.views.scale import scaled, unit_of, unscaled
 
 
 class Method(Protocol):
@@ -31,20 +32,24 @@ _LOCALIZED = ("gradient", "smt")
 def passes(options: RepairOptions) -> Iterator[tuple[str, RepairOptions]]:
     """The methods in their order; where all are tried, milp once more with programs that give a theorem.
 
-    These change scores less. They are asked first where that is limited, else where what was found changes much.
+    These change scores less. They are asked first where that is limited, else where what was found changes much; not
+    where outputs are to stay, as the programs with a theorem keep advisories.
     """
     for name in options.methods:
         both = [options]
-        if name == "milp" and options.method == AUTO and not options.guarantee:
+        if name == "milp" and options.method == AUTO and not (options.guarantee or options.keep_outputs):
             both.insert(0 if options.max_score_change else 1, replace(options, guarantee=STRUCTURAL))
         yield from ((name, each) for each in both)
 
 
 def candidates(name: str, task: Task, evidence: Evidence, say: Say, options: RepairOptions) -> Iterator[Candidate]:
-    """Yields what the method of this name offers for the task, whatever output is the task's decision."""
-    seen = as_lowest(task)
+    """Yields what the method of this name offers for the task, whatever its decision and the size of its scores."""
+    lowest = as_lowest(task)
+    unit = unit_of(lowest)
+    seen = lowest if unit == 1 else scaled(lowest, unit)
     for candidate in METHODS[name]()(seen, evidence, say, **_options(name, options)):
-        yield candidate if seen is task else _unmirrored(candidate, task)
+        candidate = candidate if unit == 1 else unscaled(candidate, lowest.network, unit)
+        yield candidate if lowest is task else _unmirrored(candidate, task)
 
 
 def _options(name: str, options: RepairOptions) -> dict[str, object]:

@@ -76,16 +76,18 @@ class RepairStep:
     best: the one found so far; attempts of this step are those of the run from `_first` on.
     """
 
-    def __init__(self, run: RepairRun, task: Task, stage: str):
+    def __init__(self, run: RepairRun, task: Task, stage: str, *, violated: bool = True):
+        """violated: True iff the run's original violates the target."""
         self._run, self._task, self._stage = run, task, stage
         self._first, self._evidence = len(run.attempts), Evidence()
         self.best: Tried | None = None
+        self._violated = violated
         self._found: float | None = None  # when the first repair, or candidate whose proof waits, was
 
     def search(self) -> Tried | None:
         """Returns the best attempt that is proved, or None where there is none, or no time for it."""
         try:
-            if self._run.attempts:  # a step before may have repaired this, too
+            if self._run.attempts or not self._violated:  # a step before may have repaired this, too
                 self._prove(self._weigh("none", Candidate(self._task.network, "as it is")))
             for name, options in passes(self._run.options):
                 if not self._leaves_scores:

@@ -22,6 +22,7 @@ from engine.comparison.structure import structure
 from engine.comparison.structure_words import structure_json
 from engine.comparison.vere import MAX_POINTS, measure
 from engine.domain import Domain, hull
+from engine.errors import InputError
 from engine.network import Network
 from engine.property import Property, Vector
 from engine.repair.localize import localize
@@ -94,6 +95,9 @@ def repair_network(
     InputError where properties contradict each other or do not fit the network, where a property comes from no file
     that a certificate could name, and where the network's file could not hold any repair.
     """
+    if options.keep_outputs and decision.is_known:
+        what = "the decision is what is to stay where one is known"
+        raise InputError(what, where="keep_outputs", advice="leave it out, or say that there is no decision")
     question = _Question(network, tuple(properties), tuple(preserve), domain, decision, options)
     demand_fit(network, list(held_out.properties) if held_out else [])
     outcome = repair(
@@ -152,6 +156,7 @@ def _about(question: _Question) -> dict[str, object]:
         "semantics": options.semantics,
         "proof_timeout": options.proof_timeout,
         "localization": options.localization,
+        **({"keep_outputs": str(options.keep_outputs)} if options.keep_outputs else {}),
         **({"guarantee": options.guarantee} if options.guarantee else {}),
         **({"max_score_change": str(options.max_score_change)} if options.max_score_change else {}),
         **by_method,
@@ -229,6 +234,7 @@ def _measured(
         points=options.points,
         grid=options.grid,
         seed=options.seed,
+        tolerance=float(options.keep_outputs) if options.keep_outputs else inf,
     )
     pairs: list[tuple[Property, np.ndarray | None]] = [(prop, None) for prop in outcome.targets]
     if held_out:

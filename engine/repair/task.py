@@ -46,6 +46,7 @@ class RepairOptions:
     `gradient` and `smt` try first, vere or nnrepair; None: their own order. guarantee: None, or structural: candidates
     without a theorem for every input (engine/comparison/structure.py) are passed over. max_score_change: candidates
     without a proof that no score changes by more anywhere in the domain, in exact arithmetic, are passed over.
+    keep_outputs: where no decision is known, samples outside the boxes are changed where an output changes by more.
     by_method: further options of methods, by the method's name.
     """
 
@@ -61,6 +62,7 @@ class RepairOptions:
     localization: str | None = None
     guarantee: str | None = None
     max_score_change: Fraction | None = None
+    keep_outputs: Fraction | None = None
     by_method: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -72,9 +74,9 @@ class RepairOptions:
         for name, seconds in (("timeout", self.timeout), ("proof_timeout", self.proof_timeout)):
             if seconds is not None and not seconds > 0:
                 raise InputError(f"{name} is {seconds}", advice="use a number of seconds above 0")
-        if self.max_score_change is not None and not self.max_score_change > 0:
-            what = f"max_score_change is {self.max_score_change}, and a repair changes some output"
-            raise InputError(what, advice="use a number above 0")
+        for name, most in (("max_score_change", self.max_score_change), ("keep_outputs", self.keep_outputs)):
+            if most is not None and not most > 0:
+                raise InputError(f"{name} is {most}, and a repair changes some output", advice="use a number above 0")
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -101,7 +103,8 @@ class Task:
 
     lower, upper: float64 [inputs], the domain on which decisions are to stay as they are. Methods know of the lowest
     output alone: for another decision they see the task's mirror image (methods.py), and the rest of this package calls
-    the lowest output the advisory. max_change: of a score, a guide for what is offered.
+    the lowest output the advisory. max_change: of a score, a guide for what is offered. tolerance: where it is finite,
+    no decision counts: no output is to change by more outside the targets' boxes.
     """
 
     network: Network
@@ -112,6 +115,7 @@ class Task:
     seed: int = 0
     decision: Decision = Decision.LOWEST
     max_change: float = inf
+    tolerance: float = inf
 
     @property
     def properties(self) -> tuple[Property, ...]:

@@ -24,7 +24,9 @@ FRESH = 200_000  # uniform points of each check of the agreement
 DEPTHS = (6, 8, 10)  # halvings of the boxes whose bounds are descended to simplify rows
 DEEP = 12  # halvings of the boxes by which it is judged whether the proof is out of reach
 LOOSE = 0.7  # scores; bounds farther below zero need other rows rather than a small shift
+USABLE_SHARE = 0.8  # of the tolerance of outputs
 BOX_WEIGHT = 2.0  # of the boxes' hinge in the loss
+GENTLE = 2, 0.15, 1e-6  # times the steps, and the rate, where all weights are tuned; the sparsity then
 WEIGHT_PRICE = 0.05  # of each changed weight, where descents are compared
 
 #: By how much each box is above what it is to reach, for these weights: [boxes], above zero where it does.
@@ -51,10 +53,15 @@ class Descent:
 
     @torch.no_grad()
     def agreement(self) -> float:
-        """Returns the share of new uniform points with the same advisory; those about to change become references."""
+        """Returns the share of new uniform points with the same advisory, or outputs.
+
+        Those about to change become references.
+        """
         fresh = self.facts.fresh(FRESH)
         self.reference = self.reference.join(fresh.select(self._slack(fresh).amin(1) < SCALE))
-        return float((self.tuned.scores(fresh.h).argmin(1) == fresh.advisory).double().mean())
+        y, tolerance = self.tuned.scores(fresh.h), self.facts.task.tolerance
+        alike = y.argmin(1) == fresh.advisory if tolerance == torch.inf else (y - fresh.y).abs().amax(1) <= tolerance
+        return float(alike.double().mean())
 
     @torch.no_grad()
     def safe(self) -> bool:
@@ -116,8 +123,11 @@ class Descent:
         """Descends by Adam with proximal steps, and goes back to the best weights met.
 
         rate: of the first step; sparsity: the soft threshold of a step, as a multiple of its rate: without one only
-        changed weights move; regions: boxes whose bounds count too.
+        changed weights move; regions: boxes whose bounds count too. Where more than two layers are tuned, steps are
+        smaller and more, and no change is taken back.
         """
+        if len(self.chosen) > 2:
+            steps, rate, sparsity = GENTLE[0] * steps, GENTLE[1] * rate, GENTLE[2]
         changes = list(self.tuned.change.values())
         free = [torch.ones_like(change) if sparsity else (change != 0).float() for change in changes]
         aim = self._aim(regions) if regions and len(regions) else None
@@ -164,8 +174,13 @@ class Descent:
         return loss
 
     def _slack(self, points: Reference) -> torch.Tensor:
-        """The distance of each score from the lowest, less the one that is to stay: [n, outputs]."""
-        y = self.tuned.scores(points.h)
+        """The distance of each score from the lowest, less the one that is to stay: [n, outputs].
+
+        Where outputs are to stay: how much of the tolerance is left, less a fifth of it.
+        """
+        y, tolerance = self.tuned.scores(points.h), self.facts.task.tolerance
+        if tolerance < torch.inf:
+            return USABLE_SHARE * tolerance - (y - points.y).abs()
         return y - y.gather(1, points.advisory.unsqueeze(1)) - points.gap
 
     def _distance(self, points: Danger) -> torch.Tensor:

@@ -39,10 +39,14 @@ class _Points:
 
 @dataclass(frozen=True, slots=True)
 class Reference(_Points):
-    """Points whose advisory [n] is to stay; gap [n, outputs]: how far each score is to stay above the lowest."""
+    """Points whose advisory [n] is to stay; gap [n, outputs]: how far each score is to stay above the lowest.
+
+    y [n, outputs]: the original's scores. Where these are to stay, no advisory counts, and each gap is one unit.
+    """
 
     advisory: torch.Tensor
     gap: torch.Tensor
+    y: torch.Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +142,10 @@ class Facts:
     def _around(self, n: int) -> list[np.ndarray]:
         """n points in each target's box, and n in a box around it."""
         found = []
+        collars = (0.0, 0.1) if self.task.tolerance == torch.inf else (0.1,)
         for root in self.targets.tolist():
             lower, upper = self.roots.lower[root].numpy(), self.roots.upper[root].numpy()
-            for collar in (0.0, 0.1):
+            for collar in collars:
                 wide = collar * (self.task.upper - self.task.lower)
                 low, high = np.maximum(lower - wide, self.task.lower), np.minimum(upper + wide, self.task.upper)
                 found.append(self._random.uniform(low, np.maximum(low, high), (n, len(low))).astype(np.float32))
@@ -153,20 +158,27 @@ class Facts:
         return root, sample(self.roots, root, self.generator)
 
     def _references_at(self, x: np.ndarray) -> Reference:
-        """References at those of the points x [n, inputs] where the original is safe."""
+        """References at those of the points x [n, inputs] where the original is safe; where outputs are to stay, at
+        those outside the targets' boxes."""
         y = torch.tensor(scores(self.task.network, x))
         keep = ~self._unsafe(torch.tensor(x), y)
         y = y[keep]
         lowest, advisory = y.min(1)
         gap = (0.5 * (y - lowest.unsqueeze(1))).clamp(max=SCALE)
         gap.scatter_(1, advisory.unsqueeze(1), -torch.inf)
-        return Reference(self._inputs(x[keep.numpy()]), advisory, gap)
+        if self.task.tolerance < torch.inf:
+            gap = torch.full_like(gap, SCALE)
+        return Reference(self._inputs(x[keep.numpy()]), advisory, gap, y)
 
     def _unsafe(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """True for each point that lies in a target's box and is unsafe there: bool [n]."""
+        """True for each point that lies in a target's box and is unsafe there, or where outputs are to stay for all
+        that lie there: bool [n]."""
         found = torch.zeros(len(x), dtype=torch.bool)
         for root in self.targets:
             inside = ((x >= self.roots.lower[root]) & (x <= self.roots.upper[root])).all(1).nonzero()[:, 0]
+            if self.task.tolerance < torch.inf:
+                found[inside] = True
+                continue
             value, *_ = violation(self.roots, root.expand(len(inside)), x[inside].double(), y[inside].double())
             found[inside] |= value <= 0
         return found

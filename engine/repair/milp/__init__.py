@@ -9,6 +9,7 @@ structural.py   shifts of scores that have a theorem for every input
 shifts.py       ... the cheapest, by a linear program
 demands.py      ... what samples ask of them
 solver.py       plans solved on all samples known so far
+prices/         repairs that change a few decisions where no plan keeps all, by programs with prices
 program.py      the smallest change of weights under many linear constraints, by cutting planes
 refinement.py   one plan, solved, checked and solved again with what was learned
 faults.py       what a changed network gets wrong at fresh points

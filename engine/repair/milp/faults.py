@@ -38,7 +38,7 @@ def find_faults(
     domain = settings.FRESH if search else int(settings.FRESH_FACTOR_WITHOUT_SEARCH * settings.FRESH)
     x, owner = draw(task, where, random, domain=domain, target=settings.TARGET, keep=settings.KEEP)
     fresh = look_at(task.network, where, x, owner)
-    other = (_changed_scores(task.network, changed, fresh).argmin(1) != fresh.lowest) & ~fresh.free
+    other = _changes(task, where, _changed_scores(task.network, changed, fresh), fresh)
     parts = [fresh.x[other][:1000]]
     for region in where:
         if region.target and region.wide:
@@ -48,9 +48,22 @@ def find_faults(
     drawn = np.concatenate(parts)
     share = elsewhere.sum() / domain if len(drawn) == elsewhere.sum() else 1.0
     searched = drawn[:0]
-    if search:
+    if search and task.tolerance == np.inf:
         searched = _search(task, where, random, changed, fresh.x[fresh.owner == -1])
     return Faults(drawn, searched, share)
+
+
+def _changes(task: Task, where: list[Region], y: np.ndarray, samples: Samples) -> np.ndarray:
+    """Samples at which scores y [n, outputs] are not what they should be: by the advisory, or by the task's tolerance,
+    which says nothing of the targets' boxes. Bool [n]."""
+    if task.tolerance == np.inf:
+        other: np.ndarray = (y.argmin(1) != samples.lowest) & ~samples.free
+        return other
+    other = np.abs(y - samples.y).max(1) > task.tolerance
+    for region, at in samples.of(where):
+        if region.target:
+            other[at] = False
+    return other
 
 
 def _changed_scores(original: Network, changed: Network, samples: Samples) -> np.ndarray:

@@ -89,7 +89,9 @@ class Feature:
 class Features:
     """The features that a network can have, by strategy and place: the best place is 0."""
 
-    def __init__(self, network: Network, samples: Samples):
+    def __init__(self, network: Network, samples: Samples, *, tolerance: float = np.inf):
+        """tolerance: of outputs, where these are to stay, and not advisories."""
+        self._tolerance = tolerance
         hidden = len(network.layers) - 1
         self._network, self._relus = network, all(layer.relu for layer in network.layers[:hidden])
         self._fires = (samples.last > 0).mean(0)
@@ -132,7 +134,7 @@ class Features:
         neuron, k = int(np.argsort(self._fires, kind="stable")[place]), len(self._network.layers) - 2
         out = last.weight[:, neuron]
         y = samples.y - np.outer(samples.last[:, neuron], out.astype(np.float32))
-        if not known and _needed(samples, y) != extended:
+        if not known and _needed(samples, y, self._tolerance) != extended:
             return None
         base = np.append(hidden.weight[neuron], hidden.bias[neuron])
         strength = float(single(STRENGTH * max(np.abs(out).max(), 1e-3))) if extended else 1.0
@@ -185,6 +187,9 @@ class Features:
         return highest
 
 
-def _needed(samples: Samples, y: np.ndarray) -> bool:
-    """True iff some advisory that must stay changes without a neuron, where scores are y."""
+def _needed(samples: Samples, y: np.ndarray, tolerance: float) -> bool:
+    """True iff some advisory that must stay, or an output by more than the tolerance, changes without a neuron, where
+    scores are y."""
+    if tolerance < np.inf:
+        return bool((np.abs(y - samples.y).max(1) > tolerance).any())
     return bool(((y.argmin(1) != samples.lowest) & ~samples.free).any())

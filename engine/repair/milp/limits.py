@@ -50,17 +50,15 @@ def needed(samples: Samples, where: list[Region], y: np.ndarray, v: np.ndarray, 
     return np.where(need > -np.inf, np.maximum(need, later), need)
 
 
-def held(samples: Samples, where: list[Region], y: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def held(
+    samples: Samples, where: list[Region], y: np.ndarray, v: np.ndarray, *, tolerance: float = np.inf
+) -> tuple[np.ndarray, np.ndarray]:
     """(floor, cap), each [n]: between them no advisory changes and nothing becomes unsafe.
 
-    floor is -inf where every z from 0 to cap will do, and above cap where no z does.
+    floor is -inf where every z from 0 to cap will do, and above cap where no z does. With a finite tolerance no output
+    changes by more outside the targets' boxes, whatever advisories do.
     """
-    n = np.arange(len(samples))
-    rise = v - v[samples.lowest][:, None]  # how fast each score leaves the lowest
-    gap = y - y[n, samples.lowest][:, None]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        cap = np.where(rise < 0, _room(gap) / -rise, np.where((gap < 0) & (rise <= 0), -np.inf, np.inf)).min(1)
-        floor = np.where((gap < 0) & (rise > 0), -gap / rise * (2 - USABLE_SHARE), -np.inf).max(1)
+    floor, cap = _advisories(samples, y, v) if tolerance == np.inf else _outputs(samples, where, y, v, tolerance)
     cap[samples.free], floor[samples.free] = np.inf, -np.inf
     for region, at in samples.of(where):
         at = at[~samples.free[at]]
@@ -71,6 +69,34 @@ def held(samples: Samples, where: list[Region], y: np.ndarray, v: np.ndarray) ->
             room[rows <= 0] = -np.inf
             cap[at] = np.minimum(cap[at], room.max(1, initial=-np.inf))
     floor[cap < 0] = np.inf
+    return floor, cap
+
+
+def _advisories(samples: Samples, y: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Between them no advisory changes."""
+    n = np.arange(len(samples))
+    rise = v - v[samples.lowest][:, None]  # how fast each score leaves the lowest
+    gap = y - y[n, samples.lowest][:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        cap = np.where(rise < 0, _room(gap) / -rise, np.where((gap < 0) & (rise <= 0), -np.inf, np.inf)).min(1)
+        floor = np.where((gap < 0) & (rise > 0), -gap / rise * (2 - USABLE_SHARE), -np.inf).max(1)
+    return floor, cap
+
+
+def _outputs(
+    samples: Samples, where: list[Region], y: np.ndarray, v: np.ndarray, tolerance: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Between them no output is farther from the original's than a share of the tolerance, outside targets' boxes."""
+    most, change = USABLE_SHARE * tolerance, y - samples.y
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ends = np.stack([(-most - change) / v, (most - change) / v])
+    still = np.where(np.abs(change) <= most, np.inf, -np.inf)  # of outputs that z does not move
+    cap = np.where(v == 0, still, ends.max(0)).min(1)
+    floor = np.where(v == 0, -still, ends.min(0)).max(1)
+    floor = np.where(floor <= 0, -np.inf, floor)
+    for region, at in samples.of(where):
+        if region.target:
+            floor[at], cap[at] = -np.inf, np.inf
     return floor, cap
 
 

@@ -18,10 +18,13 @@ from engine.repair.milp import settings
 from engine.repair.milp.feature import STRATEGIES
 from engine.repair.milp.limits import directions
 from engine.repair.milp.plan import Plan, ranked_plans
+from engine.repair.milp.prices.method import loose
 from engine.repair.milp.refinement import Refinement
 from engine.repair.milp.solver import PlanSolver
 from engine.repair.milp.structural import with_theorem
 from engine.repair.task import Candidate, Evidence, Say, Task
+
+PRICED = "priced"  # a strategy: all but relayed features again, by programs with prices
 
 
 def milp(
@@ -31,13 +34,14 @@ def milp(
     *,
     backend: str = "auto",
     norm: str = "l1",
-    strategies: tuple[str, ...] = STRATEGIES,
+    strategies: tuple[str, ...] = (*STRATEGIES, PRICED),
     wide: bool = True,
     structural: bool = False,
 ) -> Iterator[Candidate]:
     """Yields candidates that are right on all samples, in the order of MARGINS; those with a relayed neuron last.
 
-    By a relayed neuron advisories may change on the share TOLERATED of the domain's samples.
+    By a relayed neuron advisories may change on the share TOLERATED of the domain's samples. Where none is offered
+    either, programs with prices come last (prices/).
 
     backend, norm: see program.py; strategies: the kinds of features that are tried (feature.py); wide: False refuses
     targets about most of the domain with an InputError, as a feature of few weights rarely serves there; structural:
@@ -54,8 +58,9 @@ def milp(
             "the property is about most of the inputs that are looked at",
             advice="use --method milp to try nevertheless",
         )
-    others = [name for name in strategies if name != "relayed"]
+    others = [name for name in strategies if name not in ("relayed", PRICED)]
     least_hopeless = np.inf  # the least margin without a plan
+    offered = False
     for margin in settings.MARGINS if local else settings.MARGINS[:1]:
         if margin > least_hopeless:
             continue
@@ -63,13 +68,19 @@ def milp(
         for some in (one, several[: settings.MAX_JOINT_DIRECTIONS]):
             plans = ranked_plans(solver, some, margin, others)
             for plan in plans[: settings.MAX_PLANS]:
-                yield from Refinement(solver, evidence, say, plan).candidates()
+                for candidate in Refinement(solver, evidence, say, plan).candidates():
+                    offered = True
+                    yield candidate
             if plans:
                 break
         else:
             least_hopeless = margin
     if local and "relayed" in strategies:
-        yield from _relayed(solver, evidence, say, one)
+        for candidate in _relayed(solver, evidence, say, one):
+            offered = True
+            yield candidate
+    if PRICED in strategies and not offered:
+        yield from loose(solver, evidence, say, [*one, *several[: settings.MAX_JOINT_DIRECTIONS]])
 
 
 def _relayed(solver: PlanSolver, evidence: Evidence, say: Say, directions: list[np.ndarray]) -> Iterator[Candidate]:

@@ -11,6 +11,7 @@ from engine.repair.milp import settings
 from engine.repair.milp.feature import Feature, Features
 from engine.repair.milp.limits import held, needed
 from engine.repair.milp.plan import Cost, Plan
+from engine.repair.milp.prices.program import solve_elastic
 from engine.repair.milp.program import Program, solve
 from engine.repair.milp.worst import worst_points
 from engine.repair.samples import Samples, draw, look_at, regions
@@ -57,7 +58,7 @@ class PlanSolver:
         self._before = self.samples  # those before the last addition
         self._thinned = self.samples.every(settings.THINNING)
         self._soft: Samples | None = None
-        self._features = Features(task.network, self.samples)
+        self._features = Features(task.network, self.samples, tolerance=task.tolerance)
         self._feature_of: dict[tuple[bool, str, int], Feature | None] = {}
         self._solutions: dict[Plan, Solution | None] = {}
         self._without_soft: set[Plan] = set()
@@ -128,6 +129,17 @@ class PlanSolver:
             self._solutions[plan] = self._solution(plan, self.samples, self._soft) if likely else None
         return self._solutions[plan]
 
+    def elastic(self, plan: Plan, *, few: bool = False) -> tuple[Solution, float] | None:
+        """The feature, weights that mend what is unsafe at all samples, or few, and how much else they miss.
+
+        None where there are none.
+        """
+        samples = self._thinned if few else self.samples
+        feature = self._feature(samples, plan.strategy, plan.place)
+        program = self._program(feature, plan, samples) if feature else None
+        found = solve_elastic(program, samples.free) if program else None
+        return ((feature, found[0]), found[1]) if feature and found else None
+
     def cost(self, plan: Plan) -> Cost | None:
         """The cost of the plan's solution (plan.py); None without one."""
         found = self.solve(plan)
@@ -193,7 +205,7 @@ class PlanSolver:
             return self._latest.limits
         safe, v = ~samples.free, feature.along(plan.v)
         need = needed(samples, self.regions, feature.y, v, margin=plan.margin)
-        floor, cap = held(samples, self.regions, feature.y, v)
+        floor, cap = held(samples, self.regions, feature.y, v, tolerance=self.task.tolerance)
         need[safe] = np.minimum(need[safe], cap[safe])  # where it holds, as much margin as there is room for
         if self.task.max_change < np.inf:
             cap = np.minimum(cap, settings.CHANGE_SHARE * self.task.max_change / np.abs(plan.v).max())

@@ -1,0 +1,66 @@
+"""Repairs that change a few decisions, or outputs, where no plan keeps all at samples: by programs with prices.
+
+Each feature and direction is solved once on a few samples; those that miss least are solved on all, checked on fresh
+points, and solved again with what was found unsafe.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from engine.evaluation import scores
+from engine.network import Network
+from engine.repair.milp import settings
+from engine.repair.milp.faults import find_faults
+from engine.repair.milp.plan import Plan
+from engine.repair.milp.solver import PlanSolver
+from engine.repair.samples import points
+from engine.repair.task import Candidate, Evidence, Say
+
+ATTEMPTS = 6  # times that one plan is solved and checked
+
+
+def loose(solver: PlanSolver, evidence: Evidence, say: Say, directions: list[np.ndarray]) -> Iterator[Candidate]:
+    """Yields networks that are safe at all samples, and change as little else as the programs can have it."""
+    margin = settings.MARGINS[0]
+    say("linear programs with prices")
+    plans = [
+        Plan(strategy, place, v, margin, np.inf)
+        for v in directions
+        for strategy in ("rewritten", "extended", "shift")
+        for place in range(1 if strategy == "shift" else settings.MAX_NEURONS)
+    ]
+    found = [(missed[1], i) for i, plan in enumerate(plans) if (missed := solver.elastic(plan, few=True))]
+    for _, i in sorted(found)[: settings.MAX_PLANS]:
+        yield from _refined(solver, evidence, say, plans[i])
+
+
+def _refined(solver: PlanSolver, evidence: Evidence, say: Say, plan: Plan) -> Iterator[Candidate]:
+    """Yields what solves one plan, again and again, as long as something unsafe is found."""
+    task = solver.task
+    for attempt in range(1, ATTEMPTS + 1):
+        found = solver.elastic(plan)
+        if found is None:
+            return
+        (feature, weights), _ = found
+        network = feature.network(task.network, plan.v, weights)
+        note = f"{feature.name}, {plan}, at a price"
+        say(f"{note}, attempt {attempt}")
+        faults = find_faults(task, solver.regions, solver.random, network, plan.margin, search=False)
+        wrong = faults.drawn[_nearly_unsafe(solver, network, faults.drawn, plan.margin)]
+        known = len(evidence.counterexamples)
+        if not len(wrong):
+            yield Candidate(network, note, provisional=True)
+            wrong = points(evidence.counterexamples[known:], task.network.n_inputs)
+            if not len(wrong):
+                return
+        solver.add_counterexamples(wrong, network, plan.margin)
+
+
+def _nearly_unsafe(solver: PlanSolver, network: Network, x: np.ndarray, margin: float) -> np.ndarray:
+    """True for points of a target's box that miss unsafe by less than half the margin: bool [n]."""
+    found, y = np.zeros(len(x), bool), scores(network, x)
+    for region in solver.regions:
+        if region.target:
+            found |= region.holds(x) & (region.unsafe.distance(x, y) < margin / 2)
+    return found
