@@ -223,6 +223,7 @@ def test_a_run_in_parts_ends_with_the_same_certificate(files, tmp_path, monkeypa
     made = asked(files, 1, "box:0.3", Scaling.UNIT)
     whole = run(made, tmp_path / "whole")
     monkeypatch.setattr(service, "CASES", 8)
+    monkeypatch.setattr(service, "IMAGES", 4)
     real, chunks = service.decide, []
 
     def decide(questions, order, *args, **options):
