@@ -1,11 +1,11 @@
 """Sections of docs/results.md about image classifiers (results_page.py)."""
 
 from collections import Counter
-from collections.abc import Callable
 from math import ceil
 from pathlib import Path
 
 from methods import NONE, load, markdown, numbers, read
+from results_tables import place, table_of
 
 FIGURES = (
     "accuracy_before",
@@ -123,7 +123,7 @@ labelled with the target. The certificate is checked whole in float64, and a sam
 """
 
 
-def cones(results: Path, table_of: Callable[[Path], list[dict]], place: Callable[[Path], str]) -> str:
+def cones(results: Path) -> str:
     """The gain of searching what the free inputs reach; empty where it was not measured."""
     rows: dict[str, dict[str, dict]] = {}
     for row in table_of(results / "cone.csv"):

@@ -1,12 +1,12 @@
 """The sections of docs/results.md about how questions are searched, and repairs with a theorem (results_page.py)."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from methods import load, markdown, numbers, read
+from results_tables import place, table_of
 
 
-def conjunctions(results: Path, table_of: Callable[[Path], list[dict]], place: Callable[[Path], str]) -> str:
+def conjunctions(results: Path) -> str:
     """Counterexamples of thin conjunctions, before and with attacks on all rows together."""
     before = {(row["hidden"], row["width"]): row for row in table_of(results / "conjunctions-before.csv")}
     lines = []
@@ -30,7 +30,7 @@ Five outputs are asked to lie in bands of this width around those of a hidden po
 """
 
 
-def splitting(results: Path, table_of: Callable[[Path], list[dict]], place: Callable[[Path], str]) -> str:
+def splitting(results: Path) -> str:
     """Random networks by ways of splitting: of inputs alone, of signs alone, and found out."""
     questions: dict[tuple[str, ...], dict[str, str]] = {}
     for row in table_of(results / "splitting.csv"):
@@ -51,7 +51,7 @@ signs.
 """
 
 
-def wide(results: Path, table_of: Callable[[Path], list[dict]], place: Callable[[Path], str]) -> str:
+def wide(results: Path) -> str:
     """Wide layers and many inputs: boxes before and now, and a MILP solver's nodes."""
     columns = {"solver": "wide-highs.csv", "before": "wide-before.csv", "now": "wide.csv"}
     solver: dict[tuple[str, str], str] = {}
