@@ -48,7 +48,7 @@ def entries(parser: argparse.ArgumentParser) -> Iterator[str]:
 
 
 def called(action: argparse.Action) -> str:
-    """How an option or argument is written: `--norm {l1,count,max}`, `NETWORK.onnx`."""
+    """How an option or argument is written: `--norm {scores,l1,count,max}`, `NETWORK.onnx`."""
     name = action.metavar
     if name is None:
         name = "{" + ",".join(map(str, action.choices)) + "}" if action.choices else action.dest.upper()

@@ -119,9 +119,10 @@ def _add_method(parser: ArgumentParser) -> None:
     add_keep_outputs(parser)
     parser.add_argument(
         "--norm",
-        choices=("l1", "count", "max"),
-        default="l1",
-        help="milp: what is made small of the weights' changes: their sum (default),\nhow many, or the largest",
+        choices=("scores", "l1", "count", "max"),
+        default="scores",
+        help="milp: what is made small: how much scores change (default), or of the\n"
+        "weights' changes their sum, how many, or the largest",
     )
     parser.add_argument(
         "--solver",

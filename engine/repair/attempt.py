@@ -23,8 +23,8 @@ OVERSAMPLING = 2  # times as many samples of the domain for a choice among candi
 class Cost:
     """The cost of a repair, the worst first: sampled decisions inside safe parts of boxes and outside; weights.
 
-    magnitude: of how much scores change (ScoreChange); unbound: True iff there is no theorem that says at every input
-    how the decision can change; scores: the change itself, of which only the magnitude counts.
+    magnitude: of how much scores change, in doublings (ScoreChange); unbound: True iff there is no theorem that says at
+    every input how the decision can change; scores: the change itself, of which only the magnitude counts.
     """
 
     changed: int
@@ -44,8 +44,8 @@ class Cost:
 
     @property
     def leaves_scores(self) -> bool:
-        """True iff no sampled decision changed, and no score by far more than the original's range."""
-        return self.perfect and self.magnitude == 0
+        """True iff no sampled decision changed, and scores by little of their range."""
+        return self.perfect and self.scores.is_enough
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -20,8 +20,9 @@ import numpy as np
 from engine.evaluation import values
 from engine.network import Network
 from engine.repair.edit import edited, free_bias, free_weight, single
-from engine.repair.milp.program import largest
+from engine.repair.milp.programs.program import largest
 from engine.repair.samples import Samples
+from engine.repair.scores.change import size
 
 STRATEGIES = ("rewritten", "shift", "extended", "relayed")
 #: An extended neuron's new outgoing weight, as a multiple of its largest one so far.
@@ -53,6 +54,11 @@ class Feature:
     def along(self, v: np.ndarray) -> np.ndarray:
         """The multiple of z that each score gets [outputs], if scores are to move in direction v."""
         return self.out + self.strength * v
+
+    def prices(self, v: np.ndarray) -> tuple[float, float]:
+        """The price of the largest z at any sample, and of the mean, by how much scores change in direction v."""
+        change = np.abs(self.along(v))
+        return size(float(change.max()), 0.0), size(0.0, float(change.mean()))
 
     def value(self, weights: np.ndarray) -> np.ndarray:
         """z at the samples [n], with these weights and this bias [width + 1]."""

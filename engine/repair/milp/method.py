@@ -17,11 +17,12 @@ from engine.errors import InputError
 from engine.repair.milp import settings
 from engine.repair.milp.feature import STRATEGIES
 from engine.repair.milp.limits import directions
-from engine.repair.milp.plan import Plan, ranked_plans
+from engine.repair.milp.plan import Plan, in_order
 from engine.repair.milp.prices.method import loose
 from engine.repair.milp.refinement import Refinement
 from engine.repair.milp.solver import PlanSolver
 from engine.repair.milp.structural import with_theorem
+from engine.repair.scores.change import ENOUGH, score_range
 from engine.repair.task import Candidate, Evidence, Say, Task
 
 PRICED = "priced"  # a strategy: all but relayed features again, by programs with prices
@@ -33,7 +34,7 @@ def milp(
     say: Say,
     *,
     backend: str = "auto",
-    norm: str = "l1",
+    norm: str = "scores",
     strategies: tuple[str, ...] = (*STRATEGIES, PRICED),
     wide: bool = True,
     structural: bool = False,
@@ -59,22 +60,14 @@ def milp(
             advice="use --method milp to try nevertheless",
         )
     others = [name for name in strategies if name not in ("relayed", PRICED)]
-    least_hopeless = np.inf  # the least margin without a plan
     offered = False
-    for margin in settings.MARGINS if local else settings.MARGINS[:1]:
-        if margin > least_hopeless:
-            continue
-        say(f"linear programs, margin {margin:g}")
-        for some in (one, several[: settings.MAX_JOINT_DIRECTIONS]):
-            plans = ranked_plans(solver, some, margin, others)
-            for plan in plans[: settings.MAX_PLANS]:
-                for candidate in Refinement(solver, evidence, say, plan).candidates():
-                    offered = True
-                    yield candidate
-            if plans:
-                break
-        else:
-            least_hopeless = margin
+    margins = settings.MARGINS if local else settings.MARGINS[:1]
+    enough = ENOUGH * score_range(task, seed=task.seed)
+    for some in (one, several[: settings.MAX_JOINT_DIRECTIONS]):
+        for plan in in_order(solver, _ways(some, others), margins, enough=enough, say=say):
+            for candidate in Refinement(solver, evidence, say, plan).candidates():
+                offered = True
+                yield candidate
     if local and "relayed" in strategies:
         for candidate in _relayed(solver, evidence, say, one):
             offered = True
@@ -83,10 +76,20 @@ def milp(
         yield from loose(solver, evidence, say, [*one, *several[: settings.MAX_JOINT_DIRECTIONS]])
 
 
+def _ways(directions: list[np.ndarray], strategies: list[str]) -> list[Plan]:
+    """Every feature in every direction, with the first margin."""
+    return [
+        Plan(strategy, place, v, settings.MARGINS[0])
+        for strategy in strategies
+        for v in directions
+        for place in range(1 if strategy == "shift" else settings.MAX_NEURONS)
+    ]
+
+
 def _relayed(solver: PlanSolver, evidence: Evidence, say: Say, directions: list[np.ndarray]) -> Iterator[Candidate]:
     """Yields candidates in which a neuron of an early layer is rewritten and relayed."""
     for margin, place in product(settings.RELAYED_MARGINS, range(settings.MAX_RELAY_LAYERS)):
         say(f"linear programs for a relayed neuron, margin {margin:g}")
         for v in directions:
-            plan = Plan("relayed", place, v, margin, np.inf)
+            plan = Plan("relayed", place, v, margin)
             yield from Refinement(solver, evidence, say, plan, tolerated=settings.TOLERATED).candidates()

@@ -1,15 +1,15 @@
-"""Plans: a feature, the direction in which it moves the scores, and how large it may be; the promising ones first."""
+"""Plans: a feature, and the direction in which it moves the scores; the promising ones first."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import inf
 from typing import Protocol
 
 import numpy as np
 
 from engine.evaluation import in_threads
 from engine.repair.milp import settings
-
-#: What a solution costs: True iff it changes many weights; the share of the domain on which it changes scores.
-Cost = tuple[bool, float]
+from engine.repair.task import Say
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -17,54 +17,69 @@ class Plan:
     """A way to choose z.
 
     strategy, place: of its feature; v [outputs]: the direction; margin: by which targets are to hold at samples, in
-    scores; level: how large z may be outside the targets' boxes, as a multiple of what is needed inside.
+    scores.
     """
 
     strategy: str
     place: int
     v: np.ndarray
     margin: float
-    level: float
+
+    @property
+    def feature(self) -> tuple[str, int]:
+        """The feature, as features are known by."""
+        return self.strategy, self.place
 
     def __str__(self) -> str:
         scores = " ".join(f"{'+' if c > 0 else '-'}y{i}" for i, c in enumerate(self.v) if c)
         return f"{scores}, margin {self.margin:g}"
 
 
-class Costs(Protocol):
-    """Says what a plan's solution costs, None where it has none; threads may ask."""
+class Sizes(Protocol):
+    """Says how much a plan's solution on few samples changes scores (scores/change.py), None where it has none.
 
-    def cost(self, plan: Plan) -> Cost | None: ...
-
-
-def ranked_plans(costs: Costs, directions: list[np.ndarray], margin: float, strategies: list[str]) -> list[Plan]:
-    """The plans that have a solution: the best direction of each feature first, the cheapest first of these."""
-    ways = [
-        (strategy, place, v)
-        for strategy in strategies
-        for v in directions
-        for place in range(1 if strategy == "shift" else settings.MAX_NEURONS)
-    ]
-    found = in_threads(lambda way: lowest_level(costs, *way, margin), ways)
-    ranked = [plan for _, plan in sorted((pair for pair in found if pair), key=lambda pair: pair[0])]
-    earlier: list[int] = []  # for each plan, how many better ones have the same feature
-    for i, plan in enumerate(ranked):
-        earlier.append(sum((other.strategy, other.place) == (plan.strategy, plan.place) for other in ranked[:i]))
-    return [ranked[i] for i in sorted(range(len(ranked)), key=lambda i: earlier[i])]
-
-
-def lowest_level(costs: Costs, strategy: str, place: int, v: np.ndarray, margin: float) -> tuple[Cost, Plan] | None:
-    """The plan of the lowest level that changes few weights, else of the highest level; with its cost.
-
-    None where the highest level has no solution.
+    Threads may ask.
     """
-    highest = Plan(strategy, place, v, margin, np.inf)
-    cost = costs.cost(highest)
-    if cost is None:
-        return None
-    for level in settings.LEVELS[:-1]:
-        plan = Plan(strategy, place, v, margin, level)
-        lower = costs.cost(plan)
-        if lower and not lower[0]:
-            return lower, plan
-    return cost, highest
+
+    def size(self, plan: Plan) -> float | None: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sized:
+    """A plan, and how much its solution on few samples changes scores."""
+
+    plan: Plan
+    size: float
+
+
+def ranked(sizes: Sizes, plans: Sequence[Plan]) -> list[Sized]:
+    """The plans that have a solution: the best direction of each feature first, the smallest first of these."""
+    known = zip(plans, in_threads(sizes.size, plans))
+    found = sorted((Sized(plan, each) for plan, each in known if each is not None), key=lambda each: each.size)
+    earlier: list[int] = []  # for each plan, how many better ones have the same feature
+    for i, each in enumerate(found):
+        earlier.append(sum(other.plan.feature == each.plan.feature for other in found[:i]))
+    return [found[i] for i in sorted(range(len(found)), key=lambda i: earlier[i])]
+
+
+def in_order(
+    sizes: Sizes, ways: Sequence[Plan], margins: Sequence[float], *, enough: float, say: Say
+) -> Iterator[Plan]:
+    """Yields plans: those of each margin that change scores by no more than enough, then the others by their size.
+
+    The wider a margin the easier is the proof. ways: plans, whatever their margin; at the next margin those that are
+    far behind are not asked for again.
+    """
+    later: list[Sized] = []
+    for margin in margins:
+        say(f"linear programs, margin {margin:g}")
+        found = ranked(sizes, [replace(way, margin=margin) for way in ways])
+        some = found[: settings.MAX_PLANS]
+        yield from (each.plan for each in some if each.size <= enough)
+        later += [each for each in some if each.size > enough]
+        least = min((each.size for each in found), default=inf)
+        ways = [each.plan for each in found if each.size <= settings.HOPEFUL * least] or ways
+    yield from (each.plan for each in sorted(later, key=lambda each: each.size))
+    say(f"linear programs, margin {settings.WIDE_MARGIN:g}")
+    wide = ranked(sizes, [replace(way, margin=settings.WIDE_MARGIN) for way in ways])
+    yield from (each.plan for each in wide[: settings.MAX_PLANS])

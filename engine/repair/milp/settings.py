@@ -1,9 +1,14 @@
 """Numbers of samples, margins and limits of the method."""
 
-import numpy as np
-
 #: By how much targets are to hold at samples, in scores, in the order in which they are tried.
-MARGINS = (0.03, 0.1, 0.01, 0.003)
+MARGINS = (0.03, 0.01, 0.003)
+
+#: Tried last: it changes scores much, but is proved easily.
+WIDE_MARGIN = 0.1
+
+#: At the next margin a way is looked at again if it was no larger than so many times the least one.
+HOPEFUL = 2.0
+
 RELAYED_MARGINS = (0.003, 0.0005)
 
 #: Of targets about a larger share of the domain only the first margin is tried: features are local.
@@ -11,12 +16,6 @@ MAX_TARGET_SHARE = 0.5
 
 #: Of the most that a score may change, the share that programs use at samples.
 CHANGE_SHARE = 0.8
-
-#: How large the feature may be outside the targets' boxes, as multiples of what is needed inside.
-LEVELS = (3.0, 10.0, np.inf)
-
-#: A solution that changes no more weights than these changes few.
-FEW_WEIGHTS = 20
 
 #: Samples that programs are about: of the domain, of each target's boxes, of each other property's boxes.
 DOMAIN = 200_000
@@ -53,3 +52,10 @@ MAX_SHIFTS = 2
 #: The share of the domain's samples whose advisory may change by a relayed neuron; layers in which one is sought.
 TOLERATED = 1e-4
 MAX_RELAY_LAYERS = 5
+
+#: A change of a score this many times the largest at known samples is steep; samples around which it is looked for.
+STEEP = 1.15
+NEAR_STEEP = 1000
+
+#: Times that a plan is solved again for points where scores change steeply alone.
+MAX_STEEP = 3

@@ -10,9 +10,10 @@ from engine.network import Network
 from engine.repair.milp import settings
 from engine.repair.milp.feature import Feature, Features
 from engine.repair.milp.limits import held, needed
-from engine.repair.milp.plan import Cost, Plan
+from engine.repair.milp.plan import Plan
 from engine.repair.milp.prices.program import solve_elastic
-from engine.repair.milp.program import Program, solve
+from engine.repair.milp.programs.cuts import solve
+from engine.repair.milp.programs.program import Program
 from engine.repair.milp.worst import worst_points
 from engine.repair.samples import Samples, draw, look_at, regions
 from engine.repair.task import Task
@@ -56,7 +57,7 @@ class PlanSolver:
         x, owner = draw(task, self.regions, self.random, **sizes)
         self.samples = look_at(task.network, self.regions, x, owner)
         self._before = self.samples  # those before the last addition
-        self._thinned = self.samples.every(settings.THINNING)
+        self._few = self.samples.every(settings.THINNING)
         self._soft: Samples | None = None
         self._features = Features(task.network, self.samples, tolerance=task.tolerance)
         self._feature_of: dict[tuple[bool, str, int], Feature | None] = {}
@@ -124,31 +125,41 @@ class PlanSolver:
 
         Threads may ask.
         """
-        if plan not in self._solutions:  # few samples show fast that there is no solution
-            likely = self._solution(plan, self._thinned, None)
-            self._solutions[plan] = self._solution(plan, self.samples, self._soft) if likely else None
+        if plan not in self._solutions:
+            self._solutions[plan] = self._solution(plan, self.samples, self._soft)
         return self._solutions[plan]
+
+    def solve_few(self, plan: Plan) -> Solution | None:
+        """The same of few samples: it shows fast what a plan costs, and often that it has no solution."""
+        return self._solution(plan, self._few, None)
 
     def elastic(self, plan: Plan, *, few: bool = False) -> tuple[Solution, float] | None:
         """The feature, weights that mend what is unsafe at all samples, or few, and how much else they miss.
 
         None where there are none.
         """
-        samples = self._thinned if few else self.samples
+        samples = self._few if few else self.samples
         feature = self._feature(samples, plan.strategy, plan.place)
         program = self._program(feature, plan, samples) if feature else None
         found = solve_elastic(program, samples.free) if program else None
         return ((feature, found[0]), found[1]) if feature and found else None
 
-    def cost(self, plan: Plan) -> Cost | None:
-        """The cost of the plan's solution (plan.py); None without one."""
-        found = self.solve(plan)
+    def size(self, plan: Plan) -> float | None:
+        """How much the plan's solution on few samples changes scores there; None without one. Threads may ask."""
+        found = self.solve_few(plan)
         if found is None:
             return None
         feature, weights = found
-        on = feature.value(weights)[self.samples.owner == -1] > 0
-        changed = (weights != feature.base).sum() + feature.weights_beside(self.task.network)
-        return bool(changed > settings.FEW_WEIGHTS), float(on.mean())
+        z = feature.value(weights)
+        prices = feature.prices(plan.v)
+        return float(prices[0] * z.max() + prices[1] * z[self._few.owner == -1].mean())
+
+    def most(self, plan: Plan, solution: Solution) -> float:
+        """By how much the feature changes a score at most at the samples; inf where the norm is another."""
+        feature, weights = solution
+        if self._norm != "scores":
+            return np.inf
+        return float(np.abs(feature.along(plan.v)).max() * feature.value(weights).max())
 
     def _solution(self, plan: Plan, samples: Samples, soft: Samples | None) -> Solution | None:
         """See `solve`; about these samples and soft constraints."""
@@ -173,7 +184,7 @@ class PlanSolver:
 
     def _feature(self, samples: Samples, strategy: str, place: int) -> Feature | None:
         """The feature at all samples or at the thinned ones; all samples say whether the network has it."""
-        thinned = samples is self._thinned
+        thinned = samples is self._few
         key = thinned, strategy, place
         if key not in self._feature_of:
             exists = not thinned or self._feature(self.samples, strategy, place)
@@ -187,16 +198,24 @@ class PlanSolver:
         need, floor, cap = limits.need, limits.floor, limits.cap
         if (need == np.inf).any():
             return None
-        most = plan.level * max(need.max(), 0.0) if plan.level < np.inf else np.inf
-        outside = ~self._in_targets(samples) & (floor == -np.inf)
-        cap = np.where(outside, np.minimum(cap, most), cap)
         lost = floor > cap  # wrong whatever z is
         need, cap = np.where(lost, -np.inf, np.maximum(need, floor)), np.where(lost, np.inf, cap)
         n = len(feature.base)
         lower, upper = np.full(n, feature.lower), np.full(n, np.inf)
         if not feature.bias:
             lower[-1] = upper[-1] = feature.base[-1]
-        return Program(feature.inputs, feature.base, need, cap, lower, upper, self._norm, feature.largest)
+        return Program(
+            feature.inputs,
+            feature.base,
+            need,
+            cap,
+            lower,
+            upper,
+            self._norm,
+            feature.largest,
+            samples.owner == -1,
+            feature.prices(plan.v),
+        )
 
     def _limits(self, feature: Feature, plan: Plan, samples: Samples) -> _Limits:
         """Limits of z whatever the level; those of all samples are kept, as the next level asks for them again."""

@@ -25,7 +25,7 @@ def loose(solver: PlanSolver, evidence: Evidence, say: Say, directions: list[np.
     margin = settings.MARGINS[0]
     say("linear programs with prices")
     plans = [
-        Plan(strategy, place, v, margin, np.inf)
+        Plan(strategy, place, v, margin)
         for v in directions
         for strategy in ("rewritten", "extended", "shift")
         for place in range(1 if strategy == "shift" else settings.MAX_NEURONS)

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import csr_array, hstack
 
-from engine.repair.milp.program import Program
+from engine.repair.milp.programs.program import Program
 
 ROUNDS = 12
 BATCH = 100  # constraints added in a round, of those that must hold and of the others each

@@ -1,0 +1,114 @@
+"""A linear or integer program as solvers take it, solved by HiGHS or gurobi."""
+
+from collections.abc import Callable
+from threading import Lock
+
+import numpy as np
+from scipy.optimize import Bounds, LinearConstraint, linprog, milp
+
+from engine.errors import InputError
+from engine.repair.milp.programs.program import Program
+
+SECONDS = 20.0  # limit of one call of a solver
+FREE_LICENCE = 2000  # variables, and constraints, that gurobi solves without a licence of its own
+WEIGHT_PRICE = (
+    0.01  # of norm scores, of a change of a weight by 1: of nearly equal changes that of few weights is taken
+)
+
+#: Gurobi takes Ctrl-C while it solves and gives it back at the end: two at once would keep it for good.
+ONE_AT_A_TIME = Lock()
+
+
+class Model:
+    """Minimize cost . v where matrix v <= limits and 0 <= v <= high, with integers where `whole` is 1.
+
+    v: up and down with w = base + up - down, then the largest value and the mean, then what the norm needs.
+    """
+
+    def __init__(self, rows: np.ndarray, limits: np.ndarray, program: Program):
+        """rows: of (w, largest value, mean value), whose part of w is [k, width + 1]."""
+        n = len(program.base)
+        extra = {"count": n, "max": 1}.get(program.norm, 0)
+        up, down = program.upper - program.base, program.base - program.lower
+        weights, values = rows[:, :n], rows[:, n:]
+        self.base = program.base
+        self.matrix = np.hstack([weights, -weights, values, np.zeros((len(rows), extra))])
+        self.limits = limits - weights @ program.base
+        high = np.inf if program.norm == "max" else 1.0
+        self.high = np.concatenate([up, down, np.full(2, np.inf), np.full(extra, high)])
+        price = {"scores": WEIGHT_PRICE, "l1": 1.0}.get(program.norm, 1e-3)
+        self.cost = np.concatenate([np.full(2 * n, price), program.prices, np.ones(extra)])
+        self.whole = np.repeat([0, 1 if program.norm == "count" else 0], [2 * n + 2, extra])
+        if extra:
+            self._link(n, np.maximum(up, down).clip(max=1e3))
+
+    def _link(self, n: int, most: np.ndarray) -> None:
+        """Adds up + down <= the maximum, or <= most * (0 or 1)."""
+        both = np.hstack([np.eye(n), np.eye(n), np.zeros((n, 2))])
+        last = -np.diag(most) if self.whole.any() else -np.ones((n, 1))
+        self.matrix = np.vstack([self.matrix, np.hstack([both, last])])
+        self.limits = np.concatenate([self.limits, np.zeros(n)])
+
+    def solution(self, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The weights w, and the largest and mean value, that these variables stand for."""
+        n = len(self.base)
+        change = v[:n] - v[n : 2 * n]
+        return self.base + np.where(np.abs(change) > 1e-9, change, 0.0), v[2 * n : 2 * n + 2]
+
+
+Solver = Callable[[Model], tuple[np.ndarray, np.ndarray] | None]
+
+
+def _either(model: Model) -> tuple[np.ndarray, np.ndarray] | None:
+    if max(model.matrix.shape) > FREE_LICENCE:
+        return _highs(model)
+    try:
+        return _gurobi(model)
+    except InputError:
+        return _highs(model)
+
+
+def _highs(model: Model) -> tuple[np.ndarray, np.ndarray] | None:
+    if model.whole.any():  # without presolve: where that misled it, HiGHS prints a line to stdout
+        found = milp(
+            model.cost,
+            integrality=model.whole,
+            bounds=Bounds(0, model.high),
+            constraints=LinearConstraint(model.matrix, -np.inf, model.limits),
+            options={"time_limit": SECONDS, "presolve": False},
+        )
+    else:
+        ends = np.column_stack([np.zeros(len(model.high)), model.high])
+        found = linprog(
+            model.cost,
+            A_ub=model.matrix,
+            b_ub=model.limits,
+            bounds=ends,
+            method="highs",
+            options={"time_limit": SECONDS},
+        )
+    return None if found.x is None else model.solution(found.x)
+
+
+def _gurobi(model: Model) -> tuple[np.ndarray, np.ndarray] | None:
+    """The solution by gurobi; InputError where gurobi cannot be used."""
+    try:
+        import gurobipy
+    except ImportError as error:
+        raise InputError(f"gurobi cannot be used ({error})", advice="use the highs backend") from None
+    try:
+        with ONE_AT_A_TIME, gurobipy.Env(params={"OutputFlag": 0}) as env, gurobipy.Model(env=env) as program:
+            program.Params.Threads, program.Params.TimeLimit = 1, SECONDS
+            program.Params.FeasibilityTol = 1e-8
+            values = program.addMVar(len(model.cost), ub=model.high, vtype=np.where(model.whole == 1, "B", "C"))
+            program.addConstr(model.matrix @ values <= model.limits)
+            program.setObjective(model.cost @ values)
+            program.optimize()
+            if program.Status == gurobipy.GRB.INTERRUPTED:
+                raise KeyboardInterrupt
+            return model.solution(np.asarray(values.X)) if program.SolCount else None
+    except gurobipy.GurobiError as error:
+        raise InputError(f"gurobi cannot be used ({error})", advice="use the highs backend") from None
+
+
+BACKENDS: dict[str, Solver] = {"auto": _either, "gurobi": _gurobi, "highs": _highs}

@@ -1,0 +1,74 @@
+"""What is asked of a row of weights: very many linear constraints, and what is to be small."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from engine.errors import InputError
+
+NORMS = ("scores", "l1", "count", "max")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Program:
+    """Find w near `base` with need <= features @ w[:-1] + w[-1] <= cap at each of n points.
+
+    features: float32 [n, width]; base, lower, upper [width + 1]; need, cap [n], infinite where nothing is asked;
+    norm: what is made small. l1, count, max: of w - base, the sum, how many numbers change, or the largest. scores: the
+    largest value at any point, and the mean of the positive values at the points `domain` [n], bool, at these two
+    prices, and a little of l1. largest [width]: at least the absolute value of each feature, found where it is not
+    given.
+    """
+
+    features: np.ndarray
+    base: np.ndarray
+    need: np.ndarray
+    cap: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    norm: str = "l1"
+    largest: np.ndarray | None = None
+    domain: np.ndarray | None = None
+    prices: tuple[float, float] = (1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        if self.norm not in NORMS:
+            raise InputError(f"unknown norm {self.norm!r}", advice=f"use {', '.join(NORMS)}")
+
+    def select(self, which: np.ndarray) -> "Program":
+        """The same about these points only: bool [n]."""
+        return replace(
+            self,
+            features=self.features[which],
+            need=self.need[which],
+            cap=self.cap[which],
+            domain=None if self.domain is None else self.domain[which],
+        )
+
+    def join(self, other: "Program") -> "Program":
+        """The same weights' program about the points of both."""
+        whole = None if self.domain is None or other.domain is None else np.append(self.domain, other.domain)
+        return replace(
+            self,
+            features=np.concatenate([self.features, other.features]),
+            need=np.concatenate([self.need, other.need]),
+            cap=np.concatenate([self.cap, other.cap]),
+            largest=np.maximum(self.magnitudes, other.magnitudes),
+            domain=whole,
+        )
+
+    @property
+    def magnitudes(self) -> np.ndarray:
+        """At least the absolute value of each feature: [width]."""
+        return largest(self.features) if self.largest is None else self.largest
+
+    @property
+    def counts_scores(self) -> bool:
+        """True iff values count, and not weights alone."""
+        return self.norm == "scores"
+
+
+def largest(features: np.ndarray) -> np.ndarray:
+    """The largest absolute value of each feature at points [n, width]: [width]."""
+    found: np.ndarray = np.maximum(features.max(0, initial=0.0), -features.min(0, initial=0.0))
+    return found
