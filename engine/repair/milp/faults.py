@@ -9,7 +9,7 @@ from engine.comparison.region import Region, in_box
 from engine.evaluation import scores
 from engine.network import Network
 from engine.repair.milp import settings
-from engine.repair.milp.worst import changed_points, most_changed_points, worst_points
+from engine.repair.milp.worst import changed_points, worst_points
 from engine.repair.samples import Samples, draw, look_at
 from engine.repair.task import Task
 
@@ -19,36 +19,26 @@ class Faults:
     """Points [n, inputs] that a change gets wrong.
 
     drawn: found among fresh samples, or nearly unsafe; searched: found by a search for changed advisories;
-    share: of the domain's fresh samples with a changed advisory, or 1 where other points are wrong too; steep: where
-    scores change by much more than at any sample that the program knew.
+    share: of the domain's fresh samples with a changed advisory, or 1 where other points are wrong too.
     """
 
     drawn: np.ndarray
     searched: np.ndarray
     share: float
-    steep: np.ndarray
 
 
 def find_faults(
-    task: Task,
-    where: list[Region],
-    random: np.random.Generator,
-    changed: Network,
-    margin: float,
-    *,
-    search: bool,
-    most: float = np.inf,
+    task: Task, where: list[Region], random: np.random.Generator, changed: Network, margin: float, *, search: bool
 ) -> Faults:
     """Fresh points where the changed network is wrong: advisories that it should have kept, nearly unsafe points.
 
     margin: twice the distance to unsafe, in scores, below which a target's point is nearly unsafe; search: True iff
-    changed advisories are searched for, beside drawing points; most: the largest change of a score at known samples.
+    changed advisories are searched for, beside drawing points.
     """
     domain = settings.FRESH if search else int(settings.FRESH_FACTOR_WITHOUT_SEARCH * settings.FRESH)
     x, owner = draw(task, where, random, domain=domain, target=settings.TARGET, keep=settings.KEEP)
     fresh = look_at(task.network, where, x, owner)
-    y = _changed_scores(task.network, changed, fresh)
-    other = _changes(task, where, y, fresh)
+    other = _changes(task, where, _changed_scores(task.network, changed, fresh), fresh)
     parts = [fresh.x[other][:1000]]
     for region in where:
         if region.target and region.wide:
@@ -60,18 +50,7 @@ def find_faults(
     searched = drawn[:0]
     if search and task.tolerance == np.inf:
         searched = _search(task, where, random, changed, fresh.x[fresh.owner == -1])
-    return Faults(drawn, searched, share, _steep(task, random, changed, fresh, y, settings.STEEP * most))
-
-
-def _steep(
-    task: Task, random: np.random.Generator, changed: Network, fresh: Samples, y: np.ndarray, above: float
-) -> np.ndarray:
-    """Points where a score changes by more than that, found from where it does most among fresh samples."""
-    if above == np.inf:
-        return fresh.x[:0]
-    most = np.argsort(-np.abs(y - fresh.y).max(1), kind="stable")[: settings.NEAR_STEEP]
-    ends = {"lower": task.lower, "upper": task.upper}
-    return most_changed_points(task.network, changed, fresh.x[most], random, **ends, above=above)
+    return Faults(drawn, searched, share)
 
 
 def _changes(task: Task, where: list[Region], y: np.ndarray, samples: Samples) -> np.ndarray:

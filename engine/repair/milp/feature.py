@@ -20,6 +20,7 @@ import numpy as np
 from engine.evaluation import values
 from engine.network import Network
 from engine.repair.edit import edited, free_bias, free_weight, single
+from engine.repair.milp import settings
 from engine.repair.milp.programs.program import largest
 from engine.repair.samples import Samples
 from engine.repair.scores.change import size
@@ -65,13 +66,11 @@ class Feature:
         z = self.inputs @ weights[:-1].astype(np.float32) + np.float32(weights[-1])
         return z.clip(min=0) if self.chain else z
 
-    def weights_beside(self, network: Network) -> int:
-        """An upper bound on the number of weights and biases that change beside those sought, if one score is moved."""
-        if not self.chain:
-            return 0
-        rows = sum(network.layers[k].weight.shape[1] for k, _ in self.chain[1:])  # + a bias, - one a column has too
-        columns = sum(len(network.layers[k + 1].bias) for k, _ in self.chain[:-1])
-        return int(rows + columns + (1 if self.out.any() else len(self.out)))
+    def change(self, original: np.ndarray, v: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """The absolute change of each score at the samples [n, outputs], whose scores were `original`."""
+        z = self.value(weights)
+        change: np.ndarray = np.abs(self.y - original + np.outer(z, self.along(v).astype(np.float32)))
+        return change
 
     def network(self, network: Network, v: np.ndarray, weights: np.ndarray) -> Network:
         """The network with z, of these weights, added to its scores in direction v."""
@@ -100,8 +99,7 @@ class Features:
         self._tolerance = tolerance
         hidden = len(network.layers) - 1
         self._network, self._relus = network, all(layer.relu for layer in network.layers[:hidden])
-        self._fires = (samples.last > 0).mean(0)
-        self._x = samples.x
+        self._samples = samples
 
     def at(self, samples: Samples, strategy: str, place: int, *, known: bool = False) -> Feature | None:
         """The feature at these samples; None where the network has none there, or its file cannot hold it.
@@ -134,25 +132,23 @@ class Features:
         )
 
     def _last_hidden(self, samples: Samples, place: int, *, extended: bool, known: bool) -> Feature | None:
-        if place >= len(self._fires) or not free_weight(self._network, -2):
+        neurons = self._neurons[extended]
+        if place >= len(neurons) or not free_weight(self._network, -2):
             return None
         hidden, last = self._network.layers[-2:]
-        neuron, k = int(np.argsort(self._fires, kind="stable")[place]), len(self._network.layers) - 2
-        out = last.weight[:, neuron]
-        y = samples.y - np.outer(samples.last[:, neuron], out.astype(np.float32))
+        neuron, k = neurons[place], len(self._network.layers) - 2
+        out, y = last.weight[:, neuron], self._without(samples, neuron)
         if not known and _needed(samples, y, self._tolerance) != extended:
             return None
-        base = np.append(hidden.weight[neuron], hidden.bias[neuron])
         strength = float(single(STRENGTH * max(np.abs(out).max(), 1e-3))) if extended else 1.0
-        name = f"neuron {neuron} of layer {k + 1} {'extended' if extended else 'rewritten'}"
         return Feature(
-            name,
+            f"neuron {neuron} of layer {k + 1} {'extended' if extended else 'rewritten'}",
             ((k, neuron),),
             y,
             out if extended else np.zeros_like(out),
             strength,
             samples.inner,
-            base,
+            np.append(hidden.weight[neuron], hidden.bias[neuron]),
             -np.inf,
             largest(samples.inner),
             free_bias(self._network, -2),
@@ -183,9 +179,25 @@ class Features:
         )
 
     @cached_property
+    def _neurons(self) -> tuple[list[int], list[int]]:
+        """Neurons of the last hidden layer that nothing depends on, and others; first those that change scores least."""
+        samples, reach = self._samples, np.abs(self._network.layers[-1].weight).max(0)
+        order = np.argsort(reach * size(samples.last.max(0), samples.last.mean(0)), kind="stable")
+        found: tuple[list[int], list[int]] = [], []
+        for neuron in order[: settings.LOOKED_AT].tolist():
+            found[_needed(samples, self._without(samples, neuron), self._tolerance)].append(neuron)
+        return found
+
+    def _without(self, samples: Samples, neuron: int) -> np.ndarray:
+        """Scores at the samples [n, outputs] without a neuron of the last hidden layer."""
+        out = self._network.layers[-1].weight[:, neuron].astype(np.float32)
+        without: np.ndarray = samples.y - np.outer(samples.last[:, neuron], out)
+        return without
+
+    @cached_property
     def _highest(self) -> list[np.ndarray]:
         """The highest input of each neuron's ReLU at the samples, [width] for each hidden layer."""
-        h, highest = self._x, []
+        h, highest = self._samples.x, []
         for layer in self._network.layers[:-1]:
             before = h @ layer.weight.T.astype(np.float32) + layer.bias.astype(np.float32)
             highest.append(before.max(0))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import inf
+from math import ceil, inf, log2
 from typing import Protocol
 
 import numpy as np
@@ -35,27 +35,40 @@ class Plan:
         return f"{scores}, margin {self.margin:g}"
 
 
+@dataclass(frozen=True, slots=True)
+class Size:
+    """The size of a change of scores (scores/change.py); theorem: True iff the weights say how decisions change."""
+
+    amount: float
+    theorem: bool
+
+    @property
+    def rank(self) -> tuple[int, bool, float]:
+        """The order of changes: of about equal ones that with a theorem comes first."""
+        return ceil(log2(max(self.amount, 1e-30))), not self.theorem, self.amount
+
+
 class Sizes(Protocol):
-    """Says how much a plan's solution on few samples changes scores (scores/change.py), None where it has none.
+    """Says how large the change is that a plan's solution on few samples makes, None where it has none.
 
     Threads may ask.
     """
 
-    def size(self, plan: Plan) -> float | None: ...
+    def size(self, plan: Plan) -> Size | None: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sized:
-    """A plan, and how much its solution on few samples changes scores."""
+    """A plan, and the size of what its solution on few samples changes."""
 
     plan: Plan
-    size: float
+    size: Size
 
 
 def ranked(sizes: Sizes, plans: Sequence[Plan]) -> list[Sized]:
     """The plans that have a solution: the best direction of each feature first, the smallest first of these."""
     known = zip(plans, in_threads(sizes.size, plans))
-    found = sorted((Sized(plan, each) for plan, each in known if each is not None), key=lambda each: each.size)
+    found = sorted((Sized(plan, each) for plan, each in known if each), key=lambda each: each.size.rank)
     earlier: list[int] = []  # for each plan, how many better ones have the same feature
     for i, each in enumerate(found):
         earlier.append(sum(other.plan.feature == each.plan.feature for other in found[:i]))
@@ -75,11 +88,11 @@ def in_order(
         say(f"linear programs, margin {margin:g}")
         found = ranked(sizes, [replace(way, margin=margin) for way in ways])
         some = found[: settings.MAX_PLANS]
-        yield from (each.plan for each in some if each.size <= enough)
-        later += [each for each in some if each.size > enough]
-        least = min((each.size for each in found), default=inf)
-        ways = [each.plan for each in found if each.size <= settings.HOPEFUL * least] or ways
-    yield from (each.plan for each in sorted(later, key=lambda each: each.size))
+        yield from (each.plan for each in some if each.size.amount <= enough)
+        later += [each for each in some if each.size.amount > enough]
+        least = min((each.size.amount for each in found), default=inf)
+        ways = [each.plan for each in found if each.size.amount <= settings.HOPEFUL * least] or ways
+    yield from (each.plan for each in sorted(later, key=lambda each: each.size.rank))
     say(f"linear programs, margin {settings.WIDE_MARGIN:g}")
     wide = ranked(sizes, [replace(way, margin=settings.WIDE_MARGIN) for way in ways])
     yield from (each.plan for each in wide[: settings.MAX_PLANS])

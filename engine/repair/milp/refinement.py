@@ -40,10 +40,8 @@ class Refinement:
             if solution is None:
                 return
             candidate = self._candidate(solution, attempt)
-            faults = self._find_faults(candidate, solution, attempt)
-            if self._is_good(faults) and len(faults.steep) and attempt <= settings.MAX_STEEP:
-                goes_on = self._add(faults.steep, faults.searched)
-            elif self._is_good(faults):
+            faults = self._find_faults(candidate, attempt)
+            if self._is_good(faults):
                 self._fallback = None
                 if candidate.network.sha256 != self._offered:  # else it would be proved twice
                     self._offered = candidate.network.sha256
@@ -51,7 +49,7 @@ class Refinement:
                 goes_on = self._learn(candidate, faults)
             else:
                 self._fallback = None if len(faults.drawn) or self._tolerated else candidate
-                goes_on = self._add(np.concatenate([faults.drawn, faults.steep]), faults.searched)
+                goes_on = self._add(faults.drawn, faults.searched)
             if not goes_on:
                 return
         if self._fallback:
@@ -72,17 +70,11 @@ class Refinement:
         network = feature.network(self._solver.task.network, self._plan.v, weights)
         return Candidate(network, note, provisional=not self._tolerated)
 
-    def _find_faults(self, candidate: Candidate, solution: Solution, attempt: int) -> Faults:
+    def _find_faults(self, candidate: Candidate, attempt: int) -> Faults:
         solver = self._solver
         search = not self._tolerated and solver.soft_is_met(self._plan)
         faults = find_faults(
-            solver.task,
-            solver.regions,
-            solver.random,
-            candidate.network,
-            self._plan.margin,
-            search=search,
-            most=solver.most(self._plan, solution),
+            solver.task, solver.regions, solver.random, candidate.network, self._plan.margin, search=search
         )
         if self._tolerated and attempt >= settings.MAX_ATTEMPTS // 2:
             self._all_right = False

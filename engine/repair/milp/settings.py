@@ -46,16 +46,12 @@ MAX_REFUTATIONS = 3
 MAX_JOINT_DIRECTIONS = 3
 MAX_NEURONS = 2
 
+#: Neurons of the last hidden layer that are looked at, those first without which scores change least.
+LOOKED_AT = 12
+
 #: Ways to shift scores that are refined for each margin.
 MAX_SHIFTS = 2
 
 #: The share of the domain's samples whose advisory may change by a relayed neuron; layers in which one is sought.
 TOLERATED = 1e-4
 MAX_RELAY_LAYERS = 5
-
-#: A change of a score this many times the largest at known samples is steep; samples around which it is looked for.
-STEEP = 1.15
-NEAR_STEEP = 1000
-
-#: Times that a plan is solved again for points where scores change steeply alone.
-MAX_STEEP = 3

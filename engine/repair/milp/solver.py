@@ -1,44 +1,26 @@
 """Plans solved on all samples known so far: the smallest change of weights that is right on each of them."""
 
-import threading
-from dataclasses import dataclass
 
 import numpy as np
 
+from engine.comparison.decision import Decision
 from engine.comparison.region import Region
+from engine.comparison.structure import structure
 from engine.network import Network
 from engine.repair.milp import settings
 from engine.repair.milp.feature import Feature, Features
 from engine.repair.milp.limits import held, needed
-from engine.repair.milp.plan import Plan
+from engine.repair.milp.plan import Plan, Size
 from engine.repair.milp.prices.program import solve_elastic
 from engine.repair.milp.programs.cuts import solve
 from engine.repair.milp.programs.program import Program
 from engine.repair.milp.worst import worst_points
 from engine.repair.samples import Samples, draw, look_at, regions
+from engine.repair.scores.change import size
 from engine.repair.task import Task
 
 #: A feature, and the weights sought: those that it is linear in.
 Solution = tuple[Feature, np.ndarray]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Limits:
-    """Limits of z at samples, each [n].
-
-    need: the least z with which targets hold; floor, cap: everything else stays right between them.
-    """
-
-    need: np.ndarray
-    floor: np.ndarray
-    cap: np.ndarray
-
-
-class _Latest(threading.local):
-    """The limits of all samples that a thread found last, and of which feature, direction and margin they are."""
-
-    key: tuple[Feature, tuple[float, ...], float] | None = None
-    limits: _Limits | None = None
 
 
 class PlanSolver:
@@ -63,7 +45,6 @@ class PlanSolver:
         self._feature_of: dict[tuple[bool, str, int], Feature | None] = {}
         self._solutions: dict[Plan, Solution | None] = {}
         self._without_soft: set[Plan] = set()
-        self._latest = _Latest()
 
     # Samples
 
@@ -144,22 +125,19 @@ class PlanSolver:
         found = solve_elastic(program, samples.free) if program else None
         return ((feature, found[0]), found[1]) if feature and found else None
 
-    def size(self, plan: Plan) -> float | None:
-        """How much the plan's solution on few samples changes scores there; None without one. Threads may ask."""
+    def size(self, plan: Plan) -> Size | None:
+        """The size of the change that the plan's solution on few samples makes (plan.py); None without one.
+
+        Threads may ask.
+        """
         found = self.solve_few(plan)
         if found is None:
             return None
         feature, weights = found
-        z = feature.value(weights)
-        prices = feature.prices(plan.v)
-        return float(prices[0] * z.max() + prices[1] * z[self._few.owner == -1].mean())
-
-    def most(self, plan: Plan, solution: Solution) -> float:
-        """By how much the feature changes a score at most at the samples; inf where the norm is another."""
-        feature, weights = solution
-        if self._norm != "scores":
-            return np.inf
-        return float(np.abs(feature.along(plan.v)).max() * feature.value(weights).max())
+        change = feature.change(self._few.y, plan.v, weights)
+        amount = size(float(change.max()), float(change[self._few.owner == -1].mean()))
+        claims = structure(self.task.network, feature.network(self.task.network, plan.v, weights))
+        return Size(amount, claims is not None and claims.is_theorem(Decision.LOWEST))
 
     def _solution(self, plan: Plan, samples: Samples, soft: Samples | None) -> Solution | None:
         """See `solve`; about these samples and soft constraints."""
@@ -194,19 +172,16 @@ class PlanSolver:
 
     def _program(self, feature: Feature, plan: Plan, samples: Samples) -> Program | None:
         """The plan's constraints at the samples; None where its direction cannot help some sample."""
-        limits = self._limits(feature, plan, samples)
-        need, floor, cap = limits.need, limits.floor, limits.cap
+        need, cap = self._limits(feature, plan, samples)
         if (need == np.inf).any():
             return None
-        lost = floor > cap  # wrong whatever z is
-        need, cap = np.where(lost, -np.inf, np.maximum(need, floor)), np.where(lost, np.inf, cap)
         n = len(feature.base)
         lower, upper = np.full(n, feature.lower), np.full(n, np.inf)
         if not feature.bias:
             lower[-1] = upper[-1] = feature.base[-1]
         return Program(
             feature.inputs,
-            feature.base,
+            self._start(feature, plan),
             need,
             cap,
             lower,
@@ -217,11 +192,15 @@ class PlanSolver:
             feature.prices(plan.v),
         )
 
-    def _limits(self, feature: Feature, plan: Plan, samples: Samples) -> _Limits:
-        """Limits of z whatever the level; those of all samples are kept, as the next level asks for them again."""
-        key = feature, tuple(plan.v), plan.margin
-        if self._latest.limits and key == self._latest.key:
-            return self._latest.limits
+    def _start(self, feature: Feature, plan: Plan) -> np.ndarray:
+        """The weights from which changes count: 0 where a neuron is rewritten and scores count, as small weights make
+        flat features, whose proofs are short."""
+        if self._norm != "scores" or plan.strategy not in ("rewritten", "relayed"):
+            return feature.base
+        return np.append(np.zeros(len(feature.base) - 1), 0.0 if feature.bias else feature.base[-1])
+
+    def _limits(self, feature: Feature, plan: Plan, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
+        """The least z at each sample with which targets hold, and the largest that keeps all else right: [n] each."""
         safe, v = ~samples.free, feature.along(plan.v)
         need = needed(samples, self.regions, feature.y, v, margin=plan.margin)
         floor, cap = held(samples, self.regions, feature.y, v, tolerance=self.task.tolerance)
@@ -229,7 +208,5 @@ class PlanSolver:
         if self.task.max_change < np.inf:
             cap = np.minimum(cap, settings.CHANGE_SHARE * self.task.max_change / np.abs(plan.v).max())
             need[safe] = np.minimum(need[safe], cap[safe])
-        limits = _Limits(need, floor, cap)
-        if samples is self.samples:
-            self._latest.key, self._latest.limits = key, limits
-        return limits
+        lost = floor > cap  # wrong whatever z is
+        return np.where(lost, -np.inf, np.maximum(need, floor)), np.where(lost, np.inf, cap)

@@ -58,30 +58,6 @@ def changed_points(
     return _descend(distance, x, random, upper - lower, nearest, 0.0, starts=4 * STARTS)
 
 
-def most_changed_points(
-    original: Network,
-    changed: Network,
-    x: np.ndarray,
-    random: np.random.Generator,
-    *,
-    lower: np.ndarray,
-    upper: np.ndarray,
-    above: float,
-) -> np.ndarray:
-    """Points [n, inputs] of the box [lower, upper] where a score changes by more, found from the samples x; only the
-    worst."""
-
-    def room(x: np.ndarray) -> np.ndarray:
-        found: np.ndarray = above - np.abs(scores(changed, x) - scores(original, x)).max(1)
-        return found
-
-    def nearest(x: np.ndarray) -> np.ndarray:
-        inside: np.ndarray = np.clip(x, lower, upper).astype(np.float32)
-        return inside
-
-    return _descend(room, x, random, upper - lower, nearest, 0.0)
-
-
 def _lead(y: np.ndarray) -> np.ndarray:
     """The distance [n, outputs] by which each score is below the lowest other one."""
     n, place = np.arange(len(y)), y.argmin(1)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import ceil, inf, log2
+from typing import TypeVar
 
 import numpy as np
 
@@ -55,7 +56,10 @@ class ScoreChange:
         return f"outputs change by {self.mean:.3g} on average, {self.largest:.3g} at most"
 
 
-def size(largest: float, mean: float) -> float:
+Size = TypeVar("Size", float, np.ndarray)
+
+
+def size(largest: Size, mean: Size) -> Size:
     """One number for the largest change of a score at any sample, and the mean over all scores in the domain."""
     return largest + MEAN_PRICE * mean
 

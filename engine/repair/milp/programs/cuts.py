@@ -14,11 +14,11 @@ from engine.repair.milp.programs.program import Program
 BATCH = 300  # violated constraints added in a round, of lower bounds and of upper bounds each
 HELD = 1200  # constraints up to which a round keeps all
 TIGHT = 600  # else it keeps so many, the tightest
-ROUNDS = 60
+ROUNDS = 300
 SLACK = (
     1e-6  # by which the solver's constraints are tighter, of one plus the sum of a row: solvers allow themselves less
 )
-CLOSE = 0.01  # up to this share beyond the solver's own value the largest value, and the mean, count as found
+CLOSE = 0.02  # up to this share of what values cost they may cost more than the solver thinks
 
 
 def solve(program: Program, *, backend: str = "auto", rounds: int = ROUNDS) -> np.ndarray | None:
@@ -87,16 +87,21 @@ class _Cuts:
         self._extend(rows, sign * bound[at] - slack)
 
     def _add_values(self, value: np.ndarray) -> None:
-        """Adds that the largest value is at least those that exceed it most, and the mean that of what is positive."""
+        """Adds that the largest value is at least those that exceed it most, and the mean that of what is positive.
+
+        Nothing where that costs hardly more than the solver thinks.
+        """
         program, (most, mean) = self._program, self._values
-        above = _worst(np.arange(len(value)), value, most + CLOSE * abs(most) + SLACK)
+        dear, mean_price = program.prices
+        allowed = CLOSE * (dear * most + mean_price * mean) + SLACK
+        above = _worst(np.arange(len(value)), value, most + allowed / dear)
         rows = self._full(above)
         rows[:, -2] = -1.0
         self._extend(rows, np.zeros(len(above)))
         domain = np.ones(len(value), bool) if program.domain is None else program.domain
         on = domain & (value > 0)
         n = max(1, int(domain.sum()))
-        if value[on].sum(dtype=np.float64) / n > mean + CLOSE * abs(mean) + SLACK:
+        if value[on].sum(dtype=np.float64) / n > mean + allowed / mean_price:
             row = np.zeros((1, self._rows.shape[1]))
             row[0, :-3] = program.features[on].sum(0, dtype=np.float64) / n
             row[0, -3], row[0, -1] = on.sum() / n, -1.0
