@@ -180,9 +180,11 @@ class Features:
 
     @cached_property
     def _neurons(self) -> tuple[list[int], list[int]]:
-        """Neurons of the last hidden layer that nothing depends on, and others; first those that change scores least."""
+        """Neurons of the last hidden layer that nothing depends on, and others; those first without which scores change
+        least."""
         samples, reach = self._samples, np.abs(self._network.layers[-1].weight).max(0)
-        order = np.argsort(reach * size(samples.last.max(0), samples.last.mean(0)), kind="stable")
+        change = zip(reach * samples.last.max(0), reach * samples.last.mean(0))
+        order = np.argsort([size(float(most), float(mean)) for most, mean in change], kind="stable")
         found: tuple[list[int], list[int]] = [], []
         for neuron in order[: settings.LOOKED_AT].tolist():
             found[_needed(samples, self._without(samples, neuron), self._tolerance)].append(neuron)

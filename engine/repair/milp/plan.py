@@ -78,7 +78,7 @@ def ranked(sizes: Sizes, plans: Sequence[Plan]) -> list[Sized]:
 def in_order(
     sizes: Sizes, ways: Sequence[Plan], margins: Sequence[float], *, enough: float, say: Say
 ) -> Iterator[Plan]:
-    """Yields plans: those of each margin that change scores by no more than enough, then the others by their size.
+    """Yields plans: of each margin those that change scores by no more than enough, or near the least; then others.
 
     The wider a margin the easier is the proof. ways: plans, whatever their margin; at the next margin those that are
     far behind are not asked for again.
@@ -87,11 +87,11 @@ def in_order(
     for margin in margins:
         say(f"linear programs, margin {margin:g}")
         found = ranked(sizes, [replace(way, margin=margin) for way in ways])
-        some = found[: settings.MAX_PLANS]
-        yield from (each.plan for each in some if each.size.amount <= enough)
-        later += [each for each in some if each.size.amount > enough]
-        least = min((each.size.amount for each in found), default=inf)
-        ways = [each.plan for each in found if each.size.amount <= settings.HOPEFUL * least] or ways
+        some, least = found[: settings.MAX_PLANS], min((each.size.amount for each in found), default=inf)
+        near = max(enough, settings.HOPEFUL * least)
+        yield from (each.plan for each in some if each.size.amount <= near)
+        later += [each for each in some if each.size.amount > near]
+        ways = [each.plan for each in found if each.size.amount <= near] or ways
     yield from (each.plan for each in sorted(later, key=lambda each: each.size.rank))
     say(f"linear programs, margin {settings.WIDE_MARGIN:g}")
     wide = ranked(sizes, [replace(way, margin=settings.WIDE_MARGIN) for way in ways])

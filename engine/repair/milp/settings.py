@@ -6,7 +6,7 @@ MARGINS = (0.03, 0.01, 0.003)
 #: Tried last: it changes scores much, but is proved easily.
 WIDE_MARGIN = 0.1
 
-#: At the next margin a way is looked at again if it was no larger than so many times the least one.
+#: Plans count as near the least one up to so many times its size.
 HOPEFUL = 2.0
 
 RELAYED_MARGINS = (0.003, 0.0005)

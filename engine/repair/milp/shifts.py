@@ -2,8 +2,9 @@
 
 Score s becomes y_s + d_s z_s, where d_s is 1 or -1, or 0 for a score that stays, and z_s is a combination, with
 coefficients >= 0, of what the last layer reads, and of a constant >= 0. So no score is anywhere smaller, or anywhere
-larger, at any input at all (engine/comparison/structure.py). All z_s are the solution of one linear program. It has to
-mend what is unsafe; advisories that change are a price, so that there nearly always is a solution.
+larger, at any input at all (engine/comparison/structure.py). All z_s are the solution of one linear program, which
+makes the largest z_s at samples and their mean small (scores/change.py). It has to mend what is unsafe; advisories that
+change have a price, so that there nearly always is a solution.
 """
 
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ from scipy.sparse import csr_array, hstack
 from engine.comparison.region import Region
 from engine.network import Network
 from engine.repair.edit import edited
-from engine.repair.milp.demands import advisory_demands, size_demands, unsafe_demands
+from engine.repair.milp.demands import BATCH, advisory_demands, size_demands, unsafe_demands
 from engine.repair.samples import Samples
+from engine.repair.scores.change import size
 
 HELD = 2000  # constraints up to which a round keeps all; else those that bind
 ROUNDS = 40
@@ -24,6 +26,7 @@ MOST_MISSED = 0.002  # of the samples: where more advisories are not kept, a dir
 SECONDS = 20.0  # limit of one call of the solver
 TOLERANCE = 1e-6  # of the largest score, which float32 resolves
 WEIGHT_PRICE = 0.05  # of a change of a weight by 1: few weights change, and proofs are short
+CLOSE = 0.02  # up to this share beyond the solver's own value the largest shift counts as found
 ADVISORY_PRICE = 100.0  # of each unit of score by which an advisory is not kept: all are where that is possible
 
 
@@ -32,13 +35,13 @@ class Shifts:
     """Shifts of scores. directions [outputs]: 1, -1, or 0; weights [shifted, width + 1]: of each shifted score,
     ascending, its bias last.
 
-    missed: by how much advisories are not kept at samples, in scores, summed; mean: the mean change of a score.
+    missed: by how much advisories are not kept at samples, in scores, summed; size: of the change of scores there.
     """
 
     directions: np.ndarray
     weights: np.ndarray
     missed: float
-    mean: float
+    size: float
 
     def __str__(self) -> str:
         return " ".join(f"{'+' if d > 0 else '-'}y{i}" for i, d in enumerate(self.directions) if d)
@@ -88,7 +91,9 @@ class _Search:
         self._mean = np.tile(np.append(domain.mean(0, dtype=np.float64), 1.0), shifted)
         self._high = np.tile(np.append(np.full(domain.shape[1], np.inf), np.inf if bias else 0.0), shifted)
         self._weights = np.zeros(len(self._mean))
-        self._rows, self._least, self._is_soft = np.empty((0, len(self._mean))), np.empty(0), np.empty(0, bool)
+        self._largest = 0.0  # shift at any sample, as the solver has it
+        self._rows, self._least = np.empty((0, len(self._mean) + 1)), np.empty(0)  # @ (weights, largest) >= least
+        self._is_soft = np.empty(0, bool)
         self._tolerance = TOLERANCE * (1.0 + float(np.abs(samples.y).max()))
 
     @property
@@ -108,7 +113,8 @@ class _Search:
             return None
         table = self._weights.reshape(int(np.count_nonzero(self._directions)), -1)
         missed = sum(float(demand.short(z).clip(min=0).sum()) for demand in self._soft)
-        return Shifts(self._directions, table, missed, float(self._mean @ self._weights))
+        mean = float(self._mean @ self._weights) / len(self._directions)
+        return Shifts(self._directions, table, missed, size(float(z.max()), mean))
 
     def _amounts(self) -> np.ndarray:
         """z of each shifted score at the samples [n, shifted]."""
@@ -120,37 +126,54 @@ class _Search:
     def _add_violated(self) -> bool:
         """Adds the worst constraints that are violated; False where there are none."""
         z = self._amounts()
-        if len(self._rows) > HELD:
-            binds = self._is_soft | (self._rows @ self._weights <= self._least + self._tolerance)
-            self._rows, self._least, self._is_soft = self._rows[binds], self._least[binds], self._is_soft[binds]
+        self._drop_slack()
         held = len(self._rows)
         for demand, is_soft in [*((each, False) for each in self._hard), *((each, True) for each in self._soft)]:
             at, slopes, need = demand.violated(z, self._tolerance)
-            features = np.column_stack([self._samples.last[at], np.ones(len(at))])
-            rows = (slopes[:, :, None] * features[:, None, :]).reshape(len(at), len(self._weights))
-            self._rows = np.concatenate([self._rows, rows])
-            self._least = np.concatenate([self._least, need])
-            self._is_soft = np.concatenate([self._is_soft, np.full(len(at), is_soft)])
+            self._extend(at, slopes, need, is_soft=is_soft)
+        for number, shift in enumerate(z.T):
+            above = shift > (1 + CLOSE) * self._largest + self._tolerance
+            at = np.flatnonzero(above)[np.argsort(-shift[above])[:BATCH]]
+            slopes = np.zeros((len(at), z.shape[1]))
+            slopes[:, number] = -1.0
+            self._extend(at, slopes, np.zeros(len(at)), largest=1.0)
         return len(self._rows) > held
+
+    def _extend(
+        self, at: np.ndarray, slopes: np.ndarray, need: np.ndarray, *, largest: float = 0.0, is_soft: bool = False
+    ) -> None:
+        """Adds slopes [k, shifted] . z + largest * the largest shift >= need at the samples `at` [k]."""
+        features = np.column_stack([self._samples.last[at], np.ones(len(at))])
+        rows = (slopes[:, :, None] * features[:, None, :]).reshape(len(at), len(self._weights))
+        self._rows = np.concatenate([self._rows, np.column_stack([rows, np.full(len(at), largest)])])
+        self._least = np.concatenate([self._least, need])
+        self._is_soft = np.concatenate([self._is_soft, np.full(len(at), is_soft)])
+
+    def _drop_slack(self) -> None:
+        if len(self._rows) > HELD:
+            value = self._rows @ np.append(self._weights, self._largest)
+            binds = self._is_soft | (value <= self._least + self._tolerance)
+            self._rows, self._least, self._is_soft = self._rows[binds], self._least[binds], self._is_soft[binds]
 
     def _solve(self) -> bool:
         """Solves the program of all constraints that it has; False where it has no solution."""
         soft = np.flatnonzero(self._is_soft)
         slack = csr_array((np.ones(len(soft)), (soft, np.arange(len(soft)))), shape=(len(self._rows), len(soft)))
+        mean = WEIGHT_PRICE + size(0.0, 1.0 / len(self._directions)) * self._mean
         found = linprog(
-            np.repeat([WEIGHT_PRICE, ADVISORY_PRICE], [len(self._weights), len(soft)]),
+            np.concatenate([mean, [size(1.0, 0.0)], np.full(len(soft), ADVISORY_PRICE)]),
             A_ub=-hstack([csr_array(self._rows), slack]),
             b_ub=-self._least,
             bounds=np.column_stack(
-                [np.zeros(len(self._high) + len(soft)), np.append(self._high, np.full(len(soft), np.inf))]
+                [np.zeros(len(self._high) + 1 + len(soft)), np.append(self._high, np.full(1 + len(soft), np.inf))]
             ),
             method="highs",
             options={"time_limit": SECONDS},
         )
         if found.x is None:
             return False
-        weights, missed = np.split(found.x, [len(self._weights)])
+        weights, largest, missed = np.split(found.x, [len(self._weights), len(self._weights) + 1])
         if np.count_nonzero(missed > self._tolerance) > MOST_MISSED * len(self._samples):
             return False
-        self._weights = np.where(weights > 1e-9, weights, 0.0)
+        self._weights, self._largest = np.where(weights > 1e-9, weights, 0.0), float(largest[0])
         return True

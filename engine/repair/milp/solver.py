@@ -1,6 +1,5 @@
 """Plans solved on all samples known so far: the smallest change of weights that is right on each of them."""
 
-
 import numpy as np
 
 from engine.comparison.decision import Decision

@@ -31,7 +31,7 @@ def with_theorem(solver: PlanSolver, evidence: Evidence, say: Say) -> Iterator[C
     for margin in settings.MARGINS:
         say(f"linear programs for shifts, margin {margin:g}")
         found = [_solved(solver, v, margin) for v in shift_directions(solver.regions)]
-        ranked = sorted((each for each in found if each), key=lambda each: (round(each.missed, 3), each.mean))
+        ranked = sorted((each for each in found if each), key=lambda each: (round(each.missed, 3), each.size))
         for shifts in ranked[: settings.MAX_SHIFTS]:
             yield from _refined(solver, evidence, say, shifts, margin)
 

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from math import ceil, inf, log2
-from typing import TypeVar
 
 import numpy as np
 
@@ -56,10 +55,7 @@ class ScoreChange:
         return f"outputs change by {self.mean:.3g} on average, {self.largest:.3g} at most"
 
 
-Size = TypeVar("Size", float, np.ndarray)
-
-
-def size(largest: Size, mean: Size) -> Size:
+def size(largest: float, mean: float) -> float:
     """One number for the largest change of a score at any sample, and the mean over all scores in the domain."""
     return largest + MEAN_PRICE * mean
 
