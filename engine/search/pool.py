@@ -15,8 +15,8 @@ class Nodes(Columns):
     root: [n]; lower, upper: [n, inputs] float64; l, u: [n, hidden] float32; excluded: [n, polytopes], True for those
     excluded here or on an ancestor; phases: [n, hidden] int8, signs assumed of hidden neurons; slopes:
     [n, hidden] uint8, lower slopes found for the parent in steps of 1/128; multipliers: [n, hidden]
-    bfloat16, those of assumed signs found for the parent; id: [n], for the recorder; split: [n], the hidden neuron whose
-    sign was split last, -1 where an input was; depth: [n].
+    bfloat16, those of assumed signs found for the parent; id: [n], for the recorder; split: [n], the hidden neuron
+    whose sign was split last, -1 where it was an input; depth: [n].
     """
 
     root: torch.Tensor
