@@ -22,6 +22,7 @@ from engine.search.plan import make_plan
 from engine.search.pool import Nodes
 from engine.search.problem import OnVerdict, Options, Problem, Progress
 from engine.search.recorder import Recorder
+from engine.search.restarts import due, restart
 from engine.search.shares import Share, charge, common_deadline, make_shares
 from engine.search.state import Known, ProblemState
 from engine.search.suspects import Suspects, by_network, first_attack
@@ -77,6 +78,7 @@ class BranchAndBound:
         deadline = common_deadline(shares, start)
         boxes = {slot: known for share in shares for slot, known in share.open.items()}
         self._bound(boxes | self._begin(shares, deadline), deadline)
+        self._restart([share.state for share in shares], deadline)
         charge(shares, time.monotonic() - start)
         for state in self._active:
             self._settle(state)
@@ -158,6 +160,15 @@ class BranchAndBound:
         for _, _, after in done:
             self._split(after)
         frontier.prune(bounded_roots)
+
+    def _restart(self, states: list[ProblemState], deadline: Deadline) -> None:
+        """Attacks long searches from many new starts."""
+        for state in filter(due, states):
+            try:
+                suspects = restart(self._stack, self._frontier, state, deadline)
+            except OutOfTime:
+                return
+            self._confirm(suspects, deadline)
 
     def _undecided(self, boxes: dict[int, Known]) -> list[int]:
         """The slots of boxes of problems without a counterexample, of which the first attack may find some."""

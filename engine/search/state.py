@@ -35,6 +35,7 @@ class ProblemState:
     unchecked: True once a suspicious point could not be looked at in time
     near_miss: the best point that is unsafe in exact arithmetic or as executed, but decides nothing
     attack_at: the number of its boxes from which conjunctions are attacked the next time
+    restart_at: the number of its boxes from which it is attacked from many new starts the next time (restarts.py)
     by_sign: True where signs are split if its inputs are many (ways.py)
     turn: the work after which its rival may have its turn
     rival: the state of the same problem split the other way, if it has one
@@ -58,6 +59,7 @@ class ProblemState:
     nearest: float = inf
     confirmations: int = 0
     attack_at: int = 0
+    restart_at: int = 0
     by_sign: bool = True
     turn: int = 0
     rival: "ProblemState | None" = field(default=None, repr=False)
