@@ -8,6 +8,7 @@ from conftest import network
 from engine.bounds.blocks import make_stack
 from engine.deadline import NEVER
 from engine.search import branch_and_bound, restarts
+from engine.search import state as state_module
 from engine.search.frontier import Frontier
 from engine.search.problem import Options, Problem
 from engine.search.restarts import due, restart
@@ -94,7 +95,7 @@ def test_the_search_takes_what_it_finds(monkeypatch):
     given = lambda stack, frontier, state, deadline: Suspects(
         torch.tensor(list(state.roots)), pit, torch.tensor([-0.5], dtype=torch.float64)
     )
-    monkeypatch.setattr(restarts, "FIRST", 1)
+    monkeypatch.setattr(state_module, "LONG", 1)
     monkeypatch.setattr(branch_and_bound, "restart", given)
     property = opened()[1].problem.property
     verdict = verify(executable(PIT), property, Options(device="cpu", batch=1))

@@ -17,7 +17,7 @@ from engine.search.frontier import Frontier
 from engine.search.state import ProblemState
 from engine.search.suspects import Suspects, by_network
 
-FIRST, EVERY = 32_768, 16_384  # boxes of a problem before its first restart, and between two
+EVERY = 16_384  # boxes of a problem between two restarts
 # With N(3,9) and property 7, whose unsafe points are a millionth of the domain, one restart of seven reaches them; it
 # takes a fifth of the time of as many boxes. Where more is proved, restarts are smaller.
 STARTS, STEPS = 8_192, 20  # of a restart where nothing is proved
@@ -31,7 +31,7 @@ MIN_SHARE = 1 / 32
 
 def due(state: ProblemState) -> bool:
     """True where it is the problem's turn to be attacked so."""
-    return bool(state.open) and not state.counterexample and state.boxes >= max(FIRST, state.restart_at)
+    return bool(state.open) and not state.counterexample and state.long and state.boxes >= state.restart_at
 
 
 def restart(stack: AnyStack, frontier: Frontier, state: ProblemState, deadline: Deadline) -> Suspects:

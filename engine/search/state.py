@@ -8,6 +8,9 @@ from typing import NamedTuple
 from engine.search.problem import Problem
 from engine.verdict import Counterexample, Verdict
 
+LONG = 32_768  # boxes of a problem; longer searches try what would not pay before
+DEEP = 2.0**-20  # of the volume open: hundreds of boxes 30 splits deep
+
 
 class Known(NamedTuple):
     """Of an open box: the distance of its worst corner from unsafe, and a lower bound of that of all its points."""
@@ -74,6 +77,16 @@ class ProblemState:
         """True once some point is unsafe in exact arithmetic."""
         return self.near_miss is not None and self.near_miss.exact
 
+    @property
+    def long(self) -> bool:
+        """True once it has taken very many boxes."""
+        return self.boxes >= LONG
+
+    @property
+    def deep(self) -> bool:
+        """True once a long search has proved nearly everything: what is left lies deep in the tree."""
+        return self.long and self.proved > 1 - DEEP
+
     def give_up_proof(self) -> None:
         """From now on only a counterexample is sought."""
         self.given_up_at = self.given_up_at or (self.boxes, self.confirmations)
@@ -109,10 +122,11 @@ class ProblemState:
     def late(self) -> bool:
         return self.spent >= self.limit
 
-    def take(self, n: int) -> dict[int, Known]:
+    def take(self, n: int, *, newest: bool) -> dict[int, Known]:
         """Removes n open boxes: half the most suspicious, which finds counterexamples, half the newest,
-        which keeps few boxes open."""
-        best = heapq.nsmallest(n // 2, self.open, key=self.open.__getitem__) if n < len(self.open) else []
+        which keeps few boxes open; all of them where few must be open."""
+        mixed = n < len(self.open) and not newest
+        best = heapq.nsmallest(n // 2, self.open, key=self.open.__getitem__) if mixed else []
         taken = {slot: self.open.pop(slot) for slot in best}
         taken.update(self.open.popitem() for _ in range(n - len(best)))
         return taken
