@@ -155,7 +155,7 @@ def _polytope(random: np.random.Generator, values: np.ndarray, n_inputs: int) ->
         weights[:n_inputs] *= random.random() < 0.25
         weights[n_inputs + random.integers(values.shape[1] - n_inputs)] = random.choice([-1.0, 1.0])
         found = values @ weights
-        beside = 2.0 ** -random.integers(2, 25) * random.choice([-1, -1, -1, 0, 1])
+        beside = 2.0 ** -random.integers(2, 25) * random.choice([-1, 0, 1], p=[0.67, 0.03, 0.3])
         limit = found.min() + beside if k == 0 else np.quantile(found, random.random())
         of = exact(weights)
         rows.append(
