@@ -24,6 +24,7 @@ from engine.repair.milp.solver import PlanSolver
 from engine.repair.milp.structural import with_theorem
 from engine.repair.task import Candidate, Evidence, Say, Task
 
+MARGIN_SHARE = 0.2  # of the tolerance, where outputs are to stay
 PRICED = "priced"  # a strategy: all but relayed features again, by programs with prices
 
 
@@ -61,11 +62,13 @@ def milp(
     others = [name for name in strategies if name not in ("relayed", PRICED)]
     least_hopeless = np.inf  # the least margin without a plan
     offered = False
-    for margin in settings.MARGINS if local else settings.MARGINS[:1]:
+    margins = margins_of(task)
+    groups = one, several[: settings.MAX_JOINT_DIRECTIONS]
+    for margin in margins if local else margins[:1]:
         if margin > least_hopeless:
             continue
         say(f"linear programs, margin {margin:g}")
-        for some in (one, several[: settings.MAX_JOINT_DIRECTIONS]):
+        for some in groups:
             plans = ranked_plans(solver, some, margin, others)
             for plan in plans[: settings.MAX_PLANS]:
                 for candidate in Refinement(solver, evidence, say, plan).candidates():
@@ -75,12 +78,22 @@ def milp(
                 break
         else:
             least_hopeless = margin
+        if not offered and local and margin == margins[0]:  # the samples have grown: no margin may have a plan
+            say(f"linear programs, margin {min(margins):g}")
+            if not any(ranked_plans(solver, some, min(margins), others) for some in groups):
+                break
     if local and "relayed" in strategies:
         for candidate in _relayed(solver, evidence, say, one):
             offered = True
             yield candidate
     if PRICED in strategies and not offered:
-        yield from loose(solver, evidence, say, [*one, *several[: settings.MAX_JOINT_DIRECTIONS]])
+        yield from loose(solver, evidence, say, [*one, *several[: settings.MAX_JOINT_DIRECTIONS]], margins[0])
+
+
+def margins_of(task: Task) -> tuple[float, ...]:
+    """MARGINS, none of them larger than a share of the tolerance of outputs."""
+    most = MARGIN_SHARE * task.tolerance
+    return tuple(dict.fromkeys(min(margin, most) for margin in settings.MARGINS))
 
 
 def _relayed(solver: PlanSolver, evidence: Evidence, say: Say, directions: list[np.ndarray]) -> Iterator[Candidate]:

@@ -20,9 +20,10 @@ from engine.repair.task import Candidate, Evidence, Say
 ATTEMPTS = 6  # times that one plan is solved and checked
 
 
-def loose(solver: PlanSolver, evidence: Evidence, say: Say, directions: list[np.ndarray]) -> Iterator[Candidate]:
+def loose(
+    solver: PlanSolver, evidence: Evidence, say: Say, directions: list[np.ndarray], margin: float
+) -> Iterator[Candidate]:
     """Yields networks that are safe at all samples, and change as little else as the programs can have it."""
-    margin = settings.MARGINS[0]
     say("linear programs with prices")
     plans = [
         Plan(strategy, place, v, margin, np.inf)
