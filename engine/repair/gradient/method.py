@@ -14,6 +14,7 @@ from engine.errors import InputError
 from engine.repair.gradient.choices import Chosen, choices, in_words
 from engine.repair.gradient.descent import Descent
 from engine.repair.gradient.guides import Facts
+from engine.repair.gradient.small import is_small, whole
 from engine.repair.task import Candidate, Evidence, Say, Task
 
 OBJECTIVES = ("bound", "proxy")
@@ -45,6 +46,8 @@ def gradient(
         raise InputError(f"unknown objective {objective!r}", advice=f"use {', '.join(OBJECTIVES)}")
     if objective == "proxy" and len(task.network.layers) < 2:
         raise InputError("there is no hidden layer for a proxy box", where="gradient", advice="use the bound")
+    if objective == "bound" and not (localization or neurons) and is_small(task.network):
+        yield from whole(task, evidence, say, agreement=least)
     groups = choices(task, evidence, localization=localization, neurons=neurons, outputs=objective == "bound")
     for facts, group in groups:
         descents = _trials(facts, group, margin, objective, say)

@@ -1,0 +1,78 @@
+"""Repairs of small networks by least squares in all their weights (whole.py): where searches start, and when they end.
+
+They start from what linear programs with prices find on few samples (milp/prices/), where a neuron that never fires
+mends what is unsafe, which no small step would wake; and from the network as it is. Each gets a first turn, up to one
+that changes little enough; then the one that changes least goes on.
+"""
+
+from collections.abc import Iterator
+
+from engine.network import Network
+from engine.repair.edit import free_bias, free_weight
+from engine.repair.gradient.guides import Facts
+from engine.repair.gradient.whole import WholeSearch
+from engine.repair.milp import settings
+from engine.repair.milp.limits import directions
+from engine.repair.milp.method import margins_of
+from engine.repair.milp.prices.method import cheapest
+from engine.repair.milp.solver import PlanSolver
+from engine.repair.task import Candidate, Evidence, Say, Task
+
+SMALL = 5_000  # weights and biases
+STARTS = 2  # by linear programs, beside the network itself
+FIRST, TURN, TURNS = 20, 20, 7  # rounds of the first turn and of others; other turns
+STILL = 0.97  # of the best before: a search that gains less in two turns has come to its end, or is heated again
+BETTER = 0.5  # of what was offered: what is offered next changes no more
+LEAST_AGREEMENT = 0.98  # of what is offered in the end, where nothing better was found
+
+
+def is_small(network: Network) -> bool:
+    """True iff all weights may be tuned at once, and the file can hold others."""
+    size = sum(layer.weight.size + layer.bias.size for layer in network.layers)
+    layers = range(len(network.layers))
+    return size <= SMALL and len(layers) > 1 and all(free_weight(network, k) and free_bias(network, k) for k in layers)
+
+
+def whole(task: Task, evidence: Evidence, say: Say, *, agreement: float) -> Iterator[Candidate]:
+    """Yields networks that samples find safe, with this agreement; in the end the best, if none had it."""
+    facts = Facts(task, 0)
+    say("linear programs with prices, on few samples")
+    searches = []
+    for number, start in enumerate([*_starts(task), task.network]):
+        say(f"least squares in all weights, start {number + 1}")
+        searches.append(WholeSearch(facts, start))
+        searches[-1].rounds(FIRST)
+        if searches[-1].changed <= 1 - agreement:
+            break
+    search = min(searches, key=lambda each: each.changed)
+    offered, history = 1.0, [1.0, search.changed]
+    for _ in range(TURNS):
+        say(f"least squares in all weights, {search}")
+        if search.changed <= min(1 - agreement, BETTER * offered):
+            known = len(evidence.counterexamples)
+            yield _candidate(search)
+            if len(evidence.counterexamples) > known:
+                search.learn(facts.counterexamples(evidence))
+            elif evidence.boxes:
+                search.ask_for_more()
+            else:
+                offered = search.changed
+        search.rounds(TURN)
+        history.append(search.changed)
+        if history[-1] > STILL * history[-3]:
+            if offered < 1:
+                return
+            search.reheat()
+            history += [1.0, 1.0]
+    if offered == 1 and search.changed <= 1 - LEAST_AGREEMENT:
+        yield _candidate(search)
+
+
+def _starts(task: Task) -> list[Network]:
+    solver = PlanSolver(task, norm="l1", backend="auto")
+    one, several = directions(solver.regions)
+    return cheapest(solver, [*one, *several[: settings.MAX_JOINT_DIRECTIONS]], margins_of(task)[0])[:STARTS]
+
+
+def _candidate(search: WholeSearch) -> Candidate:
+    return Candidate(search.network(), f"all neurons: {search}")
