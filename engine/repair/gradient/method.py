@@ -1,8 +1,9 @@
 """Repair by gradient descent on certified bounds and on fidelity.
 
-The incoming weights of few neurons are tuned (choices.py). Each choice of neurons descends a little on samples; the
-best go on (descent.py): they are offered, and where the proof leaves boxes open, they descend the certified bounds on
-these too (certified.py), round by round.
+All weights of a small network come first (small.py). Else, and where that does not suffice, the incoming weights of few
+neurons are tuned (choices.py). Each choice of neurons descends a little on samples; the best go on (descent.py): they
+are offered, and where the proof leaves boxes open, they descend the certified bounds on these too (certified.py), round
+by round.
 
 Descending certified bounds beside a fidelity loss: ART (Lin et al., FMCAD 2020), PatchPRO. Tuning the incoming
 weights of few significant neurons: VERE (Ma et al., ICSE 2024).

@@ -41,6 +41,8 @@ def whole(task: Task, evidence: Evidence, say: Say, *, agreement: float) -> Iter
     for number, start in enumerate([*_starts(task), task.network]):
         say(f"least squares in all weights, start {number + 1}")
         searches.append(WholeSearch(facts, start))
+        if searches[-1].is_hopeless:
+            return
         searches[-1].rounds(FIRST)
         if searches[-1].changed <= 1 - agreement:
             break

@@ -70,4 +70,4 @@ class Stays:
 
 def unit_of(points: Reference, tolerance: float) -> float:
     """In which distances from unsafe are told: the tolerance, or a share of the outputs' deviation."""
-    return tolerance if tolerance < inf else CHANGE * float(points.y.std(0).mean())
+    return tolerance if tolerance < inf else CHANGE * float(points.y.std(0, unbiased=False).mean())

@@ -69,6 +69,11 @@ class WholeSearch:
         return f"margin {self._margin * self._unit:.3g}, {self.changed:.3%} of samples changed"
 
     @property
+    def is_hopeless(self) -> bool:
+        """True iff nothing is to stay, or no row leads out of some unsafe polytope."""
+        return not len(self._domain.h) or bool(self._distance(self._layers, self._danger).isinf().any())
+
+    @property
     def changed(self) -> float:
         """The share of the domain's reference points that the best weights change; 1 without any."""
         return self.best.changed if self.best else 1.0
@@ -136,9 +141,9 @@ class WholeSearch:
         """One round: chooses rows, and takes the first step that helps on them."""
         changes, distance = self._look()
         largest = changes.abs().amax(0)
-        near = largest.where(largest < BEYOND * self._scale, 0.0).topk(self._rows // 2).indices
+        near = largest.where(largest < BEYOND * self._scale, 0.0).topk(min(self._rows // 2, len(largest))).indices
         drawn = torch.randint(len(self._domain.h), (self._rows // 2,), generator=self._facts.generator)
-        rows, held_out = torch.cat([drawn, near]), torch.arange(0, len(self._x), len(self._x) // HELD_OUT)
+        rows, held_out = torch.cat([drawn, near]), torch.arange(0, len(self._x), max(1, len(self._x) // HELD_OUT))
         wanted = self._danger.attainable.clamp(max=self._margin * self._unit).float()
         hardest = self._danger.select((wanted - distance).topk(min(UNSAFE, len(distance))).indices)
         equations = self._equations(rows, hardest)
