@@ -42,7 +42,8 @@ def milp(
     """Yields candidates that are right on all samples, in the order of MARGINS; those with a relayed neuron last.
 
     By a relayed neuron advisories may change on the share TOLERATED of the domain's samples. Where none is offered
-    either, programs with prices come last (prices/).
+    either, programs with prices come last (prices/). Where outputs are to stay a relayed neuron changes many of them:
+    there it comes after these, if at all.
 
     backend, norm: see program.py; strategies: the kinds of features that are tried (feature.py); wide: False refuses
     targets about most of the domain with an InputError, as a feature of few weights rarely serves there; structural:
@@ -82,12 +83,17 @@ def milp(
             say(f"linear programs, margin {min(margins):g}")
             if not any(ranked_plans(solver, some, min(margins), others) for some in groups):
                 break
-    if local and "relayed" in strategies:
+    relayed, last = local and "relayed" in strategies, task.tolerance < np.inf
+    if relayed and not last:
         for candidate in _relayed(solver, evidence, say, one):
             offered = True
             yield candidate
     if PRICED in strategies and not offered:
-        yield from loose(solver, evidence, say, [*one, *several[: settings.MAX_JOINT_DIRECTIONS]], margins[0])
+        for candidate in loose(solver, evidence, say, [*one, *groups[1]], margins[0]):
+            offered = True
+            yield candidate
+    if relayed and last and not offered:
+        yield from _relayed(solver, evidence, say, one)
 
 
 def margins_of(task: Task) -> tuple[float, ...]:
