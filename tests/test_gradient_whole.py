@@ -23,7 +23,8 @@ from engine.repair.task import Evidence, Task, silent
 def few_points(monkeypatch):
     for module, sizes in (
         (guides, {"DOMAIN": 2000, "AROUND": 500, "IN_BOX": 500}),
-        (whole, {"DOMAIN": 2000, "AROUND": 500, "ROWS": (400, 400), "HELD_OUT": 1000, "UNSAFE": 100}),
+        (small, {"AROUND": (500, 100)}),
+        (whole, {"DOMAIN": 2000, "ROWS": (400, 400), "HELD_OUT": 1000, "UNSAFE": 100}),
         (linear, {"DOMAIN": 8000, "TARGET": 4000}),
     ):
         for name, size in sizes.items():

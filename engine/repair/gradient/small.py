@@ -19,7 +19,7 @@ from engine.repair.milp.solver import PlanSolver
 from engine.repair.task import Candidate, Evidence, Say, Task
 
 SMALL = 5_000  # weights and biases
-STARTS = 2  # by linear programs, beside the network itself
+AROUND = 30_000, 4_000  # references around the boxes: many, or few, so that what changes far away counts more
 FIRST, TURN, TURNS = 20, 20, 7  # rounds of the first turn and of others; other turns
 STILL = 0.97  # of the best before: a search that gains less in two turns has come to its end, or is heated again
 BETTER = 0.5  # of what was offered: what is offered next changes no more
@@ -38,9 +38,9 @@ def whole(task: Task, evidence: Evidence, say: Say, *, agreement: float) -> Iter
     facts = Facts(task, 0)
     say("linear programs with prices, on few samples")
     searches = []
-    for number, start in enumerate([*_starts(task), task.network]):
-        say(f"least squares in all weights, start {number + 1}")
-        searches.append(WholeSearch(facts, start))
+    for number, (start, around) in enumerate(_starts(task), 1):
+        say(f"least squares in all weights, start {number}")
+        searches.append(WholeSearch(facts, start, around=around))
         if searches[-1].is_hopeless:
             return
         searches[-1].rounds(FIRST)
@@ -70,10 +70,12 @@ def whole(task: Task, evidence: Evidence, say: Say, *, agreement: float) -> Iter
         yield _candidate(search)
 
 
-def _starts(task: Task) -> list[Network]:
+def _starts(task: Task) -> list[tuple[Network, int]]:
+    """Networks, and how many references around the boxes their search has."""
     solver = PlanSolver(task, norm="l1", backend="auto")
     one, several = directions(solver.regions)
-    return cheapest(solver, [*one, *several[: settings.MAX_JOINT_DIRECTIONS]], margins_of(task)[0])[:STARTS]
+    found = cheapest(solver, [*one, *several[: settings.MAX_JOINT_DIRECTIONS]], margins_of(task)[0])[:1]
+    return [(network, around) for network in found for around in AROUND] + [(task.network, AROUND[0])]
 
 
 def _candidate(search: WholeSearch) -> Candidate:

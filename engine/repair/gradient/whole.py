@@ -27,7 +27,7 @@ from engine.repair.gradient.least_squares import (
 )
 from engine.repair.gradient.stays import Stays, unit_of
 
-DOMAIN, AROUND = 100_000, 30_000  # reference points: of the domain, and around each target's boxes
+DOMAIN = 150_000  # reference points of the domain
 ROWS = 3_000, 12_000  # references of a round at least and at most; half are drawn, half are those that change most
 WORK = 2e9  # rows times the square of weights, up to which there are more
 HELD_OUT = 20_000  # others that a step must not harm; each counts HELD_OUT_WEIGHT
@@ -52,10 +52,11 @@ class Found:
 class WholeSearch:
     """The search from one start. best: the safe weights that change least, of those met."""
 
-    def __init__(self, facts: Facts, start: Network):
+    def __init__(self, facts: Facts, start: Network, *, around: int):
+        """around: the number of reference points around each target's box."""
         self._facts, self._original = facts, facts.task.network
         self._domain = facts.fresh(DOMAIN)
-        references, tolerance = self._domain.join(facts.around(AROUND)), facts.task.tolerance
+        references, tolerance = self._domain.join(facts.around(around)), facts.task.tolerance
         self._x, self._stays, self._unit = references.h, Stays.of(references, tolerance), unit_of(references, tolerance)
         self._danger = facts.danger.join(facts.nearly_unsafe(start))
         self._layers, self._damping = layers_of(start), Damping()
