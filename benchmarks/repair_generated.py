@@ -40,7 +40,15 @@ TOLERANCE = 0.01  # of the range of the original's outputs
 COLUMNS = (
     *("question", "words", "network", "inputs", "boxes", "polytopes", "decision", "tolerance", "exit", "good"),
     *("processor_seconds", "wall_seconds", "repair_seconds", "method", "what", "weights", "agreement_outside"),
-    *("agreement_safe", "mean_change_outside", "largest_change_outside", "output_range", "certificates", "reason"),
+    *(
+        "agreement_safe",
+        "mean_change_outside",
+        "largest_change_outside",
+        "output_range",
+        "certificates",
+        "commit",
+        "reason",
+    ),
 )
 
 
@@ -60,6 +68,7 @@ def measured(files: Files, out: Path, arguments: argparse.Namespace) -> dict[str
         "polytopes": " ".join(str(len(case.unsafe)) for case in prop.cases),
         "decision": decision.value,
         "output_range": f"{size:.4g}",
+        "commit": machine()["commit"],  # rows that are kept by --resume may be of another
     }
     tolerance = None if decision.is_known else f"{TOLERANCE * size:.3g}"
     row |= {"tolerance": tolerance} | _repaired(files, out, tolerance, arguments)

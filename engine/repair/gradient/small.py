@@ -22,6 +22,7 @@ SMALL = 5_000  # weights and biases
 AROUND = 30_000, 4_000  # references around the boxes: many, or few, so that what changes far away counts more
 FIRST, TURN, TURNS = 20, 20, 7  # rounds of the first turn and of others; other turns
 STILL = 0.97  # of the best before: a search that gains less in two turns has come to its end, or is heated again
+ENOUGH = 0.5  # of the changes that are allowed: a turn ends there
 BETTER = 0.5  # of what was offered: what is offered next changes no more
 LEAST_AGREEMENT = 0.98  # of what is offered in the end, where nothing better was found
 
@@ -43,7 +44,7 @@ def whole(task: Task, evidence: Evidence, say: Say, *, agreement: float) -> Iter
         searches.append(WholeSearch(facts, start, around=around))
         if searches[-1].is_hopeless:
             return
-        searches[-1].rounds(FIRST)
+        searches[-1].rounds(FIRST, until=ENOUGH * (1 - agreement))
         if searches[-1].changed <= 1 - agreement:
             break
     search = min(searches, key=lambda each: each.changed)
@@ -59,7 +60,7 @@ def whole(task: Task, evidence: Evidence, say: Say, *, agreement: float) -> Iter
                 search.ask_for_more()
             else:
                 offered = search.changed
-        search.rounds(TURN)
+        search.rounds(TURN, until=ENOUGH * (1 - agreement) if offered == 1 else 0.0)
         history.append(search.changed)
         if history[-1] > STILL * history[-3]:
             if offered < 1:

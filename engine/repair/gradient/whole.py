@@ -98,9 +98,11 @@ class WholeSearch:
         self._scale, self._damping = SCALES[0], Damping()
 
     @torch.no_grad()
-    def rounds(self, count: int) -> None:
-        """Takes so many steps."""
+    def rounds(self, count: int, *, until: float = 0.0) -> None:
+        """Takes so many steps, or up to safe weights that change a share of at most `until`."""
         for _ in range(count):
+            if self.changed <= until:
+                return
             self._step()
             self._round += 1
             if self._round % ATTACK == 0:

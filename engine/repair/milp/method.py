@@ -63,9 +63,10 @@ def milp(
     others = [name for name in strategies if name not in ("relayed", PRICED)]
     least_hopeless = np.inf  # the least margin without a plan
     offered = False
-    margins = margins_of(task)
+    last = task.tolerance < np.inf  # relayed neurons; and one margin is enough, as prices find what others do
+    margins = margins_of(task) if local and not last else margins_of(task)[:1]
     groups = one, several[: settings.MAX_JOINT_DIRECTIONS]
-    for margin in margins if local else margins[:1]:
+    for margin in margins:
         if margin > least_hopeless:
             continue
         say(f"linear programs, margin {margin:g}")
@@ -79,11 +80,11 @@ def milp(
                 break
         else:
             least_hopeless = margin
-        if not offered and local and margin == margins[0]:  # the samples have grown: no margin may have a plan
+        if not offered and margin == margins[0] > min(margins):  # the samples have grown: no margin may have a plan
             say(f"linear programs, margin {min(margins):g}")
             if not any(ranked_plans(solver, some, min(margins), others) for some in groups):
                 break
-    relayed, last = local and "relayed" in strategies, task.tolerance < np.inf
+    relayed = local and "relayed" in strategies
     if relayed and not last:
         for candidate in _relayed(solver, evidence, say, one):
             offered = True
