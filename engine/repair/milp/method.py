@@ -24,6 +24,7 @@ from engine.repair.milp.solver import PlanSolver
 from engine.repair.milp.structural import with_theorem
 from engine.repair.task import Candidate, Evidence, Say, Task
 
+MARGIN_SHARE = 0.2  # of the tolerance, where outputs are to stay
 PRICED = "priced"  # a strategy: all but relayed features again, by programs with prices
 
 
@@ -41,7 +42,8 @@ def milp(
     """Yields candidates that are right on all samples, in the order of MARGINS; those with a relayed neuron last.
 
     By a relayed neuron advisories may change on the share TOLERATED of the domain's samples. Where none is offered
-    either, programs with prices come last (prices/).
+    either, programs with prices come last (prices/). Where outputs are to stay a relayed neuron changes many of them:
+    there it comes after these, if at all.
 
     backend, norm: see program.py; strategies: the kinds of features that are tried (feature.py); wide: False refuses
     targets about most of the domain with an InputError, as a feature of few weights rarely serves there; structural:
@@ -61,11 +63,14 @@ def milp(
     others = [name for name in strategies if name not in ("relayed", PRICED)]
     least_hopeless = np.inf  # the least margin without a plan
     offered = False
-    for margin in settings.MARGINS if local else settings.MARGINS[:1]:
+    last = task.tolerance < np.inf  # relayed neurons; and one margin is enough, as prices find what others do
+    margins = margins_of(task) if local and not last else margins_of(task)[:1]
+    groups = one, several[: settings.MAX_JOINT_DIRECTIONS]
+    for margin in margins:
         if margin > least_hopeless:
             continue
         say(f"linear programs, margin {margin:g}")
-        for some in (one, several[: settings.MAX_JOINT_DIRECTIONS]):
+        for some in groups:
             plans = ranked_plans(solver, some, margin, others)
             for plan in plans[: settings.MAX_PLANS]:
                 for candidate in Refinement(solver, evidence, say, plan).candidates():
@@ -75,12 +80,27 @@ def milp(
                 break
         else:
             least_hopeless = margin
-    if local and "relayed" in strategies:
+        if not offered and margin == margins[0] > min(margins):  # the samples have grown: no margin may have a plan
+            say(f"linear programs, margin {min(margins):g}")
+            if not any(ranked_plans(solver, some, min(margins), others) for some in groups):
+                break
+    relayed = local and "relayed" in strategies
+    if relayed and not last:
         for candidate in _relayed(solver, evidence, say, one):
             offered = True
             yield candidate
     if PRICED in strategies and not offered:
-        yield from loose(solver, evidence, say, [*one, *several[: settings.MAX_JOINT_DIRECTIONS]])
+        for candidate in loose(solver, evidence, say, [*one, *groups[1]], margins[0]):
+            offered = True
+            yield candidate
+    if relayed and last and not offered:
+        yield from _relayed(solver, evidence, say, one)
+
+
+def margins_of(task: Task) -> tuple[float, ...]:
+    """MARGINS, none of them larger than a share of the tolerance of outputs."""
+    most = MARGIN_SHARE * task.tolerance
+    return tuple(dict.fromkeys(min(margin, most) for margin in settings.MARGINS))
 
 
 def _relayed(solver: PlanSolver, evidence: Evidence, say: Say, directions: list[np.ndarray]) -> Iterator[Candidate]:

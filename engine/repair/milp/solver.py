@@ -11,7 +11,7 @@ from engine.repair.milp import settings
 from engine.repair.milp.feature import Feature, Features
 from engine.repair.milp.limits import held, needed
 from engine.repair.milp.plan import Cost, Plan
-from engine.repair.milp.prices.program import solve_elastic
+from engine.repair.milp.prices.program import MOST_MISSED, solve_elastic
 from engine.repair.milp.program import Program, solve
 from engine.repair.milp.worst import worst_points
 from engine.repair.samples import Samples, draw, look_at, regions
@@ -129,15 +129,17 @@ class PlanSolver:
             self._solutions[plan] = self._solution(plan, self.samples, self._soft) if likely else None
         return self._solutions[plan]
 
-    def elastic(self, plan: Plan, *, few: bool = False) -> tuple[Solution, float] | None:
+    def elastic(
+        self, plan: Plan, *, few: bool = False, most_missed: float = MOST_MISSED
+    ) -> tuple[Solution, float] | None:
         """The feature, weights that mend what is unsafe at all samples, or few, and how much else they miss.
 
-        None where there are none.
+        None where there are none, or more than a share most_missed of the samples is missed.
         """
         samples = self._thinned if few else self.samples
         feature = self._feature(samples, plan.strategy, plan.place)
         program = self._program(feature, plan, samples) if feature else None
-        found = solve_elastic(program, samples.free) if program else None
+        found = solve_elastic(program, samples.free, most_missed=most_missed) if program else None
         return ((feature, found[0]), found[1]) if feature and found else None
 
     def cost(self, plan: Plan) -> Cost | None:
