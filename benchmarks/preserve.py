@@ -20,6 +20,7 @@ from repair import TASKS, read, repaired_file, save, words
 from repair_figures import compared, share
 
 COLUMNS = ("network", "properties", "weights", "seconds", "boxes", "may_differ", "not_equal")
+NEEDED = ("network", "properties", "exit", "weights")  # of repair.py's results, of any version
 GOAL = 0.001  # of the volume
 
 
@@ -48,7 +49,7 @@ def main() -> int:
     arguments = parser.parse_args()
     name = arguments.results / f"preserve-{arguments.tasks}-{arguments.method}"
     try:
-        repairs = read(str(arguments.results / f"repair-{arguments.tasks}-{arguments.method}.csv"))
+        repairs = read(str(arguments.results / f"repair-{arguments.tasks}-{arguments.method}.csv"), NEEDED)
         rows = list(csv.DictReader(Path(f"{name}.csv").open(newline=""))) if arguments.resume else []
     except (OSError, ValueError) as error:
         parser.error(str(error))

@@ -20,6 +20,7 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from statistics import median
@@ -156,11 +157,11 @@ def words(numbers) -> str:
     return " ".join(f"P{n}" for n in numbers) or "all violated"
 
 
-def read(path: str) -> list[dict]:
-    """Rows of an earlier run, numbers as numbers; ValueError where it did not measure all that is measured now."""
+def read(path: str, needed: Sequence[str] = COLUMNS) -> list[dict]:
+    """Rows of an earlier run, numbers as numbers; ValueError where it did not measure what is needed."""
     with open(path, newline="") as file:
         reader = csv.DictReader(file)
-        missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+        missing = [name for name in needed if name not in (reader.fieldnames or ())]
         if missing:
             raise ValueError(
                 f"{path} is of an earlier version, without {', '.join(missing)}; run without --resume, or remove it"

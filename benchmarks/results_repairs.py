@@ -8,6 +8,7 @@ from results_tables import place_of, table_of
 
 BAND = "network", "gap", "boxes", "advisory may differ on at most", "outside the band", "change possible"
 SHARES = "0.5", "0.1", "0.02"  # of the domain, in band-depths.json
+LEAST_AGREEMENT, MOST_SECONDS = 0.999, 60.0  # of good repairs, as in repair_generated.py
 COMPARED = "work", "repaired", "time a task", "agreement or accuracy over the domain", "proved by"
 
 
@@ -79,6 +80,7 @@ def generated(results: Path) -> str:
     found = load(results / "repair-generated.json")
     subjects = list(dict.fromkeys(row["question"].split("-")[0] for row in rows))
     lines = [generated_cells(name, [r for r in rows if r["question"].startswith(f"{name}-")]) for name in subjects]
+    missed = [row for row in rows if row["good"] != "True"]
     heads = "network of", "inputs", "good", "repaired and proved", "least agreement", "processor time: median, most"
     return f"""\
 ## Repairs of networks unlike ACAS Xu
@@ -90,6 +92,10 @@ and measuring included. Agreement is about the decision, or about outputs within
 **{found["good"]} of {found["questions"]} are good**, {found["repaired_and_proved"]} repaired and proved.
 
 {markdown(heads, lines)}
+
+Not good:
+
+{markdown(("question", "what it asks", "agreement", "processor time", "why"), [missed_cells(row) for row in missed])}
 """
 
 
@@ -104,6 +110,15 @@ def generated_cells(name: str, rows: list[dict]) -> list[str]:
         percent(min(numbers(repaired, "agreement_outside"))) if repaired else NONE,
         f"{middle(seconds)} s, {max(seconds):.0f} s",
     ]
+
+
+def missed_cells(row: dict) -> list[str]:
+    """A question that was not repaired well enough, and what is wrong with its repair."""
+    agreement = percent(float(row["agreement_outside"])) if row["agreement_outside"] else NONE
+    late = float(row["processor_seconds"]) > MOST_SECONDS
+    faults = ["too few samples agree"] * (agreement != NONE and float(row["agreement_outside"]) < LEAST_AGREEMENT)
+    why = row["reason"] or " and ".join([*faults, *["it took too long"] * late])
+    return [row["question"], row["words"], agreement, f"{float(row['processor_seconds']):.0f} s", why]
 
 
 def by_method(results: Path) -> str:

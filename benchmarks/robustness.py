@@ -1,28 +1,34 @@
 """Robustness of MNIST classifiers: is any image within eps of a given one, pixel by pixel, classified otherwise?
 
-    python benchmarks/robustness.py [--networks fc-2 ...] [--images 10] [--timeout 60] [--models DIR]
+    python benchmarks/robustness.py [--networks fc-2 ...] [--images 10] [--timeout 60] [--models DIR] [--out FILE]
 
 The networks are those on which verifiers are compared most: fully connected ones of 256 neurons a layer, and
 convolutional ones of the size of ERAN's small and medium ones. They are trained here, on MNIST-5k, and kept in
---models. Of each the first held-out images that it classifies right are asked about: of class 0, as the file is sorted.
-A question that stands in the result file already is not asked again. Needs the images (`acasxu fetch --images`, or
-ACASXU_IMAGES) and the extra `[images]`.
+--models. Of each so many held-out images that it classifies right are asked about, drawn at random with seed 0 over all
+classes. Seconds, and their limit, are those of one processor, so that others on the machine do not count. A question
+that stands in the result file already is not asked again. Needs the images (`acasxu fetch --images`, or ACASXU_IMAGES)
+and the extra `[images]`.
 """
 
 import argparse
 import json
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
+import torch
 from machine import command, machine
 from methods import append, read
 
 from engine.bench.machine import commit
+from engine.bounds.blocks import make_stack
+from engine.bounds.roots import make_roots
 from engine.images.architectures import Builder
 from engine.images.attacks import pgd
 from engine.images.classifier import Classifier, classifier_of, load_classifier
@@ -33,11 +39,16 @@ from engine.images.training import TrainingOptions, fit
 from engine.network import Network
 from engine.onnx_file import parse_network
 from engine.property import Case, Polytope, Property, Row
+from engine.search.batch import bounded
+from engine.search.exclude import FINISH_STEPS, exclude
+from engine.search.frontier import root_nodes
 from engine.search.problem import Options
 from engine.search.verify import verify
 
 FILE = Path(__file__).parent / "results" / "robustness.csv"
-COLUMNS = ("network", "eps", "image", "label", "verdict", "seconds", "boxes", "timeout", "commit")
+COLUMNS = (
+    "network", "eps", "image", "label", "margin", "bound", "verdict", "seconds", "boxes", "timeout", "commit",
+)  # fmt: skip
 CLASSES, SEED = 10, 0
 
 
@@ -110,6 +121,12 @@ def fitted(classifier: Classifier, images: ImageSet, kind: Kind) -> Classifier:
     return classifier
 
 
+def chosen(classifier: Classifier, images: ImageSet, count: int) -> ImageSet:
+    """So many images that it classifies right, at random; with a larger count the same ones, and more."""
+    right = np.flatnonzero(classifier.predict(images.images) == images.labels)
+    return images.select(np.random.default_rng(SEED).permutation(right)[:count])
+
+
 def question(values: Sequence[float], label: int, eps: Fraction) -> Property:
     """Unsafe is each class whose score is at least the label's, on the box of pixels within eps and 0 to 1."""
     exact = [Fraction(value) for value in values]
@@ -124,6 +141,15 @@ def question(values: Sequence[float], label: int, eps: Fraction) -> Property:
     return Property((case,), len(exact), CLASSES, f"within {float(eps)} of class {label}")
 
 
+@torch.no_grad()
+def first_bound(network: Network, prop: Property) -> float:
+    """The least bound of all gaps between scores before anything is split; 0 where all are above 0."""
+    stack = make_stack([network], device="cpu", semantics="real")
+    roots = make_roots(stack, [0], list(prop.cases))
+    targets, _ = exclude(bounded(stack, roots, root_nodes(roots, torch.tensor([0]))), steps=FINISH_STEPS)
+    return float(targets.bound.min()) if len(targets) else 0.0
+
+
 def rows_of(
     name: str, network: Network, images: ImageSet, asked: set[tuple[str, ...]], timeout: float
 ) -> Iterator[dict[str, object]]:
@@ -134,12 +160,16 @@ def rows_of(
             if (name, eps, str(number)) in asked:
                 continue
             prop = question(pixels.ravel().tolist(), label, Fraction(eps))
-            verdict = verify(network, prop, Options(timeout=timeout, threads=1, device="cpu"))
+            scores = network.evaluate(pixels.ravel().astype(np.float64))
+            with patch("time.monotonic", time.process_time):  # the clock of all limits
+                verdict = verify(network, prop, Options(timeout=timeout, threads=1, device="cpu"))
             yield {
                 "network": name,
                 "eps": eps,
                 "image": number,
                 "label": label,
+                "margin": round(float(scores[label] - np.delete(scores, label).max()), 2),
+                "bound": round(first_bound(network, prop), 2),
                 "verdict": verdict.word,
                 "seconds": round(verdict.statistics.seconds, 2),
                 "boxes": verdict.statistics.boxes,
@@ -164,24 +194,24 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--images", type=int, default=10)
-    parser.add_argument("--timeout", type=float, default=60.0, help="seconds for each question")
+    parser.add_argument("--timeout", type=float, default=60.0, help="processor seconds for each question")
     parser.add_argument("--models", type=Path, default=Path("build/benchmarks/images"))
+    parser.add_argument("--out", type=Path, default=FILE)
     arguments = parser.parse_args()
-    dataset = load_dataset("mnist-5k")
-    shares = {}
+    dataset, head = load_dataset("mnist-5k"), arguments.out.with_suffix(".json")
+    shares = json.loads(head.read_text())["accuracy"] if head.is_file() else {}
     for name in arguments.networks:
         classifier = trained(name, dataset, arguments.models)
         shares[name] = round(float(accuracy(classifier, dataset.held_out)), 4)
-        right = classifier.predict(dataset.held_out.images) == dataset.held_out.labels
-        images = dataset.held_out.select(np.flatnonzero(right)[: arguments.images])
+        images = chosen(classifier, dataset.held_out, arguments.images)
         network = parse_network(classifier.data, name=name)
-        asked = {(line["network"], line["eps"], line["image"]) for line in read(FILE) or []}
+        asked = {(line["network"], line["eps"], line["image"]) for line in read(arguments.out) or []}
         for row in rows_of(name, network, images, asked, arguments.timeout):
-            append(FILE, COLUMNS, row)
+            append(arguments.out, COLUMNS, row)
             print(", ".join(f"{key} {value}" for key, value in row.items()), flush=True)
-    head = {"command": command(), "accuracy": shares, **machine(calibrated=False)}
-    FILE.with_suffix(".json").write_text(json.dumps(head, indent=2) + "\n")
-    print(summary(read(FILE) or []))
+    said = {"command": command(), "accuracy": shares, **machine(calibrated=False)}
+    head.write_text(json.dumps(said, indent=2) + "\n")
+    print(summary(read(arguments.out) or []))
     return 0
 
 

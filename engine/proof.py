@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+Arrays = dict[str, np.ndarray]
+
 LEAF = -1  # in `split`
+MAX_AT_ONCE = 1 << 14  # exclusions whose entries are gathered together, for the memory that their places take
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +45,13 @@ class Proof:
 
 #: the names of the arrays, in order
 ARRAYS = tuple(name for name in Proof.__slots__ if name != "of_cone")
+#: those of exclusions; each exclusion has so many of the entries
+ENTRIES = {
+    "rows": ("row", "row_weight"),
+    "slopes": ("slope", "slope_value"),
+    "multipliers": ("multiplier", "multiplier_value"),
+}
+OF_EXCLUSIONS = ARRAYS[ARRAYS.index("node") :]
 
 
 def joined(proofs: Sequence[Proof], *, n_inputs: int, order: Sequence[int] | None = None) -> Proof:
@@ -59,7 +69,10 @@ def joined(proofs: Sequence[Proof], *, n_inputs: int, order: Sequence[int] | Non
     cut[(proof.split >= 0) & (proof.split < n_inputs)] = proof.cut
     split = proof.split[ids]
     cuts = cut[ids][(split >= 0) & (split < n_inputs)]
-    return Proof(split, cuts, **_exclusions(proof, ids), of_cone=proof.of_cone)
+    number = np.full(len(proof.split), LEAF, np.int64)
+    number[ids] = np.arange(len(ids))
+    arrays = {name: getattr(proof, name) for name in OF_EXCLUSIONS}
+    return Proof(split, cuts, **ordered_exclusions(arrays, number), of_cone=proof.of_cone)
 
 
 def _side_by_side(proofs: Sequence[Proof]) -> Proof:
@@ -94,30 +107,37 @@ def _level_order(level: np.ndarray, child: np.ndarray) -> np.ndarray:
     return np.concatenate(levels)
 
 
-def _exclusions(proof: Proof, ids: np.ndarray) -> dict[str, np.ndarray]:
-    """The arrays of the exclusions at these nodes, which are numbered anew, in this order."""
-    number = np.full(len(proof.split), LEAF, np.int64)
-    number[ids] = np.arange(len(ids))
-    node = number[proof.node]
-    order = np.lexsort((proof.polytope, node))
+def ordered_exclusions(arrays: Arrays, number: np.ndarray) -> Arrays:
+    """The exclusions at nodes that have a number, by (number, polytope); `arrays`: OF_EXCLUSIONS, in any order."""
+    node = number[arrays["node"]]
+    order = np.lexsort((arrays["polytope"], node))
     order = order[node[order] != LEAF]
-    found = {"node": node[order].astype(np.int32), "polytope": proof.polytope[order]}
-    for counts, entries in (
-        ("rows", ("row", "row_weight")),
-        ("slopes", ("slope", "slope_value")),
-        ("multipliers", ("multiplier", "multiplier_value")),
-    ):
-        lengths = getattr(proof, counts).astype(np.int64)
-        taken = _entries(lengths, order)
-        found[counts] = getattr(proof, counts)[order]
-        found |= {name: getattr(proof, name)[taken] for name in entries}
+    found = {"node": node[order].astype(np.int32), "polytope": arrays["polytope"][order].astype(np.int32)}
+    for counts, entries in ENTRIES.items():
+        found[counts] = arrays[counts][order].astype(np.int32)
+        found |= _taken([arrays[name] for name in entries], entries, arrays[counts], order)
     return found
 
 
-def _entries(lengths: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """The places of the entries of exclusions in this order, `lengths` being those of all exclusions, side by side."""
-    starts = np.cumsum(lengths) - lengths
-    kept = lengths[order]
-    before = np.cumsum(kept) - kept  # of each exclusion's entries, in the new order
-    found: np.ndarray = np.arange(kept.sum()) + np.repeat(starts[order] - before, kept)
+def _taken(parts: list[np.ndarray], names: Sequence[str], counts: np.ndarray, order: np.ndarray) -> Arrays:
+    """The entries of exclusions in this order, `counts` being the numbers of them of all exclusions, side by side."""
+    lengths = counts.astype(np.int64)
+    starts, total = np.cumsum(lengths) - lengths, int(lengths[order].sum())
+    found = {
+        name: np.empty(total, part.dtype if part.dtype.kind == "f" else np.int32) for name, part in zip(names, parts)
+    }
+    done = 0
+    for i in range(0, len(order), MAX_AT_ONCE):
+        kept = order[i : i + MAX_AT_ONCE]
+        places = _entries(starts[kept], lengths[kept])
+        for name, part in zip(names, parts):
+            found[name][done : done + len(places)] = part[places]
+        done += len(places)
+    return found
+
+
+def _entries(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """So many places from each start on, one after the other."""
+    before = np.cumsum(lengths) - lengths
+    found: np.ndarray = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
     return found

@@ -1,4 +1,4 @@
-"""Makes the corpus of certificates of versions 4 and 5 and of kind "images": `python tests/make_cone_certificates.py`.
+"""Makes the corpus of certificates of versions 4 to 6 and of kind "images": `python tests/make_cone_certificates.py`.
 
 cone_certificates/networks           classifiers of drawn pictures: with a MaxPool; with averages (rounded); with
                                      Sigmoids; with branches that meet, so that a layer has some ReLUs only
@@ -23,6 +23,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from cone_certificate_changes import BROKEN, CHANGES
 from cone_certificate_changes import PictureDraft as Draft
+from mixture_certificate_changes import MIXTURE_BROKEN, MIXTURE_CHANGES, MixtureDraft
 from onnx import helper, numpy_helper
 
 from engine.cli import main as acasxu
@@ -70,6 +71,29 @@ VALID = {
         "from 0 to 255",
     ),
 }
+#: of version 6
+MIXTURES = {
+    "blend": Valid(
+        "pooled", "drawn-images-idx3-ubyte", ["--contents", "blend:0.9", "--target", "0"], "a picture; splits"
+    ),
+    "lit": Valid(
+        "averaged", "drawn-images-idx3-ubyte", ["--contents", "brightness:0.05"], "brightness; a rounded network"
+    ),
+    "dimmed": Valid(
+        "pooled_bytes",
+        "drawn-images-idx3-ubyte",
+        ["--contents", "contrast:0.25", "--scaling", "0..255", "--target", "0"],
+        "contrast; from 0 to 255",
+    ),
+    "mixed": Valid(
+        "branched",
+        "drawn.csv",
+        ["--contents", "blend:0.1,brightness:0.02,contrast:0.05", "--scaling=-1..1"],
+        "three numbers; from -1 to 1, some ReLUs of a layer",
+    ),
+}
+VALID |= MIXTURES
+ALL_CHANGES, ALL_BROKEN = CHANGES + MIXTURE_CHANGES, BROKEN + MIXTURE_BROKEN
 DEFAULTS = ["--contents", "box:0.15", "--scaling", "0..1"]  # later ones replace these
 
 
@@ -248,10 +272,10 @@ def digest(path: Path) -> str:
 
 def changed():
     """file, network, about, expected, what, bytes"""
-    for folder, expected, changes in (("tampered", "rejected", CHANGES), ("malformed", "malformed", BROKEN)):
+    for folder, expected, changes in (("tampered", "rejected", ALL_CHANGES), ("malformed", "malformed", ALL_BROKEN)):
         for change in changes:
-            base = VALID[change.base]
-            draft = Draft.read((CORPUS / "valid" / f"{change.base}.zip").read_bytes())
+            base, kind = VALID[change.base], MixtureDraft if change.base in MIXTURES else Draft
+            draft = kind.read((CORPUS / "valid" / f"{change.base}.zip").read_bytes())
             change.make(draft)
             network, about = change.network or base.network, change.about or base.about
             content = (signed(draft, Files.of(network, about)) if change.is_signed else draft).bytes()

@@ -6,15 +6,15 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
-from make_certificates import Draft
 from make_cone_certificates import idx
+from mixture_certificate_changes import NUMBERS as NAMES
+from mixture_certificate_changes import MixtureDraft
 from onnx_graphs import f32, model, node
 
 from engine.cli import main as acasxu
 from engine.onnx_file import parse_network
 
 SIDE, CLASSES, COUNT = 4, 3, 4
-NAMES = "blend", "brightness", "contrast"
 CONTENTS = [
     "blend:{}",
     "brightness:{},contrast:1/10",
@@ -30,14 +30,6 @@ ENDS = {
     "mean": [node("ReduceMean", "h axis", "m", keepdims=1), node("Sub", "h m", "t"), node("Gemm", "t v e", "y")],
     "mixed": [node("Gemm", "h v e", "a"), *MIXED],
 }
-
-
-class MixtureDraft(Draft):
-    """The inputs of its tree are those numbers that are there."""
-
-    @property
-    def inputs(self) -> int:
-        return sum(self.manifest["contents"][name] is not None for name in NAMES)
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,7 @@ def _one_dimension(nodes, plane, reach):
 
 def _overlap(nodes, plane, reach):
     low, high = branching.split_input(nodes, plane, reach)
-    return low, nodes.copy(depth=high.depth)
+    return low, nodes.copy(split=high.split, depth=high.depth)
 
 
 def _sign_lost(nodes, neuron):

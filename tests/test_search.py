@@ -211,6 +211,7 @@ def some_nodes(n: int, inputs: int, hidden: int, seed: int) -> Nodes:
         zero.to(torch.uint8),
         zero.bfloat16(),
         torch.arange(n),
+        torch.full((n,), -1),
         torch.zeros(n, dtype=torch.long),
     )
 

@@ -346,6 +346,17 @@ def test_full_memory_is_unknown_and_names_the_option():
         assert f"--memory, {size_text(memory)}" in verdict.reason and 0 <= verdict.proved < 1
 
 
+@pytest.mark.parametrize("max_open", [32, 48, None])
+def test_few_boxes_are_open_where_there_is_room_for_few(max_open):
+    """Depth first, a tree of hundreds of boxes needs no more room than its depth."""
+    net = executable(random_network((5, 20, 20, 5), seed=0))
+    y = net.evaluate(np.random.default_rng(0).uniform(-1, 1, (20000, 5)))[:, 0]
+    level = round(float(y.min() - 0.12 * np.ptp(y)), 3)
+    asked = prop(case([-1] * 5, [1] * 5, [row([1, 0, 0, 0, 0], -level, n_inputs=5)]), n_outputs=5)
+    verdict = verify(net, asked, Options(max_open=max_open, device="cpu", timeout=60))
+    assert verdict.word == "unsat" and verdict.statistics.boxes > 200
+
+
 def test_a_network_that_fills_the_memory_is_unknown_at_once():
     net, asked = question(widths=(3, 400, 400, 2))
     verdict = verify(net, asked, Options(memory=stack_bytes(net), device="cpu"))

@@ -61,6 +61,7 @@ def test_few_inputs_and_many_cases_have_one_way():
     of = lambda n, cases: Problem(random_network((n, 2), seed=0), prop(*[case([0] * n, [1] * n)] * cases, n_outputs=2))
     assert make_state(0, of(9, 1), 1.0).rival and make_state(0, of(9, 16), 1.0).rival
     assert not make_state(0, of(8, 1), 1.0).rival and not make_state(0, of(9, 17), 1.0).rival
+    assert make_state(0, of(128, 1), 1.0).rival and not make_state(0, of(129, 1), 1.0).rival
     fixed = case([0] * 9, [1] * 8 + [0])
     assert not make_state(0, Problem(random_network((9, 2), seed=0), prop(fixed, n_outputs=2)), 1.0).rival
 

@@ -10,6 +10,7 @@ from scipy.optimize import linprog
 from engine.audit.check import check
 from engine.bounds.blocks import make_stack
 from engine.bounds.crown import Boxes
+from engine.bounds.descent import Descent
 from engine.bounds.interval import hidden_intervals
 from engine.bounds.propagation import tighten
 from engine.bounds.roots import make_roots
@@ -19,6 +20,7 @@ from engine.certificate import write_certificate
 from engine.network_file import load_network
 from engine.search import exclude as leaf_procedure
 from engine.search.batch import bounded
+from engine.search.branching import split_sign
 from engine.search.costs import LOWER, line_costs
 from engine.search.exclude import exclude
 from engine.search.frontier import root_nodes
@@ -157,3 +159,37 @@ def test_the_better_of_two_bounds_is_kept():
     for found in (low.improved(some, high), high.improved(some, low)):
         assert found.lower == high.lower and torch.equal(found.plane, high.plane)
         assert torch.equal(found.multipliers.slopes, high.multipliers.slopes)
+
+
+def rows_bounded(monkeypatch, nodes, stack, roots) -> list[int]:
+    """The number of neurons that are bounded on these boxes, for each layer with any."""
+    counts = []
+    bounds = Descent.bounds
+
+    def counted(self, box, neuron, **limits):
+        counts.append(len(box))
+        return bounds(self, box, neuron, **limits)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Descent, "bounds", counted)
+        bounded(stack, roots, nodes)
+    return counts
+
+
+@pytest.mark.parametrize("layer", [0, 1, 2])
+def test_a_sign_changes_bounds_of_later_layers_alone(layer, monkeypatch):
+    """Bounds of the others are not computed again, and are what they would be."""
+    net = random_network((10, 16, 16, 16, 2), seed=0)
+    stack = make_stack([net], device="cpu", semantics="real")
+    roots = make_roots(stack, [0], list(above(0, 10).cases))
+    parent = root_nodes(roots, torch.tensor([0]))
+    bounded(stack, roots, parent)
+    part = stack.slices[layer]
+    neuron = part.start + ((parent.l < 0) & (parent.u > 0))[0, part].nonzero()[:1, 0]
+    for child in split_sign(parent, neuron):
+        again = child.copy(split=torch.tensor([-1]), depth=child.depth)
+        assert len(rows_bounded(monkeypatch, child, stack, roots)) == 2 - layer
+        assert len(rows_bounded(monkeypatch, again, stack, roots)) == 3
+        assert torch.equal(child.l, again.l) and torch.equal(child.u, again.u)
+        later = slice(part.stop, None)
+        assert layer == 2 or not torch.equal(child.u[:, later], parent.u[:, later])

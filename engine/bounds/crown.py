@@ -32,7 +32,8 @@ class Boxes:
 
     network: [boxes]; lower, upper: [boxes, inputs] float64; l, u: [boxes, hidden] float32, bounds of
     the ReLUs' inputs, which `tighten` improves in place; deadline: whatever is computed about the batch raises
-    OutOfTime after it.
+    OutOfTime after it. split: [boxes], the hidden neuron that tells a box from one on which `tighten` found these
+    bounds, by its sign; -1 for others; None where there is no such box.
     """
 
     network: torch.Tensor
@@ -41,6 +42,7 @@ class Boxes:
     l: torch.Tensor
     u: torch.Tensor
     deadline: Deadline = NEVER
+    split: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.network)
@@ -74,6 +76,8 @@ def tighten(stack: Stack, boxes: Boxes) -> list[Lines]:
             l, u = boxes.l[:, stack.slices[k]], boxes.u[:, stack.slices[k]]
             own, noise = layer.of_relus(size), stack.noise(size, radii)
             chosen = is_open(l, u) if layer.curve is None else l < u
+            if boxes.split is not None:  # a sign changes lines of its own layer, and what later layers make of them
+                chosen &= (boxes.split < stack.slices[k].start).unsqueeze(1)
             tighten_layer(stack, boxes, descent, lines, chosen, layer.of_relus(noise))
             own_radii = None if radii is None else layer.of_relus(radii)
             found, h = bent(layer, l, u, partial(noise_of, stack, own, own_radii), ratio=stack.ratio)
@@ -118,6 +122,8 @@ def tighten_layer(
 ) -> None:
     """Bounds the chosen ReLUs [boxes, hidden of the layer] of the layer after these lines, in place, from both sides.
     noise: that of each."""
+    if not bool(chosen.any()):
+        return
     descent.follow(lines)
     k = len(lines)
     mixed = stack.layers[k].mixed

@@ -95,7 +95,7 @@ def add_search(parser: _ActionsContainer, *, timeout: str, semantics: str = "") 
         "--memory",
         type=memory_size,
         metavar="SIZE",
-        help="for a search, such as 512M or 16G; what needs more stays unknown (default: 4G)",
+        help="for a search, such as 512M or 16G; what needs more stays unknown (default: 2G)",
     )
 
 

@@ -74,7 +74,7 @@ class PairBounds:
             return [self._bound_all(nodes)]
         full = nodes.excluded.any(1)
         front = nodes.select(~full)
-        before = front.copy(depth=front.depth)
+        before = front.copy(split=front.split, depth=front.depth)
         pairs, final = self._bound_front(front)
         tried = (pairs.state == OPEN) & final
         found = self._bound_all(before.select(tried))

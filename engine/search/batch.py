@@ -5,7 +5,7 @@ from functools import cached_property
 
 import torch
 
-from engine.bounds.blocks import AnyStack, blocks
+from engine.bounds.blocks import AnyStack, JointStack, blocks
 from engine.bounds.crown import Boxes, is_open
 from engine.bounds.propagation import BlockLines, tighten
 from engine.bounds.roots import Roots
@@ -64,5 +64,6 @@ class Batch:
 
 def bounded(stack: AnyStack, roots: Roots, nodes: Nodes, deadline: Deadline = NEVER) -> Batch:
     """The nodes as a batch, their bounds of hidden neurons tightened in place. Raises OutOfTime after the deadline."""
-    boxes = Boxes(roots.network[nodes.root], nodes.lower, nodes.upper, nodes.l, nodes.u, deadline)
+    split = None if isinstance(stack, JointStack) else nodes.split  # blocks number their neurons anew
+    boxes = Boxes(roots.network[nodes.root], nodes.lower, nodes.upper, nodes.l, nodes.u, deadline, split)
     return Batch(stack, roots, nodes, boxes, tighten(stack, boxes))

@@ -22,6 +22,7 @@ from engine.search.plan import make_plan
 from engine.search.pool import Nodes
 from engine.search.problem import OnVerdict, Options, Problem, Progress
 from engine.search.recorder import Recorder
+from engine.search.restarts import due, restart
 from engine.search.shares import Share, charge, common_deadline, make_shares
 from engine.search.state import Known, ProblemState
 from engine.search.suspects import Suspects, by_network, first_attack
@@ -30,6 +31,7 @@ from engine.search.trial import confirm_suspects
 from engine.search.ways import FIRST_TURN, make_state, next_turn
 
 UNBOUNDED = Known(0.0, -inf)
+LEVELS = 64  # of the tree, for which room is left when boxes are bounded depth first
 MAX_ATTACKED_FIRST = 16  # cases of a problem
 
 
@@ -73,15 +75,22 @@ class BranchAndBound:
         while self._waiting and len(self._active) < self._options.window:
             self._active.append(self._waiting.popleft())
         roomy, roots = self._frontier.open < self._plan.open / 2, self._plan.roots - self._frontier.roots_used
-        shares = make_shares(self._active, self._plan.batch, roomy=roomy, roots=max(0, roots))
+        shares = make_shares(self._active, self._batch(roomy), roomy=roomy, roots=max(0, roots))
         deadline = common_deadline(shares, start)
         boxes = {slot: known for share in shares for slot, known in share.open.items()}
         self._bound(boxes | self._begin(shares, deadline), deadline)
+        self._restart([share.state for share in shares], deadline)
         charge(shares, time.monotonic() - start)
         for state in self._active:
             self._settle(state)
         self._active = [self._next_turn(state) for state in self._active if state.verdict is None]
         return bool(self._active or self._waiting)
+
+    def _batch(self, roomy: bool) -> int:
+        """The boxes of the next batch. Each may leave one more open: as the room is used up there are fewer, so that
+        depth first it lasts for many levels."""
+        room = max(self._plan.open - self._frontier.open, LEVELS)
+        return self._plan.batch if roomy else min(self._plan.batch, room // LEVELS)
 
     def progress(self, problems: int, decided: int, boxes: int, seconds: float) -> Progress:
         """The state of the whole run, of which so many problems and boxes are done elsewhere."""
@@ -158,6 +167,15 @@ class BranchAndBound:
         for _, _, after in done:
             self._split(after)
         frontier.prune(bounded_roots)
+
+    def _restart(self, states: list[ProblemState], deadline: Deadline) -> None:
+        """Attacks long searches from many new starts."""
+        for state in filter(due, states):
+            try:
+                suspects = restart(self._stack, self._frontier, state, deadline)
+            except OutOfTime:
+                return
+            self._confirm(suspects, deadline)
 
     def _undecided(self, boxes: dict[int, Known]) -> list[int]:
         """The slots of boxes of problems without a counterexample, of which the first attack may find some."""

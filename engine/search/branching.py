@@ -45,8 +45,8 @@ def split_input(nodes: Nodes, plane: torch.Tensor, reach: torch.Tensor) -> tuple
 def cut(nodes: Nodes, dimension: torch.Tensor, value: torch.Tensor) -> tuple[Nodes, Nodes]:
     """Two children that cover each box exactly: the input `dimension` [n] at most `value` [n], or at least that."""
     n = torch.arange(len(nodes), device=dimension.device)
-    depth = nodes.depth + 1
-    low, high = nodes.copy(depth=depth), nodes.copy(depth=depth)
+    none, depth = torch.full_like(dimension, -1), nodes.depth + 1
+    low, high = nodes.copy(split=none, depth=depth), nodes.copy(split=none, depth=depth)
     low.upper[n, dimension] = value
     high.lower[n, dimension] = value
     return low, high
@@ -61,7 +61,7 @@ def split_sign(nodes: Nodes, neuron: torch.Tensor) -> tuple[Nodes, Nodes]:
     """Two children that cover each box exactly: hidden neuron [n] at most 0, or at least 0."""
     n = torch.arange(len(nodes), device=neuron.device)
     depth = nodes.depth + 1
-    off, on = nodes.copy(depth=depth), nodes.copy(depth=depth)
+    off, on = nodes.copy(split=neuron, depth=depth), nodes.copy(split=neuron, depth=depth)
     off.u[n, neuron] = off.u[n, neuron].clamp(max=0)
     on.l[n, neuron] = on.l[n, neuron].clamp(min=0)
     off.phases[n, neuron] = -1

@@ -20,7 +20,8 @@ from engine.search.longer import optimized_longer
 from engine.search.rows import starting_weights
 
 WARM_STEPS, WARM_NONE = 128, 255  # slopes are handed down in steps of 1/128; 255: none were found
-FINISH_STEPS = 20
+FINISH_STEPS = 20  # of optimization, where signs are assumed
+WIDE_STEPS = 8  # the same on boxes with many inputs: 20 steps save them few boxes, and cost twice the time
 MAX_TARGETS = 1 << 14  # polytopes bounded together
 MAX_OPEN_SIGNS = 64  # boxes with more neurons of open sign are better split first
 
@@ -148,7 +149,8 @@ def _optimize(
     boxes, nodes = batch.boxes, batch.nodes
     by_sign = bool(targets.phases.any())
     if by_sign:
-        steps = FINISH_STEPS  # the last sign's multiplier starts from nothing
+        # the last sign's multiplier starts from nothing
+        steps = WIDE_STEPS if bool(many_inputs(nodes)[targets.box].all()) else FINISH_STEPS
     weights = starting_weights(boxes, targets.box, planes, targets.absent, row)
     free = handed_down(start.slopes, start.multipliers, targets.box, weights, batch.plain_slopes)
     best = ascend(batch.stack, boxes, batch.lines, targets, free, steps=steps)

@@ -23,16 +23,16 @@ CURVE_SHARE = 0.5
 MAX_SPLIT_SIGNS = 10  # signs are split in boxes with at most this many of them open
 
 
-def signs_to_split(batch: Batch, targets: OpenTargets, by_sign: torch.Tensor, *, stalled: int) -> torch.Tensor:
+def signs_to_split(batch: Batch, targets: OpenTargets, by_sign: torch.Tensor, stalled: torch.Tensor) -> torch.Tensor:
     """The hidden neuron of each open box whose sign is to be split, or -1 for its inputs: [open].
 
-    Signs are split on boxes where they are to be, `by_sign` [boxes], on those that are `stalled` splits deep and have
-    few neurons of open sign, and where no input can be split. (With few inputs it does not pay earlier:
+    Signs are split on boxes where they are to be, `by_sign` [boxes], on those that are `stalled` [boxes] splits deep
+    and have few neurons of open sign, and where no input can be split. (With few inputs it does not pay earlier:
     benchmarks/branching.py.) With all signs fixed, networks with curves are not affine, and inputs are split again.
     """
     nodes, neuron = batch.nodes, torch.full_like(targets.box, -1)
     unstable = batch.is_open.sum(1)[targets.box]
-    deep = (nodes.depth[targets.box] >= stalled) & (unstable <= MAX_SPLIT_SIGNS)
+    deep = (nodes.depth[targets.box] >= stalled[targets.box]) & (unstable <= MAX_SPLIT_SIGNS)
     late = deep | ~splits(nodes).any(1)[targets.box]
     chosen = (unstable > 0) & (late | by_sign[targets.box])
     if bool(chosen.any()):

@@ -162,6 +162,7 @@ def root_nodes(roots: Roots, root: torch.Tensor, *, n_hidden: int | None = None)
         none,
         start,
         root.clone(),
+        torch.full_like(root, -1),
         torch.zeros_like(root),
     )
 
@@ -175,4 +176,4 @@ def root_bytes(stack: AnyStack, extent: tuple[int, int]) -> int:
 
 def node_bytes(stack: AnyStack, polytopes: int) -> int:
     """The bytes that one open box takes (pool.py)."""
-    return 24 + 16 * stack.n_inputs + 12 * stack.n_hidden + 8 * stack.n_differences + polytopes
+    return 32 + 16 * stack.n_inputs + 12 * stack.n_hidden + 8 * stack.n_differences + polytopes

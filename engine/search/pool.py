@@ -15,7 +15,8 @@ class Nodes(Columns):
     root: [n]; lower, upper: [n, inputs] float64; l, u: [n, hidden] float32; excluded: [n, polytopes], True for those
     excluded here or on an ancestor; phases: [n, hidden] int8, signs assumed of hidden neurons; slopes:
     [n, hidden] uint8, lower slopes found for the parent in steps of 1/128; multipliers: [n, hidden]
-    bfloat16, those of assumed signs found for the parent; id: [n], for the recorder; depth: [n].
+    bfloat16, those of assumed signs found for the parent; id: [n], for the recorder; split: [n], the hidden neuron
+    whose sign was split last, -1 where it was an input; depth: [n].
     """
 
     root: torch.Tensor
@@ -28,14 +29,15 @@ class Nodes(Columns):
     slopes: torch.Tensor
     multipliers: torch.Tensor
     id: torch.Tensor
+    split: torch.Tensor
     depth: torch.Tensor
 
     def __len__(self) -> int:
         return len(self.root)
 
-    def copy(self, *, depth: torch.Tensor) -> "Nodes":
-        """The same boxes at another depth, to be changed in place."""
-        return self.with_columns([*(column.clone() for column in self.columns()[:-1]), depth])
+    def copy(self, *, split: torch.Tensor, depth: torch.Tensor) -> "Nodes":
+        """The same boxes after another split and at another depth, to be changed in place."""
+        return self.with_columns([*(column.clone() for column in self.columns()[:-2]), split, depth])
 
 
 class Pool(Generic[Table]):

@@ -69,7 +69,8 @@ class Options:
     memory: bytes for the search, besides those of the problems themselves
     max_open: open boxes of all problems together (None: as many as fit half of the memory)
     steps: of slope optimization for a box
-    stalled: after this many splits, signs of neurons are split rather than inputs
+    stalled: after this many splits, signs of neurons are split rather than inputs; after half as many at the end of
+        long searches
     threads: batches are divided among so many (0: as many as torch uses)
     seed: of the samples
     proofs: True gives verdicts that a property holds their proof
@@ -83,7 +84,7 @@ class Options:
     device: str = "auto"
     batch: int = 4096
     window: int = 256
-    memory: int = 4 << 30
+    memory: int = 2 << 30
     max_open: int | None = None
     steps: int = 5
     stalled: int = 64

@@ -4,11 +4,9 @@ import numpy as np
 import torch
 
 from engine.bounds.relaxation import SLOPE_STEPS
-from engine.proof import LEAF, Proof
+from engine.proof import LEAF, OF_EXCLUSIONS, Arrays, Proof, ordered_exclusions
 from engine.search.exclusions import NAMES, Exclusions
 from engine.search.pool import Nodes
-
-Arrays = dict[str, np.ndarray]
 
 
 class Recorder:
@@ -21,8 +19,9 @@ class Recorder:
         self._child = np.full(1024, LEAF, np.int64)
         self._axis = np.full_like(self._child, LEAF)
         self._cut = np.zeros(len(self._child))
-        self._exclusions: list[Arrays] = []
-        self._count, self._bytes = 0, 0  # of exclusions
+        # of exclusions by the names of Proof's arrays, in the order in which they were made
+        self._exclusions: dict[str, list[np.ndarray]] = {name: [] for name in OF_EXCLUSIONS}
+        self._bytes = 0
 
     @property
     def nbytes(self) -> int:
@@ -35,12 +34,10 @@ class Recorder:
 
     def exclude(self, exclusions: Exclusions) -> None:
         """Records exclusions of polytopes."""
-        arrays = {name: getattr(exclusions, name).cpu().numpy() for name in NAMES}
-        for of in ("slope_of", "multiplier_of"):
-            arrays[of] = arrays[of] + self._count
-        self._count += len(exclusions.node)
+        arrays = compact(exclusions)
         self._bytes += sum(array.nbytes for array in arrays.values())
-        self._exclusions.append(arrays)
+        for name, array in arrays.items():
+            self._exclusions[name].append(array)
 
     def split(self, parents: Nodes, low: Nodes, high: Nodes, neuron: torch.Tensor | None = None) -> None:
         """Gives the children their ids, and records their parents and the splits.
@@ -77,7 +74,7 @@ class Recorder:
         cut = self._cut[ids[(0 <= split) & (split < self._inputs)]]
         number = np.full(self._used, LEAF)
         number[ids] = np.arange(len(ids))
-        return Proof(split.astype(np.int32), cut, **self._of_nodes(number), of_cone=False)
+        return Proof(split.astype(np.int32), cut, **ordered_exclusions(self._merged(), number), of_cone=False)
 
     def _level_order(self, level: np.ndarray) -> np.ndarray:
         levels = []
@@ -88,47 +85,36 @@ class Recorder:
             level = np.stack([child, child + 1], 1).ravel()
         return np.concatenate(levels)
 
-    def _of_nodes(self, number: np.ndarray) -> Arrays:
-        """The arrays of the exclusions at nodes that have a number, in its order."""
-        found = self._merged()
-        node = number[found["node"]]
-        order = np.lexsort((found["polytope"], node))
-        order = order[node[order] != LEAF]
-        rank = np.full(len(node), LEAF)
-        rank[order] = np.arange(len(order))
-        weights = np.rint(found["weights"][order] * SLOPE_STEPS).astype(np.int32)
-        exclusion, row = weights.nonzero()
-        slopes = _ragged(found, "slope", rank, len(order))
-        multipliers = _ragged(found, "multiplier", rank, len(order))
-        return {
-            "node": node[order].astype(np.int32),
-            "polytope": found["polytope"][order].astype(np.int32),
-            "rows": np.bincount(exclusion, minlength=len(order)).astype(np.int32),
-            "slopes": slopes[0],
-            "multipliers": multipliers[0],
-            "row": row.astype(np.int32),
-            "row_weight": weights[exclusion, row],
-            "slope": slopes[1],
-            "slope_value": np.rint(slopes[2] * SLOPE_STEPS).astype(np.int32),
-            "multiplier": multipliers[1],
-            "multiplier_value": multipliers[2],
-        }
-
     def _merged(self) -> Arrays:
-        """All exclusions, as one part."""
-        if not self._exclusions:  # no batch was done in time
-            return {name: np.zeros((0, 1) if name == "weights" else 0, np.int64) for name in NAMES}
-        if len(self._exclusions) > 1:
-            parts = self._exclusions
-            self._exclusions = [{name: np.concatenate([part[name] for part in parts]) for name in parts[0]}]
-        return self._exclusions[0]
+        """All exclusions, one array for each name."""
+        merged = {}
+        for name, parts in self._exclusions.items():  # one after the other, for the memory that both copies take
+            merged[name] = np.concatenate(parts) if parts else np.zeros(0, np.int32)
+            self._exclusions[name] = [merged[name]]
+        return merged
 
 
-def _ragged(found: Arrays, name: str, rank: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The number of entries of each exclusion, their neurons and their values, by the exclusions' rank."""
-    of = rank[found[f"{name}_of"]]
-    neuron, value = found[name], found[f"{name}_value"]
-    order = np.lexsort((neuron, of))
-    order = order[of[order] != LEAF]
-    counts = np.bincount(of[order], minlength=n).astype(np.int32)
-    return counts, neuron[order].astype(np.int32), value[order]
+def compact(exclusions: Exclusions) -> Arrays:
+    """The arrays of Proof about exclusions, of small types, with the ids of nodes."""
+    found = {name: getattr(exclusions, name).cpu().numpy() for name in NAMES}
+    weights = np.rint(found["weights"] * SLOPE_STEPS)
+    exclusion, row = weights.nonzero()
+    of = {"rows": exclusion, "slopes": found["slope_of"], "multipliers": found["multiplier_of"]}
+    counts = {name: np.bincount(numbers, minlength=len(weights)) for name, numbers in of.items()}
+    whole = {
+        "node": found["node"],
+        "polytope": found["polytope"],
+        **counts,
+        "row": row,
+        "row_weight": weights[exclusion, row].astype(np.int64),
+        "slope": found["slope"],
+        "slope_value": np.rint(found["slope_value"] * SLOPE_STEPS).astype(np.int64),
+        "multiplier": found["multiplier"],
+    }
+    small = {name: _small(array) for name, array in whole.items()}
+    return small | {"multiplier_value": found["multiplier_value"]}
+
+
+def _small(numbers: np.ndarray) -> np.ndarray:
+    """The same numbers, none of which is negative, in the smallest unsigned type that holds them."""
+    return numbers.astype(np.min_scalar_type(int(numbers.max(initial=0))))

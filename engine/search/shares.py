@@ -24,8 +24,8 @@ class Share:
 def make_shares(active: list[ProblemState], batch: int, *, roomy: bool, roots: int) -> list[Share]:
     """Takes at most `batch` boxes, about as many for each active problem: open ones, and of cases that wait.
 
-    Unless it is `roomy`, cases wait until nothing else is left to do. At most `roots` are begun, but of a problem
-    without open boxes one at least.
+    Unless it is `roomy`, cases wait until nothing else is left to do, and the newest boxes are taken: depth first, few
+    are open. At most `roots` are begun, but of a problem without open boxes one at least.
     """
     shares, room = [], batch
     for i, state in enumerate(sorted(active, key=_boxes)):
@@ -34,7 +34,7 @@ def make_shares(active: list[ProblemState], batch: int, *, roomy: bool, roots: i
         cases = min(state.waiting, max(n - len(state.open), n - n // 2 if roomy else 0), most)
         n = min(n, len(state.open) + cases)
         if n:
-            shares.append(Share(state, n, state.take(n - cases)))
+            shares.append(Share(state, n, state.take(n - cases, newest=not roomy)))
         room -= n
         roots = max(0, roots - cases)
     return shares

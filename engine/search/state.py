@@ -8,6 +8,9 @@ from typing import NamedTuple
 from engine.search.problem import Problem
 from engine.verdict import Counterexample, Verdict
 
+LONG = 32_768  # boxes of a problem; longer searches try what would not pay before
+DEEP = 2.0**-20  # of the volume open: hundreds of boxes 30 splits deep
+
 
 class Known(NamedTuple):
     """Of an open box: the distance of its worst corner from unsafe, and a lower bound of that of all its points."""
@@ -35,6 +38,7 @@ class ProblemState:
     unchecked: True once a suspicious point could not be looked at in time
     near_miss: the best point that is unsafe in exact arithmetic or as executed, but decides nothing
     attack_at: the number of its boxes from which conjunctions are attacked the next time
+    restart_at: the number of its boxes from which it is attacked from many new starts the next time (restarts.py)
     by_sign: True where signs are split if its inputs are many (ways.py)
     turn: the work after which its rival may have its turn
     rival: the state of the same problem split the other way, if it has one
@@ -58,6 +62,7 @@ class ProblemState:
     nearest: float = inf
     confirmations: int = 0
     attack_at: int = 0
+    restart_at: int = 0
     by_sign: bool = True
     turn: int = 0
     rival: "ProblemState | None" = field(default=None, repr=False)
@@ -71,6 +76,16 @@ class ProblemState:
     def refuted(self) -> bool:
         """True once some point is unsafe in exact arithmetic."""
         return self.near_miss is not None and self.near_miss.exact
+
+    @property
+    def long(self) -> bool:
+        """True once it has taken very many boxes."""
+        return self.boxes >= LONG
+
+    @property
+    def deep(self) -> bool:
+        """True once a long search has proved nearly everything: what is left lies deep in the tree."""
+        return self.long and self.proved > 1 - DEEP
 
     def give_up_proof(self) -> None:
         """From now on only a counterexample is sought."""
@@ -107,10 +122,11 @@ class ProblemState:
     def late(self) -> bool:
         return self.spent >= self.limit
 
-    def take(self, n: int) -> dict[int, Known]:
+    def take(self, n: int, *, newest: bool) -> dict[int, Known]:
         """Removes n open boxes: half the most suspicious, which finds counterexamples, half the newest,
-        which keeps few boxes open."""
-        best = heapq.nsmallest(n // 2, self.open, key=self.open.__getitem__) if n < len(self.open) else []
+        which keeps few boxes open; all of them where few must be open."""
+        mixed = n < len(self.open) and not newest
+        best = heapq.nsmallest(n // 2, self.open, key=self.open.__getitem__) if mixed else []
         taken = {slot: self.open.pop(slot) for slot in best}
         taken.update(self.open.popitem() for _ in range(n - len(best)))
         return taken

@@ -17,16 +17,18 @@ from engine.search.state import ProblemState
 FIRST_TURN = 64  # boxes of a tree whose signs are split
 LONGER = 4  # times the boxes of the turn before
 BEHIND = 4  # one that has proved so many times less is grown so many times less
+MAX_RIVAL_INPUTS = 128  # of more each changes too little: signs alone are split
 INPUT_BOXES = 4  # of a tree whose inputs are split, for each whose signs are: these cost about as much
 MAX_CASES = 16  # of more the roots are begun once
 
 
 def make_state(index: int, problem: Problem, limit: float) -> ProblemState:
-    """A problem's state. One of many inputs begins with signs, and has a rival that splits inputs."""
+    """A problem's state. One of many inputs begins with signs; of no more than MAX_RIVAL_INPUTS, it has a rival that
+    splits inputs."""
     state = ProblemState(index, problem, limit)
     cases = problem.property.cases
     wide = [sum(low < high for low, high in zip(case.lower, case.upper)) for case in cases[: MAX_CASES + 1]]
-    if len(cases) <= MAX_CASES and min(wide) > MAX_SPLIT_INPUTS:
+    if len(cases) <= MAX_CASES and MAX_SPLIT_INPUTS < min(wide) <= MAX_RIVAL_INPUTS:
         state.rival = ProblemState(index, problem, limit, by_sign=False, turn=FIRST_TURN, rival=state)
         state.turn = FIRST_TURN
     return state

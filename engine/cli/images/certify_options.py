@@ -67,7 +67,7 @@ def add_certify(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print what images.json holds instead")
     add_device(parser)
     parser.add_argument("--threads", type=count, metavar="N", help="of the search (default: as many as torch)")
-    parser.add_argument("--memory", type=memory_size, metavar="SIZE", help="for the search (default: 4G)")
+    parser.add_argument("--memory", type=memory_size, metavar="SIZE", help="for the search (default: 2G)")
     parser.epilog = (
         "Exit codes: 0 all images that count are proved, 1 a trigger works on some image, or one is wrong as it is,\n"
         "2 bad input, 3 none of these, but some image is open, 130 interrupted: what was decided is kept in DIR."

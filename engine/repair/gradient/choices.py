@@ -9,14 +9,12 @@ from collections.abc import Iterator
 import torch
 
 from engine.attack import violation
-from engine.network import Network
 from engine.repair.edit import free_weight
 from engine.repair.gradient.guides import SCALE, Facts
 from engine.repair.gradient.tuned import Tuned
 from engine.repair.localize import Localization, localize
 from engine.repair.task import Evidence, Task
 
-SMALL = 5_000  # weights and biases: of networks with no more, all are tuned at once, before choices are made
 SCHEDULE = (8, 24)  # numbers of hidden neurons, tried one after the other until one suffices
 
 Chosen = dict[int, list[int]]  # layer -> its neurons
@@ -29,13 +27,10 @@ def choices(
 
     localization: vere or nnrepair; by default the outputs that are least often lowest come first, and hidden neurons
     are ordered by `_significance`. neurons: so many hidden ones at once, instead of first none and then SCHEDULE;
-    outputs: False tunes no outputs. Of a small network all weights are tuned first: few neurons hardly suffice there.
-    Layers that the file can hold no other weights of are left out.
+    outputs: False tunes no outputs. Layers that the file can hold no other weights of are left out.
     """
     last = len(task.network.layers) - 1
     outputs = outputs and free_weight(task.network, last)
-    if last > 1 and outputs and not (localization or neurons) and is_small(task.network):
-        yield Facts(task, 0), [{k: list(range(len(layer.bias))) for k, layer in enumerate(task.network.layers)}]
     found = localize(task, evidence).after(localization) if localization else None
     if outputs and (not last or not neurons):
         facts = Facts(task, last)
@@ -47,12 +42,6 @@ def choices(
         sizes = (neurons,) if neurons else SCHEDULE
         for n in sorted({min(n, len(order)) for n in sizes}):
             yield facts, [{last - 1: sorted(order[:n])} | beside]
-
-
-def is_small(network: Network) -> bool:
-    """True iff all weights may be tuned at once, and the file can hold others."""
-    size = sum(layer.weight.size + layer.bias.size for layer in network.layers)
-    return size <= SMALL and all(free_weight(network, k) for k in range(len(network.layers)))
 
 
 def _of_outputs(facts: Facts, found: Localization | None) -> list[Chosen]:
@@ -89,6 +78,4 @@ def _significance(facts: Facts) -> torch.Tensor:
 
 def in_words(chosen: Chosen) -> str:
     """The choice for a reader, layers counted from 1."""
-    if len(chosen) > 2:
-        return "all neurons"
     return ", ".join(f"layer {k + 1} neurons {' '.join(map(str, neurons))}" for k, neurons in chosen.items())

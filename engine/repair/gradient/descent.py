@@ -26,7 +26,6 @@ DEEP = 12  # halvings of the boxes by which it is judged whether the proof is ou
 LOOSE = 0.7  # scores; bounds farther below zero need other rows rather than a small shift
 USABLE_SHARE = 0.8  # of the tolerance of outputs
 BOX_WEIGHT = 2.0  # of the boxes' hinge in the loss
-GENTLE = 2, 0.15, 1e-6  # times the steps, and the rate, where all weights are tuned; the sparsity then
 WEIGHT_PRICE = 0.05  # of each changed weight, where descents are compared
 
 #: By how much each box is above what it is to reach, for these weights: [boxes], above zero where it does.
@@ -123,11 +122,8 @@ class Descent:
         """Descends by Adam with proximal steps, and goes back to the best weights met.
 
         rate: of the first step; sparsity: the soft threshold of a step, as a multiple of its rate: without one only
-        changed weights move; regions: boxes whose bounds count too. Where more than two layers are tuned, steps are
-        smaller and more, and no change is taken back.
+        changed weights move; regions: boxes whose bounds count too.
         """
-        if len(self.chosen) > 2:
-            steps, rate, sparsity = GENTLE[0] * steps, GENTLE[1] * rate, GENTLE[2]
         changes = list(self.tuned.change.values())
         free = [torch.ones_like(change) if sparsity else (change != 0).float() for change in changes]
         aim = self._aim(regions) if regions and len(regions) else None

@@ -97,6 +97,10 @@ class Facts:
         """New uniform reference points."""
         return self._references_at(self._uniform(n))
 
+    def around(self, n: int) -> Reference:
+        """New reference points in and around each target's box."""
+        return self._references_at(np.concatenate(self._around(n)))
+
     def nearly_unsafe(self, network: Network) -> Danger:
         """Points that are nearly unsafe for this network, found by descent."""
         stack, roots = self.bounded(network)

@@ -1,8 +1,9 @@
 """Repair by gradient descent on certified bounds and on fidelity.
 
-The incoming weights of few neurons are tuned (choices.py). Each choice of neurons descends a little on samples; the
-best go on (descent.py): they are offered, and where the proof leaves boxes open, they descend the certified bounds on
-these too (certified.py), round by round.
+All weights of a small network come first (small.py). Else, and where that does not suffice, the incoming weights of few
+neurons are tuned (choices.py). Each choice of neurons descends a little on samples; the best go on (descent.py): they
+are offered, and where the proof leaves boxes open, they descend the certified bounds on these too (certified.py), round
+by round.
 
 Descending certified bounds beside a fidelity loss: ART (Lin et al., FMCAD 2020), PatchPRO. Tuning the incoming
 weights of few significant neurons: VERE (Ma et al., ICSE 2024).
@@ -14,6 +15,7 @@ from engine.errors import InputError
 from engine.repair.gradient.choices import Chosen, choices, in_words
 from engine.repair.gradient.descent import Descent
 from engine.repair.gradient.guides import Facts
+from engine.repair.gradient.small import is_small, whole
 from engine.repair.task import Candidate, Evidence, Say, Task
 
 OBJECTIVES = ("bound", "proxy")
@@ -45,6 +47,8 @@ def gradient(
         raise InputError(f"unknown objective {objective!r}", advice=f"use {', '.join(OBJECTIVES)}")
     if objective == "proxy" and len(task.network.layers) < 2:
         raise InputError("there is no hidden layer for a proxy box", where="gradient", advice="use the bound")
+    if objective == "bound" and not (localization or neurons) and is_small(task.network):
+        yield from whole(task, evidence, say, agreement=least)
     groups = choices(task, evidence, localization=localization, neurons=neurons, outputs=objective == "bound")
     for facts, group in groups:
         descents = _trials(facts, group, margin, objective, say)

@@ -25,6 +25,7 @@ from engine.repair.milp.structural import with_theorem
 from engine.repair.scores.change import ENOUGH, score_range
 from engine.repair.task import Candidate, Evidence, Say, Task
 
+MARGIN_SHARE = 0.2  # of the tolerance, where outputs are to stay
 PRICED = "priced"  # a strategy: all but relayed features again, by programs with prices
 
 
@@ -42,7 +43,8 @@ def milp(
     """Yields candidates that are right on all samples, in the order of MARGINS; those with a relayed neuron last.
 
     By a relayed neuron advisories may change on the share TOLERATED of the domain's samples. Where none is offered
-    either, programs with prices come last (prices/).
+    either, programs with prices come last (prices/). Where outputs are to stay a relayed neuron changes many of them:
+    there it comes after these, if at all.
 
     backend, norm: see program.py; strategies: the kinds of features that are tried (feature.py); wide: False refuses
     targets about most of the domain with an InputError, as a feature of few weights rarely serves there; structural:
@@ -61,19 +63,32 @@ def milp(
         )
     others = [name for name in strategies if name not in ("relayed", PRICED)]
     offered = False
-    margins = settings.MARGINS if local else settings.MARGINS[:1]
+    last = task.tolerance < np.inf  # relayed neurons; and one margin is enough, as prices find what others do
+    margins = margins_of(task) if local and not last else margins_of(task)[:1]
+    groups = one, several[: settings.MAX_JOINT_DIRECTIONS]
     enough = ENOUGH * score_range(task, seed=task.seed)
-    for some in (one, several[: settings.MAX_JOINT_DIRECTIONS]):
+    for some in groups:
         for plan in in_order(solver, _ways(some, others), margins, enough=enough, say=say):
             for candidate in Refinement(solver, evidence, say, plan).candidates():
                 offered = True
                 yield candidate
-    if local and "relayed" in strategies:
+    relayed = local and "relayed" in strategies
+    if relayed and not last:
         for candidate in _relayed(solver, evidence, say, one):
             offered = True
             yield candidate
     if PRICED in strategies and not offered:
-        yield from loose(solver, evidence, say, [*one, *several[: settings.MAX_JOINT_DIRECTIONS]])
+        for candidate in loose(solver, evidence, say, [*one, *groups[1]], margins[0]):
+            offered = True
+            yield candidate
+    if relayed and last and not offered:
+        yield from _relayed(solver, evidence, say, one)
+
+
+def margins_of(task: Task) -> tuple[float, ...]:
+    """MARGINS, none of them larger than a share of the tolerance of outputs."""
+    most = MARGIN_SHARE * task.tolerance
+    return tuple(dict.fromkeys(min(margin, most) for margin in settings.MARGINS))
 
 
 def _ways(directions: list[np.ndarray], strategies: list[str]) -> list[Plan]:

@@ -81,12 +81,18 @@ def in_order(
     """Yields plans: of each margin those that change scores by no more than enough, or near the least; then others.
 
     The wider a margin the easier is the proof. ways: plans, whatever their margin; at the next margin those that are
-    far behind are not asked for again.
+    far behind are not asked for again. Nothing where neither the first nor the least margin has a plan.
     """
     later: list[Sized] = []
     for margin in margins:
         say(f"linear programs, margin {margin:g}")
         found = ranked(sizes, [replace(way, margin=margin) for way in ways])
+        if (
+            not found
+            and margin == margins[0]
+            and not ranked(sizes, [replace(way, margin=min(margins)) for way in ways])
+        ):
+            return
         some, least = found[: settings.MAX_PLANS], min((each.size.amount for each in found), default=inf)
         near = max(enough, settings.HOPEFUL * least)
         yield from (each.plan for each in some if each.size.amount <= near)

@@ -10,7 +10,7 @@ from engine.repair.milp import settings
 from engine.repair.milp.feature import Feature, Features
 from engine.repair.milp.limits import held, needed
 from engine.repair.milp.plan import Plan, Size
-from engine.repair.milp.prices.program import solve_elastic
+from engine.repair.milp.prices.program import MOST_MISSED, solve_elastic
 from engine.repair.milp.programs.cuts import solve
 from engine.repair.milp.programs.program import Program
 from engine.repair.milp.worst import worst_points
@@ -113,15 +113,17 @@ class PlanSolver:
         """The same of few samples: it shows fast what a plan costs, and often that it has no solution."""
         return self._solution(plan, self._few, None)
 
-    def elastic(self, plan: Plan, *, few: bool = False) -> tuple[Solution, float] | None:
+    def elastic(
+        self, plan: Plan, *, few: bool = False, most_missed: float = MOST_MISSED
+    ) -> tuple[Solution, float] | None:
         """The feature, weights that mend what is unsafe at all samples, or few, and how much else they miss.
 
-        None where there are none.
+        None where there are none, or more than a share most_missed of the samples is missed.
         """
         samples = self._few if few else self.samples
         feature = self._feature(samples, plan.strategy, plan.place)
         program = self._program(feature, plan, samples) if feature else None
-        found = solve_elastic(program, samples.free) if program else None
+        found = solve_elastic(program, samples.free, most_missed=most_missed) if program else None
         return ((feature, found[0]), found[1]) if feature and found else None
 
     def size(self, plan: Plan) -> Size | None:

@@ -20,6 +20,8 @@ from engine.images.repair.vere.places import Places
 from engine.images.repair.vere.significance import values
 from engine.images.repair.vere.tail import Before, after
 
+Extra = Callable[[float], Tensor]
+
 BATCH_FAULTS, BATCH_CLEAN = 96, 160
 MARGIN = 4.0
 
@@ -53,8 +55,12 @@ def optimize(
     *,
     seed: int,
     report: Callable[[float, str], None],
+    more: Extra | None = None,
 ) -> None:
-    """Changes the weights at these places, in the graph, by Adam; the rate falls to zero along half a cosine."""
+    """Changes the weights at these places, in the graph, by Adam; the rate falls to zero along half a cosine.
+
+    more: a loss that is added, given the share of the steps that are done.
+    """
     weights = {name: graph.weights[name] for name in places.masks}
     graph.requires_grad_(False)
     for weight in weights.values():
@@ -64,6 +70,7 @@ def optimize(
     generator = torch.Generator().manual_seed(seed)
     for step in range(options.steps):
         loss = _loss(graph, places, lesson, options, step / options.steps, generator)
+        loss = loss if more is None else loss + more((step + 1) / options.steps)
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         for name, weight in weights.items():

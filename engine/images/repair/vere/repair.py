@@ -11,7 +11,9 @@ from engine.images.graph import Graph
 from engine.images.imageset import ImageSet
 from engine.images.layers import Layer, layers_of
 from engine.images.measure import accuracy
+from engine.images.repair.provable import provable_loss
 from engine.images.repair.task import Candidate, RepairOptions, RepairTask, Report, silent
+from engine.images.repair.vere.optimize import BATCH_CLEAN, Extra
 from engine.images.repair.vere.options import vere_options
 from engine.images.repair.vere.rounds import Rounds
 
@@ -28,9 +30,9 @@ def repair(task: RepairTask, options: RepairOptions, report: Report = silent) ->
         raise InputError("it has no hidden layer", where=task.classifier.name, advice="use --method unlearn")
     random = np.random.default_rng(task.seed)
     faults, clean = _some(task.faults, own.n, random), _some(task.clean, own.n_clean, random)
-    best = _Best(task, graph)
+    best, more = _Best(task, graph), _bounds(task, graph)
     for place, layer in enumerate(layers):
-        rounds = Rounds(task.classifier, graph, layer, faults, clean, own, seed=task.seed)
+        rounds = Rounds(task.classifier, graph, layer, faults, clean, own, seed=task.seed, more=more)
         for number in range(own.layer_round):
             if best.perfect or (options.timeout is not None and time.monotonic() - start > options.timeout):
                 break
@@ -42,6 +44,15 @@ def repair(task: RepairTask, options: RepairOptions, report: Report = silent) ->
     best.restore()
     report(1.0, best.note)
     return Candidate(task.classifier.with_weights(graph.weights), best.note)
+
+
+def _bounds(task: RepairTask, graph: Graph) -> Extra | None:
+    """The loss that makes the task's goal provable, on images at random; None where it has none."""
+    loss = None if task.goal is None else provable_loss(task, task.goal, graph)
+    if loss is None:
+        return None
+    random = np.random.default_rng(task.seed)
+    return lambda share: loss(random.choice(len(task.clean), min(BATCH_CLEAN, len(task.clean))), share, random)
 
 
 def _some(images: ImageSet, count: int, random: np.random.Generator) -> ImageSet:

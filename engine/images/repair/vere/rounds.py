@@ -12,7 +12,7 @@ from engine.images.imageset import ImageSet
 from engine.images.layers import Layer
 from engine.images.repair.task import Report
 from engine.images.repair.vere.localize import affordable, ranked
-from engine.images.repair.vere.optimize import Lesson, optimize
+from engine.images.repair.vere.optimize import Extra, Lesson, optimize
 from engine.images.repair.vere.options import VereOptions
 from engine.images.repair.vere.places import input_difference, places_of
 from engine.images.repair.vere.significance import edges_of, shrinkage, values
@@ -35,10 +35,11 @@ class Rounds:
         options: VereOptions,
         *,
         seed: int,
+        more: Extra | None = None,
     ):
-        """classifier: the original, from which clean images are to keep their scores."""
+        """classifier: the original, from which clean images are to keep their scores; more: a loss (optimize.py)."""
         self._classifier, self._graph, self._layer, self._options = classifier, graph, layer, options
-        self._faults, self._clean, self._seed = faults, clean, seed
+        self._faults, self._clean, self._seed, self._more = faults, clean, seed, more
         pixels = torch.from_numpy(clean.images)
         if options.edit != "published":
             pixels = torch.cat([pixels, moved(pixels, seed=seed)])
@@ -83,7 +84,7 @@ class Rounds:
             length=(edges[:, -1] - edges[:, 0])[neurons],
         )
         places = places_of(graph, layer, neurons, share=options.inputs, difference=self._difference)
-        optimize(graph, places, lesson, options, seed=self._seed + number, report=_later(report))
+        optimize(graph, places, lesson, options, seed=self._seed + number, report=_later(report), more=self._more)
         return len(neurons)
 
     def _count(self, number: int) -> int | None:

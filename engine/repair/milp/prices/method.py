@@ -20,19 +20,35 @@ from engine.repair.task import Candidate, Evidence, Say
 ATTEMPTS = 6  # times that one plan is solved and checked
 
 
-def loose(solver: PlanSolver, evidence: Evidence, say: Say, directions: list[np.ndarray]) -> Iterator[Candidate]:
+def loose(
+    solver: PlanSolver, evidence: Evidence, say: Say, directions: list[np.ndarray], margin: float
+) -> Iterator[Candidate]:
     """Yields networks that are safe at all samples, and change as little else as the programs can have it."""
-    margin = settings.MARGINS[0]
     say("linear programs with prices")
-    plans = [
+    plans = _plans(directions, margin)
+    found = [(missed[1], i) for i, plan in enumerate(plans) if (missed := solver.elastic(plan, few=True))]
+    for _, i in sorted(found)[: settings.MAX_PLANS]:
+        yield from _refined(solver, evidence, say, plans[i])
+
+
+def cheapest(solver: PlanSolver, directions: list[np.ndarray], margin: float) -> list[Network]:
+    """Networks that are safe at few samples, those that miss least of the rest first, however much that is."""
+    found = []
+    for plan in _plans(directions, margin):
+        if solved := solver.elastic(plan, few=True, most_missed=1.0):
+            (feature, weights), missed = solved
+            found.append((missed, feature.network(solver.task.network, plan.v, weights)))
+    return [network for _, network in sorted(found, key=lambda pair: pair[0])]
+
+
+def _plans(directions: list[np.ndarray], margin: float) -> list[Plan]:
+    """Each feature in each direction."""
+    return [
         Plan(strategy, place, v, margin)
         for v in directions
         for strategy in ("rewritten", "extended", "shift")
         for place in range(1 if strategy == "shift" else settings.MAX_NEURONS)
     ]
-    found = [(missed[1], i) for i, plan in enumerate(plans) if (missed := solver.elastic(plan, few=True))]
-    for _, i in sorted(found)[: settings.MAX_PLANS]:
-        yield from _refined(solver, evidence, say, plans[i])
 
 
 def _refined(solver: PlanSolver, evidence: Evidence, say: Say, plan: Plan) -> Iterator[Candidate]:
