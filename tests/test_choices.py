@@ -31,19 +31,12 @@ def found(task, **options) -> list[list[dict]]:
 
 def test_outputs_come_first_then_more_and_more_neurons(task, monkeypatch):
     monkeypatch.setattr(module, "SCHEDULE", (2, 4, 100))
-    monkeypatch.setattr(module, "SMALL", 0)
     outputs, *hidden = found(task)
     assert all(list(chosen) == [2] for chosen in outputs) and {2: [1]} in outputs
     assert [len(chosen[1]) for group in hidden for chosen in group] == [2, 4, 6]
     assert all(chosen[2] == [0, 1, 2] for group in hidden for chosen in group)
     sizes = [set(chosen[1]) for group in hidden for chosen in group]
     assert sizes[0] < sizes[1] < sizes[2]
-
-
-def test_of_a_small_network_all_weights_come_first(task):
-    (everything,), *others = found(task)
-    assert everything == {k: list(range(len(layer.bias))) for k, layer in enumerate(NET.layers)}
-    assert all(chosen != everything for group in others for chosen in group)
 
 
 def test_so_many_neurons_at_once(task):
