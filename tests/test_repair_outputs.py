@@ -19,7 +19,7 @@ from engine.repair.edit import edited
 from engine.repair.milp import settings as linear
 from engine.repair.milp.limits import held
 from engine.repair.milp.prices.program import solve_elastic
-from engine.repair.milp.program import Program
+from engine.repair.milp.programs.program import Program
 from engine.repair.samples import look_at, regions
 from engine.repair.service import repair_network
 from engine.repair.task import Candidate, RepairOptions, Task

@@ -18,6 +18,8 @@ from engine.repair.samples import Samples, draw, look_at, regions
 from engine.repair.scores.change import size
 from engine.repair.task import Task
 
+ROOM_SHARE = 0.9  # of what z may be, used for margins of what holds already
+
 #: A feature, and the weights sought: those that it is linear in.
 Solution = tuple[Feature, np.ndarray]
 
@@ -205,9 +207,15 @@ class PlanSolver:
         safe, v = ~samples.free, feature.along(plan.v)
         need = needed(samples, self.regions, feature.y, v, margin=plan.margin)
         floor, cap = held(samples, self.regions, feature.y, v, tolerance=self.task.tolerance)
-        need[safe] = np.minimum(need[safe], cap[safe])  # where it holds, as much margin as there is room for
+        need[safe] = _within(need[safe], cap[safe])
         if self.task.max_change < np.inf:
             cap = np.minimum(cap, settings.CHANGE_SHARE * self.task.max_change / np.abs(plan.v).max())
-            need[safe] = np.minimum(need[safe], cap[safe])
+            need[safe] = _within(need[safe], cap[safe])
         lost = floor > cap  # wrong whatever z is
         return np.where(lost, -np.inf, np.maximum(need, floor)), np.where(lost, np.inf, cap)
+
+
+def _within(need: np.ndarray, cap: np.ndarray) -> np.ndarray:
+    """What is needed where the target holds already: as much of it as there is room for, well within the cap."""
+    found: np.ndarray = np.where(cap > 0, np.minimum(need, ROOM_SHARE * cap), -np.inf)
+    return found

@@ -1,6 +1,6 @@
 """The change of a row of weights that mends all unsafe samples, and keeps of the others as much as it can.
 
-It is the linear program of milp/program.py with a price, instead of a limit, on what else changes: so there nearly
+It is the linear program of milp/programs/ with a price, instead of a limit, on what else changes: so there nearly
 always is a solution, also where unsafe inputs lie at a face of the box, beyond which nothing is to change.
 """
 

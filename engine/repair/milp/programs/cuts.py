@@ -15,9 +15,8 @@ BATCH = 300  # violated constraints added in a round, of lower bounds and of upp
 HELD = 1200  # constraints up to which a round keeps all
 TIGHT = 600  # else it keeps so many, the tightest
 ROUNDS = 300
-SLACK = (
-    1e-6  # by which the solver's constraints are tighter, of one plus the sum of a row: solvers allow themselves less
-)
+SLACK = 1e-6  # by which a constraint is tighter for the solver, of one plus the sum of its row
+SLACK_SHARE = 0.1  # ... and of the bound at most
 CLOSE = 0.02  # up to this share of what values cost they may cost more than the solver thinks
 
 
@@ -83,7 +82,7 @@ class _Cuts:
     def _add(self, at: np.ndarray, bound: np.ndarray, sign: int) -> None:
         """Adds sign * value <= sign * bound at these points, a little tighter."""
         rows = sign * self._full(at)
-        slack = SLACK * (1 + np.abs(rows[:, :-2] * self._w).sum(1))
+        slack = np.minimum(SLACK * (1 + np.abs(rows[:, :-2] * self._w).sum(1)), SLACK_SHARE * np.abs(bound[at]))
         self._extend(rows, sign * bound[at] - slack)
 
     def _add_values(self, value: np.ndarray) -> None:

@@ -10,6 +10,7 @@ from engine.errors import InputError
 from engine.repair.milp.programs.program import Program
 
 SECONDS = 20.0  # limit of one call of a solver
+FEASIBLE = 1e-9  # by which solvers may violate a constraint, the least that they take
 FREE_LICENCE = 2000  # variables, and constraints, that gurobi solves without a licence of its own
 WEIGHT_PRICE = (
     0.01  # of norm scores, of a change of a weight by 1: of nearly equal changes that of few weights is taken
@@ -26,34 +27,36 @@ class Model:
     """
 
     def __init__(self, rows: np.ndarray, limits: np.ndarray, program: Program):
-        """rows: of (w, largest value, mean value), whose part of w is [k, width + 1]."""
+        """rows: of (w, largest value, mean value), the last two of norm scores alone."""
         n = len(program.base)
         extra = {"count": n, "max": 1}.get(program.norm, 0)
+        prices = program.prices if program.norm == "scores" else ()
         up, down = program.upper - program.base, program.base - program.lower
-        weights, values = rows[:, :n], rows[:, n:]
-        self.base = program.base
+        weights, values = rows[:, :n], rows[:, n : n + len(prices)]
+        self.base, self.counts_scores = program.base, program.norm == "scores"
         self.matrix = np.hstack([weights, -weights, values, np.zeros((len(rows), extra))])
         self.limits = limits - weights @ program.base
         high = np.inf if program.norm == "max" else 1.0
-        self.high = np.concatenate([up, down, np.full(2, np.inf), np.full(extra, high)])
+        self.high = np.concatenate([up, down, np.full(len(prices), np.inf), np.full(extra, high)])
         price = {"scores": WEIGHT_PRICE, "l1": 1.0}.get(program.norm, 1e-3)
-        self.cost = np.concatenate([np.full(2 * n, price), program.prices, np.ones(extra)])
-        self.whole = np.repeat([0, 1 if program.norm == "count" else 0], [2 * n + 2, extra])
+        self.cost = np.concatenate([np.full(2 * n, price), prices, np.ones(extra)])
+        self.whole = np.repeat([0, 1 if program.norm == "count" else 0], [2 * n + len(prices), extra])
         if extra:
             self._link(n, np.maximum(up, down).clip(max=1e3))
 
     def _link(self, n: int, most: np.ndarray) -> None:
         """Adds up + down <= the maximum, or <= most * (0 or 1)."""
-        both = np.hstack([np.eye(n), np.eye(n), np.zeros((n, 2))])
+        both = np.hstack([np.eye(n), np.eye(n)])
         last = -np.diag(most) if self.whole.any() else -np.ones((n, 1))
         self.matrix = np.vstack([self.matrix, np.hstack([both, last])])
         self.limits = np.concatenate([self.limits, np.zeros(n)])
 
     def solution(self, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The weights w, and the largest and mean value, that these variables stand for."""
+        """The weights w, and the largest and mean value where they count, that these variables stand for."""
         n = len(self.base)
         change = v[:n] - v[n : 2 * n]
-        return self.base + np.where(np.abs(change) > 1e-9, change, 0.0), v[2 * n : 2 * n + 2]
+        values = v[2 * n : 2 * n + 2] if self.counts_scores else np.zeros(2)
+        return self.base + np.where(np.abs(change) > 1e-9, change, 0.0), values
 
 
 Solver = Callable[[Model], tuple[np.ndarray, np.ndarray] | None]
@@ -85,7 +88,7 @@ def _highs(model: Model) -> tuple[np.ndarray, np.ndarray] | None:
             b_ub=model.limits,
             bounds=ends,
             method="highs",
-            options={"time_limit": SECONDS},
+            options={"time_limit": SECONDS, "primal_feasibility_tolerance": FEASIBLE},
         )
     return None if found.x is None else model.solution(found.x)
 
@@ -99,7 +102,7 @@ def _gurobi(model: Model) -> tuple[np.ndarray, np.ndarray] | None:
     try:
         with ONE_AT_A_TIME, gurobipy.Env(params={"OutputFlag": 0}) as env, gurobipy.Model(env=env) as program:
             program.Params.Threads, program.Params.TimeLimit = 1, SECONDS
-            program.Params.FeasibilityTol = 1e-8
+            program.Params.FeasibilityTol = FEASIBLE
             values = program.addMVar(len(model.cost), ub=model.high, vtype=np.where(model.whole == 1, "B", "C"))
             program.addConstr(model.matrix @ values <= model.limits)
             program.setObjective(model.cost @ values)
