@@ -328,8 +328,10 @@ def test_plans_that_change_much_come_after_those_of_all_margins_that_change_litt
     assert [(plan.strategy, plan.margin) for plan in found] == [
         ("shift", 0.03),
         ("shift", 0.01),
+        ("rewritten", 0.01),
         ("rewritten", 0.03),
         ("shift", milp_settings.WIDE_MARGIN),
+        ("rewritten", milp_settings.WIDE_MARGIN),
     ]
 
 

@@ -80,24 +80,20 @@ def in_order(
 ) -> Iterator[Plan]:
     """Yields plans: of each margin those that change scores by no more than enough, or near the least; then others.
 
-    The wider a margin the easier is the proof. ways: plans, whatever their margin; at the next margin those that are
-    far behind are not asked for again. Nothing where neither the first nor the least margin has a plan.
+    The wider a margin the easier is the proof. ways: plans, whatever their margin. Nothing where neither the first nor
+    the least margin has a plan.
     """
     later: list[Sized] = []
     for margin in margins:
         say(f"linear programs, margin {margin:g}")
         found = ranked(sizes, [replace(way, margin=margin) for way in ways])
-        if (
-            not found
-            and margin == margins[0]
-            and not ranked(sizes, [replace(way, margin=min(margins)) for way in ways])
-        ):
+        hopeless = not found and margin == margins[0]
+        if hopeless and not ranked(sizes, [replace(way, margin=min(margins)) for way in ways]):
             return
         some, least = found[: settings.MAX_PLANS], min((each.size.amount for each in found), default=inf)
         near = max(enough, settings.HOPEFUL * least)
         yield from (each.plan for each in some if each.size.amount <= near)
         later += [each for each in some if each.size.amount > near]
-        ways = [each.plan for each in found if each.size.amount <= near] or ways
     yield from (each.plan for each in sorted(later, key=lambda each: each.size.rank))
     say(f"linear programs, margin {settings.WIDE_MARGIN:g}")
     wide = ranked(sizes, [replace(way, margin=settings.WIDE_MARGIN) for way in ways])

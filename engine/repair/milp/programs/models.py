@@ -1,6 +1,9 @@
 """A linear or integer program as solvers take it, solved by HiGHS or gurobi."""
 
-from collections.abc import Callable
+import ctypes
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Lock
 
 import numpy as np
@@ -16,7 +19,8 @@ WEIGHT_PRICE = (
     0.01  # of norm scores, of a change of a weight by 1: of nearly equal changes that of few weights is taken
 )
 
-#: Gurobi takes Ctrl-C while it solves and gives it back at the end: two at once would keep it for good.
+#: Gurobi takes Ctrl-C while it solves and gives it back at the end: two at once would keep it for good. Beside HiGHS
+#: the standard output is put aside.
 ONE_AT_A_TIME = Lock()
 
 
@@ -72,14 +76,15 @@ def _either(model: Model) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def _highs(model: Model) -> tuple[np.ndarray, np.ndarray] | None:
-    if model.whole.any():  # without presolve: where that misled it, HiGHS prints a line to stdout
-        found = milp(
-            model.cost,
-            integrality=model.whole,
-            bounds=Bounds(0, model.high),
-            constraints=LinearConstraint(model.matrix, -np.inf, model.limits),
-            options={"time_limit": SECONDS, "presolve": False},
-        )
+    if model.whole.any():
+        with ONE_AT_A_TIME, _silent():
+            found = milp(
+                model.cost,
+                integrality=model.whole,
+                bounds=Bounds(0, model.high),
+                constraints=LinearConstraint(model.matrix, -np.inf, model.limits),
+                options={"time_limit": SECONDS, "presolve": False},
+            )
     else:
         ends = np.column_stack([np.zeros(len(model.high)), model.high])
         found = linprog(
@@ -91,6 +96,25 @@ def _highs(model: Model) -> tuple[np.ndarray, np.ndarray] | None:
             options={"time_limit": SECONDS, "primal_feasibility_tolerance": FEASIBLE},
         )
     return None if found.x is None else model.solution(found.x)
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Drops what is written to the standard output: HiGHS prints a line of its own from C, where a point is not quite
+    feasible."""
+    try:
+        before = os.dup(1)
+    except OSError:  # there is none
+        yield
+        return
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+    try:
+        yield
+    finally:
+        ctypes.CDLL(None).fflush(None)  # what C still holds back
+        os.dup2(before, 1)
+        os.close(before)
 
 
 def _gurobi(model: Model) -> tuple[np.ndarray, np.ndarray] | None:
