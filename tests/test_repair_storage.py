@@ -287,4 +287,4 @@ def test_a_standin_behind_a_factor(tmp_path, few, capsys):
     assert code == 0, capsys.readouterr()
     proved = load_network(tmp_path / "r.onnx")
     changed = [(a.weight != b.weight).sum() + (a.bias != b.bias).sum() for a, b in zip(proved.layers, network.layers)]
-    assert 0 < sum(changed) < 20
+    assert 0 < sum(changed) <= 51 + 5  # of one neuron what it reads and its bias, and what reads it
