@@ -58,6 +58,9 @@ CERTIFIED = {
     "mnist-5x5": Kind("badnets-mnist", "5x5@22,22"),
     "mnist-7x7": Kind("badnets-mnist", "7x7@20,20"),
     "mnist-3x3-vere": Kind("badnets-mnist", "3x3@24,24", "vere"),
+    "mnist-5x5-vere": Kind("badnets-mnist", "5x5@22,22", "vere"),
+    "mnist-7x7-vere": Kind("badnets-mnist", "7x7@20,20", "vere"),
+    "fashion-7x7-vere": Kind("badnets-fashion", "7x7@20,20", "vere"),
     "mnist-3x3-prorepair": Kind("badnets-mnist", "3x3@24,24", "prorepair"),
 }
 STEPS = 800  # of training, by "unlearn"
