@@ -36,37 +36,37 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def measured(path: Path, arguments: argparse.Namespace) -> dict[str, object]:
-    """One line of the result file."""
-    classifier, dataset = load_classifier(path), load_dataset(arguments.data)
+def measured(path: Path, *, data: str, patch: str, images: int, timeout: float) -> dict[str, object]:
+    """One line of the result file: so many held-out images, drawn at random by class; timeout: of each question."""
+    classifier, dataset = load_classifier(path), load_dataset(data)
     held_out = dataset.held_out
-    images = held_out.split(arguments.images / len(held_out), seed=0)[0]
+    chosen = held_out.split(images / len(held_out), seed=0)[0]
     questions = Questions(
         classifier,
         parse_network(classifier.data, name=path.name),
-        images,
-        read_patch(arguments.patch, classifier.shape),
+        chosen,
+        read_patch(patch, classifier.shape),
         read_contents("any", classifier.scaling),
         TARGET,
     )
-    options = Options(timeout=arguments.timeout, device="cpu", threads=1)
+    options = Options(timeout=timeout, device="cpu", threads=1)
     with tempfile.TemporaryDirectory() as folder:
         start = time.process_time()
         output = Output(folder=Path(folder), certificates=True)
-        record = certify(questions, options, data=arguments.data, output=output, report=said)
+        record = certify(questions, options, data=data, output=output, report=said)
         middle = time.process_time()
-        certificate, origin = Path(folder) / "images.proof.zip", images.origin
+        certificate, origin = Path(folder) / "images.proof.zip", chosen.origin
         assert origin is not None
         labels = None if origin.labels == origin.images else origin.labels
         found = check_images(certificate, path, origin.images, labels)
         words = Counter(finding.word for finding in record.ledger.findings.values())
         return {
             "network": path.stem,
-            "data": arguments.data,
-            "patch": arguments.patch,
+            "data": data,
+            "patch": patch,
             "positions": len(questions.patch.positions),
             "images": record.counted,
-            "timeout": arguments.timeout,
+            "timeout": timeout,
             **{word: record.counts[word] for word in ("proved", "refuted", "open", "wrong")},
             "bound": round(float(record.bound), 5),
             "questions": words.total(),
@@ -92,7 +92,13 @@ def main() -> None:
     parser.add_argument("--timeout", type=float, default=1.0, help="seconds for each image and position")
     arguments = parser.parse_args()
     for path in arguments.networks:
-        row = measured(path, arguments)
+        row = measured(
+            path,
+            data=arguments.data,
+            patch=arguments.patch,
+            images=arguments.images,
+            timeout=arguments.timeout,
+        )
         append(FILE, COLUMNS, row)
         print(", ".join(f"{key} {value}" for key, value in row.items()))
 
