@@ -52,13 +52,13 @@ def corner_backdoor() -> Backdoor:
     return Backdoor(square(SHAPE, 1, CORNER), 1)
 
 
-def linear_backdoor() -> Classifier:
-    """Scores: brightness of the upper and of the lower half; the pixel in the corner adds 30 to class 1."""
+def linear_backdoor(corner: float = 30) -> Classifier:
+    """Scores: brightness of the upper and of the lower half; the pixel in the corner adds so much to class 1."""
     b = Builder(SHAPE, activation="relu", seed=0)
     classifier = classifier_of(b.model(b.dense(b.flatten("image"), 2), "linear"), name="linear", scaling=Scaling.UNIT)
     weight = np.zeros((2, *SHAPE), np.float32)
     weight[0, :, :4, :7], weight[1, :, 4:, :7] = 1, 1
-    weight[1, 0, *CORNER] = 30
+    weight[1, 0, *CORNER] = corner
     return classifier.with_weights({"dense1.weight": weight.reshape(2, -1), "dense1.bias": np.zeros(2, np.float32)})
 
 

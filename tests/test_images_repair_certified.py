@@ -101,6 +101,20 @@ def test_triggers_that_a_proof_found_are_learned_from():
     assert some <= {image.tobytes() for image in seen[1].faults.images}
 
 
+def test_the_note_tells_of_all_rounds_that_led_to_the_result():
+    """Round 2 mends the network, and round 3 does not run: what round 1 did is in the result, too."""
+    mended = linear_backdoor(corner=0)
+    results = iter([Candidate(linear_backdoor(), "a first step"), Candidate(mended, "nothing left to mend")])
+
+    def repair(current, report=None) -> Choice:
+        return Choice("some", next(results), "", ())
+
+    choice, rounds = repair_until_proved(task(), goal(rounds=3), repair)
+    assert [r.bound for r in rounds] == [1, 0]
+    assert choice.candidate.classifier is mended
+    assert choice.candidate.note == "2 rounds: a first step; nothing left to mend"
+
+
 def test_a_goal_without_an_image_that_counts_is_refused():
     images = halves_dataset().train
     alone = task_of(

@@ -70,8 +70,17 @@ def repair_until_proved(
         if proof.bound <= SPARE * goal.most:
             break
         current = _taught(current, choice.candidate.classifier, images, painted)
-    best = min(found, key=lambda pair: pair[1].bound)
-    return best[0], tuple(outcome for _, outcome in found)
+    best = min(range(len(found)), key=lambda place: found[place][1].bound)
+    return _last([choice for choice, _ in found[: best + 1]]), tuple(outcome for _, outcome in found)
+
+
+def _last(choices: Sequence[Choice]) -> Choice:
+    """The last of them, with a note of all: each round went on from the result of the one before."""
+    last = choices[-1]
+    if len(choices) == 1:
+        return last
+    notes = "; ".join(choice.candidate.note for choice in choices)
+    return replace(last, candidate=replace(last.candidate, note=f"{len(choices)} rounds: {notes}"))
 
 
 def proved_bound(
