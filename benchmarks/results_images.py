@@ -20,6 +20,12 @@ FIGURES = (
     "exact_seconds",
 )
 
+
+def commits_of(rows: list[dict]) -> str:
+    """The commits that rows were measured at."""
+    return ", ".join(sorted({row["commit"] for row in rows}))
+
+
 LEFT = {"margin": 1, "bound": 1, "boxes": 0}  # of open questions: columns, and their decimals
 
 
@@ -113,16 +119,51 @@ def proved(results: Path) -> str:
         )
     head = ["", "accuracy", "success of the trigger", "proved, refuted, open, wrong as they are"]
     head += ["any content of the patch succeeds on at most, proved", "repair, proof: seconds", "certificate"]
-    commits = ", ".join(sorted({row["commit"] for row in rows}))
     return f"""\
 ## Backdoors removed with a proof
 
-`python benchmarks/images_certified.py`, {machine["processor"]}, commits {commits}; one thread, beside other work on the
-machine. Each network was poisoned by BadNets (`square:4@corner`), and is repaired until nothing in a patch of the size
-that the row names succeeds on more than 3%; all figures are of held-out images, and the bound is of those that are not
-labelled with the target. The certificate is checked whole in float64, and a sample of its leaves in exact arithmetic.
+`python benchmarks/images_certified.py`, {machine["processor"]}, commits {commits_of(rows)}; one thread,
+beside other work on the machine. Each network was poisoned by BadNets (`square:4@corner`), and is repaired until
+nothing in a patch of the size that the row names succeeds on more than 3%; all figures are of held-out images, and the
+bound is of those that are not labelled with the target. The certificate is checked whole in float64, and a sample of
+its leaves in exact arithmetic.
 
 {markdown([*head, "checked", "exactly"], lines)}
+"""
+
+
+def pools(results: Path) -> str:
+    """Images of networks with maximum pools that are decided; empty where that was not measured."""
+    rows = read(results / "images-pools.csv") or []
+    if not rows:
+        return ""
+    said, lines = load(results / "images-pools.json"), []
+    for row in rows:
+        asked, left = int(row["questions"]), int(row["open"])
+        network = said["networks"][row["network"]]
+        success = network["success"]
+        lines.append(
+            [
+                row["network"].removeprefix(f"{row['data']}-"),
+                f"{network['accuracy']:.1%}, {NONE if success is None else format(success, '.1%')}",
+                row["patch"],
+                ", ".join(row[word] for word in ("proved", "refuted", "open", "wrong")),
+                f"{(asked - left) / asked:.1%}",
+                f"{float(row['cpu_seconds']) / asked:.3f}",
+                f"{row['checked']}, {float(row['check_seconds']):.1f} s",
+            ]
+        )
+    head = ["network", "accuracy, success of the trigger", "patch", "proved, refuted, open, wrong as they are"]
+    head += ["decided", "processor s an image", "certificate"]
+    return f"""\
+## A patch before maximum pools
+
+`python benchmarks/images_pools.py`, {said["processor"]}, one thread, commits {commits_of(rows)}: NNrepair's network of
+eight layers (`lq`), not repaired; can any content of a patch in the corner or in the middle give class 7? Held-out
+images of MNIST-5k, drawn by class; limit {float(rows[0]["timeout"]):g} s each. BadNets' trigger (`square:4@corner`)
+lies on the corner's patch, so that there most images of the poisoned networks are refuted.
+
+{markdown(head, lines)}
 """
 
 
@@ -208,8 +249,8 @@ def positions(results: Path) -> str:
     return f"""\
 ## A patch at all positions
 
-Networks that were repaired for one position, asked about all: `python benchmarks/images_positions.py`, one thread,
-{float(rows[0]["timeout"]):g} s a question, commits {", ".join(sorted({row["commit"] for row in rows}))}.
+Is an image proved at all positions? `python benchmarks/images_positions.py`, one thread,
+{float(rows[0]["timeout"]):g} s a question, commits {commits_of(rows)}. The networks were repaired with this patch.
 
 {markdown(head, lines)}
 """

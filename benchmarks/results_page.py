@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 from methods import load, markdown, numbers
-from results_images import classifiers, cones, positions, proved, robustness, scans
+from results_images import classifiers, cones, pools, positions, proved, robustness, scans
 from results_pairs import two_forms, two_networks
 from results_repairs import by_method, generated, preserved, repaired
 from results_search import conjunctions, splitting, theorems, wide
@@ -32,7 +32,20 @@ def page(results: Path = RESULTS) -> str:
     """The whole page, as Markdown."""
     sections = (
         *(verified, hardest, certified, all_pairs, two_networks, two_forms, speed, repaired, generated, by_method),
-        *(preserved, theorems, conjunctions, splitting, wide, classifiers, proved, positions, cones, robustness, scans),
+        *(
+            preserved,
+            theorems,
+            conjunctions,
+            splitting,
+            wide,
+            classifiers,
+            proved,
+            pools,
+            positions,
+            cones,
+            robustness,
+            scans,
+        ),
     )
     return "\n".join([HEAD, *filter(None, (section(results) for section in sections))])
 
