@@ -68,8 +68,6 @@ CERTIFIED = {
     "mnist-7x7": Kind("badnets-mnist", "7x7@20,20"),
     "mnist-3x3-vere": Kind("badnets-mnist", "3x3@24,24", "vere"),
     "mnist-5x5-vere": Kind("badnets-mnist", "5x5@22,22", "vere"),
-    "mnist-7x7-vere": Kind("badnets-mnist", "7x7@20,20", "vere", judged=50, held_out=222),
-    "fashion-7x7-vere": Kind("badnets-fashion", "7x7@20,20", "vere", judged=50, held_out=222),
     "mnist-3x3-prorepair": Kind("badnets-mnist", "3x3@24,24", "prorepair"),
     "lq-3x3-all": Kind("nnrepair-lq", "3x3@all", judged=10, rounds=2, held_out=111),
 }
