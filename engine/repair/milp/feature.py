@@ -59,7 +59,7 @@ class Feature:
     def prices(self, v: np.ndarray) -> tuple[float, float]:
         """The price of the largest z at any sample, and of the mean, by how much scores change in direction v."""
         change = np.abs(self.along(v))
-        return size(float(change.max()), 0.0), size(0.0, float(change.mean()))
+        return size(float(change.max()), 0.0), settings.LOCAL * size(0.0, float(change.mean()))
 
     def value(self, weights: np.ndarray) -> np.ndarray:
         """z at the samples [n], with these weights and this bias [width + 1]."""
