@@ -5,6 +5,8 @@ Solvers are numerical: what they return is checked strictly against all constrai
 proved by the search as any other.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from engine.errors import InputError
@@ -14,6 +16,8 @@ from engine.repair.milp.programs.program import Program
 BATCH = 300  # violated constraints added in a round, of each kind
 HELD = 1200  # constraints up to which a round keeps all
 TIGHT = 600  # else it keeps so many, the tightest, and all that bind
+MOST_SOFT = 1000  # constraints of values that count; where more do, one in THINNING of the points stands for all
+THINNING = 8
 BINDING = 1e-7  # by how much a constraint that binds may hold, as solvers are numerical
 ROUNDS = 300
 SLACK = 1e-6  # by which a constraint is tighter for the solver, of one plus the sum of its row
@@ -51,10 +55,10 @@ class _Cuts:
         self._soft = np.empty(0, int)  # of each row the point whose value counts, or -1
         self._excess = np.zeros(len(program.need), np.float32)  # of each point, as the solver has it
         self._magnitudes = np.append(program.magnitudes.astype(np.float64), 1.0)
-        self._counted, self._mean_price = program.counted, program.mean_price
+        self._counted = program.counted
         self._linear = np.zeros(len(program.base))  # what each weight costs, where the mean is linear
         if program.counts_scores and program.is_never_negative:
-            self._linear, self._counted = self._mean_price * program.mean_row, np.zeros(len(program.need), bool)
+            self._linear, self._counted = program.mean_price * program.mean_row, np.zeros(len(program.need), bool)
 
     def solution(self, rounds: int) -> np.ndarray | None:
         """w, once it violates nothing; None where there is none, or not after so many rounds."""
@@ -103,7 +107,7 @@ class _Cuts:
         largest = self._largest if value is None else float(value.max(initial=0.0))
         excess = self._excess if value is None else value.clip(min=0)
         counted = float(excess[self._counted].sum(dtype=np.float64))
-        return self._program.prices[0] * largest + self._mean_price * counted
+        return self._program.prices[0] * largest + self._program.mean_price * counted
 
     def _add_values(self, value: np.ndarray) -> None:
         """Adds that the largest value is at least those that exceed it most, and the excess of those that count."""
@@ -111,11 +115,22 @@ class _Cuts:
         rows = self._full(above)
         rows[:, -1] = -1.0
         self._extend(rows, np.zeros(len(above)))
+        if (self._soft >= 0).sum() >= MOST_SOFT:
+            self._thin()
         free = self._counted.copy()
         free[self._soft[self._soft >= 0]] = False
         counts = np.flatnonzero(free & (value > 0))
         counts = _worst(counts, value[counts])
         self._extend(self._full(counts), np.zeros(len(counts)), soft=counts)
+
+    def _thin(self) -> None:
+        """Has one in THINNING of the points stand for all that count, from now on."""
+        counted = np.zeros(len(self._counted), bool)
+        counted[np.flatnonzero(self._counted)[::THINNING]] = True
+        self._counted, self._program = counted, replace(self._program, domain=counted)
+        stay = (self._soft < 0) | counted[self._soft]
+        self._rows, self._limits, self._soft = self._rows[stay], self._limits[stay], self._soft[stay]
+        self._excess[~counted] = 0
 
     def _full(self, at: np.ndarray) -> np.ndarray:
         """The rows of these points, with 0 for the largest value."""

@@ -18,7 +18,7 @@ SECONDS = 20.0  # limit of one call of a solver
 FEASIBLE = 1e-9  # by which solvers may violate a constraint, the least that they take
 FREE_LICENCE = 2000  # variables, and constraints, that gurobi solves without a licence of its own
 WEIGHT_PRICE = (
-    0.01  # of norm scores, of a change of a weight by 1: of nearly equal changes that of few weights is taken
+    0.03  # of norm scores, of a change of a weight by 1: of nearly equal changes that of few weights is taken
 )
 
 #: Gurobi takes Ctrl-C while it solves and gives it back at the end: two at once would keep it for good. Beside HiGHS
