@@ -59,18 +59,17 @@ class Feature:
     def prices(self, v: np.ndarray) -> tuple[float, float]:
         """The price of the largest z at any sample, and of the mean, by how much scores change in direction v."""
         change = np.abs(self.along(v))
-        return size(float(change.max()), 0.0), size(0.0, float(change.mean()))
+        return size(float(change.max()), 0.0), settings.LOCAL * size(0.0, float(change.mean()))
 
     def value(self, weights: np.ndarray) -> np.ndarray:
         """z at the samples [n], with these weights and this bias [width + 1]."""
         z = self.inputs @ weights[:-1].astype(np.float32) + np.float32(weights[-1])
         return z.clip(min=0) if self.chain else z
 
-    def change(self, original: np.ndarray, v: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """The absolute change of each score at the samples [n, outputs], whose scores were `original`."""
-        z = self.value(weights)
-        change: np.ndarray = np.abs(self.y - original + np.outer(z, self.along(v).astype(np.float32)))
-        return change
+    def scores(self, v: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """The scores at the samples [n, outputs], with z of these weights added in direction v."""
+        found: np.ndarray = self.y + np.outer(self.value(weights), self.along(v).astype(np.float32))
+        return found
 
     def network(self, network: Network, v: np.ndarray, weights: np.ndarray) -> Network:
         """The network with z, of these weights, added to its scores in direction v."""

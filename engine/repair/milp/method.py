@@ -22,7 +22,7 @@ from engine.repair.milp.prices.method import loose
 from engine.repair.milp.refinement import Refinement
 from engine.repair.milp.solver import PlanSolver
 from engine.repair.milp.structural import with_theorem
-from engine.repair.scores.change import ENOUGH, score_range
+from engine.repair.scores.change import LITTLE, score_range
 from engine.repair.task import Candidate, Evidence, Say, Task
 
 MARGIN_SHARE = 0.2  # of the tolerance, where outputs are to stay
@@ -66,7 +66,7 @@ def milp(
     last = task.tolerance < np.inf  # relayed neurons; and one margin is enough, as prices find what others do
     margins = margins_of(task) if local and not last else margins_of(task)[:1]
     groups = one, several[: settings.MAX_JOINT_DIRECTIONS]
-    enough = ENOUGH * score_range(task, seed=task.seed)
+    enough = LITTLE * score_range(task, seed=task.seed)
     for some in groups:
         for plan in in_order(solver, _ways(some, others), margins, enough=enough, say=say):
             for candidate in Refinement(solver, evidence, say, plan).candidates():

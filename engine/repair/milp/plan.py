@@ -37,15 +37,17 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """The size of a change of scores (scores/change.py); theorem: True iff the weights say how decisions change."""
+    """The size of a change of scores (scores/change.py); theorem: True iff the weights say how decisions change;
+    reordered: the share of the domain's samples on which the order of the scores is another."""
 
     amount: float
     theorem: bool
+    reordered: float = 0.0
 
     @property
-    def rank(self) -> tuple[int, bool, float]:
-        """The order of changes: of about equal ones that with a theorem comes first."""
-        return ceil(log2(max(self.amount, 1e-30))), not self.theorem, self.amount
+    def rank(self) -> tuple[int, bool, float, float]:
+        """The order of changes: of about equal ones that with a theorem comes first, then that which keeps orders."""
+        return ceil(log2(max(self.amount, 1e-30))), not self.theorem, self.reordered, self.amount
 
 
 class Sizes(Protocol):

@@ -17,6 +17,10 @@ MAX_TARGET_SHARE = 0.5
 #: Of the most that a score may change, the share that programs use at samples.
 CHANGE_SHARE = 0.8
 
+#: Times that the mean change counts more in programs than where candidates are compared: where scores change at hardly
+#: any input, their order is kept.
+LOCAL = 100.0
+
 #: Samples that programs are about: of the domain, of each target's boxes, of each other property's boxes.
 DOMAIN = 200_000
 TARGET = 100_000

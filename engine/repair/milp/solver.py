@@ -136,11 +136,13 @@ class PlanSolver:
         found = self.solve_few(plan)
         if found is None:
             return None
-        feature, weights = found
-        change = feature.change(self._few.y, plan.v, weights)
-        amount = size(float(change.max()), float(change[self._few.owner == -1].mean()))
+        (feature, weights), domain = found, self._few.owner == -1
+        before, after = self._few.y, feature.scores(plan.v, weights)
+        change = np.abs(after - before)
+        amount = size(float(change.max()), float(change[domain].mean()))
+        reordered = (np.argsort(before[domain]) != np.argsort(after[domain])).any(1).mean()
         claims = structure(self.task.network, feature.network(self.task.network, plan.v, weights))
-        return Size(amount, claims is not None and claims.is_theorem(Decision.LOWEST))
+        return Size(amount, claims is not None and claims.is_theorem(Decision.LOWEST), float(reordered))
 
     def _solution(self, plan: Plan, samples: Samples, soft: Samples | None) -> Solution | None:
         """See `solve`; about these samples and soft constraints."""
@@ -160,7 +162,7 @@ class PlanSolver:
     def _solve_with_soft(self, program: Program, plan: Plan, soft: Samples) -> np.ndarray | None:
         """The program's solution that is right on the soft constraints too; None without one."""
         feature = self._features.at(soft, plan.strategy, plan.place, known=True)
-        more = self._program(feature, plan, soft) if feature else None
+        more = self._program(feature, plan, soft, strict=True) if feature else None
         return solve(program.join(more), backend=self._backend) if more else None
 
     def _feature(self, samples: Samples, strategy: str, place: int) -> Feature | None:
@@ -173,10 +175,13 @@ class PlanSolver:
             self._feature_of[key] = found
         return self._feature_of[key]
 
-    def _program(self, feature: Feature, plan: Plan, samples: Samples) -> Program | None:
-        """The plan's constraints at the samples; None where its direction cannot help some sample."""
-        need, cap = self._limits(feature, plan, samples)
-        if (need == np.inf).any():
+    def _program(self, feature: Feature, plan: Plan, samples: Samples, *, strict: bool = False) -> Program | None:
+        """The plan's constraints at the samples; None where its direction cannot help some sample.
+
+        strict: False to ask nothing of samples that are wrong whatever z is, True to have no program then.
+        """
+        need, cap, lost = self._limits(feature, plan, samples)
+        if (need == np.inf).any() or (strict and lost.any()):
             return None
         n = len(feature.base)
         lower, upper = np.full(n, feature.lower), np.full(n, np.inf)
@@ -202,8 +207,10 @@ class PlanSolver:
             return feature.base
         return np.append(np.zeros(len(feature.base) - 1), 0.0 if feature.bias else feature.base[-1])
 
-    def _limits(self, feature: Feature, plan: Plan, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
-        """The least z at each sample with which targets hold, and the largest that keeps all else right: [n] each."""
+    def _limits(self, feature: Feature, plan: Plan, samples: Samples) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The least z at each sample with which targets hold, the largest that keeps all else right, and whether no z
+        does: [n] each. Nothing is asked then.
+        """
         safe, v = ~samples.free, feature.along(plan.v)
         need = needed(samples, self.regions, feature.y, v, margin=plan.margin)
         floor, cap = held(samples, self.regions, feature.y, v, tolerance=self.task.tolerance)
@@ -211,8 +218,8 @@ class PlanSolver:
         if self.task.max_change < np.inf:
             cap = np.minimum(cap, settings.CHANGE_SHARE * self.task.max_change / np.abs(plan.v).max())
             need[safe] = _within(need[safe], cap[safe])
-        lost = floor > cap  # wrong whatever z is
-        return np.where(lost, -np.inf, np.maximum(need, floor)), np.where(lost, np.inf, cap)
+        lost = floor > cap
+        return np.where(lost, -np.inf, np.maximum(need, floor)), np.where(lost, np.inf, cap), lost
 
 
 def _within(need: np.ndarray, cap: np.ndarray) -> np.ndarray:

@@ -5,19 +5,24 @@ Solvers are numerical: what they return is checked strictly against all constrai
 proved by the search as any other.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from engine.errors import InputError
 from engine.repair.milp.programs.models import BACKENDS, Model, Solver
 from engine.repair.milp.programs.program import Program
 
-BATCH = 300  # violated constraints added in a round, of lower bounds and of upper bounds each
+BATCH = 300  # violated constraints added in a round, of each kind
 HELD = 1200  # constraints up to which a round keeps all
-TIGHT = 600  # else it keeps so many, the tightest
+TIGHT = 600  # else it keeps so many, the tightest, and all that bind
+MOST_SOFT = 1000  # constraints of values that count; where more do, one in THINNING of the points stands for all
+THINNING = 8
+BINDING = 1e-7  # by how much a constraint that binds may hold, as solvers are numerical
 ROUNDS = 300
 SLACK = 1e-6  # by which a constraint is tighter for the solver, of one plus the sum of its row
 SLACK_SHARE = 0.1  # ... and of the bound at most
-CLOSE = 0.02  # up to this share of what values cost they may cost more than the solver thinks
+CLOSE = 0.05  # up to this share of what values cost they may cost more than the solver thinks
 
 
 def solve(program: Program, *, backend: str = "auto", rounds: int = ROUNDS) -> np.ndarray | None:
@@ -37,23 +42,35 @@ def solve(program: Program, *, backend: str = "auto", rounds: int = ROUNDS) -> n
 
 
 class _Cuts:
-    """Constraints found so far: rows @ (w, largest value, mean value) <= limits. The last two are of norm scores."""
+    """Constraints found so far: rows @ (w, largest value) <= limits; those that are soft may be exceeded at a price.
+
+    They are soft where norm scores counts the values at samples of the domain: each is at most 0, or its excess counts
+    in the mean. One constraint for each sample, and not one for their mean, takes few rounds.
+    """
 
     def __init__(self, program: Program, solver: Solver):
         self._program, self._solver = program, solver
-        self._w, self._values = program.base.copy(), np.zeros(2)
-        self._rows, self._limits = np.empty((0, len(program.base) + 2)), np.empty(0)
+        self._w, self._largest = program.base.copy(), 0.0
+        self._rows, self._limits = np.empty((0, len(program.base) + 1)), np.empty(0)
+        self._soft = np.empty(0, int)  # of each row the point whose value counts, or -1
+        self._excess = np.zeros(len(program.need), np.float32)  # of each point, as the solver has it
         self._magnitudes = np.append(program.magnitudes.astype(np.float64), 1.0)
+        self._counted = program.counted
+        self._linear = np.zeros(len(program.base))  # what each weight costs, where the mean is linear
+        if program.counts_scores and program.is_never_negative:
+            self._linear, self._counted = program.mean_price * program.mean_row, np.zeros(len(program.need), bool)
 
     def solution(self, rounds: int) -> np.ndarray | None:
         """w, once it violates nothing; None where there is none, or not after so many rounds."""
         for _ in range(rounds):
             if not self._add_violated():
                 return self._w
-            found = self._solver(Model(self._rows, self._limits, self._program))
+            found = self._solver(Model(self._rows, self._limits, self._soft >= 0, self._linear, self._program))
             if found is None:
                 return None
-            self._w, self._values = found
+            self._w, self._largest = found.w, found.largest
+            self._excess[:] = 0
+            self._excess[self._soft[self._soft >= 0]] = found.excess
         return None
 
     def _add_violated(self) -> bool:
@@ -64,7 +81,7 @@ class _Cuts:
         held = len(self._rows)
         self._add(self._short(program.need - value, program.need, -1), program.need, -1)
         self._add(self._short(value - program.cap, program.cap, 1), program.cap, 1)
-        if program.counts_scores:
+        if program.counts_scores and self._price(value) > (1 + CLOSE) * self._price(None) + SLACK:
             self._add_values(value)
         return len(self._rows) > held
 
@@ -77,54 +94,67 @@ class _Cuts:
         unsure = 4e-7 * (1 + len(w) / 8) * float(np.abs(w) @ self._magnitudes)
         near = np.flatnonzero(excess > -unsure)
         exact = program.features[near].astype(np.float64) @ w[:-1] + w[-1]
-        return _worst(near, sign * (exact - bound[near]), 0.0)
+        return _worst(near, sign * (exact - bound[near]))
 
     def _add(self, at: np.ndarray, bound: np.ndarray, sign: int) -> None:
         """Adds sign * value <= sign * bound at these points, a little tighter."""
         rows = sign * self._full(at)
-        slack = np.minimum(SLACK * (1 + np.abs(rows[:, :-2] * self._w).sum(1)), SLACK_SHARE * np.abs(bound[at]))
+        slack = np.minimum(SLACK * (1 + np.abs(rows[:, :-1] * self._w).sum(1)), SLACK_SHARE * np.abs(bound[at]))
         self._extend(rows, sign * bound[at] - slack)
 
-    def _add_values(self, value: np.ndarray) -> None:
-        """Adds that the largest value is at least those that exceed it most, and the mean that of what is positive.
+    def _price(self, value: np.ndarray | None) -> float:
+        """What these values cost [n], or those that the solver knows of."""
+        largest = self._largest if value is None else float(value.max(initial=0.0))
+        excess = self._excess if value is None else value.clip(min=0)
+        counted = float(excess[self._counted].sum(dtype=np.float64))
+        return self._program.prices[0] * largest + self._program.mean_price * counted
 
-        Nothing where that costs hardly more than the solver thinks.
-        """
-        program, (most, mean) = self._program, self._values
-        dear, mean_price = program.prices
-        allowed = CLOSE * (dear * most + mean_price * mean) + SLACK
-        above = _worst(np.arange(len(value)), value, most + allowed / dear)
+    def _add_values(self, value: np.ndarray) -> None:
+        """Adds that the largest value is at least those that exceed it most, and the excess of those that count."""
+        above = _worst(np.arange(len(value)), value - (1 + CLOSE) * self._largest)
         rows = self._full(above)
-        rows[:, -2] = -1.0
+        rows[:, -1] = -1.0
         self._extend(rows, np.zeros(len(above)))
-        domain = np.ones(len(value), bool) if program.domain is None else program.domain
-        on = domain & (value > 0)
-        n = max(1, int(domain.sum()))
-        if value[on].sum(dtype=np.float64) / n > mean + allowed / mean_price:
-            row = np.zeros((1, self._rows.shape[1]))
-            row[0, :-3] = program.features[on].sum(0, dtype=np.float64) / n
-            row[0, -3], row[0, -1] = on.sum() / n, -1.0
-            self._extend(row, np.zeros(1))
+        if (self._soft >= 0).sum() >= MOST_SOFT:
+            self._thin()
+        free = self._counted.copy()
+        free[self._soft[self._soft >= 0]] = False
+        counts = np.flatnonzero(free & (value > 0))
+        counts = _worst(counts, value[counts])
+        self._extend(self._full(counts), np.zeros(len(counts)), soft=counts)
+
+    def _thin(self) -> None:
+        """Has one in THINNING of the points stand for all that count, from now on."""
+        counted = np.zeros(len(self._counted), bool)
+        counted[np.flatnonzero(self._counted)[::THINNING]] = True
+        self._counted, self._program = counted, replace(self._program, domain=counted)
+        stay = (self._soft < 0) | counted[self._soft]
+        self._rows, self._limits, self._soft = self._rows[stay], self._limits[stay], self._soft[stay]
+        self._excess[~counted] = 0
 
     def _full(self, at: np.ndarray) -> np.ndarray:
-        """The rows of these points, with 0 for the values."""
+        """The rows of these points, with 0 for the largest value."""
         rows = np.zeros((len(at), self._rows.shape[1]))
-        rows[:, :-3], rows[:, -3] = self._program.features[at], 1.0
+        rows[:, :-2], rows[:, -2] = self._program.features[at], 1.0
         return rows
 
-    def _extend(self, rows: np.ndarray, limits: np.ndarray) -> None:
+    def _extend(self, rows: np.ndarray, limits: np.ndarray, *, soft: np.ndarray | None = None) -> None:
+        """Adds rows; soft: of soft ones the points whose values they are about."""
         self._rows, self._limits = np.concatenate([self._rows, rows]), np.concatenate([self._limits, limits])
+        self._soft = np.concatenate([self._soft, np.full(len(rows), -1) if soft is None else soft])
 
     def _drop_slack(self) -> None:
         """Where many are held, keeps the tightest; of an integer program the others may come back."""
         if len(self._rows) > HELD:
-            left = self._limits - self._rows @ np.append(self._w, self._values)
-            tightest = np.argpartition(left, TIGHT)[:TIGHT]
-            self._rows, self._limits = self._rows[tightest], self._limits[tightest]
+            left = self._limits - self._rows @ np.append(self._w, self._largest)
+            left += np.where(self._soft >= 0, self._excess[self._soft], 0.0)
+            binding = int((left <= BINDING).sum())
+            tightest = np.argsort(left, kind="stable")[: max(TIGHT, binding)]
+            self._rows, self._limits, self._soft = self._rows[tightest], self._limits[tightest], self._soft[tightest]
 
 
-def _worst(at: np.ndarray, excess: np.ndarray, least: float) -> np.ndarray:
-    """At most BATCH of the points `at` [n], those where the excess is largest and above `least`."""
-    found = np.flatnonzero(excess > least)
+def _worst(at: np.ndarray, excess: np.ndarray) -> np.ndarray:
+    """At most BATCH of the points `at` [n], those where the excess is largest and above 0."""
+    found = np.flatnonzero(excess > 0)
     worst: np.ndarray = at[found if len(found) <= BATCH else found[np.argpartition(-excess[found], BATCH)[:BATCH]]]
     return worst

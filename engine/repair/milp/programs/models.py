@@ -5,9 +5,11 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
+from scipy.sparse import csr_array, hstack, vstack
 
 from engine.errors import InputError
 from engine.repair.milp.programs.program import Program
@@ -16,7 +18,7 @@ SECONDS = 20.0  # limit of one call of a solver
 FEASIBLE = 1e-9  # by which solvers may violate a constraint, the least that they take
 FREE_LICENCE = 2000  # variables, and constraints, that gurobi solves without a licence of its own
 WEIGHT_PRICE = (
-    0.01  # of norm scores, of a change of a weight by 1: of nearly equal changes that of few weights is taken
+    0.03  # of norm scores, of a change of a weight by 1: of nearly equal changes that of few weights is taken
 )
 
 #: Gurobi takes Ctrl-C while it solves and gives it back at the end: two at once would keep it for good. Beside HiGHS
@@ -24,26 +26,39 @@ WEIGHT_PRICE = (
 ONE_AT_A_TIME = Lock()
 
 
+class Found(NamedTuple):
+    """What a solver found: the weights w; the largest value, and the excess of each soft row, where scores count."""
+
+    w: np.ndarray
+    largest: float
+    excess: np.ndarray
+
+
 class Model:
     """Minimize cost . v where matrix v <= limits and 0 <= v <= high, with integers where `whole` is 1.
 
-    v: up and down with w = base + up - down, then the largest value and the mean, then what the norm needs.
+    v: up and down with w = base + up - down, then the largest value and the excess of each soft row, then what the
+    norm needs.
     """
 
-    def __init__(self, rows: np.ndarray, limits: np.ndarray, program: Program):
-        """rows: of (w, largest value, mean value), the last two of norm scores alone."""
-        n = len(program.base)
+    def __init__(self, rows: np.ndarray, limits: np.ndarray, soft: np.ndarray, linear: np.ndarray, program: Program):
+        """rows: of (w, largest value); soft: True for rows that may be exceeded, at the price of the mean; linear: what
+        each weight costs beside its change.
+        """
+        n, at = len(program.base), np.flatnonzero(soft)
         extra = {"count": n, "max": 1}.get(program.norm, 0)
-        prices = program.prices if program.norm == "scores" else ()
         up, down = program.upper - program.base, program.base - program.lower
-        weights, values = rows[:, :n], rows[:, n : n + len(prices)]
-        self.base, self.counts_scores = program.base, program.norm == "scores"
-        self.matrix = np.hstack([weights, -weights, values, np.zeros((len(rows), extra))])
+        weights = csr_array(rows[:, :n])
+        excess = csr_array((-np.ones(len(at)), (at, np.arange(len(at)))), shape=(len(rows), len(at)))
+        values = [csr_array(rows[:, n:]), excess] if program.counts_scores else []
+        self.base, self.counts_scores = program.base, program.counts_scores
+        self.matrix = hstack([weights, -weights, *values, csr_array((len(rows), extra))], format="csr")
         self.limits = limits - weights @ program.base
         high = np.inf if program.norm == "max" else 1.0
+        prices = [program.prices[0], *[program.mean_price] * len(at)] if program.counts_scores else []
         self.high = np.concatenate([up, down, np.full(len(prices), np.inf), np.full(extra, high)])
         price = {"scores": WEIGHT_PRICE, "l1": 1.0}.get(program.norm, 1e-3)
-        self.cost = np.concatenate([np.full(2 * n, price), prices, np.ones(extra)])
+        self.cost = np.concatenate([price + linear, price - linear, prices, np.ones(extra)])
         self.whole = np.repeat([0, 1 if program.norm == "count" else 0], [2 * n + len(prices), extra])
         if extra:
             self._link(n, np.maximum(up, down).clip(max=1e3))
@@ -52,21 +67,21 @@ class Model:
         """Adds up + down <= the maximum, or <= most * (0 or 1)."""
         both = np.hstack([np.eye(n), np.eye(n)])
         last = -np.diag(most) if self.whole.any() else -np.ones((n, 1))
-        self.matrix = np.vstack([self.matrix, np.hstack([both, last])])
+        self.matrix = vstack([self.matrix, csr_array(np.hstack([both, last]))], format="csr")
         self.limits = np.concatenate([self.limits, np.zeros(n)])
 
-    def solution(self, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The weights w, and the largest and mean value where they count, that these variables stand for."""
+    def solution(self, v: np.ndarray) -> Found:
+        """What these variables stand for."""
         n = len(self.base)
         change = v[:n] - v[n : 2 * n]
-        values = v[2 * n : 2 * n + 2] if self.counts_scores else np.zeros(2)
-        return self.base + np.where(np.abs(change) > 1e-9, change, 0.0), values
+        values = v[2 * n :] if self.counts_scores else np.zeros(1)
+        return Found(self.base + np.where(np.abs(change) > 1e-9, change, 0.0), float(values[0]), values[1:])
 
 
-Solver = Callable[[Model], tuple[np.ndarray, np.ndarray] | None]
+Solver = Callable[[Model], Found | None]
 
 
-def _either(model: Model) -> tuple[np.ndarray, np.ndarray] | None:
+def _either(model: Model) -> Found | None:
     if max(model.matrix.shape) > FREE_LICENCE:
         return _highs(model)
     try:
@@ -75,7 +90,7 @@ def _either(model: Model) -> tuple[np.ndarray, np.ndarray] | None:
         return _highs(model)
 
 
-def _highs(model: Model) -> tuple[np.ndarray, np.ndarray] | None:
+def _highs(model: Model) -> Found | None:
     if model.whole.any():
         with ONE_AT_A_TIME, _silent():
             found = milp(
@@ -117,7 +132,7 @@ def _silent() -> Iterator[None]:
         os.close(before)
 
 
-def _gurobi(model: Model) -> tuple[np.ndarray, np.ndarray] | None:
+def _gurobi(model: Model) -> Found | None:
     """The solution by gurobi; InputError where gurobi cannot be used."""
     try:
         import gurobipy

@@ -67,6 +67,27 @@ class Program:
         """True iff values count, and not weights alone."""
         return self.norm == "scores"
 
+    @property
+    def counted(self) -> np.ndarray:
+        """True for the points whose values count in the mean: bool [n]."""
+        return np.ones(len(self.need), bool) if self.domain is None else self.domain
+
+    @property
+    def is_never_negative(self) -> bool:
+        """True iff no weights that are allowed make a value negative, so that the mean is linear in them."""
+        return bool((self.lower >= 0).all() and (self.features >= 0).all())
+
+    @property
+    def mean_row(self) -> np.ndarray:
+        """The sum of the counted points' features, and their number: [width + 1]."""
+        counted = self.counted
+        return np.append(self.features[counted].sum(0, dtype=np.float64), counted.sum())
+
+    @property
+    def mean_price(self) -> float:
+        """The price of the value of one of these points."""
+        return self.prices[1] / max(1, int(self.counted.sum()))
+
 
 def largest(features: np.ndarray) -> np.ndarray:
     """The largest absolute value of each feature at points [n, width]: [width]."""
