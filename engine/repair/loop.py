@@ -28,6 +28,9 @@ from engine.search.problem import Problem
 from engine.search.verify import verify_all
 from engine.verdict import Unknown, Verified, Violated
 
+MOST_CHANGED = 0.05  # of samples: a part whose repair changes more is left to the repair of the whole
+LAST_SHARE = 0.8  # of the time left: what the last of several parts gets, as the whole is proved after it
+
 Proved = tuple[tuple[Property, Verified], ...]
 
 
@@ -188,8 +191,10 @@ def _by_parts(
     chosen: list[Tried] = []
     for number, part in enumerate(pieces if len(pieces) > 1 else (), 1):
         task = _task(run, network, part, [*pieces[: number - 1], *keep], domain)
-        best = RepairStep(run, task, f"{stage}part {number} of {len(pieces)}: ", violated=False).search()
-        if best is None:
+        share = 1 / (1 + len(pieces) - number) if number < len(pieces) else LAST_SHARE
+        step = RepairStep(run, task, f"{stage}part {number} of {len(pieces)}: ", violated=False, share=share)
+        best = step.search()
+        if best is None or best.cost.changed > MOST_CHANGED * run.options.points:
             break
         chosen += [best] if best.network is not network else []
         network = best.network
