@@ -23,12 +23,14 @@ from engine.repair.run import Late, RepairRun, RepairStep
 from engine.repair.scores.limit import demand_possible, score_limit
 from engine.repair.state import State
 from engine.repair.task import Box, RepairOptions, Say, Task, silent
+from engine.repair.theorem import demand_theorem
 from engine.repair.views.parts import parts
 from engine.search.problem import Problem
 from engine.search.verify import verify_all
 from engine.verdict import Unknown, Verified, Violated
 
 MOST_CHANGED = 0.05  # of samples: a part whose repair changes more is left to the repair of the whole
+THEOREM_SHARE = 0.25  # of the time for a proof, to see what a theorem has to mend
 LAST_SHARE = 0.8  # of the time left: what the last of several parts gets, as the whole is proved after it
 
 Proved = tuple[tuple[Property, Verified], ...]
@@ -113,8 +115,8 @@ def repair(
 
     [lower, upper] is the domain on which decisions should stay, where they are not known the lowest output. The
     properties that are violated are repaired one after the other, each step keeping what was proved before it.
-    InputError where properties contradict each other, where numbers of the network are not its own, and where the
-    network's file could not hold any repair.
+    InputError where properties contradict each other, where numbers of the network are not its own, where the
+    network's file could not hold any repair, and where no repair can have the guarantee that is demanded.
     """
     network.demand_own_numbers("repair")
     network.demand_whole_layers("repair")
@@ -130,6 +132,8 @@ def repair(
     if not known.targets:
         return Held(known.held, known.violated, known.undecided)
     demand_writable(network, options.methods)
+    if options.guarantee:
+        demand_theorem(network, known.targets, options.search(THEOREM_SHARE))
     domain = np.asarray(lower, float), np.asarray(upper, float)
     queue = known.targets
     for _ in known.targets:
