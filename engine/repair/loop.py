@@ -23,10 +23,15 @@ from engine.repair.run import Late, RepairRun, RepairStep
 from engine.repair.scores.limit import demand_possible, score_limit
 from engine.repair.state import State
 from engine.repair.task import Box, RepairOptions, Say, Task, silent
+from engine.repair.theorem import demand_theorem
 from engine.repair.views.parts import parts
 from engine.search.problem import Problem
 from engine.search.verify import verify_all
 from engine.verdict import Unknown, Verified, Violated
+
+MOST_CHANGED = 0.05  # of samples: a part whose repair changes more is left to the repair of the whole
+THEOREM_SHARE = 0.25  # of the time for a proof, to see what a theorem has to mend
+LAST_SHARE = 0.8  # of the time left: what the last of several parts gets, as the whole is proved after it
 
 Proved = tuple[tuple[Property, Verified], ...]
 
@@ -110,8 +115,8 @@ def repair(
 
     [lower, upper] is the domain on which decisions should stay, where they are not known the lowest output. The
     properties that are violated are repaired one after the other, each step keeping what was proved before it.
-    InputError where properties contradict each other, where numbers of the network are not its own, and where the
-    network's file could not hold any repair.
+    InputError where properties contradict each other, where numbers of the network are not its own, where the
+    network's file could not hold any repair, and where no repair can have the guarantee that is demanded.
     """
     network.demand_own_numbers("repair")
     network.demand_whole_layers("repair")
@@ -127,6 +132,8 @@ def repair(
     if not known.targets:
         return Held(known.held, known.violated, known.undecided)
     demand_writable(network, options.methods)
+    if options.guarantee:
+        demand_theorem(network, known.targets, options.search(THEOREM_SHARE))
     domain = np.asarray(lower, float), np.asarray(upper, float)
     queue = known.targets
     for _ in known.targets:
@@ -188,8 +195,10 @@ def _by_parts(
     chosen: list[Tried] = []
     for number, part in enumerate(pieces if len(pieces) > 1 else (), 1):
         task = _task(run, network, part, [*pieces[: number - 1], *keep], domain)
-        best = RepairStep(run, task, f"{stage}part {number} of {len(pieces)}: ", violated=False).search()
-        if best is None:
+        share = 1 / (1 + len(pieces) - number) if number < len(pieces) else LAST_SHARE
+        step = RepairStep(run, task, f"{stage}part {number} of {len(pieces)}: ", violated=False, share=share)
+        best = step.search()
+        if best is None or best.cost.changed > MOST_CHANGED * run.options.points:
             break
         chosen += [best] if best.network is not network else []
         network = best.network

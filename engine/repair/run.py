@@ -8,7 +8,7 @@ from math import inf
 from engine.comparison.decision import Decision
 from engine.errors import InputError
 from engine.network import Network
-from engine.repair.attempt import Attempt, Tried, Weighed, cost_of, has_theorem, prove
+from engine.repair.attempt import OVERSAMPLING, Attempt, Tried, Weighed, cost_of, has_theorem, prove
 from engine.repair.edit import demand_writable
 from engine.repair.methods import candidates, passes
 from engine.repair.scores.limit import ScoreLimit
@@ -17,6 +17,11 @@ from engine.repair.task import AUTO, Candidate, Evidence, RepairOptions, Say, Ta
 from engine.verdict import Verified
 
 FIRST_SHARE = 0.25  # of a candidate's time for proofs, which it gets before others are tried
+TURNS = {"milp": 0.2, "gradient": 0.9, "idle": 0.7}  # shares of the time left, for methods that others follow
+MUCH, MUCH_PATIENCE = (
+    1e-3,
+    4.0,
+)  # a repair that changes a larger share of samples is looked past for so many times as long
 MAX_UNPROVED = 2  # repairs of one method for which the limit of scores was not proved, before the next is asked
 GLANCE_SHARE = 0.02  # of it, before the proof has to wait: many counterexamples are found in it
 
@@ -26,6 +31,10 @@ NOT_PROVED = "not proved"  # of the limit of scores
 
 class Late(Exception):
     """The time for all is over, or the patience with which a better repair is looked for."""
+
+
+class _TurnOver(Exception):
+    """A method's share of the time is over, and another one follows."""
 
 
 class RepairRun:
@@ -76,12 +85,14 @@ class RepairStep:
     best: the one found so far; attempts of this step are those of the run from `_first` on.
     """
 
-    def __init__(self, run: RepairRun, task: Task, stage: str, *, violated: bool = True):
-        """violated: True iff the run's original violates the target."""
+    def __init__(self, run: RepairRun, task: Task, stage: str, *, violated: bool = True, share: float = 1.0):
+        """violated: True iff the run's original violates the target; share: of the time left."""
         self._run, self._task, self._stage = run, task, stage
         self._first, self._evidence = len(run.attempts), Evidence()
         self.best: Tried | None = None
         self._violated = violated
+        self._ends = run.seconds + share * run.left
+        self._turn_ends = inf
         self._found: float | None = None  # when the first repair, or candidate whose proof waits, was
 
     def search(self) -> Tried | None:
@@ -91,6 +102,7 @@ class RepairStep:
                 self._prove(self._weigh("none", Candidate(self._task.network, "as it is")))
             for name, options in passes(self._run.options):
                 if not self._leaves_scores:
+                    self._turn_ends = self._end_of_turn(name)
                     self._by(name, options)
         except Late:
             pass
@@ -137,7 +149,16 @@ class RepairStep:
 
     @property
     def _impatient(self) -> bool:
-        return self._found is not None and time.monotonic() - self._found > self._run.options.patience
+        if self._found is None:
+            return False
+        much = MUCH * OVERSAMPLING * self._run.options.points
+        times = MUCH_PATIENCE if self.best and self.best.cost.changed > much else 1.0
+        return time.monotonic() - self._found > times * self._run.options.patience
+
+    def _end_of_turn(self, name: str) -> float:
+        """When a method has to make room for the next, in seconds of the run."""
+        now = self._run.seconds
+        return now + TURNS.get(name, 1.0) * (self._ends - now) if self._run.options.method == AUTO else inf
 
     def _by(self, name: str, options: RepairOptions) -> None:
         """Tries what the method offers, up to a repair that changes no sampled decision and is better than the best.
@@ -147,6 +168,16 @@ class RepairStep:
         """
         first = len(self._run.attempts)
         waiting: list[Weighed] = []
+        try:
+            self._try_all(name, options, waiting)
+        except _TurnOver:
+            self._turn_ends = inf
+        self._prove_waiting(waiting)
+        if not self.best:
+            self._prove_longer(first)
+
+    def _try_all(self, name: str, options: RepairOptions, waiting: list[Weighed]) -> None:
+        """Tries what the method offers, up to what is good enough; those whose proof waits are added to `waiting`."""
         before, unproved = self.best, self._unproved
         for candidate in self._offers(name, options):
             if not self._is_guaranteed(candidate):
@@ -168,9 +199,6 @@ class RepairStep:
             if self._unproved - unproved >= MAX_UNPROVED:
                 break
             self._check()
-        self._prove_waiting(waiting)
-        if not self.best:
-            self._prove_longer(first)
 
     def _is_guaranteed(self, candidate: Candidate) -> bool:
         """False where a theorem for every input is demanded, and the candidate has none."""
@@ -287,7 +315,10 @@ class RepairStep:
         self._check()
 
     def _check(self) -> None:
-        """Raises Late where the time for all is over, or where a repair is known and patience is over."""
+        """Raises Late where the time is over, or where a repair is known and patience is over; _TurnOver where the
+        method's time is."""
         self._run.check()
-        if self.best and self._impatient:
+        if self._run.seconds > self._ends or (self.best and self._impatient):
             raise Late
+        if self._run.seconds > self._turn_ends:
+            raise _TurnOver

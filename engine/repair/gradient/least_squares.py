@@ -11,7 +11,7 @@ from engine.network import Network
 
 Layers = tuple[tuple[torch.Tensor, torch.Tensor], ...]  # weight [out, in] and bias [out], a ReLU after all but the last
 
-LEAST_DAMPING, FIRST_DAMPING = 1e-7, 1e-2
+LEAST_DAMPING, FIRST_DAMPING, MOST_DAMPING = 1e-7, 1.0, 1e3
 EASIER, HARDER = 1 / 3, 4.0  # what the damping is multiplied with after a step that helps, and after one that does not
 TRIES = 6  # dampings for one step
 LEAST_CURVATURE = 1e-4  # of the mean: the damping of weights on which hardly any row depends
@@ -91,4 +91,4 @@ class Damping:
         self.value = max(LEAST_DAMPING, EASIER * self.value)
 
     def worse(self) -> None:
-        self.value *= HARDER
+        self.value = min(MOST_DAMPING, HARDER * self.value)

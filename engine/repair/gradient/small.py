@@ -1,11 +1,12 @@
-"""Repairs of small networks by least squares in all their weights (whole.py): where searches start, and when they end.
+"""Repairs of small networks by least squares in their last layers (whole.py): where searches start, and when they end.
 
 They start from what linear programs with prices find on few samples (milp/prices/), where a neuron that never fires
 mends what is unsafe, which no small step would wake; and from the network as it is. Each gets a first turn, up to one
-that changes little enough; then the one that changes least goes on.
+that changes little enough; the best of them a second one; then the one that changes least goes on.
 """
 
 from collections.abc import Iterator
+from math import inf
 
 from engine.network import Network
 from engine.repair.edit import free_bias, free_weight
@@ -18,39 +19,58 @@ from engine.repair.milp.prices.method import cheapest
 from engine.repair.milp.solver import PlanSolver
 from engine.repair.task import Candidate, Evidence, Say, Task
 
-SMALL = 5_000  # weights and biases
+SMALL = 5_000  # weights and biases of a network
+TUNED = 1_100  # of the last layers, up to which more than two of them are tuned: a round costs their square
 AROUND = 30_000, 4_000  # references around the boxes: many, or few, so that what changes far away counts more
-FIRST, TURN, TURNS = 20, 20, 7  # rounds of the first turn and of others; other turns
+PLANS = 8  # linear programs that searches may start from
+STARTS = 2  # of their solutions
+FIRST, TURN, TURNS = 8, 20, 7  # rounds of the first turns and of others; other turns
+STRIDE = 4  # rounds between two looks at the clock
+SECOND = 2  # searches that get a second turn
 STILL = 0.97  # of the best before: a search that gains less in two turns has come to its end, or is heated again
-ENOUGH = 0.5  # of the changes that are allowed: a turn ends there
+ENOUGH = 0.7  # of the changes that are allowed: a turn ends there
 BETTER = 0.5  # of what was offered: what is offered next changes no more
 LEAST_AGREEMENT = 0.98  # of what is offered in the end, where nothing better was found
 
 
 def is_small(network: Network) -> bool:
-    """True iff all weights may be tuned at once, and the file can hold others."""
+    """True iff all weights of its last layers may be tuned at once, and the file can hold others."""
     size = sum(layer.weight.size + layer.bias.size for layer in network.layers)
     layers = range(len(network.layers))
     return size <= SMALL and len(layers) > 1 and all(free_weight(network, k) and free_bias(network, k) for k in layers)
 
 
+def first_tuned(network: Network) -> int:
+    """The layer from which on all weights are tuned: one of the last two, or one before up to which they are few."""
+    sizes = [layer.weight.size + layer.bias.size for layer in network.layers]
+    few = (k for k in range(len(sizes)) if sum(sizes[k:]) <= TUNED)
+    return min(*few, len(sizes) - 2, len(sizes) - 1)
+
+
 def whole(task: Task, evidence: Evidence, say: Say, *, agreement: float) -> Iterator[Candidate]:
     """Yields networks that samples find safe, with this agreement; in the end the best, if none had it."""
-    facts = Facts(task, 0)
-    say("linear programs with prices, on few samples")
-    searches = []
-    for number, (start, around) in enumerate(_starts(task), 1):
-        say(f"least squares in all weights, start {number}")
-        searches.append(WholeSearch(facts, start, around=around))
-        if searches[-1].is_hopeless:
+    facts = Facts(task, first_tuned(task.network))
+    searches: list[WholeSearch] = []
+    enough = ENOUGH * (1 - agreement)
+    for number, search in enumerate(_searches(task, facts), 1):
+        if search.is_hopeless:
             return
-        searches[-1].rounds(FIRST, until=ENOUGH * (1 - agreement))
-        if searches[-1].changed <= 1 - agreement:
+        _turn(search, FIRST, f"start {number}", say, until=enough)
+        searches.append(search)
+        if search.changed <= 1 - agreement:
             break
-    search = min(searches, key=lambda each: each.changed)
+    searches.sort(key=lambda each: each.rank)
+    for search in searches[:SECOND] if searches[0].changed > 1 - agreement else ():
+        _turn(search, 2 * FIRST, "again", say, until=enough)
+    yield from _offers(min(searches, key=lambda each: each.rank), facts, evidence, say, agreement=agreement)
+
+
+def _offers(
+    search: WholeSearch, facts: Facts, evidence: Evidence, say: Say, *, agreement: float
+) -> Iterator[Candidate]:
+    """Yields what the search finds, each with half of the changes of the one before that was proved."""
     offered, history = 1.0, [1.0, search.changed]
     for _ in range(TURNS):
-        say(f"least squares in all weights, {search}")
         if search.changed <= min(1 - agreement, BETTER * offered):
             known = len(evidence.counterexamples)
             yield _candidate(search)
@@ -60,7 +80,7 @@ def whole(task: Task, evidence: Evidence, say: Say, *, agreement: float) -> Iter
                 search.ask_for_more()
             else:
                 offered = search.changed
-        search.rounds(TURN, until=ENOUGH * (1 - agreement) if offered == 1 else 0.0)
+        _turn(search, TURN, "", say, until=ENOUGH * (1 - agreement) if offered == 1 else 0.0)
         history.append(search.changed)
         if history[-1] > STILL * history[-3]:
             if offered < 1:
@@ -71,13 +91,28 @@ def whole(task: Task, evidence: Evidence, say: Say, *, agreement: float) -> Iter
         yield _candidate(search)
 
 
-def _starts(task: Task) -> list[tuple[Network, int]]:
-    """Networks, and how many references around the boxes their search has."""
+def _turn(search: WholeSearch, rounds: int, which: str, say: Say, *, until: float) -> None:
+    """So many rounds, or up to what changes little enough."""
+    for _ in range(rounds // STRIDE):
+        if search.changed <= until:
+            return
+        say(f"least squares, {which + ', ' if which else ''}{search}")
+        search.rounds(STRIDE, until=until)
+
+
+def _searches(task: Task, facts: Facts) -> Iterator[WholeSearch]:
+    """From the network as it is, first where decisions are to stay, and from solutions of linear programs."""
+    by_decision = task.tolerance == inf
+    if by_decision:
+        yield WholeSearch(facts, task.network, around=AROUND[0])
     solver = PlanSolver(task, norm="l1", backend="auto")
     one, several = directions(solver.regions)
-    found = cheapest(solver, [*one, *several[: settings.MAX_JOINT_DIRECTIONS]], margins_of(task)[0])[:1]
-    return [(network, around) for network in found for around in AROUND] + [(task.network, AROUND[0])]
+    some = [*one, *several[: settings.MAX_JOINT_DIRECTIONS]]
+    found = cheapest(solver, some, margins_of(task)[0], most=PLANS)[:STARTS]
+    yield from (WholeSearch(facts, network, around=around) for around in AROUND for network in found)
+    if not by_decision:
+        yield WholeSearch(facts, task.network, around=AROUND[0])
 
 
 def _candidate(search: WholeSearch) -> Candidate:
-    return Candidate(search.network(), f"all neurons: {search}")
+    return Candidate(search.network(), f"least squares in all weights: {search}")

@@ -1,4 +1,4 @@
-"""Repair of small networks by least squares in all their weights: what is unsafe is mended, and nearly all else stays.
+"""Repair of small networks by least squares in the last layers: what is unsafe is mended, and nearly all else stays.
 
 Residuals are what changes at reference points (stays.py), and how far points of the properties' boxes are from safe,
 by a margin. Changes far beyond what is tolerable count less than in proportion (Cauchy's loss, its scale reduced round
@@ -36,8 +36,9 @@ UNSAFE = 1_500  # points of the boxes of a round, the nearest to unsafe
 MARGIN = 0.25  # units: by how much they are to be safe
 BEYOND = 8.0  # scales: references that change by more are given up
 SCALES = 3.0, 0.95, 0.7  # of Cauchy's loss: the first, what it is multiplied with each round, the least
-URGENCIES = 3.0, 1.15, 0.95, 100.0  # of what is unsafe: the first, its factors where some is and is not, the most
+URGENCIES = 0.3, 1.15, 0.95, 100.0  # of what is unsafe: the first, its factors where some is and is not, the most
 ATTACK = 6  # rounds after which nearly unsafe points are looked for anew
+GROWTH = 1.3, 0.001  # times what is changed, and more: what a step may change
 LOST, LEAST_LOST = 2.0, 0.002  # times the best share of changes, and more: then the search goes back
 
 
@@ -59,7 +60,7 @@ class WholeSearch:
         references, tolerance = self._domain.join(facts.around(around)), facts.task.tolerance
         self._x, self._stays, self._unit = references.h, Stays.of(references, tolerance), unit_of(references, tolerance)
         self._danger = facts.danger.join(facts.nearly_unsafe(start))
-        self._layers, self._damping = layers_of(start), Damping()
+        self._layers, self._damping = layers_of(start)[facts.first :], Damping()
         size = sum(weight.numel() + len(bias) for weight, bias in self._layers)
         self._rows = min(max(ROWS[0], int(WORK / size**2)), ROWS[1])
         self._scale, self._urgency, self._round, self._lost = SCALES[0], URGENCIES[0], 0, 0.0
@@ -73,6 +74,11 @@ class WholeSearch:
     def is_hopeless(self) -> bool:
         """True iff nothing is to stay, or no row leads out of some unsafe polytope."""
         return not len(self._domain.h) or bool(self._distance(self._layers, self._danger).isinf().any())
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """The order of searches: by what the best weights change, without any by what the last ones do."""
+        return self.changed, self._lost
 
     @property
     def changed(self) -> float:
@@ -112,7 +118,10 @@ class WholeSearch:
         self._look()
 
     def _edited(self, layers: Layers) -> Network:
-        arrays = {k: (weight.double().numpy(), bias.double().numpy()) for k, (weight, bias) in enumerate(layers)}
+        arrays = {
+            k: (weight.double().numpy(), bias.double().numpy())
+            for k, (weight, bias) in enumerate(layers, self._facts.first)
+        }
         return edited(self._original, arrays)
 
     def _look(self) -> tuple[torch.Tensor, torch.Tensor]:
@@ -125,11 +134,11 @@ class WholeSearch:
             self.best = Found(self._layers, self._lost)
         return changes, distance
 
-    def _is_changed(self, y: torch.Tensor) -> torch.Tensor:
+    def _is_changed(self, y: torch.Tensor, some: torch.Tensor | slice = slice(None)) -> torch.Tensor:
         tolerance = self._facts.task.tolerance
         if tolerance < inf:
-            return (y - self._domain.y).abs().amax(1) > tolerance
-        return y.argmin(1) != self._domain.advisory
+            return (y - self._domain.y[some]).abs().amax(1) > tolerance
+        return y.argmin(1) != self._domain.advisory[some]
 
     def _distance(self, layers: Layers, points: Danger) -> torch.Tensor:
         y = read(layers, points.h)[-1]
@@ -153,7 +162,7 @@ class WholeSearch:
         before = self._loss(self._layers, rows, held_out)
         for _ in range(TRIES):
             layers = moved(self._layers, equations.step(self._damping.value))
-            if self._loss(layers, rows, held_out) < before:
+            if self._loss(layers, rows, held_out) < before and self._loses_little(layers, held_out):
                 self._layers = layers
                 self._damping.better()
                 break
@@ -177,6 +186,12 @@ class WholeSearch:
         derivatives = jacobian(layers, [each[some] for each in h], -row[some, :-1].float() / self._unit)
         equations.add(derivatives, short[some], torch.full_like(short[some], self._weight))
         return equations
+
+    def _loses_little(self, layers: Layers, held_out: torch.Tensor) -> bool:
+        """True iff the share of changed references, held out, grows little: near ties, small steps can change many."""
+        some = held_out[held_out < len(self._domain.h)]
+        lost = self._is_changed(read(layers, self._x[some])[-1], some).double().mean().item()
+        return lost <= GROWTH[0] * self._lost + GROWTH[1]
 
     @property
     def _weight(self) -> float:

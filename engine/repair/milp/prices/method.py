@@ -31,14 +31,29 @@ def loose(
         yield from _refined(solver, evidence, say, plans[i])
 
 
-def cheapest(solver: PlanSolver, directions: list[np.ndarray], margin: float) -> list[Network]:
-    """Networks that are safe at few samples, those that miss least of the rest first, however much that is."""
+def cheapest(solver: PlanSolver, directions: list[np.ndarray], margin: float, *, most: int) -> list[Network]:
+    """Networks that are safe at few samples, those that change least of the rest first, however much that is.
+
+    most: plans that are solved; those whose direction leads out of most unsafe polytopes come first, shifts last.
+    """
+    unsafe = [rows.outputs for region in solver.regions if region.target for rows in region.unsafe.polytopes]
+    plans = _plans(directions, margin)
+    plans.sort(key=lambda plan: (plan.strategy == "shift", -sum(bool((rows @ plan.v > 0).any()) for rows in unsafe)))
     found = []
-    for plan in _plans(directions, margin):
+    for plan in plans[:most]:
         if solved := solver.elastic(plan, few=True, most_missed=1.0):
-            (feature, weights), missed = solved
-            found.append((missed, feature.network(solver.task.network, plan.v, weights)))
-    return [network for _, network in sorted(found, key=lambda pair: pair[0])]
+            feature, weights = solved[0]
+            found.append(feature.network(solver.task.network, plan.v, weights))
+    return sorted(found, key=lambda network: _changed(solver, network))
+
+
+def _changed(solver: PlanSolver, network: Network) -> float:
+    """The share of the domain's samples that change: what programs miss does not count those that a feature spoils."""
+    some = solver.samples.owner == -1
+    x, before, tolerance = solver.samples.x[some], solver.samples.y[some], solver.task.tolerance
+    y = scores(network, x)
+    other = y.argmin(1) != before.argmin(1) if tolerance == np.inf else np.abs(y - before).max(1) > tolerance
+    return float(other.mean())
 
 
 def _plans(directions: list[np.ndarray], margin: float) -> list[Plan]:
