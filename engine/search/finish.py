@@ -20,19 +20,26 @@ from engine.search.pool import Nodes
 #: than 800 by signs; an `lq` with Sigmoids: 365 boxes with 0.25, 75 with 0.5. Ten inputs and six Tanhs: about 1, and by
 #: inputs alone thousands of boxes.)
 CURVE_SHARE = 0.5
-MAX_SPLIT_SIGNS = 10  # signs are split in boxes with at most this many of them open
+#: Signs are split in boxes with at most this many of them open, and in long searches at most so many, however deep.
+#: (N(5,3) and property 6: where 17 neurons bend in one place, inputs are halved fifty times, and one sign closes a box.
+#: The trees of 40 such boxes have 98 boxes with 20, 282 with 14, 298 with none.)
+MAX_SPLIT_SIGNS, MAX_SPLIT_SIGNS_LONG = 10, 20
 
 
-def signs_to_split(batch: Batch, targets: OpenTargets, by_sign: torch.Tensor, stalled: torch.Tensor) -> torch.Tensor:
+def signs_to_split(
+    batch: Batch, targets: OpenTargets, by_sign: torch.Tensor, is_long: torch.Tensor, *, stalled: int
+) -> torch.Tensor:
     """The hidden neuron of each open box whose sign is to be split, or -1 for its inputs: [open].
 
-    Signs are split on boxes where they are to be, `by_sign` [boxes], on those that are `stalled` [boxes] splits deep
-    and have few neurons of open sign, and where no input can be split. (With few inputs it does not pay earlier:
-    benchmarks/branching.py.) With all signs fixed, networks with curves are not affine, and inputs are split again.
+    Signs are split on boxes where they are to be, `by_sign` [boxes], where no input can be split, and where few neurons
+    are of open sign: `stalled` splits deep, or anywhere in a long search, `is_long` [boxes]. (In short ones with few
+    inputs it does not pay earlier: benchmarks/branching.py.) With all signs fixed, networks with curves are not affine,
+    and inputs are split again.
     """
     nodes, neuron = batch.nodes, torch.full_like(targets.box, -1)
     unstable = batch.is_open.sum(1)[targets.box]
-    deep = (nodes.depth[targets.box] >= stalled[targets.box]) & (unstable <= MAX_SPLIT_SIGNS)
+    deep = (nodes.depth[targets.box] >= stalled) & (unstable <= MAX_SPLIT_SIGNS)
+    deep |= is_long[targets.box] & (unstable <= MAX_SPLIT_SIGNS_LONG)
     late = deep | ~splits(nodes).any(1)[targets.box]
     chosen = (unstable > 0) & (late | by_sign[targets.box])
     if bool(chosen.any()):

@@ -67,8 +67,8 @@ def open_boxes(
     targets, exclusions = exclude(batch, steps=options.steps, max_targets=plan.targets)
     owners = [known.owner(root) for root in batch.nodes.root.tolist()]
     by_sign = split_by_sign(owners, many_inputs(batch.nodes))
-    stalled = torch.tensor([options.stalled // (2 if owner.deep else 1) for owner in owners], device=by_sign.device)
-    neuron = signs_to_split(batch, targets, by_sign, stalled)
+    is_long = torch.tensor([owner.long for owner in owners], dtype=torch.bool, device=by_sign.device)
+    neuron = signs_to_split(batch, targets, by_sign, is_long, stalled=options.stalled)
     numbers, points = deepest_points(batch, targets, known.polytopes)
     nodes = batch.nodes.select(targets.box)
     value, suspects = corner_attack(batch, targets, generator, count=plan.descents)

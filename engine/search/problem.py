@@ -69,8 +69,8 @@ class Options:
     memory: bytes for the search, besides those of the problems themselves
     max_open: open boxes of all problems together (None: as many as fit half of the memory)
     steps: of slope optimization for a box
-    stalled: after this many splits, signs of neurons are split rather than inputs; after half as many at the end of
-        long searches
+    stalled: after this many splits, signs of neurons are split rather than inputs where few are open; in long searches
+        wherever few are
     threads: batches are divided among so many (0: as many as torch uses)
     seed: of the samples
     proofs: True gives verdicts that a property holds their proof

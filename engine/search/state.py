@@ -9,7 +9,6 @@ from engine.search.problem import Problem
 from engine.verdict import Counterexample, Verdict
 
 LONG = 32_768  # boxes of a problem; longer searches try what would not pay before
-DEEP = 2.0**-20  # of the volume open: hundreds of boxes 30 splits deep
 
 
 class Known(NamedTuple):
@@ -81,11 +80,6 @@ class ProblemState:
     def long(self) -> bool:
         """True once it has taken very many boxes."""
         return self.boxes >= LONG
-
-    @property
-    def deep(self) -> bool:
-        """True once a long search has proved nearly everything: what is left lies deep in the tree."""
-        return self.long and self.proved > 1 - DEEP
 
     def give_up_proof(self) -> None:
         """From now on only a counterexample is sought."""
