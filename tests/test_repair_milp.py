@@ -268,6 +268,39 @@ def test_the_least_change_of_scores(seed):
     assert price(program, found) <= 1.05 * least_price(program) + 1e-3
 
 
+@given(seed=SEEDS)
+@settings(max_examples=20, deadline=None)
+def test_the_least_change_of_scores_where_no_value_is_negative(seed):
+    """The mean is linear there: monotone shifts."""
+    random = np.random.default_rng(seed)
+    features = np.abs(np.round(random.normal(size=(30, 2)), 2)).astype(np.float32)
+    need = np.where(random.random(30) < 0.3, random.uniform(0.1, 1, 30), -np.inf)
+    zero, one = np.zeros(3), np.ones(30)
+    upper = np.full(3, 100.0)
+    program = Program(features, zero, need, np.inf * one, zero, upper, "scores", domain=one > 0, prices=(1.0, 5.0))
+    assert program.is_never_negative
+    found = solve(program, backend="highs")
+    matrix, limits = rows_of(program)
+    assert found is not None and (matrix @ found <= limits).all()
+    assert price(program, found) <= 1.05 * least_price(program) + 1e-3
+
+
+def test_where_many_values_count_a_part_of_the_points_stands_for_all(monkeypatch):
+    """Constraints are met at all points as before, and the price of the values is near the least."""
+    monkeypatch.setattr("engine.repair.milp.programs.cuts.MOST_SOFT", 200)
+    random = np.random.default_rng(1)
+    features = random.normal(size=(2000, 3)).astype(np.float32)
+    need = np.where(features[:, 0] > 1, 1.0, -np.inf)
+    ends = np.full(4, 10.0)
+    program = Program(features, np.zeros(4), need, np.full(2000, np.inf), -ends, ends, "scores", prices=(0.1, 5.0))
+    program = replace(program, domain=np.ones(2000, bool))
+    found = solve(program, backend="highs")
+    matrix, limits = rows_of(program)
+    assert found is not None and (matrix @ found <= limits).all()
+    least = least_price(program)
+    assert least < price(program, found) <= 1.2 * least
+
+
 def price(program: Program, w: np.ndarray) -> float:
     value = (program.features @ w[:-1] + w[-1]).clip(min=0)
     weights = models.WEIGHT_PRICE * np.abs(w - program.base).sum()
@@ -320,6 +353,11 @@ def test_each_feature_comes_with_its_best_direction_first():
     found = ranked(Known(sizes), WAYS)
     amounts = [sizes[each.plan.feature][int(each.plan.v[1])] for each in found]
     assert amounts == [0.2, 0.3, 0.5, 0.26, 0.9]
+
+
+def test_of_equal_changes_with_a_theorem_that_which_keeps_orders_comes_first():
+    few, many = Size(0.3, True, 0.001), Size(0.26, True, 0.01)
+    assert few.rank < many.rank < Size(0.26, False, 0.0).rank < Size(0.6, True, 0.0).rank
 
 
 def test_plans_that_change_much_come_after_those_of_all_margins_that_change_little():
@@ -648,6 +686,23 @@ def test_soft_constraints_count_where_they_can_be_met(few_samples, monkeypatch):
     rows.clear()
     solver.add_soft(np.array([[0.5]], np.float32))
     assert np.array_equal(solver.solve(plan)[1], before[1]) and max(rows) == len(solver.samples)
+
+
+def test_soft_constraints_that_no_feature_can_meet_are_not_met(few_samples, monkeypatch):
+    """Without the rewritten neuron the advisory at the soft point is another, whatever the new feature is."""
+    solver = PlanSolver(small_task(), norm="scores", backend="highs")
+    plan = Plan("shift", 0, np.array([0.0, 1.0, 0.0]), 0.003)
+    solver.add_soft(np.array([[0.9]], np.float32))
+    assert solver.solve(plan) is not None and solver.soft_is_met(plan)
+    limits = PlanSolver._limits
+
+    def lost(self, feature, plan, samples):
+        need, cap, _ = limits(self, feature, plan, samples)
+        return need, cap, np.full(len(samples), samples is self._soft)
+
+    monkeypatch.setattr(PlanSolver, "_limits", lost)
+    solver.add_soft(np.array([[0.8]], np.float32))
+    assert solver.solve(plan) is not None and not solver.soft_is_met(plan)
 
 
 def test_all_samples_say_which_neurons_can_be_extended(few_samples, monkeypatch):
