@@ -52,6 +52,7 @@ class _Cuts:
         self._program, self._solver = program, solver
         self._w, self._largest = program.base.copy(), 0.0
         self._rows, self._limits = np.empty((0, len(program.base) + 1)), np.empty(0)
+        self._added = 0  # rows, in the last round
         self._soft = np.empty(0, int)  # of each row the point whose value counts, or -1
         self._excess = np.zeros(len(program.need), np.float32)  # of each point, as the solver has it
         self._magnitudes = np.append(program.magnitudes.astype(np.float64), 1.0)
@@ -78,12 +79,12 @@ class _Cuts:
         program, w = self._program, self._w
         value = program.features @ w[:-1].astype(np.float32) + np.float32(w[-1])
         self._drop_slack()
-        held = len(self._rows)
+        self._added = 0
         self._add(self._short(program.need - value, program.need, -1), program.need, -1)
         self._add(self._short(value - program.cap, program.cap, 1), program.cap, 1)
         if program.counts_scores and self._price(value) > (1 + CLOSE) * self._price(None) + SLACK:
             self._add_values(value)
-        return len(self._rows) > held
+        return self._added > 0
 
     def _short(self, excess: np.ndarray, bound: np.ndarray, sign: int) -> np.ndarray:
         """The worst points [k] at which sign * (value - bound) > 0; what float32 leaves open is computed in float64.
@@ -140,6 +141,7 @@ class _Cuts:
 
     def _extend(self, rows: np.ndarray, limits: np.ndarray, *, soft: np.ndarray | None = None) -> None:
         """Adds rows; soft: of soft ones the points whose values they are about."""
+        self._added += len(rows)
         self._rows, self._limits = np.concatenate([self._rows, rows]), np.concatenate([self._limits, limits])
         self._soft = np.concatenate([self._soft, np.full(len(rows), -1) if soft is None else soft])
 
