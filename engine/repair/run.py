@@ -17,7 +17,7 @@ from engine.repair.task import AUTO, Candidate, Evidence, RepairOptions, Say, Ta
 from engine.verdict import Verified
 
 FIRST_SHARE = 0.25  # of a candidate's time for proofs, which it gets before others are tried
-TURNS = {"milp": 0.2, "gradient": 0.9, "idle": 0.7}  # shares of the time left, for methods that others follow
+TURNS = {"milp": 0.25, "gradient": 0.9, "idle": 0.7}  # shares of the time left, for methods that others follow
 MUCH, MUCH_PATIENCE = (
     1e-3,
     4.0,

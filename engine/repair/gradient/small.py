@@ -23,7 +23,7 @@ SMALL = 5_000  # weights and biases of a network
 TUNED = 1_100  # of the last layers, up to which more than two of them are tuned: a round costs their square
 AROUND = 30_000, 4_000  # references around the boxes: many, or few, so that what changes far away counts more
 PLANS = 8  # linear programs that searches may start from
-STARTS = 2  # of their solutions
+STARTS = 2  # of their solutions, the best of them with few references around the boxes, too
 FIRST, TURN, TURNS = 8, 20, 7  # rounds of the first turns and of others; other turns
 STRIDE = 4  # rounds between two looks at the clock
 SECOND = 2  # searches that get a second turn
@@ -109,7 +109,8 @@ def _searches(task: Task, facts: Facts) -> Iterator[WholeSearch]:
     one, several = directions(solver.regions)
     some = [*one, *several[: settings.MAX_JOINT_DIRECTIONS]]
     found = cheapest(solver, some, margins_of(task)[0], most=PLANS)[:STARTS]
-    yield from (WholeSearch(facts, network, around=around) for around in AROUND for network in found)
+    starts = [(network, around) for around in AROUND for network in found][: STARTS + 1]
+    yield from (WholeSearch(facts, network, around=around) for network, around in starts)
     if not by_decision:
         yield WholeSearch(facts, task.network, around=AROUND[0])
 

@@ -64,7 +64,7 @@ class WholeSearch:
         size = sum(weight.numel() + len(bias) for weight, bias in self._layers)
         self._rows = min(max(ROWS[0], int(WORK / size**2)), ROWS[1])
         self._scale, self._urgency, self._round, self._lost = SCALES[0], URGENCIES[0], 0, 0.0
-        self._margin = MARGIN
+        self._margin, self._unsafe = MARGIN, 1.0
         self.best: Found | None = None
 
     def __str__(self) -> str:
@@ -77,8 +77,8 @@ class WholeSearch:
 
     @property
     def rank(self) -> tuple[float, float]:
-        """The order of searches: by what the best weights change, without any by what the last ones do."""
-        return self.changed, self._lost
+        """The order of searches: by what the best weights change, without any by what is wrong with the last ones."""
+        return self.changed, self._lost + self._unsafe
 
     @property
     def changed(self) -> float:
@@ -130,6 +130,7 @@ class WholeSearch:
         changes, distance = self._stays.changes(y), self._distance(self._layers, self._danger)
         n = len(self._domain.h)
         self._lost = self._is_changed(y[:n]).double().mean().item()
+        self._unsafe = (distance <= 0).double().mean().item()
         if float(distance.min()) > 0 and self._lost < self.changed:
             self.best = Found(self._layers, self._lost)
         return changes, distance
