@@ -9,6 +9,7 @@ import argparse
 import sys
 from collections import Counter
 from pathlib import Path
+from textwrap import fill
 
 from methods import load, markdown, numbers
 from results_images import classifiers, cones, pools, positions, proved, robustness, scans
@@ -135,18 +136,22 @@ def all_pairs(results: Path) -> str:
     accepted = sum(row["check"] == "accepted" for row in rows)
     seconds = sum(numbers(rows, "seconds")), sum(float(row["seconds"]) for row in left)
     size, checks = sum(numbers(rows, "certificate_bytes")) / 1e6, sum(numbers(rows, "check_seconds"))
-    place = place_of(head_of(results / "all-pairs.csv"))
+    head = head_of(results / "all-pairs.csv")
     return f"""\
 ## Every network against every property
 
 45 networks and ten properties, far beyond where each property is meant to apply:
-`acasxu bench --all-pairs --timeout 120 --threads 1 --certificates --check`, {place}. The cells are numbers of networks.
+`{head["command"]}`, {place_of(head)}. The cells are numbers of networks.
 
 {markdown(["", *(f"P{number}" for number in range(1, 11)), "all"], lines)}
 
-Left open: {open_pairs}, by the limit on open boxes that `--memory` sets. The search took {seconds[0]:,.0f} s,
+Left open: {open_pairs}. The search took {seconds[0]:,.0f} s,
 {seconds[1]:,.0f} s of them on these. The independent checker accepted {accepted} certificates, {size:.1f} MB together,
 in {checks:,.0f} s.
+
+{fill(head["note"], 120)}
+
+{fill(head["open"], 120)}
 """
 
 
