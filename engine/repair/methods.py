@@ -28,7 +28,7 @@ METHODS: dict[str, Callable[[], Method]] = {name: _method(name) for name in METH
 _IN_AUTO: dict[str, dict[str, object]] = {"milp": {"wide": False}}
 #: Shares of the time left; that of milp where least squares follow, which are quick.
 TURNS = {"milp": 0.6, "gradient": 0.9, "idle": 0.7}
-BEFORE_LEAST_SQUARES = 0.25
+BEFORE_LEAST_SQUARES = 0.4
 #: Those that order what they try by a localization.
 _LOCALIZED = ("gradient", "smt")
 
