@@ -7,6 +7,7 @@ from typing import Protocol, cast
 
 from engine.comparison.decision import Decision
 from engine.comparison.mirror import mirrored, mirrored_property, unmirrored
+from engine.network import Network
 from engine.repair.task import AUTO, METHOD_NAMES, STRUCTURAL, Candidate, Evidence, RepairOptions, Say, Task
 from engine.repair.views.scale import scaled, unit_of, unscaled
 
@@ -25,6 +26,9 @@ METHODS: dict[str, Callable[[], Method]] = {name: _method(name) for name in METH
 
 #: Options of methods that differ where `auto` chooses them.
 _IN_AUTO: dict[str, dict[str, object]] = {"milp": {"wide": False}}
+#: Shares of the time left; that of milp where least squares follow, which are quick.
+TURNS = {"milp": 0.6, "gradient": 0.9, "idle": 0.7}
+BEFORE_LEAST_SQUARES = 0.4
 #: Those that order what they try by a localization.
 _LOCALIZED = ("gradient", "smt")
 
@@ -40,6 +44,13 @@ def passes(options: RepairOptions) -> Iterator[tuple[str, RepairOptions]]:
         if name == "milp" and options.method == AUTO and not (options.guarantee or options.keep_outputs):
             both.insert(0 if options.max_score_change else 1, replace(options, guarantee=STRUCTURAL))
         yield from ((name, each) for each in both)
+
+
+def turn(name: str, network: Network) -> float:
+    """The share of the time left that a method gets before it makes room for the next."""
+    if name == "milp" and import_module("engine.repair.gradient.small").is_small(network):
+        return BEFORE_LEAST_SQUARES
+    return TURNS.get(name, 1.0)
 
 
 def candidates(name: str, task: Task, evidence: Evidence, say: Say, options: RepairOptions) -> Iterator[Candidate]:

@@ -156,7 +156,9 @@ class RepairRecord:
         if self.scores.bound is None:
             return "how much outputs change in the domain is not proved"
         limit = "" if self.scores.limit is None else f", where at most {self.scores.limit:g} was asked for"
-        return f"no output changes by more than {_up(self.scores.bound)} in the domain{limit}: proved"
+        is_limit = self.scores.bound == self.scores.limit  # rounded up it would be beyond
+        bound = f"{self.scores.bound:g}" if is_limit else _up(self.scores.bound)
+        return f"no output changes by more than {bound} in the domain{limit}: proved"
 
     @property
     def proof_seconds(self) -> float:

@@ -10,14 +10,13 @@ from engine.errors import InputError
 from engine.network import Network
 from engine.repair.attempt import OVERSAMPLING, Attempt, Tried, Weighed, cost_of, has_theorem, prove
 from engine.repair.edit import demand_writable
-from engine.repair.methods import candidates, passes
+from engine.repair.methods import candidates, passes, turn
 from engine.repair.scores.limit import ScoreLimit
 from engine.repair.state import State
 from engine.repair.task import AUTO, Candidate, Evidence, RepairOptions, Say, Task
 from engine.verdict import Verified
 
 FIRST_SHARE = 0.25  # of a candidate's time for proofs, which it gets before others are tried
-TURNS = {"milp": 0.25, "gradient": 0.9, "idle": 0.7}  # shares of the time left, for methods that others follow
 MUCH, MUCH_PATIENCE = (
     1e-3,
     4.0,
@@ -158,7 +157,7 @@ class RepairStep:
     def _end_of_turn(self, name: str) -> float:
         """When a method has to make room for the next, in seconds of the run."""
         now = self._run.seconds
-        return now + TURNS.get(name, 1.0) * (self._ends - now) if self._run.options.method == AUTO else inf
+        return now + turn(name, self._task.network) * (self._ends - now) if self._run.options.method == AUTO else inf
 
     def _by(self, name: str, options: RepairOptions) -> None:
         """Tries what the method offers, up to a repair that changes no sampled decision and is better than the best.

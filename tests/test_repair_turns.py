@@ -1,0 +1,65 @@
+"""Methods by turns: one that comes to nothing makes room for the next, and what it left waiting is proved."""
+
+import time
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+from conftest import random_network
+from test_repair_loop import ENDS, LEFT, QUICK, SMALL, exactly_holds, raised
+
+from engine.repair.loop import Repaired, repair
+from engine.repair.methods import METHODS, turn
+from engine.repair.record import RepairRecord, ScoresRecord
+from engine.repair.task import Candidate
+
+IN_TURNS = replace(QUICK, timeout=400.0)
+
+
+@pytest.fixture
+def talks(monkeypatch):
+    """Lets milp yield what a test offers, then talk for ever; each word takes ten seconds of a clock put forward."""
+    for name in ("gradient", "idle", "smt"):
+        monkeypatch.setitem(METHODS, name, lambda: lambda *_, **__: iter(()))
+    clock, ahead = time.monotonic, [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock() + ahead[0])
+
+    def talk(*edits):
+        def milp(task, evidence, say, **options):
+            for edit in edits:
+                yield Candidate(edit(task.network), "milp's", provisional=True)
+            while True:
+                ahead[0] += 10.0
+                say("talking")
+
+        monkeypatch.setitem(METHODS, "milp", lambda: milp)
+        return milp
+
+    return talk
+
+
+def test_the_next_method_has_its_turn(talks, monkeypatch):
+    talks()
+    good = raised(SMALL, 1, 0.5)
+    monkeypatch.setitem(METHODS, "gradient", lambda: lambda *_, **__: iter([Candidate(good, "gradient's")]))
+    found = repair(SMALL, [LEFT], **ENDS, options=IN_TURNS)
+    assert isinstance(found, Repaired) and found.chosen[0].note == "gradient's"
+
+
+def test_what_waits_is_proved_after_the_turn(talks):
+    talks(lambda net: raised(net, 1, 0.5))
+    found = repair(SMALL, [LEFT], **ENDS, options=replace(IN_TURNS, patience=1000.0))
+    assert isinstance(found, Repaired) and found.chosen[0].note == "milp's" and exactly_holds(found.network, LEFT)
+
+
+def test_programs_have_less_time_where_least_squares_follow():
+    assert turn("milp", SMALL) == 0.4
+    assert turn("milp", random_network((5, 50, 50, 50, 50, 5), seed=0)) == 0.6
+    assert turn("smt", SMALL) == 1.0
+
+
+@pytest.mark.parametrize("bound, said", [(0.2, "0.2"), (0.1234567, "0.124"), (0.125, "0.125")])
+def test_a_bound_is_not_said_to_be_beyond_its_limit(bound, said):
+    record = RepairRecord.__new__(RepairRecord)
+    object.__setattr__(record, "scores", ScoresRecord(bound, float(Fraction(1, 5)), 1.0))
+    assert record.change_in_words.startswith(f"no output changes by more than {said} in the domain, where at most 0.2")
