@@ -126,7 +126,7 @@ def proved(results: Path) -> str:
 beside other work on the machine. Each network was poisoned by BadNets (`square:4@corner`), and is repaired until
 nothing in a patch of the size that the row names succeeds on more than 3%; all figures are of held-out images, and the
 bound is of those that are not labelled with the target. The certificate is checked whole in float64, and a sample of
-its leaves in exact arithmetic.
+its leaves in exact arithmetic. `all`: an image is proved where it is at every position of the patch.
 
 {markdown([*head, "checked", "exactly"], lines)}
 """

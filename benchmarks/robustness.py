@@ -203,14 +203,14 @@ def main() -> int:
     for name in arguments.networks:
         classifier = trained(name, dataset, arguments.models)
         shares[name] = round(float(accuracy(classifier, dataset.held_out)), 4)
+        said = {"command": command(), "accuracy": shares, **machine(calibrated=False)}
+        head.write_text(json.dumps(said, indent=2) + "\n")  # before the questions, which may be broken off
         images = chosen(classifier, dataset.held_out, arguments.images)
         network = parse_network(classifier.data, name=name)
         asked = {(line["network"], line["eps"], line["image"]) for line in read(arguments.out) or []}
         for row in rows_of(name, network, images, asked, arguments.timeout):
             append(arguments.out, COLUMNS, row)
             print(", ".join(f"{key} {value}" for key, value in row.items()), flush=True)
-    said = {"command": command(), "accuracy": shares, **machine(calibrated=False)}
-    head.write_text(json.dumps(said, indent=2) + "\n")
     print(summary(read(arguments.out) or []))
     return 0
 
