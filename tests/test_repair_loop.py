@@ -15,13 +15,13 @@ from engine.acasxu.files import property_path
 from engine.acasxu.properties import benchmark_instances
 from engine.errors import InputError
 from engine.network import Affine
-from engine.repair import run
+from engine.repair import step
 from engine.repair.attempt import Cost, Tried, Weighed, prove
-from engine.repair.conflict import conflict
 from engine.repair.edit import edited
 from engine.repair.loop import Failed, Held, Repaired, repair
 from engine.repair.methods import METHODS
 from engine.repair.milp import settings as linear
+from engine.repair.possible.conflict import conflict
 from engine.repair.state import FILE, State
 from engine.repair.task import METHOD_NAMES, Box, Candidate, Counterexample, RepairOptions, Task
 from engine.search.problem import Progress
@@ -98,7 +98,7 @@ def proofs(monkeypatch):
         seen.append(weighed.network.sha256)
         return prove(task, weighed, options, **rest)
 
-    monkeypatch.setattr(run, "prove", counted)
+    monkeypatch.setattr(step, "prove", counted)
     return seen
 
 
@@ -203,7 +203,7 @@ def test_the_best_is_taken(offers):
 
 def test_what_changes_more_than_the_best_is_not_proved(offers, proofs, monkeypatch):
     costs = iter([Cost(5, 0, False, 3), Cost(5, 0, False, 3), Cost(7, 0, False, 1), Cost(5, 0, False, 2)])
-    monkeypatch.setattr(run, "cost_of", lambda *args, **rest: (next(costs), ()))
+    monkeypatch.setattr(step, "cost_of", lambda *args, **rest: (next(costs), ()))
     offers(*[lambda net: raised(net, 1, 0.125)] * 4)
     found = repair(SMALL, [LEFT], **ENDS, options=replace(QUICK, method="milp"))
     left = "not tried to prove: another changes less"
@@ -252,7 +252,7 @@ def test_open_boxes_are_handed_on(offers, monkeypatch):
     """A candidate given up leaves boxes, which the method sees and the failure names."""
     box = Box(0, 0, np.array([-1.0]), np.array([-0.75]))
     given_up = lambda task, weighed, options, **rest: Tried(weighed, {"left": "timeout"}, 0.5, 1.0, boxes=(box,))
-    monkeypatch.setattr(run, "prove", given_up)
+    monkeypatch.setattr(step, "prove", given_up)
     asked = offers(SMALL, SMALL)
     found = repair(SMALL, [LEFT], **ENDS, options=replace(QUICK, method="milp"))
     assert asked[1][2] == [box] and asked[1][3] == 0.5 and found.boxes == (box,)
@@ -271,7 +271,7 @@ def test_what_was_left_open_gets_more_time(offers, monkeypatch):
             return Tried(weighed, {"left": "sat"}, 0.0, 1.0, counterexamples=(found,))
         return Tried(weighed, {"left": "timeout"}, network.layers[-1].bias[3], 1.0, boxes=(box,))
 
-    monkeypatch.setattr(run, "prove", short)
+    monkeypatch.setattr(step, "prove", short)
     one, two = raised(SMALL, 3, 0.25), raised(SMALL, 3, 0.5)
     offers(one, SMALL, two)
     found = repair(SMALL, [LEFT], **ENDS, options=replace(QUICK, method="milp", proof_timeout=8.0))
@@ -288,7 +288,7 @@ def test_a_proof_that_takes_longer_is_found(offers, monkeypatch):
             return Tried(weighed, {"left": "timeout"}, 0.5, 1.0, boxes=(box,))
         return prove(task, weighed, options, **rest)
 
-    monkeypatch.setattr(run, "prove", slow)
+    monkeypatch.setattr(step, "prove", slow)
     offers(right, raised(SMALL, 1, 0.25))
     found = repair(SMALL, [LEFT], **ENDS, options=replace(QUICK, method="milp", proof_timeout=8.0))
     assert isinstance(found, Repaired) and found.network is right
@@ -376,7 +376,7 @@ def test_a_proof_that_takes_too_long_is_ended(offers, monkeypatch):
         for _ in itertools.count():
             on_progress(Progress(1, 0, 0, 1, 0.0, 0.0))
 
-    monkeypatch.setattr(run, "prove", slow)
+    monkeypatch.setattr(step, "prove", slow)
     offers(SMALL)
     found = repair(SMALL, [LEFT], **ENDS, options=replace(QUICK, method="milp", timeout=1.0))
     assert isinstance(found, Failed) and found.timed_out and not found.attempts and found.boxes == ()
@@ -526,7 +526,7 @@ def test_the_properties_of_a_benchmark_network_do_not_contradict_each_other():
 
 def test_thousands_of_point_boxes_are_soon_looked_at(monkeypatch):
     """z3 is asked once for what they have in common."""
-    import engine.repair.conflict as module
+    import engine.repair.possible.conflict as module
 
     calls, covered = [], module._all_covered
     monkeypatch.setattr(module, "_all_covered", lambda polytopes: calls.append(1) or covered(polytopes))

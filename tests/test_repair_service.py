@@ -43,7 +43,7 @@ def test_a_standin_is_repaired_and_certified(tmp_path):
 @pytest.mark.parametrize("name, result", [("held", HELD), ("left", NOT_REPAIRED)])
 def test_what_is_not_repaired(name, result, monkeypatch, tmp_path):
     (tmp_path / "p.vnnlib").write_text(property_text(PROPERTIES[name]))
-    monkeypatch.setattr("engine.repair.run.candidates", lambda *args: iter(()))
+    monkeypatch.setattr("engine.repair.step.candidates", lambda *args: iter(()))
     record = repair_network(SMALL, [load_property(tmp_path / "p.vnnlib")], options=QUICK, neurons=2)
     assert record.result == result and (record.network is not None) == (result == HELD)
     assert len(record.neurons) == (2 if result == NOT_REPAIRED else 0)

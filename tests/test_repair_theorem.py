@@ -8,7 +8,7 @@ from test_repair_loop import LEFT, QUICK, SMALL, above
 
 from engine.cli import main
 from engine.errors import InputError
-from engine.repair.theorem import demand_theorem
+from engine.repair.possible.theorem import demand_theorem
 from engine.vnnlib.writer import property_text
 
 #: y1 falls from 0.65 at -1 to 0.55 at -3/4

@@ -17,13 +17,14 @@ from engine.errors import InputError
 from engine.network import Network
 from engine.property import Property, Vector
 from engine.repair.attempt import Attempt, Tried
-from engine.repair.conflict import conflict
 from engine.repair.edit import demand_writable
-from engine.repair.run import Late, RepairRun, RepairStep
+from engine.repair.possible.conflict import conflict
+from engine.repair.possible.theorem import demand_theorem
+from engine.repair.run import Late, RepairRun
 from engine.repair.scores.limit import demand_possible, score_limit
 from engine.repair.state import State
+from engine.repair.step import RepairStep
 from engine.repair.task import Box, RepairOptions, Say, Task, silent
-from engine.repair.theorem import demand_theorem
 from engine.repair.views.parts import parts
 from engine.search.problem import Problem
 from engine.search.verify import verify_all

@@ -1,0 +1,270 @@
+"""The search for the best candidate of one step of a repair: one method after the other, each for its turn."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from math import inf
+
+from engine.errors import InputError
+from engine.repair.attempt import OVERSAMPLING, Attempt, Tried, Weighed, cost_of, has_theorem, prove
+from engine.repair.edit import demand_writable
+from engine.repair.methods import candidates, passes, turn
+from engine.repair.run import Late, RepairRun
+from engine.repair.task import AUTO, Candidate, Evidence, RepairOptions, Say, Task
+from engine.verdict import Verified
+
+FIRST_SHARE = 0.25  # of a candidate's time for proofs, which it gets before others are tried
+MUCH = 1e-3  # of samples: a repair that changes more is looked past for MUCH_PATIENCE times as long
+MUCH_PATIENCE = 4.0
+MAX_UNPROVED = 2  # repairs of one method for which the limit of scores was not proved, before the next is asked
+GLANCE_SHARE = 0.02  # of it, before the proof has to wait: many counterexamples are found in it
+NOT_PROVED = "not proved"  # of the limit of scores
+
+
+class _TurnOver(Exception):
+    """A method's share of the time is over, and another one follows."""
+
+
+class RepairStep:
+    """The search for a candidate that is proved to solve one task, and changes least.
+
+    best: the one found so far; attempts of this step are those of the run from `_first` on.
+    """
+
+    def __init__(self, run: RepairRun, task: Task, stage: str, *, violated: bool = True, share: float = 1.0):
+        """violated: True iff the run's original violates the target; share: of the time left."""
+        self._run, self._task, self._stage = run, task, stage
+        self._first, self._evidence = len(run.attempts), Evidence()
+        self.best: Tried | None = None
+        self._violated = violated
+        self._ends = run.seconds + share * run.left
+        self._turn_ends = inf
+        self._found: float | None = None  # when the first repair, or candidate whose proof waits, was
+
+    def search(self) -> Tried | None:
+        """Returns the best attempt that is proved, or None where there is none, or no time for it."""
+        try:
+            if self._run.attempts or not self._violated:  # a step before may have repaired this, too
+                self._prove(self._weigh("none", Candidate(self._task.network, "as it is")))
+            for name, options in passes(self._run.options):
+                if not self._leaves_scores:
+                    self._turn_ends = self._end_of_turn(name)
+                    self._by(name, options)
+        except Late:
+            pass
+        return self.best
+
+    @property
+    def tried(self) -> list[Tried]:
+        """The attempts of this step for which a proof was tried."""
+        return [attempt for attempt in self._run.attempts[self._first :] if isinstance(attempt, Tried)]
+
+    @property
+    def nearest(self) -> Tried | None:
+        """The attempt proved most of; None where nothing was tried."""
+        return max(self.tried, key=lambda attempt: attempt.proved, default=None)
+
+    @property
+    def obstacle(self) -> str:
+        """Says in a line why this step has no repair yet."""
+        nearest, without = self.nearest, self._run.passed_over
+        if self._run.limit and self._run.limit.obstacle:
+            return self._run.limit.obstacle
+        if nearest is None and without:
+            return f"{without} candidates were passed over, as they give no theorem for every input"
+        if nearest is None and self._run.options.guarantee and not self._run.late:
+            return "no edit with a theorem for every input mends it without changing the decision at too many samples"
+        if nearest is None:
+            late = self._run.late
+            return "the time was over before anything was tried" if late else "no method had anything to offer"
+        what = f"{nearest.note}: {nearest.outcome}"
+        return f"of {len(self.tried)} candidates none could be proved; the nearest, by {nearest.method}: {what}"
+
+    @property
+    def _perfect(self) -> bool:
+        return self.best is not None and self.best.cost.perfect
+
+    @property
+    def _leaves_scores(self) -> bool:
+        return self.best is not None and self.best.cost.leaves_scores
+
+    @property
+    def _unproved(self) -> int:
+        """The number of candidates for which the limit of scores was not proved."""
+        return self._run.limit.unproved if self._run.limit else 0
+
+    @property
+    def _impatient(self) -> bool:
+        if self._found is None:
+            return False
+        much = MUCH * OVERSAMPLING * self._run.options.points
+        times = MUCH_PATIENCE if self.best and self.best.cost.changed > much else 1.0
+        return time.monotonic() - self._found > times * self._run.options.patience
+
+    def _end_of_turn(self, name: str) -> float:
+        """When a method has to make room for the next, in seconds of the run."""
+        now = self._run.seconds
+        return now + turn(name, self._task.network) * (self._ends - now) if self._run.options.method == AUTO else inf
+
+    def _by(self, name: str, options: RepairOptions) -> None:
+        """Tries what the method offers, up to a repair that changes no sampled decision and is better than the best.
+
+        Candidates that change some, where better ones may follow, wait for their proof. Where nothing is proved yet,
+        what was proved most of gets more time.
+        """
+        first = len(self._run.attempts)
+        waiting: list[Weighed] = []
+        try:
+            self._try_all(name, options, waiting)
+        except _TurnOver:
+            self._turn_ends = inf
+        self._prove_waiting(waiting)
+        if not self.best:
+            self._prove_longer(first)
+
+    def _try_all(self, name: str, options: RepairOptions, waiting: list[Weighed]) -> None:
+        """Tries what the method offers, up to what is good enough; those whose proof waits are added to `waiting`."""
+        before, unproved = self.best, self._unproved
+        for candidate in self._offers(name, options):
+            if not self._is_guaranteed(candidate):
+                self._run.passed_over += 1
+                continue
+            if self._run.limit and not self._run.limit.kept_at_samples(candidate.network):
+                self._check()
+                continue
+            weighed = self._weigh(name, candidate)
+            if weighed.cost.perfect or not candidate.provisional:
+                self._prove(weighed)
+            elif not self._refuted_at_once(weighed):
+                waiting.append(weighed)
+                self._found = self._found or time.monotonic()
+            if self._impatient:
+                self._prove_waiting(waiting)
+            if self._leaves_scores or (self._perfect and self.best is not before):
+                break
+            if self._unproved - unproved >= MAX_UNPROVED:
+                break
+            self._check()
+
+    def _is_guaranteed(self, candidate: Candidate) -> bool:
+        """False where a theorem for every input is demanded, and the candidate has none."""
+        run = self._run
+        return not run.options.guarantee or has_theorem(run.original, candidate.network, run.decision)
+
+    def _offers(self, name: str, options: RepairOptions) -> Iterator[Candidate]:
+        """Yields the method's candidates; where the method was not asked for by name, none if it cannot be used."""
+        run, task = self._run, self._task
+        try:
+            demand_writable(task.network, (name,))
+            yield from candidates(name, task, self._evidence, self._say_for(name), options)
+        except InputError as error:
+            if run.options.method != AUTO:
+                raise
+            if f"{name}: {error}" not in run.skipped:  # of another step
+                run.skipped.append(f"{name}: {error}")
+
+    def _weigh(self, name: str, candidate: Candidate) -> Weighed:
+        """Measures what it changes, on its own samples; those whose decision changes are added to the evidence."""
+        self._tell(f"{name}: comparing: {candidate.note}")
+        self._run.weighed += 1  # the final report's samples are those of number 0
+        options = self._run.options
+        seed = options.seed + self._run.weighed
+        cost, changed = cost_of(self._task, candidate.network, points=options.points, seed=seed)
+        self._evidence.changed += changed
+        return Weighed(name, candidate, cost)
+
+    def _refuted_at_once(self, weighed: Weighed) -> bool:
+        """True iff a counterexample is known or found at a glance; it is added to the evidence."""
+        tried = self._run.state.known(weighed, self._task) or self._tried(weighed, GLANCE_SHARE)
+        self._evidence.counterexamples += tried.counterexamples
+        self._evidence.boxes = []
+        if tried.counterexamples:
+            self._run.attempts.append(tried)
+        return bool(tried.counterexamples)
+
+    def _prove_waiting(self, waiting: list[Weighed]) -> None:
+        """Proves what changes least, and if that fails the next, up to a repair; empties the list."""
+        waiting.sort(key=lambda weighed: weighed.cost)
+        while waiting:
+            self._prove(waiting.pop(0))
+
+    def _prove(self, weighed: Weighed) -> None:
+        """Proves or refutes the candidate, if it would be the best; what was found is added to the evidence."""
+        if not self._improves(weighed):
+            self._run.attempts.append(weighed)
+            return
+        tried = self._run.state.known(weighed, self._task) or self._within_limit(self._tried(weighed, FIRST_SHARE))
+        self._evidence.counterexamples += tried.counterexamples
+        self._evidence.boxes = list(tried.boxes)
+        self._evidence.lowest = tried.proved
+        self._run.attempts.append(tried)
+        self._take(tried)
+
+    def _prove_longer(self, first: int) -> None:
+        """Gives the attempt proved most of all the time, among those left open since number `first`."""
+        attempts = self._run.attempts
+        left_open = [
+            (i, each) for i, each in enumerate(attempts) if i >= first and isinstance(each, Tried) and each.boxes
+        ]
+        if left_open:
+            i, nearest = max(left_open, key=lambda pair: pair[1].proved)
+            attempts[i] = tried = self._within_limit(self._tried(nearest.weighed, 1.0))
+            self._take(tried)
+
+    def _improves(self, attempt: Attempt) -> bool:
+        return self.best is None or attempt.cost < self.best.cost
+
+    def _take(self, tried: Tried) -> None:
+        """Makes it the best, if it is proved and changes less."""
+        if tried.verdicts and self._improves(tried):
+            self.best, self._found = tried, self._found or time.monotonic()
+
+    def _tried(self, weighed: Weighed, share: float) -> Tried:
+        """Returns what the search finds in this share of the time; raises Late where all takes too long."""
+        run, proving = self._run, f"{weighed.method}: proving: {weighed.note}"
+        self._tell(proving)
+        start = time.monotonic()
+        tried = prove(
+            self._task,
+            weighed,
+            run.options.search(share),
+            on_progress=lambda p: self._tell(f"{proving}: {p.open:,} boxes open, {p.proved:.0%} of the volume proved"),
+        )
+        if self._found:
+            self._found += time.monotonic() - start
+        if share >= FIRST_SHARE or tried.counterexamples:
+            run.state.keep(tried, self._task)
+        return tried
+
+    def _within_limit(self, tried: Tried) -> Tried:
+        """The attempt; one that is proved otherwise is none where scores are not proved to stay within the limit."""
+        run, limit = self._run, self._run.limit
+        if not (limit and tried.verdicts):
+            return tried
+        self._tell(f"{tried.method}: proving that scores stay within the limit: {tried.note}")
+        start = time.monotonic()
+        kept = limit.is_proved(tried.network, min(run.options.proof_timeout, run.left))
+        seconds = time.monotonic() - start
+        if self._found:
+            self._found += seconds
+        words = {**tried.words, limit.name: Verified.word if kept else NOT_PROVED}
+        return replace(tried, words=words, seconds=tried.seconds + seconds, verdicts=tried.verdicts if kept else ())
+
+    def _say_for(self, name: str) -> Say:
+        return lambda text: self._tell(f"{name}: {text}")
+
+    def _tell(self, text: str) -> None:
+        """Says it; raises Late where there is no time left, so that a method ends where it says what it is at."""
+        run = self._run
+        best = f", best so far: {self.best.cost}" if self.best else ""
+        run.say(f"{self._stage}{text} ({len(run.attempts)} tried{best}, {run.seconds:.0f} s)")
+        self._check()
+
+    def _check(self) -> None:
+        """Raises Late where the time is over, or where a repair is known and patience is over; _TurnOver where the
+        method's time is."""
+        self._run.check()
+        if self._run.seconds > self._ends or (self.best and self._impatient):
+            raise Late
+        if self._run.seconds > self._turn_ends:
+            raise _TurnOver
