@@ -28,7 +28,7 @@ from engine.repair.milp import settings as milp_settings
 from engine.repair.milp import solver as module_of_solver
 from engine.repair.milp.limits import directions, held, needed
 from engine.repair.milp.method import milp
-from engine.repair.milp.plan import Plan, Size, in_order, ranked
+from engine.repair.milp.plan import Hard, Plan, Size, in_order, ranked
 from engine.repair.milp.programs import models
 from engine.repair.milp.programs.cuts import solve
 from engine.repair.milp.programs.program import Program
@@ -371,6 +371,24 @@ def test_plans_that_change_much_come_after_those_of_all_margins_that_change_litt
         ("shift", milp_settings.WIDE_MARGIN),
         ("rewritten", milp_settings.WIDE_MARGIN),
     ]
+
+
+def test_plans_are_left_out_once_a_wider_margin_stayed_open():
+    """Of the same strategy; another direction of the same margin is tried."""
+    sizes = {("shift", 0): (0.1, None), ("rewritten", 0): (0.2, 0.3), ("rewritten", 1): (0.2, 0.3)}
+    hard, found = Hard(), []
+    for plan in in_order(Known(sizes), WAYS, (0.03, 0.01), enough=0.5, say=QUIET, hard=hard):
+        found.append((*plan.feature, int(plan.v[1]), plan.margin))
+        if plan.strategy == "rewritten":
+            hard.add(plan)
+    wide = milp_settings.WIDE_MARGIN
+    assert found[:4] == [
+        ("shift", 0, 0, 0.03),
+        ("rewritten", 0, 0, 0.03),
+        ("rewritten", 0, 1, 0.03),
+        ("shift", 0, 0, 0.01),
+    ]
+    assert {margin for *_, margin in found[4:]} == {wide}
 
 
 def test_nothing_is_in_order_where_no_margin_has_a_plan():

@@ -57,9 +57,13 @@ class Feature:
         return self.out + self.strength * v
 
     def prices(self, v: np.ndarray) -> tuple[float, float]:
-        """The price of the largest z at any sample, and of the mean, by how much scores change in direction v."""
+        """The price of the largest z at any sample, and of the mean, by how much scores change in direction v.
+
+        A shift is nowhere local.
+        """
         change = np.abs(self.along(v))
-        return size(float(change.max()), 0.0), settings.LOCAL * size(0.0, float(change.mean()))
+        times = settings.LOCAL if self.chain else 1.0
+        return size(float(change.max()), 0.0), times * size(0.0, float(change.mean()))
 
     def value(self, weights: np.ndarray) -> np.ndarray:
         """z at the samples [n], with these weights and this bias [width + 1]."""

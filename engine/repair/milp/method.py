@@ -17,12 +17,12 @@ from engine.errors import InputError
 from engine.repair.milp import settings
 from engine.repair.milp.feature import STRATEGIES
 from engine.repair.milp.limits import directions
-from engine.repair.milp.plan import Plan, in_order
+from engine.repair.milp.plan import Hard, Plan, in_order
 from engine.repair.milp.prices.method import loose
 from engine.repair.milp.refinement import Refinement
 from engine.repair.milp.solver import PlanSolver
 from engine.repair.milp.structural import with_theorem
-from engine.repair.scores.change import LITTLE, score_range
+from engine.repair.scores.change import ENOUGH, score_range
 from engine.repair.task import Candidate, Evidence, Say, Task
 
 MARGIN_SHARE = 0.2  # of the tolerance, where outputs are to stay
@@ -66,12 +66,15 @@ def milp(
     last = task.tolerance < np.inf  # relayed neurons; and one margin is enough, as prices find what others do
     margins = margins_of(task) if local and not last else margins_of(task)[:1]
     groups = one, several[: settings.MAX_JOINT_DIRECTIONS]
-    enough = LITTLE * score_range(task, seed=task.seed)
+    enough = ENOUGH * score_range(task, seed=task.seed)
     for some in groups:
-        for plan in in_order(solver, _ways(some, others), margins, enough=enough, say=say):
+        hard = Hard()
+        for plan in in_order(solver, _ways(some, others), margins, enough=enough, say=say, hard=hard):
             for candidate in Refinement(solver, evidence, say, plan).candidates():
                 offered = True
                 yield candidate
+                if evidence.boxes:
+                    hard.add(plan)
     relayed = local and "relayed" in strategies
     if relayed and not last:
         for candidate in _relayed(solver, evidence, say, one):

@@ -77,14 +77,37 @@ def ranked(sizes: Sizes, plans: Sequence[Plan]) -> list[Sized]:
     return [found[i] for i in sorted(range(len(found)), key=lambda i: earlier[i])]
 
 
+class Hard:
+    """Plans whose proof would hardly end, as one of the same strategy stayed open: with a wider margin, or with the same
+    margin and direction."""
+
+    def __init__(self) -> None:
+        self._open: list[Plan] = []
+
+    def add(self, plan: Plan) -> None:
+        """Notes that a proof of this plan stayed open."""
+        self._open.append(plan)
+
+    def __contains__(self, plan: Plan) -> bool:
+        return any(
+            each.strategy == plan.strategy
+            and (each.margin > plan.margin or (each.margin == plan.margin and np.array_equal(each.v, plan.v)))
+            for each in self._open
+        )
+
+
 def in_order(
-    sizes: Sizes, ways: Sequence[Plan], margins: Sequence[float], *, enough: float, say: Say
+    sizes: Sizes, ways: Sequence[Plan], margins: Sequence[float], *, enough: float, say: Say, hard: Hard | None = None
 ) -> Iterator[Plan]:
     """Yields plans: of each margin those that change scores by no more than enough, or near the least; then others.
 
-    The wider a margin the easier is the proof. ways: plans, whatever their margin. Nothing where neither the first nor
-    the least margin has a plan.
+    The wider a margin the easier is the proof; those that are hard by then are left out. ways: plans, whatever their
+    margin. Nothing where neither the first nor the least margin has a plan.
     """
+    yield from (plan for plan in _in_order(sizes, ways, margins, enough, say) if hard is None or plan not in hard)
+
+
+def _in_order(sizes: Sizes, ways: Sequence[Plan], margins: Sequence[float], enough: float, say: Say) -> Iterator[Plan]:
     later: list[Sized] = []
     for margin in margins:
         say(f"linear programs, margin {margin:g}")

@@ -40,7 +40,7 @@ NEIGHBOURS = 20
 NEIGHBOUR_SPREAD = 0.01
 
 #: Plans refined for each margin; times that one plan is solved and checked.
-MAX_PLANS = 4
+MAX_PLANS = 8
 MAX_ATTEMPTS = 8
 
 #: Times that counterexamples refute candidates of one plan, before the next plan is tried.
