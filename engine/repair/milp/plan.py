@@ -78,7 +78,7 @@ def ranked(sizes: Sizes, plans: Sequence[Plan]) -> list[Sized]:
 
 
 class Hard:
-    """Plans whose proof would hardly end, as one of the same strategy stayed open: with a wider margin, or with the same
+    """Plans whose proof would hardly end: one of the same strategy stayed open, with a wider margin, or with the same
     margin and direction."""
 
     def __init__(self) -> None:
