@@ -100,8 +100,8 @@ def test_neurons_that_nothing_depends_on_are_rewritten_first_those_that_change_l
     found = [features.at(samples, "rewritten", place) for place in range(3)]
     assert [feature and feature.chain[0][1] for feature in found] == [1, 0, None]
     assert features.at(samples, "extended", 0).chain[0][1] == 2
-    change = found[1].change(samples.y, np.array([0.0, 1.0]), np.zeros(3))
-    assert np.allclose(change, 0.125)  # of what the neuron did
+    after = found[1].scores(np.array([0.0, 1.0]), np.zeros(3))
+    assert np.allclose(samples.y - after, 0.125)  # of what the neuron did
 
 
 def test_only_a_relayed_neuron_tells_apart_what_the_last_layers_do_not(monkeypatch):
