@@ -368,8 +368,7 @@ def test_plans_that_change_much_come_after_those_of_all_margins_that_change_litt
         ("shift", 0.01),
         ("rewritten", 0.01),
         ("rewritten", 0.03),
-        ("shift", milp_settings.WIDE_MARGIN),
-        ("rewritten", milp_settings.WIDE_MARGIN),
+        *((strategy, margin) for margin in milp_settings.WIDE_MARGINS for strategy in ("shift", "rewritten")),
     ]
 
 
@@ -381,14 +380,13 @@ def test_plans_are_left_out_once_a_wider_margin_stayed_open():
         found.append((*plan.feature, int(plan.v[1]), plan.margin))
         if plan.strategy == "rewritten":
             hard.add(plan)
-    wide = milp_settings.WIDE_MARGIN
     assert found[:4] == [
         ("shift", 0, 0, 0.03),
         ("rewritten", 0, 0, 0.03),
         ("rewritten", 0, 1, 0.03),
         ("shift", 0, 0, 0.01),
     ]
-    assert {margin for *_, margin in found[4:]} == {wide}
+    assert {margin for *_, margin in found[4:]} == set(milp_settings.WIDE_MARGINS)
 
 
 def test_nothing_is_in_order_where_no_margin_has_a_plan():

@@ -120,6 +120,7 @@ def _in_order(sizes: Sizes, ways: Sequence[Plan], margins: Sequence[float], enou
         yield from (each.plan for each in some if each.size.amount <= near)
         later += [each for each in some if each.size.amount > near]
     yield from (each.plan for each in sorted(later, key=lambda each: each.size.rank))
-    say(f"linear programs, margin {settings.WIDE_MARGIN:g}")
-    wide = ranked(sizes, [replace(way, margin=settings.WIDE_MARGIN) for way in ways])
-    yield from (each.plan for each in wide[: settings.MAX_PLANS])
+    for margin in settings.WIDE_MARGINS:
+        say(f"linear programs, margin {margin:g}")
+        wide = ranked(sizes, [replace(way, margin=margin) for way in ways])
+        yield from (each.plan for each in wide[: settings.MAX_PLANS])
