@@ -94,6 +94,13 @@ def test_the_command_line_page_is_up_to_date():
     assert module.PAGE.read_text(encoding="utf-8") == module.page(make_parser()), "run `make pages`"
 
 
+def test_every_command_can_tell_its_help():
+    """A per cent sign in a help text has to be doubled, and argparse finds out only where it is printed."""
+    commands = dict(generator("docs/make_command_line.py").commands_of(make_parser(), ""))
+    assert "repair" in commands and "images repair" in commands
+    assert all(command.format_help() for command in commands.values())
+
+
 def test_the_results_page_is_up_to_date(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     module = generator("benchmarks/results_page.py")

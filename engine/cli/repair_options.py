@@ -185,7 +185,7 @@ def _add_limits(parser: ArgumentParser) -> None:
         default=10.0,
         metavar="S",
         help="seconds, proofs apart, for which to look for a repair that changes less (default: 10);\n"
-        "four times as long where it changes more than 0.1% of the samples",
+        "four times as long where it changes more than one in 1,000 of the samples",
     )
     parser.add_argument("--state", type=Path, metavar="DIR", help="keep what is learned, and resume from it")
 
