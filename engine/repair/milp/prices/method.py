@@ -17,6 +17,7 @@ from engine.repair.milp.solver import PlanSolver
 from engine.repair.samples import points
 from engine.repair.task import Candidate, Evidence, Say
 
+PLANS = 4  # refined, those first that miss least
 ATTEMPTS = 6  # times that one plan is solved and checked
 
 
@@ -27,7 +28,7 @@ def loose(
     say("linear programs with prices")
     plans = _plans(directions, margin)
     found = [(missed[1], i) for i, plan in enumerate(plans) if (missed := solver.elastic(plan, few=True))]
-    for _, i in sorted(found)[: settings.MAX_PLANS]:
+    for _, i in sorted(found)[:PLANS]:
         yield from _refined(solver, evidence, say, plans[i])
 
 
