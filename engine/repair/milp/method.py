@@ -99,8 +99,8 @@ def _ways(directions: list[np.ndarray], strategies: list[str]) -> list[Plan]:
     return [
         Plan(strategy, place, v, settings.MARGINS[0])
         for strategy in strategies
-        for v in directions
         for place in range(1 if strategy == "shift" else settings.MAX_NEURONS)
+        for v in directions
     ]
 
 

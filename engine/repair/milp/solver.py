@@ -1,5 +1,7 @@
 """Plans solved on all samples known so far: the smallest change of weights that is right on each of them."""
 
+from threading import Lock
+
 import numpy as np
 
 from engine.comparison.decision import Decision
@@ -46,6 +48,8 @@ class PlanSolver:
         self._feature_of: dict[tuple[bool, str, int], Feature | None] = {}
         self._solutions: dict[Plan, Solution | None] = {}
         self._without_soft: set[Plan] = set()
+        self._of_few: dict[tuple[str, int, bytes, float], np.ndarray | None] = {}  # weights
+        self._in_work: dict[tuple[str, int, bytes, float], Lock] = {}
 
     # Samples
 
@@ -94,13 +98,8 @@ class PlanSolver:
     # Plans
 
     def soft_is_met(self, plan: Plan) -> bool:
-        """False once soft constraints were dropped for the plan, or could not all be met."""
+        """False once the plan's soft constraints could not all be met."""
         return plan not in self._without_soft
-
-    def drop_soft(self, plan: Plan) -> None:
-        """Solves the plan without soft constraints from now on."""
-        self._without_soft.add(plan)
-        self._solutions.pop(plan, None)
 
     def solve(self, plan: Plan) -> Solution | None:
         """The feature, and the smallest change of its weights that is right on all samples; None without one.
@@ -112,8 +111,20 @@ class PlanSolver:
         return self._solutions[plan]
 
     def solve_few(self, plan: Plan) -> Solution | None:
-        """The same of few samples: it shows fast what a plan costs, and often that it has no solution."""
-        return self._solution(plan, self._few, None)
+        """The same of few samples: it shows fast what a plan costs, and often that it has no solution.
+
+        Plans with the same programs are solved once.
+        """
+        feature = self._feature(self._few, plan.strategy, plan.place)
+        if feature is None:
+            return None
+        key = plan.strategy, self._first_alike(plan), plan.v.tobytes(), plan.margin
+        with self._in_work.setdefault(key, Lock()):  # of two threads the second waits for the first one's solution
+            if key not in self._of_few:
+                found = self._solution(plan, self._few, None)
+                self._of_few[key] = found and found[1]
+        weights = self._of_few[key]
+        return None if weights is None else (feature, weights)
 
     def elastic(
         self, plan: Plan, *, few: bool = False, most_missed: float = MOST_MISSED
@@ -143,6 +154,16 @@ class PlanSolver:
         reordered = (np.argsort(before[domain]) != np.argsort(after[domain])).any(1).mean()
         claims = structure(self.task.network, feature.network(self.task.network, plan.v, weights))
         return Size(amount, claims is not None and claims.is_theorem(Decision.LOWEST), float(reordered))
+
+    def _first_alike(self, plan: Plan) -> int:
+        """The first place of the plan's strategy whose programs are the same: where scores count, those of two
+        rewritten neurons without which scores are the same."""
+        place, strategy = plan.place, plan.strategy
+        mine = self._feature(self.samples, strategy, place)
+        if mine is None or strategy != "rewritten" or self._norm != "scores" or not mine.bias:
+            return place
+        others = (self._feature(self.samples, strategy, other) for other in range(place))
+        return next((i for i, each in enumerate(others) if each and np.array_equal(each.y, mine.y)), place)
 
     def _solution(self, plan: Plan, samples: Samples, soft: Samples | None) -> Solution | None:
         """See `solve`; about these samples and soft constraints."""
