@@ -87,6 +87,11 @@ class Narrow:
         """Notes that a proof of this plan stayed open."""
         self._widest = max(self._widest, plan.margin)
 
+    @property
+    def is_known(self) -> bool:
+        """True once a proof stayed open."""
+        return self._widest > -inf
+
     def __contains__(self, margin: float) -> bool:
         return margin <= self._widest
 
@@ -94,11 +99,11 @@ class Narrow:
 def in_order(
     sizes: Sizes, ways: Sequence[Plan], margins: Sequence[float], *, enough: float, say: Say, narrow: Narrow
 ) -> Iterator[Plan]:
-    """Yields plans: of each margin those that change scores by no more than enough, or near the least; then others;
-    those with a wide margin last.
+    """Yields plans: of each margin those that change scores by no more than enough, or near the least; then others.
 
-    The wider a margin the easier is the proof: none is yielded whose margin is found too narrow by then. ways: plans,
-    whatever their margin. Nothing where neither the first nor the least margin has a plan.
+    The wider a margin the easier is the proof: none is yielded whose margin is found too narrow by then, and wide
+    margins come once a proof stayed open. ways: plans, whatever their margin. Nothing where neither the first nor the
+    least margin has a plan.
     """
     for plan in _in_order(sizes, ways, margins, enough, say, narrow):
         if plan.margin not in narrow:
@@ -109,8 +114,9 @@ def _in_order(
     sizes: Sizes, ways: Sequence[Plan], margins: Sequence[float], enough: float, say: Say, narrow: Narrow
 ) -> Iterator[Plan]:
     later: list[Sized] = []
+    widest: list[Plan] = []  # of those with a solution: the others have none with a wider margin either
 
-    def at(margin: float) -> list[Sized]:
+    def at(margin: float, ways: Sequence[Plan]) -> list[Sized]:
         """The plans with this margin."""
         say(f"linear programs, margin {margin:g}")
         return ranked(sizes, [replace(way, margin=margin) for way in ways])
@@ -118,14 +124,15 @@ def _in_order(
     for margin in margins:
         if margin in narrow:
             continue
-        found = at(margin)
-        hopeless = not found and margin == margins[0]
-        if hopeless and not ranked(sizes, [replace(way, margin=min(margins)) for way in ways]):
-            return
+        found = at(margin, ways)
+        if margin == margins[0]:
+            widest = [each.plan for each in found]
+            if not found and not at(min(margins), ways):
+                return
         some, least = found[: settings.MAX_PLANS], min((each.size.amount for each in found), default=inf)
         near = max(enough, settings.HOPEFUL * least)
         yield from (each.plan for each in some if each.size.amount <= near)
         later += [each for each in some if each.size.amount > near]
     yield from (each.plan for each in sorted(later, key=lambda each: each.size.rank))
-    for margin in settings.WIDE_MARGINS:
-        yield from (each.plan for each in at(margin)[: settings.MAX_PLANS])
+    for margin in settings.WIDE_MARGINS if narrow.is_known else ():
+        yield from (each.plan for each in at(margin, widest)[: settings.MAX_PLANS])
