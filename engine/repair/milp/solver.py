@@ -1,5 +1,6 @@
 """Plans solved on all samples known so far: the smallest change of weights that is right on each of them."""
 
+from dataclasses import replace
 from threading import Lock
 
 import numpy as np
@@ -12,7 +13,6 @@ from engine.repair.milp import settings
 from engine.repair.milp.feature import Feature, Features
 from engine.repair.milp.limits import held, needed
 from engine.repair.milp.plan import Plan, Size
-from engine.repair.milp.prices.program import MOST_MISSED, solve_elastic
 from engine.repair.milp.programs.cuts import solve
 from engine.repair.milp.programs.program import Program
 from engine.repair.milp.worst import worst_points
@@ -21,6 +21,8 @@ from engine.repair.scores.change import size
 from engine.repair.task import Task
 
 ROOM_SHARE = 0.9  # of what z may be, used for margins of what holds already
+ELASTIC_ROUNDS = 20  # of programs with prices
+MOST_MISSED = 0.002  # of the samples: a program that misses more is given up, where nothing else is asked for
 
 #: A feature, and the weights sought: those that it is linear in.
 Solution = tuple[Feature, np.ndarray]
@@ -134,10 +136,15 @@ class PlanSolver:
         None where there are none, or more than a share most_missed of the samples is missed.
         """
         samples = self._few if few else self.samples
-        feature = self._feature(samples, plan.strategy, plan.place)
+        feature = self._features.at(samples, plan.strategy, plan.place, known=True)
         program = self._program(feature, plan, samples) if feature else None
-        found = solve_elastic(program, samples.free, most_missed=most_missed) if program else None
-        return ((feature, found[0]), found[1]) if feature and found else None
+        if feature is None or program is None:
+            return None
+        norm = self._norm if self.task.tolerance == np.inf else "l1"
+        program = replace(program, norm=norm, optional=~samples.free)
+        most = most_missed * len(samples)
+        weights = solve(program, backend=self._backend, rounds=ELASTIC_ROUNDS, most_missed=most)
+        return None if weights is None else ((feature, weights), float(program.missed(weights).sum()))
 
     def size(self, plan: Plan) -> Size | None:
         """The size of the change that the plan's solution on few samples makes (plan.py); None without one.
@@ -145,9 +152,11 @@ class PlanSolver:
         Threads may ask.
         """
         found = self.solve_few(plan)
-        if found is None:
-            return None
-        (feature, weights), domain = found, self._few.owner == -1
+        return found and self.size_of(plan, found)
+
+    def size_of(self, plan: Plan, solution: Solution) -> Size:
+        """The size of the change that a solution on few samples makes."""
+        (feature, weights), domain = solution, self._few.owner == -1
         before, after = self._few.y, feature.scores(plan.v, weights)
         change = np.abs(after - before)
         amount = size(float(change.max()), float(change[domain].mean()))
