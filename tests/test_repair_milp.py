@@ -31,7 +31,7 @@ from engine.repair.milp.method import milp
 from engine.repair.milp.plan import Narrow, Plan, Size, in_order, ranked
 from engine.repair.milp.programs import models
 from engine.repair.milp.programs.cuts import solve
-from engine.repair.milp.programs.program import Program
+from engine.repair.milp.programs.program import MISS_PRICE, Program
 from engine.repair.milp.solver import PlanSolver
 from engine.repair.milp.worst import changed_points, depth, worst_points
 from engine.repair.samples import Samples, draw, look_at, points, regions
@@ -299,6 +299,42 @@ def test_where_many_values_count_a_part_of_the_points_stands_for_all(monkeypatch
     assert found is not None and (matrix @ found <= limits).all()
     least = least_price(program)
     assert least < price(program, found) <= 1.2 * least
+
+
+@given(seed=SEEDS)
+@settings(max_examples=20, deadline=None)
+def test_limits_that_may_be_missed_are_missed_at_the_least_price(seed):
+    """Against one program with a variable for each limit. Around a hidden solution, half of the limits are wrong."""
+    program, random = program_of(seed, "l1", points=30), np.random.default_rng(seed)
+    wrong = random.random(30) < 0.5
+    shift = wrong * random.normal(size=30)
+    program = replace(program, need=program.need + shift, cap=program.cap + shift, optional=wrong)
+    found = solve(program, backend="highs")
+    full = np.column_stack([program.features, np.ones(30)]).astype(float)
+    n, k = full.shape
+    signed = np.vstack([full, -full])
+    limits = np.concatenate([program.cap, -program.need])
+    there = np.isfinite(limits)
+    miss = -np.diag(np.tile(program.optional, 2).astype(float))
+    least = linprog(
+        np.concatenate([np.zeros(k), np.ones(k), np.full(2 * n, MISS_PRICE)]),
+        A_ub=np.vstack(
+            [
+                np.hstack([signed, np.zeros((2 * n, k)), miss])[there],
+                np.hstack([np.eye(k), -np.eye(k), np.zeros((k, 2 * n))]),
+                np.hstack([-np.eye(k), -np.eye(k), np.zeros((k, 2 * n))]),
+            ]
+        ),
+        b_ub=np.concatenate([limits[there], program.base, -program.base]),
+        bounds=[*zip(program.lower, program.upper), *[(0, None)] * (k + 2 * n)],
+    )
+    assert found is not None and not program.missed(found)[~wrong].any()
+    cost = np.abs(found - program.base).sum() + MISS_PRICE * program.missed(found).sum()
+    assert least.fun - 1e-2 <= cost <= least.fun + 1e-2
+    assert program.missed(found).any() or solve(replace(program, optional=None), backend="highs") is not None
+    most = np.count_nonzero(program.missed(found) > 1e-6)
+    assert solve(program, backend="highs", most_missed=most) is not None
+    assert not most or solve(program, backend="highs", most_missed=most - 1) is None
 
 
 def price(program: Program, w: np.ndarray) -> float:
@@ -770,6 +806,17 @@ def test_what_is_refuted_often_gives_way(few_samples, monkeypatch):
         notes.append(candidate.note)
         evidence.counterexamples.append(Counterexample(0, 0, np.array([-1.0], np.float32)))
     assert notes.count(notes[0]) == 3 < len(notes)
+
+
+def test_a_neuron_that_few_samples_need_is_rewritten_at_a_price(few_samples):
+    """Its old contribution is needed where y0 would not be the lowest without it: no plan has it, a price has."""
+    solver = PlanSolver(small_task(), norm="scores", backend="highs")
+    plan = Plan("rewritten", 0, np.array([0.0, 1.0, 0.0]), 0.01)
+    assert solver._feature(solver.samples, "rewritten", 0) and solver.elastic(plan, most_missed=1)
+    solver.samples.lowest[-1] = 2  # an advisory that is never given
+    solver.samples.free[-1] = False
+    solver.add(np.array([[0.5]], np.float32))
+    assert solver._feature(solver.samples, "rewritten", 0) is None and solver.elastic(plan, most_missed=1)
 
 
 def test_the_same_seed_gives_the_same(few_samples):

@@ -10,10 +10,7 @@ from engine.evaluation import scores
 from engine.repair.task import Task
 
 MEAN_PRICE = 60.0  # of the mean change of a score, in largest changes: 0.5 on average are as bad as 30 at one point
-LITTLE, ENOUGH = (
-    1 / 8,
-    1 / 2,
-)  # of the range of scores: sizes up to which none is better, and up to which none is sought
+LITTLE, ENOUGH = 1 / 8, 1.0  # of the range of scores: sizes up to which none is better, and up to which none is sought
 MOST_MAGNITUDE = 99  # of changes that are infinite, too
 RANGE_SAMPLES = 1 << 13  # of the domain, for the range of the original's scores
 FACES = 0.4  # share of their inputs that are at its ends
@@ -48,7 +45,7 @@ class ScoreChange:
 
     @property
     def is_enough(self) -> bool:
-        """False where scores change by much of their range, so that something better is worth a search."""
+        """False where scores change by more than their range, so that something better is worth a search."""
         return self.size <= ENOUGH * self.range
 
     def __str__(self) -> str:
