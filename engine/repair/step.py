@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from math import inf
 
@@ -39,7 +40,8 @@ class RepairStep:
         self._violated = violated
         self._ends = run.seconds + share * run.left
         self._turn_ends = inf
-        self._found: float | None = None  # when the first repair, or candidate whose proof waits, was
+        self._found: float | None = None  # when the first repair, or candidate whose proof waits, was; proofs apart
+        self._proof_began: float | None = None  # the one that is tried now
 
     def search(self) -> Tried | None:
         """Returns the best attempt that is proved, or None where there is none, or no time for it."""
@@ -99,7 +101,8 @@ class RepairStep:
             return False
         much = MUCH * OVERSAMPLING * self._run.options.points
         times = MUCH_PATIENCE if self.best and self.best.cost.changed > much else 1.0
-        return time.monotonic() - self._found > times * self._run.options.patience
+        now = time.monotonic() if self._proof_began is None else self._proof_began
+        return now - self._found > times * self._run.options.patience
 
     def _end_of_turn(self, name: str) -> float:
         """When a method has to make room for the next, in seconds of the run."""
@@ -109,8 +112,8 @@ class RepairStep:
     def _by(self, name: str, options: RepairOptions) -> None:
         """Tries what the method offers, up to a repair that changes no sampled decision and is better than the best.
 
-        Candidates that change some, where better ones may follow, wait for their proof. Where nothing is proved yet,
-        what was proved most of gets more time.
+        Candidates that change some, where better ones may follow, wait for their proof. Of those left open that would
+        be better than the best, what was proved most of gets more time.
         """
         first = len(self._run.attempts)
         waiting: list[Weighed] = []
@@ -119,7 +122,7 @@ class RepairStep:
         except _TurnOver:
             self._turn_ends = inf
         self._prove_waiting(waiting)
-        if not self.best:
+        if not self._leaves_scores:
             self._prove_longer(first)
 
     def _try_all(self, name: str, options: RepairOptions, waiting: list[Weighed]) -> None:
@@ -201,10 +204,13 @@ class RepairStep:
         self._take(tried)
 
     def _prove_longer(self, first: int) -> None:
-        """Gives the attempt proved most of all the time, among those left open since number `first`."""
+        """Gives the attempt proved most of all the time, among those left open since number `first` that would be the
+        best."""
         attempts = self._run.attempts
         left_open = [
-            (i, each) for i, each in enumerate(attempts) if i >= first and isinstance(each, Tried) and each.boxes
+            (i, each)
+            for i, each in enumerate(attempts)
+            if i >= first and isinstance(each, Tried) and each.boxes and self._improves(each)
         ]
         if left_open:
             i, nearest = max(left_open, key=lambda pair: pair[1].proved)
@@ -223,18 +229,29 @@ class RepairStep:
         """Returns what the search finds in this share of the time; raises Late where all takes too long."""
         run, proving = self._run, f"{weighed.method}: proving: {weighed.note}"
         self._tell(proving)
-        start = time.monotonic()
-        tried = prove(
-            self._task,
-            weighed,
-            run.options.search(share),
-            on_progress=lambda p: self._tell(f"{proving}: {p.open:,} boxes open, {p.proved:.0%} of the volume proved"),
-        )
-        if self._found:
-            self._found += time.monotonic() - start
+        with self._patiently():
+            tried = prove(
+                self._task,
+                weighed,
+                run.options.search(share),
+                on_progress=lambda p: self._tell(
+                    f"{proving}: {p.open:,} boxes open, {p.proved:.0%} of the volume proved"
+                ),
+            )
         if share >= FIRST_SHARE or tried.counterexamples:
             run.state.keep(tried, self._task)
         return tried
+
+    @contextmanager
+    def _patiently(self) -> Iterator[None]:
+        """A proof is tried meanwhile, which takes no patience."""
+        start = self._proof_began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._proof_began = None
+            if self._found:
+                self._found += time.monotonic() - start
 
     def _within_limit(self, tried: Tried) -> Tried:
         """The attempt; one that is proved otherwise is none where scores are not proved to stay within the limit."""
@@ -243,10 +260,9 @@ class RepairStep:
             return tried
         self._tell(f"{tried.method}: proving that scores stay within the limit: {tried.note}")
         start = time.monotonic()
-        kept = limit.is_proved(tried.network, min(run.options.proof_timeout, run.left))
+        with self._patiently():
+            kept = limit.is_proved(tried.network, min(run.options.proof_timeout, run.left))
         seconds = time.monotonic() - start
-        if self._found:
-            self._found += seconds
         words = {**tried.words, limit.name: Verified.word if kept else NOT_PROVED}
         return replace(tried, words=words, seconds=tried.seconds + seconds, verdicts=tried.verdicts if kept else ())
 
