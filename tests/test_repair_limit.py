@@ -138,7 +138,7 @@ def test_costs_count_how_much_scores_change():
     assert change(1.0, range_=0.0).magnitude == 99
     assert change(0.25, mean=0.0125).magnitude == 3  # 0.0125 on average are as bad as 0.75 at one point
     assert Cost(0, 0, True, 9) < Cost(0, 1, False, 1) < Cost(1, 0, False, 1)
-    little, much = Cost(0, 0, True, 9, change(0.5)), Cost(0, 3, True, 9, change(0.51))
+    little, much = Cost(0, 3, True, 9, change(1.0)), Cost(0, 4, True, 9, change(1.01))
     assert little.leaves_scores and much.perfect and not much.leaves_scores
     assert "outputs change by 0.5 on average, 2 at most" in str(Cost(0, 0, True, 9, change(2.0, mean=0.5)))
 
