@@ -18,21 +18,19 @@ from engine.network import Network
 from engine.property import Property, Vector
 from engine.repair.attempt import Attempt, Tried
 from engine.repair.edit import demand_writable
-from engine.repair.methods import BEFORE_WHOLE, whole_follows
 from engine.repair.possible.conflict import conflict
 from engine.repair.possible.theorem import demand_theorem
 from engine.repair.run import Late, RepairRun
 from engine.repair.scores.limit import demand_possible, score_limit
 from engine.repair.state import State
 from engine.repair.step import RepairStep
-from engine.repair.task import METHOD_NAMES, Box, RepairOptions, Say, Task, silent
+from engine.repair.task import Box, RepairOptions, Say, Task, silent
 from engine.repair.views.parts import parts
 from engine.search.problem import Problem
 from engine.search.verify import verify_all
 from engine.verdict import Unknown, Verified, Violated
 
 MOST_CHANGED = 0.05  # of samples: a part whose repair changes more is left to the repair of the whole
-LITTLE_CHANGED = 1e-4  # ... where least squares follow, which start from what was taken
 THEOREM_SHARE = 0.25  # of the time for a proof, to see what a theorem has to mend
 LAST_SHARE = 0.8  # of the time left: what the last of several parts gets, as the whole is proved after it
 
@@ -193,23 +191,15 @@ def _by_parts(
     domain: tuple[np.ndarray, np.ndarray],
     stage: str,
 ) -> list[Tried]:
-    """What was taken for one part of the target after the other, up to the first that cannot be repaired.
-
-    Where least squares follow, which mend all parts at once, parts are left to the methods that need them.
-    """
+    """What was taken for one part of the target after the other, up to the first that cannot be repaired."""
     pieces = parts(target)
-    methods, most = (
-        (BEFORE_WHOLE, LITTLE_CHANGED) if whole_follows(network, run.options) else (METHOD_NAMES, MOST_CHANGED)
-    )
     chosen: list[Tried] = []
     for number, part in enumerate(pieces if len(pieces) > 1 else (), 1):
         task = _task(run, network, part, [*pieces[: number - 1], *keep], domain)
         share = 1 / (1 + len(pieces) - number) if number < len(pieces) else LAST_SHARE
-        step = RepairStep(
-            run, task, f"{stage}part {number} of {len(pieces)}: ", violated=False, share=share, methods=methods
-        )
+        step = RepairStep(run, task, f"{stage}part {number} of {len(pieces)}: ", violated=False, share=share)
         best = step.search()
-        if best is None or best.cost.changed > most * run.options.points:
+        if best is None or best.cost.changed > MOST_CHANGED * run.options.points:
             break
         chosen += [best] if best.network is not network else []
         network = best.network

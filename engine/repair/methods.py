@@ -28,9 +28,7 @@ METHODS: dict[str, Callable[[], Method]] = {name: _method(name) for name in METH
 _IN_AUTO: dict[str, dict[str, object]] = {"milp": {"wide": False}}
 #: Shares of the time left; that of milp where least squares follow, which are quick.
 TURNS = {"milp": 0.6, "gradient": 0.9, "idle": 0.7}
-BEFORE_LEAST_SQUARES = 0.35
-#: Methods for parts of a property, where least squares follow for the whole.
-BEFORE_WHOLE = ("milp",)
+WITH_LEAST_SQUARES = {"milp": 0.4, "gradient": 0.75, "idle": 0.7}
 #: Those that order what they try by a localization.
 _LOCALIZED = ("gradient", "smt")
 
@@ -39,42 +37,42 @@ def passes(options: RepairOptions, network: Network) -> Iterator[tuple[str, Repa
     """The methods in their order; where all are tried, milp once more with programs that give a theorem.
 
     These change scores less. They are asked first where that is limited, else where what was found changes much; not
-    where outputs are to stay, as the programs with a theorem keep advisories. Where least squares follow, programs with
-    prices come before those that keep all samples, which may take long and come to nothing.
+    where outputs are to stay, as the programs with a theorem keep advisories. Where least squares can be used, milp
+    solves programs with prices first; those that keep all samples, which may take long and come to nothing, follow.
     """
     all_tried = options.method == AUTO and not options.guarantee
     theorem = [replace(options, guarantee=STRUCTURAL)] if all_tried and not options.keep_outputs else []
-    first = theorem if options.max_score_change else []
+    first, later = (theorem, []) if options.max_score_change else ([], theorem)
     for name in options.methods:
-        if name == "milp" and whole_follows(network, options):
-            yield from ((name, each) for each in (*first, *_prices_first(options)))
-        elif name == "milp":
-            yield from ((name, each) for each in (*first, options, *(theorem if not first else ())))
+        if name == "milp":
+            now, rest = _by_programs(options) if least_squares_follow(network, options) else ([options, *later], [])
+            yield from ((name, each) for each in (*first, *now))
         else:
             yield name, options
-        if name == "gradient" and whole_follows(network, options) and not first:
-            yield from (("milp", each) for each in theorem)
+        if name == "gradient" and least_squares_follow(network, options):
+            yield from (("milp", each) for each in (*rest, *later))
 
 
-def _prices_first(options: RepairOptions) -> list[RepairOptions]:
-    """For programs with prices, then for all others; for all at once where the user chose some."""
+def _by_programs(options: RepairOptions) -> tuple[list[RepairOptions], list[RepairOptions]]:
+    """For milp's programs with prices, and for its others; for all at once where the user chose some."""
     chosen = options.by_method.get("milp", {})
     if "strategies" in chosen:
-        return [options]
-    strategies = import_module("engine.repair.milp.feature").STRATEGIES
-    both: list[tuple[str, ...]] = [("priced",), tuple(strategies)]
-    return [replace(options, by_method={**options.by_method, "milp": {**chosen, "strategies": each}}) for each in both]
+        return [options], []
+    strategies = tuple(import_module("engine.repair.milp.feature").STRATEGIES)
+    prices, others = (
+        replace(options, by_method={**options.by_method, "milp": {**chosen, "strategies": each}})
+        for each in (("priced",), strategies)
+    )
+    return [prices], [others]
 
 
 def turn(name: str, network: Network) -> float:
     """The share of the time left that a method gets before it makes room for the next."""
-    if name == "milp" and _is_small(network):
-        return BEFORE_LEAST_SQUARES
-    return TURNS.get(name, 1.0)
+    return (WITH_LEAST_SQUARES if _is_small(network) else TURNS).get(name, 1.0)
 
 
-def whole_follows(network: Network, options: RepairOptions) -> bool:
-    """True iff least squares are tried for all parts of a property at once, after BEFORE_WHOLE for each part."""
+def least_squares_follow(network: Network, options: RepairOptions) -> bool:
+    """True iff least squares are tried, of all methods."""
     return options.method == AUTO and "gradient" in options.methods and _is_small(network)
 
 

@@ -1,7 +1,7 @@
 """The search for the best candidate of one step of a repair: one method after the other, each for its turn."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from math import inf
 
@@ -10,7 +10,7 @@ from engine.repair.attempt import OVERSAMPLING, Attempt, Tried, Weighed, cost_of
 from engine.repair.edit import demand_writable
 from engine.repair.methods import candidates, passes, turn
 from engine.repair.run import Late, RepairRun
-from engine.repair.task import AUTO, METHOD_NAMES, Candidate, Evidence, RepairOptions, Say, Task
+from engine.repair.task import AUTO, Candidate, Evidence, RepairOptions, Say, Task
 from engine.verdict import Verified
 
 FIRST_SHARE = 0.25  # of a candidate's time for proofs, which it gets before others are tried
@@ -41,14 +41,12 @@ class RepairStep:
         *,
         violated: bool = True,
         share: float = 1.0,
-        methods: Sequence[str] = METHOD_NAMES,
     ):
-        """violated: True iff the run's original violates the target; share: of the time left; methods: those that may
-        be tried, of those asked for."""
+        """violated: True iff the run's original violates the target; share: of the time left."""
         self._run, self._task, self._stage = run, task, stage
         self._first, self._evidence = len(run.attempts), Evidence()
         self.best: Tried | None = None
-        self._violated, self._methods = violated, methods
+        self._violated = violated
         self._ends = run.seconds + share * run.left
         self._turn_ends = inf
         self._found: float | None = None  # when the first repair, or candidate whose proof waits, was
@@ -59,7 +57,7 @@ class RepairStep:
             if self._run.attempts or not self._violated:  # a step before may have repaired this, too
                 self._prove(self._weigh(AS_IT_IS, Candidate(self._task.network, "as it is")))
             for name, options in passes(self._run.options, self._task.network):
-                if name in self._methods and not self._leaves_scores:
+                if not self._leaves_scores:
                     self._turn_ends = self._end_of_turn(name)
                     self._by(name, options)
         except Late:

@@ -2,8 +2,8 @@
 
 They start from what linear programs with prices find on few samples (milp/prices/), where a neuron that never fires
 mends what is unsafe, which no small step would wake, one part of the target after the other; and from the network as it
-is. Each gets a first turn, up to one
-that changes little enough; the best of them a second one; then the one that changes least goes on.
+is. Each gets a first turn, up to one that changes little enough; the best of them a second one; then the one that
+changes least goes on.
 """
 
 from collections.abc import Iterator
@@ -68,7 +68,10 @@ def whole(task: Task, evidence: Evidence, say: Say, *, agreement: float) -> Iter
         _turn(search, 2 * FIRST, "again", say, until=enough)
     best = min(searches, key=lambda each: each.rank)
     if 1 - agreement < best.changed <= 1 - LEAST_AGREEMENT:  # in case that the turn ends before there is a better one
+        known = len(evidence.counterexamples)
         yield replace(_candidate(best), provisional=True)
+        if len(evidence.counterexamples) > known:
+            best.learn(facts.counterexamples(evidence))
     yield from _offers(best, facts, evidence, say, agreement=agreement)
 
 
