@@ -9,7 +9,7 @@ from engine.errors import InputError
 from engine.repair.attempt import OVERSAMPLING, Attempt, Tried, Weighed, cost_of, has_theorem, prove
 from engine.repair.edit import demand_writable
 from engine.repair.methods import candidates, passes, turn
-from engine.repair.run import Late, RepairRun
+from engine.repair.run import AS_IT_IS, Late, RepairRun
 from engine.repair.task import AUTO, Candidate, Evidence, RepairOptions, Say, Task
 from engine.verdict import Verified
 
@@ -19,7 +19,6 @@ MUCH_PATIENCE = 4.0
 MOST_CHANGED = 0.05  # of samples: where outputs are to be kept, auto takes nothing that changes more for a repair
 MAX_UNPROVED = 2  # repairs of one method for which the limit of scores was not proved, before the next is asked
 GLANCE_SHARE = 0.02  # of it, before the proof has to wait: many counterexamples are found in it
-AS_IT_IS = "none"  # the method of what a step before has made
 NOT_PROVED = "not proved"  # of the limit of scores
 
 
@@ -33,15 +32,7 @@ class RepairStep:
     best: the one found so far; attempts of this step are those of the run from `_first` on.
     """
 
-    def __init__(
-        self,
-        run: RepairRun,
-        task: Task,
-        stage: str,
-        *,
-        violated: bool = True,
-        share: float = 1.0,
-    ):
+    def __init__(self, run: RepairRun, task: Task, stage: str, *, violated: bool = True, share: float = 1.0):
         """violated: True iff the run's original violates the target; share: of the time left."""
         self._run, self._task, self._stage = run, task, stage
         self._first, self._evidence = len(run.attempts), Evidence()
@@ -65,44 +56,9 @@ class RepairStep:
         return self.best
 
     @property
-    def tried(self) -> list[Tried]:
-        """The attempts of this step for which a proof was tried."""
-        return [attempt for attempt in self._run.attempts[self._first :] if isinstance(attempt, Tried)]
-
-    @property
-    def nearest(self) -> Tried | None:
-        """The attempt of a method proved most of; None where nothing was tried."""
-        offered = (attempt for attempt in self.tried if attempt.method != AS_IT_IS)
-        return max(offered, key=lambda attempt: attempt.proved, default=None)
-
-    @property
-    def _spoiling(self) -> list[Attempt]:
-        """The attempts of this step that change too many samples."""
-        return [each for each in self._run.attempts[self._first :] if isinstance(each, Weighed) and each.spoils]
-
-    @property
-    def _spoiled_in_words(self) -> str:
-        least = min(self._spoiling, key=lambda each: each.cost.changed)
-        share = least.cost.changed / (OVERSAMPLING * self._run.options.points)
-        return f"no candidate keeps the outputs; the nearest, by {least.method}, changes them at {share:.0%} of samples"
-
-    @property
-    def obstacle(self) -> str:
-        """Says in a line why this step has no repair yet."""
-        nearest, without = self.nearest, self._run.passed_over
-        if self._run.limit and self._run.limit.obstacle:
-            return self._run.limit.obstacle
-        if nearest is None and without:
-            return f"{without} candidates were passed over, as they give no theorem for every input"
-        if nearest is None and self._run.options.guarantee and not self._run.late:
-            return "no edit with a theorem for every input mends it without changing the decision at too many samples"
-        if nearest is None and self._spoiling:
-            return self._spoiled_in_words
-        if nearest is None:
-            late = self._run.late
-            return "the time was over before anything was tried" if late else "no method had anything to offer"
-        what = f"{nearest.note}: {nearest.outcome}"
-        return f"of {len(self.tried)} candidates none could be proved; the nearest, by {nearest.method}: {what}"
+    def attempts(self) -> list[Attempt]:
+        """The attempts of this step."""
+        return self._run.attempts[self._first :]
 
     @property
     def _perfect(self) -> bool:
