@@ -50,10 +50,27 @@ def test_derivatives_are_those_of_torch():
 
 def test_a_step_is_the_weighted_mean():
     """Rows w = 1 with weight 1 and w = 4 with weight 2, from 0: the minimum of (w - 1)^2 + 2 (w - 4)^2 is 3."""
-    equations = NormalEquations.of(1)
+    equations = NormalEquations.of(torch.ones(1))
     equations.add(torch.ones(2, 1), torch.tensor([-1.0, -4.0]), torch.tensor([1.0, 2.0]))
     assert float(equations.step(0.0)) == pytest.approx(3.0)
     assert float(equations.step(1.0)) == pytest.approx(1.5)  # as much damping as curvature: half of it
+
+
+def test_a_damped_step_is_the_same_whatever_the_unit_of_an_input():
+    """Two weights; the second one's input is told in thousandths, and so is its weight, in units of 1000."""
+    rows, residual = torch.tensor([[1.0, 2.0], [1.0, -1.0]]), torch.tensor([1.0, 3.0])
+    steps = []
+    for unit in (1.0, 1000.0):
+        equations = NormalEquations.of(torch.tensor([1.0, unit]))
+        equations.add(rows / torch.tensor([1.0, unit]), residual, torch.ones(2))
+        steps.append(equations.step(0.5) / torch.tensor([1.0, unit]))
+    torch.testing.assert_close(steps[0], steps[1])
+
+
+def test_units_come_in_the_order_of_the_weights():
+    layers = layers_of(random_network((2, 2, 1), seed=0))
+    found = whole._units(layers, [torch.tensor([2.0, 3.0, 1.0]), torch.tensor([5.0, 7.0, 1.0])])
+    assert found.tolist() == [2.0, 3.0, 2.0, 3.0, 1.0, 1.0, 5.0, 7.0, 1.0]
 
 
 def test_changes_of_outputs_are_in_tolerances():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from cases import executable
+from conftest import random_network
 from test_repair_loop import ENDS, HELD, LEFT, QUICK, SMALL, exactly_holds, raised
 
 from engine.cli import main
@@ -27,6 +28,7 @@ from engine.search.verify import verify
 from engine.vnnlib.writer import property_text
 
 LIMIT = Fraction(1, 5)
+LARGE = random_network((5, 50, 50, 50, 50, 5), seed=0)
 
 
 @pytest.fixture(autouse=True)
@@ -154,11 +156,11 @@ def test_after_a_repair_that_moves_scores_far_another_is_looked_for(offers):
 
 
 def test_programs_with_a_theorem_come_first_where_scores_are_limited():
-    asked = [(name, each.guarantee) for name, each in passes(RepairOptions(max_score_change=LIMIT))]
+    asked = [(name, each.guarantee) for name, each in passes(RepairOptions(max_score_change=LIMIT), LARGE)]
     assert asked[:2] == [("milp", "structural"), ("milp", None)]
-    asked = [(name, each.guarantee) for name, each in passes(RepairOptions())]
+    asked = [(name, each.guarantee) for name, each in passes(RepairOptions(), LARGE)]
     assert asked[:3] == [("milp", None), ("milp", "structural"), ("gradient", None)]
-    assert [name for name, _ in passes(RepairOptions(method="smt"))] == ["smt"]
+    assert [name for name, _ in passes(RepairOptions(method="smt"), LARGE)] == ["smt"]
 
 
 def test_programs_know_the_limit():

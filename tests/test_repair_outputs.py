@@ -16,6 +16,8 @@ from engine.comparison.measured import FidelityRecord
 from engine.errors import InputError
 from engine.evaluation import scores
 from engine.repair.edit import edited
+from engine.repair.loop import Failed, Repaired, repair
+from engine.repair.methods import METHODS
 from engine.repair.milp import settings as linear
 from engine.repair.milp.limits import held
 from engine.repair.milp.programs.cuts import solve
@@ -142,3 +144,21 @@ def test_a_decision_and_a_tolerance_are_refused():
         repair_network(BENT, [LOW], decision=Decision.LOWEST, options=FEW)
     with pytest.raises(InputError, match="keep_outputs is 0"):
         RepairOptions(keep_outputs=Fraction(0))
+
+
+def test_auto_takes_nothing_that_keeps_outputs_nowhere(monkeypatch):
+    """The output lowered by 2 everywhere is safe, and 20 tolerances away; one method asked for by name may do it."""
+
+    def low(task, evidence, say, **options):
+        yield Candidate(edited(task.network, {1: (task.network.layers[1].weight, np.array([-2.0]))}), "lowered")
+
+    for name in METHODS:
+        monkeypatch.setitem(METHODS, name, lambda name=name: low if name == "smt" else lambda *_, **__: iter(()))
+    domain = (-END, END)
+    found = repair(BENT, [LOW], lower=domain[0], upper=domain[1], decision=Decision.UNKNOWN, options=FEW)
+    assert isinstance(found, Failed) and not found.timed_out
+    assert found.reason == "no candidate keeps the outputs; the nearest, by smt, changes them at 90% of samples"
+    assert {each.outcome for each in found.attempts} == {"not tried to prove: it changes too many samples"}
+    alone = replace(FEW, method="smt")
+    found = repair(BENT, [LOW], lower=domain[0], upper=domain[1], decision=Decision.UNKNOWN, options=alone)
+    assert isinstance(found, Repaired) and found.chosen[0].note == "lowered"

@@ -9,9 +9,10 @@ from conftest import random_network
 from test_repair_loop import ENDS, LEFT, QUICK, SMALL, exactly_holds, raised
 
 from engine.repair.loop import Repaired, repair
-from engine.repair.methods import METHODS, turn
+from engine.repair.methods import METHODS, passes, turn
+from engine.repair.milp.feature import STRATEGIES
 from engine.repair.record import RepairRecord, ScoresRecord
-from engine.repair.task import Candidate
+from engine.repair.task import Candidate, RepairOptions
 
 IN_TURNS = replace(QUICK, timeout=400.0)
 
@@ -56,6 +57,42 @@ def test_programs_have_less_time_where_least_squares_follow():
     assert turn("milp", SMALL) == 0.4
     assert turn("milp", random_network((5, 50, 50, 50, 50, 5), seed=0)) == 0.6
     assert turn("smt", SMALL) == 1.0
+
+
+def asked(options):
+    """Each method with the kind of programs that it may solve, in their order, for a small network."""
+    return [
+        (name, each.guarantee or each.by_method.get(name, {}).get("strategies"))
+        for name, each in passes(options, SMALL)
+    ]
+
+
+def test_programs_with_prices_come_first_where_least_squares_follow():
+    prices, exact, theorem = (("milp", kind) for kind in (("priced",), tuple(STRATEGIES), "structural"))
+    least_squares, rest = ("gradient", None), [("idle", None), ("smt", None)]
+    assert asked(RepairOptions()) == [prices, least_squares, exact, theorem, *rest]
+    assert asked(RepairOptions(keep_outputs=Fraction(1, 10))) == [prices, least_squares, exact, *rest]
+    assert asked(RepairOptions(max_score_change=Fraction(1, 10))) == [theorem, prices, least_squares, exact, *rest]
+    chosen = RepairOptions(by_method={"milp": {"strategies": ("shift",)}})
+    assert asked(chosen) == [("milp", ("shift",)), least_squares, theorem, *rest]
+    assert asked(RepairOptions(method="milp")) == [("milp", None)]
+
+
+def test_a_proof_is_not_cut_by_the_end_of_a_turn(talks, monkeypatch):
+    """The clock is put forward by more than a turn whenever something is compared."""
+    clock = time.monotonic
+    passed = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock() + passed[0])
+
+    def late(task, evidence, say, **options):
+        good = raised(task.network, 1, 0.5)
+        passed[0] += 230.0
+        yield Candidate(good, "milp's")
+        raise AssertionError("its turn is over")
+
+    monkeypatch.setitem(METHODS, "milp", lambda: late)
+    found = repair(SMALL, [LEFT], **ENDS, options=replace(IN_TURNS, patience=1e6))
+    assert isinstance(found, Repaired) and found.chosen[0].note == "milp's"
 
 
 @pytest.mark.parametrize("bound, said", [(0.2, "0.2"), (0.1234567, "0.124"), (0.125, "0.125")])

@@ -50,11 +50,15 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Weighed:
-    """A candidate, the method that offered it, and what it changes. Nothing is proved of it."""
+    """A candidate, the method that offered it, and what it changes. Nothing is proved of it.
+
+    spoils: True iff it changes too many samples to be taken for a repair.
+    """
 
     method: str
     candidate: Candidate
     cost: Cost
+    spoils: bool = False
 
     @property
     def network(self) -> Network:
@@ -74,7 +78,7 @@ class Weighed:
     @property
     def outcome(self) -> str:
         """Why no proof was tried."""
-        return "not tried to prove: another changes less"
+        return f"not tried to prove: {'it changes too many samples' if self.spoils else 'another changes less'}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

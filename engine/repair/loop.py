@@ -20,7 +20,7 @@ from engine.repair.attempt import Attempt, Tried
 from engine.repair.edit import demand_writable
 from engine.repair.possible.conflict import conflict
 from engine.repair.possible.theorem import demand_theorem
-from engine.repair.run import Late, RepairRun
+from engine.repair.run import Late, RepairRun, nearest, obstacle
 from engine.repair.scores.limit import demand_possible, score_limit
 from engine.repair.state import State
 from engine.repair.step import RepairStep
@@ -166,7 +166,7 @@ def _in_order(
         step = RepairStep(run, task, stage)
         best = step.search()
         if best is None:
-            return _failed(run, target, step.obstacle, step)
+            return _failed(run, target, obstacle(run, step.attempts), step)
         chosen += [best] if best.network is not current else []
         current, keep, proved = best.network, [target, *keep], tuple(zip(task.properties, best.verdicts))
     return Repaired(
@@ -223,8 +223,8 @@ def _task(
 
 
 def _failed(run: RepairRun, target: Property, reason: str, step: RepairStep | None = None) -> Failed:
-    nearest = step.nearest if step else None
-    boxes = nearest.boxes if nearest else ()
+    best = nearest(step.attempts) if step else None
+    boxes = best.boxes if best else ()
     return Failed(reason, run.late, target, tuple(run.attempts), boxes, tuple(run.skipped), run.seconds)
 
 

@@ -28,29 +28,56 @@ METHODS: dict[str, Callable[[], Method]] = {name: _method(name) for name in METH
 _IN_AUTO: dict[str, dict[str, object]] = {"milp": {"wide": False}}
 #: Shares of the time left; that of milp where least squares follow, which are quick.
 TURNS = {"milp": 0.6, "gradient": 0.9, "idle": 0.7}
-BEFORE_LEAST_SQUARES = 0.4
+WITH_LEAST_SQUARES = {"milp": 0.4, "gradient": 0.75, "idle": 0.7}
 #: Those that order what they try by a localization.
 _LOCALIZED = ("gradient", "smt")
 
 
-def passes(options: RepairOptions) -> Iterator[tuple[str, RepairOptions]]:
+def passes(options: RepairOptions, network: Network) -> Iterator[tuple[str, RepairOptions]]:
     """The methods in their order; where all are tried, milp once more with programs that give a theorem.
 
     These change scores less. They are asked first where that is limited, else where what was found changes much; not
-    where outputs are to stay, as the programs with a theorem keep advisories.
+    where outputs are to stay, as the programs with a theorem keep advisories. Where least squares can be used, milp
+    solves programs with prices first; those that keep all samples, which may take long and come to nothing, follow.
     """
+    all_tried = options.method == AUTO and not options.guarantee
+    theorem = [replace(options, guarantee=STRUCTURAL)] if all_tried and not options.keep_outputs else []
+    first, later = (theorem, []) if options.max_score_change else ([], theorem)
     for name in options.methods:
-        both = [options]
-        if name == "milp" and options.method == AUTO and not (options.guarantee or options.keep_outputs):
-            both.insert(0 if options.max_score_change else 1, replace(options, guarantee=STRUCTURAL))
-        yield from ((name, each) for each in both)
+        if name == "milp":
+            now, rest = _by_programs(options) if least_squares_follow(network, options) else ([options, *later], [])
+            yield from ((name, each) for each in (*first, *now))
+        else:
+            yield name, options
+        if name == "gradient" and least_squares_follow(network, options):
+            yield from (("milp", each) for each in (*rest, *later))
+
+
+def _by_programs(options: RepairOptions) -> tuple[list[RepairOptions], list[RepairOptions]]:
+    """For milp's programs with prices, and for its others; for all at once where the user chose some."""
+    chosen = options.by_method.get("milp", {})
+    if "strategies" in chosen:
+        return [options], []
+    strategies = tuple(import_module("engine.repair.milp.feature").STRATEGIES)
+    prices, others = (
+        replace(options, by_method={**options.by_method, "milp": {**chosen, "strategies": each}})
+        for each in (("priced",), strategies)
+    )
+    return [prices], [others]
 
 
 def turn(name: str, network: Network) -> float:
     """The share of the time left that a method gets before it makes room for the next."""
-    if name == "milp" and import_module("engine.repair.gradient.small").is_small(network):
-        return BEFORE_LEAST_SQUARES
-    return TURNS.get(name, 1.0)
+    return (WITH_LEAST_SQUARES if _is_small(network) else TURNS).get(name, 1.0)
+
+
+def least_squares_follow(network: Network, options: RepairOptions) -> bool:
+    """True iff least squares are tried, of all methods."""
+    return options.method == AUTO and "gradient" in options.methods and _is_small(network)
+
+
+def _is_small(network: Network) -> bool:
+    return bool(import_module("engine.repair.gradient.small").is_small(network))
 
 
 def candidates(name: str, task: Task, evidence: Evidence, say: Say, options: RepairOptions) -> Iterator[Candidate]:

@@ -1,14 +1,17 @@
-"""One repair while it runs: its clock, and what was tried."""
+"""One repair while it runs: its clock, what was tried, and what stands in the way."""
 
 import time
+from collections.abc import Sequence
 from math import inf
 
 from engine.comparison.decision import Decision
 from engine.network import Network
-from engine.repair.attempt import Attempt
+from engine.repair.attempt import OVERSAMPLING, Attempt, Tried, Weighed
 from engine.repair.scores.limit import ScoreLimit
 from engine.repair.state import State
 from engine.repair.task import RepairOptions, Say
+
+AS_IT_IS = "none"  # the method of what a step before has made
 
 
 class Late(Exception):
@@ -55,3 +58,32 @@ class RepairRun:
         """Raises Late where the time for all is over."""
         if self.late:
             raise Late
+
+
+def nearest(attempts: Sequence[Attempt]) -> Tried | None:
+    """The attempt of a method proved most of; None where nothing was tried."""
+    offered = (each for each in attempts if isinstance(each, Tried) and each.method != AS_IT_IS)
+    return max(offered, key=lambda attempt: attempt.proved, default=None)
+
+
+def obstacle(run: RepairRun, attempts: Sequence[Attempt]) -> str:
+    """Says why none of a step's attempts is a repair."""
+    best, spoiling = nearest(attempts), [each for each in attempts if isinstance(each, Weighed) and each.spoils]
+    if run.limit and run.limit.obstacle:
+        return run.limit.obstacle
+    if best:
+        tried = sum(isinstance(each, Tried) for each in attempts)
+        what = f"{best.note}: {best.outcome}"
+        return f"of {tried} candidates none could be proved; the nearest, by {best.method}: {what}"
+    if run.passed_over:
+        return f"{run.passed_over} candidates were passed over, as they give no theorem for every input"
+    if run.options.guarantee and not run.late:
+        return "no edit with a theorem for every input mends it without changing the decision at too many samples"
+    if spoiling:
+        return _spoiled(run, min(spoiling, key=lambda each: each.cost.changed))
+    return "the time was over before anything was tried" if run.late else "no method had anything to offer"
+
+
+def _spoiled(run: RepairRun, least: Weighed) -> str:
+    share = least.cost.changed / (OVERSAMPLING * run.options.points)
+    return f"no candidate keeps the outputs; the nearest, by {least.method}, changes them at {share:.0%} of samples"

@@ -10,13 +10,14 @@ from engine.errors import InputError
 from engine.repair.attempt import OVERSAMPLING, Attempt, Tried, Weighed, cost_of, has_theorem, prove
 from engine.repair.edit import demand_writable
 from engine.repair.methods import candidates, passes, turn
-from engine.repair.run import Late, RepairRun
+from engine.repair.run import AS_IT_IS, Late, RepairRun
 from engine.repair.task import AUTO, Candidate, Evidence, RepairOptions, Say, Task
 from engine.verdict import Verified
 
 FIRST_SHARE = 0.25  # of a candidate's time for proofs, which it gets before others are tried
 MUCH = 1e-3  # of samples: a repair that changes more is looked past for MUCH_PATIENCE times as long
 MUCH_PATIENCE = 4.0
+MOST_CHANGED = 0.05  # of samples: where outputs are to be kept, auto takes nothing that changes more for a repair
 MAX_UNPROVED = 2  # repairs of one method for which the limit of scores was not proved, before the next is asked
 GLANCE_SHARE = 0.02  # of it, before the proof has to wait: many counterexamples are found in it
 NOT_PROVED = "not proved"  # of the limit of scores
@@ -47,8 +48,8 @@ class RepairStep:
         """Returns the best attempt that is proved, or None where there is none, or no time for it."""
         try:
             if self._run.attempts or not self._violated:  # a step before may have repaired this, too
-                self._prove(self._weigh("none", Candidate(self._task.network, "as it is")))
-            for name, options in passes(self._run.options):
+                self._prove(self._weigh(AS_IT_IS, Candidate(self._task.network, "as it is")))
+            for name, options in passes(self._run.options, self._task.network):
                 if not self._leaves_scores:
                     self._turn_ends = self._end_of_turn(name)
                     self._by(name, options)
@@ -57,30 +58,9 @@ class RepairStep:
         return self.best
 
     @property
-    def tried(self) -> list[Tried]:
-        """The attempts of this step for which a proof was tried."""
-        return [attempt for attempt in self._run.attempts[self._first :] if isinstance(attempt, Tried)]
-
-    @property
-    def nearest(self) -> Tried | None:
-        """The attempt proved most of; None where nothing was tried."""
-        return max(self.tried, key=lambda attempt: attempt.proved, default=None)
-
-    @property
-    def obstacle(self) -> str:
-        """Says in a line why this step has no repair yet."""
-        nearest, without = self.nearest, self._run.passed_over
-        if self._run.limit and self._run.limit.obstacle:
-            return self._run.limit.obstacle
-        if nearest is None and without:
-            return f"{without} candidates were passed over, as they give no theorem for every input"
-        if nearest is None and self._run.options.guarantee and not self._run.late:
-            return "no edit with a theorem for every input mends it without changing the decision at too many samples"
-        if nearest is None:
-            late = self._run.late
-            return "the time was over before anything was tried" if late else "no method had anything to offer"
-        what = f"{nearest.note}: {nearest.outcome}"
-        return f"of {len(self.tried)} candidates none could be proved; the nearest, by {nearest.method}: {what}"
+    def attempts(self) -> list[Attempt]:
+        """The attempts of this step."""
+        return self._run.attempts[self._first :]
 
     @property
     def _perfect(self) -> bool:
@@ -136,6 +116,10 @@ class RepairStep:
                 self._check()
                 continue
             weighed = self._weigh(name, candidate)
+            if weighed.spoils:
+                self._run.attempts.append(weighed)
+                self._check()
+                continue
             if weighed.cost.perfect or not candidate.provisional:
                 self._prove(weighed)
             elif not self._refuted_at_once(weighed):
@@ -174,7 +158,9 @@ class RepairStep:
         seed = options.seed + self._run.weighed
         cost, changed = cost_of(self._task, candidate.network, points=options.points, seed=seed)
         self._evidence.changed += changed
-        return Weighed(name, candidate, cost)
+        share = cost.changed / (OVERSAMPLING * options.points)
+        spoils = options.method == AUTO and self._task.tolerance < inf and share > MOST_CHANGED
+        return Weighed(name, candidate, cost, spoils)
 
     def _refuted_at_once(self, weighed: Weighed) -> bool:
         """True iff a counterexample is known or found at a glance; it is added to the evidence."""
@@ -267,20 +253,30 @@ class RepairStep:
         return replace(tried, words=words, seconds=tried.seconds + seconds, verdicts=tried.verdicts if kept else ())
 
     def _say_for(self, name: str) -> Say:
-        return lambda text: self._tell(f"{name}: {text}")
+        def say(text: str) -> None:
+            self._tell(f"{name}: {text}")
+            self._check()
+
+        return say
 
     def _tell(self, text: str) -> None:
         """Says it; raises Late where there is no time left, so that a method ends where it says what it is at."""
         run = self._run
         best = f", best so far: {self.best.cost}" if self.best else ""
         run.say(f"{self._stage}{text} ({len(run.attempts)} tried{best}, {run.seconds:.0f} s)")
-        self._check()
+        self._check_time()
 
     def _check(self) -> None:
-        """Raises Late where the time is over, or where a repair is known and patience is over; _TurnOver where the
-        method's time is."""
+        """Raises Late, as _check_time does, and _TurnOver where the method's time is over.
+
+        What was offered is still compared, and proved as far as its own time goes: a turn ends between candidates.
+        """
+        self._check_time()
+        if self._run.seconds > self._turn_ends:
+            raise _TurnOver
+
+    def _check_time(self) -> None:
+        """Raises Late where the time is over, or where a repair is known and patience is over."""
         self._run.check()
         if self._run.seconds > self._ends or (self.best and self._impatient):
             raise Late
-        if self._run.seconds > self._turn_ends:
-            raise _TurnOver

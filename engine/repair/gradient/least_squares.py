@@ -56,18 +56,23 @@ def moved(layers: Layers, step: torch.Tensor) -> Layers:
 
 @dataclass(slots=True)
 class NormalEquations:
-    """The sum over rows of weight * (residual + derivatives . step)^2, as a function of the step."""
+    """The sum over rows of weight * (residual + derivatives . step)^2, as a function of the step.
 
+    units [weights]: in which steps are measured where they are damped, so that inputs may be of any size.
+    """
+
+    units: torch.Tensor
     matrix: torch.Tensor
     vector: torch.Tensor
 
     @classmethod
-    def of(cls, weights: int) -> "NormalEquations":
+    def of(cls, units: torch.Tensor) -> "NormalEquations":
         """Without rows yet."""
-        return cls(torch.zeros(weights, weights), torch.zeros(weights))
+        return cls(units, torch.zeros(len(units), len(units)), torch.zeros(len(units)))
 
     def add(self, derivatives: torch.Tensor, residual: torch.Tensor, weight: torch.Tensor) -> None:
         """Adds rows: [n, weights], [n], [n]."""
+        derivatives = derivatives * self.units
         weighted = derivatives * weight[:, None]
         self.matrix += derivatives.T @ weighted
         self.vector += weighted.T @ residual
@@ -78,7 +83,7 @@ class NormalEquations:
         curvature = matrix.diagonal()
         held = torch.maximum(curvature, LEAST_CURVATURE * curvature.mean())
         found: torch.Tensor = -torch.linalg.solve(matrix + damping * torch.diag(held), self.vector.double())
-        return found.float()
+        return found.float() * self.units
 
 
 @dataclass(slots=True)

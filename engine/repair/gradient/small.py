@@ -1,11 +1,13 @@
 """Repairs of small networks by least squares in their last layers (whole.py): where searches start, and when they end.
 
 They start from what linear programs with prices find on few samples (milp/prices/), where a neuron that never fires
-mends what is unsafe, which no small step would wake; and from the network as it is. Each gets a first turn, up to one
-that changes little enough; the best of them a second one; then the one that changes least goes on.
+mends what is unsafe, which no small step would wake, one part of the target after the other; and from the network as it
+is. Each gets a first turn, up to one that changes little enough; the best of them a second one; then the one that
+changes least goes on.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import inf
 
 from engine.network import Network
@@ -18,6 +20,7 @@ from engine.repair.milp.method import margins_of
 from engine.repair.milp.prices.method import cheapest
 from engine.repair.milp.solver import PlanSolver
 from engine.repair.task import Candidate, Evidence, Say, Task
+from engine.repair.views.parts import parts
 
 SMALL = 5_000  # weights and biases of a network
 TUNED = 1_100  # of the last layers, up to which more than two of them are tuned: a round costs their square
@@ -27,6 +30,7 @@ STARTS = 2  # of their solutions, the best of them with few references around th
 FIRST, TURN, TURNS = 8, 20, 7  # rounds of the first turns and of others; other turns
 STRIDE = 4  # rounds between two looks at the clock
 SECOND = 2  # searches that get a second turn
+REFUTATIONS = 20  # counterexamples that cost no turn
 STILL = 0.97  # of the best before: a search that gains less in two turns has come to its end, or is heated again
 ENOUGH = 0.7  # of the changes that are allowed: a turn ends there
 BETTER = 0.5  # of what was offered: what is offered next changes no more
@@ -62,20 +66,30 @@ def whole(task: Task, evidence: Evidence, say: Say, *, agreement: float) -> Iter
     searches.sort(key=lambda each: each.rank)
     for search in searches[:SECOND] if searches[0].changed > 1 - agreement else ():
         _turn(search, 2 * FIRST, "again", say, until=enough)
-    yield from _offers(min(searches, key=lambda each: each.rank), facts, evidence, say, agreement=agreement)
+    best = min(searches, key=lambda each: each.rank)
+    if 1 - agreement < best.changed <= 1 - LEAST_AGREEMENT:  # in case that the turn ends before there is a better one
+        known = len(evidence.counterexamples)
+        yield replace(_candidate(best), provisional=True)
+        if len(evidence.counterexamples) > known:
+            best.learn(facts.counterexamples(evidence))
+    yield from _offers(best, facts, evidence, say, agreement=agreement)
 
 
 def _offers(
     search: WholeSearch, facts: Facts, evidence: Evidence, say: Say, *, agreement: float
 ) -> Iterator[Candidate]:
     """Yields what the search finds, each with half of the changes of the one before that was proved."""
-    offered, history = 1.0, [1.0, search.changed]
-    for _ in range(TURNS):
+    offered, history, turns, refuted = 1.0, [1.0, search.changed], 0, 0
+    while turns < TURNS:
+        turns += 1
         if search.changed <= min(1 - agreement, BETTER * offered):
             known = len(evidence.counterexamples)
             yield _candidate(search)
             if len(evidence.counterexamples) > known:
                 search.learn(facts.counterexamples(evidence))
+                refuted += 1
+                turns -= refuted <= REFUTATIONS
+                history += [1.0, 1.0]
             elif evidence.boxes:
                 search.ask_for_more()
             else:
@@ -105,14 +119,29 @@ def _searches(task: Task, facts: Facts) -> Iterator[WholeSearch]:
     by_decision = task.tolerance == inf
     if by_decision:
         yield WholeSearch(facts, task.network, around=AROUND[0])
+    found = _starts(task)
+    yield from (WholeSearch(facts, network, around=AROUND[0]) for network in found)
+    yield from (WholeSearch(facts, network, around=AROUND[1]) for network in found[:1])
+    yield from (WholeSearch(facts, network, around=AROUND[0], bold=True) for network in found[:1])
+    if not by_decision:
+        yield WholeSearch(facts, task.network, around=AROUND[0], bold=True)
+
+
+def _starts(task: Task) -> list[Network]:
+    """What linear programs with prices find on few samples: the best, each mending one part of the target after the
+    other."""
+    first, *others = parts(task.targets[0])
+    found = _priced(replace(task, targets=(first,)))[:STARTS]
+    for part in others:
+        found = [each for network in found for each in _priced(replace(task, network=network, targets=(part,)))[:1]]
+    return found
+
+
+def _priced(task: Task) -> list[Network]:
     solver = PlanSolver(task, norm="l1", backend="auto")
     one, several = directions(solver.regions)
     some = [*one, *several[: settings.MAX_JOINT_DIRECTIONS]]
-    found = cheapest(solver, some, margins_of(task)[0], most=PLANS)[:STARTS]
-    starts = [(network, around) for around in AROUND for network in found][: STARTS + 1]
-    yield from (WholeSearch(facts, network, around=around) for network, around in starts)
-    if not by_decision:
-        yield WholeSearch(facts, task.network, around=AROUND[0])
+    return cheapest(solver, some, margins_of(task)[0], most=PLANS)
 
 
 def _candidate(search: WholeSearch) -> Candidate:

@@ -34,8 +34,12 @@ HELD_OUT = 20_000  # others that a step must not harm; each counts HELD_OUT_WEIG
 HELD_OUT_WEIGHT = 1.0
 UNSAFE = 1_500  # points of the boxes of a round, the nearest to unsafe
 MARGIN = 0.25  # units: by how much they are to be safe
+REFUTED = 1.2  # times the margin, after a counterexample
 BEYOND = 8.0  # scales: references that change by more are given up
-SCALES = 3.0, 0.95, 0.7  # of Cauchy's loss: the first, what it is multiplied with each round, the least
+Scales = tuple[float, float, float]
+GENTLE: Scales = (3.0, 0.95, 0.7)  # of Cauchy's loss: the first, what it is multiplied with each round, the least
+BOLD: Scales = (10.0, 0.9, 0.7)  # ... of a search that may lose much on its way
+REACH = 1.5  # units: what a bold step is to mend of a point that is short of more
 URGENCIES = 0.3, 1.15, 0.95, 100.0  # of what is unsafe: the first, its factors where some is and is not, the most
 ATTACK = 6  # rounds after which nearly unsafe points are looked for anew
 GROWTH = 1.3, 0.001  # times what is changed, and more: what a step may change
@@ -53,17 +57,19 @@ class Found:
 class WholeSearch:
     """The search from one start. best: the safe weights that change least, of those met."""
 
-    def __init__(self, facts: Facts, start: Network, *, around: int):
-        """around: the number of reference points around each target's box."""
+    def __init__(self, facts: Facts, start: Network, *, around: int, bold: bool = False):
+        """around: the number of reference points around each target's box; bold: True for a search that may change
+        many references until something safe is found, in steps that mend a little of what is short."""
         self._facts, self._original = facts, facts.task.network
         self._domain = facts.fresh(DOMAIN)
         references, tolerance = self._domain.join(facts.around(around)), facts.task.tolerance
         self._x, self._stays, self._unit = references.h, Stays.of(references, tolerance), unit_of(references, tolerance)
         self._danger = facts.danger.join(facts.nearly_unsafe(start))
         self._layers, self._damping = layers_of(start)[facts.first :], Damping()
-        size = sum(weight.numel() + len(bias) for weight, bias in self._layers)
-        self._rows = min(max(ROWS[0], int(WORK / size**2)), ROWS[1])
-        self._scale, self._urgency, self._round, self._lost = SCALES[0], URGENCIES[0], 0, 0.0
+        self._units = _units(self._layers, [facts.units[k] for k in sorted(facts.units)])
+        self._rows = min(max(ROWS[0], int(WORK / len(self._units) ** 2)), ROWS[1])
+        self._bold, self._scales = bold, BOLD if bold else GENTLE
+        self._scale, self._urgency, self._round, self._lost = self._scales[0], URGENCIES[0], 0, 0.0
         self._margin, self._unsafe = MARGIN, 1.0
         self.best: Found | None = None
 
@@ -91,8 +97,9 @@ class WholeSearch:
         return self._edited(self.best.layers)
 
     def learn(self, danger: Danger) -> None:
-        """Adds points that must be safe; the best has to be found again."""
-        self._danger, self.best = self._danger.join(danger), None
+        """Adds points that must be safe, and others that an attack finds; the best has to be found again, safer."""
+        self._danger = self._danger.join(danger).join(self._facts.nearly_unsafe(self._edited(self._layers)))
+        self._margin, self.best = REFUTED * self._margin, None
 
     def ask_for_more(self) -> None:
         """Doubles the margin, as no proof was found."""
@@ -101,7 +108,7 @@ class WholeSearch:
     def reheat(self) -> None:
         """Goes back to the best weights, and lets what was given up count again."""
         self._layers = self.best.layers if self.best else self._layers
-        self._scale, self._damping = SCALES[0], Damping()
+        self._scale, self._damping = GENTLE[0], Damping()
 
     @torch.no_grad()
     def rounds(self, count: int, *, until: float = 0.0) -> None:
@@ -168,14 +175,14 @@ class WholeSearch:
                 self._damping.better()
                 break
             self._damping.worse()
-        self._scale = max(SCALES[2], SCALES[1] * self._scale)
+        self._scale = max(self._scales[2], self._scales[1] * self._scale)
         is_unsafe = float(distance.min()) <= 0
         self._urgency = min(max(self._urgency * URGENCIES[1 if is_unsafe else 2], 1.0), URGENCIES[3])
 
     def _equations(self, rows: torch.Tensor, hardest: Danger) -> NormalEquations:
         """What these references and points of the boxes ask of a step."""
         layers, stays = self._layers, self._stays.select(rows)
-        equations = NormalEquations.of(sum(weight.numel() + len(bias) for weight, bias in layers))
+        equations = NormalEquations.of(self._units)
         h = read(layers, self._x[rows])
         residuals, weights = stays.residuals(stays.changes(h[-1]), self._scale)
         for slopes, residual, weight in zip(stays.slopes, residuals, weights):
@@ -185,11 +192,14 @@ class WholeSearch:
         short = self._short(layers, hardest)
         some = short > 0
         derivatives = jacobian(layers, [each[some] for each in h], -row[some, :-1].float() / self._unit)
-        equations.add(derivatives, short[some], torch.full_like(short[some], self._weight))
+        wanted = short[some].clamp(max=REACH) if self._bold else short[some]
+        equations.add(derivatives, wanted, torch.full_like(wanted, self._weight))
         return equations
 
     def _loses_little(self, layers: Layers, held_out: torch.Tensor) -> bool:
         """True iff the share of changed references, held out, grows little: near ties, small steps can change many."""
+        if self._bold and not self.best:
+            return True
         some = held_out[held_out < len(self._domain.h)]
         lost = self._is_changed(read(layers, self._x[some])[-1], some).double().mean().item()
         return lost <= GROWTH[0] * self._lost + GROWTH[1]
@@ -207,3 +217,12 @@ class WholeSearch:
         short = short.topk(min(UNSAFE, len(short))).values
         found = loss[: len(rows)].sum() + HELD_OUT_WEIGHT * loss[len(rows) :].sum() + self._weight * (short**2).sum()
         return float(found)
+
+
+def _units(layers: Layers, steps: list[torch.Tensor]) -> torch.Tensor:
+    """The steps of each weight and bias [weights], in the order of the jacobian, from those of what layers read."""
+    parts = [
+        (step[:-1].expand_as(weight).flatten(), step[-1:].expand_as(bias))
+        for (weight, bias), step in zip(layers, steps)
+    ]
+    return torch.cat([part for both in parts for part in both])

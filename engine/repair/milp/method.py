@@ -50,7 +50,7 @@ def milp(
     targets about most of the domain with an InputError, as a feature of few weights rarely serves there; structural:
     True for candidates with a theorem for every input alone (structural.py).
     """
-    solver = PlanSolver(task, norm=norm, backend=backend)
+    solver = PlanSolver(task, norm=norm, backend=backend, check=lambda: say("linear programs"))
     if structural:
         yield from with_theorem(solver, evidence, say)
         return

@@ -1,5 +1,6 @@
 """Plans solved on all samples known so far: the smallest change of weights that is right on each of them."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from threading import Lock
 
@@ -35,8 +36,9 @@ class PlanSolver:
     is right on all of them.
     """
 
-    def __init__(self, task: Task, *, norm: str, backend: str):
-        self.task = task
+    def __init__(self, task: Task, *, norm: str, backend: str, check: Callable[[], None] = lambda: None):
+        """check: is called between rounds of a program, which may be many, and may raise what ends them."""
+        self.task, self._check = task, check
         self.regions: list[Region] = regions(task)
         self.random = np.random.default_rng(task.seed)
         self._norm, self._backend = norm, backend
@@ -143,7 +145,7 @@ class PlanSolver:
         norm = self._norm if self.task.tolerance == np.inf else "l1"
         program = replace(program, norm=norm, optional=~samples.free)
         most = most_missed * len(samples)
-        weights = solve(program, backend=self._backend, rounds=ELASTIC_ROUNDS, most_missed=most)
+        weights = solve(program, backend=self._backend, rounds=ELASTIC_ROUNDS, most_missed=most, check=self._check)
         return None if weights is None else ((feature, weights), float(program.missed(weights).sum()))
 
     def size(self, plan: Plan) -> Size | None:
@@ -186,14 +188,14 @@ class PlanSolver:
             if weights is None:
                 self._without_soft.add(plan)
         if weights is None:
-            weights = solve(program, backend=self._backend)
+            weights = solve(program, backend=self._backend, check=self._check)
         return None if weights is None else (feature, weights)
 
     def _solve_with_soft(self, program: Program, plan: Plan, soft: Samples) -> np.ndarray | None:
         """The program's solution that is right on the soft constraints too; None without one."""
         feature = self._features.at(soft, plan.strategy, plan.place, known=True)
         more = self._program(feature, plan, soft, strict=True) if feature else None
-        return solve(program.join(more), backend=self._backend) if more else None
+        return solve(program.join(more), backend=self._backend, check=self._check) if more else None
 
     def _feature(self, samples: Samples, strategy: str, place: int) -> Feature | None:
         """The feature at all samples or at the thinned ones; all samples say whether the network has it."""

@@ -42,11 +42,12 @@ def loose(
 def cheapest(solver: PlanSolver, directions: list[np.ndarray], margin: float, *, most: int) -> list[Network]:
     """Networks that are safe at few samples, those that change least of the rest first, however much that is.
 
-    most: plans that are solved; those whose direction leads out of most unsafe polytopes come first, shifts last.
+    most: plans that are solved; those whose direction leads out of most polytopes come first. Shifts are left out:
+    they change much everywhere, and their programs are the longest.
     """
     unsafe = [rows.outputs for region in solver.regions if region.target for rows in region.unsafe.polytopes]
-    plans = _plans(directions, margin)
-    plans.sort(key=lambda plan: (plan.strategy == "shift", -sum(bool((rows @ plan.v > 0).any()) for rows in unsafe)))
+    plans = [plan for plan in _plans(directions, margin) if plan.strategy != "shift"]
+    plans.sort(key=lambda plan: -sum(bool((rows @ plan.v > 0).any()) for rows in unsafe))
     found = []
     for plan in plans[:most]:
         if solved := solver.elastic(plan, few=True, most_missed=1.0):

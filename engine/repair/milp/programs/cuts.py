@@ -5,6 +5,7 @@ Solvers are numerical: what they return is checked strictly against all constrai
 proved by the search as any other.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -27,13 +28,18 @@ CLOSE = 0.05  # up to this share of what values cost they may cost more than the
 
 
 def solve(
-    program: Program, *, backend: str = "auto", rounds: int = ROUNDS, most_missed: float = np.inf
+    program: Program,
+    *,
+    backend: str = "auto",
+    rounds: int = ROUNDS,
+    most_missed: float = np.inf,
+    check: Callable[[], None] = lambda: None,
 ) -> np.ndarray | None:
     """w, which meets every constraint, and nearly the least change; None if none is found.
 
     Limits that may be missed are missed as little as can be, at a price; after so many rounds, by more. most_missed: of
-    them, else there is no solution. backend: gurobi, highs, or auto (gurobi where it is installed and its licence
-    suffices).
+    them, else there is no solution. check: is called before each round, and may raise what ends them all. backend:
+    gurobi, highs, or auto (gurobi where it is installed and its licence suffices).
     """
     solver = BACKENDS.get(backend)
     if solver is None:
@@ -44,7 +50,7 @@ def solve(
     if not program.counts_scores:
         asked = (program.need > -np.inf) | (program.cap < np.inf)
         program = program if asked.all() else program.select(asked)
-    return _Cuts(program, solver).solution(rounds, most_missed)
+    return _Cuts(program, solver).solution(rounds, most_missed, check)
 
 
 class _Cuts:
@@ -70,9 +76,10 @@ class _Cuts:
         if program.counts_scores and program.is_never_negative:
             self._linear, self._counted = program.mean_price * program.mean_row, np.zeros(len(program.need), bool)
 
-    def solution(self, rounds: int, most_missed: float) -> np.ndarray | None:
+    def solution(self, rounds: int, most_missed: float, check: Callable[[], None]) -> np.ndarray | None:
         """w, once it violates nothing; None where there is none, or not after so many rounds."""
         for _ in range(rounds):
+            check()
             if not self._add_violated():
                 return self._w
             prices = np.where(self._soft >= 0, self._program.mean_price, np.inf)
