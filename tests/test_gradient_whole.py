@@ -129,6 +129,20 @@ def test_a_small_network_is_repaired(few_points):
     assert again.network.sha256 == candidate.network.sha256
 
 
+def test_weights_are_the_best_no_more_where_an_attack_finds_them_unsafe(few_points):
+    task = bumped()
+    facts = guides.Facts(task, 0)
+    search = whole.WholeSearch(facts, task.network, around=100)
+    search.best = whole.Found(layers_of(task.network), 0.0)  # the original, which is unsafe
+    search._attack()
+    assert search.best is None and search.changed == 1.0
+    safe = [(weight.clone(), bias.clone()) for weight, bias in layers_of(task.network)]
+    safe[-1][1].sub_(1.0)
+    search.best = whole.Found(tuple(safe), 0.5)
+    search._attack()
+    assert search.best is not None and search.changed == 0.5
+
+
 def test_only_small_networks_with_a_hidden_layer_are_small():
     assert small.is_small(executable(random_network((2, 4, 1), seed=0)))
     assert not small.is_small(executable(random_network((2, 100, 100, 1), seed=0)))

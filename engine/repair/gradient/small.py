@@ -34,7 +34,8 @@ REFUTATIONS = 20  # counterexamples that cost no turn
 STILL = 0.97  # of the best before: a search that gains less in two turns has come to its end, or is heated again
 ENOUGH = 0.7  # of the changes that are allowed: a turn ends there
 BETTER = 0.5  # of what was offered: what is offered next changes no more
-LEAST_AGREEMENT = 0.98  # of what is offered in the end, where nothing better was found
+LEAST_AGREEMENT = 0.98  # of what is offered where nothing better was found
+NEARLY = 0.9  # of what was offered so, as long as nothing better is: the next changes no more
 
 
 def is_small(network: Network) -> bool:
@@ -67,29 +68,30 @@ def whole(task: Task, evidence: Evidence, say: Say, *, agreement: float) -> Iter
     for search in searches[:SECOND] if searches[0].changed > 1 - agreement else ():
         _turn(search, 2 * FIRST, "again", say, until=enough)
     best = min(searches, key=lambda each: each.rank)
-    if 1 - agreement < best.changed <= 1 - LEAST_AGREEMENT:  # in case that the turn ends before there is a better one
-        known = len(evidence.counterexamples)
-        yield replace(_candidate(best), provisional=True)
-        if len(evidence.counterexamples) > known:
-            best.learn(facts.counterexamples(evidence))
     yield from _offers(best, facts, evidence, say, agreement=agreement)
 
 
 def _offers(
     search: WholeSearch, facts: Facts, evidence: Evidence, say: Say, *, agreement: float
 ) -> Iterator[Candidate]:
-    """Yields what the search finds, each with half of the changes of the one before that was proved."""
-    offered, history, turns, refuted = 1.0, [1.0, search.changed], 0, 0
+    """Yields what the search finds, each with half of the changes of the one before that was proved.
+
+    As long as none has the agreement, what has nearly it is provisional: the turn may end before there is a better one.
+    """
+    offered, spare, history, turns, refuted = 1.0, 1 - LEAST_AGREEMENT, [1.0, search.changed], 0, 0
     while turns < TURNS:
         turns += 1
-        if search.changed <= min(1 - agreement, BETTER * offered):
+        is_good = search.changed <= min(1 - agreement, BETTER * offered)
+        if is_good or (offered == 1 and search.changed <= spare):
             known = len(evidence.counterexamples)
-            yield _candidate(search)
+            yield replace(_candidate(search), provisional=not is_good)
             if len(evidence.counterexamples) > known:
                 search.learn(facts.counterexamples(evidence))
                 refuted += 1
                 turns -= refuted <= REFUTATIONS
                 history += [1.0, 1.0]
+            elif not is_good:
+                spare = NEARLY * search.changed
             elif evidence.boxes:
                 search.ask_for_more()
             else:

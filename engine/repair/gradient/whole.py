@@ -119,10 +119,17 @@ class WholeSearch:
             self._step()
             self._round += 1
             if self._round % ATTACK == 0:
-                self._danger = self._danger.join(self._facts.nearly_unsafe(self._edited(self._layers)))
+                self._attack()
                 if self.best and self._lost > LOST * self.best.changed + LEAST_LOST:
                     self.reheat()
         self._look()
+
+    def _attack(self) -> None:
+        """Adds points that are nearly unsafe for the last weights; the best ones are such no more if unsafe there."""
+        found = self._facts.nearly_unsafe(self._edited(self._layers))
+        self._danger = self._danger.join(found)
+        if self.best and float(self._distance(self.best.layers, found).min()) <= 0:
+            self.best = None
 
     def _edited(self, layers: Layers) -> Network:
         arrays = {
