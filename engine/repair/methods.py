@@ -1,6 +1,6 @@
 """The repair methods by name, and tasks as they see them. Each is imported when it is used."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from importlib import import_module
 from typing import Protocol, cast
@@ -36,13 +36,17 @@ _LOCALIZED = ("gradient", "smt")
 def passes(options: RepairOptions, network: Network) -> Iterator[tuple[str, RepairOptions]]:
     """The methods in their order; where all are tried, milp once more with programs that give a theorem.
 
-    These change scores less. They are asked first where that is limited, else where what was found changes much; not
-    where outputs are to stay, as the programs with a theorem keep advisories. Where least squares can be used, milp
-    solves programs with prices first; those that keep all samples, which may take long and come to nothing, follow.
+    These change scores less. They are asked first where that is limited, else where what was found changes much and the
+    property is local; not where outputs are to stay, as the programs with a theorem keep advisories. Where least
+    squares can be used, milp solves programs with prices first; those that keep all samples, which may take long and
+    come to nothing, follow.
     """
     all_tried = options.method == AUTO and not options.guarantee
-    theorem = [replace(options, guarantee=STRUCTURAL)] if all_tried and not options.keep_outputs else []
-    first, later = (theorem, []) if options.max_score_change else ([], theorem)
+    theorem = replace(options, guarantee=STRUCTURAL)
+    local = replace(theorem, by_method={**options.by_method, "milp": {**_of_milp(options), **_IN_AUTO["milp"]}})
+    first, later = ([theorem], []) if options.max_score_change else ([], [local])
+    if not all_tried or options.keep_outputs:
+        first, later = [], []
     for name in options.methods:
         if name == "milp":
             now, rest = _by_programs(options) if least_squares_follow(network, options) else ([options, *later], [])
@@ -55,7 +59,7 @@ def passes(options: RepairOptions, network: Network) -> Iterator[tuple[str, Repa
 
 def _by_programs(options: RepairOptions) -> tuple[list[RepairOptions], list[RepairOptions]]:
     """For milp's programs with prices, and for its others; for all at once where the user chose some."""
-    chosen = options.by_method.get("milp", {})
+    chosen = _of_milp(options)
     if "strategies" in chosen:
         return [options], []
     strategies = tuple(import_module("engine.repair.milp.feature").STRATEGIES)
@@ -64,6 +68,10 @@ def _by_programs(options: RepairOptions) -> tuple[list[RepairOptions], list[Repa
         for each in (("priced",), strategies)
     )
     return [prices], [others]
+
+
+def _of_milp(options: RepairOptions) -> Mapping[str, object]:
+    return options.by_method.get("milp", {})
 
 
 def turn(name: str, network: Network) -> float:
@@ -92,7 +100,7 @@ def candidates(name: str, task: Task, evidence: Evidence, say: Say, options: Rep
 
 def _options(name: str, options: RepairOptions) -> dict[str, object]:
     localized = {"localization": options.localization} if name in _LOCALIZED else {}
-    in_auto = _IN_AUTO.get(name, {}) if options.method == AUTO else {}
+    in_auto = _IN_AUTO.get(name, {}) if options.method == AUTO and not options.guarantee else {}
     guaranteed = {"structural": True} if name == "milp" and options.guarantee else {}
     return {**in_auto, **localized, **options.by_method.get(name, {}), **guaranteed}
 

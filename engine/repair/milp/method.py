@@ -51,9 +51,6 @@ def milp(
     True for candidates with a theorem for every input alone (structural.py).
     """
     solver = PlanSolver(task, norm=norm, backend=backend, check=lambda: say("linear programs"))
-    if structural:
-        yield from with_theorem(solver, evidence, say)
-        return
     one, several = directions(solver.regions)
     local = solver.target_share() <= settings.MAX_TARGET_SHARE
     if not (local or wide):
@@ -61,6 +58,9 @@ def milp(
             "the property is about most of the inputs that are looked at",
             advice="use --method milp to try nevertheless",
         )
+    if structural:
+        yield from with_theorem(solver, evidence, say)
+        return
     others = [name for name in strategies if name not in ("relayed", PRICED)]
     offered = False
     last = task.tolerance < np.inf  # relayed neurons; and one margin is enough, as prices find what others do

@@ -14,7 +14,7 @@ from engine.repair.milp import settings
 from engine.repair.milp.feature import Feature, Features
 from engine.repair.milp.limits import held, needed
 from engine.repair.milp.plan import Plan, Size
-from engine.repair.milp.programs.cuts import solve
+from engine.repair.milp.programs.cuts import ROUNDS, solve
 from engine.repair.milp.programs.program import Program
 from engine.repair.milp.worst import worst_points
 from engine.repair.samples import Samples, draw, look_at, regions
@@ -22,6 +22,8 @@ from engine.repair.scores.change import size
 from engine.repair.task import Task
 
 ROOM_SHARE = 0.9  # of what z may be, used for margins of what holds already
+#: Of a program about few samples: where scores change at few inputs it takes hardly ten.
+FEW_ROUNDS = 30
 ELASTIC_ROUNDS = 20  # of programs with prices
 MOST_MISSED = 0.002  # of the samples: a program that misses more is given up, where nothing else is asked for
 
@@ -188,7 +190,9 @@ class PlanSolver:
             if weights is None:
                 self._without_soft.add(plan)
         if weights is None:
-            weights = solve(program, backend=self._backend, check=self._check)
+            few = samples is self._few and self.task.tolerance == np.inf
+            rounds = FEW_ROUNDS if few else ROUNDS
+            weights = solve(program, backend=self._backend, rounds=rounds, check=self._check)
         return None if weights is None else (feature, weights)
 
     def _solve_with_soft(self, program: Program, plan: Plan, soft: Samples) -> np.ndarray | None:
