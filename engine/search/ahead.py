@@ -46,9 +46,7 @@ def best_sign(
     return most.indices.gather(1, score.argmax(1, keepdim=True))[:, 0]
 
 
-def _bounds(
-    batch: Batch, targets: Targets, free: Multipliers, neuron: torch.Tensor, on: torch.Tensor
-) -> torch.Tensor:
+def _bounds(batch: Batch, targets: Targets, free: Multipliers, neuron: torch.Tensor, on: torch.Tensor) -> torch.Tensor:
     """Bounds [n] of the targets where neuron [n] is positive, if `on` [n] is 1, or is not, if it is 0. Other neurons'
     bounds stay as they are."""
     stack, given, box = batch.stack, batch.boxes, targets.box
