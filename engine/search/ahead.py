@@ -17,30 +17,35 @@ import torch
 
 from engine.bounds.crown import Boxes
 from engine.bounds.relaxation import Lines
-from engine.bounds.slopes import Multipliers, Targets, ascend
+from engine.bounds.slopes import Multipliers, Targets, bound_targets, coefficient_sizes, gradient
 from engine.bounds.stack import Stack
 from engine.search.batch import Batch
 
 CANDIDATES = 8  # of each box
-STEPS = 2  # of optimization for the boxes below
+FIRST = 0.1  # a new sign's multiplier, as a share of the largest coefficient of its layer: the first step of `ascend`
 LEAST_GAIN = 1e-6  # of a side, as a share of what the bound lacks: a product with 0 would tell nothing of the other
 
 
-def best_sign(
-    batch: Batch, targets: Targets, free: Multipliers, bound: torch.Tensor, cost: torch.Tensor
-) -> torch.Tensor:
+def best_sign(batch: Batch, targets: Targets, free: Multipliers, cost: torch.Tensor) -> torch.Tensor:
     """The neuron of each target [n] whose sign gains most on both sides, of those whose lines cost most.
 
-    The stack must be one of networks without curves. bound: [n], at most 0, the best that is known of the targets;
-    free: multipliers that give about that; cost: [n, hidden], of each neuron's lines, -1 where its sign is known.
+    The stack must be one of networks without curves. free: multipliers that bound the targets well; cost: [n, hidden],
+    of each neuron's lines, -1 where its sign is known.
     """
+    given, chains = bound_targets(batch.stack, batch.boxes, batch.lines, targets, free)
     most = cost.topk(min(CANDIDATES, cost.shape[1]), dim=1)
     count = most.indices.shape[1]
     target = torch.arange(len(cost), device=cost.device).repeat_interleave(2 * count)
     neuron = most.indices.flatten().repeat_interleave(2)
-    on = torch.arange(len(neuron), device=cost.device) % 2
-    below = _bounds(batch, targets.select(target), free.select(target), neuron, on.double()).view(-1, count, 2)
-    lacked = -bound.view(-1, 1, 1)
+    on = (torch.arange(len(neuron), device=cost.device) % 2).double()
+    # where the bound is reached, and the sign is not the one assumed, its multiplier gains
+    assumed = replace(targets, phases=torch.ones_like(targets.phases))
+    z = -gradient(batch.stack, batch.boxes, assumed, given, chains).phases[target, neuron]
+    first = FIRST * coefficient_sizes(batch.stack, batch.boxes, targets, chains)[target, neuron]
+    free = free.select(target)
+    free.phases[torch.arange(len(neuron), device=cost.device), neuron] = first * ((z > 0) != (on > 0))
+    below = _bounds(batch, targets.select(target), free, neuron, on).view(-1, count, 2)
+    lacked = -given.lower.clamp(max=0).view(-1, 1, 1)
     gain = (below.clamp(max=0) + lacked) / lacked.clamp(min=1e-300)
     score = gain.clamp(min=LEAST_GAIN).prod(2).masked_fill(most.values < 0, -1.0)
     return most.indices.gather(1, score.argmax(1, keepdim=True))[:, 0]
@@ -62,7 +67,8 @@ def _bounds(batch: Batch, targets: Targets, free: Multipliers, neuron: torch.Ten
         row = ((part.start <= neuron) & (neuron < part.stop)).nonzero()[:, 0]
         column = neuron[row] - part.start
         _fix(line, row, column if layer.mixed is None else layer.mixed[column], on[row])
-    return ascend(stack, boxes, [lines], replace(targets, box=n, phases=phases), free, steps=STEPS).lower
+    bound, _ = bound_targets(stack, boxes, [lines], replace(targets, box=n, phases=phases), free)
+    return bound.lower
 
 
 def _fix(lines: Lines, row: torch.Tensor, column: torch.Tensor, on: torch.Tensor) -> None:

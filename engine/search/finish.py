@@ -69,8 +69,7 @@ def _loosest(batch: Batch, chosen: OpenTargets) -> tuple[torch.Tensor, torch.Ten
     most = cost.max(1)
     neuron, ahead = most.indices, _looks_ahead(batch, box)
     if bool(ahead.any()):
-        bound = chosen.bound[ahead].clamp(max=0)
-        neuron[ahead] = best_sign(batch, targets.select(ahead), found.select(ahead), bound, cost[ahead])
+        neuron[ahead] = best_sign(batch, targets.select(ahead), found.select(ahead), cost[ahead])
     return neuron, most.values
 
 
