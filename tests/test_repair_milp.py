@@ -28,7 +28,7 @@ from engine.repair.milp import settings as milp_settings
 from engine.repair.milp import solver as module_of_solver
 from engine.repair.milp.limits import directions, held, needed
 from engine.repair.milp.method import milp
-from engine.repair.milp.plan import Hard, Plan, Size, in_order, ranked
+from engine.repair.milp.plan import Narrow, Plan, Size, in_order, ranked
 from engine.repair.milp.programs import models
 from engine.repair.milp.programs.cuts import solve
 from engine.repair.milp.programs.program import Program
@@ -362,36 +362,41 @@ def test_of_equal_changes_with_a_theorem_that_which_keeps_orders_comes_first():
 
 def test_plans_that_change_much_come_after_those_of_all_margins_that_change_little():
     sizes = {("shift", 0): (0.1, None), ("rewritten", 0): (0.9, None), ("rewritten", 1): (None, None)}
-    found = list(in_order(Known(sizes), WAYS, (0.03, 0.01), enough=0.5, say=QUIET))
+    found = list(in_order(Known(sizes), WAYS, (0.03, 0.01), enough=0.5, say=QUIET, narrow=Narrow()))
     assert [(plan.strategy, plan.margin) for plan in found] == [
         ("shift", 0.03),
         ("shift", 0.01),
         ("rewritten", 0.01),
         ("rewritten", 0.03),
-        *((strategy, margin) for margin in milp_settings.WIDE_MARGINS for strategy in ("shift", "rewritten")),
     ]
 
 
-def test_plans_are_left_out_once_a_wider_margin_stayed_open():
-    """Of the same strategy; another direction of the same margin is tried."""
-    sizes = {("shift", 0): (0.1, None), ("rewritten", 0): (0.2, 0.3), ("rewritten", 1): (0.2, 0.3)}
-    hard, found = Hard(), []
-    for plan in in_order(Known(sizes), WAYS, (0.03, 0.01), enough=0.5, say=QUIET, hard=hard):
-        found.append((*plan.feature, int(plan.v[1]), plan.margin))
-        if plan.strategy == "rewritten":
-            hard.add(plan)
-    assert found[:4] == [
-        ("shift", 0, 0, 0.03),
-        ("rewritten", 0, 0, 0.03),
-        ("rewritten", 0, 1, 0.03),
-        ("shift", 0, 0, 0.01),
-    ]
-    assert {margin for *_, margin in found[4:]} == set(milp_settings.WIDE_MARGINS)
+def test_no_margin_is_tried_up_to_which_a_proof_stayed_open():
+    """Neither other plans with it, nor narrower ones: wider ones come at once."""
+    sizes = {("shift", 0): (0.1, None), ("rewritten", 0): (0.2, 0.3), ("rewritten", 1): (0.9, None)}
+    narrow, found = Narrow(), []
+    for plan in in_order(Known(sizes), WAYS, (0.03, 0.01), enough=0.5, say=QUIET, narrow=narrow):
+        found.append((*plan.feature, plan.margin))
+        if found[-1] == ("rewritten", 0, 0.03):
+            narrow.add(plan)
+    assert found[:2] == [("shift", 0, 0.03), ("rewritten", 0, 0.03)]
+    assert [margin for *_, margin in found[2:]] == [m for m in milp_settings.WIDE_MARGINS for _ in range(4)]
+
+
+def test_of_wide_margins_the_plans_with_a_solution_are_asked():
+    sizes = Known({("shift", 0): (0.1, None), ("rewritten", 0): (None, 0.3), ("rewritten", 1): (None, None)})
+    asked, size = [], sizes.size
+    sizes.size = lambda plan: asked.append((plan.strategy, plan.margin)) or size(plan)
+    narrow = Narrow()
+    for plan in in_order(sizes, WAYS, (0.03,), enough=0.5, say=QUIET, narrow=narrow):
+        narrow.add(plan)
+    assert asked.count(("shift", 0.03)) == 2 and asked.count(("rewritten", 0.03)) == 4
+    assert sorted(asked[6:]) == [(each, margin) for each in ("rewritten", "shift") for margin in (0.1, 1.0)]
 
 
 def test_nothing_is_in_order_where_no_margin_has_a_plan():
     none = dict.fromkeys([("shift", 0), ("rewritten", 0), ("rewritten", 1)], (None, None))
-    assert list(in_order(Known(none), WAYS, (0.03, 0.01), enough=0.5, say=QUIET)) == []
+    assert list(in_order(Known(none), WAYS, (0.03, 0.01), enough=0.5, say=QUIET, narrow=Narrow())) == []
 
 
 @pytest.mark.parametrize("free", [1, 10**6])
@@ -730,8 +735,21 @@ def test_all_samples_say_which_neurons_can_be_extended(few_samples, monkeypatch)
         assert solver._feature(samples, "rewritten", 0) is None
 
 
+def test_plans_with_the_same_programs_are_solved_once(few_samples, monkeypatch):
+    """Neurons 0, 2 and 3 add nothing to any score: whichever is rewritten, the program is the same."""
+    hidden = [[1.0], [-1.0], [0.5], [-0.5]], [0.0, 0.0, -1.0, -2.0]
+    last = [[0.0, 0.5, 1.0, 0.0], [0.0, 0.4, 0.0, 1.0], [0.0, 0.0, 0.0, 0.0]], [0.25, 0.25, 2.0]
+    solved, net = [], executable(network([hidden[0], last[0]], [hidden[1], last[1]], name="idle"))
+    solver = PlanSolver(replace(small_task(), network=net), norm="scores", backend="highs")
+    monkeypatch.setattr(module_of_solver, "solve", lambda program, **rest: solved.append(program) or program.base + 1)
+    v = np.array([0.0, 1.0, 0.0])
+    (one, weights), (other, same) = (solver.solve_few(Plan("rewritten", place, v, 0.01)) for place in range(2))
+    assert {one.chain, other.chain} == {((0, 0),), ((0, 2),)} and np.array_equal(weights, same) and len(solved) == 1
+    assert solver.solve_few(Plan("rewritten", 0, v, 0.02)) is not None and len(solved) == 2
+
+
 def test_what_stayed_open_is_not_offered_again(few_samples):
-    """After a proof that stays open soft constraints are dropped; what that does not change would stay open again."""
+    """After a proof that stays open another plan follows."""
     evidence = Evidence(boxes=[Box(0, 0, np.array([-1.0]), np.array([-0.75]))])
     offers = milp(small_task(), evidence, QUIET, backend="highs", strategies=("shift",))
     found = [candidate.network.sha256 for candidate in offers]

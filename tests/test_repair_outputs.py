@@ -18,7 +18,7 @@ from engine.evaluation import scores
 from engine.repair.edit import edited
 from engine.repair.milp import settings as linear
 from engine.repair.milp.limits import held
-from engine.repair.milp.prices.program import solve_elastic
+from engine.repair.milp.programs.cuts import solve
 from engine.repair.milp.programs.program import Program
 from engine.repair.samples import look_at, regions
 from engine.repair.service import repair_network
@@ -112,11 +112,12 @@ def test_what_must_hold_holds_and_the_rest_has_a_price():
         np.array([0.0, 0.0]),
         np.array([np.inf, 0.0]),
     )
-    assert solve_elastic(program, np.array([True, False])) is None  # one of two samples is too large a share
-    features, need = (np.repeat(part, [1, 999], axis=0) for part in (program.features, program.need))
-    far = replace(program, features=features, need=need, cap=np.r_[np.inf, 0.3, np.full(998, 9.0)])
-    w, missed = solve_elastic(far, np.arange(1000) == 0)
-    assert np.allclose(w, [1, 0]) and missed == pytest.approx(0.2, abs=1e-4)
+    assert solve(program, backend="highs") is None
+    for norm in ("l1", "scores", "max"):
+        priced = replace(program, norm=norm, optional=np.array([False, True]))
+        w = solve(priced, backend="highs")
+        assert np.allclose(w, [1, 0], atol=1e-4) and np.allclose(priced.missed(w), [0, 0.2], atol=1e-4)
+        assert priced.missed(w)[0] == 0
 
 
 @pytest.mark.parametrize("factor", [1.0, 2.0**-12])

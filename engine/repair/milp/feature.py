@@ -184,12 +184,14 @@ class Features:
     @cached_property
     def _neurons(self) -> tuple[list[int], list[int]]:
         """Neurons of the last hidden layer that nothing depends on, and others; those first without which scores change
-        least."""
+        least: LOOKED_AT of them, and further ones up to one that nothing depends on."""
         samples, reach = self._samples, np.abs(self._network.layers[-1].weight).max(0)
         change = zip(reach * samples.last.max(0), reach * samples.last.mean(0))
         order = np.argsort([size(float(most), float(mean)) for most, mean in change], kind="stable")
         found: tuple[list[int], list[int]] = [], []
-        for neuron in order[: settings.LOOKED_AT].tolist():
+        for i, neuron in enumerate(order.tolist()):
+            if i >= settings.LOOKED_AT and found[False]:
+                break
             found[_needed(samples, self._without(samples, neuron), self._tolerance)].append(neuron)
         return found
 

@@ -17,7 +17,7 @@ from engine.errors import InputError
 from engine.repair.milp import settings
 from engine.repair.milp.feature import STRATEGIES
 from engine.repair.milp.limits import directions
-from engine.repair.milp.plan import Hard, Plan, in_order
+from engine.repair.milp.plan import Narrow, Plan, in_order
 from engine.repair.milp.prices.method import loose
 from engine.repair.milp.refinement import Refinement
 from engine.repair.milp.solver import PlanSolver
@@ -68,13 +68,13 @@ def milp(
     groups = one, several[: settings.MAX_JOINT_DIRECTIONS]
     enough = ENOUGH * score_range(task, seed=task.seed)
     for some in groups:
-        hard = Hard()
-        for plan in in_order(solver, _ways(some, others), margins, enough=enough, say=say, hard=hard):
+        narrow = Narrow()
+        for plan in in_order(solver, _ways(some, others), margins, enough=enough, say=say, narrow=narrow):
             for candidate in Refinement(solver, evidence, say, plan).candidates():
                 offered = True
                 yield candidate
                 if evidence.boxes:
-                    hard.add(plan)
+                    narrow.add(plan)
     relayed = local and "relayed" in strategies
     if relayed and not last:
         for candidate in _relayed(solver, evidence, say, one):
@@ -99,8 +99,8 @@ def _ways(directions: list[np.ndarray], strategies: list[str]) -> list[Plan]:
     return [
         Plan(strategy, place, v, settings.MARGINS[0])
         for strategy in strategies
-        for v in directions
         for place in range(1 if strategy == "shift" else settings.MAX_NEURONS)
+        for v in directions
     ]
 
 

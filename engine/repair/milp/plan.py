@@ -77,50 +77,62 @@ def ranked(sizes: Sizes, plans: Sequence[Plan]) -> list[Sized]:
     return [found[i] for i in sorted(range(len(found)), key=lambda i: earlier[i])]
 
 
-class Hard:
-    """Plans whose proof would hardly end: one of the same strategy stayed open, with a wider margin, or with the same
-    margin and direction."""
+class Narrow:
+    """The margins that are too narrow for proofs: those up to the widest with which a proof stayed open."""
 
     def __init__(self) -> None:
-        self._open: list[Plan] = []
+        self._widest = -inf
 
     def add(self, plan: Plan) -> None:
         """Notes that a proof of this plan stayed open."""
-        self._open.append(plan)
+        self._widest = max(self._widest, plan.margin)
 
-    def __contains__(self, plan: Plan) -> bool:
-        return any(
-            each.strategy == plan.strategy
-            and (each.margin > plan.margin or (each.margin == plan.margin and np.array_equal(each.v, plan.v)))
-            for each in self._open
-        )
+    @property
+    def is_known(self) -> bool:
+        """True once a proof stayed open."""
+        return self._widest > -inf
+
+    def __contains__(self, margin: float) -> bool:
+        return margin <= self._widest
 
 
 def in_order(
-    sizes: Sizes, ways: Sequence[Plan], margins: Sequence[float], *, enough: float, say: Say, hard: Hard | None = None
+    sizes: Sizes, ways: Sequence[Plan], margins: Sequence[float], *, enough: float, say: Say, narrow: Narrow
 ) -> Iterator[Plan]:
     """Yields plans: of each margin those that change scores by no more than enough, or near the least; then others.
 
-    The wider a margin the easier is the proof; those that are hard by then are left out. ways: plans, whatever their
-    margin. Nothing where neither the first nor the least margin has a plan.
+    The wider a margin the easier is the proof: none is yielded whose margin is found too narrow by then, and wide
+    margins come once a proof stayed open. ways: plans, whatever their margin. Nothing where neither the first nor the
+    least margin has a plan.
     """
-    yield from (plan for plan in _in_order(sizes, ways, margins, enough, say) if hard is None or plan not in hard)
+    for plan in _in_order(sizes, ways, margins, enough, say, narrow):
+        if plan.margin not in narrow:
+            yield plan
 
 
-def _in_order(sizes: Sizes, ways: Sequence[Plan], margins: Sequence[float], enough: float, say: Say) -> Iterator[Plan]:
+def _in_order(
+    sizes: Sizes, ways: Sequence[Plan], margins: Sequence[float], enough: float, say: Say, narrow: Narrow
+) -> Iterator[Plan]:
     later: list[Sized] = []
-    for margin in margins:
+    widest: list[Plan] = []  # of those with a solution: the others have none with a wider margin either
+
+    def at(margin: float, ways: Sequence[Plan]) -> list[Sized]:
+        """The plans with this margin."""
         say(f"linear programs, margin {margin:g}")
-        found = ranked(sizes, [replace(way, margin=margin) for way in ways])
-        hopeless = not found and margin == margins[0]
-        if hopeless and not ranked(sizes, [replace(way, margin=min(margins)) for way in ways]):
-            return
+        return ranked(sizes, [replace(way, margin=margin) for way in ways])
+
+    for margin in margins:
+        if margin in narrow:
+            continue
+        found = at(margin, ways)
+        if margin == margins[0]:
+            widest = [each.plan for each in found]
+            if not found and not at(min(margins), ways):
+                return
         some, least = found[: settings.MAX_PLANS], min((each.size.amount for each in found), default=inf)
         near = max(enough, settings.HOPEFUL * least)
         yield from (each.plan for each in some if each.size.amount <= near)
         later += [each for each in some if each.size.amount > near]
     yield from (each.plan for each in sorted(later, key=lambda each: each.size.rank))
-    for margin in settings.WIDE_MARGINS:
-        say(f"linear programs, margin {margin:g}")
-        wide = ranked(sizes, [replace(way, margin=margin) for way in ways])
-        yield from (each.plan for each in wide[: settings.MAX_PLANS])
+    for margin in settings.WIDE_MARGINS if narrow.is_known else ():
+        yield from (each.plan for each in at(margin, widest)[: settings.MAX_PLANS])

@@ -98,9 +98,8 @@ class Refinement:
         if changed and not self._tolerated:
             soft = neighbours(solver.task, solver.random, np.stack(changed))
         self._note_evidence()
-        if evidence.boxes and solver.soft_is_met(plan):
-            solver.drop_soft(plan)  # a simpler change may be easier to prove
-            return True
+        if evidence.boxes:  # a wider margin may be easier to prove
+            return False
         if not solver.soft_is_met(plan):
             wrong, soft = soft, soft[:0]
         if not (counterexamples or len(wrong) or len(soft)):  # nothing was learned

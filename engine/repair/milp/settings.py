@@ -3,7 +3,7 @@
 #: By how much targets are to hold at samples, in scores, in the order in which they are tried.
 MARGINS = (0.03, 0.01, 0.003)
 
-#: Tried last: they change scores much, but are proved easily.
+#: Tried once a proof stayed open: they change scores much, but are proved easily.
 WIDE_MARGINS = (0.1, 1.0)
 
 #: Plans count as near the least one up to so many times its size.

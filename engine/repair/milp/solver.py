@@ -1,5 +1,8 @@
 """Plans solved on all samples known so far: the smallest change of weights that is right on each of them."""
 
+from dataclasses import replace
+from threading import Lock
+
 import numpy as np
 
 from engine.comparison.decision import Decision
@@ -10,7 +13,6 @@ from engine.repair.milp import settings
 from engine.repair.milp.feature import Feature, Features
 from engine.repair.milp.limits import held, needed
 from engine.repair.milp.plan import Plan, Size
-from engine.repair.milp.prices.program import MOST_MISSED, solve_elastic
 from engine.repair.milp.programs.cuts import solve
 from engine.repair.milp.programs.program import Program
 from engine.repair.milp.worst import worst_points
@@ -19,6 +21,8 @@ from engine.repair.scores.change import size
 from engine.repair.task import Task
 
 ROOM_SHARE = 0.9  # of what z may be, used for margins of what holds already
+ELASTIC_ROUNDS = 20  # of programs with prices
+MOST_MISSED = 0.002  # of the samples: a program that misses more is given up, where nothing else is asked for
 
 #: A feature, and the weights sought: those that it is linear in.
 Solution = tuple[Feature, np.ndarray]
@@ -46,6 +50,8 @@ class PlanSolver:
         self._feature_of: dict[tuple[bool, str, int], Feature | None] = {}
         self._solutions: dict[Plan, Solution | None] = {}
         self._without_soft: set[Plan] = set()
+        self._of_few: dict[tuple[str, int, bytes, float], np.ndarray | None] = {}  # weights
+        self._in_work: dict[tuple[str, int, bytes, float], Lock] = {}
 
     # Samples
 
@@ -94,13 +100,8 @@ class PlanSolver:
     # Plans
 
     def soft_is_met(self, plan: Plan) -> bool:
-        """False once soft constraints were dropped for the plan, or could not all be met."""
+        """False once the plan's soft constraints could not all be met."""
         return plan not in self._without_soft
-
-    def drop_soft(self, plan: Plan) -> None:
-        """Solves the plan without soft constraints from now on."""
-        self._without_soft.add(plan)
-        self._solutions.pop(plan, None)
 
     def solve(self, plan: Plan) -> Solution | None:
         """The feature, and the smallest change of its weights that is right on all samples; None without one.
@@ -112,8 +113,20 @@ class PlanSolver:
         return self._solutions[plan]
 
     def solve_few(self, plan: Plan) -> Solution | None:
-        """The same of few samples: it shows fast what a plan costs, and often that it has no solution."""
-        return self._solution(plan, self._few, None)
+        """The same of few samples: it shows fast what a plan costs, and often that it has no solution.
+
+        Plans with the same programs are solved once.
+        """
+        feature = self._feature(self._few, plan.strategy, plan.place)
+        if feature is None:
+            return None
+        key = plan.strategy, self._first_alike(plan), plan.v.tobytes(), plan.margin
+        with self._in_work.setdefault(key, Lock()):  # of two threads the second waits for the first one's solution
+            if key not in self._of_few:
+                found = self._solution(plan, self._few, None)
+                self._of_few[key] = found and found[1]
+        weights = self._of_few[key]
+        return None if weights is None else (feature, weights)
 
     def elastic(
         self, plan: Plan, *, few: bool = False, most_missed: float = MOST_MISSED
@@ -123,10 +136,15 @@ class PlanSolver:
         None where there are none, or more than a share most_missed of the samples is missed.
         """
         samples = self._few if few else self.samples
-        feature = self._feature(samples, plan.strategy, plan.place)
+        feature = self._features.at(samples, plan.strategy, plan.place, known=True)
         program = self._program(feature, plan, samples) if feature else None
-        found = solve_elastic(program, samples.free, most_missed=most_missed) if program else None
-        return ((feature, found[0]), found[1]) if feature and found else None
+        if feature is None or program is None:
+            return None
+        norm = self._norm if self.task.tolerance == np.inf else "l1"
+        program = replace(program, norm=norm, optional=~samples.free)
+        most = most_missed * len(samples)
+        weights = solve(program, backend=self._backend, rounds=ELASTIC_ROUNDS, most_missed=most)
+        return None if weights is None else ((feature, weights), float(program.missed(weights).sum()))
 
     def size(self, plan: Plan) -> Size | None:
         """The size of the change that the plan's solution on few samples makes (plan.py); None without one.
@@ -134,15 +152,27 @@ class PlanSolver:
         Threads may ask.
         """
         found = self.solve_few(plan)
-        if found is None:
-            return None
-        (feature, weights), domain = found, self._few.owner == -1
+        return found and self.size_of(plan, found)
+
+    def size_of(self, plan: Plan, solution: Solution) -> Size:
+        """The size of the change that a solution on few samples makes."""
+        (feature, weights), domain = solution, self._few.owner == -1
         before, after = self._few.y, feature.scores(plan.v, weights)
         change = np.abs(after - before)
         amount = size(float(change.max()), float(change[domain].mean()))
         reordered = (np.argsort(before[domain]) != np.argsort(after[domain])).any(1).mean()
         claims = structure(self.task.network, feature.network(self.task.network, plan.v, weights))
         return Size(amount, claims is not None and claims.is_theorem(Decision.LOWEST), float(reordered))
+
+    def _first_alike(self, plan: Plan) -> int:
+        """The first place of the plan's strategy whose programs are the same: where scores count, those of two
+        rewritten neurons without which scores are the same."""
+        place, strategy = plan.place, plan.strategy
+        mine = self._feature(self.samples, strategy, place)
+        if mine is None or strategy != "rewritten" or self._norm != "scores" or not mine.bias:
+            return place
+        others = (self._feature(self.samples, strategy, other) for other in range(place))
+        return next((i for i, each in enumerate(others) if each and np.array_equal(each.y, mine.y)), place)
 
     def _solution(self, plan: Plan, samples: Samples, soft: Samples | None) -> Solution | None:
         """See `solve`; about these samples and soft constraints."""

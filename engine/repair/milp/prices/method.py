@@ -1,7 +1,7 @@
 """Repairs that change a few decisions, or outputs, where no plan keeps all at samples: by programs with prices.
 
 Each feature and direction is solved once on a few samples; those that miss least are solved on all, checked on fresh
-points, and solved again with what was found unsafe.
+points, and solved again with what was found unsafe: limits that keep decisions or outputs may be missed at a price.
 """
 
 from collections.abc import Iterator
@@ -17,6 +17,7 @@ from engine.repair.milp.solver import PlanSolver
 from engine.repair.samples import points
 from engine.repair.task import Candidate, Evidence, Say
 
+DIGITS = 3  # of what is missed
 PLANS = 4  # refined, those first that miss least
 ATTEMPTS = 6  # times that one plan is solved and checked
 
@@ -24,11 +25,17 @@ ATTEMPTS = 6  # times that one plan is solved and checked
 def loose(
     solver: PlanSolver, evidence: Evidence, say: Say, directions: list[np.ndarray], margin: float
 ) -> Iterator[Candidate]:
-    """Yields networks that are safe at all samples, and change as little else as the programs can have it."""
+    """Yields networks that are safe at all samples, and change as little else as the programs can have it.
+
+    Of those that miss about as little of the rest, those that change scores least come first.
+    """
     say("linear programs with prices")
-    plans = _plans(directions, margin)
-    found = [(missed[1], i) for i, plan in enumerate(plans) if (missed := solver.elastic(plan, few=True))]
-    for _, i in sorted(found)[:PLANS]:
+    found = []
+    for i, plan in enumerate(plans := _plans(directions, margin)):
+        if elastic := solver.elastic(plan, few=True):
+            solution, missed = elastic
+            found.append((round(missed, DIGITS), solver.size_of(plan, solution).rank, i))
+    for *_, i in sorted(found)[:PLANS]:
         yield from _refined(solver, evidence, say, plans[i])
 
 

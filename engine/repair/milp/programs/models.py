@@ -27,7 +27,8 @@ ONE_AT_A_TIME = Lock()
 
 
 class Found(NamedTuple):
-    """What a solver found: the weights w; the largest value, and the excess of each soft row, where scores count."""
+    """What a solver found: the weights w; the largest value, where scores count; the excess of each row that may be
+    exceeded."""
 
     w: np.ndarray
     largest: float
@@ -37,45 +38,45 @@ class Found(NamedTuple):
 class Model:
     """Minimize cost . v where matrix v <= limits and 0 <= v <= high, with integers where `whole` is 1.
 
-    v: up and down with w = base + up - down, then the largest value and the excess of each soft row, then what the
-    norm needs.
+    v: up and down with w = base + up - down, then the largest value, where scores count, and the excess of each row
+    that may be exceeded, then what the norm needs.
     """
 
-    def __init__(self, rows: np.ndarray, limits: np.ndarray, soft: np.ndarray, linear: np.ndarray, program: Program):
-        """rows: of (w, largest value); soft: True for rows that may be exceeded, at the price of the mean; linear: what
-        each weight costs beside its change.
+    def __init__(self, rows: np.ndarray, limits: np.ndarray, prices: np.ndarray, linear: np.ndarray, program: Program):
+        """rows: of (w, largest value); prices: of each unit by which a row is exceeded, infinite where none may be;
+        linear: what each weight costs beside its change.
         """
-        n, at = len(program.base), np.flatnonzero(soft)
+        n, at = len(program.base), np.flatnonzero(prices < np.inf)
         extra = {"count": n, "max": 1}.get(program.norm, 0)
         up, down = program.upper - program.base, program.base - program.lower
         weights = csr_array(rows[:, :n])
         excess = csr_array((-np.ones(len(at)), (at, np.arange(len(at)))), shape=(len(rows), len(at)))
-        values = [csr_array(rows[:, n:]), excess] if program.counts_scores else []
-        self.base, self.counts_scores = program.base, program.counts_scores
-        self.matrix = hstack([weights, -weights, *values, csr_array((len(rows), extra))], format="csr")
+        largest = [csr_array(rows[:, n:])] if program.counts_scores else []
+        self.base, self.counts_scores, self.soft = program.base, program.counts_scores, len(at)
+        self.matrix = hstack([weights, -weights, *largest, excess, csr_array((len(rows), extra))], format="csr")
         self.limits = limits - weights @ program.base
         high = np.inf if program.norm == "max" else 1.0
-        prices = [program.prices[0], *[program.mean_price] * len(at)] if program.counts_scores else []
-        self.high = np.concatenate([up, down, np.full(len(prices), np.inf), np.full(extra, high)])
+        values = [*[program.prices[0]] * len(largest), *prices[at]]
+        self.high = np.concatenate([up, down, np.full(len(values), np.inf), np.full(extra, high)])
         price = {"scores": WEIGHT_PRICE, "l1": 1.0}.get(program.norm, 1e-3)
-        self.cost = np.concatenate([price + linear, price - linear, prices, np.ones(extra)])
-        self.whole = np.repeat([0, 1 if program.norm == "count" else 0], [2 * n + len(prices), extra])
+        self.cost = np.concatenate([price + linear, price - linear, values, np.ones(extra)])
+        self.whole = np.repeat([0, 1 if program.norm == "count" else 0], [2 * n + len(values), extra])
         if extra:
-            self._link(n, np.maximum(up, down).clip(max=1e3))
+            self._link(n, len(values), np.maximum(up, down).clip(max=1e3))
 
-    def _link(self, n: int, most: np.ndarray) -> None:
+    def _link(self, n: int, values: int, most: np.ndarray) -> None:
         """Adds up + down <= the maximum, or <= most * (0 or 1)."""
-        both = np.hstack([np.eye(n), np.eye(n)])
         last = -np.diag(most) if self.whole.any() else -np.ones((n, 1))
-        self.matrix = vstack([self.matrix, csr_array(np.hstack([both, last]))], format="csr")
+        more = np.hstack([np.eye(n), np.eye(n), np.zeros((n, values)), last])
+        self.matrix = vstack([self.matrix, csr_array(more)], format="csr")
         self.limits = np.concatenate([self.limits, np.zeros(n)])
 
     def solution(self, v: np.ndarray) -> Found:
         """What these variables stand for."""
         n = len(self.base)
-        change = v[:n] - v[n : 2 * n]
-        values = v[2 * n :] if self.counts_scores else np.zeros(1)
-        return Found(self.base + np.where(np.abs(change) > 1e-9, change, 0.0), float(values[0]), values[1:])
+        change, values = v[:n] - v[n : 2 * n], v[2 * n :]
+        largest, values = (float(values[0]), values[1:]) if self.counts_scores else (0.0, values)
+        return Found(self.base + np.where(np.abs(change) > 1e-9, change, 0.0), largest, values[: self.soft])
 
 
 Solver = Callable[[Model], Found | None]

@@ -7,6 +7,7 @@ import numpy as np
 from engine.errors import InputError
 
 NORMS = ("scores", "l1", "count", "max")
+MISS_PRICE = 100.0  # of each unit by which a limit that may be missed is missed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -17,7 +18,7 @@ class Program:
     norm: what is made small. l1, count, max: of w - base, the sum, how many numbers change, or the largest. scores: the
     largest value at any point, and the mean of the positive values at the points `domain` [n], bool, at these two
     prices, and a little of l1. largest [width]: at least the absolute value of each feature, found where it is not
-    given.
+    given. optional [n], bool: points at which need and cap may be missed, each unit at MISS_PRICE; none where None.
     """
 
     features: np.ndarray
@@ -30,6 +31,7 @@ class Program:
     largest: np.ndarray | None = None
     domain: np.ndarray | None = None
     prices: tuple[float, float] = (1.0, 1.0)
+    optional: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.norm not in NORMS:
@@ -43,10 +45,11 @@ class Program:
             need=self.need[which],
             cap=self.cap[which],
             domain=None if self.domain is None else self.domain[which],
+            optional=None if self.optional is None else self.optional[which],
         )
 
     def join(self, other: "Program") -> "Program":
-        """The same weights' program about the points of both."""
+        """The same weights' program about the points of both, at which nothing may be missed."""
         whole = None if self.domain is None or other.domain is None else np.append(self.domain, other.domain)
         return replace(
             self,
@@ -55,6 +58,7 @@ class Program:
             cap=np.concatenate([self.cap, other.cap]),
             largest=np.maximum(self.magnitudes, other.magnitudes),
             domain=whole,
+            optional=None,
         )
 
     @property
@@ -71,6 +75,17 @@ class Program:
     def counted(self) -> np.ndarray:
         """True for the points whose values count in the mean: bool [n]."""
         return np.ones(len(self.need), bool) if self.domain is None else self.domain
+
+    @property
+    def may_be_missed(self) -> np.ndarray:
+        """True for the points whose limits may be missed: bool [n]."""
+        return np.zeros(len(self.need), bool) if self.optional is None else self.optional
+
+    def missed(self, w: np.ndarray) -> np.ndarray:
+        """By how much each point's limits are missed with these weights [n], in float32."""
+        value = self.features @ w[:-1].astype(np.float32) + np.float32(w[-1])
+        found: np.ndarray = np.maximum(self.need - value, value - self.cap).clip(min=0)
+        return found
 
     @property
     def is_never_negative(self) -> bool:
