@@ -220,8 +220,9 @@ of such a margin before anything is split; and of the boxes until the limit.
 
 {markdown(head, lines)}
 
-What is left, and why: each layer's lines lose more. Where the first bound lacks about as much as the margin, splits win
-it back; where it lacks many times as much, they do not.
+What is left, and why: each layer's lines lose more. Where the first bound lacks about half the margin, splits win it
+back within a minute; where it lacks many times as much, they do not. Tighter bounds of hidden neurons would decide
+these questions, but optimized slopes do not give them ([measured](explanation/bounds.md)).
 """
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,13 +12,21 @@ LEAF = -1  # in `split`
 MAX_AT_ONCE = 1 << 14  # exclusions whose entries are gathered together, for the memory that their places take
 
 
+class CasePart(NamedTuple):
+    """Some unsafe polytopes of one case of a property, by their numbers, ascending; None for all of them."""
+
+    case: int
+    polytopes: tuple[int, ...] | None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Proof:
     """Boxes that cover a property's cases, with an exclusion of each unsafe polytope on each.
 
     The arrays are those of docs/certificate-format.md, section 4, which explains them: the tree in
     level order, then the exclusions by (node, polytope) with their rows, slopes and multipliers. of_cone: True where
-    they hold of what the free inputs reach (section 12), and need not hold with bounds of the whole network.
+    they hold of what the free inputs reach (section 12), and need not hold with bounds of the whole network. parts:
+    what each of its cases is of the property's, in order; empty where they are the same.
     """
 
     split: np.ndarray
@@ -34,17 +43,18 @@ class Proof:
     multiplier: np.ndarray
     multiplier_value: np.ndarray
     of_cone: bool = False
+    parts: tuple[CasePart, ...] = ()
 
     @classmethod
     def of_nothing(cls) -> "Proof":
         """The proof of one case without unsafe polytopes: a leaf, and nothing to be excluded."""
         ends, none = np.full(1, LEAF, np.int32), np.zeros(0, np.int32)
         arrays = dict.fromkeys(ARRAYS, none) | dict.fromkeys(("cut", "multiplier_value"), np.zeros(0))
-        return cls(**arrays | {"split": ends}, of_cone=False)
+        return cls(**arrays | {"split": ends}, of_cone=False, parts=())
 
 
 #: the names of the arrays, in order
-ARRAYS = tuple(name for name in Proof.__slots__ if name != "of_cone")
+ARRAYS = tuple(name for name in Proof.__slots__ if name not in ("of_cone", "parts"))
 #: those of exclusions; each exclusion has so many of the entries
 ENTRIES = {
     "rows": ("row", "row_weight"),
@@ -55,7 +65,8 @@ OF_EXCLUSIONS = ARRAYS[ARRAYS.index("node") :]
 
 
 def joined(proofs: Sequence[Proof], *, n_inputs: int, order: Sequence[int] | None = None) -> Proof:
-    """The proof whose cases are those of the proofs, about one network, one after the other; there is at least one.
+    """The proof whose cases are those of the proofs, about one network, one after the other; there is at least one, and
+    none is in parts.
 
     order: which of these cases it has, by their numbers through all proofs, in this order (None: all).
     """
@@ -72,7 +83,7 @@ def joined(proofs: Sequence[Proof], *, n_inputs: int, order: Sequence[int] | Non
     number = np.full(len(proof.split), LEAF, np.int64)
     number[ids] = np.arange(len(ids))
     arrays = {name: getattr(proof, name) for name in OF_EXCLUSIONS}
-    return Proof(split, cuts, **ordered_exclusions(arrays, number), of_cone=proof.of_cone)
+    return Proof(split, cuts, **ordered_exclusions(arrays, number), of_cone=proof.of_cone, parts=())
 
 
 def _side_by_side(proofs: Sequence[Proof]) -> Proof:
@@ -80,7 +91,7 @@ def _side_by_side(proofs: Sequence[Proof]) -> Proof:
     arrays = {name: np.concatenate([getattr(proof, name) for proof in proofs]) for name in ARRAYS}
     starts = np.cumsum([0, *(len(proof.split) for proof in proofs[:-1])])
     node = [proof.node + start for proof, start in zip(proofs, starts, strict=True)]
-    return Proof(**arrays | {"node": np.concatenate(node)}, of_cone=any(proof.of_cone for proof in proofs))
+    return Proof(**arrays | {"node": np.concatenate(node)}, of_cone=any(proof.of_cone for proof in proofs), parts=())
 
 
 def _roots(proof: Proof) -> int:

@@ -8,7 +8,8 @@ from cases import batch, check_hidden, traces
 from conftest import random_network
 
 from engine.bounds import descent, products
-from engine.bounds.crown import Boxes, tighten
+from engine.bounds.crown import Boxes, is_open, tighten
+from engine.bounds.descent import MIN_INPUTS, Part
 from engine.bounds.interval import hidden_intervals
 from engine.bounds.products import Segments, matmul
 from engine.bounds.stack import Stack
@@ -93,3 +94,38 @@ def test_runs_of_very_different_length_are_not_filled_up(monkeypatch):
     assert Segments([(0, 0, 1), (1, 1, 2), (2, 2, 3), (3, 3, 4), (4, 4, 5), (5, 5, 100)]).filled is None
     assert Segments([(0, 0, 50), (1, 50, 100)]).filled is not None
     assert Segments([(0, 0, 50)]).filled is None and Segments().filled is None
+
+
+@pytest.mark.parametrize("inputs", [MIN_INPUTS, MIN_INPUTS + 1])
+def test_what_boxes_have_in_common_changes_no_bound(inputs, monkeypatch):
+    """Boxes of many inputs that signs of the first two layers tell apart: the same bounds as one by one."""
+    stack = Stack([random_network((inputs, 10, 12, 8, 2), seed=0)])
+    ends = torch.full((1, inputs), -0.2, dtype=torch.float64), torch.full((1, inputs), 0.3, dtype=torch.float64)
+    zero = torch.tensor([0])
+    whole = Boxes(zero, *ends, *hidden_intervals(stack, zero, *ends))
+    tighten(stack, whole)
+    split = is_open(whole.l, whole.u)[0, :22].nonzero()[:, 0]
+    assert len(split) > 12
+    l, u = whole.l.repeat(len(split) + 1, 1), whole.u.repeat(len(split) + 1, 1)
+    place = torch.arange(len(split))
+    u[place[::2], split[::2]] = 0
+    l[place[1::2], split[1::2]] = 0
+    used = []
+    find = Part.find_common
+
+    def watched(part, products):
+        find(part, products)
+        used.append(len(part.common[1]))
+
+    monkeypatch.setattr(Part, "find_common", watched)
+    network = torch.zeros(len(l), dtype=torch.long)
+    together = Boxes(network, *(end.expand(len(l), -1).contiguous() for end in ends), l.clone(), u.clone())
+    tighten(stack, together)
+    # of the first layer the neurons that are split somewhere differ, and the constant counts as different
+    assert used == ([] if inputs == MIN_INPUTS else [1 + int((split < 10).sum())])
+    for i in range(len(l)):
+        alone = Boxes(zero, *ends, l[i : i + 1].clone(), u[i : i + 1].clone())
+        tighten(stack, alone)
+        assert torch.allclose(together.l[i], alone.l[0], rtol=1e-6, atol=1e-6)
+        assert torch.allclose(together.u[i], alone.u[0], rtol=1e-6, atol=1e-6)
+    assert not torch.equal(together.u[0, 22:], together.u[-1, 22:])

@@ -22,7 +22,7 @@ class Columns:
         make: Callable[..., Self] = type(self)
         return make(*columns)
 
-    def select(self, index: torch.Tensor) -> Self:
+    def select(self, index: torch.Tensor | slice) -> Self:
         """The rows that an index or a mask names."""
         return self.with_columns([column[index] for column in self.columns()])
 

@@ -2,6 +2,10 @@
 
 Boxes that lie close together have many neurons in common that are never positive on them: half of ACAS Xu's, deep in a
 tree. Lines and weights of these are zeros, in every sum that a bound is made of (rounding.py), and are left out.
+
+Boxes that only signs tell apart have the same inputs, and their lines of the first layer differ at a few neurons. What
+the other neurons add to coefficients over the inputs is the same on all these boxes, and is multiplied out once. (Sums
+may be taken in any order.)
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,6 +20,7 @@ from engine.deadline import Deadline
 
 MAX_BOXES = 256  # of a part: more have less in common, of fewer the products are small
 MAX_COPIED = 1 << 22  # weights of all parts together
+MIN_INPUTS = 128  # from so many on it pays to look for what boxes have in common
 
 
 @dataclass(slots=True)
@@ -25,16 +30,20 @@ class Part:
     network: the one whose boxes they are, if idle neurons are left out; then `kept` are the places, ascending, of the
     other outputs of the last layer and of the constant, and `weights` [its outputs + 1, outputs + 1 of the one before]
     of each layer what is left. lines: of each layer [4 * boxes, outputs + 1], as `relaxed` takes them; ends: likewise
-    [4 * boxes, inputs].
+    [4 * boxes, inputs]. alike: True where all boxes have the same many inputs. common: of each neuron of the second
+    layer what the first layer's neurons add to rows z and -z whose lines are the same on all boxes, [2, neurons, inputs
+    + 1], and the places of the others and of the constant.
     """
 
     first: int
     last: int
     network: int | None
     ends: torch.Tensor
+    alike: bool
     kept: torch.Tensor | None = None
     lines: list[torch.Tensor] = field(default_factory=list)
     weights: list[torch.Tensor] = field(default_factory=list)
+    common: tuple[torch.Tensor, torch.Tensor] | None = None
 
     def follow(self, products: Products, lines: torch.Tensor, used: torch.Tensor) -> None:
         """Goes on to the next layer. lines: [4, boxes, outputs + 1] of the batch; used: True where any is not 0."""
@@ -52,6 +61,32 @@ class Part:
         if self.network is None:
             return products.rows(network, neuron)
         return self._reached(products).index_select(0, neuron)
+
+    def find_common(self, products: Products) -> None:
+        """Multiplies out what is common; only the first layer has been passed."""
+        lines = self.lines[0].view(4, self.last - self.first, -1)
+        slopes = lines[::2]  # what else lines have goes to the constant
+        same = (slopes == slopes[:, :1]).all(1).all(0)
+        same[-1] = False
+        row = self._reached(products)[:-1]
+        found = relaxed(torch.stack([row, -row]), lines[:, 0].view(2, 2, 1, 1, -1))
+        self.common = found[..., same] @ self.weights[0][same], (~same).nonzero()[:, 0]
+
+    def before(self, rows: torch.Tensor, k: int, neuron: torch.Tensor) -> torch.Tensor:
+        """Rows [2, n, kept] over layer k's outputs, which come from these neurons [n], over those of the one before."""
+        if self.common is None:
+            return rows @ self.weights[k]
+        found, others = self.common
+        return found[:, neuron] + rows[..., others] @ self.weights[0][others]
+
+    def least(self, slopes: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
+        """The least values of planes with these slopes [2, n, inputs] on their boxes, without constants, and the sizes
+        of all terms, negated: [2, 2, n]."""
+        if self.alike:
+            ends = self.ends.view(4, self.last - self.first, -1)[:, 0]
+            return (slopes @ ends[:2].mT + slopes.clamp(max=0) @ ends[2:].mT).movedim(-1, 0)
+        own = _of_rows(self.ends, place)
+        return (slopes * own[0]).addcmul_(slopes.clamp(max=0), own[1]).sum(-1)
 
     def _reached(self, products: Products) -> torch.Tensor:
         """The next layer's weights [outputs + 1, kept]."""
@@ -78,8 +113,9 @@ class Descent:
         largest = torch.maximum(lower.abs(), upper.abs())
         ends = torch.stack([lower, -largest, upper - lower, 2 * largest])
         self._parts = [
-            Part(first, last, alone, ends[:, first:last].flatten(0, 1))
+            Part(first, last, alone, own.flatten(0, 1), alone is not None and _alike(own))
             for alone, first, last in _parts(stack, len(network), runs)
+            for own in [ends[:, first:last]]
         ]
 
     def follow(self, lines: Sequence[Lines]) -> None:
@@ -106,9 +142,17 @@ class Descent:
         ends = torch.tensor([part.last for part in self._parts], dtype=torch.long, device=box.device)
         stops = torch.searchsorted(box, ends).tolist()
         for part, start, stop in zip(self._parts, [0, *stops], stops):
+            self._find_common(part, stop - start)
             for i in range(start, stop, at_once):
                 j = min(i + at_once, stop)
                 yield part, box[i:j], neuron[i:j]
+
+    def _find_common(self, part: Part, rows: int) -> None:
+        """So that so many rows need not be multiplied out one by one, if they are many more than neurons."""
+        products = self._stack.layers[self._passed].products
+        part.common = None
+        if part.alike and self._passed == 1 and rows >= 4 * products.shape[0]:
+            part.find_common(products)
 
     def _bounds(self, part: Part, box: torch.Tensor, neuron: torch.Tensor) -> torch.Tensor:
         network = self._network[box]
@@ -123,15 +167,19 @@ class Descent:
             if part.network is None:
                 rows = self._stack.layers[k].products.before(rows, network, runs)
             else:
-                rows = rows @ part.weights[k]
-        ends, slopes = _of_rows(part.ends, place), rows[..., :-1].contiguous()
-        sums = (slopes * ends[0]).addcmul_(slopes.clamp(max=0), ends[1]).sum(-1)
+                rows = part.before(rows, k, neuron)
+        sums = part.least(rows[..., :-1].contiguous(), place)
         return rows[..., -1] + sums[0] - self._stack.lost(-sums[1])
 
 
 def _of_rows(table: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
     """The entries [4 n, columns] of a table as two pairs: [2, 2, 1, n, columns]."""
     return table.index_select(0, place).view(2, 2, 1, len(place) // 4, table.shape[1])
+
+
+def _alike(ends: torch.Tensor) -> bool:
+    """True for several boxes of the same many inputs; ends: [4, boxes, inputs]."""
+    return ends.shape[1] > 1 and ends.shape[2] > MIN_INPUTS and bool((ends == ends[:, :1]).all())
 
 
 def _parts(stack: Stack, boxes: int, runs: Segments) -> list[tuple[int | None, int, int]]:

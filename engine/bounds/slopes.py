@@ -232,7 +232,7 @@ def ascend(
     weights, bound, chains = _at(stack, boxes, lines, targets, point)
     best = bound
     # of weights (as logarithms), of slopes, and of multipliers, which are worth as much as coefficients of their layer
-    rates = (0.4, 0.15, 0.1 * _sizes(stack, boxes, targets, chains) if steps > 1 else 0.1)
+    rates = (0.4, 0.15, 0.1 * coefficient_sizes(stack, boxes, targets, chains) if steps > 1 else 0.1)
     for step in range(steps - 1):
         slope = gradient(stack, boxes, targets, bound, chains)
         mean = (weights * slope.weights).sum(1, keepdim=True)
@@ -255,7 +255,7 @@ def _at(
     return weights, *bound_targets(stack, boxes, lines, targets, free)
 
 
-def _sizes(stack: AnyStack, boxes: Boxes, targets: Targets, chains: Chains) -> torch.Tensor:
+def coefficient_sizes(stack: AnyStack, boxes: Boxes, targets: Targets, chains: Chains) -> torch.Tensor:
     """The largest coefficient of each hidden neuron's layer: [targets, hidden]."""
     sizes = [
         rows[:, :-1].abs().amax(1, keepdim=True).expand(-1, layer.n_hidden)

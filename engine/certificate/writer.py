@@ -1,6 +1,7 @@
 """Verdicts to certificate files."""
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from fractions import Fraction
 from os import PathLike
 from pathlib import Path
@@ -25,6 +26,7 @@ from engine.certificate.encoding import (
 from engine.errors import InputError
 from engine.files import write_bytes
 from engine.network import Network
+from engine.proof import CasePart
 from engine.property import Case, Property
 from engine.search.problem import Options
 from engine.verdict import Unknown, Verdict, Verified, Violated
@@ -116,7 +118,7 @@ def decided_bytes(
         raise InputError("the verdict has no proof", where=where, advice="verify with Options(proofs=True)")
     else:
         arrays = proof_arrays(verdict.proof)
-        manifest["cases"] = _claim(property)
+        manifest["cases"] = _claim(property, verdict.proof.parts)
         manifest["arrays"] = array_entries(arrays)
     return certificate_file(manifest, arrays, parse=parse_certificate, where=where)
 
@@ -135,10 +137,21 @@ def recorded(options: Options) -> dict[str, Json]:
     return {name: value for name, value in asdict(options).items() if name not in _OMITTED}
 
 
-def _claim(property: Property) -> list[Json]:
-    """Returns the property's cases, or one that claims nothing: it covers a file whose asserts exclude each other."""
+def _claim(property: Property, parts: Sequence[CasePart] = ()) -> list[Json]:
+    """Returns the property's cases, or these parts of them if there are any.
+
+    Of a property without cases it is one that claims nothing: it covers a file whose asserts exclude each other.
+    """
     nowhere = (Fraction(0),) * property.n_inputs
-    return [case_entry(case) for case in property.cases or (Case(nowhere, nowhere, ()),)]
+    cases = property.cases or (Case(nowhere, nowhere, ()),)
+    return [case_entry(case) for case in [_part(cases, part) for part in parts] or cases]
+
+
+def _part(cases: Sequence[Case], part: CasePart) -> Case:
+    case = cases[part.case]
+    if part.polytopes is None:
+        return case
+    return replace(case, unsafe=tuple(case.unsafe[p] for p in part.polytopes))
 
 
 def _witness(property: Property, verdict: Violated) -> dict[str, Json]:

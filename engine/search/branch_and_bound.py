@@ -12,6 +12,7 @@ from engine.bounds.blocks import make_stack
 from engine.bounds.roots import Roots, extent
 from engine.deadline import Deadline, OutOfTime
 from engine.property import Polytope
+from engine.search.apart import set_apart, to_set_apart
 from engine.search.batch import bounded
 from engine.search.branching import split_input, split_sign, splits
 from engine.search.conjunctions import conjunction_attack
@@ -46,10 +47,15 @@ class BranchAndBound:
         workers: ThreadPoolExecutor,
         parts: int,
         report: OnVerdict,
+        *,
+        apart: bool = True,
     ):
-        """Raises OutOfTime where all problems' time together does not suffice to begin."""
+        """apart: polytopes may have trees of their own (apart.py).
+
+        Raises OutOfTime where all problems' time together does not suffice to begin.
+        """
         start = time.monotonic()
-        self._options, self._report = options, report
+        self._options, self._report, self._apart = options, report, apart
         networks = list({id(p.network): p.network for _, p in problems}.values())
         limits = [p.timeout or options.timeout or inf for _, p in problems]
         deadline = Deadline(start + max(limits) * len(problems))
@@ -209,6 +215,8 @@ class BranchAndBound:
             for root, share in zip(nodes.root.tolist(), shares):
                 state = self._frontier.owner(root)
                 state.boxes += sign > 0
+                trees = state.apart.get(root, 1)  # a root that is set apart is at depth 0, and its trees at depth 1
+                share *= 2 / trees if trees > 1 else 1
                 state.proved += sign * share / len(state.problem.property.cases)
         self.boxes += len(before)
 
@@ -218,6 +226,12 @@ class BranchAndBound:
         wanted = torch.tensor(
             [owner.counterexample is None for owner in owners], dtype=torch.bool, device=boxes.neuron.device
         )
+        if self._apart:
+            apart = wanted & (boxes.neuron >= 0) & to_set_apart(boxes.nodes)
+            for i in apart.nonzero()[:, 0].tolist():
+                known = Known(float(boxes.value[i]), float(boxes.bound[i]))
+                set_apart(self._frontier, self._recorder, boxes.nodes.select(slice(i, i + 1)), known)
+            wanted &= ~apart
         by_sign = wanted & (boxes.neuron >= 0)
         by_input = wanted & (boxes.neuron < 0) & splits(boxes.nodes).any(1)
         kept = _leave(boxes, owners, wanted, wanted & ~by_sign & ~by_input)

@@ -7,11 +7,12 @@ from engine.search.pool import Nodes
 WIDTH_POWER = 0.5  # preference of wide inputs, measured in benchmarks/branching.py: 0 stalls, 0.4 to 1 are close
 MIN_CHANGE = 1e-30  # stands for smaller ones: of a flat plane the widest input is halved, not always the first
 MAX_SPLIT_INPUTS = 8  # up to so many inputs are halved; with more it is found out (ways.py)
+MAX_RIVAL_INPUTS = 128  # of more each changes too little: signs alone are split
 
 
-def many_inputs(nodes: Nodes) -> torch.Tensor:
+def many_inputs(nodes: Nodes, *, more_than: int = MAX_SPLIT_INPUTS) -> torch.Tensor:
     """True for boxes with so many inputs of some width that to split signs may take fewer boxes: [n]."""
-    return (nodes.lower < nodes.upper).sum(1) > MAX_SPLIT_INPUTS
+    return (nodes.lower < nodes.upper).sum(1) > more_than
 
 
 def splits(nodes: Nodes) -> torch.Tensor:

@@ -8,8 +8,10 @@ NeurIPS 2021): a proof like any other, which only has to be evaluated.
 import torch
 
 from engine.bounds.slopes import bound_targets
+from engine.bounds.stack import Stack
+from engine.search.ahead import best_sign
 from engine.search.batch import Batch
-from engine.search.branching import splits
+from engine.search.branching import MAX_RIVAL_INPUTS, many_inputs, splits
 from engine.search.costs import line_costs
 from engine.search.exclude import OpenTargets, handed_down
 from engine.search.pool import Nodes
@@ -57,11 +59,21 @@ def _largest_change(nodes: Nodes, targets: OpenTargets) -> torch.Tensor:
 
 
 def _loosest(batch: Batch, chosen: OpenTargets) -> tuple[torch.Tensor, torch.Tensor]:
-    """The neuron of open sign whose lines cost the best bound most, and that cost: [open]."""
+    """The neuron of open sign to be split, of those whose lines cost the best bound most, and the most that any of them
+    costs: [open]."""
     stack, nodes, boxes, box = batch.stack, batch.nodes, batch.boxes, chosen.box
     targets = batch.roots.targets(nodes.root[box], box, chosen.polytope, nodes.phases)
     found = handed_down(nodes.slopes, nodes.multipliers, box, chosen.weights, batch.plain_slopes)
     _, chains = bound_targets(stack, boxes, batch.lines, targets, found)
     cost = line_costs(stack, chains, found, boxes.l[box], boxes.u[box])
     most = cost.max(1)
-    return most.indices, most.values
+    neuron, ahead = most.indices, _looks_ahead(batch, box)
+    if bool(ahead.any()):
+        neuron[ahead] = best_sign(batch, targets.select(ahead), found.select(ahead), cost[ahead])
+    return neuron, most.values
+
+
+def _looks_ahead(batch: Batch, box: torch.Tensor) -> torch.Tensor:
+    """True for these boxes [n] where a bound costs so much that a look ahead pays (ahead.py)."""
+    plain = isinstance(batch.stack, Stack) and not bool(batch.is_curved.any())
+    return many_inputs(batch.nodes, more_than=MAX_RIVAL_INPUTS)[box] & plain

@@ -137,7 +137,9 @@ class Frontier:
             self._give_up(root)
 
     def _give_up(self, root: int) -> None:
-        self._owner.pop(root).roots.discard(root)
+        state = self._owner.pop(root)
+        state.roots.discard(root)
+        state.apart.pop(root, None)
         del self._confirmer[root], self._count[root]
         self._roots.release([root])
 

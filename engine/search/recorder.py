@@ -1,10 +1,12 @@
 """The record of splits and exclusions that proofs are made of."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
 from engine.bounds.relaxation import SLOPE_STEPS
-from engine.proof import LEAF, OF_EXCLUSIONS, Arrays, Proof, ordered_exclusions
+from engine.proof import LEAF, OF_EXCLUSIONS, Arrays, CasePart, Proof, ordered_exclusions
 from engine.search.exclusions import NAMES, Exclusions
 from engine.search.pool import Nodes
 
@@ -22,6 +24,8 @@ class Recorder:
         # of exclusions by the names of Proof's arrays, in the order in which they were made
         self._exclusions: dict[str, list[np.ndarray]] = {name: [] for name in OF_EXCLUSIONS}
         self._bytes = 0
+        # of roots that were set apart: the polytopes proved there, and the root of each other one
+        self._apart: dict[int, tuple[tuple[int, ...], dict[int, int]]] = {}
 
     @property
     def nbytes(self) -> int:
@@ -31,6 +35,12 @@ class Recorder:
     def new_roots(self, count: int) -> range:
         """Ids for so many new roots."""
         return self._new(count)
+
+    def set_apart(self, root: int, proved: Sequence[int], others: Sequence[int]) -> range:
+        """Ids for new roots of the same box, one for each of the other polytopes of its case than those proved."""
+        ids = self._new(len(others))
+        self._apart[root] = tuple(proved), dict(zip(others, ids))
+        return ids
 
     def exclude(self, exclusions: Exclusions) -> None:
         """Records exclusions of polytopes."""
@@ -68,13 +78,45 @@ class Recorder:
         self._cut = np.concatenate([self._cut, np.zeros_like(self._cut)])
 
     def proof(self, roots: list[int]) -> Proof:
-        """The proof whose cases are these roots, in this order, all of whose leaves are excluded."""
+        """The proof whose cases are these roots, in this order, all of whose leaves are excluded; of roots set apart,
+        parts of these cases."""
+        exclusions = self._merged()
+        parts: tuple[CasePart, ...] = ()
+        if any(root in self._apart for root in roots):
+            roots, parts = self._parts(roots)
+            exclusions["polytope"] = self._renumbered(exclusions, np.array(roots), parts)
         ids = self._level_order(np.array(roots))
         split = self._axis[ids]
         cut = self._cut[ids[(0 <= split) & (split < self._inputs)]]
         number = np.full(self._used, LEAF)
         number[ids] = np.arange(len(ids))
-        return Proof(split.astype(np.int32), cut, **ordered_exclusions(self._merged(), number), of_cone=False)
+        return Proof(split.astype(np.int32), cut, **ordered_exclusions(exclusions, number), of_cone=False, parts=parts)
+
+    def _parts(self, roots: Sequence[int]) -> tuple[list[int], tuple[CasePart, ...]]:
+        """The roots of all parts of these cases' roots, case by case, and what each is a part of."""
+        found: list[tuple[int, CasePart]] = []
+        for case, root in enumerate(roots):
+            proved, others = self._apart.get(root, (None, {}))
+            if proved != ():
+                found.append((root, CasePart(case, proved)))
+            found += [(other, CasePart(case, (polytope,))) for polytope, other in others.items()]
+        return [root for root, _ in found], tuple(part for _, part in found)
+
+    def _renumbered(self, exclusions: Arrays, roots: np.ndarray, parts: Sequence[CasePart]) -> np.ndarray:
+        """The polytopes of the exclusions, by their numbers in the parts that these roots stand for."""
+        tree, level = np.full(self._used, LEAF), roots
+        tree[roots] = np.arange(len(roots))
+        while len(level):
+            parents = level[self._child[level] != LEAF]
+            level = np.concatenate([self._child[parents], self._child[parents] + 1])
+            tree[level] = np.tile(tree[parents], 2)
+        table = np.tile(np.arange(int(exclusions["polytope"].max(initial=0)) + 1), (len(parts) + 1, 1))
+        for number, part in enumerate(parts):
+            if part.polytopes is not None:
+                table[number, list(part.polytopes)] = np.arange(len(part.polytopes))
+        # what lies below none of them has the last row, LEAF's
+        found: np.ndarray = table[tree[exclusions["node"]], exclusions["polytope"]]
+        return found
 
     def _level_order(self, level: np.ndarray) -> np.ndarray:
         levels = []

@@ -28,6 +28,7 @@ class ProblemState:
     begun: its first so many cases were opened
     trees: the ids of their roots, for the recorder
     roots: the slots of those that have an open box
+    apart: by the slot of a root, how many trees it has, where each open polytope has one of its own
     proved: the share of its volume where it holds
     ties: boxes so far whose margin is zero, or less than rounding can change
     tie, stuck: True once such a box, or one that can be split no further, was left for good
@@ -51,6 +52,7 @@ class ProblemState:
     begun: int = 0
     trees: list[int] = field(default_factory=list)
     roots: set[int] = field(default_factory=set)
+    apart: dict[int, int] = field(default_factory=dict)
     boxes: int = 0
     seconds: float = 0.0
     proved: float = 0.0

@@ -49,9 +49,10 @@ def verify_all(
 
     A problem with one case that fixes most inputs is searched in the part of its network that the others reach
     (engine/cone/), in real semantics. always_cones: also where they are not most, as certificates about images demand,
-    if each layer is reached. Problems whose networks have the same shape share batches. A problem's seconds are its
-    share of each batch's time, by boxes, since it was admitted to the window. InputError, before anything is searched,
-    where a network cannot be executed: no counterexample to it could be confirmed.
+    if each layer is reached; then proofs have the properties' cases as they are, too. Problems whose networks have the
+    same shape share batches. A problem's seconds are its share of each batch's time, by boxes, since it was admitted to
+    the window. InputError, before anything is searched, where a network cannot be executed: no counterexample to it
+    could be confirmed.
     """
     for problem in problems:
         problem.demand_inputs(options.semantics)
@@ -80,7 +81,7 @@ def verify_all(
                 _give_up(some, options, device, report, reason=reason)
                 continue
             try:
-                search = BranchAndBound(some, options, device, workers, parts, report)
+                search = BranchAndBound(some, options, device, workers, parts, report, apart=not always_cones)
             except OutOfTime:
                 _give_up(some, options, device, report, seconds=time.monotonic() - began)
                 continue

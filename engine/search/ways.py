@@ -10,14 +10,13 @@ from math import inf
 
 import torch
 
-from engine.search.branching import MAX_SPLIT_INPUTS
+from engine.search.branching import MAX_RIVAL_INPUTS, MAX_SPLIT_INPUTS
 from engine.search.problem import Problem
 from engine.search.state import ProblemState
 
 FIRST_TURN = 64  # boxes of a tree whose signs are split
 LONGER = 4  # times the boxes of the turn before
 BEHIND = 4  # one that has proved so many times less is grown so many times less
-MAX_RIVAL_INPUTS = 128  # of more each changes too little: signs alone are split
 INPUT_BOXES = 4  # of a tree whose inputs are split, for each whose signs are: these cost about as much
 MAX_CASES = 16  # of more the roots are begun once
 

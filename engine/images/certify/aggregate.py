@@ -163,7 +163,7 @@ def _content(members: dict[str, bytes], _: str) -> tuple[dict[str, Any], Proof]:
     for name in ARRAYS:
         kind = "f64" if name in ("cut", "multiplier_value") else "i32"
         arrays[name] = np.frombuffer(members[f"{name}.{kind}"], "<f8" if kind == "f64" else "<i4")
-    return json.loads(members["manifest.json"]), Proof(**arrays, of_cone=True)
+    return json.loads(members["manifest.json"]), Proof(**arrays, of_cone=True, parts=())
 
 
 def size_of(proof: Proof) -> int:
