@@ -60,7 +60,7 @@ def test_a_record_says_the_tolerance_and_is_read_again():
     assert "tolerance" not in FidelityRecord(3, 2, 1, {}).to_json()
 
 
-@pytest.mark.parametrize(("size", "unit"), [(1.0, 1.0), (8.0, 1.0), (1e6, 2.0**-19), (1e-6, 2.0**21)])
+@pytest.mark.parametrize(("size", "unit"), [(1.0, 1.0), (8.0, 1.0), (1 / 128, 1.0), (1e6, 2.0**-19), (1e-6, 2.0**21)])
 def test_outputs_of_unusual_sizes_are_multiplied_by_a_power_of_two(size, unit):
     last = BENT.layers[-1]
     task = replace(TASK, network=edited(BENT, {1: (size * last.weight, size * last.bias)}))
