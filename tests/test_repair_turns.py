@@ -3,6 +3,7 @@
 import time
 from dataclasses import replace
 from fractions import Fraction
+from math import inf
 
 import pytest
 from conftest import random_network
@@ -54,9 +55,11 @@ def test_what_waits_is_proved_after_the_turn(talks):
 
 
 def test_programs_have_less_time_where_least_squares_follow():
-    assert turn("milp", SMALL) == 0.4
-    assert turn("milp", random_network((5, 50, 50, 50, 50, 5), seed=0)) == 0.6
-    assert turn("smt", SMALL) == 1.0
+    large = random_network((5, 50, 50, 50, 50, 5), seed=0)
+    assert turn("milp", SMALL, 100.0) == 40.0
+    assert turn("milp", large, 100.0) == 60.0
+    assert turn("milp", large, inf) == 90.0
+    assert turn("smt", SMALL, inf) == inf
 
 
 def asked(options):

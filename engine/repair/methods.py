@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from importlib import import_module
+from math import inf
 from typing import Protocol, cast
 
 from engine.comparison.decision import Decision
@@ -29,6 +30,8 @@ _IN_AUTO: dict[str, dict[str, object]] = {"milp": {"wide": False}}
 #: Shares of the time left; that of milp where least squares follow, which are quick.
 TURNS = {"milp": 0.6, "gradient": 0.9, "idle": 0.7}
 WITH_LEAST_SQUARES = {"milp": 0.4, "gradient": 0.75, "idle": 0.7}
+#: However much time is left: programs that took so long seldom came to anything.
+MOST_SECONDS = {"milp": 90.0}
 #: Those that order what they try by a localization.
 _LOCALIZED = ("gradient", "smt")
 
@@ -74,9 +77,10 @@ def _of_milp(options: RepairOptions) -> Mapping[str, object]:
     return options.by_method.get("milp", {})
 
 
-def turn(name: str, network: Network) -> float:
-    """The share of the time left that a method gets before it makes room for the next."""
-    return (WITH_LEAST_SQUARES if _is_small(network) else TURNS).get(name, 1.0)
+def turn(name: str, network: Network, left: float) -> float:
+    """The seconds, of those left, that a method gets before it makes room for the next."""
+    share = (WITH_LEAST_SQUARES if _is_small(network) else TURNS).get(name, 1.0)
+    return min(share * left, MOST_SECONDS.get(name, inf))
 
 
 def least_squares_follow(network: Network, options: RepairOptions) -> bool:

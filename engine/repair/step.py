@@ -86,8 +86,10 @@ class RepairStep:
 
     def _end_of_turn(self, name: str) -> float:
         """When a method has to make room for the next, in seconds of the run."""
-        now = self._run.seconds
-        return now + turn(name, self._task.network) * (self._ends - now) if self._run.options.method == AUTO else inf
+        now, options = self._run.seconds, self._run.options
+        if options.method != AUTO or options.guarantee:  # no other follows
+            return inf
+        return now + turn(name, self._task.network, self._ends - now)
 
     def _by(self, name: str, options: RepairOptions) -> None:
         """Tries what the method offers, up to a repair that changes no sampled decision and is better than the best.
