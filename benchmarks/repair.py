@@ -167,8 +167,13 @@ def read(path: str, needed: Sequence[str] = COLUMNS) -> list[dict]:
                 f"{path} is of an earlier version, without {', '.join(missing)}; run without --resume, or remove it"
             )
         return [
-            {key: float(value) if key in NUMBERS and value else value for key, value in row.items()} for row in reader
+            {key: _number(text) if key in NUMBERS and text else text for key, text in row.items()} for row in reader
         ]
+
+
+def _number(text: str) -> int | float:
+    """The number, written again as it was."""
+    return int(text) if text.isdigit() else float(text)
 
 
 def share_cores(jobs: int) -> None:
