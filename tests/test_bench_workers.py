@@ -1,10 +1,13 @@
 """Workers that die, and instances that are at fault: each fault is one row."""
 
+from pathlib import Path
+
 import pytest
 from bench_runs import SOME, Here, bench, results, write_list
 
 from engine.acasxu.files import property_path
-from engine.bench.chunk import Answer, pieces
+from engine.bench import settings
+from engine.bench.chunk import LEAST, Answer, mixed, pieces
 from engine.bench.folder import ResultsFolder
 from engine.bench.instances import single
 from engine.bench.runner import Plan, Runner
@@ -187,3 +190,48 @@ def test_the_window_is_that_of_the_search():
     from engine.bench.settings import WINDOW
 
     assert WINDOW == Options().window
+
+
+def test_chunks_of_several_workers_are_mixed():
+    items = list(range(100))
+    parts = mixed(items, 2, most=50)
+    assert sorted(sum(parts, [])) == items and min(map(len, parts)) >= LEAST and len(parts) >= 4
+    assert all(len({item // 20 for item in part}) == 5 for part in parts)  # from the whole list
+
+
+@pytest.mark.parametrize("workers, most, sizes", [(1, 256, [20]), (1, 8, [7, 7, 6]), (8, 256, [7, 7, 6])])
+def test_sizes_of_chunks(workers, most, sizes):
+    assert [len(part) for part in mixed(list(range(20)), workers, most=most)] == sizes
+    assert mixed([], workers, most=most) == []
+
+
+def test_workers_that_are_not_needed_end():
+    with Workers(2) as workers:
+        for _ in range(2):
+            workers.submit(WorkerTask("engine.bench.decide:survey", ("cpu",)))
+        while workers.tasks():
+            wait_for([workers], 1.0)
+            workers.events()
+        first, second = [worker.process for worker in workers._workers]
+        workers.shrink(1)
+        assert first.is_alive() and not second.is_alive() and workers.count == 1
+
+
+@pytest.mark.parametrize(
+    "given, instances, expected",
+    [
+        ({}, 186, 4),
+        ({}, 20, 3),
+        ({}, 1, 1),
+        ({}, 0, 1),
+        ({"search": {"threads": 2}}, 186, 1),
+        ({"search": {"memory": 8 << 30}}, 186, 2),
+        ({"search": {"memory": 64 << 30}}, 186, 1),
+        ({"jobs": 7}, 1, 7),
+    ],
+)
+def test_likely_jobs(monkeypatch, given, instances, expected):
+    monkeypatch.setattr(settings, "cores", lambda: 4)
+    monkeypatch.setattr(settings, "memory", lambda: 32 << 30)
+    chosen = settings.RunSettings(Path("out"), **{"search": {}} | given)
+    assert chosen.likely_jobs(instances) == expected

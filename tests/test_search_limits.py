@@ -182,6 +182,12 @@ def test_batches_follow_the_cost_of_a_box():
     assert plan_of(acas, memory=1 << 28).batch < 1000
 
 
+def test_only_large_batches_are_divided_among_threads():
+    small, wide = plan_of(random_network((5, *[50] * 6, 5), seed=0)), plan_of(random_network((20, 512, 512, 2), seed=0))
+    assert small.parts(500, 2) == 1 and small.parts(4096, 2) == 2 and small.parts(4096, 4) == 4
+    assert wide.parts(500, 2) == 2 and wide.parts(1, 2) == 1 and wide.parts(500, 1) == 1
+
+
 def test_chunks_follow_the_cost_of_a_row():
     assert rows_at_once(Stack([random_network((5, 50, 50, 5), seed=0)])) == 1024
     wide = Stack([random_network((4, 4096, 4096, 2), seed=0)])

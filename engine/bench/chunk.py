@@ -11,6 +11,8 @@ from engine.results.row import Row
 
 T = TypeVar("T")
 
+LEAST, ROUNDS = 8, 4  # instances of a chunk: fewer share too little of a search; chunks for each worker, at least
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
@@ -65,6 +67,14 @@ class OpenBoxCount:
     """The number of boxes that a search has open."""
 
     open: int
+
+
+def mixed(items: list[T], workers: int, *, most: int) -> list[list[T]]:
+    """The items in parts of at most `most`, some for each of several workers. Each part has items from the whole list:
+    hard ones often stand together, and workers are to end at about the same time."""
+    wanted = min(ROUNDS * workers, -(-len(items) // LEAST)) if workers > 1 else 1
+    count = max(wanted, -(-len(items) // most))
+    return [items[i::count] for i in range(count)] if items else []
 
 
 def pieces(items: list[T], count: int) -> list[list[T]]:

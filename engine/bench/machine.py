@@ -26,7 +26,7 @@ def versions() -> dict[str, str | None]:
 
 def machine(gpu: str | None) -> dict[str, str | int | None]:
     """This computer. `gpu`: the name of its graphics processor, which only torch can tell."""
-    return {"cpu": _processor(), "cores": cores(), "memory_bytes": _memory(), "gpu": gpu, "system": platform.platform()}
+    return {"cpu": _processor(), "cores": cores(), "memory_bytes": memory(), "gpu": gpu, "system": platform.platform()}
 
 
 def cores() -> int:
@@ -62,7 +62,8 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
 
 
-def _memory() -> int | None:
+def memory() -> int | None:
+    """The bytes of memory of this machine; None where it does not say."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):

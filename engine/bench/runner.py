@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from engine.bench.chunk import Answer, Checked, Chunk, OpenBoxCount, pieces
+from engine.bench.chunk import Answer, Checked, Chunk, OpenBoxCount, mixed, pieces
 from engine.bench.folder import ResultsFolder
 from engine.bench.instances import Instance
 from engine.bench.workers import Event, Pool, WorkerTask, wait_for
@@ -74,8 +74,7 @@ class Runner:
         self._searchers, self._checkers = searchers, checkers
         self._waiting: deque[_Part] = deque()
         rest = [instance for instance in instances if instance.names not in done]
-        size = min(plan.chunk, max(1, -(-len(rest) // searchers.count)))
-        self._waiting.extend(_Part(piece) for piece in pieces(rest, -(-len(rest) // size) if rest else 1))
+        self._waiting.extend(map(_Part, mixed(rest, searchers.count, most=plan.chunk)))
         self._unanswered: dict[int, dict[tuple[str, str], Instance]] = {}  # by the id of the task
         self._open: dict[int, int] = {}  # boxes, likewise
         self._unchecked: dict[tuple[str, str], Row] = {}

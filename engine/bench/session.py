@@ -59,8 +59,8 @@ class Session:
     `rows`: all there are, of earlier sessions too. `begun` counts those of earlier sessions that stand, `dropped` their
     lines that were cut off or lacked their files; `refuted` says by name why others were not borne out by their
     evidence. `sifting`: (claims gone through, all claims of earlier sessions), while that goes on. `repairs`: rows of
-    repairs.csv, of `repairing` networks; `refuted_repairs` is by network, likewise. `boxes`: those open now; `seconds`:
-    those of this session.
+    repairs.csv, of `repairing` networks; `refuted_repairs` is by network, likewise. `jobs`: worker processes. `boxes`:
+    those open now; `seconds`: those of this session.
     """
 
     instances: list[Instance]
@@ -73,6 +73,7 @@ class Session:
     repairs: list[dict[str, str]] | None = None
     refuted_repairs: dict[str, str] = field(default_factory=dict)
     repairing: int = 0
+    jobs: int = 1
     boxes: int = 0
     seconds: float = 0.0
     _start: float = 0.0
@@ -120,10 +121,15 @@ class Session:
         if settings.dask:
             from engine.bench.cluster import Cluster
 
+            self.jobs = settings.jobs or 1
             return stack.enter_context(Cluster(settings.dask)), None
-        workers = stack.enter_context(Workers(settings.jobs))
-        gpu = _asked(workers, "engine.bench.decide:survey", settings.search["device"])
-        return workers, None if gpu is None else str(gpu)
+        self.jobs = settings.likely_jobs(len(self.instances))
+        workers = stack.enter_context(Workers(self.jobs))
+        found = _asked(workers, "engine.bench.decide:survey", settings.search["device"])
+        if found is not None and settings.jobs is None:
+            self.jobs = 1
+            workers.shrink(1)
+        return workers, None if found is None else str(found)
 
     def _folder(self, content: Content) -> tuple[ResultsFolder, list[Content]]:
         """The folder with the rows that are in it already, and the sessions that made them."""
@@ -168,7 +174,7 @@ class Session:
             self.sifting = done, total
             tell()
 
-        with Workers(settings.jobs, ONE_THREAD) as workers:
+        with Workers(self.jobs, ONE_THREAD) as workers:
             semantics = settings.search["semantics"]
             rows, self.refuted = sifted(claims, workers, check=settings.check, semantics=semantics, on_progress=told)
         if settings.verify_resumed:
@@ -178,8 +184,8 @@ class Session:
 
     def _decide(self, hashes: Hashes, folder: ResultsFolder, searchers: Pool, stack: ExitStack, tell: Tell) -> None:
         settings = self.settings
-        checkers = stack.enter_context(Workers(settings.jobs, ONE_THREAD)) if settings.check else None
-        plan = Plan(settings.search_in_workers(), settings.window, settings.check, carry=bool(settings.dask))
+        checkers = stack.enter_context(Workers(self.jobs, ONE_THREAD)) if settings.check else None
+        plan = Plan(settings.search_in_workers(self.jobs), settings.window, settings.check, carry=bool(settings.dask))
         Runner(self.instances, hashes, plan, folder, searchers=searchers, checkers=checkers).run(tell)
         folder.sort([instance.names for instance in self.instances])
         searchers.close()  # their memory is needed no longer
@@ -191,7 +197,7 @@ class Session:
         if settings.repair is None:
             return
         todo = jobs(self.instances, self.rows, settings.out / "repairs")
-        threads = {name: str(max(1, cores() // settings.jobs)) for name in ONE_THREAD} if settings.jobs > 1 else {}
+        threads = {name: str(max(1, cores() // self.jobs)) for name in ONE_THREAD} if self.jobs > 1 else {}
         with RepairsFolder(settings.out, resume=settings.resume) as folder, self._repairers(threads) as workers:
             folder.recover(todo)
             self._sift_repairs(todo, folder, tell)
@@ -203,7 +209,7 @@ class Session:
             from engine.bench.cluster import Cluster
 
             return Cluster(self.settings.dask)
-        return Workers(self.settings.jobs, threads)
+        return Workers(self.jobs, threads)
 
     def _sift_repairs(self, todo: list[Job], folder: RepairsFolder, tell: Tell) -> None:
         """Keeps those repairs of earlier sessions that their certificates bear out, or that are taken over as such."""
@@ -214,7 +220,7 @@ class Session:
                 for row in folder.rows
                 if row["outcome"] == "repaired"
             ]
-            with Workers(settings.jobs, ONE_THREAD) as workers:
+            with Workers(self.jobs, ONE_THREAD) as workers:
                 self.refuted_repairs = refuted_repairs(claims, workers, tell)
             folder.confirm(self.refuted_repairs)
         if settings.verify_resumed:
@@ -222,8 +228,12 @@ class Session:
 
 
 def _asked(workers: Workers, function: str, *arguments: object) -> object:
-    """A worker's answer, raised if it is an EngineError. InputError where the worker dies: no instance is at fault."""
-    workers.submit(WorkerTask(function, arguments))
+    """The workers' answer, raised if it is an EngineError. InputError where one dies: no instance is at fault.
+
+    All are asked at once, so that each has loaded what it needs when the first instances come.
+    """
+    for _ in range(workers.count):
+        workers.submit(WorkerTask(function, arguments))
     found = None
     while workers.tasks():
         wait_for([workers], 1.0)

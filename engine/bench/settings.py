@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.bench.machine import cores
+from engine.bench.chunk import LEAST
+from engine.bench.machine import cores, memory
 from engine.bench.repair_jobs import RepairSettings
 from engine.nnet import RAW
 
-WINDOW = 256  # that of the search's options
+WINDOW, MEMORY = 256, 2 << 30  # those of the search's options
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class RunSettings:
 
     `search`: options of the search, by name, those that are given. `certificates`: their folder, None for none.
     `dask`: a cluster's address. With `verify_resumed`, what an earlier session left without evidence is decided again.
+    `jobs`: processes, None for as many as are likely to pay.
     `repair`: how to repair, None where nothing is to be repaired. `raw`: `.nnet` files are read in raw units.
     """
 
@@ -25,7 +27,7 @@ class RunSettings:
     search: Mapping[str, Any]
     certificates: Path | None = None
     check: bool = False
-    jobs: int = 1
+    jobs: int | None = None
     dask: str | None = None
     resume: bool = False
     verify_resumed: bool = False
@@ -54,10 +56,18 @@ class RunSettings:
         """The number of instances that a worker searches at once."""
         return self.search.get("window") or WINDOW
 
-    def search_in_workers(self) -> dict[str, Any]:
-        """The search's options for a worker.
+    def likely_jobs(self, instances: int) -> int:
+        """The processes for so many instances on CPUs: one for each core, as threads wait for each other; fewer where
+        memory or the list is short, one where the number of threads is given."""
+        if self.jobs or "threads" in self.search:
+            return self.jobs or 1
+        fit = (memory() or MEMORY) // (2 * self.search.get("memory", MEMORY))
+        return max(1, min(cores(), -(-instances // LEAST), int(fit)))
+
+    def search_in_workers(self, jobs: int) -> dict[str, Any]:
+        """The search's options for each of so many workers.
 
         The processor's cores are shared by the workers of this machine; on a cluster a task has one thread.
         """
-        threads = 1 if self.dask else max(1, cores() // self.jobs) if self.jobs > 1 else 0
+        threads = 1 if self.dask else max(1, cores() // jobs) if jobs > 1 else 0
         return {"threads": threads} | dict(self.search)

@@ -94,6 +94,12 @@ class _Worker:
         except OSError:  # it has died, which `events` will see
             pass
 
+    def end(self) -> None:
+        """Ends the process at once."""
+        self.process.kill()
+        self.process.join()
+        self.connection.close()
+
 
 class Workers:
     """`count` processes, started when there is work; tasks beyond that wait. A context manager."""
@@ -107,6 +113,13 @@ class Workers:
     @property
     def count(self) -> int:
         return self._count
+
+    def shrink(self, count: int) -> None:
+        """Ends all but so many of the processes, which must be idle."""
+        self._count = count
+        for worker in self._workers[count:]:
+            worker.end()
+        del self._workers[count:]
 
     def submit(self, task: WorkerTask) -> None:
         self._waiting.append(task)
@@ -138,9 +151,7 @@ class Workers:
         """Ends all processes at once."""
         self._waiting.clear()
         for worker in self._workers:
-            worker.process.kill()
-            worker.process.join()
-            worker.connection.close()
+            worker.end()
         self._workers.clear()
 
     def __enter__(self) -> Self:

@@ -98,9 +98,9 @@ def _add_work(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--jobs",
         type=count,
-        default=1,
         metavar="N",
-        help="worker processes, which share the processor's cores (default: 1, which\nuses all cores itself)",
+        help="worker processes, which share the processor's cores (default: as many as there are\n"
+        "cores and the list and memory make use of; 1 with --threads or CUDA)",
     )
     parser.add_argument("--dask", metavar="ADDRESS", help="send instances to this Dask cluster: tcp://host:8786")
 

@@ -155,7 +155,7 @@ class BranchAndBound:
             self._stay_open(boxes)
             return
         nodes = frontier.read(slots)
-        parts = by_network(frontier.roots, nodes.root).chunk(self._parts)
+        parts = by_network(frontier.roots, nodes.root).chunk(self._plan.parts(len(nodes), self._parts))
         given = [nodes.select(part) for part in parts]
         seeds = torch.randint(2**62, (len(parts),), generator=self._generator).tolist()
         find = partial(self._open_boxes, roots=frontier.roots, deadline=deadline)
