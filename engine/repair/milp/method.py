@@ -61,15 +61,15 @@ def milp(
     if structural:
         yield from with_theorem(solver, evidence, say)
         return
-    others = [name for name in strategies if name not in ("relayed", PRICED)]
+    kinds = [[name for name in strategies if name in some] for some in (("rewritten", "shift"), ("extended",))]
     offered = False
     last = task.tolerance < np.inf  # relayed neurons; and one margin is enough, as prices find what others do
     margins = margins_of(task) if local and not last else margins_of(task)[:1]
     groups = one, several[: settings.MAX_JOINT_DIRECTIONS]
     enough = ENOUGH * score_range(task, seed=task.seed)
-    for some in groups:
+    for some, kind in product(groups, kinds):
         narrow = Narrow()
-        for plan in in_order(solver, _ways(some, others), margins, enough=enough, say=say, narrow=narrow):
+        for plan in in_order(solver, _ways(some, kind), margins, enough=enough, say=say, narrow=narrow):
             for candidate in Refinement(solver, evidence, say, plan).candidates():
                 offered = True
                 yield candidate

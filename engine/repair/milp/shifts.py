@@ -10,7 +10,6 @@ change have a price, so that there nearly always is a solution.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linprog
 from scipy.sparse import csr_array, hstack
 
 from engine.comparison.region import Region
@@ -157,6 +156,8 @@ class _Search:
 
     def _solve(self) -> bool:
         """Solves the program of all constraints that it has; False where it has no solution."""
+        from scipy.optimize import linprog  # slow to import
+
         soft = np.flatnonzero(self._is_soft)
         slack = csr_array((np.ones(len(soft)), (soft, np.arange(len(soft)))), shape=(len(self._rows), len(soft)))
         mean = WEIGHT_PRICE + size(0.0, 1.0 / len(self._directions)) * self._mean

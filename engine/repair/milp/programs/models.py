@@ -8,7 +8,6 @@ from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 from scipy.sparse import csr_array, hstack, vstack
 
 from engine.errors import InputError
@@ -92,6 +91,8 @@ def _either(model: Model) -> Found | None:
 
 
 def _highs(model: Model) -> Found | None:
+    from scipy.optimize import Bounds, LinearConstraint, linprog, milp  # slow to import
+
     if model.whole.any():
         with ONE_AT_A_TIME, _silent():
             found = milp(
