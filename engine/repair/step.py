@@ -43,19 +43,30 @@ class RepairStep:
         self._turn_ends = inf
         self._found: float | None = None  # when the first repair, or candidate whose proof waits, was; proofs apart
         self._proof_began: float | None = None  # the one that is tried now
+        self._unused: set[str] = set()  # methods that could not be used: what else they could try comes last
 
     def search(self) -> Tried | None:
         """Returns the best attempt that is proved, or None where there is none, or no time for it."""
         try:
             if self._run.attempts or not self._violated:  # a step before may have repaired this, too
                 self._prove(self._weigh(AS_IT_IS, Candidate(self._task.network, "as it is")))
+            later = []
             for name, options in passes(self._run.options, self._task.network):
-                if not self._leaves_scores:
-                    self._turn_ends = self._end_of_turn(name)
-                    self._by(name, options)
+                if name in self._unused:
+                    later.append((name, options))
+                else:
+                    self._take_turn(name, options)
+            for name, options in later:
+                self._take_turn(name, options)
         except Late:
             pass
         return self.best
+
+    def _take_turn(self, name: str, options: RepairOptions) -> None:
+        """Has the method try for its time, unless what was found is good enough."""
+        if not self._leaves_scores:
+            self._turn_ends = self._end_of_turn(name)
+            self._by(name, options)
 
     @property
     def attempts(self) -> list[Attempt]:
@@ -149,6 +160,7 @@ class RepairStep:
         except InputError as error:
             if run.options.method != AUTO:
                 raise
+            self._unused.add(name)
             if f"{name}: {error}" not in run.skipped:  # of another step
                 run.skipped.append(f"{name}: {error}")
 

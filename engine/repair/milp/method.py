@@ -8,6 +8,7 @@ on the least share of the domain. Samples on which a solution fails are added un
 then the loop tries the proof. Relayed neurons change many weights, and come last.
 """
 
+import time
 from collections.abc import Iterator
 from itertools import product
 
@@ -47,10 +48,17 @@ def milp(
     there it comes after these, if at all.
 
     backend, norm: see program.py; strategies: the kinds of features that are tried (feature.py); wide: False refuses
-    targets about most of the domain with an InputError, as a feature of few weights rarely serves there; structural:
-    True for candidates with a theorem for every input alone (structural.py).
+    targets about most of the domain with an InputError, and those whose programs are slow, as a feature of few weights
+    rarely serves there; structural: True for candidates with a theorem for every input alone (structural.py).
     """
-    solver = PlanSolver(task, norm=norm, backend=backend, check=lambda: say("linear programs"))
+    start, chosen = time.monotonic(), wide or structural
+
+    def check() -> None:
+        say("linear programs")
+        if not chosen and time.monotonic() - start > settings.CHOICE_SECONDS:
+            raise InputError("its linear programs take long", advice="use --method milp to try nevertheless")
+
+    solver = PlanSolver(task, norm=norm, backend=backend, check=check)
     one, several = directions(solver.regions)
     local = solver.target_share() <= settings.MAX_TARGET_SHARE
     if not (local or wide):
@@ -70,6 +78,7 @@ def milp(
     for some, kind in product(groups, kinds):
         narrow = Narrow()
         for plan in in_order(solver, _ways(some, kind), margins, enough=enough, say=say, narrow=narrow):
+            chosen = True
             for candidate in Refinement(solver, evidence, say, plan).candidates():
                 offered = True
                 yield candidate
