@@ -29,8 +29,7 @@ from engine.repair.milp import solver as module_of_solver
 from engine.repair.milp.limits import directions, held, needed
 from engine.repair.milp.method import milp
 from engine.repair.milp.plan import Narrow, Plan, Size, in_order, ranked
-from engine.repair.milp.programs import models
-from engine.repair.milp.programs.cuts import solve
+from engine.repair.milp.programs import cuts, models
 from engine.repair.milp.programs.program import MISS_PRICE, Program
 from engine.repair.milp.solver import PlanSolver
 from engine.repair.milp.worst import changed_points, depth, worst_points
@@ -40,6 +39,12 @@ from engine.vnnlib import load_property
 
 QUIET = lambda words: None
 SEEDS = st.integers(0, 10**6)
+
+
+def solve(program, **options):
+    """The weights alone."""
+    found = cuts.solve(program, **options)
+    return found and found.w
 
 
 def gurobi_missing() -> bool:
@@ -731,7 +736,7 @@ def test_soft_constraints_count_where_they_can_be_met(few_samples, monkeypatch):
 
     def none_with_soft(program, **rest):
         rows.append(len(program.need))
-        return None if rows[-1] > len(solver.samples) else solve(program, **rest)
+        return None if rows[-1] > len(solver.samples) else cuts.solve(program, **rest)
 
     before = solver.solve(plan)
     solver.add_soft(np.array([[-0.9]], np.float32))
@@ -777,11 +782,44 @@ def test_plans_with_the_same_programs_are_solved_once(few_samples, monkeypatch):
     last = [[0.0, 0.5, 1.0, 0.0], [0.0, 0.4, 0.0, 1.0], [0.0, 0.0, 0.0, 0.0]], [0.25, 0.25, 2.0]
     solved, net = [], executable(network([hidden[0], last[0]], [hidden[1], last[1]], name="idle"))
     solver = PlanSolver(replace(small_task(), network=net), norm="scores", backend="highs")
-    monkeypatch.setattr(module_of_solver, "solve", lambda program, **rest: solved.append(program) or program.base + 1)
+    one_more = lambda program, **rest: solved.append(program) or cuts.Solved(program.base + 1, cuts.NONE)
+    monkeypatch.setattr(module_of_solver, "solve", one_more)
     v = np.array([0.0, 1.0, 0.0])
     (one, weights), (other, same) = (solver.solve_few(Plan("rewritten", place, v, 0.01)) for place in range(2))
     assert {one.chain, other.chain} == {((0, 0),), ((0, 2),)} and np.array_equal(weights, same) and len(solved) == 1
     assert solver.solve_few(Plan("rewritten", 0, v, 0.02)) is not None and len(solved) == 2
+
+
+@pytest.mark.parametrize("norm", ["scores", "l1", "max", "count"])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_program_with_more_points_goes_on_where_the_first_ended(monkeypatch, norm, seed):
+    """The constraints of a solution lead to one that costs as much as from nothing, in fewer rounds."""
+    monkeypatch.setattr("engine.repair.milp.programs.cuts.BATCH", 2)
+    more = replace(program_of(seed, norm, points=400, width=4), prices=(1.0, 5.0), domain=np.arange(400) % 3 > 0)
+    first, rounds = cuts.solve(more.select(np.arange(400) % 2 == 0), backend="highs"), []
+    known = cuts.Constraints(first.held.kind, 2 * first.held.at)
+    assert len(known)
+
+    def costs(**options):
+        rounds.append(0)
+
+        def count():
+            rounds[-1] += 1
+
+        w = cuts.solve(more, backend="highs", check=count, **options).w
+        matrix, limits = rows_of(more)
+        assert (matrix @ w <= limits).all()
+        return price(more, w) if norm == "scores" else size_of(w - more.base, norm)
+
+    assert costs(known=known) == pytest.approx(costs(), rel=0.05, abs=1e-4)
+    assert rounds[0] < rounds[1]
+
+
+def test_constraints_that_a_program_lacks_are_left_out():
+    program = program_of(1, "l1")
+    free = replace(program, need=np.full(len(program.need), -np.inf), cap=np.full(len(program.need), np.inf))
+    held = cuts.Constraints(np.array([0, 1, 2, 3]), np.array([0, 1, 2, 3]))
+    assert np.array_equal(cuts.solve(free, backend="highs", known=held).w, free.base)
 
 
 def test_what_stayed_open_is_not_offered_again(few_samples):

@@ -117,7 +117,7 @@ def test_what_must_hold_holds_and_the_rest_has_a_price():
     assert solve(program, backend="highs") is None
     for norm in ("l1", "scores", "max"):
         priced = replace(program, norm=norm, optional=np.array([False, True]))
-        w = solve(priced, backend="highs")
+        w = solve(priced, backend="highs").w
         assert np.allclose(w, [1, 0], atol=1e-4) and np.allclose(priced.missed(w), [0, 0.2], atol=1e-4)
         assert priced.missed(w)[0] == 0
 

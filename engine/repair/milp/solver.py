@@ -14,7 +14,7 @@ from engine.repair.milp import settings
 from engine.repair.milp.feature import Feature, Features
 from engine.repair.milp.limits import held, needed
 from engine.repair.milp.plan import Plan, Size
-from engine.repair.milp.programs.cuts import ROUNDS, solve
+from engine.repair.milp.programs.cuts import NONE, ROUNDS, Constraints, solve
 from engine.repair.milp.programs.program import Program
 from engine.repair.milp.worst import worst_points
 from engine.repair.samples import Samples, draw, look_at, regions
@@ -54,6 +54,7 @@ class PlanSolver:
         self._feature_of: dict[tuple[bool, str, int], Feature | None] = {}
         self._solutions: dict[Plan, Solution | None] = {}
         self._without_soft: set[Plan] = set()
+        self._held: dict[tuple[bool, str, int, bytes], Constraints] = {}  # of the last solution, of few samples or all
         self._of_few: dict[tuple[str, int, bytes, float], np.ndarray | None] = {}  # weights
         self._in_work: dict[tuple[str, int, bytes, float], Lock] = {}
 
@@ -147,8 +148,8 @@ class PlanSolver:
         norm = self._norm if self.task.tolerance == np.inf else "l1"
         program = replace(program, norm=norm, optional=~samples.free)
         most = most_missed * len(samples)
-        weights = solve(program, backend=self._backend, rounds=ELASTIC_ROUNDS, most_missed=most, check=self._check)
-        return None if weights is None else ((feature, weights), float(program.missed(weights).sum()))
+        found = solve(program, backend=self._backend, rounds=ELASTIC_ROUNDS, most_missed=most, check=self._check)
+        return ((feature, found.w), float(program.missed(found.w).sum())) if found else None
 
     def size(self, plan: Plan) -> Size | None:
         """The size of the change that the plan's solution on few samples makes (plan.py); None without one.
@@ -190,16 +191,31 @@ class PlanSolver:
             if weights is None:
                 self._without_soft.add(plan)
         if weights is None:
-            few = samples is self._few and self.task.tolerance == np.inf
-            rounds = FEW_ROUNDS if few else ROUNDS
-            weights = solve(program, backend=self._backend, rounds=rounds, check=self._check)
+            few = samples is self._few
+            rounds = FEW_ROUNDS if few and self.task.tolerance == np.inf else ROUNDS
+            known = self._known(plan, few=few, points=len(samples))
+            found = solve(program, backend=self._backend, rounds=rounds, known=known, check=self._check)
+            if found:
+                self._held[few, plan.strategy, plan.place, plan.v.tobytes()] = found.held
+                weights = found.w
         return None if weights is None else (feature, weights)
+
+    def _known(self, plan: Plan, *, few: bool, points: int) -> Constraints:
+        """Constraints to begin with: those of the plan's solution before, with whatever margin, on so many samples or
+        on few of them."""
+        of_all, of_few = (self._held.get((each, plan.strategy, plan.place, plan.v.tobytes())) for each in (False, True))
+        known = of_few if few else of_all or (of_few and Constraints(of_few.kind, settings.THINNING * of_few.at))
+        return known.select(known.at < points) if known else NONE
 
     def _solve_with_soft(self, program: Program, plan: Plan, soft: Samples) -> np.ndarray | None:
         """The program's solution that is right on the soft constraints too; None without one."""
         feature = self._features.at(soft, plan.strategy, plan.place, known=True)
         more = self._program(feature, plan, soft, strict=True) if feature else None
-        return solve(program.join(more), backend=self._backend, check=self._check) if more else None
+        if more is None:
+            return None
+        known = self._known(plan, few=False, points=len(program.need))
+        found = solve(program.join(more), backend=self._backend, known=known, check=self._check)
+        return found.w if found else None
 
     def _feature(self, samples: Samples, strategy: str, place: int) -> Feature | None:
         """The feature at all samples or at the thinned ones; all samples say whether the network has it."""

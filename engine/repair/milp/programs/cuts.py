@@ -6,7 +6,8 @@ proved by the search as any other.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from enum import IntEnum
 
 import numpy as np
 
@@ -24,7 +25,53 @@ BINDING = 1e-7  # by how much a constraint that binds may hold, as solvers are n
 ROUNDS = 100
 SLACK = 1e-6  # by which a constraint is tighter for the solver, of one plus the sum of its row
 SLACK_SHARE = 0.1  # ... and of the bound at most
-CLOSE = 0.05  # up to this share of what values cost they may cost more than the solver thinks
+CLOSE = 0.02  # up to this share of what values cost they may cost more than the solver thinks
+
+
+class Kind(IntEnum):
+    """A constraint of a point: its least value, its most, that the largest value is at least its own, or that what its
+    value has above 0 counts in the mean."""
+
+    NEED = 0
+    CAP = 1
+    LARGEST = 2
+    COUNTED = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Constraints:
+    """Some of a program's constraints: of which kind, of which point, [k] each."""
+
+    kind: np.ndarray
+    at: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    def of(self, kind: Kind) -> np.ndarray:
+        """True for those of this kind: bool [k]."""
+        found: np.ndarray = self.kind == kind
+        return found
+
+    def select(self, which: np.ndarray) -> "Constraints":
+        """Those that a mask or an index names."""
+        return Constraints(self.kind[which], self.at[which])
+
+    def join(self, other: "Constraints") -> "Constraints":
+        """These, then those."""
+        return Constraints(np.append(self.kind, other.kind), np.append(self.at, other.at))
+
+
+NONE = Constraints(np.empty(0, int), np.empty(0, int))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Solved:
+    """Weights w [width + 1] that meet every constraint, and the constraints by which the solver found them: a program
+    about more points is solved sooner from these."""
+
+    w: np.ndarray
+    held: Constraints
 
 
 def solve(
@@ -33,13 +80,14 @@ def solve(
     backend: str = "auto",
     rounds: int = ROUNDS,
     most_missed: float = np.inf,
+    known: Constraints = NONE,
     check: Callable[[], None] = lambda: None,
-) -> np.ndarray | None:
-    """w, which meets every constraint, and nearly the least change; None if none is found.
+) -> Solved | None:
+    """Weights that meet every constraint, with nearly the least change; None if none are found.
 
     Limits that may be missed are missed as little as can be, at a price; after so many rounds, by more. most_missed: of
-    them, else there is no solution. check: is called before each round, and may raise what ends them all. backend:
-    gurobi, highs, or auto (gurobi where it is installed and its licence suffices).
+    them, else there is no solution. known: constraints to begin with. check: is called before each round, and may raise
+    what ends them all. backend: gurobi, highs, or auto (gurobi where it is installed and its licence suffices).
     """
     solver = BACKENDS.get(backend)
     if solver is None:
@@ -47,10 +95,12 @@ def solve(
     possible = (program.need <= program.cap) | program.may_be_missed
     if not (possible & (program.need < np.inf) & (program.cap > -np.inf)).all():
         return None
-    if not program.counts_scores:
-        asked = (program.need > -np.inf) | (program.cap < np.inf)
-        program = program if asked.all() else program.select(asked)
-    return _Cuts(program, solver).solution(rounds, most_missed, check)
+    asked = (program.need > -np.inf) | (program.cap < np.inf) | program.counts_scores
+    numbers = np.flatnonzero(asked)
+    known = known.select(asked[known.at])
+    known = Constraints(known.kind, np.searchsorted(numbers, known.at))
+    found = _Cuts(program if asked.all() else program.select(asked), solver, known).solution(rounds, most_missed, check)
+    return found and Solved(found.w, Constraints(found.held.kind, numbers[found.held.at]))
 
 
 class _Cuts:
@@ -61,40 +111,49 @@ class _Cuts:
     rounds.
     """
 
-    def __init__(self, program: Program, solver: Solver):
+    def __init__(self, program: Program, solver: Solver, known: Constraints):
         self._program, self._solver = program, solver
         self._w, self._largest = program.base.copy(), 0.0
+        self._held, self._added = NONE, 0  # all constraints; the number added in the last round
         self._rows, self._limits = np.empty((0, len(program.base) + 1)), np.empty(0)
-        self._added = 0  # rows, in the last round
-        self._soft = np.empty(0, int)  # of each row the point whose value counts, or -1
-        self._excess = np.zeros(len(program.need), np.float32)  # of each point, as the solver has it
-        self._missable = np.empty(0, int)  # of each row the number of its limit that may be missed, or -1
-        self._missed = np.empty(0)  # of each row, by how much
+        self._excess = np.empty(0)  # of each constraint, as the solver has it
         self._magnitudes = np.append(program.magnitudes.astype(np.float64), 1.0)
         self._counted = program.counted
         self._linear = np.zeros(len(program.base))  # what each weight costs, where the mean is linear
         if program.counts_scores and program.is_never_negative:
             self._linear, self._counted = program.mean_price * program.mean_row, np.zeros(len(program.need), bool)
+        self._begin(known)
 
-    def solution(self, rounds: int, most_missed: float, check: Callable[[], None]) -> np.ndarray | None:
-        """w, once it violates nothing; None where there is none, or not after so many rounds."""
-        for _ in range(rounds):
+    def _begin(self, known: Constraints) -> None:
+        """Adds those that the program has, too."""
+        limits = np.where(known.of(Kind.NEED), self._program.need[known.at], self._program.cap[known.at])
+        asked = np.where(known.kind < Kind.LARGEST, np.isfinite(limits), self._program.counts_scores)
+        asked &= ~known.of(Kind.COUNTED) | self._counted[known.at]
+        self._extend(known.select(asked))
+
+    def solution(self, rounds: int, most_missed: float, check: Callable[[], None]) -> Solved | None:
+        """The solution, once it violates nothing; None where there is none, or not after so many rounds."""
+        for number in range(rounds):
             check()
-            if not self._add_violated():
-                return self._w
-            prices = np.where(self._soft >= 0, self._program.mean_price, np.inf)
-            prices[self._missable >= 0] = MISS_PRICE
+            if (number or not len(self._held)) and not self._add_violated():
+                return Solved(self._w, self._held)
+            prices = np.where(self._held.of(Kind.COUNTED), self._program.mean_price, np.inf)
+            prices[self._may_be_missed] = MISS_PRICE
             found = self._solver(Model(self._rows, self._limits, prices, self._linear, self._program))
             if found is None:
                 return None
-            self._w, self._largest, more = found.w, found.largest, np.zeros(len(prices))
-            more[prices < np.inf] = found.excess
+            self._w, self._largest = found.w, found.largest
             self._excess[:] = 0
-            self._excess[self._soft[self._soft >= 0]] = more[self._soft >= 0]
-            self._missed = np.where(self._missable >= 0, more, 0.0)
-            if np.count_nonzero(self._missed > MISSED) > most_missed:
+            self._excess[prices < np.inf] = found.excess
+            if np.count_nonzero(self._excess[self._may_be_missed] > MISSED) > most_missed:
                 return None
-        return self._w if self._misses_only_what_may_be(most_missed) else None
+        return Solved(self._w, self._held) if self._misses_only_what_may_be(most_missed) else None
+
+    @property
+    def _may_be_missed(self) -> np.ndarray:
+        """True for the constraints that are limits which may be missed: bool [k]."""
+        found: np.ndarray = (self._held.kind < Kind.LARGEST) & self._program.may_be_missed[self._held.at]
+        return found
 
     def _misses_only_what_may_be(self, most_missed: float) -> bool:
         """True iff limits may be missed, no others are, and no more than that many."""
@@ -107,23 +166,20 @@ class _Cuts:
         value = program.features @ w[:-1].astype(np.float32) + np.float32(w[-1])
         self._drop_slack()
         self._added = 0
-        self._add(value, program.need, -1)
-        self._add(value, program.cap, 1)
+        self._add(value, program.need, Kind.NEED)
+        self._add(value, program.cap, Kind.CAP)
         if program.counts_scores and self._price(value) > (1 + CLOSE) * self._price(None) + SLACK:
             self._add_values(value)
         return self._added > 0
 
-    def _add(self, value: np.ndarray, bound: np.ndarray, sign: int) -> None:
-        """Adds sign * value <= sign * bound, a little tighter, at the worst points [n] at which it is violated: of
-        limits that may be missed those that are not there yet, and of the others."""
-        at, excess = self._violated(value, bound, sign)
+    def _add(self, value: np.ndarray, bound: np.ndarray, kind: Kind) -> None:
+        """Adds limits at the worst points at which they are violated: of those that may be missed what is not there
+        yet, and of the others."""
+        at, excess = self._violated(value, bound, _sign(kind))
         may = self._program.may_be_missed[at]
-        new = may & ~np.isin(_limit(at, sign), self._missable)
-        for some, missable in ((~may, False), (new, True)):
-            worst = _worst(at[some], excess[some])
-            rows = sign * self._full(worst)
-            slack = np.minimum(SLACK * (1 + np.abs(rows[:, :-1] * self._w).sum(1)), SLACK_SHARE * np.abs(bound[worst]))
-            self._extend(rows, sign * bound[worst] - slack, missable=_limit(worst, sign) if missable else None)
+        new = may & ~np.isin(at, self._held.at[self._held.of(kind)])
+        for some in (~may, new):
+            self._extend(_all_of(kind, _worst(at[some], excess[some])))
 
     def _violated(self, value: np.ndarray, bound: np.ndarray, sign: int) -> tuple[np.ndarray, np.ndarray]:
         """The points [k] at which sign * (value - bound) > 0, and by how much; what float32 leaves open is computed in
@@ -138,72 +194,64 @@ class _Cuts:
     def _price(self, value: np.ndarray | None) -> float:
         """What these values cost [n], or those that the solver knows of."""
         largest = self._largest if value is None else float(value.max(initial=0.0))
-        excess = self._excess if value is None else value.clip(min=0)
-        counted = float(excess[self._counted].sum(dtype=np.float64))
-        return self._program.prices[0] * largest + self._program.mean_price * counted
+        counted = self._excess[self._held.of(Kind.COUNTED)] if value is None else value[self._counted].clip(min=0)
+        return self._program.prices[0] * largest + self._program.mean_price * float(counted.sum(dtype=np.float64))
 
     def _add_values(self, value: np.ndarray) -> None:
         """Adds that the largest value is at least those that exceed it most, and the excess of those that count."""
         above = _worst(np.arange(len(value)), value - (1 + CLOSE) * self._largest)
-        rows = self._full(above)
-        rows[:, -1] = -1.0
-        self._extend(rows, np.zeros(len(above)))
-        if (self._soft >= 0).sum() >= MOST_SOFT:
+        self._extend(_all_of(Kind.LARGEST, above))
+        there = self._held.of(Kind.COUNTED)
+        if there.sum() >= MOST_SOFT:
             self._thin()
+            there = self._held.of(Kind.COUNTED)
         free = self._counted.copy()
-        free[self._soft[self._soft >= 0]] = False
+        free[self._held.at[there]] = False
         counts = np.flatnonzero(free & (value > 0))
-        counts = _worst(counts, value[counts])
-        self._extend(self._full(counts), np.zeros(len(counts)), soft=counts)
+        self._extend(_all_of(Kind.COUNTED, _worst(counts, value[counts])))
 
     def _thin(self) -> None:
         """Has one in THINNING of the points stand for all that count, from now on."""
         counted = np.zeros(len(self._counted), bool)
         counted[np.flatnonzero(self._counted)[::THINNING]] = True
         self._counted, self._program = counted, replace(self._program, domain=counted)
-        self._keep((self._soft < 0) | counted[self._soft])
-        self._excess[~counted] = 0
+        self._keep(~self._held.of(Kind.COUNTED) | counted[self._held.at])
 
-    def _full(self, at: np.ndarray) -> np.ndarray:
-        """The rows of these points, with 0 for the largest value."""
-        rows = np.zeros((len(at), self._rows.shape[1]))
-        rows[:, :-2], rows[:, -2] = self._program.features[at], 1.0
-        return rows
-
-    def _extend(
-        self,
-        rows: np.ndarray,
-        limits: np.ndarray,
-        *,
-        soft: np.ndarray | None = None,
-        missable: np.ndarray | None = None,
-    ) -> None:
-        """Adds rows; soft: the points whose values they are about; missable: numbers of limits that may be missed."""
-        none = np.full(len(rows), -1)
-        self._added += len(rows)
-        self._rows, self._limits = np.concatenate([self._rows, rows]), np.concatenate([self._limits, limits])
-        self._soft = np.concatenate([self._soft, none if soft is None else soft])
-        self._missable = np.concatenate([self._missable, none if missable is None else missable])
-        self._missed = np.concatenate([self._missed, np.zeros(len(rows))])
+    def _extend(self, more: Constraints) -> None:
+        """Adds these constraints, limits a little tighter than they are."""
+        limits, rows = more.kind < Kind.LARGEST, np.zeros((len(more), self._rows.shape[1]))
+        rows[:, :-2], rows[:, -2] = self._program.features[more.at], 1.0
+        rows[more.of(Kind.LARGEST), -1] = -1.0
+        signs = np.where(more.of(Kind.NEED), -1.0, 1.0)
+        rows *= signs[:, None]
+        bound = np.where(more.of(Kind.NEED), self._program.need[more.at], self._program.cap[more.at])
+        bound = np.where(limits, bound, 0.0)
+        slack = np.minimum(SLACK * (1 + np.abs(rows[:, :-1] * self._w).sum(1)), SLACK_SHARE * np.abs(bound))
+        self._added += len(more)
+        self._held = self._held.join(more)
+        self._rows, self._limits = np.concatenate([self._rows, rows]), np.append(self._limits, signs * bound - slack)
+        self._excess = np.append(self._excess, np.zeros(len(more)))
 
     def _drop_slack(self) -> None:
         """Where many are held, keeps the tightest; of an integer program the others may come back."""
         if len(self._rows) > HELD:
-            left = self._limits - self._rows @ np.append(self._w, self._largest) + self._missed
-            left += np.where(self._soft >= 0, self._excess[self._soft], 0.0)
+            left = self._limits - self._rows @ np.append(self._w, self._largest) + self._excess
             binding = int((left <= BINDING).sum())
             self._keep(np.argsort(left, kind="stable")[: max(TIGHT, binding)])
 
     def _keep(self, which: np.ndarray) -> None:
-        """Drops all rows but these."""
-        self._rows, self._limits, self._soft = self._rows[which], self._limits[which], self._soft[which]
-        self._missable, self._missed = self._missable[which], self._missed[which]
+        """Drops all constraints but these."""
+        self._held = self._held.select(which)
+        self._rows, self._limits, self._excess = self._rows[which], self._limits[which], self._excess[which]
 
 
-def _limit(points: np.ndarray, sign: int) -> np.ndarray:
-    """The numbers of these points' lower limits, or upper ones."""
-    found: np.ndarray = 2 * points + (sign > 0)
-    return found
+def _sign(kind: Kind) -> int:
+    """1 for an upper limit, -1 for a lower one."""
+    return -1 if kind == Kind.NEED else 1
+
+
+def _all_of(kind: Kind, at: np.ndarray) -> Constraints:
+    return Constraints(np.full(len(at), kind), at)
 
 
 def _worst(at: np.ndarray, excess: np.ndarray) -> np.ndarray:
