@@ -63,7 +63,7 @@ class Feature:
         """
         change = np.abs(self.along(v))
         times = settings.LOCAL if self.chain else 1.0
-        return size(float(change.max()), 0.0), times * size(0.0, float(change.mean()))
+        return settings.PEAK * size(float(change.max()), 0.0), times * size(0.0, float(change.mean()))
 
     def value(self, weights: np.ndarray) -> np.ndarray:
         """z at the samples [n], with these weights and this bias [width + 1]."""
