@@ -17,10 +17,10 @@ MAX_TARGET_SHARE = 0.5
 #: Of the most that a score may change, the share that programs use at samples.
 CHANGE_SHARE = 0.8
 
-#: Times that the mean change counts more in programs than where candidates are compared, as where scores change at hardly
-#: any input, their order is kept; and times that the largest change does. (Of N(5,1), largest change in the published
-#: scores and share of samples whose order stays: 46.8 and 99.48% with 1 for the largest, 35.6 and 99.38% with 3, 27.8
-#: and 99.34% with 6.)
+#: Times that the mean change counts more in programs than where candidates are compared, as where scores change at
+#: hardly any input, their order is kept; and times that the largest change does. (Of N(5,1), the largest change in the
+#: published scores, and the share of samples whose order stays: 46.8 and 99.48% with 1 for the largest, 35.6 and 99.38%
+#: with 3, 27.8 and 99.34% with 6.)
 LOCAL = 100.0
 PEAK = 4.0
 
