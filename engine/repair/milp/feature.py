@@ -62,8 +62,8 @@ class Feature:
         A shift is nowhere local.
         """
         change = np.abs(self.along(v))
-        times = settings.LOCAL if self.chain else 1.0
-        return settings.PEAK * size(float(change.max()), 0.0), times * size(0.0, float(change.mean()))
+        peak, local = (settings.PEAK, settings.LOCAL) if self.chain else (1.0, 1.0)
+        return peak * size(float(change.max()), 0.0), local * size(0.0, float(change.mean()))
 
     def value(self, weights: np.ndarray) -> np.ndarray:
         """z at the samples [n], with these weights and this bias [width + 1]."""
