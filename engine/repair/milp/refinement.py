@@ -56,6 +56,8 @@ class Refinement:
             yield self._fallback
 
     def _solve(self, attempt: int) -> Solution | None:
+        if attempt == 1:
+            self._solver.add_steepest(self._plan)
         solution = self._solver.solve(self._plan)
         if solution is None and attempt > 1 and self._all_right and self._tolerated:
             self._solver.roll_back()

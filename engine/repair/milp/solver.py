@@ -16,7 +16,7 @@ from engine.repair.milp.limits import held, needed
 from engine.repair.milp.plan import Plan, Size
 from engine.repair.milp.programs.cuts import NONE, ROUNDS, Constraints, solve
 from engine.repair.milp.programs.program import Program
-from engine.repair.milp.worst import worst_points
+from engine.repair.milp.worst import steepest_points, worst_points
 from engine.repair.samples import Samples, draw, look_at, regions
 from engine.repair.scores.change import size
 from engine.repair.task import Task
@@ -24,6 +24,7 @@ from engine.repair.task import Task
 ROOM_SHARE = 0.9  # of what z may be, used for margins of what holds already
 #: Of a program about few samples: where scores change at few inputs it takes hardly ten.
 FEW_ROUNDS = 30
+STEEP = 400  # samples from which those are looked for where scores change most
 ELASTIC_ROUNDS = 20  # of programs with prices
 MOST_MISSED = 0.002  # of the samples: a program that misses more is given up, where nothing else is asked for
 
@@ -81,6 +82,16 @@ class PlanSolver:
             if region.wide and region.holds(x).any()
         ]
         self.add(np.concatenate([x, *found]))
+
+    def add_steepest(self, plan: Plan) -> None:
+        """Adds points where scores change most by the plan's solution on few samples, of a feature that is local."""
+        found = self.solve_few(plan) if self._norm == "scores" and self.task.tolerance == np.inf else None
+        if found and found[0].chain:
+            feature, weights = found
+            changed = feature.network(self.task.network, plan.v, weights)
+            start = self._few.x[np.argsort(feature.value(weights))[-STEEP:]]
+            ends = {"lower": self.task.lower, "upper": self.task.upper}
+            self.add(steepest_points(self.task.network, changed, start, self.random, **ends))
 
     def roll_back(self) -> None:
         """Removes the samples that were added last."""

@@ -30,6 +30,24 @@ def worst_points(
     return _descend(lambda x: depth(network, region, x), x, random, region.upper - region.lower, region.nearest, below)
 
 
+def steepest_points(
+    original: Network,
+    changed: Network,
+    x: np.ndarray,
+    random: np.random.Generator,
+    *,
+    lower: np.ndarray,
+    upper: np.ndarray,
+) -> np.ndarray:
+    """Points [n, inputs] of the box [lower, upper] at which some score changes most, found from the samples x."""
+
+    def gain(x: np.ndarray) -> np.ndarray:
+        found: np.ndarray = -np.abs(scores(changed, x) - scores(original, x)).max(1)
+        return found
+
+    return _descend(gain, x, random, upper - lower, _within(lower, upper), 0.0)
+
+
 def changed_points(
     original: Network,
     changed: Network,
@@ -51,11 +69,17 @@ def changed_points(
         found: np.ndarray = np.where(after < before, np.maximum(-before, after), np.inf).min(1)
         return found
 
+    return _descend(distance, x, random, upper - lower, _within(lower, upper), 0.0, starts=4 * STARTS)
+
+
+def _within(lower: np.ndarray, upper: np.ndarray) -> PointFunction:
+    """The nearest points of the box [lower, upper]."""
+
     def nearest(x: np.ndarray) -> np.ndarray:
         inside: np.ndarray = np.clip(x, lower, upper).astype(np.float32)
         return inside
 
-    return _descend(distance, x, random, upper - lower, nearest, 0.0, starts=4 * STARTS)
+    return nearest
 
 
 def _lead(y: np.ndarray) -> np.ndarray:
