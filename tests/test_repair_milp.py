@@ -32,7 +32,8 @@ from engine.repair.milp.plan import Narrow, Plan, Size, in_order, ranked
 from engine.repair.milp.programs import cuts, models
 from engine.repair.milp.programs.program import MISS_PRICE, Program
 from engine.repair.milp.solver import PlanSolver
-from engine.repair.milp.worst import changed_points, depth, worst_points
+from engine.repair.milp.steep import add_steepest
+from engine.repair.milp.worst import changed_points, depth, steepest_points, worst_points
 from engine.repair.samples import Samples, draw, look_at, points, regions
 from engine.repair.task import Box, Counterexample, Evidence, Task
 from engine.vnnlib import load_property
@@ -662,6 +663,32 @@ def test_a_rarely_changed_advisory_is_found():
     assert not len(changed_points(net, net, start, random, **ends))
 
 
+def test_the_largest_change_of_a_score_is_found():
+    """The change adds relu(1 - 50 (|x0 - 0.3| + |x1 + 0.2|)) to y1: 1 in a corner of a thousandth of the box alone."""
+    first = [[1, 0], [-1, 0], [0, 1], [0, -1]], [-0.3, 0.3, 0.2, -0.2]
+    net, changed = (
+        executable(network([first[0], [[-50] * 4], [[0], [w]]], [first[1], [1], [0.0, 0.0]])) for w in (0.0, 1.0)
+    )
+    random, ends = np.random.default_rng(0), {"lower": np.full(2, -1.0), "upper": np.full(2, 1.0)}
+    start = random.uniform(-1, 1, (20_000, 2)).astype(np.float32)
+    found = steepest_points(net, changed, start, random, **ends, above=0.5)
+    change = np.abs(scores(changed, found) - scores(net, found)).max(1)
+    assert change[0] > 0.97 and (np.abs(found[:20] - [0.3, -0.2]).sum(1) < 3e-3).all() and (np.diff(change) <= 0).all()
+    assert not len(steepest_points(net, changed, start, random, **ends, above=1.0))
+
+
+def test_programs_know_where_scores_change_most(few_samples):
+    """Points are added for a feature that is local, once, and none where weights alone count."""
+    v = np.array([0.0, 1.0, 0.0])
+    added = {}
+    for norm, strategy in product(["scores", "l1"], ["rewritten", "shift"]):
+        solver = PlanSolver(small_task(), norm=norm, backend="highs")
+        before = len(solver.samples)
+        add_steepest(solver, Plan(strategy, 0, v, 0.003))
+        added[norm, strategy] = len(solver.samples) - before
+    assert {key for key, number in added.items() if number} == {("scores", "rewritten")}
+
+
 def test_one_score_is_always_lowest():
     net, changed = (executable(network([[[1.0]], [[w]]], [[0.0], [0.0]])) for w in (1.0, 2.0))
     start = np.linspace(-1, 1, 50, dtype=np.float32)[:, None]
@@ -770,8 +797,8 @@ def test_soft_constraints_that_no_feature_can_meet_are_not_met(few_samples, monk
 def test_all_samples_say_which_neurons_can_be_extended(few_samples, monkeypatch):
     """Few samples see no advisory that depends on the neuron: it is extended nevertheless, where all do."""
     solver = PlanSolver(small_task(), norm="l1", backend="highs")
-    monkeypatch.setattr("engine.repair.milp.feature._needed", lambda samples, y, tolerance: samples is not solver._few)
-    for samples in (solver._few, solver.samples):
+    monkeypatch.setattr("engine.repair.milp.feature._needed", lambda samples, y, tolerance: samples is not solver.few)
+    for samples in (solver.few, solver.samples):
         assert solver._feature(samples, "extended", 0).name.endswith("extended")
         assert solver._feature(samples, "rewritten", 0) is None
 

@@ -8,6 +8,7 @@ from engine.repair.milp import settings
 from engine.repair.milp.faults import Faults, find_faults, neighbours
 from engine.repair.milp.plan import Plan
 from engine.repair.milp.solver import PlanSolver, Solution
+from engine.repair.milp.steep import add_steepest
 from engine.repair.samples import points
 from engine.repair.task import Candidate, Evidence, Say
 
@@ -57,7 +58,7 @@ class Refinement:
 
     def _solve(self, attempt: int) -> Solution | None:
         if attempt == 1:
-            self._solver.add_steepest(self._plan)
+            add_steepest(self._solver, self._plan)
         solution = self._solver.solve(self._plan)
         if solution is None and attempt > 1 and self._all_right and self._tolerated:
             self._solver.roll_back()

@@ -22,7 +22,7 @@ CHANGE_SHARE = 0.8
 #: published scores, and the share of samples whose order stays: 46.8 and 99.48% with 1 for the largest, 35.6 and 99.38%
 #: with 3, 27.8 and 99.34% with 6.)
 LOCAL = 100.0
-PEAK = 2.0
+PEAK = 3.0
 
 #: Samples that programs are about: of the domain, of each target's boxes, of each other property's boxes.
 DOMAIN = 200_000

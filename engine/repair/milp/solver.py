@@ -16,7 +16,7 @@ from engine.repair.milp.limits import held, needed
 from engine.repair.milp.plan import Plan, Size
 from engine.repair.milp.programs.cuts import NONE, ROUNDS, Constraints, solve
 from engine.repair.milp.programs.program import Program
-from engine.repair.milp.worst import steepest_points, worst_points
+from engine.repair.milp.worst import worst_points
 from engine.repair.samples import Samples, draw, look_at, regions
 from engine.repair.scores.change import size
 from engine.repair.task import Task
@@ -24,7 +24,6 @@ from engine.repair.task import Task
 ROOM_SHARE = 0.9  # of what z may be, used for margins of what holds already
 #: Of a program about few samples: where scores change at few inputs it takes hardly ten.
 FEW_ROUNDS = 30
-STEEP = 400  # samples from which those are looked for where scores change most
 ELASTIC_ROUNDS = 20  # of programs with prices
 MOST_MISSED = 0.002  # of the samples: a program that misses more is given up, where nothing else is asked for
 
@@ -49,7 +48,8 @@ class PlanSolver:
         x, owner = draw(task, self.regions, self.random, **sizes)
         self.samples = look_at(task.network, self.regions, x, owner)
         self._before = self.samples  # those before the last addition
-        self._few = self.samples.every(settings.THINNING)
+        self.few = self.samples.every(settings.THINNING)
+        self._thinned = len(self.few)  # of few samples, the first so many are of all in this order
         self._soft: Samples | None = None
         self._features = Features(task.network, self.samples, tolerance=task.tolerance)
         self._feature_of: dict[tuple[bool, str, int], Feature | None] = {}
@@ -60,6 +60,11 @@ class PlanSolver:
         self._in_work: dict[tuple[str, int, bytes, float], Lock] = {}
 
     # Samples
+
+    @property
+    def counts_scores(self) -> bool:
+        """True iff programs make changes of scores small, and not of weights, nor outputs are to stay."""
+        return self._norm == "scores" and self.task.tolerance == np.inf
 
     def add(self, x: np.ndarray) -> None:
         """Adds the points x [n, inputs] to the samples."""
@@ -83,15 +88,11 @@ class PlanSolver:
         ]
         self.add(np.concatenate([x, *found]))
 
-    def add_steepest(self, plan: Plan) -> None:
-        """Adds points where scores change most by the plan's solution on few samples, of a feature that is local."""
-        found = self.solve_few(plan) if self._norm == "scores" and self.task.tolerance == np.inf else None
-        if found and found[0].chain:
-            feature, weights = found
-            changed = feature.network(self.task.network, plan.v, weights)
-            start = self._few.x[np.argsort(feature.value(weights))[-STEEP:]]
-            ends = {"lower": self.task.lower, "upper": self.task.upper}
-            self.add(steepest_points(self.task.network, changed, start, self.random, **ends))
+    def add_few(self, x: np.ndarray, plan: Plan) -> None:
+        """Adds the points x [n, inputs] to the few samples, on which this plan is to be solved again."""
+        self.few = self.few.join(look_at(self.task.network, self.regions, x))
+        self._feature_of = {key: feature for key, feature in self._feature_of.items() if not key[0]}
+        self._of_few.pop(self._key(plan), None)
 
     def roll_back(self) -> None:
         """Removes the samples that were added last."""
@@ -133,16 +134,20 @@ class PlanSolver:
 
         Plans with the same programs are solved once.
         """
-        feature = self._feature(self._few, plan.strategy, plan.place)
+        feature = self._feature(self.few, plan.strategy, plan.place)
         if feature is None:
             return None
-        key = plan.strategy, self._first_alike(plan), plan.v.tobytes(), plan.margin
+        key = self._key(plan)
         with self._in_work.setdefault(key, Lock()):  # of two threads the second waits for the first one's solution
             if key not in self._of_few:
-                found = self._solution(plan, self._few, None)
+                found = self._solution(plan, self.few, None)
                 self._of_few[key] = found and found[1]
         weights = self._of_few[key]
         return None if weights is None else (feature, weights)
+
+    def _key(self, plan: Plan) -> tuple[str, int, bytes, float]:
+        """The same for plans with the same programs."""
+        return plan.strategy, self._first_alike(plan), plan.v.tobytes(), plan.margin
 
     def elastic(
         self, plan: Plan, *, few: bool = False, most_missed: float = MOST_MISSED
@@ -151,7 +156,7 @@ class PlanSolver:
 
         None where there are none, or more than a share most_missed of the samples is missed.
         """
-        samples = self._few if few else self.samples
+        samples = self.few if few else self.samples
         feature = self._features.at(samples, plan.strategy, plan.place, known=True)
         program = self._program(feature, plan, samples) if feature else None
         if feature is None or program is None:
@@ -172,8 +177,8 @@ class PlanSolver:
 
     def size_of(self, plan: Plan, solution: Solution) -> Size:
         """The size of the change that a solution on few samples makes."""
-        (feature, weights), domain = solution, self._few.owner == -1
-        before, after = self._few.y, feature.scores(plan.v, weights)
+        (feature, weights), domain = solution, self.few.owner == -1
+        before, after = self.few.y, feature.scores(plan.v, weights)
         change = np.abs(after - before)
         amount = size(float(change.max()), float(change[domain].mean()))
         reordered = (np.argsort(before[domain]) != np.argsort(after[domain])).any(1).mean()
@@ -202,7 +207,7 @@ class PlanSolver:
             if weights is None:
                 self._without_soft.add(plan)
         if weights is None:
-            few = samples is self._few
+            few = samples is self.few
             rounds = FEW_ROUNDS if few and self.task.tolerance == np.inf else ROUNDS
             known = self._known(plan, few=few, points=len(samples))
             found = solve(program, backend=self._backend, rounds=rounds, known=known, check=self._check)
@@ -215,7 +220,10 @@ class PlanSolver:
         """Constraints to begin with: those of the plan's solution before, with whatever margin, on so many samples or
         on few of them."""
         of_all, of_few = (self._held.get((each, plan.strategy, plan.place, plan.v.tobytes())) for each in (False, True))
-        known = of_few if few else of_all or (of_few and Constraints(of_few.kind, settings.THINNING * of_few.at))
+        if of_few and not few:
+            of_few = of_few.select(of_few.at < self._thinned)
+            of_few = Constraints(of_few.kind, settings.THINNING * of_few.at)
+        known = of_few if few else of_all or of_few
         return known.select(known.at < points) if known else NONE
 
     def _solve_with_soft(self, program: Program, plan: Plan, soft: Samples) -> np.ndarray | None:
@@ -230,7 +238,7 @@ class PlanSolver:
 
     def _feature(self, samples: Samples, strategy: str, place: int) -> Feature | None:
         """The feature at all samples or at the thinned ones; all samples say whether the network has it."""
-        thinned = samples is self._few
+        thinned = samples is self.few
         key = thinned, strategy, place
         if key not in self._feature_of:
             exists = not thinned or self._feature(self.samples, strategy, place)

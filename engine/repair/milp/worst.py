@@ -38,14 +38,16 @@ def steepest_points(
     *,
     lower: np.ndarray,
     upper: np.ndarray,
+    above: float,
 ) -> np.ndarray:
-    """Points [n, inputs] of the box [lower, upper] at which some score changes most, found from the samples x."""
+    """Points [n, inputs] of the box [lower, upper] at which some score changes by more than `above`, found from the
+    samples x; only the worst."""
 
     def gain(x: np.ndarray) -> np.ndarray:
         found: np.ndarray = -np.abs(scores(changed, x) - scores(original, x)).max(1)
         return found
 
-    return _descend(gain, x, random, upper - lower, _within(lower, upper), 0.0)
+    return _descend(gain, x, random, upper - lower, _within(lower, upper), -above)
 
 
 def changed_points(
