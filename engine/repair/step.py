@@ -15,6 +15,7 @@ from engine.repair.task import AUTO, Candidate, Evidence, RepairOptions, Say, Ta
 from engine.verdict import Verified
 
 FIRST_SHARE = 0.25  # of a candidate's time for proofs, which it gets before others are tried
+NEARLY = 0.98  # of the volume: a candidate that is proved there gets all of its time at once
 MUCH = 1e-3  # of samples: a repair that changes more is looked past for MUCH_PATIENCE times as long
 MUCH_PATIENCE = 4.0
 MOST_CHANGED = 0.05  # of samples: where outputs are to be kept, auto takes nothing that changes more for a repair
@@ -50,23 +51,23 @@ class RepairStep:
         try:
             if self._run.attempts or not self._violated:  # a step before may have repaired this, too
                 self._prove(self._weigh(AS_IT_IS, Candidate(self._task.network, "as it is")))
-            later = []
-            for name, options in passes(self._run.options, self._task.network):
-                if name in self._unused:
-                    later.append((name, options))
-                else:
-                    self._take_turn(name, options)
-            for name, options in later:
-                self._take_turn(name, options)
+            for name, options in self._turns():
+                if not self._leaves_scores:
+                    self._turn_ends = self._end_of_turn(name)
+                    self._by(name, options)
         except Late:
             pass
         return self.best
 
-    def _take_turn(self, name: str, options: RepairOptions) -> None:
-        """Has the method try for its time, unless what was found is good enough."""
-        if not self._leaves_scores:
-            self._turn_ends = self._end_of_turn(name)
-            self._by(name, options)
+    def _turns(self) -> Iterator[tuple[str, RepairOptions]]:
+        """The passes in their order; those of a method that could not be used come last."""
+        later = []
+        for name, options in passes(self._run.options, self._task.network):
+            if name in self._unused:
+                later.append((name, options))
+            else:
+                yield name, options
+        yield from later
 
     @property
     def attempts(self) -> list[Attempt]:
@@ -197,6 +198,8 @@ class RepairStep:
             self._run.attempts.append(weighed)
             return
         tried = self._run.state.known(weighed, self._task) or self._within_limit(self._tried(weighed, FIRST_SHARE))
+        if tried.boxes and tried.proved >= NEARLY:
+            tried = self._within_limit(self._tried(weighed, 1.0))
         self._evidence.counterexamples += tried.counterexamples
         self._evidence.boxes = list(tried.boxes)
         self._evidence.lowest = tried.proved
@@ -207,15 +210,16 @@ class RepairStep:
         """Gives the attempt proved most of all the time, among those left open since number `first` that would be the
         best."""
         attempts = self._run.attempts
-        left_open = [
-            (i, each)
-            for i, each in enumerate(attempts)
-            if i >= first and isinstance(each, Tried) and each.boxes and self._improves(each)
-        ]
+        known = [(i, each) for i, each in enumerate(attempts) if i >= first and isinstance(each, Tried) and each.boxes]
+        left_open = [(i, each) for i, each in known if self._deserves_more(each)]
         if left_open:
             i, nearest = max(left_open, key=lambda pair: pair[1].proved)
             attempts[i] = tried = self._within_limit(self._tried(nearest.weighed, 1.0))
             self._take(tried)
+
+    def _deserves_more(self, tried: Tried) -> bool:
+        """True iff the attempt would be the best, and had not all of its time yet."""
+        return self._improves(tried) and tried.seconds < self._run.options.proof_timeout
 
     def _improves(self, attempt: Attempt) -> bool:
         return self.best is None or attempt.cost < self.best.cost
