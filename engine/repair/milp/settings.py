@@ -19,8 +19,8 @@ CHANGE_SHARE = 0.8
 
 #: Times that the mean change counts more in programs than where candidates are compared, as where scores change at
 #: hardly any input, their order is kept; and times that the largest change does. (Of N(2,4), the largest change in the
-#: published scores, and the share of samples whose order stays: 23.1 and 99.94% with 400 and 2, 20.6 and 99.91% with 200
-#: and 2, 20.5 and 99.87% with 100 and 2.)
+#: published scores, and the share of samples whose order stays: 23.1 and 99.94% with 400 and 2, 20.6 and 99.91% with
+#: 200 and 2, 20.5 and 99.87% with 100 and 2.)
 LOCAL = 200.0
 PEAK = 3.0
 
