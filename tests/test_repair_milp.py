@@ -844,6 +844,16 @@ def test_a_program_with_more_points_goes_on_where_the_first_ended(monkeypatch, n
     assert rounds[0] < rounds[1]
 
 
+def test_what_meets_the_limits_will_do_after_the_last_round(monkeypatch):
+    """No solution is lost because it never costs as little as it might."""
+    program = replace(program_of(2, "scores", points=200, width=4), prices=(1.0, 5.0), domain=np.arange(200) % 3 > 0)
+    monkeypatch.setattr(cuts, "CLOSE", -1.0)  # nothing is ever close enough
+    matrix, limits = rows_of(program)
+    assert (matrix @ solve(program, backend="highs", rounds=30) <= limits).all()
+    monkeypatch.setattr(cuts, "BATCH", 1)
+    assert solve(program, backend="highs", rounds=1) is None
+
+
 def test_constraints_that_a_program_lacks_are_left_out():
     program = program_of(1, "l1")
     free = replace(program, need=np.full(len(program.need), -np.inf), cap=np.full(len(program.need), np.inf))

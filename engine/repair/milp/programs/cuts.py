@@ -26,6 +26,7 @@ ROUNDS = 100
 SLACK = 1e-6  # by which a constraint is tighter for the solver, of one plus the sum of its row
 SLACK_SHARE = 0.1  # ... and of the bound at most
 CLOSE = 0.02  # up to this share of what values cost they may cost more than the solver thinks
+PATIENT = 20  # rounds; each ten later ones add as much to this share
 
 
 class Kind(IntEnum):
@@ -114,6 +115,7 @@ class _Cuts:
     def __init__(self, program: Program, solver: Solver, known: Constraints):
         self._program, self._solver = program, solver
         self._w, self._largest = program.base.copy(), 0.0
+        self._close = CLOSE
         self._held, self._added = NONE, 0  # all constraints; the number added in the last round
         self._rows, self._limits = np.empty((0, len(program.base) + 1)), np.empty(0)
         self._excess = np.empty(0)  # of each constraint, as the solver has it
@@ -132,9 +134,13 @@ class _Cuts:
         self._extend(known.select(asked))
 
     def solution(self, rounds: int, most_missed: float, check: Callable[[], None]) -> Solved | None:
-        """The solution, once it violates nothing; None where there is none, or not after so many rounds."""
+        """The solution, once it violates nothing and costs little more than the least; None where there is none.
+
+        After so many rounds whatever meets the limits will do.
+        """
         for number in range(rounds):
             check()
+            self._close = CLOSE * (1 + max(0, number - PATIENT) / 10)
             if (number or not len(self._held)) and not self._add_violated():
                 return Solved(self._w, self._held)
             prices = np.where(self._held.of(Kind.COUNTED), self._program.mean_price, np.inf)
@@ -147,7 +153,7 @@ class _Cuts:
             self._excess[prices < np.inf] = found.excess
             if np.count_nonzero(self._excess[self._may_be_missed] > MISSED) > most_missed:
                 return None
-        return Solved(self._w, self._held) if self._misses_only_what_may_be(most_missed) else None
+        return Solved(self._w, self._held) if self._meets_limits(most_missed) else None
 
     @property
     def _may_be_missed(self) -> np.ndarray:
@@ -155,20 +161,22 @@ class _Cuts:
         found: np.ndarray = (self._held.kind < Kind.LARGEST) & self._program.may_be_missed[self._held.at]
         return found
 
-    def _misses_only_what_may_be(self, most_missed: float) -> bool:
-        """True iff limits may be missed, no others are, and no more than that many."""
-        missed, may = self._program.missed(self._w), self._program.may_be_missed
-        return bool(may.any() and not missed[~may].any() and np.count_nonzero(missed > MISSED) <= most_missed)
+    def _meets_limits(self, most_missed: float) -> bool:
+        """True iff the weights miss no limit that may not be missed, and no more than that many of the others."""
+        program, value = self._program, self._value()
+        pairs = (self._violated(value, program.need, -1), self._violated(value, program.cap, 1))
+        at, excess = (np.concatenate(parts) for parts in zip(*pairs))
+        may = program.may_be_missed[at]
+        return bool(may.all() and np.count_nonzero(excess > MISSED) <= most_missed)
 
     def _add_violated(self) -> bool:
         """Adds the worst constraints that are violated; False where there are none."""
-        program, w = self._program, self._w
-        value = program.features @ w[:-1].astype(np.float32) + np.float32(w[-1])
+        program, value = self._program, self._value()
         self._drop_slack()
         self._added = 0
         self._add(value, program.need, Kind.NEED)
         self._add(value, program.cap, Kind.CAP)
-        if program.counts_scores and self._price(value) > (1 + CLOSE) * self._price(None) + SLACK:
+        if program.counts_scores and self._price(value) > (1 + self._close) * self._price(None) + SLACK:
             self._add_values(value)
         return self._added > 0
 
@@ -180,6 +188,11 @@ class _Cuts:
         new = may & ~np.isin(at, self._held.at[self._held.of(kind)])
         for some in (~may, new):
             self._extend(_all_of(kind, _worst(at[some], excess[some])))
+
+    def _value(self) -> np.ndarray:
+        """The value of each point, in float32: [n]."""
+        found: np.ndarray = self._program.features @ self._w[:-1].astype(np.float32) + np.float32(self._w[-1])
+        return found
 
     def _violated(self, value: np.ndarray, bound: np.ndarray, sign: int) -> tuple[np.ndarray, np.ndarray]:
         """The points [k] at which sign * (value - bound) > 0, and by how much; what float32 leaves open is computed in
@@ -199,7 +212,7 @@ class _Cuts:
 
     def _add_values(self, value: np.ndarray) -> None:
         """Adds that the largest value is at least those that exceed it most, and the excess of those that count."""
-        above = _worst(np.arange(len(value)), value - (1 + CLOSE) * self._largest)
+        above = _worst(np.arange(len(value)), value - (1 + self._close) * self._largest)
         self._extend(_all_of(Kind.LARGEST, above))
         there = self._held.of(Kind.COUNTED)
         if there.sum() >= MOST_SOFT:
