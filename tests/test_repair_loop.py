@@ -295,6 +295,21 @@ def test_a_proof_that_takes_longer_is_found(offers, monkeypatch):
     assert [a.outcome for a in found.attempts] == ["proved", "not proved: left timeout"]
 
 
+def test_what_is_nearly_proved_gets_all_of_its_time_at_once(offers, monkeypatch):
+    """No other candidate is tried before, and what had all of its time gets no more."""
+    box, tried = Box(0, 0, np.array([-1.0]), np.array([-0.75])), []
+
+    def open_to_the_end(task, weighed, options, **rest):
+        tried.append((weighed.note, options.timeout))
+        return Tried(weighed, {"left": "timeout"}, 0.99, options.timeout, boxes=(box,))
+
+    monkeypatch.setattr(step, "prove", open_to_the_end)
+    offers(raised(SMALL, 1, 0.125), raised(SMALL, 1, 0.25))
+    found = repair(SMALL, [LEFT], **ENDS, options=replace(QUICK, method="milp", proof_timeout=8.0))
+    assert isinstance(found, Failed)
+    assert tried == [("offer 0", 2.0), ("offer 0", 8.0), ("offer 1", 2.0), ("offer 1", 8.0)]
+
+
 def test_samples_that_a_proved_candidate_changed_are_evidence(monkeypatch):
     """They are points of the domain at which its advisory is not the original's."""
     other, seen = raised(raised(SMALL, 1, 0.125), 3, 4.0), []
@@ -454,6 +469,26 @@ def test_auto_goes_on_where_a_method_cannot_be_used(offers):
     assert isinstance(failed, Failed) and failed.skipped == found.skipped
     with pytest.raises(InputError, match="no hidden layer"):
         repair(SMALL, [LEFT], **ENDS, options=replace(QUICK, method="milp"))
+
+
+def test_what_else_an_unusable_method_could_try_comes_last(offers, monkeypatch):
+    asked = []
+
+    def noted(name):
+        def method(task, evidence, say, **options):
+            asked.append((name, "structural" in options))
+            if name == "milp" and "structural" not in options:
+                raise InputError("its linear programs take long")
+            yield from ()
+
+        return lambda: method
+
+    offers()  # restores the methods
+    for name in METHODS:
+        monkeypatch.setitem(METHODS, name, noted(name))
+    monkeypatch.setattr("engine.repair.methods._is_small", lambda network: False)
+    assert isinstance(repair(SMALL, [LEFT], **ENDS, options=QUICK), Failed)
+    assert asked[0] == ("milp", False) and asked[-1] == ("milp", True) and len(asked) == 1 + len(METHODS)
 
 
 def test_methods_by_name():

@@ -796,6 +796,15 @@ def test_soft_constraints_that_no_feature_can_meet_are_not_met(few_samples, monk
     assert solver.solve(plan) is not None and not solver.soft_is_met(plan)
 
 
+def test_slow_programs_make_room_for_other_methods(few_samples, monkeypatch):
+    """Only where others follow, and only until there is a choice."""
+    monkeypatch.setattr(milp_settings, "CHOICE_SECONDS", -1.0)
+    ways = {"backend": "highs", "strategies": ("shift",)}
+    assert next(milp(small_task(), Evidence(), QUIET, **ways), None)
+    with pytest.raises(InputError, match="programs take long"):
+        next(milp(small_task(), Evidence(), QUIET, **ways, wide=False))
+
+
 def test_all_samples_say_which_neurons_can_be_extended(few_samples, monkeypatch):
     """Few samples see no advisory that depends on the neuron: it is extended nevertheless, where all do."""
     solver = PlanSolver(small_task(), norm="l1", backend="highs")
