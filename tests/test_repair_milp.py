@@ -802,7 +802,7 @@ def test_slow_programs_make_room_for_other_methods(few_samples, monkeypatch):
     ways = {"backend": "highs", "strategies": ("shift",)}
     assert next(milp(small_task(), Evidence(), QUIET, **ways), None)
     with pytest.raises(InputError, match="programs take long"):
-        next(milp(small_task(), Evidence(), QUIET, **ways, wide=False))
+        next(milp(small_task(), Evidence(), QUIET, **ways, patient=False))
 
 
 def test_all_samples_say_which_neurons_can_be_extended(few_samples, monkeypatch):

@@ -26,7 +26,7 @@ def _method(name: str) -> Callable[[], Method]:
 METHODS: dict[str, Callable[[], Method]] = {name: _method(name) for name in METHOD_NAMES}
 
 #: Options of methods that differ where `auto` chooses them.
-_IN_AUTO: dict[str, dict[str, object]] = {"milp": {"wide": False}}
+_IN_AUTO: dict[str, dict[str, object]] = {"milp": {"wide": False, "patient": False}}
 #: Shares of the time left; that of milp where least squares follow, which are quick.
 TURNS = {"milp": 0.6, "gradient": 0.9, "idle": 0.7}
 WITH_LEAST_SQUARES = {"milp": 0.4, "gradient": 0.75, "idle": 0.7}
@@ -71,6 +71,24 @@ def _by_programs(options: RepairOptions) -> tuple[list[RepairOptions], list[Repa
         for each in (("priced",), strategies)
     )
     return [prices], [others]
+
+
+def turns(options: RepairOptions, network: Network, unused: set[str]) -> Iterator[tuple[str, RepairOptions]]:
+    """The passes in their order. Those of a method that is found in `unused` meanwhile, as it could not be used at once
+    or at all, come after the next method, and milp's programs take then as long as they take."""
+    later: list[tuple[str, RepairOptions]] = []
+    for name, each in passes(options, network):
+        if name not in unused:
+            yield name, each
+            yield from later
+            later = []
+        if name in unused:
+            later.append((name, _patiently(each)))
+    yield from later
+
+
+def _patiently(options: RepairOptions) -> RepairOptions:
+    return replace(options, by_method={**options.by_method, "milp": {**_of_milp(options), "patient": True}})
 
 
 def _of_milp(options: RepairOptions) -> Mapping[str, object]:

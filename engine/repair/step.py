@@ -9,7 +9,7 @@ from math import inf
 from engine.errors import InputError
 from engine.repair.attempt import OVERSAMPLING, Attempt, Tried, Weighed, cost_of, has_theorem, prove
 from engine.repair.edit import demand_writable
-from engine.repair.methods import candidates, passes, turn
+from engine.repair.methods import candidates, turn, turns
 from engine.repair.run import AS_IT_IS, Late, RepairRun
 from engine.repair.task import AUTO, Candidate, Evidence, RepairOptions, Say, Task
 from engine.verdict import Verified
@@ -44,30 +44,20 @@ class RepairStep:
         self._turn_ends = inf
         self._found: float | None = None  # when the first repair, or candidate whose proof waits, was; proofs apart
         self._proof_began: float | None = None  # the one that is tried now
-        self._unused: set[str] = set()  # methods that could not be used: what else they could try comes last
+        self._unused: set[str] = set()  # methods that could not be used, at once or at all
 
     def search(self) -> Tried | None:
         """Returns the best attempt that is proved, or None where there is none, or no time for it."""
         try:
             if self._run.attempts or not self._violated:  # a step before may have repaired this, too
                 self._prove(self._weigh(AS_IT_IS, Candidate(self._task.network, "as it is")))
-            for name, options in self._turns():
+            for name, options in turns(self._run.options, self._task.network, self._unused):
                 if not self._leaves_scores:
                     self._turn_ends = self._end_of_turn(name)
                     self._by(name, options)
         except Late:
             pass
         return self.best
-
-    def _turns(self) -> Iterator[tuple[str, RepairOptions]]:
-        """The passes in their order; those of a method that could not be used come last."""
-        later = []
-        for name, options in passes(self._run.options, self._task.network):
-            if name in self._unused:
-                later.append((name, options))
-            else:
-                yield name, options
-        yield from later
 
     @property
     def attempts(self) -> list[Attempt]:

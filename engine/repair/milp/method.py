@@ -39,6 +39,7 @@ def milp(
     norm: str = "scores",
     strategies: tuple[str, ...] = (*STRATEGIES, PRICED),
     wide: bool = True,
+    patient: bool = True,
     structural: bool = False,
 ) -> Iterator[Candidate]:
     """Yields candidates that are right on all samples, in the order of MARGINS; those with a relayed neuron last.
@@ -48,15 +49,16 @@ def milp(
     there it comes after these, if at all.
 
     backend, norm: see program.py; strategies: the kinds of features that are tried (feature.py); wide: False refuses
-    targets about most of the domain with an InputError, and those whose programs are slow, as a feature of few weights
-    rarely serves there; structural: True for candidates with a theorem for every input alone (structural.py).
+    targets about most of the domain with an InputError, as a feature of few weights rarely serves there; patient: False
+    refuses those whose programs are slow; structural: True for candidates with a theorem for every input alone
+    (structural.py).
     """
-    start, chosen = time.monotonic(), wide or structural
+    start, chosen = time.monotonic(), patient or structural
 
     def check() -> None:
         say("linear programs")
         if not chosen and time.monotonic() - start > settings.CHOICE_SECONDS:
-            raise InputError("its linear programs take long", advice="use --method milp to try nevertheless")
+            raise InputError("its linear programs take long: gradient comes first")
 
     solver = PlanSolver(task, norm=norm, backend=backend, check=check)
     one, several = directions(solver.regions)

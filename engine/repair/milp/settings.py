@@ -42,8 +42,8 @@ FRESH_FACTOR_WITHOUT_SEARCH = 2.5
 NEIGHBOURS = 20
 NEIGHBOUR_SPREAD = 0.01
 
-#: Seconds for the first choice among plans, where other methods follow: it takes 1 to 3 where programs serve. (N(2,9)
-#: and property 8, where half of a large box is near unsafe: 90 s, and nothing that could be proved.)
+#: Seconds for the first choice among plans, before gradient is tried: it mostly takes 1 to 3. (N(2,9) and property 8,
+#: where a whole box is near unsafe: 90 s, and nothing that could be proved.)
 CHOICE_SECONDS = 15.0
 
 #: Plans refined for each margin; times that one plan is solved and checked.
