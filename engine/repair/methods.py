@@ -31,7 +31,7 @@ _IN_AUTO: dict[str, dict[str, object]] = {"milp": {"wide": False, "patient": Fal
 TURNS = {"milp": 0.6, "gradient": 0.9, "idle": 0.7}
 WITH_LEAST_SQUARES = {"milp": 0.4, "gradient": 0.75, "idle": 0.7}
 #: However much time is left: programs that took so long seldom came to anything.
-MOST_SECONDS = {"milp": 90.0}
+MOST_SECONDS = {"milp": 150.0}
 #: Those that order what they try by a localization.
 _LOCALIZED = ("gradient", "smt")
 

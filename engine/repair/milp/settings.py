@@ -42,9 +42,9 @@ FRESH_FACTOR_WITHOUT_SEARCH = 2.5
 NEIGHBOURS = 20
 NEIGHBOUR_SPREAD = 0.01
 
-#: Seconds for the first choice among plans, before gradient is tried: it mostly takes 1 to 3. (N(2,9) and property 8,
-#: where a whole box is near unsafe: 90 s, and nothing that could be proved.)
-CHOICE_SECONDS = 15.0
+#: Seconds for the first choice among plans, before gradient is tried: it mostly takes 1 to 3, and 35 of P2 on N(1,2).
+#: (N(2,9) and property 8, where a whole box is near unsafe: 90 s, and nothing that could be proved.)
+CHOICE_SECONDS = 40.0
 
 #: Plans refined for each margin; times that one plan is solved and checked.
 MAX_PLANS = 8
