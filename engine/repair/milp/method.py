@@ -60,7 +60,7 @@ def milp(
         if not chosen and time.monotonic() - start > settings.CHOICE_SECONDS:
             raise InputError("its linear programs take long: gradient comes first")
 
-    solver = PlanSolver(task, norm=norm, backend=backend, check=check)
+    solver = PlanSolver(task, norm=norm, backend=backend, check=check, patient=patient)
     one, several = directions(solver.regions)
     local = solver.target_share() <= settings.MAX_TARGET_SHARE
     if not (local or wide):

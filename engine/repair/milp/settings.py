@@ -42,9 +42,13 @@ FRESH_FACTOR_WITHOUT_SEARCH = 2.5
 NEIGHBOURS = 20
 NEIGHBOUR_SPREAD = 0.01
 
+#: Rounds of a program about few samples, at first and where there is time: where scores change at few inputs it takes
+#: hardly ten, where a whole box is near unsafe 29 to 43 (P2 on N(1,2)).
+FEW_ROUNDS, MANY_ROUNDS = 30, 60
+
 #: Seconds for the first choice among plans, before gradient is tried: it mostly takes 1 to 3, and 35 of P2 on N(1,2).
 #: (N(2,9) and property 8, where a whole box is near unsafe: 90 s, and nothing that could be proved.)
-CHOICE_SECONDS = 40.0
+CHOICE_SECONDS = 15.0
 
 #: Plans refined for each margin; times that one plan is solved and checked.
 MAX_PLANS = 8

@@ -22,9 +22,6 @@ from engine.repair.scores.change import size
 from engine.repair.task import Task
 
 ROOM_SHARE = 0.9  # of what z may be, used for margins of what holds already
-#: Of a program about few samples: where scores change at few inputs it takes hardly ten, where a whole box is near
-#: unsafe 29 to 43 (P2 on N(1,2)).
-FEW_ROUNDS = 60
 ELASTIC_ROUNDS = 20  # of programs with prices
 MOST_MISSED = 0.002  # of the samples: a program that misses more is given up, where nothing else is asked for
 
@@ -39,8 +36,11 @@ class PlanSolver:
     is right on all of them.
     """
 
-    def __init__(self, task: Task, *, norm: str, backend: str, check: Callable[[], None] = lambda: None):
-        """check: is called between rounds of a program, which may be many, and may raise what ends them."""
+    def __init__(
+        self, task: Task, *, norm: str, backend: str, check: Callable[[], None] = lambda: None, patient: bool = False
+    ):
+        """check: is called between rounds of a program, and may raise what ends them; patient: True for many rounds."""
+        self._few_rounds = settings.MANY_ROUNDS if patient else settings.FEW_ROUNDS
         self.task, self._check = task, check
         self.regions: list[Region] = regions(task)
         self.random = np.random.default_rng(task.seed)
@@ -209,7 +209,7 @@ class PlanSolver:
                 self._without_soft.add(plan)
         if weights is None:
             few = samples is self.few
-            rounds = FEW_ROUNDS if few and self.task.tolerance == np.inf else ROUNDS
+            rounds = self._few_rounds if few and self.task.tolerance == np.inf else ROUNDS
             known = self._known(plan, few=few, points=len(samples))
             found = solve(program, backend=self._backend, rounds=rounds, known=known, check=self._check)
             if found:
