@@ -54,6 +54,7 @@ def milp(
     (structural.py).
     """
     start, chosen = time.monotonic(), patient or structural
+    last_resort = patient and not wide  # the other methods had their turn
 
     def check() -> None:
         say("linear programs")
@@ -81,7 +82,7 @@ def milp(
         narrow = Narrow()
         for plan in in_order(solver, _ways(some, kind), margins, enough=enough, say=say, narrow=narrow):
             chosen = True
-            for candidate in Refinement(solver, evidence, say, plan).candidates():
+            for candidate in Refinement(solver, evidence, say, plan, last_resort=last_resort).candidates():
                 offered = True
                 yield candidate
                 if evidence.boxes:

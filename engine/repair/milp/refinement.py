@@ -21,7 +21,19 @@ class Refinement:
     solution has them right, and a plan that is refuted too often gives way to the next one.
     """
 
-    def __init__(self, solver: PlanSolver, evidence: Evidence, say: Say, plan: Plan, *, tolerated: float = 0.0):
+    def __init__(
+        self,
+        solver: PlanSolver,
+        evidence: Evidence,
+        say: Say,
+        plan: Plan,
+        *,
+        tolerated: float = 0.0,
+        last_resort: bool = False,
+    ):
+        """last_resort: True to offer, where nothing else is, what is right on all samples but has faults elsewhere."""
+        self._last: Candidate | None = None
+        self._last_resort = last_resort
         self._solver, self._evidence, self._say = solver, evidence, say
         self._plan, self._tolerated = plan, tolerated
         self._all_right = True  # advisories have to be right on all samples, whatever is tolerated
@@ -32,6 +44,11 @@ class Refinement:
 
     def candidates(self) -> Iterator[Candidate]:
         """Yields solutions without faults, and those whose faults are tolerated or cannot be helped."""
+        yield from self._attempts()
+        if self._last_resort and self._last and not self._offered:
+            yield self._last
+
+    def _attempts(self) -> Iterator[Candidate]:
         for attempt in range(1, settings.MAX_ATTEMPTS + 1):
             solution = self._solve(attempt)
             if self._fallback and not (solution and self._solver.soft_is_met(self._plan)):
@@ -54,6 +71,7 @@ class Refinement:
             if not goes_on:
                 return
         if self._fallback:
+            self._offered = self._fallback.network.sha256
             yield self._fallback
 
     def _solve(self, attempt: int) -> Solution | None:
@@ -71,7 +89,8 @@ class Refinement:
         note = f"{feature.name}, {self._plan}"
         self._say(f"{note}, attempt {attempt}")
         network = feature.network(self._solver.task.network, self._plan.v, weights)
-        return Candidate(network, note, provisional=not self._tolerated)
+        self._last = Candidate(network, note, provisional=not self._tolerated)
+        return self._last
 
     def _find_faults(self, candidate: Candidate, attempt: int) -> Faults:
         solver = self._solver
