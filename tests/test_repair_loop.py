@@ -598,6 +598,22 @@ def test_a_run_is_resumed_without_proving_again(offers, proofs, tmp_path):
     assert [c.point.tolist() for c in asked[2][1]] == met and len(met) == 2
 
 
+def test_what_had_all_of_its_time_is_not_tried_again_when_resumed(offers, monkeypatch, tmp_path):
+    """However much of it was proved."""
+    box, tried = Box(0, 0, np.array([-1.0]), np.array([-0.75])), []
+
+    def open_to_the_end(task, weighed, options, **rest):
+        tried.append(options.timeout)
+        return Tried(weighed, {"left": "timeout"}, 0.99, options.timeout, boxes=(box,))
+
+    monkeypatch.setattr(step, "prove", open_to_the_end)
+    settings = replace(QUICK, method="milp", proof_timeout=8.0)
+    for _ in range(2):
+        offers(raised(SMALL, 1, 0.125))
+        assert isinstance(repair(SMALL, [LEFT], **ENDS, options=settings, state=State(tmp_path, ABOUT)), Failed)
+    assert tried == [2.0, 8.0]
+
+
 def test_each_step_of_a_joint_repair_has_its_own_attempts(offers, proofs, tmp_path):
     """A network that failed in the first step is judged anew in the second: property 0 is another one there."""
     both = lambda net: raised(raised(net, 1, 0.125), 3, 0.25)

@@ -805,6 +805,12 @@ def test_slow_programs_make_room_for_other_methods(few_samples, monkeypatch):
         next(milp(small_task(), Evidence(), QUIET, **ways, patient=False))
 
 
+@pytest.mark.parametrize("strategies", [("priced",), ("relayed", "priced")])
+def test_what_comes_after_the_choice_takes_its_time(few_samples, monkeypatch, strategies):
+    monkeypatch.setattr(milp_settings, "CHOICE_SECONDS", -1.0)
+    next(milp(small_task(), Evidence(), QUIET, backend="highs", strategies=strategies, patient=False), None)
+
+
 def test_all_samples_say_which_neurons_can_be_extended(few_samples, monkeypatch):
     """Few samples see no advisory that depends on the neuron: it is extended nevertheless, where all do."""
     solver = PlanSolver(small_task(), norm="l1", backend="highs")

@@ -75,7 +75,7 @@ def _by_programs(options: RepairOptions) -> tuple[list[RepairOptions], list[Repa
 
 def turns(options: RepairOptions, network: Network, unused: set[str]) -> Iterator[tuple[str, RepairOptions]]:
     """The passes in their order. Those of a method that is found in `unused` meanwhile, as it could not be used at once
-    or at all, come after the next method, and milp's programs take then as long as they take."""
+    or at all, come after the next method; milp is patient then."""
     later: list[tuple[str, RepairOptions]] = []
     for name, each in passes(options, network):
         if name not in unused:

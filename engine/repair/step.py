@@ -188,7 +188,7 @@ class RepairStep:
             self._run.attempts.append(weighed)
             return
         tried = self._run.state.known(weighed, self._task) or self._within_limit(self._tried(weighed, FIRST_SHARE))
-        if tried.boxes and tried.proved >= NEARLY:
+        if tried.boxes and tried.proved >= NEARLY and self._deserves_more(tried):
             tried = self._within_limit(self._tried(weighed, 1.0))
         self._evidence.counterexamples += tried.counterexamples
         self._evidence.boxes = list(tried.boxes)

@@ -87,6 +87,7 @@ def milp(
                 yield candidate
                 if evidence.boxes:
                     narrow.add(plan)
+    chosen = True  # what follows takes its time: there is nothing else to offer
     relayed = local and "relayed" in strategies
     if relayed and not last:
         for candidate in _relayed(solver, evidence, say, one):
